@@ -1,0 +1,1 @@
+"""The exchanges of the protocol as Pykka actors; see docs/architecture.md."""

@@ -1,0 +1,1 @@
+"""Find people by username on the Nym mixnet, and write to them."""

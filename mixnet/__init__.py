@@ -1,0 +1,1 @@
+"""Ways to the mixnet behind one `Transport` interface."""

@@ -1,0 +1,93 @@
+"""The one interface behind which every mixnet client stands.
+
+A transport is a mixnet client as an application sees it: it has an address, sends messages to addresses with single-use
+reply blocks (SURBs) attached, replies to sender tags, and reports what happens as events. It promises little, because
+mixnet clients do: a message may be lost in silence, arrive twice or out of order, and a reply to a tag that has died
+vanishes without notice. Whoever needs more builds it on top, end to end.
+
+Events arrive on whatever thread the transport runs on; the receiver hands them to its own inbox at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+ADDRESS_BYTES: Final = 96
+"""A Nym recipient: Ed25519 identity ‖ X25519 encryption key ‖ the gateway's Ed25519 identity."""
+
+SENDER_TAG_BYTES: Final = 16
+"""An anonymous sender tag: random, one per sender's process lifetime and recipient, not authenticated."""
+
+MESSAGE_BYTES_MAX: Final = 256 * 1024
+"""The largest message a transport takes, either way. Far above the largest protocol frame; it bounds allocation."""
+
+SURBS_MAX: Final = 200
+"""The most SURBs attached to one message: Nym's default cap on the stock kept for one sender."""
+
+
+class MixnetError(Exception):
+    """The mixnet client cannot do this now, or lies outside what it can do; the text says what to do about it."""
+
+
+class MixnetDown(MixnetError):
+    """There is no mixnet client to hand the message to; a `TransportUp` will say when there is one again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message arrived. `sender_tag` is None when it came over a SURB, or carried no tag."""
+
+    data: bytes = field(repr=False)
+    sender_tag: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TransportUp:
+    """The mixnet client can be used. Every `TransportUp` may be a new lifetime: tags and SURB stocks may be gone."""
+
+    address: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TransportDown:
+    """The mixnet client went away; the transport tries to come back by itself unless `final`."""
+
+    reason: str
+    final: bool = False
+
+
+TransportEvent = Incoming | TransportUp | TransportDown
+
+
+class Transport(Protocol):
+    """A mixnet client. All methods may be called from any thread and return without waiting for the network."""
+
+    def open(self, on_event: Callable[[TransportEvent], None]) -> None:
+        """Start, and report to `on_event` from now on; the first event is `TransportUp` or `TransportDown`."""
+
+    def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
+        """Send to an address, anonymously, with `surbs` reply SURBs. Queued, not delivered, on return.
+
+        Raises `MixnetDown` when there is no client, `MixnetError` when the message is out of bounds.
+        """
+
+    def reply(self, sender_tag: bytes, data: bytes) -> None:
+        """Reply to a sender over the SURBs it gave: one for each packet. Lost in silence if the tag is unknown.
+
+        Raises as `send` does. `data` must not be empty: receivers cannot decode an empty reply.
+        """
+
+    def close(self) -> None:
+        """Stop and wait until nothing runs any more; no event comes after. Closing twice is harmless."""
+
+
+class Timers(Protocol):
+    """The time an emulated mixnet runs on: real, or a simulation's."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+
+    def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Run `action` once, `delay_s` seconds from now, on the timers' own thread of control."""

@@ -1,0 +1,1 @@
+"""The stores of the node and of the client (SQLite through peewee)."""
