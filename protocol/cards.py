@@ -1,0 +1,96 @@
+"""Node cards: what a client must know of a node before it speaks to it, as one line of text.
+
+docs/protocol.md, "Node cards".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Final
+
+import msgspec
+
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import VERSION, VERSIONS_MAX
+from usernym.protocol.signing import Context, SigningKey, verify
+from usernym.protocol.wire import Address, Key, Number, Signature, Wire, decoder_of, pack, unpack
+
+PREFIX: Final = "usernym-node:"
+CARD_TEXT_MAX: Final = 512
+"""Letters of a card's text: about 300 with one version; longer is no card."""
+
+
+class NodeCard(Wire, frozen=True):
+    """A node's identity, its Nym address, the protocol versions it speaks, sequence and day; self-signed."""
+
+    node: Key
+    address: Address
+    versions: Annotated[tuple[Annotated[int, msgspec.Meta(ge=1, le=127)], ...], msgspec.Meta(max_length=VERSIONS_MAX)]
+    sequence: Number
+    made_on: Number
+    signature: Signature
+
+
+_decoder: Final = decoder_of(NodeCard)
+
+
+def _signed_part(card: NodeCard) -> bytes:
+    return pack(msgspec.structs.replace(card, signature=b""))
+
+
+def make_card(key: SigningKey, address: bytes, sequence: int, made_on: int) -> NodeCard:
+    """A signed card of this protocol version. `made_on` is in days since 1970."""
+    card = NodeCard(key.public, address, (VERSION,), sequence, made_on, b"")
+    return msgspec.structs.replace(card, signature=key.sign(Context.CARD, _signed_part(card)))
+
+
+def verify_card(card: NodeCard) -> None:
+    """Raise unless the node's own identity signed the card, and the node speaks this version."""
+    try:
+        verify(card.node, card.signature, Context.CARD, _signed_part(card))
+    except RemoteProtocolError:
+        raise RemoteProtocolError(Code.CARD_INVALID, "the card's signature does not hold") from None
+    if VERSION not in card.versions:
+        raise RemoteProtocolError(Code.UNSUPPORTED_VERSION, f"the node does not speak version {VERSION}")
+
+
+def verify_newer_card(known: NodeCard, card: NodeCard) -> None:
+    """Raise unless `card` is a valid, newer card of the node that `known` describes."""
+    verify_card(card)
+    if card.node != known.node:
+        raise RemoteProtocolError(Code.CARD_INVALID, "a card of another node")
+    if card.sequence <= known.sequence:
+        raise RemoteProtocolError(Code.CARD_STALE, "not newer than the card already known")
+
+
+def card_text(card: NodeCard) -> str:
+    """The card as one line: `usernym-node:` and its encoding in unpadded base64url."""
+    return PREFIX + base64.urlsafe_b64encode(pack(card)).rstrip(b"=").decode()
+
+
+def decode_card(data: bytes) -> NodeCard:
+    """A card from its canonical encoding, verified."""
+    card: NodeCard = unpack(_decoder, data)
+    verify_card(card)
+    return card
+
+
+def parse_card(text: str) -> NodeCard:
+    """A verified card from its line of text. Raises `RemoteProtocolError(CARD_INVALID)` if it is none."""
+    text = text.strip()
+    if len(text) > CARD_TEXT_MAX or not text.isascii() or not text.startswith(PREFIX):
+        raise RemoteProtocolError(Code.CARD_INVALID, f"a node card is one line that starts with {PREFIX}")
+    encoded = text.removeprefix(PREFIX)
+    try:
+        data = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+        card = decode_card(data)
+    except (binascii.Error, ValueError):
+        raise RemoteProtocolError(Code.CARD_INVALID, "the card is damaged") from None
+    except RemoteProtocolError as error:
+        if error.code is Code.MALFORMED:
+            raise RemoteProtocolError(Code.CARD_INVALID, "the card is damaged") from None
+        raise
+    if card_text(card) != text:
+        raise RemoteProtocolError(Code.CARD_INVALID, "the card is not in its canonical form")
+    return card

@@ -1,0 +1,80 @@
+"""Challenges that the node need not remember, and the proof of work.
+
+docs/protocol.md, "Registration and login". A challenge's MAC binds it to one request until it expires; only nonces that
+have been used are remembered, by the node's store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import CHALLENGE_S, MAC_BYTES
+from usernym.protocol.messages import Challenge, LoginAsk, LoginProof, RegisterAsk, RegisterProof
+from usernym.protocol.records import KeyRecord
+from usernym.protocol.signing import Context, digest, labelled, prefixed
+from usernym.protocol.wire import pack
+
+
+def whole_record_hash(record: KeyRecord) -> bytes:
+    """SHA-256 of a record's encoding, signature and all: what `RegisterAsk` announces."""
+    return hashlib.sha256(pack(record)).digest()
+
+
+def _subject(request: RegisterAsk | RegisterProof | LoginAsk | LoginProof) -> bytes:
+    match request:
+        case RegisterAsk():
+            return b"R" + prefixed(request.name) + request.identity_key + request.record_hash
+        case RegisterProof():
+            record = request.record
+            return b"R" + prefixed(request.name) + record.identity_key + whole_record_hash(record)
+        case LoginAsk() | LoginProof():
+            return b"L" + prefixed(request.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenger:
+    """Makes and checks challenges under a secret (32 bytes) that lives as long as the node's process."""
+
+    secret: bytes = field(repr=False)
+
+    def _mac(self, subject: bytes, nonce: bytes, expires_at: int, difficulty: int) -> bytes:
+        content = subject + nonce + expires_at.to_bytes(4, "big") + bytes((difficulty,))
+        return hmac.digest(self.secret, labelled(Context.CHALLENGE, content), "sha256")[:MAC_BYTES]
+
+    def challenge(self, ask: RegisterAsk | LoginAsk, nonce: bytes, now: int, difficulty: int) -> Challenge:
+        """A challenge for `ask`, good for `CHALLENGE_S` seconds from `now` (Unix seconds)."""
+        expires_at = now + CHALLENGE_S
+        mac = self._mac(_subject(ask), nonce, expires_at, difficulty)
+        return Challenge(ask.request_id, nonce, expires_at, difficulty, mac)
+
+    def check(self, proof: RegisterProof | LoginProof, now: int) -> None:
+        """Raise unless `proof` answers a challenge that was made here, for the same request, and has not expired."""
+        difficulty = proof.difficulty if isinstance(proof, RegisterProof) else 0
+        expected = self._mac(_subject(proof), proof.nonce, proof.expires_at, difficulty)
+        if not hmac.compare_digest(expected, proof.mac):
+            raise RemoteProtocolError(Code.CHALLENGE_INVALID, "not a challenge of this node for this request")
+        if now > proof.expires_at:
+            raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "the challenge has expired")
+
+
+def _work_digest(node: bytes, nonce: bytes, counter: int) -> bytes:
+    return digest(Context.WORK, node, nonce, counter.to_bytes(8, "big"))
+
+
+def work_holds(node: bytes, nonce: bytes, counter: int, bits: int) -> bool:
+    """Whether the digest of `counter` starts with `bits` zero bits."""
+    return int.from_bytes(_work_digest(node, nonce, counter), "big") >> (256 - bits) == 0
+
+
+def search_work(node: bytes, nonce: bytes, bits: int, start: int, tries: int) -> int | None:
+    """The first counter among `tries` from `start` on that holds; None if there is none. Call again from there."""
+    prefix = hashlib.sha256(labelled(Context.WORK, node, nonce))
+    for counter in range(start, start + tries):
+        attempt = prefix.copy()
+        attempt.update(counter.to_bytes(8, "big"))
+        if int.from_bytes(attempt.digest(), "big") >> (256 - bits) == 0:
+            return counter
+    return None

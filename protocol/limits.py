@@ -1,0 +1,112 @@
+"""Every bound of the protocol, with its unit and its reason. The relations between them are asserted at the end."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from usernym.protocol.packets import REPLY_OVERHEAD_BYTES, anonymous_capacity, reply_capacity
+
+VERSION: Final = 1
+"""The protocol version: the first byte of every frame."""
+
+MINUTE_S: Final = 60
+HOUR_S: Final = 3600
+DAY_S: Final = 86_400
+
+# Sizes in bytes.
+ID_BYTES: Final = 16
+"""Message ids, login ids, nonces: random, never guessed, never repeated."""
+REQUEST_ID_BYTES: Final = 8
+"""A request id only has to be new among the few requests in flight, and its answer is signed: 64 bits are enough."""
+BOOT_ID_BYTES: Final = 8
+KEY_BYTES: Final = 32
+SIGNATURE_BYTES: Final = 64
+HASH_BYTES: Final = 32
+MAC_BYTES: Final = 16
+ADDRESS_BYTES: Final = 96
+TOKEN_BYTES: Final = 16
+HPKE_KEY_BYTES: Final = 1216
+"""ML-KEM-768 (1184) ‖ X25519 (32)."""
+SEAL_OVERHEAD_BYTES: Final = 1136
+"""HPKE's encapsulated key (1120) and AEAD tag (16)."""
+
+NAME_LETTERS_MIN: Final = 3
+NAME_LETTERS_MAX: Final = 32
+"""As Signal's usernames; two of the longest still leave room for a text in one packet."""
+NAME_FIELD_LETTERS_MAX: Final = 64
+"""A name field longer than this is malformed; a shorter one is refused with the reason that fits it."""
+
+TEXT_BYTES_MAX: Final = 64 * 1024
+"""UTF-8 bytes of one text: 42 packets; more would hold up a client for seconds at Nym's 50 packets a second."""
+PACKETS_MAX: Final = 42
+"""The most Sphinx packets that one sealed message takes."""
+FRAME_BYTES_MAX: Final = PACKETS_MAX * 1604
+"""No frame is longer; checked before anything is parsed."""
+
+# Lists.
+ACKNOWLEDGED_MAX: Final = 16
+"""Messages acknowledged in one frame. One packet carries five with the longest names, beside two SURBs."""
+NOTICES_MAX: Final = 32
+"""Notices in one frame: with 16-byte ids and tokens, 32 fit one reply packet."""
+CONFIRMED_MAX: Final = 64
+"""Notice numbers confirmed in one frame; twice what one frame can bring."""
+SUCCESSIONS_PER_ANSWER_MAX: Final = 16
+"""Identity links in one `Links`; about 330 bytes each, so four packets at most."""
+SUCCESSIONS_MAX: Final = 64
+"""Identity changes of one name, ever: a person needs a handful, and a contact must verify all it missed."""
+RECEIPTS_MAX: Final = 16
+"""Direct messages acknowledged in one receipt."""
+VERSIONS_MAX: Final = 8
+"""Protocol versions that a card may list."""
+
+# Times in seconds.
+CHALLENGE_S: Final = 10 * MINUTE_S
+"""How long a challenge can be answered: time for the hardest proof of work on a slow machine, and for a slow mixnet."""
+ACCEPTANCE_WINDOW_S: Final = 15 * MINUTE_S
+"""How far a request's clock may be from the node's, either way. Ids are remembered for twice this."""
+SEEN_S: Final = 2 * ACCEPTANCE_WINDOW_S + MINUTE_S
+"""How long the node remembers the id of a request it carried out. A request dated at the far end of the window is
+acceptable until the near end, two windows later; a minute more covers rounding."""
+MAILBOX_S: Final = 30 * DAY_S
+"""How long an undelivered message is kept."""
+HPKE_ROTATION_S: Final = 7 * DAY_S
+"""The age at which a message key is replaced."""
+HPKE_GRACE_S: Final = 7 * DAY_S
+"""How long senders may still seal to a superseded key: the next lookup brings the new one."""
+HPKE_KEEP_S: Final = HPKE_GRACE_S + MAILBOX_S
+"""How long after its successor was confirmed a private key is kept: senders' grace, then the mailbox's term."""
+NAME_HELD_S: Final = 365 * DAY_S
+"""How long a deleted name is held back from everybody but its owner."""
+SURB_S: Final = 24 * HOUR_S
+"""Nym's reply keys die at this age."""
+NOTICE_S: Final = MAILBOX_S
+"""How long the node keeps word of a message's fate for its sender."""
+
+# Proof of work, in leading zero bits of SHA-256.
+WORK_BITS_MIN: Final = 16
+"""About 65,000 hashes: a tenth of a second in Python."""
+WORK_BITS_MAX: Final = 26
+"""The most a client will do for a node: about a minute and a half. A node that asks for more is refused."""
+
+# Reply blocks.
+SURBS_REQUEST: Final = 2
+"""SURBs with every request that wants an answer: one packet may be lost without losing the answer."""
+SURBS_TARGET: Final = 12
+"""SURBs a logged-in client wants the node to hold. More than two packets' worth of answers, fewer than a hoard."""
+SURBS_LOW: Final = 4
+"""Below this many the client tops up."""
+SURBS_TOP_UP: Final = 10
+"""SURBs in one top-up: what three packets carry."""
+SURBS_GIVEN_MAX: Final = 96
+"""The most a client lets a node hold: two of the longest messages. A hoard spent at once would allow correlation."""
+
+UINT32_MAX: Final = 2**32 - 1
+
+assert NAME_LETTERS_MAX < NAME_FIELD_LETTERS_MAX
+assert anonymous_capacity(PACKETS_MAX, 0) <= FRAME_BYTES_MAX
+assert reply_capacity(PACKETS_MAX) + REPLY_OVERHEAD_BYTES == FRAME_BYTES_MAX
+assert SEEN_S > 2 * ACCEPTANCE_WINDOW_S
+assert HPKE_KEEP_S >= HPKE_GRACE_S + MAILBOX_S
+assert SURBS_REQUEST >= 2
+assert SURBS_LOW < SURBS_TARGET <= SURBS_GIVEN_MAX
+assert SURBS_GIVEN_MAX >= 2 * PACKETS_MAX

@@ -1,0 +1,384 @@
+"""The messages of protocol version 1: the closed list.
+
+docs/protocol.md, "Messages", has the byte layout of each. The tag is the message's kind; its table says who signs it.
+Requests begin with a random id that the answer echoes, and with the number of SURBs attached: the mixnet does not
+tell the node how many came. What the node tells unasked begins with the login it is meant for and a counter.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+
+from usernym.protocol.cards import NodeCard
+from usernym.protocol.limits import (
+    ACKNOWLEDGED_MAX,
+    CONFIRMED_MAX,
+    FRAME_BYTES_MAX,
+    NOTICES_MAX,
+    SUCCESSIONS_PER_ANSWER_MAX,
+)
+from usernym.protocol.records import KeyRecord, Succession
+from usernym.protocol.wire import (
+    U8,
+    U32,
+    BootId,
+    Hash,
+    Id,
+    Key,
+    Mac,
+    Name,
+    Number,
+    RequestId,
+    Signature,
+    Token,
+    Wire,
+)
+
+Sealed = Annotated[bytes, msgspec.Meta(min_length=1, max_length=FRAME_BYTES_MAX)]
+Difficulty = Annotated[int, msgspec.Meta(ge=0, le=255)]
+Confirmed = Annotated[tuple[Number, ...], msgspec.Meta(max_length=CONFIRMED_MAX)]
+
+
+# -- a client asks ---------------------------------------------------------------------------------------------------
+
+
+class RegisterAsk(Wire, frozen=True, tag=1):
+    """May I have this name? The record itself comes with the proof; its hash binds the challenge to it."""
+
+    request_id: RequestId
+    surbs: U8
+    name: Name
+    identity_key: Key
+    record_hash: Hash
+
+
+class RegisterProof(Wire, frozen=True, tag=2):
+    """The answer to a registration's challenge, with the record; signed by the record's identity key."""
+
+    request_id: RequestId
+    surbs: U8
+    name: Name
+    record: KeyRecord
+    nonce: Id
+    expires_at: U32
+    difficulty: Difficulty
+    mac: Mac
+    work: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class LoginAsk(Wire, frozen=True, tag=3):
+    """I am this user: challenge me."""
+
+    request_id: RequestId
+    surbs: U8
+    name: Name
+
+
+class LoginProof(Wire, frozen=True, tag=4):
+    """The answer to a login's challenge: the only message that moves a route."""
+
+    request_id: RequestId
+    surbs: U8
+    name: Name
+    nonce: Id
+    expires_at: U32
+    mac: Mac
+
+
+class Publish(Wire, frozen=True, tag=5):
+    """A newer record of my name; with `succession` if it changes the identity (then the new one signs)."""
+
+    request_id: RequestId
+    surbs: U8
+    name: Name
+    record: KeyRecord
+    succession: Succession | None
+
+
+class Lookup(Wire, frozen=True, tag=6):
+    """Whose name is this? Anonymous: anybody may ask."""
+
+    request_id: RequestId
+    surbs: U8
+    name: Name
+
+
+class History(Wire, frozen=True, tag=7):
+    """The chain of identities of a name, from link `start` on (0 is the first). Anonymous."""
+
+    request_id: RequestId
+    surbs: U8
+    name: Name
+    start: U8
+
+
+class Forward(Wire, frozen=True, tag=8):
+    """Forward this sealed message. It carries no SURBs: the answer goes to the sender's live route."""
+
+    request_id: RequestId
+    sender: Name
+    recipient: Name
+    message_id: Id
+    made_at: U32
+    key_number: Number
+    sealed: Sealed
+    inner_signature: Signature
+    first_key: Key | None
+
+
+class Delete(Wire, frozen=True, tag=9):
+    """Delete my account; the name stays held for its owner."""
+
+    request_id: RequestId
+    surbs: U8
+    name: Name
+    made_at: U32
+
+
+# -- a client tells --------------------------------------------------------------------------------------------------
+
+
+class Acknowledged(Wire, frozen=True):
+    """One message received. The token, taken from inside the seal, proves it to the sender; none tells nothing."""
+
+    sender: Name
+    message_id: Id
+    token: Token | None
+
+
+class Acknowledge(Wire, frozen=True, tag=10):
+    """I have these; delete them. Not answered: what was lost is delivered again, and acknowledged again."""
+
+    surbs: U8
+    name: Name
+    login_id: Id
+    messages: Annotated[tuple[Acknowledged, ...], msgspec.Meta(min_length=1, max_length=ACKNOWLEDGED_MAX)]
+    confirmed: Confirmed
+
+
+class Unopenable(Wire, frozen=True, tag=11):
+    """I have no key that opens this one. `statement` is signed for the sender, who seals again. Not answered."""
+
+    surbs: U8
+    name: Name
+    login_id: Id
+    sender: Name
+    message_id: Id
+    statement: Signature
+
+
+class Heartbeat(Wire, frozen=True, tag=12):
+    """I am here, on the route of this login. `confirmed` lists notices received. Answered by `Alive`."""
+
+    request_id: RequestId
+    surbs: U8
+    name: Name
+    login_id: Id
+    confirmed: Confirmed
+
+
+class TopUp(Wire, frozen=True, tag=13):
+    """SURBs for my route. Not answered: the next heartbeat's answer says what the node holds."""
+
+    surbs: U8
+    name: Name
+    login_id: Id
+
+
+# -- the node answers ------------------------------------------------------------------------------------------------
+
+
+class Challenge(Wire, frozen=True, tag=20):
+    """Prove it: sign this nonce, and do this much work. The MAC lets the node forget the challenge."""
+
+    request_id: RequestId
+    nonce: Id
+    expires_at: U32
+    difficulty: Difficulty
+    mac: Mac
+
+
+class Registered(Wire, frozen=True, tag=21):
+    """The name is yours, now or already."""
+
+    request_id: RequestId
+
+
+class LoggedIn(Wire, frozen=True, tag=22):
+    """The route is yours. `record_number` and `card_sequence` tell what the node has; `now` is its clock."""
+
+    request_id: RequestId
+    login_id: Id
+    boot_id: BootId
+    record_number: Number
+    card_sequence: Number
+    waiting: U32
+    now: U32
+
+
+class Published(Wire, frozen=True, tag=23):
+    """The node now answers lookups with the record of this number."""
+
+    request_id: RequestId
+    record_number: Number
+
+
+class Found(Wire, frozen=True, tag=24):
+    """The user's key record."""
+
+    request_id: RequestId
+    record: KeyRecord
+
+
+class Links(Wire, frozen=True, tag=25):
+    """Part of a chain of identities, from the asked link on; `total` is the chain's length."""
+
+    request_id: RequestId
+    links: Annotated[tuple[Succession, ...], msgspec.Meta(max_length=SUCCESSIONS_PER_ANSWER_MAX)]
+    total: U8
+
+
+class Accepted(Wire, frozen=True, tag=26):
+    """The message is on the node's disk, and will be delivered or reported."""
+
+    request_id: RequestId
+
+
+class Deleted(Wire, frozen=True, tag=27):
+    """The account is gone; the name is held for its owner until then (Unix seconds)."""
+
+    request_id: RequestId
+    held_until: U32
+
+
+class Alive(Wire, frozen=True, tag=28):
+    """The route works. `boot_id` is new when the node lost its reply stock; `stock` is what it holds for this route."""
+
+    request_id: RequestId
+    boot_id: BootId
+    stock: U32
+    waiting: U32
+
+
+class Refused(Wire, frozen=True, tag=29):
+    """No, and why: a `Code`. `detail` is the node's clock for CLOCK_SKEW, seconds to wait for BUSY, else 0."""
+
+    request_id: RequestId
+    code: U8
+    detail: U32
+
+
+# -- the node tells, unasked -----------------------------------------------------------------------------------------
+
+
+class Deliver(Wire, frozen=True, tag=40):
+    """A message for you, as its sender sealed and signed it."""
+
+    login_id: Id
+    counter: Number
+    sender: Name
+    message_id: Id
+    key_number: Number
+    sealed: Sealed
+    inner_signature: Signature
+    first_key: Key | None
+
+
+class Fate(Wire, frozen=True):
+    """What became of one message of yours; `notice` is confirmed by number."""
+
+    notice: Number
+    message_id: Id
+
+
+class Receipt(Wire, frozen=True):
+    """A message of yours was received: the token is the proof."""
+
+    notice: Number
+    message_id: Id
+    token: Token
+
+
+class Delivered(Wire, frozen=True, tag=41):
+    """These reached their recipients' clients."""
+
+    login_id: Id
+    counter: Number
+    receipts: Annotated[tuple[Receipt, ...], msgspec.Meta(min_length=1, max_length=NOTICES_MAX)]
+
+
+class Expired(Wire, frozen=True, tag=42):
+    """These waited for their recipients as long as the node keeps messages, and are gone."""
+
+    login_id: Id
+    counter: Number
+    messages: Annotated[tuple[Fate, ...], msgspec.Meta(min_length=1, max_length=NOTICES_MAX)]
+
+
+class NotOpened(Wire, frozen=True, tag=43):
+    """The recipient has no key for this one; `statement` is the recipient's signature over that."""
+
+    login_id: Id
+    counter: Number
+    notice: Number
+    recipient: Name
+    message_id: Id
+    statement: Signature
+
+
+class SurbsWanted(Wire, frozen=True, tag=44):
+    """I need this many SURBs for what waits for you."""
+
+    login_id: Id
+    counter: Number
+    count: U8
+
+
+class NewCard(Wire, frozen=True, tag=45):
+    """The node's newer card."""
+
+    login_id: Id
+    counter: Number
+    card: NodeCard
+
+
+class Displaced(Wire, frozen=True, tag=46):
+    """Another login took the route: this one ends."""
+
+    login_id: Id
+    counter: Number
+
+
+# -- client to client, without the node ------------------------------------------------------------------------------
+
+
+class Direct(Wire, frozen=True, tag=60):
+    """A sealed message sent to the recipient's address: the bytes that `Deliver` would carry."""
+
+    sender: Name
+    message_id: Id
+    key_number: Number
+    sealed: Sealed
+    inner_signature: Signature
+
+
+Challenged = RegisterAsk | RegisterProof | LoginAsk | LoginProof
+Request = Challenged | Publish | Lookup | History | Forward | Delete | Heartbeat
+Statement = Acknowledge | Unopenable | TopUp
+FromClient = Request | Statement
+Answer = Challenge | Registered | LoggedIn | Published | Found | Links | Accepted | Deleted | Alive | Refused
+Tell = Deliver | Delivered | Expired | NotOpened | SurbsWanted | NewCard | Displaced
+FromNode = Answer | Tell
+Message = FromClient | FromNode | Direct
+
+SIGNED_BY_CLIENT: Final = (
+    RegisterProof, LoginProof, Publish, Forward, Delete, Acknowledge, Unopenable, Heartbeat, TopUp
+)  # fmt: skip
+SIGNED_BY_NODE: Final = (
+    Challenge, Registered, LoggedIn, Published, Found, Links, Accepted, Deleted, Alive, Refused,
+    Deliver, Delivered, Expired, NotOpened, SurbsWanted, NewCard, Displaced,
+)  # fmt: skip
+UNSIGNED: Final = (RegisterAsk, LoginAsk, Lookup, History, Direct)
+"""Asks prove nothing yet; lookups are anonymous; a direct message has its inner signature."""

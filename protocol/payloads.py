@@ -1,0 +1,152 @@
+"""What is inside a seal: texts, receipts and handshakes, padded so that a length says nothing.
+
+docs/protocol.md, "Payloads" and "Padding". A handshake has the size and the shape of a short text.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, get_args
+
+import msgspec
+
+from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
+from usernym.protocol.limits import (
+    KEY_BYTES,
+    NAME_LETTERS_MAX,
+    PACKETS_MAX,
+    RECEIPTS_MAX,
+    SEAL_OVERHEAD_BYTES,
+    SIGNATURE_BYTES,
+    TEXT_BYTES_MAX,
+)
+from usernym.protocol.packets import PACKET_PAYLOAD_BYTES, anonymous_capacity
+from usernym.protocol.records import KeyRecord
+from usernym.protocol.wire import U32, Address, Id, Token, Wire, decoder_of, pack, unpack
+
+
+class Text(Wire, frozen=True, tag=1):
+    """A text. `counter` grows by one with each message of a conversation's side; `sent_at` is in Unix seconds."""
+
+    counter: U32
+    sent_at: U32
+    token: Token
+    record: KeyRecord | None
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_BYTES_MAX)]
+
+
+class Received(Wire, frozen=True):
+    """One message received directly, proved by its token."""
+
+    message_id: Id
+    token: Token
+
+
+class DirectReceipt(Wire, frozen=True, tag=2):
+    """These came directly. A receipt is not counted and not acknowledged: its `counter` is 0."""
+
+    counter: U32
+    sent_at: U32
+    token: Token
+    record: KeyRecord | None
+    received: Annotated[tuple[Received, ...], msgspec.Meta(min_length=1, max_length=RECEIPTS_MAX)]
+
+
+class HandshakeOffer(Wire, frozen=True, tag=3):
+    """Let us talk directly; this is my Nym address."""
+
+    counter: U32
+    sent_at: U32
+    token: Token
+    record: KeyRecord | None
+    address: Address
+
+
+class HandshakeAccept(Wire, frozen=True, tag=4):
+    """Yes; this is mine."""
+
+    counter: U32
+    sent_at: U32
+    token: Token
+    record: KeyRecord | None
+    address: Address
+
+
+class HandshakeRevoke(Wire, frozen=True, tag=5):
+    """No more direct messages, please. It can't take an address back."""
+
+    counter: U32
+    sent_at: U32
+    token: Token
+    record: KeyRecord | None
+
+
+Handshake = HandshakeOffer | HandshakeAccept | HandshakeRevoke
+Payload = Text | DirectReceipt | Handshake
+
+_decoder: Final = decoder_of(Payload)
+
+PAD: Final = b"\x80"
+"""ISO/IEC 7816-4: one 0x80, then zeros."""
+
+_FORWARD_FIELDS_BYTES: Final = (
+    3  # version, array, kind
+    + 9 + 1  # request id
+    + 2 * (2 + NAME_LETTERS_MAX)  # sender, recipient
+    + 18  # message id
+    + 5 + 5  # made_at, key number, at their largest
+    + 3  # the sealed bytes' own header
+    + 2 + SIGNATURE_BYTES  # inner signature
+    + 1  # no first key
+    + SIGNATURE_BYTES  # outer signature
+)  # fmt: skip
+"""A `Forward` frame with the longest names, less its sealed bytes."""
+_FIRST_KEY_BYTES: Final = 2 + KEY_BYTES - 1
+_LONG_HEADER_BYTES: Final = 2
+"""Sealed bytes of 65,536 or more have a longer header."""
+
+
+def plaintext_bytes(packets: int, *, first_contact: bool) -> int:
+    """The padded plaintext's size in bytes for a `Forward` that fills exactly `packets` Sphinx packets."""
+    sealed = anonymous_capacity(packets, 0) - _FORWARD_FIELDS_BYTES - (_FIRST_KEY_BYTES if first_contact else 0)
+    if sealed >= 2**16:
+        sealed -= _LONG_HEADER_BYTES
+    return sealed - SEAL_OVERHEAD_BYTES
+
+
+def _padded_size(size: int, *, first_contact: bool) -> int:
+    smallest = plaintext_bytes(1, first_contact=first_contact)
+    packets = 1 + max(0, -(-(size - smallest) // PACKET_PAYLOAD_BYTES))
+    while plaintext_bytes(packets, first_contact=first_contact) < size:
+        packets += 1
+    if packets > PACKETS_MAX:
+        raise LocalProtocolError(Code.TOO_LARGE, "the payload is too long")
+    return plaintext_bytes(packets, first_contact=first_contact)
+
+
+def pad_payload(payload: Payload, *, first_contact: bool) -> bytes:
+    """The payload's encoding, padded to the smallest plaintext that fills whole packets."""
+    data = pack(payload) + PAD
+    return data.ljust(_padded_size(len(data), first_contact=first_contact), b"\0")
+
+
+def unpad_payload(plaintext: bytes) -> Payload:
+    """The payload in a padded plaintext. Raises `RemoteProtocolError(MALFORMED)` if there is none."""
+    data = plaintext.rstrip(b"\0")
+    if not data.endswith(PAD):
+        raise RemoteProtocolError(Code.MALFORMED, "the padding is damaged")
+    payload: Payload = unpack(_decoder, data[:-1])
+    if isinstance(payload, Text) and len(payload.text.encode()) > TEXT_BYTES_MAX:
+        raise RemoteProtocolError(Code.TOO_LARGE, "the text is too long")
+    return payload
+
+
+def text_bytes_in(packets: int, *, first_contact: bool) -> int:
+    """The longest text, in UTF-8 bytes, that is sent in `packets` packets, whatever its counter and time."""
+    overhead = 1 + 1 + 5 + 5 + 18 + 1 + len(PAD)  # array, kind, counter, sent_at, token, no record, padding
+    room = plaintext_bytes(packets, first_contact=first_contact) - overhead
+    header = 2 if room - 2 <= 0xFF else 3 if room - 3 <= 0xFFFF else 5
+    return min(room - header, TEXT_BYTES_MAX)
+
+
+assert all(kind.__struct_config__.tag for kind in get_args(Payload))
+assert text_bytes_in(PACKETS_MAX, first_contact=True) == TEXT_BYTES_MAX

@@ -1,0 +1,32 @@
+"""Safety numbers: sixty digits that two people compare to know that no node swapped their keys.
+
+docs/protocol.md, "Safety numbers".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from usernym.protocol.signing import Context, labelled, prefixed
+
+ROUNDS: Final = 5_200
+"""Hashes for one fingerprint: a search for a key whose thirty digits collide costs 2^12 times more. As Signal's."""
+_GROUPS: Final = 6
+_GROUP_DIGITS: Final = 5
+
+
+def fingerprint(node: bytes, name: str, identity_key: bytes) -> str:
+    """Thirty digits for one user's identity at one node."""
+    content = labelled(Context.SAFETY, node, prefixed(name), identity_key)
+    value = content
+    for _ in range(ROUNDS):
+        value = hashlib.sha512(value + identity_key).digest()
+    groups = (int.from_bytes(value[at : at + 5], "big") % 10**_GROUP_DIGITS for at in range(0, 5 * _GROUPS, 5))
+    return "".join(f"{group:05d}" for group in groups)
+
+
+def safety_number(node: bytes, mine: tuple[str, bytes], theirs: tuple[str, bytes]) -> str:
+    """Sixty digits in twelve groups, the same for both sides. Each side is (name, identity key)."""
+    digits = "".join(sorted(fingerprint(node, name, key) for name, key in (mine, theirs)))
+    return " ".join(digits[at : at + _GROUP_DIGITS] for at in range(0, len(digits), _GROUP_DIGITS))
