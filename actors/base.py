@@ -1,0 +1,180 @@
+"""The ground every actor stands on: a typed reference, a contained failure, timers and counters.
+
+A peer's error (`RemoteProtocolError`) is refused and counted. A bug is reported, and the actor starts again from its
+storage (`release`, `acquire`), a bounded number of times; then its graph is told to stop. The actor's thread and
+its references live on through a restart, so nobody ever tells a dead actor.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+
+import pykka
+
+from usernym.actors.runtime import Runtime, logger
+from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
+
+RESTARTS_MAX: Final = 3
+"""Bugs an actor may have within `RESTARTS_WINDOW_S` before its graph stops: a bug that comes back is not a mishap."""
+RESTARTS_WINDOW_S: Final = 60.0
+
+M = TypeVar("M")
+M_contra = TypeVar("M_contra", contravariant=True)
+
+
+class Tellable(Protocol[M_contra]):
+    """Somebody who can be told a message of this type."""
+
+    def tell(self, message: M_contra) -> None:
+        """Put `message` into the inbox, and return at once."""
+
+
+class Ref(Generic[M]):
+    """A reference to an actor of a graph. Made before the actor, so that a wiring can introduce all to all."""
+
+    def __init__(self) -> None:
+        self._actor_ref: pykka.ActorRef[Any] | None = None
+
+    def bind(self, actor: Actor[M]) -> None:
+        """Point to `actor` from now on."""
+        self._actor_ref = actor.actor_ref
+
+    def tell(self, message: M) -> None:
+        """Put `message` into the actor's inbox. After the graph has stopped it goes nowhere."""
+        if self._actor_ref is None:
+            raise LocalProtocolError(Code.UNEXPECTED, "told an actor that was never wired")
+        try:
+            self._actor_ref.tell(message)
+        except pykka.ActorDeadError:
+            logger.debug("a message came after its actor had stopped")
+
+    def backlog(self) -> int:
+        """How many messages wait in the inbox."""
+        if self._actor_ref is None:
+            return 0
+        size: int = self._actor_ref.actor_inbox.qsize()  # type: ignore[attr-defined]
+        return size
+
+    def stop(self) -> None:
+        """Ask the actor to stop, when it has handled what is before it."""
+        if self._actor_ref is not None and self._actor_ref.is_alive():
+            self._actor_ref.stop(block=False)
+
+    def stopped(self, timeout_s: float | None) -> bool:
+        """Wait for the actor's end; False if it did not come in time."""
+        return self._actor_ref is None or self._actor_ref.actor_stopped.wait(timeout_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Inquire:
+    """Tell me your counters: a copy is set as the future's result. Every actor answers it."""
+
+    answer: Future[dict[str, int]] = field(repr=False)
+
+
+class Actor(pykka.ThreadingActor, Generic[M]):
+    """An actor: `acquire` its state, `receive` messages one by one, `release` it. See the module's text."""
+
+    name: ClassVar[str] = "actor"
+
+    def __init__(self, runtime: Runtime, on_failed: Callable[[str, BaseException], None]) -> None:
+        super().__init__()
+        self._runtime = runtime
+        self._on_failed = on_failed
+        self._restarts: deque[float] = deque(maxlen=RESTARTS_MAX)
+        self._usable = False
+        self.counts: Counter[str] = Counter()
+        self.actor_urn = f"urn:usernym:{self.name}"
+        self.actor_inbox = runtime.inbox()
+        self._actor_ref = pykka.ActorRef(self)
+
+    # -- what a subclass fills in --
+
+    def acquire(self) -> None:
+        """Build the state from storage; called in the actor's thread, at the start and after a bug."""
+
+    def release(self) -> None:
+        """Let go of what `acquire` took."""
+
+    def receive(self, message: M) -> None:
+        """Handle one message."""
+        raise LocalProtocolError(Code.UNEXPECTED, f"{self.name} does not take {type(message).__name__}")
+
+    # -- what a subclass uses --
+
+    def tell_self(self, message: M) -> None:
+        """Put a message behind those that already wait."""
+        self.actor_ref.tell(message)
+
+    def tell_self_later(self, delay_s: float, message: M) -> None:
+        """Put a message into the own inbox after `delay_s` seconds; nothing happens if the actor has stopped."""
+        ref = self.actor_ref
+
+        def put() -> None:
+            if ref.is_alive():
+                try:
+                    ref.tell(message)
+                except pykka.ActorDeadError:
+                    logger.debug("a timer outlived its actor")
+
+        self._runtime.call_later(delay_s, put)
+
+    def refuse(self, error: RemoteProtocolError) -> None:
+        """Count a peer's error."""
+        self.counts[f"refused_{error.code.name.lower()}"] += 1
+
+    # -- Pykka's side --
+
+    def _start_actor_loop(self) -> None:
+        self._runtime.run(self)
+
+    def on_start(self) -> None:
+        """Acquire the state. A failure here is final: it would come back."""
+        try:
+            self.acquire()
+            self._usable = True
+        except Exception as error:  # noqa: BLE001 - the boundary at which bugs are contained
+            self._give_up(error)
+
+    def on_stop(self) -> None:
+        """Release the state."""
+        if self._usable:
+            self._usable = False
+            self.release()
+
+    def on_receive(self, message: Any) -> None:
+        """Handle a message; contain what goes wrong."""
+        if isinstance(message, Inquire):
+            message.answer.set_result(dict(self.counts))
+            return
+        if not self._usable:
+            return
+        try:
+            self.receive(message)
+        except RemoteProtocolError as error:
+            self.refuse(error)
+        except Exception as error:  # noqa: BLE001 - the boundary at which bugs are contained
+            self._restart(error, type(message).__name__)
+
+    def _restart(self, error: BaseException, kind: str) -> None:
+        now = self._runtime.now()
+        logger.error("%s: a bug while handling %s", self.name, kind, exc_info=error)
+        self.counts["bugs"] += 1
+        if len(self._restarts) == RESTARTS_MAX and now - self._restarts[0] < RESTARTS_WINDOW_S:
+            self._give_up(error)
+            return
+        self._restarts.append(now)
+        try:
+            self.release()
+            self.acquire()
+        except Exception as again:  # noqa: BLE001 - as above
+            self._give_up(again)
+
+    def _give_up(self, error: BaseException) -> None:
+        self._usable = False
+        logger.error("%s: cannot go on", self.name, exc_info=error)
+        self._on_failed(self.name, error)
