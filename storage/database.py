@@ -1,0 +1,293 @@
+"""A SQLite database as the stores use it: WAL, durable commits, erased on deletion, owner-only, with typed errors.
+
+Models are not bound to a database, since one process holds several stores: a query is run by `StoreDatabase.fetch`,
+`change` or `insert`. The hot paths use `row`, `rows` and `run` with plain SQL, which is an order of magnitude faster
+than peewee's model layer.
+
+Connections are per thread: one opens at a thread's first use, and `close` closes the calling thread's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import peewee
+import sqlcipher3.dbapi2
+
+from usernym.storage.errors import (
+    DRIVER_ERRORS,
+    NotAStore,
+    RowLimitReached,
+    StoreClosed,
+    StoreInaccessible,
+    translate,
+)
+from usernym.storage.files import check_private, create_private_file, make_private_folder
+from usernym.storage.migrations import Schema, migrate
+
+Synchronous = Literal["FULL", "NORMAL", "OFF"]
+"""SQLite's `PRAGMA synchronous`: with FULL a commit is on the disk when it returns. OFF is for simulations."""
+
+IN_MEMORY: Final = Path(":memory:")
+"""In place of a file: a database that lives as long as its store, for the one thread that opened it."""
+
+BUSY_TIMEOUT_S: Final = 10.0
+"""How long a writer waits for the others: many times the longest sweep."""
+
+KEY_BYTES: Final = 32
+_PARAMETERS_MAX: Final = 900
+"""Bound values in one statement; old SQLite libraries allow 999."""
+
+_HEADER_BYTES: Final = 100
+_MAGIC: Final = b"SQLite format 3\0"
+_APPLICATION_ID_AT: Final = 68
+
+
+class StoreDatabase(peewee.SqliteDatabase):
+    """peewee's SQLite database with this project's settings; with `key` (32 bytes) every page is encrypted.
+
+    All calls raise `StorageError`s where there is something a person can do (see `errors.translate`).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        key: bytes | None = None,
+        synchronous: Synchronous = "FULL",
+        timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
+        if key is not None and len(key) != KEY_BYTES:
+            raise ValueError("a storage key has 32 bytes")
+        super().__init__(str(path), timeout=timeout_s)
+        self.path = str(path)
+        self.in_memory = path == IN_MEMORY
+        self._busy_s = timeout_s
+        self._key = key
+        self._settings = (
+            f"PRAGMA synchronous = {synchronous}",
+            "PRAGMA secure_delete = ON",
+            "PRAGMA foreign_keys = ON",
+            "PRAGMA temp_store = MEMORY",
+        )
+
+    # -- connections --
+
+    def _connect(self) -> Any:
+        """A new connection for this thread (peewee's hook). A wrong key shows here, not at some later query."""
+        driver: Any = sqlite3 if self._key is None else sqlcipher3.dbapi2
+        connection = driver.connect(self.path, timeout=self._busy_s, isolation_level=None)
+        try:
+            if self._key is not None:
+                connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
+                connection.execute("PRAGMA cipher_compatibility = 4")
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            for setting in self._settings:
+                connection.execute(setting)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _open_connection(self) -> Any:
+        return self.connection()  # type: ignore[no-untyped-call]
+
+    def shut(self) -> None:
+        """Close this thread's connection and refuse every later use."""
+        self.autoconnect = False
+        self.close()
+
+    # -- running statements --
+
+    def execute_sql(self, sql: str, params: Sequence[Any] | None = None) -> Any:
+        """Run one statement and return its cursor. Unlike peewee's, it logs nothing: parameters are secrets."""
+        if self.is_closed() and not self.autoconnect:
+            raise StoreClosed(f"{self.path} was closed")
+        try:
+            return self._open_connection().execute(sql, params or ())
+        except DRIVER_ERRORS as error:
+            raise translate(error, self.path) from error
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one statement."""
+        cursor = self.execute_sql(sql, params)
+        try:
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        except DRIVER_ERRORS as error:
+            raise translate(error, self.path) from error
+        return found
+
+    def row(self, sql: str, params: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row of one statement, or None."""
+        found = self.rows(sql, params)
+        return found[0] if found else None
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run one statement that writes; returns the number of rows it changed."""
+        changed: int = self.execute_sql(sql, params).rowcount
+        return changed
+
+    def fetch(self, query: peewee.BaseQuery) -> list[tuple[Any, ...]]:
+        """All rows of a peewee query (a SELECT, or a write with RETURNING), as tuples."""
+        return self.rows(*self._statement(query))
+
+    def fetch_one(self, query: peewee.BaseQuery) -> tuple[Any, ...] | None:
+        """The first row of a peewee query, or None."""
+        found = self.fetch(query)
+        return found[0] if found else None
+
+    def change(self, query: peewee.BaseQuery) -> int:
+        """Run a peewee INSERT, UPDATE or DELETE; returns the number of rows it changed."""
+        return self.run(*self._statement(query))
+
+    def _statement(self, query: peewee.BaseQuery) -> tuple[str, list[Any]]:
+        sql, params = self.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
+        return sql, params
+
+    # -- transactions --
+
+    @property
+    def writing(self) -> bool:
+        """Whether this thread is inside a transaction."""
+        return not self.is_closed() and bool(self._open_connection().in_transaction)
+
+    @contextmanager
+    def one_commit(self) -> Iterator[None]:
+        """One commit for all that the block writes, or nothing of it. A block inside a block is a part of it.
+
+        An inner block that raises undoes its own part alone, if the exception is caught between the two.
+        """
+        if self.writing:
+            begin, end, undo = "SAVEPOINT part", "RELEASE part", ["ROLLBACK TO part", "RELEASE part"]
+        else:
+            # IMMEDIATE: a transaction that first reads and then writes must not find another writer in between.
+            begin, end, undo = "BEGIN IMMEDIATE", "COMMIT", ["ROLLBACK"]
+        self.execute_sql(begin)
+        try:
+            yield
+            self.execute_sql(end)
+        except BaseException:
+            # A full disk makes SQLite roll back by itself.
+            if self.writing:
+                for statement in undo:
+                    self.execute_sql(statement)
+            raise
+
+    def checkpoint(self) -> bool:
+        """Move all of the WAL into the database and truncate it. False if readers are in the way."""
+        found = self.row("PRAGMA wal_checkpoint(TRUNCATE)")
+        return found is not None and found[0] == 0
+
+    def problems(self) -> list[str]:
+        """What SQLite's `quick_check` finds wrong; reads the whole file."""
+        found = [str(row[0]) for row in self.rows("PRAGMA quick_check")]
+        return [] if found == ["ok"] else found
+
+
+def open_database(
+    path: Path,
+    schema: Schema,
+    *,
+    key: bytes | None = None,
+    synchronous: Synchronous = "FULL",
+    timeout_s: float = BUSY_TIMEOUT_S,
+) -> StoreDatabase:
+    """The database at `path`, created owner-only if need be, with all migrations applied.
+
+    Raises `NotAStore`, `StoreCorrupt`, `SchemaTooNew`, `StoreExposed`, `StoreInaccessible`, `StoreBusy` or `StoreFull`.
+    """
+    database = StoreDatabase(path, key=key, synchronous=synchronous, timeout_s=timeout_s)
+    if not database.in_memory:
+        make_private_folder(path.parent)
+        if not create_private_file(path):
+            check_private(path)
+            if key is None:
+                _check_header(path, schema)
+    try:
+        migrate(database, schema)
+        _check_readable(database, schema)
+    except DRIVER_ERRORS as error:
+        database.close()
+        raise translate(error, database.path) from error
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _check_header(path: Path, schema: Schema) -> None:
+    """Refuse another program's file before SQLite touches it. `migrate` writes the mark before anything else."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError as error:
+        raise StoreInaccessible(f"{path} cannot be read: {error.strerror}") from error
+    mark = header[_APPLICATION_ID_AT : _APPLICATION_ID_AT + 4]
+    if header and (not header.startswith(_MAGIC) or mark != schema.application_id.to_bytes(4, "big")):
+        raise NotAStore(f"{path} is not a store of this program: it is left as it is")
+
+
+def _check_readable(database: StoreDatabase, schema: Schema) -> None:
+    """Touch the root page of every table, so that a cut-off file is found at the opening."""
+    for table in schema.tables:
+        database.rows(f'SELECT 1 FROM "{table}" LIMIT 1')  # noqa: S608 - a constant of the schema
+
+
+def marks(count: int) -> str:
+    """`count` parameter marks, for an IN list."""
+    return ", ".join("?" * count)
+
+
+def parts(items: Iterable[Any], parameters_each: int = 1) -> Iterator[list[Any]]:
+    """The items in lists short enough for one statement that binds `parameters_each` values per item."""
+    everything = list(items)
+    size = _PARAMETERS_MAX // parameters_each
+    for start in range(0, len(everything), size):
+        yield everything[start : start + size]
+
+
+def check_row_limit(count: int, rows_max: int, what: str) -> None:
+    """Raise `RowLimitReached` if `count` rows leave no room for another."""
+    if count >= rows_max:
+        raise RowLimitReached(f"{what}: all {rows_max} rows are taken until some expire")
+
+
+class Store:
+    """What both stores have in common. One object serves all threads; each thread has its own connection."""
+
+    def __init__(self, database: StoreDatabase) -> None:
+        self._db = database
+
+    @property
+    def path(self) -> str:
+        """The database's file."""
+        return self._db.path
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Group this thread's writes into one commit: all of them are durable at the end of the block, or none.
+
+        Raises what its writes raise; `StoreBusy` if another thread writes for longer than the busy timeout.
+        """
+        with self._db.one_commit():
+            yield
+
+    def close_thread(self) -> None:
+        """Close the calling thread's connection; the next call in this thread opens another.
+
+        A database in memory lives in its connection, which therefore stays.
+        """
+        if not self._db.in_memory:
+            self._db.close()
+
+    def close(self) -> None:
+        """Close the calling thread's connection; later calls raise `StoreClosed` where no connection is left."""
+        self._db.shut()
+
+    def problems(self) -> list[str]:
+        """What is wrong with the file, as SQLite's `quick_check` says; reads all of it. Empty if it is sound."""
+        return self._db.problems()

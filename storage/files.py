@@ -1,0 +1,99 @@
+"""Files and folders that are their owner's alone from the moment they exist."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from usernym.storage.errors import StoreExposed, StoreFull, StoreInaccessible
+
+FILE_MODE: Final = 0o600
+FOLDER_MODE: Final = 0o700
+_OTHERS: Final = 0o077
+
+
+@contextlib.contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = StoreFull if error.errno in {27, 28, 122} else StoreInaccessible  # EFBIG, ENOSPC, EDQUOT
+        raise kind(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
+
+
+def make_private_folder(folder: Path) -> None:
+    """Create `folder` and its missing parents, owner-only. An existing folder stays as it is.
+
+    Raises `StoreInaccessible` or `StoreFull`.
+    """
+    with _file_errors(folder):
+        missing = [part for part in (folder, *folder.parents) if not part.exists()]
+        for part in reversed(missing):
+            # Somebody may have made it since; whether it is a folder shows at the next step.
+            with contextlib.suppress(FileExistsError):
+                part.mkdir(mode=FOLDER_MODE)
+                sync_folder(part.parent)
+        if not folder.is_dir():
+            raise NotADirectoryError(20, "not a folder")
+
+
+def create_private_file(path: Path) -> bool:
+    """Create an empty owner-only file; False if something is there already, which is left alone."""
+    with _file_errors(path):
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+        except FileExistsError:
+            return False
+        os.close(descriptor)
+        sync_folder(path.parent)
+        return True
+
+
+def check_private(path: Path) -> None:
+    """Raise `StoreExposed` if others may read or write the file, as a restored backup may let them."""
+    with _file_errors(path):
+        mode = path.stat().st_mode
+    if mode & _OTHERS:
+        raise StoreExposed(f"{path} can be read or written by others: chmod 600 it, on a file system with permissions")
+
+
+def read_private(path: Path, size_max: int) -> bytes:
+    """The file's bytes, at most `size_max` + 1 of them (so that one too long shows). Raises like `check_private`."""
+    check_private(path)
+    with _file_errors(path), path.open("rb") as file:
+        return file.read(size_max + 1)
+
+
+def write_private(path: Path, content: bytes, *, replace: bool) -> None:
+    """Write a small file so that after a crash either the old or the whole new content is there, on the disk.
+
+    Raises `StoreInaccessible` (also when `replace` is false and the file exists) or `StoreFull`.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    with _file_errors(path):
+        temporary.unlink(missing_ok=True)  # left by a crash
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if replace:
+                temporary.replace(path)
+            else:
+                path.hardlink_to(temporary)  # unlike a rename, fails if the file exists
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

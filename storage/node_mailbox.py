@@ -1,0 +1,171 @@
+"""The mailbox: messages from their acceptance until their recipient's acknowledgement, or their expiry.
+
+How much a sender has waiting for a recipient is computed from the messages themselves, by an index: when they go,
+no trace of who wrote to whom stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+from usernym.storage.database import Store, marks, parts
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxLimits:
+    """What one recipient's mailbox may hold, and how much of it may be one sender's: messages, and bytes of blobs."""
+
+    messages_max: int
+    bytes_max: int
+    sender_messages_max: int
+    sender_bytes_max: int
+
+
+class Enqueued(Enum):
+    """What came of a message for a mailbox."""
+
+    STORED = "stored"
+    DUPLICATE = "this sender's message id is waiting already"
+    MAILBOX_FULL = "mailbox full"
+    SENDER_SHARE_FULL = "this sender has too much waiting there"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMessage:
+    """An undelivered message; `size` is its blob's, in bytes."""
+
+    id: int
+    sender: str = field(repr=False)
+    recipient: str = field(repr=False)
+    message_id: bytes = field(repr=False)
+    blob: bytes = field(repr=False)
+    size: int
+    accepted_at: int
+    expires_at: int
+    attempts: int
+    last_attempt_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedMessage:
+    """What is left to say of a message that was acknowledged or has expired."""
+
+    id: int
+    sender: str = field(repr=False)
+    recipient: str = field(repr=False)
+    message_id: bytes = field(repr=False)
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Undelivered messages and the bytes of their blobs."""
+
+    messages: int
+    bytes: int
+
+
+_COLUMNS: Final = "id, sender, recipient, message_id, blob, size, accepted_at, expires_at, attempts, last_attempt_at"
+_WAITING: Final = f"SELECT {_COLUMNS} FROM mail WHERE recipient = ? AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
+_ONE: Final = f"SELECT {_COLUMNS} FROM mail WHERE sender = ? AND message_id = ? AND recipient = ?"  # noqa: S608
+_REMOVED: Final = "RETURNING id, sender, recipient, message_id, size"
+_ROOM: Final = """
+    SELECT EXISTS (SELECT 1 FROM mail WHERE sender = ?1 AND message_id = ?2),
+        count(*), coalesce(sum(size), 0),
+        coalesce(sum(sender = ?1), 0), coalesce(sum(CASE WHEN sender = ?1 THEN size END), 0)
+    FROM mail WHERE recipient = ?3
+"""
+_INSERT: Final = """
+    INSERT INTO mail (sender, recipient, message_id, blob, size, accepted_at, expires_at, attempts)
+    VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+"""
+_EXPIRE: Final = f"""
+    DELETE FROM mail WHERE id IN (SELECT id FROM mail WHERE expires_at <= ? ORDER BY expires_at, id LIMIT ?) {_REMOVED}
+"""  # noqa: S608
+
+
+class Mailbox(Store):
+    """The part of `NodeStore` that keeps undelivered messages."""
+
+    def enqueue(
+        self,
+        *,
+        sender: str,
+        recipient: str,
+        message_id: bytes,
+        blob: bytes,
+        now: int,
+        expires_at: int,
+        limits: MailboxLimits,
+    ) -> Enqueued:
+        """Store a message if its id is new and the limits leave room for it; each limit may be reached, not passed."""
+        size = len(blob)
+        with self._db.one_commit():
+            room = self._db.row(
+                _ROOM,
+                (sender, message_id, recipient),
+            )
+            assert room is not None, "an aggregate has one row"
+            known, messages, used, sender_messages, sender_used = room
+            if known:
+                return Enqueued.DUPLICATE
+            if sender_messages >= limits.sender_messages_max or sender_used + size > limits.sender_bytes_max:
+                return Enqueued.SENDER_SHARE_FULL
+            if messages >= limits.messages_max or used + size > limits.bytes_max:
+                return Enqueued.MAILBOX_FULL
+            self._db.run(_INSERT, (sender, recipient, message_id, blob, size, now, expires_at))
+            return Enqueued.STORED
+
+    def waiting(self, recipient: str, limit: int, after_id: int = 0) -> Sequence[WaitingMessage]:
+        """At most `limit` messages for this recipient, the oldest first, beginning after row `after_id`."""
+        return [WaitingMessage(*row) for row in self._db.rows(_WAITING, (recipient, after_id, limit))]
+
+    def waiting_count(self, recipient: str) -> int:
+        """How many messages wait for this recipient."""
+        row = self._db.row("SELECT count(*) FROM mail WHERE recipient = ?", (recipient,))
+        return 0 if row is None else int(row[0])
+
+    def message(self, recipient: str, sender: str, message_id: bytes) -> WaitingMessage | None:
+        """One message, if it still waits for this recipient."""
+        row = self._db.row(_ONE, (sender, message_id, recipient))
+        return None if row is None else WaitingMessage(*row)
+
+    def load(self, recipient: str, sender: str) -> Load:
+        """What waits for `recipient` from `sender`."""
+        row = self._db.row(
+            "SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ? AND sender = ?", (recipient, sender)
+        )
+        assert row is not None, "an aggregate has one row"
+        return Load(*row)
+
+    def mark_attempt(self, ids: Iterable[int], now: int) -> None:
+        """Count an attempt to deliver each of these rows; those that are gone are passed over."""
+        with self._db.one_commit():
+            for some in parts(ids):
+                self._db.run(
+                    f"UPDATE mail SET attempts = attempts + 1, last_attempt_at = ? WHERE id IN ({marks(len(some))})",  # noqa: S608
+                    (now, *some),
+                )
+
+    def acknowledge(self, recipient: str, messages: Iterable[tuple[str, bytes]]) -> Sequence[RemovedMessage]:
+        """Remove the messages (sender, message id) that wait for `recipient`; returns those removed, the oldest first.
+
+        What is not there, or waits for somebody else, is passed over.
+        """
+        removed: list[tuple[Any, ...]] = []
+        with self._db.one_commit():
+            for some in parts(messages, 3):
+                # The plus keeps SQLite from walking the recipient's whole mailbox instead of looking up the pairs.
+                pairs = ", ".join(["(?, ?)"] * len(some))
+                removed += self._db.rows(
+                    f"DELETE FROM mail WHERE (sender, message_id) IN (VALUES {pairs}) AND +recipient = ? {_REMOVED}",  # noqa: S608
+                    [*(value for pair in some for value in pair), recipient],
+                )
+        return [RemovedMessage(*row) for row in sorted(removed)]
+
+    def expire(self, now: int, limit: int) -> Sequence[RemovedMessage]:
+        """Remove at most `limit` messages whose `expires_at` is not after `now`; returns them, the oldest first."""
+        return [RemovedMessage(*row) for row in sorted(self._db.rows(_EXPIRE, (now, limit)))]
