@@ -33,8 +33,9 @@ SEAL_OVERHEAD_BYTES: Final = 1136
 NAME_LETTERS_MIN: Final = 3
 NAME_LETTERS_MAX: Final = 32
 """As Signal's usernames; two of the longest still leave room for a text in one packet."""
-NAME_FIELD_LETTERS_MAX: Final = 64
-"""A name field longer than this is malformed; a shorter one is refused with the reason that fits it."""
+NAME_FIELD_LETTERS_MAX: Final = 63
+"""A name field longer than this is malformed; a shorter one is refused with the reason that fits it. Letters of any
+kind, four bytes each at most: their length in bytes must fit the one byte that precedes a name in what is signed."""
 
 TEXT_BYTES_MAX: Final = 64 * 1024
 """UTF-8 bytes of one text: 42 packets; more would hold up a client for seconds at Nym's 50 packets a second."""
@@ -45,13 +46,14 @@ FRAME_BYTES_MAX: Final = PACKETS_MAX * 1604
 
 # Lists.
 ACKNOWLEDGED_MAX: Final = 16
-"""Messages acknowledged in one frame. One packet carries five with the longest names, beside two SURBs."""
+"""Messages acknowledged in one frame. One packet carries seven with the longest names, beside two SURBs, or all
+sixteen with none."""
 NOTICES_MAX: Final = 32
 """Notices in one frame: with 16-byte ids and tokens, 32 fit one reply packet."""
 CONFIRMED_MAX: Final = 64
 """Notice numbers confirmed in one frame; twice what one frame can bring."""
 SUCCESSIONS_PER_ANSWER_MAX: Final = 16
-"""Identity links in one `Links`; about 330 bytes each, so four packets at most."""
+"""Identity links in one `Links`; 288 bytes each at most, so three packets."""
 SUCCESSIONS_MAX: Final = 64
 """Identity changes of one name, ever: a person needs a handful, and a contact must verify all it missed."""
 RECEIPTS_MAX: Final = 16
@@ -103,6 +105,7 @@ SURBS_GIVEN_MAX: Final = 96
 UINT32_MAX: Final = 2**32 - 1
 
 assert NAME_LETTERS_MAX < NAME_FIELD_LETTERS_MAX
+assert 4 * NAME_FIELD_LETTERS_MAX <= 0xFF
 assert anonymous_capacity(PACKETS_MAX, 0) <= FRAME_BYTES_MAX
 assert reply_capacity(PACKETS_MAX) + REPLY_OVERHEAD_BYTES == FRAME_BYTES_MAX
 assert SEEN_S > 2 * ACCEPTANCE_WINDOW_S

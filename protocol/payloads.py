@@ -123,8 +123,14 @@ def _padded_size(size: int, *, first_contact: bool) -> int:
     return plaintext_bytes(packets, first_contact=first_contact)
 
 
+def _text_too_long(payload: Payload) -> bool:
+    return isinstance(payload, Text) and len(payload.text.encode()) > TEXT_BYTES_MAX
+
+
 def pad_payload(payload: Payload, *, first_contact: bool) -> bytes:
     """The payload's encoding, padded to the smallest plaintext that fills whole packets."""
+    if _text_too_long(payload):
+        raise LocalProtocolError(Code.TOO_LARGE, "the text is too long")
     data = pack(payload) + PAD
     return data.ljust(_padded_size(len(data), first_contact=first_contact), b"\0")
 
@@ -135,7 +141,7 @@ def unpad_payload(plaintext: bytes) -> Payload:
     if not data.endswith(PAD):
         raise RemoteProtocolError(Code.MALFORMED, "the padding is damaged")
     payload: Payload = unpack(_decoder, data[:-1])
-    if isinstance(payload, Text) and len(payload.text.encode()) > TEXT_BYTES_MAX:
+    if _text_too_long(payload):
         raise RemoteProtocolError(Code.TOO_LARGE, "the text is too long")
     return payload
 

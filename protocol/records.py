@@ -23,7 +23,7 @@ NO_PREVIOUS: Final = bytes(HASH_BYTES)
 
 
 class RecordStub(Wire, frozen=True):
-    """A key record with the hash in the HPKE key's place; about 240 bytes."""
+    """A key record with the hash in the HPKE key's place; at most 220 bytes."""
 
     number: Number
     recoveries: U8
@@ -37,7 +37,7 @@ class RecordStub(Wire, frozen=True):
 
 
 class KeyRecord(Wire, frozen=True):
-    """The keys of one username, signed by its identity key; at most 1,412 bytes.
+    """The keys of one username, signed by its identity key; at most 1,405 bytes.
 
     `number` grows by one with every record of the name; `recoveries` counts the successions that the recovery key has
     signed; `hpke_number` is the number of the HPKE key; `made_on` is in days since 1970 (a finer date would show when
@@ -178,6 +178,27 @@ def verify_chain(node: bytes, name: str, chain: tuple[Succession, ...]) -> None:
     verify_stub(node, name, first.stub)
     for before, succession in pairwise(chain):
         verify_succession(node, name, before.stub, succession)
+
+
+def extend_chain(
+    node: bytes, name: str, chain: tuple[Succession, ...], succession: Succession
+) -> tuple[Succession, ...]:
+    """The verified `chain` with `succession` at its end. Raises `RemoteProtocolError` if that may not be.
+
+    An identity key's succession follows the last link. A recovery key's may follow an earlier one: the links behind it
+    fall away, if identity keys alone allowed them. Otherwise a thief could fill the chain, or use up the numbers, and
+    so keep the owner from recovering.
+    """
+    if succession.authority is Authority.RECOVERY:
+        while (
+            chain[-1].authority is Authority.IDENTITY
+            and record_hash(node, name, chain[-1].stub) != succession.stub.previous
+        ):
+            chain = chain[:-1]
+    if len(chain) >= SUCCESSIONS_MAX:
+        raise RemoteProtocolError(Code.SUCCESSION_INVALID, "this name has changed its identity too often")
+    verify_succession(node, name, chain[-1].stub, succession)
+    return (*chain, succession)
 
 
 def _owner(record: KeyRecord | RecordStub) -> tuple[bytes, bytes, int]:
