@@ -1,0 +1,299 @@
+"""Runs one test vector against the package. tests/vectors/README.md says what each operation takes and must give."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import msgspec
+
+from usernym.protocol import cards, challenges, codec, names, payloads, records, safety, sealing, words
+from usernym.protocol import messages as m
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.signing import SigningKey
+from usernym.protocol.wire import Wire, pack
+
+FOLDER: Final = Path(__file__).resolve().parent.parent / "vectors"
+
+
+def unhexed(value: str | Sequence[Any]) -> bytes:
+    """Bytes of a hex string, or of a list of hex strings and `[hex, times]`."""
+    if isinstance(value, str):
+        return bytes.fromhex(value)
+    pieces = ((each, 1) if isinstance(each, str) else each for each in value)
+    return b"".join(bytes.fromhex(piece) * times for piece, times in pieces)
+
+
+def from_plain(value: Any) -> Any:
+    """The value that a vector writes as JSON."""
+    match value:
+        case {"bin": data}:
+            return unhexed(data)
+        case {"text": data}:
+            return unhexed(data).decode()
+        case list():
+            return tuple(from_plain(each) for each in value)
+        case _:
+            return value
+
+
+def fields_of(structure: Wire) -> tuple[Any, ...]:
+    """A structure's fields, structures within it as tuples too."""
+
+    def flat(value: Any) -> Any:
+        if isinstance(value, Wire):
+            return fields_of(value)
+        return tuple(flat(each) for each in value) if isinstance(value, tuple) else value
+
+    return tuple(flat(value) for value in msgspec.structs.astuple(structure))
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One vector."""
+
+    id: str
+    operation: str
+    given: dict[str, Any]
+    expect: Any
+    error: dict[str, Any] | None
+
+
+def _read(path: Path) -> list[Vector]:
+    written = json.loads(path.read_text())["vectors"]
+    return [Vector(each["id"], each["op"], each["in"], each.get("expect"), each.get("error")) for each in written]
+
+
+def load(good: bool) -> list[Vector]:
+    """All vectors of all files that must succeed, or all that must be refused."""
+    found = [vector for path in sorted(FOLDER.glob("*.json")) for vector in _read(path)]
+    return [vector for vector in found if (vector.error is None) is good]
+
+
+def _node_name(given: dict[str, Any]) -> tuple[bytes, str]:
+    return bytes.fromhex(given["node"]), given["name"]
+
+
+def _frame(given: dict[str, Any]) -> Any:
+    data = unhexed(given["frame"])
+    frame = codec.decode(data)
+    if "key" in given:
+        assert codec.is_signed(frame.message)
+        frame.verify(bytes.fromhex(given["key"]), bytes.fromhex(given["node"]))
+        if "seed" in given:
+            key = SigningKey.from_seed(bytes.fromhex(given["seed"]))
+            assert codec.encode_signed(frame.message, key, bytes.fromhex(given["node"])) == data
+    else:
+        assert codec.encode_unsigned(frame.message) == data
+    return {"kind": type(frame.message).__name__, "fields": fields_of(cast(Wire, frame.message))}
+
+
+def _record(given: dict[str, Any]) -> Any:
+    data = unhexed(given["record"])
+    record = records.decode_record(data)
+    records.verify_record(*_node_name(given), record)
+    stub = record.stub()
+    records.verify_stub(*_node_name(given), stub)
+    return {
+        "fields": fields_of(record),
+        "stub": pack(stub).hex(),
+        "record_hash": records.record_hash(*_node_name(given), stub).hex(),
+        "whole_hash": challenges.whole_record_hash(record).hex(),
+    }
+
+
+def _links(given: dict[str, Any]) -> tuple[records.Succession, ...]:
+    chain = tuple(records.decode_succession(bytes.fromhex(link)) for link in given["links"])
+    records.verify_chain(*_node_name(given), chain)
+    return chain
+
+
+def _chain(given: dict[str, Any]) -> Any:
+    chain = _links(given)
+    if "record" in given:
+        record = records.decode_record(bytes.fromhex(given["record"]))
+        records.verify_record_in_chain(*_node_name(given), chain, record)
+    return {"links": len(chain)}
+
+
+def _extend(given: dict[str, Any]) -> Any:
+    succession = records.decode_succession(bytes.fromhex(given["succession"]))
+    chain = records.extend_chain(*_node_name(given), _links(given), succession)
+    records.verify_chain(*_node_name(given), chain)
+    return {"links": [pack(link).hex() for link in chain]}
+
+
+def _follows(given: dict[str, Any]) -> Any:
+    pinned = records.decode_record(bytes.fromhex(given["pinned"]))
+    return {"accepted": records.accepts_change(pinned, _links(given))}
+
+
+def _update(given: dict[str, Any]) -> Any:
+    pinned, found = (records.decode_record(bytes.fromhex(given[which])) for which in ("pinned", "found"))
+    for record in (pinned, found):
+        # What is tested is the update alone: both must hold by themselves.
+        records.verify_record(*_node_name(given), record)
+    return {"update": records.is_update(pinned, found)}
+
+
+def _card(given: dict[str, Any]) -> Any:
+    card = cards.parse_card(given["text"])
+    assert cards.card_text(card) == given["text"].strip()
+    if "known" in given:
+        cards.verify_newer_card(cards.parse_card(given["known"]), card)
+    return {"fields": fields_of(card)}
+
+
+def _words(given: dict[str, Any]) -> Any:
+    root = words.root_from_words(given["words"])
+    seeds = {at: words.identity_seed(root, at) for at in (0, 1, 2, 2**32 - 1)}
+    return {
+        "root": root.hex(),
+        "identity_seeds": {str(at): seed.hex() for at, seed in seeds.items()},
+        "identity_keys": {str(at): SigningKey.from_seed(seed).public.hex() for at, seed in seeds.items()},
+        "recovery_key": words.recovery_key(root).public.hex(),
+    }
+
+
+def _typed(given: dict[str, Any]) -> Any:
+    name = names.canonical(given["typed"])
+    return {"name": name, "skeleton": names.skeleton(name)}
+
+
+def _name(given: dict[str, Any]) -> Any:
+    names.check(given["name"])
+    return {"skeleton": names.skeleton(given["name"])}
+
+
+def _registrable(given: dict[str, Any]) -> Any:
+    names.check_registrable(given["name"])
+    return {"skeleton": names.skeleton(given["name"])}
+
+
+def _safety(given: dict[str, Any]) -> Any:
+    node = bytes.fromhex(given["node"])
+    mine, theirs = ((name, bytes.fromhex(key)) for name, key in (given["mine"], given["theirs"]))
+    number = safety.safety_number(node, mine, theirs)
+    return {"number": number, "fingerprints": [safety.fingerprint(node, *side) for side in (mine, theirs)]}
+
+
+def _challenge(given: dict[str, Any]) -> Any:
+    ask = codec.decode(unhexed(given["ask"])).message
+    assert isinstance(ask, m.RegisterAsk | m.LoginAsk)
+    challenger = challenges.Challenger(bytes.fromhex(given["secret"]))
+    made = challenger.challenge(ask, bytes.fromhex(given["nonce"]), given["now"], given["difficulty"])
+    return {"body": pack(made).hex()}
+
+
+def _proof(given: dict[str, Any]) -> Any:
+    proof = codec.decode(unhexed(given["proof"])).message
+    assert isinstance(proof, m.RegisterProof | m.LoginProof)
+    challenges.Challenger(bytes.fromhex(given["secret"])).check(proof, given["now"])
+    return {}
+
+
+def _work(given: dict[str, Any]) -> Any:
+    node, nonce, bits = bytes.fromhex(given["node"]), bytes.fromhex(given["nonce"]), given["bits"]
+    if not challenges.work_holds(node, nonce, given["counter"], bits):
+        raise RemoteProtocolError(Code.WORK_INSUFFICIENT)
+    return {"first": challenges.search_work(node, nonce, bits, 0, given["counter"] + 1)}
+
+
+def _payload(given: dict[str, Any]) -> Any:
+    fields = from_plain(given["fields"])
+    kind = getattr(payloads, given["kind"])
+    built = _build(kind, fields)
+    padded = payloads.pad_payload(built, first_contact=given["first_contact"])
+    assert payloads.unpad_payload(padded) == built
+    return {"size": len(padded), "plaintext": padded}
+
+
+def _build(kind: Any, fields: tuple[Any, ...]) -> Any:
+    record = None if fields[3] is None else records.KeyRecord(*fields[3])
+    rest = [
+        tuple(payloads.Received(*each) for each in part) if isinstance(part, tuple) else part for part in fields[4:]
+    ]
+    return kind(*fields[:3], record, *rest)
+
+
+def _unpad(given: dict[str, Any]) -> Any:
+    payload = payloads.unpad_payload(unhexed(given["plaintext"]))
+    return {"kind": type(payload).__name__, "fields": fields_of(payload)}
+
+
+def _ladder(given: dict[str, Any]) -> Any:
+    return {"sizes": [payloads.plaintext_bytes(at, first_contact=given["first_contact"]) for at in range(1, 43)]}
+
+
+def _message_key(given: dict[str, Any]) -> Any:
+    return {"public": sealing.MessageKey.from_seed(bytes.fromhex(given["seed"])).public.hex()}
+
+
+def _envelope(given: dict[str, Any]) -> sealing.Envelope:
+    values = given["envelope"]
+    data = {field: bytes.fromhex(values[field]) for field in ("node", "sender_key", "recipient_key", "message_id")}
+    return sealing.Envelope(
+        sender=values["sender"], recipient=values["recipient"], key_number=values["key_number"], **data
+    )
+
+
+def _seal(given: dict[str, Any]) -> Any:
+    envelope = _envelope(given)
+    key = sealing.MessageKey.from_seed(bytes.fromhex(given["seed"]))
+    plaintext = key.open(unhexed(given["sealed"]), envelope)
+    assert key.open(sealing.seal(key.public, plaintext, envelope), envelope) == plaintext
+    return {"plaintext": plaintext, "info": envelope.info().hex()}
+
+
+def _seal_to(given: dict[str, Any]) -> Any:
+    sealing.seal(bytes.fromhex(given["public"]), b"any", _envelope(given))
+
+
+def _inner(given: dict[str, Any]) -> Any:
+    envelope, sealed, signature = _envelope(given), unhexed(given["sealed"]), bytes.fromhex(given["signature"])
+    envelope.verify(sealed, signature)
+    assert envelope.sign(SigningKey.from_seed(bytes.fromhex(given["seed"])), sealed) == signature
+    return {}
+
+
+def _statement(given: dict[str, Any]) -> Any:
+    envelope, statement = _envelope(given), bytes.fromhex(given["signature"])
+    envelope.verify_unopenable(statement)
+    assert envelope.sign_unopenable(SigningKey.from_seed(bytes.fromhex(given["seed"]))) == statement
+    return {}
+
+
+OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
+    "frame": _frame,
+    "record": _record,
+    "chain": _chain,
+    "extend": _extend,
+    "follows": _follows,
+    "update": _update,
+    "card": _card,
+    "words_from_entropy": lambda given: {"words": words.words_from_entropy(bytes.fromhex(given["entropy"]))},
+    "words": _words,
+    "typed": _typed,
+    "name": _name,
+    "registrable": _registrable,
+    "safety": _safety,
+    "challenge": _challenge,
+    "proof": _proof,
+    "work": _work,
+    "payload": _payload,
+    "unpad": _unpad,
+    "ladder": _ladder,
+    "message_key": _message_key,
+    "seal": _seal,
+    "seal_to": _seal_to,
+    "inner signature": _inner,
+    "statement": _statement,
+}
+
+
+def run(vector: Vector) -> Any:
+    """What the package makes of a vector."""
+    return OPERATIONS[vector.operation](vector.given)
