@@ -89,7 +89,8 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         self._usable = False
         self.counts: Counter[str] = Counter()
         self.actor_urn = f"urn:usernym:{self.name}"
-        self.actor_inbox = runtime.inbox()
+        self._inbox = runtime.inbox()
+        self.actor_inbox = self._inbox
         self._actor_ref = pykka.ActorRef(self)
 
     # -- what a subclass fills in --
@@ -123,11 +124,20 @@ class Actor(pykka.ThreadingActor, Generic[M]):
 
         self._runtime.call_later(delay_s, put)
 
+    def backlog(self) -> int:
+        """How many messages wait in the own inbox."""
+        return self._inbox.qsize()
+
     def refuse(self, error: RemoteProtocolError) -> None:
         """Count a peer's error."""
         self.counts[f"refused_{error.code.name.lower()}"] += 1
 
     # -- Pykka's side --
+
+    def begin(self) -> None:
+        """Register the actor and run its loop: what Pykka's `start` does, for an actor that has been made before."""
+        pykka.ActorRegistry.register(self.actor_ref)
+        self._start_actor_loop()
 
     def _start_actor_loop(self) -> None:
         self._runtime.run(self)

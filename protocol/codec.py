@@ -61,6 +61,11 @@ def encode_signed(message: m.Message, key: SigningKey, node: bytes) -> bytes:
     return _bounded(bytes((VERSION,)) + body + key.sign(context, node, body))
 
 
+def frame_bytes(message: m.Message) -> int:
+    """The length of the message's frame, without making it."""
+    return 1 + len(pack(cast(Wire, message))) + (SIGNATURE_BYTES if type(message) in _CONTEXTS else 0)
+
+
 def is_signed(message: m.Message) -> bool:
     """Whether frames of this message carry a signature."""
     return type(message) in _CONTEXTS

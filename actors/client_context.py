@@ -1,0 +1,48 @@
+"""What every client actor knows: who its user is, at which node, in which store, and where events go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from usernym.actors.events import EventSink
+from usernym.actors.runtime import Runtime
+from usernym.protocol.limits import REQUEST_ID_BYTES
+from usernym.protocol.sealing import Envelope
+from usernym.protocol.signing import SigningKey
+from usernym.storage.client import ClientStore
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """The user: a name at a node, and its identity key."""
+
+    name: str = field(repr=False)
+    key: SigningKey = field(repr=False)
+    node: bytes = field(repr=False)
+
+    def envelope_to(self, contact: str, contact_key: bytes, key_number: int, message_id: bytes) -> Envelope:
+        """What binds a message from the user to a contact."""
+        return Envelope(self.node, self.name, contact, self.key.public, contact_key, key_number, message_id)
+
+    def envelope_from(self, contact: str, contact_key: bytes, key_number: int, message_id: bytes) -> Envelope:
+        """What binds a message from a contact to the user."""
+        return Envelope(self.node, contact, self.name, contact_key, self.key.public, key_number, message_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientContext:
+    """Passed to each client actor by the wiring."""
+
+    runtime: Runtime
+    on_failed: Callable[[str, BaseException], None]
+    on_event: EventSink
+    store: ClientStore
+    me: Me
+    accept_strangers: bool
+    """Whether a stranger's first message makes a contact at once; else it waits for its owner's consent, and its sender
+    learns no more than that the node accepted it."""
+
+    def request_id(self) -> bytes:
+        """A fresh one."""
+        return self.runtime.random_bytes(REQUEST_ID_BYTES)

@@ -1,0 +1,303 @@
+"""How a client receives: verify, open, commit, then acknowledge and show. The incoming half of the forwarding actor.
+
+docs/protocol.md, "Receiving". A message is shown once, whatever way it came and however often; it is acknowledged only
+when it is on disk. An unknown sender's key is confirmed by our own lookup before anything is opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from usernym.actors.base import Ref
+from usernym.actors.client_context import ClientContext
+from usernym.actors.client_sending import Sending
+from usernym.actors.events import MessageArrived, Route
+from usernym.actors.messages import (
+    AcknowledgeNow,
+    HandshakeArrived,
+    PayloadKind,
+    Resolve,
+    SendDirect,
+    SendStatement,
+)
+from usernym.protocol import messages as m
+from usernym.protocol import payloads as p
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import ACKNOWLEDGED_MAX, ID_BYTES, RECEIPTS_MAX, TOKEN_BYTES
+from usernym.protocol.names import check
+from usernym.protocol.records import KeyRecord, decode_record, is_update, verify_record
+from usernym.protocol.sealing import Envelope, MessageKey, seal
+from usernym.protocol.wire import pack
+from usernym.storage.client import Contact, ContactState, Direct, StoredRoute
+
+HELD_MAX: Final = 64
+"""Messages held while their senders are looked up, 67 kB each at most. What does not fit is delivered again."""
+ACKNOWLEDGE_AFTER_S: Final = 0.2
+"""Acknowledgements are gathered this long: messages that come together are acknowledged together."""
+KEYS_CACHED: Final = 8
+"""Message keys kept expanded; a user has about six at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A sealed message as it came, by either way."""
+
+    sender: str = field(repr=False)
+    message_id: bytes = field(repr=False)
+    key_number: int
+    sealed: bytes = field(repr=False)
+    inner_signature: bytes = field(repr=False)
+    first_key: bytes | None = field(repr=False)
+    route: Route
+    looked_up: bool = False
+    """Whether the sender's record was looked up because of this message."""
+
+
+class Receiving:
+    """Owned by the forwarding actor, and used in its thread only."""
+
+    def __init__(
+        self,
+        context: ClientContext,
+        sending: Sending,
+        *,
+        io: Ref[Any],
+        lookup: Ref[Any],
+        handshake: Ref[Any],
+        forwarding: Any,
+    ) -> None:
+        self._context = context
+        self._store = context.store
+        self._me = context.me
+        self._sending = sending
+        self._io = io
+        self._lookup = lookup
+        self._handshake = handshake
+        self._forwarding = forwarding
+        self._held: dict[str, list[Arrival]] = {}
+        self._keys: dict[int, MessageKey] = {}
+        self._acknowledged: dict[tuple[str, bytes], bytes | None] = {}
+        self._received_directly: dict[str, dict[bytes, bytes]] = {}
+        self._due = False
+        self.login_id: bytes | None = None
+
+    # -- arrivals --
+
+    def on_arrival(self, arrival: Arrival) -> None:
+        """Take a sealed message through all checks. Raises `RemoteProtocolError` for what is not acceptable."""
+        check(arrival.sender)
+        contact = self._store.contact(arrival.sender)
+        if arrival.route is Route.DIRECT and (contact is None or not _may_come_directly(contact)):
+            raise RemoteProtocolError(Code.UNEXPECTED, "a direct message of somebody who has no direct route")
+        if contact is None:
+            self._look_up_first(arrival)
+            return
+        if self._store.was_seen(contact.name, arrival.message_id):
+            self._acknowledge(contact, arrival, self._store.incoming_token(contact.name, arrival.message_id))
+            return
+        envelope = self._me.envelope_from(contact.name, contact.identity_key, arrival.key_number, arrival.message_id)
+        try:
+            if arrival.first_key not in (None, contact.identity_key):
+                raise RemoteProtocolError(Code.SIGNATURE_INVALID, "another key than the one known")
+            envelope.verify(arrival.sealed, arrival.inner_signature)
+        except RemoteProtocolError:
+            if not arrival.looked_up and arrival.route is Route.NODE:
+                self._look_up_first(arrival)
+                return
+            self._discard(arrival)
+            raise
+        self._open(contact, arrival, envelope)
+
+    def _open(self, contact: Contact, arrival: Arrival, envelope: Envelope) -> None:
+        key = self._message_key(arrival.key_number)
+        try:
+            if key is None:
+                raise RemoteProtocolError(Code.UNOPENABLE, "no key of that number")
+            plaintext = key.open(arrival.sealed, envelope)
+        except RemoteProtocolError:
+            self._say_unopenable(arrival, envelope)
+            raise
+        try:
+            payload = p.unpad_payload(plaintext)
+        except RemoteProtocolError:
+            self._discard(arrival)
+            raise
+        self._take(contact, arrival, payload)
+
+    def _take(self, contact: Contact, arrival: Arrival, payload: p.Payload) -> None:
+        """Commit the payload, then tell everybody whom it concerns."""
+        if arrival.route is Route.DIRECT:
+            self._sending.heard_directly(contact)
+        if payload.record is not None:
+            self._take_record(contact, payload.record)
+        if isinstance(payload, p.DirectReceipt):
+            receipts = tuple((received.message_id, received.token) for received in payload.received)
+            self._sending.on_receipts(receipts, contact.name)
+            return
+        kind, body = _kind_and_body(payload)
+        now = self._context.runtime.unix_s()
+        with self._store.transaction():
+            is_new = self._store.add_incoming(
+                contact=contact.name,
+                message_id=arrival.message_id,
+                key_number=arrival.key_number,
+                counter=payload.counter,
+                kind=int(kind),
+                body=body,
+                token=payload.token,
+                sent_at=payload.sent_at,
+                now=now,
+                route=StoredRoute.DIRECT if arrival.route is Route.DIRECT else StoredRoute.NODE,
+            )
+            missing = payload.counter - 1 - self._store.received_below(contact.name, payload.counter)
+        self._acknowledge(contact, arrival, payload.token)
+        if not is_new or contact.state in (ContactState.BLOCKED, ContactState.DECLINED):
+            return
+        if isinstance(payload, p.Text):
+            self._context.on_event(
+                MessageArrived(
+                    arrival.message_id,
+                    contact.name,
+                    payload.text,
+                    payload.sent_at,
+                    payload.counter,
+                    max(0, missing),
+                    arrival.route,
+                    contact.state is ContactState.PENDING,
+                )
+            )
+        else:
+            self._handshake.tell(HandshakeArrived(contact.name, payload))
+
+    def _take_record(self, contact: Contact, record: KeyRecord) -> None:
+        """A newer record that came with a direct message: as good as from the node, since its owner signed it."""
+        try:
+            verify_record(self._me.node, contact.name, record)
+            newer = is_update(decode_record(contact.record), record)
+        except RemoteProtocolError:
+            return
+        if newer:
+            self._store.update_record(contact.name, record.identity_key, pack(record), self._context.runtime.unix_s())
+
+    # -- unknown senders, and known ones whose signature does not hold --
+
+    def _look_up_first(self, arrival: Arrival) -> None:
+        held = sum(len(arrivals) for arrivals in self._held.values())
+        if held >= HELD_MAX:
+            return
+        self._held.setdefault(arrival.sender, []).append(arrival)
+        self._lookup.tell(Resolve(arrival.sender, self._forwarding, stranger=True))
+
+    def on_resolved(self, name: str) -> list[Arrival]:
+        """The sender's record is the newest: these can be judged now."""
+        return [
+            Arrival(
+                held.sender,
+                held.message_id,
+                held.key_number,
+                held.sealed,
+                held.inner_signature,
+                held.first_key,
+                held.route,
+                looked_up=True,
+            )
+            for held in self._held.pop(name, ())
+        ]
+
+    def on_resolve_failed(self, name: str, code: Code | None) -> None:
+        """No record: what nobody can have signed is discarded; without an answer it will be delivered again."""
+        for arrival in self._held.pop(name, ()):
+            if code is not None:
+                self._discard(arrival)
+
+    # -- acknowledging --
+
+    def _discard(self, arrival: Arrival) -> None:
+        """Make the node forget a message that can never be taken; its sender learns nothing from that."""
+        if arrival.route is Route.NODE:
+            self._acknowledged[arrival.sender, arrival.message_id] = None
+            self._plan()
+
+    def _acknowledge(self, contact: Contact, arrival: Arrival, token: bytes | None) -> None:
+        """Plan the acknowledgement, by the way the message came; only accepted contacts get their token back."""
+        if arrival.route is Route.NODE:
+            shown = token if contact.state is ContactState.ACCEPTED else None
+            self._acknowledged[contact.name, arrival.message_id] = shown
+        elif token is not None and contact.state is ContactState.ACCEPTED:
+            self._received_directly.setdefault(contact.name, {})[arrival.message_id] = token
+        self._plan()
+
+    def _plan(self) -> None:
+        if not self._due:
+            self._due = True
+            self._context.runtime.call_later(ACKNOWLEDGE_AFTER_S, lambda: self._forwarding.tell(AcknowledgeNow()))
+
+    def acknowledge_now(self) -> None:
+        """Send what was planned. What finds no route is delivered again, and acknowledged then."""
+        self._due = False
+        items = [m.Acknowledged(sender, id_, token) for (sender, id_), token in self._acknowledged.items()]
+        self._acknowledged = {}
+        if self.login_id is not None:
+            for at in range(0, len(items), ACKNOWLEDGED_MAX):
+                part = tuple(items[at : at + ACKNOWLEDGED_MAX])
+                self._io.tell(SendStatement(m.Acknowledge(0, self._me.name, self.login_id, part, ())))
+        received, self._received_directly = self._received_directly, {}
+        for name, tokens in received.items():
+            self._send_receipt(name, tokens)
+
+    def _send_receipt(self, name: str, tokens: dict[bytes, bytes]) -> None:
+        contact = self._store.contact(name)
+        if contact is None or contact.peer_address is None:
+            return
+        pairs = [p.Received(message_id, token) for message_id, token in tokens.items()]
+        theirs = decode_record(contact.record)
+        runtime = self._context.runtime
+        for at in range(0, len(pairs), RECEIPTS_MAX):
+            message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)
+            receipt = p.DirectReceipt(0, runtime.unix_s(), token, None, tuple(pairs[at : at + RECEIPTS_MAX]))
+            envelope = self._me.envelope_to(name, contact.identity_key, theirs.hpke_number, message_id)
+            sealed = seal(theirs.hpke_key, p.pad_payload(receipt, first_contact=False), envelope)
+            signature = envelope.sign(self._me.key, sealed)
+            direct = m.Direct(self._me.name, message_id, theirs.hpke_number, sealed, signature)
+            self._io.tell(SendDirect(contact.peer_address, direct))
+
+    def _say_unopenable(self, arrival: Arrival, envelope: Envelope) -> None:
+        if arrival.route is Route.NODE and self.login_id is not None:
+            statement = envelope.sign_unopenable(self._me.key)
+            self._io.tell(
+                SendStatement(
+                    m.Unopenable(0, self._me.name, self.login_id, arrival.sender, arrival.message_id, statement)
+                )
+            )
+
+    def _message_key(self, number: int) -> MessageKey | None:
+        if number not in self._keys:
+            stored = self._store.hpke_key(number)
+            if stored is None:
+                return None
+            if len(self._keys) >= KEYS_CACHED:
+                self._keys.clear()
+            self._keys[number] = MessageKey.from_seed(stored.seed)
+        return self._keys[number]
+
+    def forget_keys(self) -> None:
+        """Drop expanded keys: some may have been destroyed in the store."""
+        self._keys.clear()
+
+
+def _may_come_directly(contact: Contact) -> bool:
+    """Direct messages count from those whom we gave our address, until either side ended it."""
+    return contact.direct in (Direct.ACTIVE, Direct.OFFERED) and contact.state is ContactState.ACCEPTED
+
+
+def _kind_and_body(payload: p.Text | p.Handshake) -> tuple[PayloadKind, bytes]:
+    match payload:
+        case p.Text(text=text):
+            return PayloadKind.TEXT, text.encode()
+        case p.HandshakeOffer(address=address):
+            return PayloadKind.HANDSHAKE_OFFER, address
+        case p.HandshakeAccept(address=address):
+            return PayloadKind.HANDSHAKE_ACCEPT, address
+        case p.HandshakeRevoke():
+            return PayloadKind.HANDSHAKE_REVOKE, b""

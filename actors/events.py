@@ -1,0 +1,114 @@
+"""What a client's graph tells its user: events, in the order in which they became true on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from usernym.protocol.errors import Code
+
+
+class Route(StrEnum):
+    """The way a message took."""
+
+    NODE = "node"
+    DIRECT = "direct"
+
+
+class DeliveryState(StrEnum):
+    """What is known of a message that we sent."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
+class HandshakeState(StrEnum):
+    """Where two people stand with their direct route."""
+
+    NONE = "none"
+    OFFERED = "offered"
+    OFFER_RECEIVED = "offer received"
+    ACTIVE = "active"
+    ENDED_BY_ME = "ended by me"
+    ENDED_BY_PEER = "ended by peer"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageArrived:
+    """A text came. `missing` counts the messages of this sender, before this one, that have not come (yet)."""
+
+    message_id: bytes = field(repr=False)
+    sender: str = field(repr=False)
+    text: str = field(repr=False)
+    sent_at: int
+    counter: int
+    missing: int
+    route: Route
+    is_request: bool
+    """From somebody the user has not accepted as a contact yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryChanged:
+    """A message of ours got further, or failed."""
+
+    message_id: bytes = field(repr=False)
+    recipient: str = field(repr=False)
+    state: DeliveryState
+    reason: Code | None
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeChanged:
+    """A direct route was offered, opened or ended."""
+
+    name: str = field(repr=False)
+    state: HandshakeState
+
+
+@dataclass(frozen=True, slots=True)
+class DirectSilent:
+    """The direct way to this contact went silent (or, with `silent` False, works again)."""
+
+    name: str = field(repr=False)
+    silent: bool
+    falls_back: bool
+    """Whether messages go through the node meanwhile; else they wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityChanged:
+    """A contact's identity key changed, by a succession that holds. Safety numbers must be compared again."""
+
+    name: str = field(repr=False)
+    was_verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCaught:
+    """The node (or somebody in its place) said what can't be true. `what` is a fixed text, without names."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionChanged:
+    """The route to the node opened, or was lost; `reason` can be shown."""
+
+    online: bool
+    reason: str
+
+
+Event = (
+    MessageArrived | DeliveryChanged | HandshakeChanged | DirectSilent | IdentityChanged | NodeCaught
+    | ConnectionChanged
+)  # fmt: skip
+
+EventSink = Callable[[Event], None]
+"""Called from an actor's thread; it must not wait."""

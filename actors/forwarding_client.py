@@ -1,0 +1,233 @@
+"""Forwarding, the client's half: seal and send, receive and acknowledge.
+
+Serves docs/protocol.md, "Forwarding", "Receiving", "Direct messages" and "Message states".
+Receives: `SendText` from the edges, `SendHandshake` from handshake; answers; what the node tells; direct messages; word
+of the route. Sends: `Forward` requests, acknowledgements, direct messages; `Resolve` to lookup, `HandshakeArrived` to
+handshake; events. Owns: conversations, outbox and remembered ids in the store (`client_sending`, `client_receiving`).
+It commits before it sends, and before it acknowledges; it opens nothing that its sender's confirmed key has not signed.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any, Final
+
+from usernym.actors.base import Actor, Ref
+from usernym.actors.client_context import ClientContext
+from usernym.actors.client_receiving import Arrival, Receiving
+from usernym.actors.client_sending import Sending
+from usernym.actors.events import NodeCaught, Route
+from usernym.actors.messages import (
+    AcknowledgeNow,
+    AnswerArrived,
+    DirectArrived,
+    DirectRouteChanged,
+    Failure,
+    ForwardingClientInbox,
+    NodeRefused,
+    NodeSilent,
+    PayloadKind,
+    RecordPublished,
+    RequestFailed,
+    Resolve,
+    Resolved,
+    ResolveFailed,
+    SendHandshake,
+    SendText,
+    TellArrived,
+    Tick,
+    WentOffline,
+    WentOnline,
+)
+from usernym.protocol import messages as m
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import TEXT_BYTES_MAX
+
+TICK_S: Final = 5.0
+UNSENT_MAX: Final = 256
+"""Texts that wait for their recipients' first lookup."""
+
+
+class TextTooLong(ValueError):
+    """A text of more than `TEXT_BYTES_MAX` bytes in UTF-8, or of none."""
+
+
+class ForwardingClient(Actor[ForwardingClientInbox]):
+    """See the module's text."""
+
+    name = "forwarding"
+
+    def __init__(
+        self,
+        context: ClientContext,
+        *,
+        io: Ref[Any],
+        lookup: Ref[Any],
+        registration: Ref[Any],
+        handshake: Ref[Any],
+        self_ref: Ref[Any],
+    ) -> None:
+        super().__init__(context.runtime, context.on_failed)
+        self._context = context
+        self._store = context.store
+        self._self = self_ref
+        self._lookup = lookup
+        self._sending = Sending(context, io=io, lookup=lookup, registration=registration, me=self_ref)
+        self._receiving = Receiving(
+            context, self._sending, io=io, lookup=lookup, handshake=handshake, forwarding=self_ref
+        )
+        self._unsent: dict[str, list[SendText]] = {}
+
+    def acquire(self) -> None:
+        """Start the clock of the outbox; its content is in the store."""
+        self.tell_self_later(TICK_S, Tick())
+
+    def release(self) -> None:
+        """Close this thread's connection."""
+        self._store.close_thread()
+
+    def receive(self, message: ForwardingClientInbox) -> None:
+        """Handle one message."""
+        match message:
+            case SendText():
+                self._send_text(message)
+            case SendHandshake(name, kind, body):
+                self._send_handshake(name, kind, body)
+            case AnswerArrived(m.Forward() as request, m.Accepted()):
+                self._sending.on_accepted(request)
+            case AnswerArrived(m.Forward() as request, m.Refused(code=code, detail=detail)):
+                known = Code(code) if code in Code._value2member_map_ else Code.UNEXPECTED
+                self._sending.on_refused(request, known, detail)
+            case RequestFailed(m.Forward() as request):
+                self._sending.on_unanswered(request)
+            case TellArrived(tell):
+                self._on_tell(tell)
+            case DirectArrived(direct):
+                self._on_direct(direct)
+            case Resolved(name):
+                self._on_resolved(name)
+            case ResolveFailed(name, code):
+                self._on_resolve_failed(name, code)
+            case WentOnline(login_id, clock_offset_s):
+                self._receiving.login_id = login_id
+                self._sending.went_online(clock_offset_s)
+            case WentOffline():
+                self._sending.online = False
+                self._receiving.login_id = None
+            case AcknowledgeNow():
+                self._receiving.acknowledge_now()
+            case DirectRouteChanged() | RecordPublished():
+                self._receiving.forget_keys()
+                self._sending.flush()
+            case Tick():
+                self.tell_self_later(TICK_S, Tick())
+                self._sending.flush()
+            case _:
+                super().receive(message)
+
+    # -- from the edges and from handshake --
+
+    def _send_text(self, command: SendText) -> None:
+        size = len(command.text.encode(errors="surrogatepass"))
+        if not 0 < size <= TEXT_BYTES_MAX or not _is_unicode(command.text):
+            command.answer.set_exception(TextTooLong(f"a text has 1 to {TEXT_BYTES_MAX} bytes in UTF-8, not {size}"))
+            return
+        contact = self._store.contact(command.name)
+        if contact is not None:
+            message_id = self._sending.enqueue(contact, PayloadKind.TEXT, command.text.encode())
+            _answer(command.answer, message_id)
+        elif sum(map(len, self._unsent.values())) >= UNSENT_MAX:
+            command.answer.set_exception(NodeSilent(Failure.TOO_MANY))
+        else:
+            self._unsent.setdefault(command.name, []).append(command)
+            self._lookup.tell(Resolve(command.name, self._self))
+
+    def _send_handshake(self, name: str, kind: PayloadKind, body: bytes) -> None:
+        contact = self._store.contact(name)
+        if contact is not None:
+            self._sending.enqueue(contact, kind, body)
+
+    # -- from the node --
+
+    def _on_tell(self, tell: m.Tell) -> None:
+        match tell:
+            case m.Deliver():
+                self._receiving.on_arrival(
+                    Arrival(
+                        tell.sender,
+                        tell.message_id,
+                        tell.key_number,
+                        tell.sealed,
+                        tell.inner_signature,
+                        tell.first_key,
+                        Route.NODE,
+                    )
+                )
+            case m.Delivered(receipts=receipts):
+                self._sending.on_receipts(tuple((each.message_id, each.token) for each in receipts), None)
+                self._store.note_notices([each.notice for each in receipts])
+            case m.Expired(messages=messages):
+                for fate in messages:
+                    self._sending.on_expired(fate.message_id)
+                self._store.note_notices([fate.notice for fate in messages])
+            case m.NotOpened():
+                self._store.note_notices([tell.notice])
+                self._sending.on_not_opened(tell.recipient, tell.message_id, tell.statement)
+            case _:
+                raise RemoteProtocolError(Code.UNEXPECTED, "not told to this exchange")
+
+    # -- from a peer --
+
+    def _on_direct(self, direct: m.Direct) -> None:
+        self._receiving.on_arrival(
+            Arrival(
+                direct.sender,
+                direct.message_id,
+                direct.key_number,
+                direct.sealed,
+                direct.inner_signature,
+                None,
+                Route.DIRECT,
+            )
+        )
+        self.counts["direct_received"] += 1
+
+    # -- from lookup --
+
+    def _on_resolved(self, name: str) -> None:
+        contact = self._store.contact(name)
+        for command in self._unsent.pop(name, ()):
+            if contact is None:
+                command.answer.set_exception(NodeRefused(Code.NO_SUCH_USER))
+            else:
+                message_id = self._sending.enqueue(contact, PayloadKind.TEXT, command.text.encode())
+                _answer(command.answer, message_id)
+        self._sending.on_resolved(name)
+        for arrival in self._receiving.on_resolved(name):
+            try:
+                self._receiving.on_arrival(arrival)
+            except RemoteProtocolError as error:
+                self.refuse(error)
+                if error.code is Code.SIGNATURE_INVALID:
+                    self._context.on_event(NodeCaught("a message that its sender did not sign"))
+
+    def _on_resolve_failed(self, name: str, code: Code | None) -> None:
+        for command in self._unsent.pop(name, ()):
+            failed = NodeSilent(Failure.NO_ANSWER) if code is None else NodeRefused(code)
+            if not command.answer.done():
+                command.answer.set_exception(failed)
+        self._sending.on_resolve_failed(name, code)
+        self._receiving.on_resolve_failed(name, code)
+
+
+def _answer(future: Future[bytes], message_id: bytes) -> None:
+    if not future.done():
+        future.set_result(message_id)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

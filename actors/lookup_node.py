@@ -1,0 +1,77 @@
+"""Lookup, the node's half: answers from the directory.
+
+Serves docs/protocol.md, "Lookup" and "History". Receives: `RequestArrived` with `Lookup` or `History`, from anybody.
+Sends: one signed answer to each, to the tag it came from. Owns nothing, writes nothing, remembers nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from usernym.actors.base import Actor, Ref
+from usernym.actors.messages import LookupNodeInbox, RequestArrived, SendReply
+from usernym.actors.runtime import Runtime
+from usernym.protocol import messages as m
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import SUCCESSIONS_PER_ANSWER_MAX
+from usernym.protocol.names import check
+from usernym.protocol.records import decode_record, decode_succession
+from usernym.storage.node import Account, NodeStore
+
+
+class LookupNode(Actor[LookupNodeInbox]):
+    """See the module's text."""
+
+    name = "lookup"
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        on_failed: Callable[[str, BaseException], None],
+        *,
+        store: NodeStore,
+        io: Ref[Any],
+    ) -> None:
+        super().__init__(runtime, on_failed)
+        self._store = store
+        self._io = io
+
+    def release(self) -> None:
+        """Close this thread's connection."""
+        self._store.close_thread()
+
+    def receive(self, message: LookupNodeInbox) -> None:
+        """Handle one message."""
+        match message:
+            case RequestArrived(frame, tag):
+                self._answer(frame.message, tag)
+            case _:
+                super().receive(message)
+
+    def _answer(self, request: m.Message, tag: bytes) -> None:
+        if not isinstance(request, m.Lookup | m.History):
+            raise RemoteProtocolError(Code.UNEXPECTED, "not a request of this exchange")
+        try:
+            account = self._find(request.name)
+            answer = self._found(request, account)
+        except RemoteProtocolError as error:
+            self.refuse(error)
+            answer = m.Refused(request.request_id, error.code, 0)
+        self.counts["lookups" if isinstance(request, m.Lookup) else "histories"] += 1
+        self._io.tell(SendReply(tag, answer))
+
+    def _find(self, name: str) -> Account:
+        check(name)
+        account = self._store.account(name)
+        if account is None or account.deleted_until is not None:
+            raise RemoteProtocolError(Code.NO_SUCH_USER)
+        return account
+
+    def _found(self, request: m.Lookup | m.History, account: Account) -> m.Answer:
+        if isinstance(request, m.Lookup):
+            return m.Found(request.request_id, decode_record(account.record))
+        links = self._store.links(account.name, request.start)
+        total = request.start + len(links)
+        part = tuple(decode_succession(link.blob) for link in links[:SUCCESSIONS_PER_ANSWER_MAX])
+        return m.Links(request.request_id, part, total)

@@ -1,0 +1,386 @@
+"""Mixnet I/O: bytes on one side, typed messages on the other. The same actor in the node's graph and the client's.
+
+Serves every exchange (docs/protocol.md, "Frames", "Requests and answers", "Reply blocks").
+Receives: what the transport reports; `SendReply` (node); `SendRequest`, `SendStatement`, `SendDirect`, `SetRoute`,
+`SetCard` (client). Sends: each decoded frame to the actor that the wiring named for its type; `AnswerArrived` or
+`RequestFailed` to whoever asked; `MixnetUp` and `MixnetDown` to all who want to know.
+Owns: the requests in flight, and the client's account of the SURBs that the node holds.
+It never reads a store, never decides about a name, and takes nothing for the node's that the node has not signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, cast, get_args
+
+import msgspec
+
+from usernym.actors.base import Actor, Ref, Tellable
+from usernym.actors.events import EventSink, NodeCaught
+from usernym.actors.messages import (
+    AnswerArrived,
+    DirectArrived,
+    Failure,
+    IoClient,
+    IoNode,
+    MixnetDown,
+    MixnetUp,
+    NodeHeard,
+    RequestArrived,
+    RequestFailed,
+    SendDirect,
+    SendReply,
+    SendRequest,
+    SendStatement,
+    SetCard,
+    SetRoute,
+    TellArrived,
+    Tick,
+    TransportReported,
+)
+from usernym.actors.runtime import Runtime, logger
+from usernym.actors.surbs import CounterWindow, SurbStock, surbs_that_fit
+from usernym.mixnet.transport import Incoming, MixnetError, Transport, TransportDown, TransportEvent, TransportUp
+from usernym.protocol import messages as m
+from usernym.protocol.codec import Frame, decode, encode_signed, encode_unsigned, is_signed
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import (
+    BOOT_ID_BYTES,
+    SURBS_GIVEN_MAX,
+    SURBS_LOW,
+    SURBS_REQUEST,
+    SURBS_TARGET,
+    SURBS_TOP_UP,
+)
+from usernym.protocol.packets import reply_packets
+from usernym.protocol.signing import SigningKey
+
+FRAMES_WAITING_MAX: Final = 4_000
+"""Frames in this actor's inbox; at Nym's 50 packets a second, more than a minute of them. More are dropped."""
+REQUESTS_WAITING_MAX: Final = 1_000
+"""Requests in one node actor's inbox. More are refused as BUSY: a client does better to come back than to wait."""
+BUSY_RETRY_S: Final = 30
+IN_FLIGHT_MAX: Final = 256
+"""A client's requests in flight."""
+ATTEMPTS_S: Final = (5.0, 10.0, 20.0)
+"""How long an unanswered request waits before it is sent again, and at last given up. Nym itself resends a lost packet
+after 0.3 to 1.7 s, so five seconds mean that an answer is lost for good."""
+HEARD_EVERY_S: Final = 5.0
+"""`NodeHeard` at most this often."""
+
+_ROUTE_ANSWERS: Final = (m.Forward, m.Heartbeat)
+"""Requests whose answers are paid from the route's stock; the others bring the SURBs for theirs."""
+_ANSWERS: Final[Mapping[type[Any], type[Any]]] = {
+    m.RegisterAsk: m.Challenge,
+    m.RegisterProof: m.Registered,
+    m.LoginAsk: m.Challenge,
+    m.LoginProof: m.LoggedIn,
+    m.Publish: m.Published,
+    m.Lookup: m.Found,
+    m.History: m.Links,
+    m.Forward: m.Accepted,
+    m.Delete: m.Deleted,
+    m.Heartbeat: m.Alive,
+}
+
+
+@dataclass(slots=True)
+class _Waiting:
+    request: m.Request
+    reply_to: Tellable[AnswerArrived | RequestFailed]
+    attempts: int
+    next_at: float
+
+
+@dataclass(slots=True)
+class _RouteState:
+    """The client's side of its route."""
+
+    name: str
+    login_id: bytes
+    previous: bytes | None
+    stock: SurbStock = field(default_factory=SurbStock)
+    window: CounterWindow = field(default_factory=CounterWindow)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Where a graph's I/O sends what it decodes: a type of message to an actor; and who hears of the mixnet's state."""
+
+    by_type: Mapping[type[Any], Ref[Any]]
+    mixnet_watchers: Sequence[Ref[Any]]
+    heard: Ref[Any] | None = None
+    on_event: EventSink | None = None
+
+
+class MixnetIO(Actor[IoNode | IoClient]):
+    """See the module's text. `node_address` is None in a node's graph; `signer` is the node's or the user's key."""
+
+    name = "mixnet-io"
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        on_failed: Callable[[str, BaseException], None],
+        *,
+        transport: Transport,
+        signer: SigningKey,
+        node: bytes,
+        node_address: bytes | None,
+        dispatch: Dispatch,
+    ) -> None:
+        super().__init__(runtime, on_failed)
+        self._transport = transport
+        self._signer = signer
+        self._node = node
+        self._node_address = node_address
+        self._dispatch = dispatch
+        self._opened = False
+        self._up = False
+        self._waiting: dict[bytes, _Waiting] = {}
+        self._route: _RouteState | None = None
+        self._heard_at = float("-inf")
+        self._tick_set = False
+
+    def acquire(self) -> None:
+        """Open the transport, once: what is in flight outlives a bug."""
+        if not self._opened:
+            self._opened = True
+            self._transport.open(self._on_transport_event)
+
+    def _on_transport_event(self, event: TransportEvent) -> None:
+        """Called on the transport's thread. A flood is dropped here, before it takes memory."""
+        if isinstance(event, Incoming) and self.backlog() >= FRAMES_WAITING_MAX:
+            self.counts["frames_dropped"] += 1
+            return
+        self.actor_ref.tell(TransportReported(event))
+
+    def receive(self, message: IoNode | IoClient) -> None:
+        """Handle one message."""
+        match message:
+            case TransportReported(Incoming(data, tag)):
+                self._on_frame(data, tag)
+            case TransportReported(TransportUp(address)):
+                self._on_up(address)
+            case TransportReported(TransportDown(reason, final)):
+                self._up = False
+                for watcher in self._dispatch.mixnet_watchers:
+                    watcher.tell(MixnetDown(reason, final))
+            case SendReply(tag, reply):
+                self._send_reply(tag, reply)
+            case SendRequest():
+                self._accept_request(message)
+            case SendStatement(statement):
+                self._send_statement(statement)
+            case SendDirect(address, direct):
+                self._hand_over(address, encode_unsigned(direct), 0, "direct_sent")
+            case SetRoute():
+                self._set_route(message)
+            case SetCard(address):
+                self._node_address = address
+            case Tick():
+                self._tick_set = False
+                self._retry_waiting()
+            case _:
+                super().receive(message)
+
+    # -- what the transport brings --
+
+    def _on_up(self, address: bytes) -> None:
+        self._up = True
+        up = MixnetUp(address, self._runtime.random_bytes(BOOT_ID_BYTES))
+        for watcher in self._dispatch.mixnet_watchers:
+            watcher.tell(up)
+        for waiting in self._waiting.values():
+            self._send_request(waiting)
+
+    def _on_frame(self, data: bytes, tag: bytes | None) -> None:
+        self.counts["frames_received"] += 1
+        frame = decode(data)
+        message = frame.message
+        target = self._dispatch.by_type.get(type(message))
+        if isinstance(message, get_args(m.Answer)):
+            self._on_answer(frame, len(data))
+        elif isinstance(message, get_args(m.Tell)):
+            self._on_tell(frame, len(data))
+        elif target is None:
+            raise RemoteProtocolError(Code.UNEXPECTED, "nobody here takes this kind of message")
+        elif isinstance(message, m.Direct):
+            target.tell(DirectArrived(message))
+        elif tag is None:
+            raise RemoteProtocolError(Code.UNEXPECTED, "a request without a sender tag")
+        elif target.backlog() >= REQUESTS_WAITING_MAX:
+            self._refuse_busy(frame, tag)
+        else:
+            target.tell(RequestArrived(frame, tag))
+
+    def _refuse_busy(self, frame: Frame, tag: bytes) -> None:
+        self.counts["refused_busy"] += 1
+        request_id = getattr(frame.message, "request_id", None)
+        if request_id is not None and not isinstance(frame.message, m.Forward):
+            self._send_reply(tag, m.Refused(request_id, Code.BUSY, BUSY_RETRY_S))
+
+    def _on_answer(self, frame: Frame, size: int) -> None:
+        answer = cast(m.Answer, frame.message)
+        waiting = self._waiting.get(answer.request_id)
+        if waiting is None:
+            raise RemoteProtocolError(Code.UNEXPECTED, "an answer to nothing that was asked")
+        self._verify_node(frame)
+        if not isinstance(answer, (_ANSWERS[type(waiting.request)], m.Refused)):
+            if self._dispatch.on_event is not None:
+                self._dispatch.on_event(NodeCaught("an answer that does not fit its request"))
+            raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit its request")
+        del self._waiting[answer.request_id]
+        if isinstance(waiting.request, _ROUTE_ANSWERS):
+            self._account_for(size)
+        if isinstance(answer, m.Alive) and self._route is not None:
+            self._route.stock.set(min(answer.stock, SURBS_GIVEN_MAX), self._runtime.now())
+        waiting.reply_to.tell(AnswerArrived(waiting.request, answer))
+        self._keep_stocked()
+
+    def _on_tell(self, frame: Frame, size: int) -> None:
+        tell = cast(m.Tell, frame.message)
+        self._verify_node(frame)
+        route = self._route
+        if route is None or tell.login_id not in (route.login_id, route.previous):
+            raise RemoteProtocolError(Code.NOT_LOGGED_IN, "told to another login")
+        if tell.login_id == route.login_id:
+            self._account_for(size)
+            if not route.window.is_new(tell.counter):
+                raise RemoteProtocolError(Code.REPLAYED, "told twice")
+        elif not isinstance(tell, m.Deliver):
+            # A delivery proves itself, by its inner signature and its id; the rest was about the old route.
+            raise RemoteProtocolError(Code.NOT_LOGGED_IN, "told to an earlier login")
+        self._note_heard()
+        if isinstance(tell, m.SurbsWanted):
+            self._top_up(tell.count)
+            return
+        target = self._dispatch.by_type.get(type(tell))
+        if target is not None:
+            target.tell(TellArrived(tell))
+        self._keep_stocked()
+
+    def _verify_node(self, frame: Frame) -> None:
+        try:
+            frame.verify(self._node, self._node)
+        except RemoteProtocolError:
+            self.counts["not_the_node"] += 1
+            raise
+
+    def _note_heard(self) -> None:
+        now = self._runtime.now()
+        if self._dispatch.heard is not None and now - self._heard_at >= HEARD_EVERY_S:
+            self._heard_at = now
+            self._dispatch.heard.tell(NodeHeard())
+
+    # -- what the exchanges send --
+
+    def _encode(self, message: m.Message) -> bytes:
+        if is_signed(message):
+            return encode_signed(message, self._signer, self._node)
+        return encode_unsigned(message)
+
+    def _send_reply(self, tag: bytes, reply: m.FromNode) -> None:
+        try:
+            self._transport.reply(tag, self._encode(reply))
+            self.counts["replies_sent"] += 1
+        except MixnetError as error:
+            self._count_unsent(error)
+
+    def _hand_over(self, address: bytes, data: bytes, surbs: int, counter: str) -> None:
+        try:
+            self._transport.send(address, data, surbs)
+            self.counts[counter] += 1
+        except MixnetError as error:
+            self._count_unsent(error)
+
+    def _count_unsent(self, error: MixnetError) -> None:
+        self.counts["unsent"] += 1
+        logger.debug("not handed to the mixnet: %s", type(error).__name__)
+
+    def _accept_request(self, message: SendRequest) -> None:
+        if len(self._waiting) >= IN_FLIGHT_MAX:
+            message.reply_to.tell(RequestFailed(message.request, Failure.TOO_MANY))
+            return
+        waiting = _Waiting(message.request, message.reply_to, 0, self._runtime.now() + ATTEMPTS_S[0])
+        self._waiting[message.request.request_id] = waiting
+        self._send_request(waiting)
+        self._set_tick()
+
+    def _send_request(self, waiting: _Waiting) -> None:
+        request = waiting.request
+        if not self._up or self._node_address is None:
+            return
+        surbs = 0 if isinstance(request, m.Forward) else request.surbs
+        if isinstance(request, m.Heartbeat):
+            request, surbs = self._with_free_surbs(request, SURBS_REQUEST)
+        self._hand_over(self._node_address, self._encode(request), surbs, "requests_sent")
+
+    def _send_statement(self, statement: m.Statement) -> None:
+        if not self._up or self._node_address is None:
+            return
+        statement, surbs = self._with_free_surbs(statement, 0)
+        self._hand_over(self._node_address, self._encode(statement), surbs, "statements_sent")
+
+    def _with_free_surbs(self, message: Any, least: int) -> tuple[Any, int]:
+        """The message with as many SURBs as the stock lacks and its packets have room for, but at least `least`."""
+        now = self._runtime.now()
+        lacking = SURBS_TARGET - self._route.stock.left(now) if self._route is not None else 0
+        fitting = surbs_that_fit(len(self._encode(msgspec.structs.replace(message, surbs=SURBS_GIVEN_MAX))))
+        surbs = max(least, min(lacking, fitting))
+        if self._route is not None:
+            self._route.stock.add(surbs, now)
+        return msgspec.structs.replace(message, surbs=surbs), surbs
+
+    # -- requests in flight --
+
+    def _set_tick(self) -> None:
+        if self._waiting and not self._tick_set:
+            self._tick_set = True
+            soonest = min(waiting.next_at for waiting in self._waiting.values())
+            self.tell_self_later(max(0.0, soonest - self._runtime.now()), Tick())
+
+    def _retry_waiting(self) -> None:
+        now = self._runtime.now()
+        for request_id, waiting in list(self._waiting.items()):
+            if waiting.next_at > now:
+                continue
+            waiting.attempts += 1
+            if waiting.attempts == len(ATTEMPTS_S):
+                del self._waiting[request_id]
+                failure = Failure.NO_ANSWER if self._up else Failure.NO_MIXNET
+                waiting.reply_to.tell(RequestFailed(waiting.request, failure))
+            else:
+                waiting.next_at = now + ATTEMPTS_S[waiting.attempts]
+                self._send_request(waiting)
+        self._set_tick()
+
+    # -- the route's SURBs --
+
+    def _set_route(self, message: SetRoute) -> None:
+        if message.login_id is None:
+            self._route = None
+            return
+        self._route = _RouteState(message.name, message.login_id, message.previous)
+        self._route.stock.add(message.surbs, self._runtime.now())
+        self._keep_stocked()
+
+    def _account_for(self, size: int) -> None:
+        if self._route is not None:
+            self._route.stock.take_any(reply_packets(size), self._runtime.now())
+
+    def _keep_stocked(self) -> None:
+        if self._route is not None and self._route.stock.left(self._runtime.now()) < SURBS_LOW:
+            self._top_up(SURBS_TOP_UP)
+
+    def _top_up(self, wanted: int) -> None:
+        """Give the node SURBs, but never more than a client lets a node hold."""
+        route, now = self._route, self._runtime.now()
+        if route is None or self._node_address is None or not self._up:
+            return
+        count = min(wanted, SURBS_GIVEN_MAX - route.stock.left(now))
+        if count > 0:
+            route.stock.add(count, now)
+            top_up = m.TopUp(count, route.name, route.login_id)
+            self._hand_over(self._node_address, self._encode(top_up), count, "top_ups_sent")

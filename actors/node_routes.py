@@ -1,0 +1,107 @@
+"""The node's routes: where each logged-in user can be told something, and the SURBs there are for it.
+
+In memory only: a route dies with the mixnet client on either side (docs/protocol.md, "Routes").
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from usernym.actors.base import Ref
+from usernym.actors.messages import RouteOpened, SendReply
+from usernym.actors.runtime import Runtime
+from usernym.actors.surbs import SurbStock
+from usernym.protocol import messages as m
+from usernym.protocol.codec import frame_bytes
+from usernym.protocol.limits import SURBS_TARGET
+from usernym.protocol.packets import reply_packets
+
+ROUTES_MAX: Final = 100_000
+"""Routes in memory, about 1 kB each; past that the one unused for longest is forgotten, and its user logs in again."""
+SURBS_WANTED_AGAIN_S: Final = 10.0
+"""SURBs are asked for again after this long; a heartbeat brings some anyway."""
+
+
+@dataclass(slots=True)
+class Route:
+    """Where a user can be told something: a tag, while this process and the user's mixnet client live."""
+
+    identity_key: bytes = field(repr=False)
+    tag: bytes = field(repr=False)
+    login_id: bytes = field(repr=False)
+    stock: SurbStock
+    counter: int = 0
+    sent_at: dict[int, float] = field(default_factory=dict)
+    """Mailbox row → when it was last sent on this route."""
+    notices_at: dict[int, float] = field(default_factory=dict)
+    """Notice → when it was last sent on this route."""
+    wanted_at: float = float("-inf")
+
+
+class Routes:
+    """Owned by the forwarding actor, and used in its thread only. `counts` are the actor's."""
+
+    def __init__(self, runtime: Runtime, io: Ref[Any], counts: Counter[str]) -> None:
+        self._runtime = runtime
+        self._io = io
+        self._counts = counts
+        self._routes: OrderedDict[str, Route] = OrderedDict()
+
+    def get(self, name: str) -> Route | None:
+        """The user's route, if there is one."""
+        return self._routes.get(name)
+
+    def touch(self, name: str) -> None:
+        """The route is in use."""
+        self._routes.move_to_end(name)
+
+    def drop(self, name: str) -> None:
+        """There is no route any more."""
+        self._routes.pop(name, None)
+
+    def clear(self) -> None:
+        """The mixnet client is new: every route is dead."""
+        self._routes.clear()
+
+    def open(self, opened: RouteOpened) -> Route:
+        """A login took the route; whoever had it from another mixnet client is told."""
+        now = self._runtime.now()
+        before = self._routes.get(opened.name)
+        if before is not None and before.tag != opened.tag:
+            self.tell(before, m.Displaced(before.login_id, 0))
+        route = Route(opened.identity_key, opened.tag, opened.login_id, SurbStock())
+        route.stock.add(opened.surbs, now)
+        self._routes[opened.name] = route
+        self._routes.move_to_end(opened.name)
+        if len(self._routes) > ROUTES_MAX:
+            self._routes.popitem(last=False)
+        return route
+
+    def tell(self, route: Route, tell: m.Tell) -> bool:
+        """Send over the route, with the next counter. False, and nothing sent, if its SURBs do not suffice."""
+        numbered = msgspec.structs.replace(tell, counter=route.counter + 1)
+        if not route.stock.take(reply_packets(frame_bytes(numbered)), self._runtime.now()):
+            return False
+        route.counter += 1
+        self._io.tell(SendReply(route.tag, numbered))
+        return True
+
+    def answer(self, name: str, answer: m.Answer) -> None:
+        """Answer a request that came without SURBs of its own. Without a route, its sender will ask again."""
+        route = self._routes.get(name)
+        if route is not None and route.stock.take(reply_packets(frame_bytes(answer)), self._runtime.now()):
+            self._io.tell(SendReply(route.tag, answer))
+        else:
+            self._counts["answers_without_route"] += 1
+
+    def want_surbs(self, route: Route, count: int) -> None:
+        """Ask for SURBs, while there is one left to ask with."""
+        now = self._runtime.now()
+        if now - route.wanted_at >= SURBS_WANTED_AGAIN_S:
+            wanted = m.SurbsWanted(route.login_id, 0, min(count + SURBS_TARGET, 255))
+            if self.tell(route, wanted):
+                route.wanted_at = now

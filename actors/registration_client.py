@@ -1,0 +1,430 @@
+"""Registration, the client's half: register, log in, keep the route alive, rotate message keys.
+
+Serves docs/protocol.md, "Registration and login", "Heartbeat", "Publishing" and "Deleting".
+Receives: `Register`, `GoOnline` and `DeleteAccount` from the edges; answers; `Displaced` and `NewCard` from the node;
+word of the mixnet's state. Sends: requests; `SetRoute` and `SetCard` to I/O; `WentOnline`, `WentOffline` and
+`RecordPublished` to forwarding. Owns: the identity's record, the message keys, the login.
+It signs a challenge only as part of a whole request, for its own node; the work it does for a node is capped.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from enum import Enum, auto
+from typing import Any, Final
+
+from usernym.actors.base import Actor, Ref
+from usernym.actors.client_context import ClientContext
+from usernym.actors.client_keys import KeyRing
+from usernym.actors.events import ConnectionChanged, NodeCaught
+from usernym.actors.messages import (
+    AnswerArrived,
+    DeleteAccount,
+    Failure,
+    GoOnline,
+    LogInAgain,
+    MixnetDown,
+    MixnetUp,
+    NodeHeard,
+    NodeRefused,
+    NodeSilent,
+    RecordPublished,
+    Register,
+    RegistrationClientInbox,
+    RequestFailed,
+    RouteDoubted,
+    SendRequest,
+    SetCard,
+    SetRoute,
+    TellArrived,
+    Tick,
+    WentOffline,
+    WentOnline,
+    WorkOn,
+)
+from usernym.protocol import messages as m
+from usernym.protocol.cards import NodeCard, card_text, verify_newer_card
+from usernym.protocol.challenges import search_work, whole_record_hash
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import CONFIRMED_MAX, MINUTE_S, SURBS_REQUEST, WORK_BITS_MAX
+
+HEARTBEAT_S: Final = 60.0
+"""A route that was silent this long is tried. Two packets a minute while nothing else happens."""
+TICK_S: Final = 15.0
+ROTATION_CHECK_S: Final = 10 * MINUTE_S
+LOGIN_PAUSES_S: Final = (2.0, 5.0, 15.0, 30.0, 60.0, 300.0)
+"""Pauses after failed logins; the last one repeats. A quarter of each is random, so that a restarted node is not met by
+all its clients at once."""
+CHALLENGES_MAX: Final = 3
+"""Challenges that one registration or login may use up: one may expire on the way, a third is no use."""
+WORK_SLICE: Final = 20_000
+"""Hashes between two looks into the inbox: some 20 ms."""
+
+_TRY_AGAIN: Final = frozenset({Code.CHALLENGE_INVALID, Code.CHALLENGE_EXPIRED, Code.CHALLENGE_USED, Code.BUSY})
+
+
+class _Login(Enum):
+    NONE = auto()
+    ASKED = auto()
+    PROVING = auto()
+    DONE = auto()
+
+
+class RegistrationClient(Actor[RegistrationClientInbox]):
+    """See the module's text."""
+
+    name = "registration"
+
+    def __init__(
+        self,
+        context: ClientContext,
+        *,
+        card: NodeCard,
+        io: Ref[Any],
+        forwarding: Ref[Any],
+        self_ref: Ref[Any],
+    ) -> None:
+        super().__init__(context.runtime, context.on_failed)
+        self._context = context
+        self._store = context.store
+        self._me = context.me
+        self._card = card
+        self._io = io
+        self._forwarding = forwarding
+        self._self = self_ref
+        self._keys = KeyRing(context)
+        self._registering: Future[None] | None = None
+        self._challenge: m.Challenge | None = None
+        self._challenges = 0
+        self._want_online = False
+        self._online_answers: list[Future[None]] = []
+        self._login = _Login.NONE
+        self._login_id: bytes | None = None
+        self._boot_id = b""
+        self._failures = 0
+        self._beating = False
+        self._publishing = False
+        self._heard_at = 0.0
+        self._rotation_checked_at = float("-inf")
+        self._clock_offset_s = 0
+        self._deleting: Future[int] | None = None
+
+    def acquire(self) -> None:
+        """Load the keys; the rest is about the mixnet, and outlives a bug."""
+        self._keys.load()
+        self.tell_self_later(TICK_S, Tick())
+
+    def release(self) -> None:
+        """Close this thread's connection."""
+        self._store.close_thread()
+
+    def receive(self, message: RegistrationClientInbox) -> None:
+        """Handle one message."""
+        match message:
+            case Register(answer):
+                self._register(answer)
+            case GoOnline(answer):
+                self._go_online(answer)
+            case DeleteAccount(answer):
+                self._delete(answer)
+            case AnswerArrived(request, answer):
+                self._on_answer(request, answer)
+            case RequestFailed(request, failure):
+                self._on_failure(request, failure)
+            case TellArrived(m.Displaced()):
+                self._on_displaced()
+            case TellArrived(m.NewCard(card=card)):
+                self._on_card(card)
+            case MixnetUp():
+                self._lose_route("the mixnet client is new")
+                self._log_in()
+            case MixnetDown(reason):
+                self._lose_route(reason)
+            case RouteDoubted():
+                self._beat()
+            case NodeHeard():
+                self._heard_at = self._context.runtime.now()
+            case WorkOn(start):
+                self._work(start)
+            case LogInAgain():
+                self._log_in()
+            case Tick():
+                self._tick()
+            case _:
+                super().receive(message)
+
+    def _ask(self, request: m.Request) -> None:
+        self._io.tell(SendRequest(request, self._self))
+
+    def _on_answer(self, request: m.Request, answer: m.Answer) -> None:
+        self._heard_at = self._context.runtime.now()
+        match request, answer:
+            case _, m.Refused(code=code, detail=detail):
+                self._on_refusal(request, Code(code) if code in Code._value2member_map_ else Code.UNEXPECTED, detail)
+            case m.RegisterAsk(), m.Challenge():
+                self._on_register_challenge(answer)
+            case m.RegisterProof(), m.Registered():
+                self._on_registered()
+            case m.LoginAsk(), m.Challenge():
+                self._prove_login(answer)
+            case m.LoginProof(), m.LoggedIn():
+                self._on_logged_in(answer)
+            case m.Publish(record=record), m.Published():
+                self._publishing = False
+                self._keys.published(record)
+                self._forwarding.tell(RecordPublished(record))
+                self.counts["published"] += 1
+            case m.Heartbeat(confirmed=confirmed), m.Alive(boot_id=boot_id):
+                self._beating = False
+                self._store.clear_notices(list(confirmed))
+                if boot_id != self._boot_id:
+                    self._lose_route("the node has restarted")
+                    self._log_in()
+            case m.Delete(), m.Deleted(held_until=held_until):
+                self._on_deleted(held_until)
+            case _:
+                raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit")
+
+    def _on_refusal(self, request: m.Request, code: Code, detail: int) -> None:
+        self.counts[f"told_{code.name.lower()}"] += 1
+        match request:
+            case m.RegisterAsk() | m.RegisterProof():
+                if code in _TRY_AGAIN and code is not Code.BUSY and self._challenges < CHALLENGES_MAX:
+                    self._ask_registration()
+                else:
+                    self._end_registration(NodeRefused(code, detail))
+            case m.LoginAsk() | m.LoginProof():
+                self._login = _Login.NONE
+                if code in _TRY_AGAIN:
+                    self._pause_login()
+                else:
+                    self._want_online = False
+                    self._end_online(NodeRefused(code, detail))
+            case m.Heartbeat():
+                self._beating = False
+                self._lose_route("the node does not know the route any more")
+                self._log_in()
+            case m.Publish():
+                self._publishing = False
+            case m.Delete():
+                self._end_deletion(NodeRefused(code, detail))
+            case _:
+                raise RemoteProtocolError(Code.UNEXPECTED, "a refusal that does not fit")
+
+    def _on_failure(self, request: m.Request, failure: Failure) -> None:
+        match request:
+            case m.RegisterAsk() | m.RegisterProof():
+                self._end_registration(NodeSilent(failure))
+            case m.LoginAsk() | m.LoginProof():
+                self._login = _Login.NONE
+                self._end_online(NodeSilent(failure))
+                self._pause_login()
+            case m.Heartbeat():
+                self._beating = False
+                self._lose_route("the node does not answer")
+                self._log_in()
+            case m.Publish():
+                self._publishing = False
+            case m.Delete():
+                self._end_deletion(NodeSilent(failure))
+
+    # -- registration --
+
+    def _register(self, answer: Future[None]) -> None:
+        if self._registering is not None:
+            answer.set_exception(NodeSilent(Failure.TOO_MANY))
+            return
+        self._registering = answer
+        self._challenges = 0
+        self._ask_registration()
+
+    def _ask_registration(self) -> None:
+        self._challenges += 1
+        record = self._keys.record
+        digest = whole_record_hash(record)
+        self._ask(m.RegisterAsk(self._context.request_id(), SURBS_REQUEST, self._me.name, record.identity_key, digest))
+
+    def _on_register_challenge(self, challenge: m.Challenge) -> None:
+        if challenge.difficulty > WORK_BITS_MAX:
+            self._context.on_event(NodeCaught("more work is asked for than any registration needs"))
+            self._end_registration(NodeRefused(Code.WORK_INSUFFICIENT))
+            return
+        self._challenge = challenge
+        self._work(0)
+
+    def _work(self, start: int) -> None:
+        challenge = self._challenge
+        if challenge is None:
+            return
+        found = search_work(self._me.node, challenge.nonce, challenge.difficulty, start, WORK_SLICE)
+        if found is None:
+            self.tell_self(WorkOn(start + WORK_SLICE))
+            return
+        self._challenge = None
+        self._ask(
+            m.RegisterProof(
+                self._context.request_id(),
+                SURBS_REQUEST,
+                self._me.name,
+                self._keys.record,
+                challenge.nonce,
+                challenge.expires_at,
+                challenge.difficulty,
+                challenge.mac,
+                found,
+            )
+        )
+
+    def _on_registered(self) -> None:
+        self._keys.registered()
+        self._end_registration(None)
+
+    def _end_registration(self, failed: Exception | None) -> None:
+        answer, self._registering, self._challenge = self._registering, None, None
+        _settle(answer, None, failed)
+
+    # -- login --
+
+    def _go_online(self, answer: Future[None]) -> None:
+        self._want_online = True
+        if self._login is _Login.DONE:
+            answer.set_result(None)
+            return
+        self._online_answers.append(answer)
+        self._log_in()
+
+    def _log_in(self) -> None:
+        if self._want_online and self._login is _Login.NONE:
+            self._login = _Login.ASKED
+            self._ask(m.LoginAsk(self._context.request_id(), SURBS_REQUEST, self._me.name))
+
+    def _prove_login(self, challenge: m.Challenge) -> None:
+        if self._login is not _Login.ASKED:
+            return
+        self._login = _Login.PROVING
+        self._ask(
+            m.LoginProof(
+                self._context.request_id(),
+                SURBS_REQUEST,
+                self._me.name,
+                challenge.nonce,
+                challenge.expires_at,
+                challenge.mac,
+            )
+        )
+
+    def _on_logged_in(self, answer: m.LoggedIn) -> None:
+        if self._login is not _Login.PROVING:
+            return
+        self._login = _Login.DONE
+        self._failures = 0
+        self._boot_id = answer.boot_id
+        self._clock_offset_s = answer.now - self._context.runtime.unix_s()
+        previous = self._store.login_id()
+        self._store.save_login(answer.login_id, answer.boot_id, self._context.runtime.unix_s())
+        self._login_id = answer.login_id
+        self._io.tell(SetRoute(self._me.name, answer.login_id, previous, 2 * SURBS_REQUEST - 2))
+        self._forwarding.tell(WentOnline(answer.login_id, self._clock_offset_s, answer.waiting))
+        self._context.on_event(ConnectionChanged(True, "connected"))
+        self._end_online(None)
+        if answer.record_number < self._keys.record.number or self._keys.pending is not None:
+            self._publish()
+
+    def _end_online(self, failed: Exception | None) -> None:
+        answers, self._online_answers = self._online_answers, []
+        for answer in answers:
+            _settle(answer, None, failed)
+
+    def _pause_login(self) -> None:
+        pause = LOGIN_PAUSES_S[min(self._failures, len(LOGIN_PAUSES_S) - 1)]
+        self._failures += 1
+        jitter = self._context.runtime.random_bytes(1)[0] / 255
+        self.tell_self_later(pause * (0.75 + 0.25 * jitter), LogInAgain())
+
+    def _lose_route(self, reason: str) -> None:
+        """There is no route from now on, whatever was believed."""
+        was_online = self._login is _Login.DONE
+        if was_online:
+            self._login = _Login.NONE
+        self._login_id = None
+        self._beating = False
+        self._io.tell(SetRoute(self._me.name, None, None))
+        if was_online:
+            self._forwarding.tell(WentOffline())
+            self._context.on_event(ConnectionChanged(False, reason))
+
+    def _on_displaced(self) -> None:
+        self._want_online = False
+        self._lose_route("another login took the route")
+
+    # -- keeping the route alive --
+
+    def _tick(self) -> None:
+        now = self._context.runtime.now()
+        self.tell_self_later(TICK_S, Tick())
+        if self._login is not _Login.DONE:
+            return
+        if now - self._heard_at >= HEARTBEAT_S:
+            self._beat()
+        if now - self._rotation_checked_at >= ROTATION_CHECK_S:
+            self._rotation_checked_at = now
+            self._keys.destroy_due()
+            if self._keys.rotate_if_due() or self._keys.pending is not None:
+                self._publish()
+
+    def _beat(self) -> None:
+        if self._login is not _Login.DONE or self._beating or self._login_id is None:
+            return
+        self._beating = True
+        confirmed = tuple(self._store.notices_to_confirm(CONFIRMED_MAX))
+        self._ask(m.Heartbeat(self._context.request_id(), SURBS_REQUEST, self._me.name, self._login_id, confirmed))
+        self.counts["heartbeats"] += 1
+
+    def _publish(self) -> None:
+        if self._publishing:
+            return
+        self._publishing = True
+        record = self._keys.pending or self._keys.record
+        self._ask(m.Publish(self._context.request_id(), SURBS_REQUEST, self._me.name, record, None))
+
+    def _on_card(self, card: NodeCard) -> None:
+        try:
+            verify_newer_card(self._card, card)
+        except RemoteProtocolError as error:
+            if error.code is not Code.CARD_STALE:
+                self._context.on_event(NodeCaught("a card that is not the node's"))
+            raise
+        self._card = card
+        self._store.set_setting("node_card", card_text(card).encode())
+        self._io.tell(SetCard(card.address))
+
+    # -- deletion --
+
+    def _delete(self, answer: Future[int]) -> None:
+        if self._deleting is not None:
+            answer.set_exception(NodeSilent(Failure.TOO_MANY))
+            return
+        self._deleting = answer
+        made_at = self._context.runtime.unix_s() + self._clock_offset_s
+        self._ask(m.Delete(self._context.request_id(), SURBS_REQUEST, self._me.name, made_at))
+
+    def _on_deleted(self, held_until: int) -> None:
+        self._want_online = False
+        self._keys.deleted()
+        self._lose_route("the account is deleted")
+        answer, self._deleting = self._deleting, None
+        _settle(answer, held_until, None)
+
+    def _end_deletion(self, failed: Exception) -> None:
+        answer, self._deleting = self._deleting, None
+        _settle(answer, 0, failed)
+
+
+def _settle(answer: Future[Any] | None, result: Any, failed: Exception | None) -> None:
+    """Answer the edge, unless it has stopped waiting."""
+    if answer is None or answer.done():
+        return
+    if failed is None:
+        answer.set_result(result)
+    else:
+        answer.set_exception(failed)

@@ -1,0 +1,360 @@
+"""Registration, the node's half: challenges, proofs, and everything that writes the directory.
+
+Serves docs/protocol.md, "Registration and login", "Publishing" and "Deleting".
+Receives: `RequestArrived` with `RegisterAsk`, `RegisterProof`, `LoginAsk`, `LoginProof`, `Publish` or `Delete`; word of
+the mixnet's state. Sends: one answer to each request, to the tag it came from; `RouteOpened` and `IdentityReplaced` to
+forwarding. Owns: the directory's rows, the node's card, the challenges' secret, the difficulty.
+It commits before it answers; it never moves a route but for the proof of a login, and never twice for one proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from usernym.actors.base import Actor, Ref
+from usernym.actors.messages import (
+    IdentityReplaced,
+    MixnetDown,
+    MixnetUp,
+    RegistrationNodeInbox,
+    RequestArrived,
+    RouteOpened,
+    SendReply,
+    Tick,
+)
+from usernym.actors.runtime import Runtime
+from usernym.protocol import messages as m
+from usernym.protocol.cards import NodeCard, decode_card, make_card
+from usernym.protocol.challenges import Challenger, work_holds
+from usernym.protocol.codec import Frame
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import (
+    ACCEPTANCE_WINDOW_S,
+    CHALLENGE_S,
+    ID_BYTES,
+    MINUTE_S,
+    NAME_HELD_S,
+    SEEN_S,
+    SUCCESSIONS_MAX,
+    SURBS_REQUEST,
+    WORK_BITS_MAX,
+    WORK_BITS_MIN,
+)
+from usernym.protocol.names import SKELETON_VERSION, check, check_registrable, skeleton
+from usernym.protocol.records import (
+    NO_PREVIOUS,
+    KeyRecord,
+    Succession,
+    day_of,
+    decode_record,
+    decode_succession,
+    first_succession,
+    is_update,
+    record_hash,
+    verify_record,
+    verify_record_in_chain,
+    verify_succession,
+)
+from usernym.protocol.signing import Context, SigningKey, digest
+from usernym.protocol.wire import pack
+from usernym.storage.node import Account, NodeStore, Registration
+
+_Challenged = m.RegisterAsk | m.RegisterProof | m.LoginAsk | m.LoginProof
+
+SWEEP_S: Final = 5 * MINUTE_S
+SWEEP_ROWS: Final = 10_000
+"""Rows forgotten in one sweep: a bounded pause for those who wait."""
+REGISTRATIONS_PER_BIT: Final = 32
+"""Registrations within `SWEEP_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price
+each time, while a busy day costs newcomers tenths of a second."""
+
+
+class RegistrationNode(Actor[RegistrationNodeInbox]):
+    """See the module's text. `on_card` is told each card that becomes current."""
+
+    name = "registration"
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        on_failed: Callable[[str, BaseException], None],
+        *,
+        store: NodeStore,
+        key: SigningKey,
+        io: Ref[Any],
+        forwarding: Ref[Any],
+        on_card: Callable[[NodeCard], None],
+        work_bits: int = WORK_BITS_MIN,
+    ) -> None:
+        super().__init__(runtime, on_failed)
+        self._store = store
+        self._key = key
+        self._node = key.public
+        self._io = io
+        self._forwarding = forwarding
+        self._on_card = on_card
+        self._work_bits_min = work_bits
+        self._challenger = Challenger(runtime.random_bytes(32))
+        self._boot_id = b""
+        self._recent = 0
+
+    def acquire(self) -> None:
+        """Start the sweep. The challenges' secret outlives a bug, so that those who are answering one can go on."""
+        self._recent = 0
+        self.tell_self_later(SWEEP_S, Tick())
+
+    def release(self) -> None:
+        """Close this thread's connection."""
+        self._store.close_thread()
+
+    def receive(self, message: RegistrationNodeInbox) -> None:
+        """Handle one message."""
+        match message:
+            case RequestArrived(frame, tag):
+                self._answer(frame, tag)
+            case MixnetUp(address, boot_id):
+                self._boot_id = boot_id
+                self._renew_card(address)
+            case MixnetDown():
+                pass
+            case Tick():
+                self._recent = 0
+                self._store.forget_expired(self._runtime.unix_s(), SWEEP_ROWS)
+                self._store.release_names(self._runtime.unix_s(), SWEEP_ROWS)
+                self.tell_self_later(SWEEP_S, Tick())
+            case _:
+                super().receive(message)
+
+    def _answer(self, frame: Frame, tag: bytes) -> None:
+        request = frame.message
+        try:
+            match request:
+                case m.RegisterAsk():
+                    answer: m.Answer = self._register_ask(request)
+                case m.RegisterProof():
+                    answer = self._register(request, frame)
+                case m.LoginAsk():
+                    answer = self._login_ask(request)
+                case m.LoginProof():
+                    answer = self._login(request, frame, tag)
+                case m.Publish():
+                    answer = self._publish(request, frame)
+                case m.Delete():
+                    answer = self._delete(request, frame)
+                case _:
+                    raise RemoteProtocolError(Code.UNEXPECTED, "not a request of this exchange")
+        except RemoteProtocolError as error:
+            self.refuse(error)
+            request_id = getattr(request, "request_id", None)
+            if request_id is None:
+                return
+            detail = self._runtime.unix_s() if error.code is Code.CLOCK_SKEW else 0
+            answer = m.Refused(request_id, error.code, detail)
+        self._io.tell(SendReply(tag, answer))
+
+    # -- registration --
+
+    @property
+    def _difficulty(self) -> int:
+        return min(WORK_BITS_MAX, self._work_bits_min + self._recent // REGISTRATIONS_PER_BIT)
+
+    def _check_free(self, name: str, identity_key: bytes) -> None:
+        """Raise unless this key may have this name, as far as the directory knows now."""
+        check_registrable(name)
+        now = self._runtime.unix_s()
+        account = self._store.account(name)
+        if account is not None and not _free_again(account, now):
+            if account.identity_key != identity_key:
+                raise RemoteProtocolError(Code.NAME_TAKEN if account.deleted_until is None else Code.NAME_HELD)
+            return
+        alike = self._store.account_by_skeleton(skeleton(name))
+        if alike is not None and alike.name != name and not _free_again(alike, now):
+            raise RemoteProtocolError(Code.NAME_LOOKS_ALIKE)
+
+    def _register_ask(self, ask: m.RegisterAsk) -> m.Answer:
+        self._check_free(ask.name, ask.identity_key)
+        self.counts["challenges"] += 1
+        nonce = self._runtime.random_bytes(ID_BYTES)
+        return self._challenger.challenge(ask, nonce, self._runtime.unix_s(), self._difficulty)
+
+    def _register(self, proof: m.RegisterProof, frame: Frame) -> m.Answer:
+        """Create the account, or find it created by the same proof or the same key."""
+        now = self._runtime.unix_s()
+        record = proof.record
+        self._challenger.check(proof, now)
+        if not work_holds(self._node, proof.nonce, proof.work, proof.difficulty):
+            raise RemoteProtocolError(Code.WORK_INSUFFICIENT)
+        frame.verify(record.identity_key, self._node)
+        self._check_free(proof.name, record.identity_key)
+        self._check_first(proof.name, record)
+        with self._store.transaction():
+            self._use_nonce(proof.nonce, frame, now)
+            outcome = self._store.register(
+                name=proof.name,
+                skeleton=skeleton(proof.name),
+                skeleton_version=SKELETON_VERSION,
+                identity_key=record.identity_key,
+                record=pack(record),
+                record_number=record.number,
+                hpke_number=record.hpke_number,
+                link=pack(first_succession(record)),
+                now=now,
+            )
+        match outcome:
+            case Registration.NAME_TAKEN:
+                raise RemoteProtocolError(Code.NAME_TAKEN)
+            case Registration.LOOKS_ALIKE:
+                raise RemoteProtocolError(Code.NAME_LOOKS_ALIKE)
+            case Registration.CREATED:
+                self._recent += 1
+                self.counts["registrations"] += 1
+        return m.Registered(proof.request_id)
+
+    def _check_first(self, name: str, record: KeyRecord) -> None:
+        if self._store.account(name) is None and (
+            record.number != 1 or record.recoveries or record.previous != NO_PREVIOUS
+        ):
+            raise RemoteProtocolError(Code.RECORD_INVALID, "not the first record of a name")
+        verify_record(self._node, name, record)
+
+    def _use_nonce(self, nonce: bytes, frame: Frame, now: int) -> None:
+        """Remember the nonce with what it proved; raise if it has proved something else before."""
+        proved = digest(Context.REQUEST, frame.body)[:ID_BYTES]
+        known = self._store.remember(_nonce_id(nonce), proved, now + CHALLENGE_S + MINUTE_S)
+        if known is not None and known != proved:
+            raise RemoteProtocolError(Code.CHALLENGE_USED)
+
+    # -- login --
+
+    def _account(self, name: str) -> Account:
+        check(name)
+        account = self._store.account(name)
+        if account is None or account.deleted_until is not None:
+            raise RemoteProtocolError(Code.NOT_REGISTERED)
+        return account
+
+    def _login_ask(self, ask: m.LoginAsk) -> m.Answer:
+        self._account(ask.name)
+        nonce = self._runtime.random_bytes(ID_BYTES)
+        return self._challenger.challenge(ask, nonce, self._runtime.unix_s(), 0)
+
+    def _login(self, proof: m.LoginProof, frame: Frame, tag: bytes) -> m.Answer:
+        """Open a route to `tag`. The same proof again gets the same answer, and moves nothing."""
+        now = self._runtime.unix_s()
+        account = self._account(proof.name)
+        self._challenger.check(proof, now)
+        frame.verify(account.identity_key, self._node)
+        login_id = self._runtime.random_bytes(ID_BYTES)
+        fresh = digest(Context.REQUEST, frame.body)[:ID_BYTES] + login_id
+        known = self._store.remember(_nonce_id(proof.nonce), fresh, now + CHALLENGE_S + MINUTE_S)
+        if known is None:
+            # What the two requests brought, less the two answers.
+            surbs = 2 * SURBS_REQUEST - 2
+            self._forwarding.tell(RouteOpened(account.name, account.identity_key, tag, login_id, surbs))
+            self.counts["logins"] += 1
+        elif known[:ID_BYTES] == fresh[:ID_BYTES]:
+            login_id = known[ID_BYTES:]
+        else:
+            raise RemoteProtocolError(Code.CHALLENGE_USED)
+        return m.LoggedIn(
+            proof.request_id,
+            login_id,
+            self._boot_id,
+            account.record_number,
+            self._store.card_sequence(),
+            self._store.waiting_count(account.name),
+            now,
+        )
+
+    # -- changes --
+
+    def _publish(self, publish: m.Publish, frame: Frame) -> m.Answer:
+        account = self._account(publish.name)
+        record = publish.record
+        frame.verify(record.identity_key, self._node)
+        current = decode_record(account.record)
+        if record == current:
+            return m.Published(publish.request_id, record.number)
+        verify_record(self._node, account.name, record)
+        if record.number <= current.number:
+            raise RemoteProtocolError(Code.RECORD_STALE, "not a newer record")
+        chain = tuple(decode_succession(link.blob) for link in self._store.links(account.name, 0))
+        new_link = self._check_change(account.name, current, chain, publish)
+        self._store.replace_record(
+            account.name,
+            expected_number=current.number,
+            identity_key=record.identity_key,
+            record=pack(record),
+            record_number=record.number,
+            hpke_number=record.hpke_number,
+            new_link=None if new_link is None else (len(chain), pack(new_link)),
+            now=self._runtime.unix_s(),
+        )
+        if new_link is not None:
+            self._forwarding.tell(IdentityReplaced(account.name, record.identity_key))
+        self.counts["published"] += 1
+        return m.Published(publish.request_id, record.number)
+
+    def _check_change(
+        self, name: str, current: KeyRecord, chain: tuple[Succession, ...], publish: m.Publish
+    ) -> Succession | None:
+        """The new link of the chain, or None if the identity stays. Raises if the record may not follow."""
+        record, succession = publish.record, publish.succession
+        if succession is None:
+            if not is_update(current, record):
+                raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a new identity needs a succession")
+            if record.previous != record_hash(self._node, name, chain[-1].stub):
+                raise RemoteProtocolError(Code.RECORD_INVALID, "does not name the record that set its identity")
+            return None
+        if len(chain) >= SUCCESSIONS_MAX:
+            raise RemoteProtocolError(Code.SUCCESSION_INVALID, "this name has changed its identity too often")
+        verify_succession(self._node, name, chain[-1].stub, succession)
+        verify_record_in_chain(self._node, name, (*chain, succession), record)
+        if record.stub() != succession.stub or record.hpke_number <= current.hpke_number:
+            raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a succession comes with its own record and a new key")
+        return succession
+
+    def _delete(self, request: m.Delete, frame: Frame) -> m.Answer:
+        now = self._runtime.unix_s()
+        check(request.name)
+        account = self._store.account(request.name)
+        if account is None:
+            raise RemoteProtocolError(Code.NOT_REGISTERED)
+        frame.verify(account.identity_key, self._node)
+        if abs(now - request.made_at) > ACCEPTANCE_WINDOW_S:
+            raise RemoteProtocolError(Code.CLOCK_SKEW)
+        done = digest(Context.REQUEST, frame.body)
+        with self._store.transaction():
+            held_until = now + NAME_HELD_S
+            known = self._store.remember(done, held_until.to_bytes(4, "big"), now + SEEN_S)
+            if known is not None:
+                return m.Deleted(request.request_id, int.from_bytes(known, "big"))
+            self._store.delete_account(account.name, held_until)
+        self._forwarding.tell(IdentityReplaced(account.name, None))
+        self.counts["deleted"] += 1
+        return m.Deleted(request.request_id, held_until)
+
+    # -- the card --
+
+    def _renew_card(self, address: bytes) -> None:
+        """The current card, or a newer one if the node's address is new."""
+        stored = self._store.card()
+        if stored is not None:
+            card = decode_card(stored.blob)
+            if card.address == address:
+                self._on_card(card)
+                return
+        sequence = 1 if stored is None else stored.sequence + 1
+        card = make_card(self._key, address, sequence, day_of(self._runtime.unix_s()))
+        self._store.save_card(sequence, pack(card))
+        self._on_card(card)
+
+
+def _nonce_id(nonce: bytes) -> bytes:
+    return digest(Context.CHALLENGE, b"used", nonce)
+
+
+def _free_again(account: Account, now: int) -> bool:
+    """Whether a deleted name has been held back long enough."""
+    return account.deleted_until is not None and account.deleted_until <= now

@@ -1,0 +1,99 @@
+"""The client for asyncio: the same methods, awaited. Nothing here blocks the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from usernym.actors.events import Event
+from usernym.client import TIMEOUT_S, Client, Wait
+from usernym.views import ContactView, MessageView, Sent, Whoami
+
+T = TypeVar("T")
+
+WORKERS: Final = 16
+"""Calls of one client that may wait at the same time."""
+
+
+class AsyncClient:
+    """`async with AsyncClient(home, ...) as alice: await alice.send("bob", "hi")`. Arguments are those of `Client`."""
+
+    def __init__(self, home: Any, **settings: Any) -> None:
+        self._make: Callable[[], Client] = functools.partial(Client, home, **settings)
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="usernym")
+        self._client: Client | None = None
+
+    async def _run(self, call: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
+        bound = functools.partial(call, *arguments, **keywords)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, bound)
+
+    @property
+    def client(self) -> Client:
+        """The client behind this one."""
+        if self._client is None:
+            raise RuntimeError("use `async with`")
+        return self._client
+
+    async def __aenter__(self) -> Self:
+        self._client = await self._run(self._make)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._run(self.client.close)
+        self._pool.shutdown(wait=False)
+
+    async def register(self, timeout: float = TIMEOUT_S) -> None:
+        """See `Client.register`."""
+        await self._run(self.client.register, timeout)
+
+    async def go_online(self, timeout: float = TIMEOUT_S) -> None:
+        """See `Client.go_online`."""
+        await self._run(self.client.go_online, timeout)
+
+    async def look_up(self, name: str, timeout: float = TIMEOUT_S) -> ContactView:
+        """See `Client.look_up`."""
+        return await self._run(self.client.look_up, name, timeout)
+
+    async def send(self, name: str, text: str, *, wait: Wait = "accepted", timeout: float = TIMEOUT_S) -> Sent:
+        """See `Client.send`."""
+        return await self._run(self.client.send, name, text, wait=wait, timeout=timeout)
+
+    def events(self) -> AsyncIterator[Event]:
+        """Events from now on; ends when the client is closed."""
+        iterator = self.client.events()
+
+        async def generate() -> AsyncIterator[Event]:
+            while (event := await self._run(next, iterator, None)) is not None:
+                yield event
+
+        return generate()
+
+    async def conversation(self, name: str, limit: int = 100) -> list[MessageView]:
+        """See `Client.conversation`."""
+        return await self._run(self.client.conversation, name, limit)
+
+    async def contacts(self) -> list[ContactView]:
+        """See `Client.contacts`."""
+        return await self._run(self.client.contacts)
+
+    async def offer_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
+        """See `Client.offer_handshake`."""
+        await self._run(self.client.offer_handshake, name, timeout)
+
+    async def accept_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
+        """See `Client.accept_handshake`."""
+        await self._run(self.client.accept_handshake, name, timeout)
+
+    async def revoke_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
+        """See `Client.revoke_handshake`."""
+        await self._run(self.client.revoke_handshake, name, timeout)
+
+    async def whoami(self) -> Whoami:
+        """See `Client.whoami`."""
+        return await self._run(self.client.whoami)

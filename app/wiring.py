@@ -1,0 +1,158 @@
+"""The composition root: the node and the client are two wirings of the same kinds of actors. Only this file names them.
+
+A graph is started in the order in which it can serve (I/O last, since it opens the transport) and stopped in reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from usernym.actors import messages as msg
+from usernym.actors.base import Actor, Inquire, Ref
+from usernym.actors.client_context import ClientContext
+from usernym.actors.forwarding_client import ForwardingClient
+from usernym.actors.forwarding_node import ForwardingNode
+from usernym.actors.handshake import HandshakeClient
+from usernym.actors.lookup_client import LookupClient
+from usernym.actors.lookup_node import LookupNode
+from usernym.actors.mixnet_io import Dispatch, MixnetIO
+from usernym.actors.registration_client import RegistrationClient
+from usernym.actors.registration_node import RegistrationNode
+from usernym.actors.runtime import Runtime
+from usernym.mixnet.transport import Transport
+from usernym.protocol import messages as m
+from usernym.protocol.cards import NodeCard
+from usernym.protocol.limits import WORK_BITS_MIN
+from usernym.protocol.signing import SigningKey
+from usernym.storage.node import NodeStore
+
+STOP_S: Final = 10.0
+"""How long a graph's actors may take to finish what they are at."""
+
+OnFailed = Callable[[str, BaseException], None]
+"""Told that an actor can't go on, and why: its graph must be stopped."""
+
+
+@dataclass(slots=True)
+class Graph:
+    """Running actors and their transport."""
+
+    transport: Transport
+    refs: dict[str, Ref[Any]]
+    actors: list[Actor[Any]] = field(default_factory=list)
+
+    def start(self, ref: Ref[Any], actor: Actor[Any]) -> None:
+        """Start an actor behind its reference."""
+        ref.bind(actor)
+        self.actors.append(actor)
+        actor.begin()
+
+    def inquire(self) -> dict[str, Future[dict[str, int]]]:
+        """Ask each actor for its counters."""
+        answers = {}
+        for name, ref in self.refs.items():
+            answers[name] = Future[dict[str, int]]()
+            ref.tell(Inquire(answers[name]))
+        return answers
+
+    def stop(self) -> None:
+        """Stop the transport, then the actors in reverse order; wait for their ends, within `STOP_S` each."""
+        self.transport.close()
+        for ref in reversed(self.refs.values()):
+            ref.stop()
+            ref.stopped(STOP_S)
+
+
+def node_graph(
+    runtime: Runtime,
+    transport: Transport,
+    store: NodeStore,
+    key: SigningKey,
+    *,
+    on_card: Callable[[NodeCard], None],
+    on_failed: OnFailed,
+    work_bits: int = WORK_BITS_MIN,
+) -> Graph:
+    """A discovery node: registration, lookup and forwarding around mixnet I/O."""
+    registration: Ref[msg.RegistrationNodeInbox] = Ref()
+    lookup: Ref[msg.LookupNodeInbox] = Ref()
+    forwarding: Ref[msg.ForwardingNodeInbox] = Ref()
+    io: Ref[msg.IoNode | msg.IoClient] = Ref()
+    dispatch = Dispatch(
+        by_type={
+            **dict.fromkeys((m.RegisterAsk, m.RegisterProof, m.LoginAsk, m.LoginProof), registration),
+            **dict.fromkeys((m.Publish, m.Delete), registration),
+            **dict.fromkeys((m.Lookup, m.History), lookup),
+            **dict.fromkeys((m.Forward, m.Acknowledge, m.Unopenable, m.Heartbeat, m.TopUp), forwarding),
+        },
+        mixnet_watchers=(registration, forwarding),
+    )
+    graph = Graph(transport, {"registration": registration, "lookup": lookup, "forwarding": forwarding, "io": io})
+    graph.start(forwarding, ForwardingNode(runtime, on_failed, store=store, key=key, io=io))
+    graph.start(lookup, LookupNode(runtime, on_failed, store=store, io=io))
+    graph.start(
+        registration,
+        RegistrationNode(
+            runtime, on_failed, store=store, key=key, io=io, forwarding=forwarding, on_card=on_card, work_bits=work_bits
+        ),
+    )
+    graph.start(
+        io,
+        MixnetIO(
+            runtime, on_failed, transport=transport, signer=key, node=key.public, node_address=None, dispatch=dispatch
+        ),
+    )
+    return graph
+
+
+def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -> Graph:
+    """A client: registration, lookup, forwarding and handshake around the same mixnet I/O."""
+    registration: Ref[msg.RegistrationClientInbox] = Ref()
+    lookup: Ref[msg.LookupClientInbox] = Ref()
+    forwarding: Ref[msg.ForwardingClientInbox] = Ref()
+    handshake: Ref[msg.HandshakeInbox] = Ref()
+    io: Ref[msg.IoNode | msg.IoClient] = Ref()
+    dispatch = Dispatch(
+        by_type={
+            **dict.fromkeys((m.NewCard, m.Displaced), registration),
+            **dict.fromkeys((m.Deliver, m.Delivered, m.Expired, m.NotOpened, m.Direct), forwarding),
+        },
+        mixnet_watchers=(registration, handshake),
+        heard=registration,
+        on_event=context.on_event,
+    )
+    refs: dict[str, Ref[Any]] = {
+        "registration": registration,
+        "lookup": lookup,
+        "forwarding": forwarding,
+        "handshake": handshake,
+        "io": io,
+    }
+    graph = Graph(transport, refs)
+    graph.start(handshake, HandshakeClient(context, forwarding=forwarding))
+    graph.start(
+        forwarding,
+        ForwardingClient(
+            context, io=io, lookup=lookup, registration=registration, handshake=handshake, self_ref=forwarding
+        ),
+    )
+    graph.start(lookup, LookupClient(context, io=io, self_ref=lookup))
+    graph.start(
+        registration, RegistrationClient(context, card=card, io=io, forwarding=forwarding, self_ref=registration)
+    )
+    graph.start(
+        io,
+        MixnetIO(
+            context.runtime,
+            context.on_failed,
+            transport=transport,
+            signer=context.me.key,
+            node=context.me.node,
+            node_address=card.address,
+            dispatch=dispatch,
+        ),
+    )
+    return graph
