@@ -135,6 +135,16 @@ class StoreDatabase(peewee.SqliteDatabase):
         """All rows of a peewee query (a SELECT, or a write with RETURNING), as tuples."""
         return self.rows(*self._statement(query))
 
+    def fetch_dicts(self, query: peewee.BaseQuery) -> list[dict[str, Any]]:
+        """All rows of a peewee query, by column name."""
+        cursor = self.execute_sql(*self._statement(query))
+        try:
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        except DRIVER_ERRORS as error:
+            raise translate(error, self.path) from error
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
     def fetch_one(self, query: peewee.BaseQuery) -> tuple[Any, ...] | None:
         """The first row of a peewee query, or None."""
         found = self.fetch(query)

@@ -82,6 +82,10 @@ class RowLimitReached(StorageError):
     """A bounded table is full; its rows have to expire first."""
 
 
+class NoIdentity(StorageError):
+    """The client's store has no identity yet: nobody has registered with it."""
+
+
 class RowConflict(StorageError):
     """A row breaks a rule of the schema (a repeated key, a missing contact): a mistake of the caller."""
 

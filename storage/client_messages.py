@@ -1,0 +1,315 @@
+"""Conversations: what was written and received, what waits to be sent, what was seen and is to be acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import peewee
+
+from usernym.storage.client_contacts import Contacts
+from usernym.storage.client_models import AckRow, ContactRow, MessageRow, OutboxEntry, SeenRow
+from usernym.storage.client_types import (
+    ContactState,
+    Direction,
+    Message,
+    MessageState,
+    OutboxRow,
+    PendingAck,
+    StoredRoute,
+)
+from usernym.storage.database import parts
+from usernym.storage.errors import RowConflict
+
+_SHOWN_OF: Final = (int(ContactState.ACCEPTED), int(ContactState.PENDING))
+
+
+class Conversations(Contacts):
+    """The part of `ClientStore` that keeps messages."""
+
+    # -- messages --
+
+    def add_outgoing(
+        self,
+        contact: str,
+        message_id: bytes,
+        kind: int,
+        body: bytes,
+        token: bytes,
+        now: int,
+        *,
+        route: StoredRoute = StoredRoute.NODE,
+    ) -> Message:
+        """Keep a message to a contact, with the conversation's next counter, and queue it for sending at `now`.
+
+        Raises `RowConflict` if the contact is unknown or the message id is not new.
+        """
+        with self._db.one_commit():
+            counter = self.take_out_counter(contact)
+            if counter is None:
+                raise RowConflict("a message to somebody who is not a contact")
+            self._db.change(
+                MessageRow.insert(
+                    contact=contact,
+                    direction=int(Direction.OUT),
+                    message_id=message_id,
+                    counter=counter,
+                    kind=kind,
+                    body=body,
+                    sent_at=now,
+                    stored_at=now,
+                    state=int(MessageState.WAITING),
+                    route=int(route),
+                    token=token,
+                    shown=1,
+                )
+            )
+            self._db.change(
+                OutboxEntry.insert(
+                    message_id=message_id, contact=contact, attempts=0, next_attempt_at=now, created_at=now
+                )
+            )
+            message = self.message(contact, message_id)
+        assert message is not None, "stored just now"
+        return message
+
+    def add_incoming(
+        self,
+        *,
+        contact: str,
+        message_id: bytes,
+        key_number: int,
+        counter: int,
+        kind: int,
+        body: bytes,
+        token: bytes | None,
+        sent_at: int,
+        now: int,
+        route: StoredRoute,
+        ack_kind: int | None = None,
+    ) -> bool:
+        """Keep a message of a contact; False if it was seen before, and then it is not kept again.
+
+        With `ack_kind` its acknowledgement is queued in the same transaction, also for one seen before: the node may
+        have missed the first. Raises `RowConflict` if the contact is unknown.
+        """
+        with self._db.one_commit():
+            if ack_kind is not None:
+                self.add_ack(contact, message_id, token, ack_kind, now)
+            if not self.mark_seen(contact, message_id, key_number, now):
+                return False
+            self._db.change(
+                MessageRow.insert(
+                    contact=contact,
+                    direction=int(Direction.IN),
+                    message_id=message_id,
+                    counter=counter,
+                    kind=kind,
+                    body=body,
+                    sent_at=sent_at,
+                    stored_at=now,
+                    state=int(MessageState.RECEIVED),
+                    route=int(route),
+                    token=token,
+                    key_number=key_number,
+                    shown=0,
+                )
+            )
+            self._db.run(
+                "UPDATE contact SET has_met = 1, highest_in_counter = max(highest_in_counter, ?) WHERE name = ?",
+                (counter, contact),
+            )
+            return True
+
+    def message(self, contact: str, message_id: bytes, direction: Direction = Direction.OUT) -> Message | None:
+        """One message of a conversation; the user's own, if not said otherwise."""
+        return self._message(_is(contact, message_id, direction))
+
+    def outgoing(self, message_id: bytes, contact: str | None) -> Message | None:
+        """The user's own message of this id, to `contact` if that is given."""
+        mine = (MessageRow.message_id == message_id) & (MessageRow.direction == int(Direction.OUT))
+        return self._message(mine if contact is None else mine & (MessageRow.contact == contact))
+
+    def incoming_token(self, contact: str, message_id: bytes) -> bytes | None:
+        """The receipt token that came with a message of this contact, if the message is still kept."""
+        message = self.message(contact, message_id, Direction.IN)
+        return None if message is None else message.token
+
+    def conversation(self, contact: str, limit: int, before: int | None = None) -> Sequence[Message]:
+        """The last `limit` messages with a contact, of those before row `before`; in the order they were stored."""
+        query = MessageRow.select().where(MessageRow.contact == contact)
+        if before is not None:
+            query = query.where(MessageRow.id < before)
+        newest_first = self._messages(query.order_by(MessageRow.id.desc()).limit(limit))
+        return newest_first[::-1]
+
+    def received_below(self, contact: str, counter: int) -> int:
+        """How many counters lower than this one have come from the contact: what is missing shows gaps."""
+        row = self._db.row(
+            "SELECT count(DISTINCT counter) FROM message WHERE contact = ? AND direction = ? AND counter < ?",
+            (contact, int(Direction.IN), counter),
+        )
+        return 0 if row is None else int(row[0])
+
+    def advance(self, contact: str, message_id: bytes, state: MessageState, reason: int | None = None) -> bool:
+        """Note what became of an outgoing message; False if nothing changed (states only follow in rising rank).
+
+        A final state takes the message out of the outbox. ACCEPTED lets it rest there until there is word of it.
+        """
+        lower = [int(each) for each in MessageState if each.rank < state.rank]
+        with self._db.one_commit():
+            news = _is(contact, message_id, Direction.OUT) & MessageRow.state.in_(lower)
+            changed = self._db.change(MessageRow.update(state=int(state), reason=reason).where(news)) > 0
+            entry = (OutboxEntry.message_id == message_id) & (OutboxEntry.contact == contact)
+            if state.is_final:
+                self._db.change(OutboxEntry.delete().where(entry))
+            elif state is MessageState.ACCEPTED:
+                self._db.change(OutboxEntry.update(next_attempt_at=None).where(entry))
+            if changed and state is MessageState.DELIVERED:
+                self.set_met(contact)
+            return changed
+
+    def set_route(self, contact: str, message_id: bytes, route: StoredRoute) -> bool:
+        """Note the way an outgoing message takes; False if there is none."""
+        mine = _is(contact, message_id, Direction.OUT)
+        return self._db.change(MessageRow.update(route=int(route)).where(mine)) > 0
+
+    # -- what the user has not been shown --
+
+    def unshown(self, limit: int) -> Sequence[Message]:
+        """At most `limit` incoming messages not shown yet, the oldest first; none of declined or blocked contacts."""
+        query = (
+            MessageRow.select()
+            .join(ContactRow, on=(MessageRow.contact == ContactRow.name))
+            .where((MessageRow.shown == 0) & ContactRow.state.in_(_SHOWN_OF))
+        )
+        return self._messages(query.order_by(MessageRow.id).limit(limit))
+
+    def mark_shown(self, ids: Iterable[int]) -> None:
+        """These rows have been shown."""
+        with self._db.one_commit():
+            for some in parts(ids):
+                self._db.change(MessageRow.update(shown=1).where(MessageRow.id.in_(some)))
+
+    # -- the outbox --
+
+    def due(self, now: int, limit: int) -> Sequence[OutboxRow]:
+        """At most `limit` messages whose next attempt is due, the longest due first."""
+        query = OutboxEntry.select().where(OutboxEntry.next_attempt_at <= now)
+        return self._outbox(query.order_by(OutboxEntry.next_attempt_at, peewee.SQL("rowid")).limit(limit))
+
+    def next_due_at(self) -> int | None:
+        """When the next attempt is due; None if none is planned."""
+        row = self._db.row("SELECT min(next_attempt_at) FROM outbox")
+        return None if row is None else row[0]
+
+    def outbox_row(self, message_id: bytes) -> OutboxRow | None:
+        """One message of the outbox."""
+        found = self._outbox(OutboxEntry.select().where(OutboxEntry.message_id == message_id))
+        return found[0] if found else None
+
+    def outbox_of(self, contact: str) -> Sequence[OutboxRow]:
+        """All of the outbox that is for this contact, in the order it was written."""
+        query = OutboxEntry.select().where(OutboxEntry.contact == contact)
+        return self._outbox(query.order_by(peewee.SQL("rowid")))
+
+    def save_seal(self, message_id: bytes, sealed: bytes, key_number: int) -> bool:
+        """Keep a message's sealed form, so that it is sent again as it is; False if it is not in the outbox."""
+        with self._db.one_commit():
+            mine = (MessageRow.message_id == message_id) & (MessageRow.direction == int(Direction.OUT))
+            self._db.change(MessageRow.update(key_number=key_number).where(mine))
+            return self._update_outbox(message_id, sealed=sealed, key_number=key_number)
+
+    def postpone(self, message_id: bytes, attempts: int, at: int) -> bool:
+        """Count attempts, and plan the next for `at`; False if it is not in the outbox."""
+        return self._update_outbox(message_id, attempts=attempts, next_attempt_at=at)
+
+    def hurry(self, now: int) -> int:
+        """Make due at `now` whatever was planned for later; returns how many."""
+        return self._db.change(OutboxEntry.update(next_attempt_at=now).where(OutboxEntry.next_attempt_at > now))
+
+    def requeue(self, contact: str, message_id: bytes, attempts: int, now: int) -> bool:
+        """Have a message sealed anew and sent again, whether the node had it or not; False if its fate is final."""
+        with self._db.one_commit():
+            message = self.message(contact, message_id)
+            if message is None or message.state.is_final:
+                return False
+            columns: dict[str, Any] = {
+                "sealed": None,
+                "key_number": None,
+                "attempts": attempts,
+                "next_attempt_at": now,
+            }
+            if not self._update_outbox(message_id, **columns):
+                self._db.change(OutboxEntry.insert(message_id=message_id, contact=contact, created_at=now, **columns))
+            return True
+
+    def remove_outgoing(self, message_id: bytes) -> bool:
+        """Take a message out of the outbox, whatever its state; False if it is not there."""
+        return self._db.change(OutboxEntry.delete().where(OutboxEntry.message_id == message_id)) > 0
+
+    # -- seen, and to be acknowledged --
+
+    def was_seen(self, contact: str, message_id: bytes) -> bool:
+        """Whether this message of the contact was received before."""
+        query = SeenRow.select(SeenRow.seen_at).where((SeenRow.contact == contact) & (SeenRow.message_id == message_id))
+        return self._db.fetch_one(query) is not None
+
+    def mark_seen(self, contact: str, message_id: bytes, key_number: int, now: int) -> bool:
+        """Remember a message as received, as long as that key exists; False if it was before.
+
+        Kept by contact and id: nobody can use up an id of somebody else's message.
+        """
+        seen = SeenRow.insert(contact=contact, message_id=message_id, key_number=key_number, seen_at=now)
+        return self._db.change(seen.on_conflict_ignore()) > 0
+
+    def add_ack(self, sender: str, message_id: bytes, token: bytes | None, kind: int, now: int) -> None:
+        """Queue an acknowledgement to the node, in the place of an earlier one for the same message."""
+        ack = AckRow.insert(sender=sender, message_id=message_id, token=token, kind=kind, created_at=now)
+        self._db.change(ack.on_conflict_replace())
+
+    def pending_acks(self, limit: int) -> Sequence[PendingAck]:
+        """At most `limit` queued acknowledgements, the oldest first."""
+        query = AckRow.select().order_by(AckRow.created_at, peewee.SQL("rowid")).limit(limit)
+        return [PendingAck(**row) for row in self._db.fetch_dicts(query)]
+
+    def clear_acks(self, ids: Iterable[tuple[str, bytes]]) -> None:
+        """Forget the acknowledgements of these messages (sender, message id): the node has them."""
+        with self._db.one_commit():
+            for sender, message_id in ids:
+                self._db.change(AckRow.delete().where((AckRow.sender == sender) & (AckRow.message_id == message_id)))
+
+    # -- helpers --
+
+    def _message(self, condition: peewee.Expression) -> Message | None:
+        found = self._messages(MessageRow.select().where(condition))
+        return found[0] if found else None
+
+    def _messages(self, query: peewee.BaseQuery) -> list[Message]:
+        return [_message(row) for row in self._db.fetch_dicts(query)]
+
+    def _outbox(self, query: peewee.BaseQuery) -> list[OutboxRow]:
+        return [OutboxRow(**row) for row in self._db.fetch_dicts(query)]
+
+    def _update_outbox(self, message_id: bytes, **columns: Any) -> bool:
+        return self._db.change(OutboxEntry.update(**columns).where(OutboxEntry.message_id == message_id)) > 0
+
+
+def _is(contact: str, message_id: bytes, direction: Direction) -> peewee.Expression:
+    return (
+        (MessageRow.contact == contact)
+        & (MessageRow.direction == int(direction))
+        & (MessageRow.message_id == message_id)
+    )
+
+
+def _message(row: dict[str, Any]) -> Message:
+    return Message(
+        **{
+            **row,
+            "direction": Direction(row["direction"]),
+            "state": MessageState(row["state"]),
+            "route": StoredRoute(row["route"]),
+            "shown": bool(row["shown"]),
+        }
+    )
