@@ -85,6 +85,8 @@ def decode(frame: bytes) -> Frame:
     if kind is None:
         raise RemoteProtocolError(Code.MALFORMED, "no such kind of message")
     end = len(frame) - (SIGNATURE_BYTES if kind in _CONTEXTS else 0)
+    if end < 3:
+        raise RemoteProtocolError(Code.MALFORMED, "shorter than its signature")
     body = frame[1:end]
     return Frame(unpack(_DECODERS[frame[2]], body), body, frame[end:])
 
