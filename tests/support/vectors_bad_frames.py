@@ -10,6 +10,7 @@ import vectors_frames as f
 from vectors_base import (
     NODE,
     OTHER_NODE,
+    SMALL_ORDER,
     THIEF,
     VERSION,
     Raw,
@@ -26,27 +27,6 @@ from vectors_identity import CHAIN, CHANGED
 
 FRAME_MAX: Final = 42 * 1604
 ORDER: Final = 2**252 + 27742317777372353535851937790883648493
-PRIME: Final = 2**255 - 19
-_EIGHTH: Final = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"
-_OTHER_EIGHTH: Final = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"
-SMALL_ORDER: Final = {
-    "order 4": bytes(32),
-    "order 4, sign bit": bytes(31) + b"\x80",
-    "order 1": b"\x01" + bytes(31),
-    "order 1, sign bit": b"\x01" + bytes(30) + b"\x80",
-    "order 2": (PRIME - 1).to_bytes(32, "little"),
-    "order 2, sign bit": (PRIME - 1 + 2**255).to_bytes(32, "little"),
-    "order 4, not reduced": PRIME.to_bytes(32, "little"),
-    "order 4, not reduced, sign bit": (PRIME + 2**255).to_bytes(32, "little"),
-    "order 1, not reduced": (PRIME + 1).to_bytes(32, "little"),
-    "order 1, not reduced, sign bit": (PRIME + 1 + 2**255).to_bytes(32, "little"),
-    "order 8": bytes.fromhex(_EIGHTH),
-    "order 8, sign bit": bytes.fromhex(_EIGHTH[:-2] + "85"),
-    "order 8, other": bytes.fromhex(_OTHER_EIGHTH),
-    "order 8, other, sign bit": bytes.fromhex(_OTHER_EIGHTH[:-2] + "fa"),
-}
-"""Every encoding of a point of small order."""
-
 Found = Iterator[tuple[str, bytes, Message]]
 
 
@@ -81,6 +61,8 @@ def _structure() -> Found:
     for end in (1, 2, 3, 20, 60, 64, 65, 66):
         yield f"heartbeat, cut to {end} bytes", frame(beat)[:end], beat
     yield "heartbeat, no signature", VERSION + beat.body, beat
+    for size in (1, 18, 32, 63):
+        yield f"top-up, a signature of {size} bytes", frame(f.TOP_UP)[: 1 + len(f.TOP_UP.body) + size], f.TOP_UP
     yield "heartbeat, signature cut by a byte", frame(beat)[:-1], beat
     yield "heartbeat, a byte behind the signature", frame(beat) + b"\0", beat
     yield "heartbeat, a byte between body and signature", _body(beat, beat.body + b"\0"), beat

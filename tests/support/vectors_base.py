@@ -53,6 +53,27 @@ CODES: Final = {
 }
 """The list of docs/protocol.md, "Refusals", a second time."""
 
+PRIME: Final = 2**255 - 19
+_EIGHTH: Final = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"
+_OTHER_EIGHTH: Final = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"
+SMALL_ORDER: Final = {
+    "order 4": bytes(32),
+    "order 4, sign bit": bytes(31) + b"\x80",
+    "order 1": b"\x01" + bytes(31),
+    "order 1, sign bit": b"\x01" + bytes(30) + b"\x80",
+    "order 2": (PRIME - 1).to_bytes(32, "little"),
+    "order 2, sign bit": (PRIME - 1 + 2**255).to_bytes(32, "little"),
+    "order 4, not reduced": PRIME.to_bytes(32, "little"),
+    "order 4, not reduced, sign bit": (PRIME + 2**255).to_bytes(32, "little"),
+    "order 1, not reduced": (PRIME + 1).to_bytes(32, "little"),
+    "order 1, not reduced, sign bit": (PRIME + 1 + 2**255).to_bytes(32, "little"),
+    "order 8": bytes.fromhex(_EIGHTH),
+    "order 8, sign bit": bytes.fromhex(_EIGHTH[:-2] + "85"),
+    "order 8, other": bytes.fromhex(_OTHER_EIGHTH),
+    "order 8, other, sign bit": bytes.fromhex(_OTHER_EIGHTH[:-2] + "fa"),
+}
+"""Every encoding of a point of small order."""
+
 Vector = dict[str, Any]
 
 

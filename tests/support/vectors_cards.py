@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 
-from vectors_bad_frames import SMALL_ORDER
-from vectors_base import NODE, OTHER_NODE, Raw, Vector, bad, fixed, good, pack, plain
+from vectors_base import NODE, OTHER_NODE, SMALL_ORDER, Raw, Vector, bad, fixed, good, pack, plain
 from vectors_identity import card, card_line
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from vectors_bad_frames import SMALL_ORDER
 from vectors_base import (
     ALICE,
     ALICE_2,
