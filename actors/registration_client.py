@@ -16,6 +16,7 @@ from typing import Any, Final
 from usernym.actors.base import Actor, Ref
 from usernym.actors.client_context import ClientContext
 from usernym.actors.client_keys import KeyRing
+from usernym.actors.client_registering import TRY_AGAIN, Registering, settle
 from usernym.actors.events import ConnectionChanged, NodeCaught
 from usernym.actors.messages import (
     AnswerArrived,
@@ -44,9 +45,8 @@ from usernym.actors.messages import (
 )
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard, card_text, verify_newer_card
-from usernym.protocol.challenges import search_work, whole_record_hash
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import CONFIRMED_MAX, MINUTE_S, SURBS_REQUEST, WORK_BITS_MAX
+from usernym.protocol.limits import CONFIRMED_MAX, MINUTE_S, SURBS_REQUEST
 
 HEARTBEAT_S: Final = 60.0
 """A route that was silent this long is tried. Two packets a minute while nothing else happens."""
@@ -55,12 +55,6 @@ ROTATION_CHECK_S: Final = 10 * MINUTE_S
 LOGIN_PAUSES_S: Final = (2.0, 5.0, 15.0, 30.0, 60.0, 300.0)
 """Pauses after failed logins; the last one repeats. A quarter of each is random, so that a restarted node is not met by
 all its clients at once."""
-CHALLENGES_MAX: Final = 3
-"""Challenges that one registration or login may use up: one may expire on the way, a third is no use."""
-WORK_SLICE: Final = 20_000
-"""Hashes between two looks into the inbox: some 20 ms."""
-
-_TRY_AGAIN: Final = frozenset({Code.CHALLENGE_INVALID, Code.CHALLENGE_EXPIRED, Code.CHALLENGE_USED, Code.BUSY})
 
 
 class _Login(Enum):
@@ -93,9 +87,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._forwarding = forwarding
         self._self = self_ref
         self._keys = KeyRing(context)
-        self._registering: Future[None] | None = None
-        self._challenge: m.Challenge | None = None
-        self._challenges = 0
+        self._registering = Registering(context, self._keys, ask=self._ask, go_on=self.tell_self)
         self._want_online = False
         self._online_answers: list[Future[None]] = []
         self._login = _Login.NONE
@@ -122,7 +114,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         """Handle one message."""
         match message:
             case Register(answer):
-                self._register(answer)
+                self._registering.start(answer)
             case GoOnline(answer):
                 self._go_online(answer)
             case DeleteAccount(answer):
@@ -145,7 +137,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case NodeHeard():
                 self._heard_at = self._context.runtime.now()
             case WorkOn(start):
-                self._work(start)
+                self._registering.work(start)
             case LogInAgain():
                 self._log_in()
             case Tick():
@@ -162,9 +154,9 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case _, m.Refused(code=code, detail=detail):
                 self._on_refusal(request, Code(code) if code in Code._value2member_map_ else Code.UNEXPECTED, detail)
             case m.RegisterAsk(), m.Challenge():
-                self._on_register_challenge(answer)
+                self._registering.on_challenge(answer)
             case m.RegisterProof(), m.Registered():
-                self._on_registered()
+                self._registering.end(None)
             case m.LoginAsk(), m.Challenge():
                 self._prove_login(answer)
             case m.LoginProof(), m.LoggedIn():
@@ -189,13 +181,10 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self.counts[f"told_{code.name.lower()}"] += 1
         match request:
             case m.RegisterAsk() | m.RegisterProof():
-                if code in _TRY_AGAIN and code is not Code.BUSY and self._challenges < CHALLENGES_MAX:
-                    self._ask_registration()
-                else:
-                    self._end_registration(NodeRefused(code, detail))
+                self._registering.on_refusal(code, detail)
             case m.LoginAsk() | m.LoginProof():
                 self._login = _Login.NONE
-                if code in _TRY_AGAIN:
+                if code in TRY_AGAIN:
                     self._pause_login()
                 else:
                     self._want_online = False
@@ -214,7 +203,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def _on_failure(self, request: m.Request, failure: Failure) -> None:
         match request:
             case m.RegisterAsk() | m.RegisterProof():
-                self._end_registration(NodeSilent(failure))
+                self._registering.end(NodeSilent(failure))
             case m.LoginAsk() | m.LoginProof():
                 self._login = _Login.NONE
                 self._end_online(NodeSilent(failure))
@@ -227,61 +216,6 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._publishing = False
             case m.Delete():
                 self._end_deletion(NodeSilent(failure))
-
-    # -- registration --
-
-    def _register(self, answer: Future[None]) -> None:
-        if self._registering is not None:
-            answer.set_exception(NodeSilent(Failure.TOO_MANY))
-            return
-        self._registering = answer
-        self._challenges = 0
-        self._ask_registration()
-
-    def _ask_registration(self) -> None:
-        self._challenges += 1
-        record = self._keys.record
-        digest = whole_record_hash(record)
-        self._ask(m.RegisterAsk(self._context.request_id(), SURBS_REQUEST, self._me.name, record.identity_key, digest))
-
-    def _on_register_challenge(self, challenge: m.Challenge) -> None:
-        if challenge.difficulty > WORK_BITS_MAX:
-            self._context.on_event(NodeCaught("more work is asked for than any registration needs"))
-            self._end_registration(NodeRefused(Code.WORK_INSUFFICIENT))
-            return
-        self._challenge = challenge
-        self._work(0)
-
-    def _work(self, start: int) -> None:
-        challenge = self._challenge
-        if challenge is None:
-            return
-        found = search_work(self._me.node, challenge.nonce, challenge.difficulty, start, WORK_SLICE)
-        if found is None:
-            self.tell_self(WorkOn(start + WORK_SLICE))
-            return
-        self._challenge = None
-        self._ask(
-            m.RegisterProof(
-                self._context.request_id(),
-                SURBS_REQUEST,
-                self._me.name,
-                self._keys.record,
-                challenge.nonce,
-                challenge.expires_at,
-                challenge.difficulty,
-                challenge.mac,
-                found,
-            )
-        )
-
-    def _on_registered(self) -> None:
-        self._keys.registered()
-        self._end_registration(None)
-
-    def _end_registration(self, failed: Exception | None) -> None:
-        answer, self._registering, self._challenge = self._registering, None, None
-        _settle(answer, None, failed)
 
     # -- login --
 
@@ -333,7 +267,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def _end_online(self, failed: Exception | None) -> None:
         answers, self._online_answers = self._online_answers, []
         for answer in answers:
-            _settle(answer, None, failed)
+            settle(answer, None, failed)
 
     def _pause_login(self) -> None:
         pause = LOGIN_PAUSES_S[min(self._failures, len(LOGIN_PAUSES_S) - 1)]
@@ -413,18 +347,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._keys.deleted()
         self._lose_route("the account is deleted")
         answer, self._deleting = self._deleting, None
-        _settle(answer, held_until, None)
+        settle(answer, held_until, None)
 
     def _end_deletion(self, failed: Exception) -> None:
         answer, self._deleting = self._deleting, None
-        _settle(answer, 0, failed)
-
-
-def _settle(answer: Future[Any] | None, result: Any, failed: Exception | None) -> None:
-    """Answer the edge, unless it has stopped waiting."""
-    if answer is None or answer.done():
-        return
-    if failed is None:
-        answer.set_result(result)
-    else:
-        answer.set_exception(failed)
+        settle(answer, 0, failed)

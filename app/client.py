@@ -18,8 +18,7 @@ from typing import Any, Final, Literal, Self, TypeVar
 
 from usernym.actors import messages as msg
 from usernym.actors.client_context import ClientContext, Me
-from usernym.actors.events import DeliveryChanged, DeliveryState, Event, Route
-from usernym.actors.handshake import SHOWN
+from usernym.actors.events import DeliveryChanged, DeliveryState, Event
 from usernym.actors.runtime import ThreadRuntime, logger
 from usernym.event_hub import EventHub
 from usernym.identity import create_identity
@@ -28,25 +27,18 @@ from usernym.mixnet.transport import Transport
 from usernym.mixnets import transport_to
 from usernym.node import GraphFailed, NotReady
 from usernym.protocol.cards import NodeCard, card_text, parse_card
-from usernym.protocol.errors import Code
 from usernym.protocol.names import canonical
-from usernym.protocol.safety import safety_number
 from usernym.protocol.signing import SigningKey
 from usernym.settings import SettingsError
 from usernym.storage.client import (
     ClientStore,
     Contact,
-    ContactState,
-    Direction,
     Fallback,
     IdentityState,
-    Message,
-    MessageState,
-    StoredRoute,
     Trust,
 )
 from usernym.storage.home import Home
-from usernym.views import ContactView, MessageView, Sent, Whoami
+from usernym.views import ContactView, MessageView, Sent, Whoami, contact_view, message_view
 from usernym.wiring import Graph, client_graph
 
 T = TypeVar("T")
@@ -56,19 +48,6 @@ TIMEOUT_S: Final = 60.0
 
 Wait = Literal["queued", "accepted", "delivered"]
 
-_TRUST: Final[dict[Trust, Any]] = {
-    Trust.CONFIRMED: "confirmed by the node",
-    Trust.VERIFIED: "verified",
-    Trust.CHANGED: "changed",
-}
-_STATES: Final = {
-    MessageState.WAITING: DeliveryState.WAITING,
-    MessageState.ACCEPTED: DeliveryState.ACCEPTED,
-    MessageState.DELIVERED: DeliveryState.DELIVERED,
-    MessageState.EXPIRED: DeliveryState.EXPIRED,
-    MessageState.REFUSED: DeliveryState.REFUSED,
-    MessageState.CANCELLED: DeliveryState.CANCELLED,
-}
 _FINAL: Final = frozenset(
     {DeliveryState.DELIVERED, DeliveryState.EXPIRED, DeliveryState.REFUSED, DeliveryState.CANCELLED}
 )
@@ -257,7 +236,7 @@ class Client:
         message = self._with_store(lambda store: store.message(name, message_id))
         if message is None:
             raise KeyError("no such message")
-        view = _message_view(message)
+        view = message_view(message)
         return Sent(view.message_id, view.state or DeliveryState.WAITING, view.reason, view.route)
 
     def events(self, timeout: float | None = None) -> Iterator[Event]:
@@ -280,12 +259,12 @@ class Client:
         """The newest texts of a conversation, oldest first."""
         name = canonical(name)
         rows = self._with_store(lambda store: store.conversation(name, limit))
-        return [_message_view(row) for row in rows if row.kind == msg.PayloadKind.TEXT]
+        return [message_view(row) for row in rows if row.kind == msg.PayloadKind.TEXT]
 
     def unread(self, limit: int = 1000) -> list[tuple[str, MessageView]]:
         """Texts that came and have not been shown yet, oldest first, with their senders; `mark_read` ends that."""
         rows = self._with_store(lambda store: store.unshown(limit))
-        return [(row.contact, _message_view(row)) for row in rows if row.kind == msg.PayloadKind.TEXT]
+        return [(row.contact, message_view(row)) for row in rows if row.kind == msg.PayloadKind.TEXT]
 
     def mark_read(self, messages: Iterable[MessageView]) -> None:
         """These have been shown."""
@@ -309,18 +288,7 @@ class Client:
         return self._view(contact)
 
     def _view(self, contact: Contact) -> ContactView:
-        number = safety_number(self._node, (self.name, self._key.public), (contact.name, contact.identity_key))
-        state: Any = ContactState(contact.state).name.lower()
-        return ContactView(
-            contact.name,
-            _TRUST[contact.trust],
-            state,
-            SHOWN[contact.direct],
-            contact.fallback is Fallback.DIRECT_ONLY,
-            contact.direct_silent_since is not None,
-            contact.identity_key.hex(),
-            number,
-        )
+        return contact_view(contact, self._node, (self.name, self._key.public))
 
     def set_verified(self, name: str, verified: bool) -> None:
         """The user compared safety numbers (or takes that back)."""
@@ -388,18 +356,3 @@ def _far_enough(sent: Sent, wait: Wait) -> bool:
     if sent.state in _FINAL or wait == "queued":
         return True
     return wait == "accepted" and sent.state is DeliveryState.ACCEPTED
-
-
-def _message_view(message: Message) -> MessageView:
-    outgoing = message.direction is Direction.OUT
-    return MessageView(
-        message.id,
-        message.message_id.hex(),
-        outgoing,
-        message.body.decode(),
-        message.counter,
-        message.sent_at,
-        _STATES[message.state] if outgoing else None,
-        None if message.reason is None else Code(message.reason),
-        Route.DIRECT if message.route is StoredRoute.DIRECT else Route.NODE,
-    )

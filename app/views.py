@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Final, Literal
 
 from usernym.actors.events import DeliveryState, HandshakeState, Route
+from usernym.actors.handshake import SHOWN
 from usernym.protocol.errors import Code
+from usernym.protocol.safety import safety_number
+from usernym.storage.client import (
+    Contact,
+    ContactState,
+    Direction,
+    Fallback,
+    Message,
+    MessageState,
+    StoredRoute,
+)
+from usernym.storage.client import Trust as StoredTrust
 
 Trust = Literal["confirmed by the node", "verified", "changed"]
 """*Confirmed by the node*: our own lookup returned the key. *Verified*: a person compared safety numbers."""
@@ -68,3 +80,49 @@ class Whoami:
     registered: bool
     protected: bool
     """Whether a passphrase protects the home."""
+
+
+_TRUST: Final[dict[StoredTrust, Trust]] = {
+    StoredTrust.CONFIRMED: "confirmed by the node",
+    StoredTrust.VERIFIED: "verified",
+    StoredTrust.CHANGED: "changed",
+}
+_STATES: Final = {
+    MessageState.WAITING: DeliveryState.WAITING,
+    MessageState.ACCEPTED: DeliveryState.ACCEPTED,
+    MessageState.DELIVERED: DeliveryState.DELIVERED,
+    MessageState.EXPIRED: DeliveryState.EXPIRED,
+    MessageState.REFUSED: DeliveryState.REFUSED,
+    MessageState.CANCELLED: DeliveryState.CANCELLED,
+}
+
+
+def contact_view(contact: Contact, node: bytes, me: tuple[str, bytes]) -> ContactView:
+    """A stored contact as it is shown to `me`, a name with its identity key."""
+    state: Any = ContactState(contact.state).name.lower()
+    return ContactView(
+        contact.name,
+        _TRUST[contact.trust],
+        state,
+        SHOWN[contact.direct],
+        contact.fallback is Fallback.DIRECT_ONLY,
+        contact.direct_silent_since is not None,
+        contact.identity_key.hex(),
+        safety_number(node, me, (contact.name, contact.identity_key)),
+    )
+
+
+def message_view(message: Message) -> MessageView:
+    """A stored message."""
+    outgoing = message.direction is Direction.OUT
+    return MessageView(
+        message.id,
+        message.message_id.hex(),
+        outgoing,
+        message.body.decode(),
+        message.counter,
+        message.sent_at,
+        _STATES[message.state] if outgoing else None,
+        None if message.reason is None else Code(message.reason),
+        Route.DIRECT if message.route is StoredRoute.DIRECT else Route.NODE,
+    )

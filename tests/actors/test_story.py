@@ -1,0 +1,63 @@
+"""The main story on the simulated runtime: register, find, write, shake hands, go direct."""
+
+from __future__ import annotations
+
+import pytest
+from world import World
+
+from usernym.actors.events import DeliveryState, HandshakeChanged, HandshakeState, MessageArrived, Route
+from usernym.actors.messages import NodeRefused
+from usernym.protocol.errors import Code
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_people_find_each_other_write_shake_hands_and_go_direct(seed: int) -> None:
+    world = World(seed)
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.look_up("bob")
+    alice.send_and_wait("bob", "hello")
+    assert bob.texts() == ["hello"]
+    bob.send_and_wait("alice", "hi yourself")
+    assert alice.texts() == ["hi yourself"]
+
+    alice.offer("bob")
+    world.sim.run_until(lambda: HandshakeChanged("alice", HandshakeState.OFFER_RECEIVED) in bob.events)
+    assert alice.contact("bob").peer_address is None
+    bob.accept("alice")
+    world.sim.run_until(lambda: HandshakeChanged("bob", HandshakeState.ACTIVE) in alice.events)
+    world.settle(60)
+
+    before = world.node.counters()
+    alice.send_and_wait("bob", "directly")
+    bob.send_and_wait("alice", "directly too")
+    after = world.node.counters()
+    assert before["forwarding"]["forwards"] == after["forwarding"]["forwards"]
+    assert before["lookup"] == after["lookup"]
+    assert [event.route for event in bob.of_kind(MessageArrived)] == [Route.NODE, Route.DIRECT]
+
+    alice.revoke("bob")
+    world.sim.run_until(lambda: HandshakeChanged("alice", HandshakeState.ENDED_BY_PEER) in bob.events)
+    bob.send_and_wait("alice", "through the node again")
+    assert alice.of_kind(MessageArrived)[-1].route is Route.NODE
+    world.check()
+
+
+def test_an_unknown_name_is_refused_by_the_node() -> None:
+    world = World()
+    alice = world.client("alice")
+    with pytest.raises(NodeRefused) as refusal:
+        alice.look_up("nobody_here")
+    assert refusal.value.code is Code.NO_SUCH_USER
+    world.check()
+
+
+def test_a_message_waits_for_an_absent_recipient() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob", online=False)
+    message_id = alice.send_and_wait("bob", "for later", DeliveryState.ACCEPTED)
+    world.settle(3600)
+    assert bob.texts() == []
+    bob.go_online()
+    alice.wait_for_state(message_id, DeliveryState.DELIVERED)
+    assert bob.texts() == ["for later"]
+    world.check()
