@@ -15,6 +15,7 @@ from vectors_base import (
     ALICE_RECOVERY_2,
     NODE,
     OTHER_NODE,
+    SMALL_ORDER,
     THIEF,
     Vector,
     bad,
