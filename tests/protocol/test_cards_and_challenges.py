@@ -1,0 +1,136 @@
+"""Cards are taken forward only; a challenge holds for one request; proof of work costs what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import string
+from functools import partial
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from refusals import refusal
+from wire_strategies import strategy
+
+from usernym.protocol import messages as m
+from usernym.protocol.cards import (
+    NodeCard,
+    card_text,
+    decode_card,
+    make_card,
+    parse_card,
+    verify_card,
+    verify_newer_card,
+)
+from usernym.protocol.challenges import Challenger, search_work, whole_record_hash, work_holds
+from usernym.protocol.errors import Code
+from usernym.protocol.limits import CHALLENGE_S, UINT32_MAX
+from usernym.protocol.records import KeyRecord
+from usernym.protocol.signing import SigningKey
+from usernym.protocol.wire import pack
+
+KEY, OTHER = SigningKey.from_seed(b"k" * 32), SigningKey.from_seed(b"o" * 32)
+sequences = st.integers(1, 4) | st.integers(1, UINT32_MAX)
+times = st.integers(0, UINT32_MAX - CHALLENGE_S)
+names = st.from_regex(r"[a-z][a-z0-9_]{2,31}", fullmatch=True)
+secrets = st.binary(min_size=32, max_size=32)
+nonces = st.binary(min_size=16, max_size=16)
+
+
+@given(st.binary(min_size=96, max_size=96), sequences, sequences)
+def test_a_cards_text_is_the_card(address: bytes, sequence: int, made_on: int) -> None:
+    card = make_card(KEY, address, sequence, made_on)
+    line = card_text(card)
+    assert parse_card(f" {line}\n") == card == decode_card(pack(card))
+    assert "\n" not in line
+    assert line.isascii()
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_no_letter_of_a_card_can_be_changed(data: st.DataObject) -> None:
+    line = card_text(make_card(KEY, bytes(96), 3, 20_500))
+    at = data.draw(st.integers(0, len(line) - 1))
+    letter = data.draw(st.sampled_from(string.printable) | st.characters())
+    changed = line[:at] + letter + line[at + 1 :]
+    assert (refusal(lambda: parse_card(changed)) is None) == (changed.strip() == line)
+    if changed.strip() != line:
+        assert refusal(lambda: parse_card(changed)) in {Code.CARD_INVALID, Code.UNSUPPORTED_VERSION}
+
+
+@settings(max_examples=300)
+@given(st.text(max_size=60) | st.text(string.ascii_letters + string.digits + "-_=", max_size=300))
+def test_any_text_is_refused(text: str) -> None:
+    assert refusal(lambda: parse_card(text)) is Code.CARD_INVALID
+    assert refusal(lambda: parse_card("usernym-node:" + text)) is Code.CARD_INVALID
+
+
+@given(sequences, sequences, st.booleans())
+def test_only_a_higher_sequence_of_the_same_node_is_taken(known: int, new: int, same: bool) -> None:
+    old = make_card(KEY, bytes(96), known, 20_500)
+    card = make_card(KEY if same else OTHER, bytes(96), new, 20_400)
+    expected = Code.CARD_INVALID if not same else Code.CARD_STALE if new <= known else None
+    assert refusal(lambda: verify_newer_card(old, card)) is expected
+
+
+@given(strategy(NodeCard))
+def test_a_card_that_nobody_signed_is_refused(card: NodeCard) -> None:
+    assert refusal(lambda: verify_card(card)) is Code.CARD_INVALID
+
+
+def _proof(ask: m.RegisterAsk | m.LoginAsk, record: KeyRecord, made: m.Challenge) -> m.RegisterProof | m.LoginProof:
+    if isinstance(ask, m.LoginAsk):
+        return m.LoginProof(ask.request_id, 2, ask.name, made.nonce, made.expires_at, made.mac)
+    return m.RegisterProof(
+        ask.request_id, 2, ask.name, record, made.nonce, made.expires_at, made.difficulty, made.mac, 0
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(secrets, names, st.booleans(), nonces, times, st.integers(0, 26), st.data())
+def test_a_challenge_holds_for_its_request_until_it_expires(
+    secret: bytes, name: str, registers: bool, nonce: bytes, now: int, difficulty: int, data: st.DataObject
+) -> None:
+    record = data.draw(strategy(KeyRecord))
+    ask: m.RegisterAsk | m.LoginAsk = (
+        m.RegisterAsk(bytes(8), 2, name, record.identity_key, whole_record_hash(record))
+        if registers
+        else m.LoginAsk(bytes(8), 2, name)
+    )
+    challenger = Challenger(secret)
+    made = challenger.challenge(ask, nonce, now, difficulty if registers else 0)
+    proof = _proof(ask, record, made)
+    later = data.draw(st.integers(0, 2 * CHALLENGE_S))
+    expected = Code.CHALLENGE_EXPIRED if later > CHALLENGE_S else None
+    assert refusal(lambda: challenger.check(proof, now + later)) is expected
+
+    changes: dict[str, Any] = {
+        "name": data.draw(names),
+        "nonce": data.draw(nonces),
+        "expires_at": data.draw(st.integers(0, UINT32_MAX)),
+        "mac": data.draw(nonces),
+    }
+    if registers:
+        changes |= {"record": data.draw(strategy(KeyRecord)), "difficulty": data.draw(st.integers(0, 255))}
+    for field, value in changes.items():
+        if value != getattr(proof, field):
+            tampered = msgspec.structs.replace(proof, **{field: value})
+            assert refusal(partial(challenger.check, tampered, now)) is Code.CHALLENGE_INVALID
+    other = Challenger(bytes((secret[0] ^ 1,)) + secret[1:])
+    assert refusal(lambda: other.check(proof, now)) is Code.CHALLENGE_INVALID
+
+
+@settings(max_examples=40, deadline=None)
+@given(secrets, nonces, st.integers(0, 9), st.integers(0, 1_000))
+def test_work_is_searched_and_checked_alike(node: bytes, nonce: bytes, bits: int, start: int) -> None:
+    found = search_work(node, nonce, bits, start, 20_000)
+    assert found is not None
+    assert found >= start
+    label = b"usernym/1 work\0\x01" + node + nonce
+    for counter in range(start, found + 1):
+        value = hashlib.sha256(label + counter.to_bytes(8, "big")).digest()
+        zeros = 256 - int.from_bytes(value, "big").bit_length()
+        assert work_holds(node, nonce, counter, bits) == (zeros >= bits) == (counter == found)
+    assert search_work(node, nonce, bits, start, found - start) is None
+    assert work_holds(node, nonce, found, 0)
