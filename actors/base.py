@@ -113,16 +113,14 @@ class Actor(pykka.ThreadingActor, Generic[M]):
 
     def tell_self_later(self, delay_s: float, message: M) -> None:
         """Put a message into the own inbox after `delay_s` seconds; nothing happens if the actor has stopped."""
-        ref = self.actor_ref
+        self._runtime.call_later(delay_s, lambda: self.tell_self_from_outside(message))
 
-        def put() -> None:
-            if ref.is_alive():
-                try:
-                    ref.tell(message)
-                except pykka.ActorDeadError:
-                    logger.debug("a timer outlived its actor")
-
-        self._runtime.call_later(delay_s, put)
+    def tell_self_from_outside(self, message: M) -> None:
+        """As `tell_self`, for callbacks from other threads, which may come when the actor has stopped."""
+        try:
+            self.actor_ref.tell(message)
+        except pykka.ActorDeadError:
+            logger.debug("%s: a callback came after the end", self.name)
 
     def backlog(self) -> int:
         """How many messages wait in the own inbox."""

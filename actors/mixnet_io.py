@@ -154,7 +154,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
         if isinstance(event, Incoming) and self.backlog() >= FRAMES_WAITING_MAX:
             self.counts["frames_dropped"] += 1
             return
-        self.actor_ref.tell(TransportReported(event))
+        self.tell_self_from_outside(TransportReported(event))
 
     def receive(self, message: IoNode | IoClient) -> None:
         """Handle one message."""
