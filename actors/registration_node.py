@@ -36,7 +36,6 @@ from usernym.protocol.limits import (
     MINUTE_S,
     NAME_HELD_S,
     SEEN_S,
-    SUCCESSIONS_MAX,
     SURBS_REQUEST,
     WORK_BITS_MAX,
     WORK_BITS_MIN,
@@ -44,17 +43,17 @@ from usernym.protocol.limits import (
 from usernym.protocol.names import SKELETON_VERSION, check, check_registrable, skeleton
 from usernym.protocol.records import (
     NO_PREVIOUS,
+    Authority,
     KeyRecord,
-    Succession,
     day_of,
     decode_record,
     decode_succession,
+    extend_chain,
     first_succession,
     is_update,
     record_hash,
     verify_record,
     verify_record_in_chain,
-    verify_succession,
 )
 from usernym.protocol.signing import Context, SigningKey, digest
 from usernym.protocol.wire import pack
@@ -277,10 +276,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         if record == current:
             return m.Published(publish.request_id, record.number)
         verify_record(self._node, account.name, record)
-        if record.number <= current.number:
-            raise RemoteProtocolError(Code.RECORD_STALE, "not a newer record")
-        chain = tuple(decode_succession(link.blob) for link in self._store.links(account.name, 0))
-        new_link = self._check_change(account.name, current, chain, publish)
+        new_link = self._check_change(account.name, current, publish)
         self._store.replace_record(
             account.name,
             expected_number=current.number,
@@ -288,7 +284,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             record=pack(record),
             record_number=record.number,
             hpke_number=record.hpke_number,
-            new_link=None if new_link is None else (len(chain), pack(new_link)),
+            new_link=new_link,
             now=self._runtime.unix_s(),
         )
         if new_link is not None:
@@ -296,24 +292,26 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self.counts["published"] += 1
         return m.Published(publish.request_id, record.number)
 
-    def _check_change(
-        self, name: str, current: KeyRecord, chain: tuple[Succession, ...], publish: m.Publish
-    ) -> Succession | None:
-        """The new link of the chain, or None if the identity stays. Raises if the record may not follow."""
+    def _check_change(self, name: str, current: KeyRecord, publish: m.Publish) -> tuple[int, bytes] | None:
+        """The chain's new link with its place, or None if the identity stays. Raises if the record may not follow."""
         record, succession = publish.record, publish.succession
+        chain = tuple(decode_succession(link.blob) for link in self._store.links(name, 0))
+        by_recovery = succession is not None and succession.authority is Authority.RECOVERY
+        if record.number <= current.number and not by_recovery:
+            # Whoever recovers may go back behind the numbers that a thief used up.
+            raise RemoteProtocolError(Code.RECORD_STALE, "not a newer record")
         if succession is None:
             if not is_update(current, record):
                 raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a new identity needs a succession")
             if record.previous != record_hash(self._node, name, chain[-1].stub):
                 raise RemoteProtocolError(Code.RECORD_INVALID, "does not name the record that set its identity")
             return None
-        if len(chain) >= SUCCESSIONS_MAX:
-            raise RemoteProtocolError(Code.SUCCESSION_INVALID, "this name has changed its identity too often")
-        verify_succession(self._node, name, chain[-1].stub, succession)
-        verify_record_in_chain(self._node, name, (*chain, succession), record)
-        if record.stub() != succession.stub or record.hpke_number <= current.hpke_number:
+        extended = extend_chain(self._node, name, chain, succession)
+        verify_record_in_chain(self._node, name, extended, record)
+        has_new_key = record.hpke_key != current.hpke_key and (by_recovery or record.hpke_number > current.hpke_number)
+        if record.stub() != succession.stub or not has_new_key:
             raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a succession comes with its own record and a new key")
-        return succession
+        return len(extended) - 1, pack(succession)
 
     def _delete(self, request: m.Delete, frame: Frame) -> m.Answer:
         now = self._runtime.unix_s()

@@ -1,1 +1,63 @@
-"""Find people by username on the Nym mixnet, and write to them."""
+"""Find people by username on the Nym mixnet, and write to them.
+
+Three ways in: `Node` runs a discovery node; `Client` and `AsyncClient` put a user into an application; the same actors
+run under simulation in tests. The command line is `usernym`.
+"""
+
+from usernym._version import __version__
+from usernym.actors.events import (
+    ConnectionChanged,
+    DeliveryChanged,
+    DeliveryState,
+    DirectSilent,
+    Event,
+    HandshakeChanged,
+    HandshakeState,
+    IdentityChanged,
+    MessageArrived,
+    NodeCaught,
+    Route,
+)
+from usernym.actors.forwarding_client import TextTooLong
+from usernym.actors.handshake import HandshakeNotPossible
+from usernym.actors.messages import NodeRefused, NodeSilent
+from usernym.async_client import AsyncClient
+from usernym.client import Client
+from usernym.node import GraphFailed, Node, NodeStatus, NotReady
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.settings import SettingsError
+from usernym.storage.errors import StorageError
+from usernym.views import ContactView, MessageView, Sent, Whoami
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Code",
+    "ConnectionChanged",
+    "ContactView",
+    "DeliveryChanged",
+    "DeliveryState",
+    "DirectSilent",
+    "Event",
+    "GraphFailed",
+    "HandshakeChanged",
+    "HandshakeNotPossible",
+    "HandshakeState",
+    "IdentityChanged",
+    "MessageArrived",
+    "MessageView",
+    "Node",
+    "NodeCaught",
+    "NodeRefused",
+    "NodeSilent",
+    "NodeStatus",
+    "NotReady",
+    "RemoteProtocolError",
+    "Route",
+    "Sent",
+    "SettingsError",
+    "StorageError",
+    "TextTooLong",
+    "Whoami",
+    "__version__",
+]

@@ -16,7 +16,7 @@ _LETTERS: Final = frozenset(string.ascii_lowercase)
 _ALLOWED: Final = frozenset(string.ascii_lowercase + string.digits + "_")
 
 RESERVED: Final = frozenset(
-    {  # fmt: skip
+    {
         "abuse",
         "admin",
         "administrator",

@@ -149,14 +149,15 @@ class Directory(Store):
         """Put a newer record in place of number `expected_number`; False if that is not the current one (any more).
 
         `new_link` is (generation, blob): the chain is cut before that generation and goes on with this link. A new
-        HPKE key number supersedes the current one at `now`. Raises ValueError if the key number goes back.
+        HPKE key number supersedes the current one at `now`. Only with a new link may the key number go back (a thief
+        may have used up the numbers); else that raises ValueError.
         """
         db = self._db
         with db.one_commit():
             current = self.account(name)
             if current is None or current.deleted_until is not None or current.record_number != expected_number:
                 return False
-            if hpke_number < current.hpke_number:
+            if hpke_number < current.hpke_number and new_link is None:
                 raise ValueError("a key number never goes back")
             _write_record(db, current, _NewRecord(identity_key, record, record_number, hpke_number, now))
             if new_link is not None:
@@ -218,9 +219,11 @@ def _write_record(db: StoreDatabase, account: Account, new: _NewRecord) -> None:
         AccountRow.updated_at: new.now,
     }
     db.change(AccountRow.update(fields).where(AccountRow.name == account.name))
-    if new.hpke_number > account.hpke_number:
+    if new.hpke_number != account.hpke_number:
         old = (HpkeNumber.name == account.name) & HpkeNumber.superseded_at.is_null()
         db.change(HpkeNumber.update(superseded_at=new.now).where(old))
+        same = (HpkeNumber.name == account.name) & (HpkeNumber.number == new.hpke_number)
+        db.change(HpkeNumber.delete().where(same))
         db.change(HpkeNumber.insert(name=account.name, number=new.hpke_number))
 
 

@@ -62,10 +62,12 @@ def test_direct_only_keeps_waiting() -> None:
 
 def test_a_key_that_changed_travels_with_a_direct_message() -> None:
     world, alice, bob = direct_pair()
-    bob.kill()
+    for client in (alice, bob):
+        client.kill()
     world.sim.run_for(8 * DAY_S)
-    bob.start()
-    bob.go_online()
+    for client in (alice, bob):
+        client.start()
+        client.go_online()
     world.settle(60)
     assert decode_record(bob.store.identity().record).hpke_number == 2
     lookups = world.node.counters()["lookup"]

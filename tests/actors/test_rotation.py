@@ -44,10 +44,11 @@ def test_a_message_sealed_to_yesterdays_key_is_opened() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
     alice.look_up("bob")
-    pass_days_away(world, 8, bob)
+    pass_days_away(world, 8, alice, bob)
     assert rotate(world, bob) == 2
     pass_days_away(world, 1, bob)
     bob.go_online()
+    alice.go_online()
     message_id = alice.send_and_wait("bob", "to the old key")
     sent = alice.store.message("bob", message_id)
     assert sent is not None
@@ -110,8 +111,9 @@ def test_what_no_key_opens_is_sealed_again_to_the_newest() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
     alice.look_up("bob")
-    pass_days_away(world, 8, bob)
+    pass_days_away(world, 8, alice, bob)
     assert rotate(world, bob) == 2
+    alice.go_online()
     with bob.store.transaction():
         bob.store._db.run("DELETE FROM hpke_key WHERE number = 1")
     message_id = alice.send_and_wait("bob", "sealed twice")

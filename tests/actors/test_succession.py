@@ -1,0 +1,133 @@
+"""A stolen identity and its owner's recovery, at the node and in a contact's client."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from world import SimClient, World
+
+from usernym.actors.events import IdentityChanged, NodeCaught
+from usernym.actors.messages import NodeRefused
+from usernym.mixnet.transport import Incoming, TransportEvent
+from usernym.protocol import messages as m
+from usernym.protocol.codec import decode, encode_signed
+from usernym.protocol.errors import Code
+from usernym.protocol.limits import UINT32_MAX
+from usernym.protocol.records import (
+    Authority,
+    KeyRecord,
+    RecordStub,
+    authorise,
+    decode_record,
+    record_hash,
+    sign_record,
+)
+from usernym.protocol.sealing import MessageKey
+from usernym.protocol.signing import SigningKey
+from usernym.protocol.words import identity_seed, recovery_key, root_from_words
+from usernym.storage.client import Trust
+
+
+class Outsider:
+    """Somebody with a mixnet client, keys, and no actors: publishes records by hand."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.answers: list[m.Message] = []
+        self.transport = world.mixnet.transport()
+        self.transport.open(self._on_event)
+
+    def _on_event(self, event: TransportEvent) -> None:
+        if isinstance(event, Incoming):
+            self.answers.append(decode(event.data).message)
+
+    def publish(
+        self, name: str, before: RecordStub, key: SigningKey, authority_key: SigningKey, **changes: object
+    ) -> tuple[m.Message, KeyRecord]:
+        """Publish a succession of `before` to `key`; returns the node's answer and the record."""
+        node = self.world.node.key.public
+        by_recovery = authority_key.public == before.recovery_key
+        authority = Authority.RECOVERY if by_recovery else Authority.IDENTITY
+        unsigned = KeyRecord(
+            before.number + 1,
+            before.recoveries + by_recovery,
+            key.public,
+            before.recovery_key,
+            MessageKey.from_seed(key.public).public,
+            before.hpke_number + 1,
+            before.made_on,
+            record_hash(node, name, before),
+            b"",
+        )
+        record = sign_record(key, node, name, msgspec.structs.replace(unsigned, **changes))
+        succession = authorise(authority_key, node, name, record.stub(), authority)
+        request = m.Publish(self.world.sim.random_bytes(8), 2, name, record, succession)
+        seen = len(self.answers)
+        self.transport.send(self.world.node.card.address, encode_signed(request, key, node), 2)
+        self.world.sim.run_until(lambda: len(self.answers) > seen)
+        return self.answers[-1], record
+
+
+def owner_keys(owner: SimClient) -> tuple[RecordStub, SigningKey, SigningKey]:
+    """The first record, the recovery key and the next identity of somebody who has their words."""
+    root = root_from_words(owner.words)
+    first = decode_record(owner.store.identity().record).stub()
+    return first, recovery_key(root), SigningKey.from_seed(identity_seed(root, 1))
+
+
+def test_a_contact_follows_the_thief_and_then_the_owner_and_never_back() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.look_up("bob")
+    alice.store.set_trust("bob", Trust.VERIFIED)
+    first, recovery, second = owner_keys(bob)
+    outsider = Outsider(world)
+
+    thief = SigningKey.from_seed(b"t" * 32)
+    answer, stolen = outsider.publish("bob", first, thief, bob.me.key, number=UINT32_MAX, hpke_number=UINT32_MAX)
+    assert isinstance(answer, m.Published)
+    assert alice.look_up("bob").trust is Trust.CHANGED
+    assert alice.of_kind(IdentityChanged) == [IdentityChanged("bob", True)]
+
+    answer, mended = outsider.publish("bob", first, second, recovery)
+    assert isinstance(answer, m.Published)
+    assert decode_record(alice.look_up("bob").record) == mended
+    assert alice.of_kind(IdentityChanged)[-1] == IdentityChanged("bob", False)
+
+    next_thief = SigningKey.from_seed(b"u" * 32)
+    answer, _ = outsider.publish("bob", stolen.stub(), next_thief, thief, number=UINT32_MAX, hpke_number=UINT32_MAX)
+    assert isinstance(answer, m.Refused)
+    assert decode_record(alice.look_up("bob").record) == mended
+    assert not alice.of_kind(NodeCaught)
+    world.check()
+
+
+def test_a_thief_cannot_change_the_recovery_key() -> None:
+    world = World()
+    bob = world.client("bob")
+    first, _, _ = owner_keys(bob)
+    thief = SigningKey.from_seed(b"t" * 32)
+    own_recovery = SigningKey.from_seed(b"r" * 32).public
+    answer, _ = Outsider(world).publish("bob", first, thief, bob.me.key, recovery_key=own_recovery)
+    assert isinstance(answer, m.Refused)
+    assert answer.code == Code.SUCCESSION_INVALID
+    account = world.node.store.account("bob")
+    assert account is not None
+    assert account.identity_key == bob.me.key.public
+    world.check()
+
+
+def test_a_node_that_swaps_a_pinned_key_is_caught() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.look_up("bob")
+    mallory = world.client("mallory", online=False)
+    theirs = mallory.store.identity()
+    key = SigningKey.from_seed(theirs.seed)
+    fake = sign_record(key, world.node.key.public, "bob", decode_record(theirs.record))
+    world.node.store._db.run("UPDATE account SET record = ? WHERE name = 'bob'", (msgspec.msgpack.encode(fake),))
+    with pytest.raises(NodeRefused):
+        alice.look_up("bob")
+    assert alice.of_kind(NodeCaught)
+    assert alice.contact("bob").identity_key == bob.me.key.public
+    world.check()
