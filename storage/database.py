@@ -281,7 +281,8 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """Group this thread's writes into one commit: all of them are durable at the end of the block, or none.
 
-        Raises what its writes raise; `StoreBusy` if another thread writes for longer than the busy timeout.
+        Raises what its writes raise; `StoreBusy` if another thread writes for longer than the busy timeout. A
+        `StoreFull` may have ended the transaction already: let it leave the block.
         """
         with self._db.one_commit():
             yield

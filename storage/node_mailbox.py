@@ -73,15 +73,20 @@ _WAITING: Final = f"SELECT {_COLUMNS} FROM mail WHERE recipient = ? AND id > ? O
 _ONE: Final = f"SELECT {_COLUMNS} FROM mail WHERE sender = ? AND message_id = ? AND recipient = ?"  # noqa: S608
 _REMOVED: Final = "RETURNING id, sender, recipient, message_id, size"
 _ROOM: Final = """
-    SELECT EXISTS (SELECT 1 FROM mail WHERE sender = ?1 AND message_id = ?2),
-        count(*), coalesce(sum(size), 0),
-        coalesce(sum(sender = ?1), 0), coalesce(sum(CASE WHEN sender = ?1 THEN size END), 0)
-    FROM mail WHERE recipient = ?3
+    SELECT EXISTS (SELECT 1 FROM mail WHERE sender = ?1 AND message_id = ?2), box.*, share.* FROM
+        (SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ?3) AS box,
+        (SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ?3 AND sender = ?1) AS share
 """
 _INSERT: Final = """
     INSERT INTO mail (sender, recipient, message_id, blob, size, accepted_at, expires_at, attempts)
     VALUES (?, ?, ?, ?, ?, ?, ?, 0)
 """
+# A join, and a cross join: SQLite then looks the pairs up one by one; for an IN it would walk through all messages.
+_ACKNOWLEDGE: Final = f"""
+    WITH pair (sender, message_id) AS (VALUES {{pairs}})
+    DELETE FROM mail WHERE id IN (
+        SELECT mail.id FROM pair CROSS JOIN mail USING (sender, message_id) WHERE +mail.recipient = ?) {_REMOVED}
+"""  # noqa: S608
 _EXPIRE: Final = f"""
     DELETE FROM mail WHERE id IN (SELECT id FROM mail WHERE expires_at <= ? ORDER BY expires_at, id LIMIT ?) {_REMOVED}
 """  # noqa: S608
@@ -157,12 +162,10 @@ class Mailbox(Store):
         """
         removed: list[tuple[Any, ...]] = []
         with self._db.one_commit():
-            for some in parts(messages, 3):
-                # The plus keeps SQLite from walking the recipient's whole mailbox instead of looking up the pairs.
+            for some in parts(messages, 2):
                 pairs = ", ".join(["(?, ?)"] * len(some))
                 removed += self._db.rows(
-                    f"DELETE FROM mail WHERE (sender, message_id) IN (VALUES {pairs}) AND +recipient = ? {_REMOVED}",  # noqa: S608
-                    [*(value for pair in some for value in pair), recipient],
+                    _ACKNOWLEDGE.format(pairs=pairs), [*(value for pair in some for value in pair), recipient]
                 )
         return [RemovedMessage(*row) for row in sorted(removed)]
 

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from usernym.storage.client import Argon2Cost, ClientStore
+from usernym.storage.node import NodeStore
+
+CHEAP = Argon2Cost(memory_kib=64, passes=1)
+
+
+@pytest.fixture
+def cost() -> Argon2Cost:
+    """Argon2 in a fraction of a millisecond."""
+    return CHEAP
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[NodeStore]:
+    store = NodeStore.open(tmp_path / "node.db", synchronous="OFF")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[ClientStore]:
+    store = ClientStore.open(tmp_path / "home", "correct horse", cost=CHEAP, synchronous="OFF")
+    yield store
+    store.close()
+
+
+Spawn = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    """Starts Python processes that run a text with arguments; whatever still runs at the end is killed."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-c", code, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()

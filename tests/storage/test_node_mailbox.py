@@ -1,0 +1,194 @@
+"""Undelivered messages: stored once, within limits, gone when acknowledged or expired."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from usernym.storage.node import IN_MEMORY, Enqueued, Load, MailboxLimits, NodeStore
+
+ROOMY = MailboxLimits(10**6, 10**9, 10**6, 10**9)
+LIMITS = MailboxLimits(messages_max=4, bytes_max=40, sender_messages_max=3, sender_bytes_max=25)
+
+
+def message_id(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def put(node: NodeStore, number: int, sender: str = "ann", recipient: str = "bob", expires_at: int = 100) -> Enqueued:
+    return node.enqueue(
+        sender=sender,
+        recipient=recipient,
+        message_id=message_id(number),
+        blob=b"blob %d" % number,
+        now=5,
+        expires_at=expires_at,
+        limits=ROOMY,
+    )
+
+
+def test_messages_wait_in_the_order_of_their_acceptance(node: NodeStore) -> None:
+    for number in (3, 1, 2):
+        put(node, number)
+    put(node, 4, recipient="cat")
+    found = node.waiting("bob", 9)
+    assert [each.message_id for each in found] == [message_id(3), message_id(1), message_id(2)]
+    assert [each.message_id for each in node.waiting("bob", 1, after_id=found[0].id)] == [message_id(1)]
+    assert node.waiting_count("bob") == 3
+    first = found[0]
+    assert (first.sender, first.recipient, first.blob, first.size) == ("ann", "bob", b"blob 3", 6)
+    assert (first.accepted_at, first.expires_at, first.attempts, first.last_attempt_at) == (5, 100, 0, None)
+
+
+def test_one_message_is_found_by_its_recipient_only(node: NodeStore) -> None:
+    put(node, 1)
+    assert node.message("bob", "ann", message_id(1)) == node.waiting("bob", 1)[0]
+    assert node.message("cat", "ann", message_id(1)) is None
+    assert node.message("bob", "cat", message_id(1)) is None
+
+
+def test_attempts_are_counted(node: NodeStore) -> None:
+    put(node, 1)
+    put(node, 2)
+    one, two = node.waiting("bob", 2)
+    node.mark_attempt([one.id, 12345], 50)
+    node.mark_attempt([one.id], 60)
+    assert node.waiting("bob", 2) == [replace(one, attempts=2, last_attempt_at=60), two]
+
+
+def test_only_the_recipient_acknowledges(node: NodeStore) -> None:
+    put(node, 1)
+    put(node, 2, sender="dan")
+    put(node, 3)
+    assert node.acknowledge("cat", [("ann", message_id(1))]) == []
+    assert node.acknowledge("bob", [("dan", message_id(1)), ("ann", message_id(9))]) == []
+    removed = node.acknowledge("bob", [("ann", message_id(3)), ("dan", message_id(2)), ("ann", message_id(3))])
+    assert [(each.sender, each.recipient, each.message_id) for each in removed] == [
+        ("dan", "bob", message_id(2)),
+        ("ann", "bob", message_id(3)),
+    ]
+    assert node.waiting_count("bob") == 1
+    assert node.acknowledge("bob", []) == []
+
+
+def test_more_acknowledgements_than_one_statement_takes(node: NodeStore) -> None:
+    with node.transaction():
+        for number in range(1000):
+            put(node, number)
+    removed = node.acknowledge("bob", [("ann", message_id(number)) for number in reversed(range(1000))])
+    assert [each.message_id for each in removed] == [message_id(number) for number in range(1000)]
+    assert node.counts().messages == 0
+
+
+def test_a_row_number_never_comes_back(node: NodeStore) -> None:
+    put(node, 1)
+    (first,) = node.waiting("bob", 1)
+    node.acknowledge("bob", [("ann", message_id(1))])
+    put(node, 1)
+    assert node.waiting("bob", 1)[0].id > first.id
+
+
+def test_nothing_of_who_wrote_to_whom_outlives_the_message(node: NodeStore) -> None:
+    put(node, 1, sender="secret_sender", recipient="secret_recipient")
+    assert node.load("secret_recipient", "secret_sender") == Load(1, 6)
+    node.acknowledge("secret_recipient", [("secret_sender", message_id(1))])
+    tables = [row[0] for row in node._db.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    everything = repr([node._db.rows(f"SELECT * FROM {table}") for table in tables])
+    assert "mail" in tables
+    assert "secret_" not in everything
+
+
+@dataclass
+class Kept:
+    sender: str
+    recipient: str
+    number: int
+    size: int
+    expires_at: int
+
+
+PEOPLE = st.sampled_from(["ann", "bob", "cat"])
+NUMBERS = st.integers(0, 9)
+
+
+class MailboxMachine(RuleBasedStateMachine):
+    """The mailbox against a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = NodeStore.open(IN_MEMORY, synchronous="OFF")
+        self.kept: list[Kept] = []
+        self.now = 0
+
+    def teardown(self) -> None:
+        self.store.close()
+
+    @rule(sender=PEOPLE, recipient=PEOPLE, number=NUMBERS, size=st.integers(0, 30), term=st.integers(1, 5))
+    def enqueue(self, sender: str, recipient: str, number: int, size: int, term: int) -> None:
+        outcome = self.store.enqueue(
+            sender=sender,
+            recipient=recipient,
+            message_id=message_id(number),
+            blob=bytes(size),
+            now=self.now,
+            expires_at=self.now + term,
+            limits=LIMITS,
+        )
+        assert outcome is self.expected(sender, recipient, number, size)
+        if outcome is Enqueued.STORED:
+            self.kept.append(Kept(sender, recipient, number, size, self.now + term))
+
+    def expected(self, sender: str, recipient: str, number: int, size: int) -> Enqueued:
+        box = [kept for kept in self.kept if kept.recipient == recipient]
+        share = [kept for kept in box if kept.sender == sender]
+        if any(kept.sender == sender and kept.number == number for kept in self.kept):
+            return Enqueued.DUPLICATE
+        if len(share) + 1 > LIMITS.sender_messages_max or _bytes(share) + size > LIMITS.sender_bytes_max:
+            return Enqueued.SENDER_SHARE_FULL
+        if len(box) + 1 > LIMITS.messages_max or _bytes(box) + size > LIMITS.bytes_max:
+            return Enqueued.MAILBOX_FULL
+        return Enqueued.STORED
+
+    @rule(recipient=PEOPLE, ids=st.lists(st.tuples(PEOPLE, NUMBERS), max_size=4))
+    def acknowledge(self, recipient: str, ids: list[tuple[str, int]]) -> None:
+        removed = self.store.acknowledge(recipient, [(sender, message_id(number)) for sender, number in ids])
+        gone = [kept for kept in self.kept if kept.recipient == recipient and (kept.sender, kept.number) in ids]
+        assert [(each.sender, each.message_id, each.size) for each in removed] == [
+            (kept.sender, message_id(kept.number), kept.size) for kept in gone
+        ]
+        self.kept = [kept for kept in self.kept if kept not in gone]
+
+    @rule(seconds=st.integers(0, 3), limit=st.integers(1, 3))
+    def expire(self, seconds: int, limit: int) -> None:
+        self.now += seconds
+        removed = self.store.expire(self.now, limit)
+        overdue = [kept for kept in self.kept if kept.expires_at <= self.now]
+        gone = sorted(overdue, key=lambda kept: kept.expires_at)[:limit]
+        assert [each.message_id for each in removed] == [
+            message_id(kept.number) for kept in self.kept if any(kept is each for each in gone)
+        ]
+        self.kept = [kept for kept in self.kept if not any(kept is each for each in gone)]
+
+    @invariant()
+    def agrees(self) -> None:
+        counts = self.store.counts()
+        assert (counts.messages, counts.message_bytes) == (len(self.kept), _bytes(self.kept))
+        for recipient in ("ann", "bob", "cat"):
+            box = [kept for kept in self.kept if kept.recipient == recipient]
+            assert [each.message_id for each in self.store.waiting(recipient, 99)] == [
+                message_id(kept.number) for kept in box
+            ]
+            for sender in ("ann", "bob", "cat"):
+                share = [kept for kept in box if kept.sender == sender]
+                assert self.store.load(recipient, sender) == Load(len(share), _bytes(share))
+
+
+def _bytes(kept: list[Kept]) -> int:
+    return sum(each.size for each in kept)
+
+
+TestMailboxAgainstAModel = MailboxMachine.TestCase
+TestMailboxAgainstAModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
