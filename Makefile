@@ -32,7 +32,7 @@ check: $(READY) typing ## format, lint, types, import rule
 	$(BIN)/ruff check $(OURS)
 	$(BIN)/mypy
 	$(BIN)/mypy tests bench
-	$(BIN)/lint-imports
+	PYTHONPATH=.typing $(BIN)/lint-imports
 
 format: $(READY) ## rewrite the sources as `make check` wants them
 	$(BIN)/ruff format $(OURS)

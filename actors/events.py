@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from usernym.protocol.errors import Code
+from usernym.storage.client import Direct
 
 
 class Route(StrEnum):
@@ -36,6 +38,21 @@ class HandshakeState(StrEnum):
     ACTIVE = "active"
     ENDED_BY_ME = "ended by me"
     ENDED_BY_PEER = "ended by peer"
+
+
+_SHOWN: Final = {
+    Direct.NONE: HandshakeState.NONE,
+    Direct.OFFERED: HandshakeState.OFFERED,
+    Direct.OFFER_RECEIVED: HandshakeState.OFFER_RECEIVED,
+    Direct.ACTIVE: HandshakeState.ACTIVE,
+    Direct.ENDED_BY_ME: HandshakeState.ENDED_BY_ME,
+    Direct.ENDED_BY_PEER: HandshakeState.ENDED_BY_PEER,
+}
+
+
+def handshake_state(stored: Direct) -> HandshakeState:
+    """A contact's direct route, in the words of the interface."""
+    return _SHOWN[stored]
 
 
 @dataclass(frozen=True, slots=True)

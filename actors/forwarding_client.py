@@ -35,6 +35,7 @@ from usernym.actors.messages import (
     SendHandshake,
     SendText,
     TellArrived,
+    TextTooLong,
     Tick,
     WentOffline,
     WentOnline,
@@ -46,10 +47,6 @@ from usernym.protocol.limits import TEXT_BYTES_MAX
 TICK_S: Final = 5.0
 UNSENT_MAX: Final = 256
 """Texts that wait for their recipients' first lookup."""
-
-
-class TextTooLong(ValueError):
-    """A text of more than `TEXT_BYTES_MAX` bytes in UTF-8, or of none."""
 
 
 class ForwardingClient(Actor[ForwardingClientInbox]):

@@ -12,16 +12,17 @@ No address leaves but for an offer or an acceptance that the user asked for.
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Any
 
 from usernym.actors.base import Actor, Ref
 from usernym.actors.client_context import ClientContext
-from usernym.actors.events import HandshakeChanged, HandshakeState
+from usernym.actors.events import HandshakeChanged, handshake_state
 from usernym.actors.messages import (
     AcceptHandshake,
     DirectRouteChanged,
     HandshakeArrived,
     HandshakeInbox,
+    HandshakeNotPossible,
     MixnetDown,
     MixnetUp,
     OfferHandshake,
@@ -31,19 +32,6 @@ from usernym.actors.messages import (
 )
 from usernym.protocol import payloads as p
 from usernym.storage.client import Contact, Direct
-
-SHOWN: Final = {
-    Direct.NONE: HandshakeState.NONE,
-    Direct.OFFERED: HandshakeState.OFFERED,
-    Direct.OFFER_RECEIVED: HandshakeState.OFFER_RECEIVED,
-    Direct.ACTIVE: HandshakeState.ACTIVE,
-    Direct.ENDED_BY_ME: HandshakeState.ENDED_BY_ME,
-    Direct.ENDED_BY_PEER: HandshakeState.ENDED_BY_PEER,
-}
-
-
-class HandshakeNotPossible(Exception):
-    """The handshake can't take this step; the text says why."""
 
 
 class HandshakeClient(Actor[HandshakeInbox]):
@@ -153,4 +141,4 @@ class HandshakeClient(Actor[HandshakeInbox]):
 
     def _changed(self, name: str, direct: Direct) -> None:
         self._forwarding.tell(DirectRouteChanged(name))
-        self._context.on_event(HandshakeChanged(name, SHOWN[direct]))
+        self._context.on_event(HandshakeChanged(name, handshake_state(direct)))

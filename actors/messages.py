@@ -271,6 +271,14 @@ class NodeSilent(Exception):
         self.failure = failure
 
 
+class TextTooLong(ValueError):
+    """A text of more than 64 KiB in UTF-8, or of none, or one that is no Unicode (set on a command's future)."""
+
+
+class HandshakeNotPossible(Exception):
+    """The handshake can't take this step; the text says why (set on a command's future)."""
+
+
 class PayloadKind(IntEnum):
     """What a stored message is; the numbers are the payloads' tags."""
 

@@ -18,9 +18,7 @@ from usernym.actors.events import (
     NodeCaught,
     Route,
 )
-from usernym.actors.forwarding_client import TextTooLong
-from usernym.actors.handshake import HandshakeNotPossible
-from usernym.actors.messages import NodeRefused, NodeSilent
+from usernym.actors.messages import HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
 from usernym.async_client import AsyncClient
 from usernym.client import Client
 from usernym.node import GraphFailed, Node, NodeStatus, NotReady

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from usernym.actors.events import DeliveryState, HandshakeState, Route
-from usernym.actors.handshake import SHOWN
+from usernym.actors.events import DeliveryState, HandshakeState, Route, handshake_state
 from usernym.protocol.errors import Code
 from usernym.protocol.safety import safety_number
 from usernym.storage.client import (
@@ -104,7 +103,7 @@ def contact_view(contact: Contact, node: bytes, me: tuple[str, bytes]) -> Contac
         contact.name,
         _TRUST[contact.trust],
         state,
-        SHOWN[contact.direct],
+        handshake_state(contact.direct),
         contact.fallback is Fallback.DIRECT_ONLY,
         contact.direct_silent_since is not None,
         contact.identity_key.hex(),

@@ -6,7 +6,7 @@ import pytest
 from world import SimClient, World
 
 from usernym.actors.events import DeliveryState, DirectSilent, HandshakeChanged, HandshakeState, MessageArrived, Route
-from usernym.actors.handshake import HandshakeNotPossible
+from usernym.actors.messages import HandshakeNotPossible
 from usernym.protocol.limits import DAY_S
 from usernym.protocol.records import decode_record
 from usernym.storage.client import Fallback

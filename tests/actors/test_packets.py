@@ -79,6 +79,5 @@ def test_fifty_texts_in_a_row_cost_little_more_than_their_own_packets() -> None:
     world.settle(QUIET_S)
     assert len(bob.texts()) == 51
     total = sum((*counts(world, alice), *counts(world, bob))) - sum(start)
-    print(f"{total / 50:.2f} packets a text, all told")
     assert total / 50 < 6
     world.check()
