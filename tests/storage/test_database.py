@@ -122,6 +122,21 @@ def test_a_cut_off_store_is_refused_and_left_alone(tmp_path: Path, size: int) ->
     assert path.read_bytes() == whole[:size]
 
 
+def test_a_store_with_an_unreadable_table_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "node.db"
+    NodeStore.open(path).close()
+    with sqlite3.connect(path) as raw:
+        (root,) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'mail'").fetchone()
+        (size,) = raw.execute("PRAGMA page_size").fetchone()
+    raw.close()
+    damaged = bytearray(path.read_bytes())
+    damaged[(root - 1) * size : root * size] = b"\xaa" * size
+    path.write_bytes(damaged)
+    with pytest.raises(errors.StoreCorrupt, match="backup"):
+        NodeStore.open(path)
+    assert path.read_bytes() == damaged
+
+
 def test_damage_in_the_middle_is_found_by_the_check(tmp_path: Path) -> None:
     path = tmp_path / "node.db"
     store = NodeStore.open(path)

@@ -62,7 +62,7 @@ def test_the_outcomes_of_a_registration(node: NodeStore) -> None:
 @pytest.mark.parametrize("names", [("alice", "alice"), ("alice", "allce")])
 def test_two_at_once_exactly_one_wins(node: NodeStore, names: tuple[str, str]) -> None:
     rounds = 40
-    gate = threading.Barrier(2)
+    gate = threading.Barrier(2, timeout=20)
 
     def run(which: int) -> list[Registration]:
         outcomes = []
