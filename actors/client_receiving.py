@@ -168,7 +168,7 @@ class Receiving:
                 )
             )
         else:
-            self._handshake.tell(HandshakeArrived(contact.name, payload))
+            self._handshake.tell(HandshakeArrived(contact.name, arrival.message_id))
 
     def _take_record(self, contact: Contact, record: KeyRecord) -> None:
         """A newer record that came with a direct message: as good as from the node, since its owner signed it."""

@@ -1,9 +1,9 @@
 """Forwarding, the client's half: seal and send, receive and acknowledge.
 
 Serves docs/protocol.md, "Forwarding", "Receiving", "Direct messages" and "Message states".
-Receives: `SendText` from the edges, `SendHandshake` from handshake; answers; what the node tells; direct messages; word
-of the route. Sends: `Forward` requests, acknowledgements, direct messages; `Resolve` to lookup, `HandshakeArrived` to
-handshake; events. Owns: conversations, outbox and remembered ids in the store (`client_sending`, `client_receiving`).
+Receives: `SendText` from the edges, `DirectRouteChanged` from handshake; answers; what the node tells; direct messages;
+word of the route. Sends: `Forward` requests, acknowledgements, direct messages; `Resolve` to lookup, `HandshakeArrived`
+to handshake; events. Owns: conversations, outbox and remembered ids in the store (`client_sending`, `client_receiving`).
 It commits before it sends, and before it acknowledges; it opens nothing that its sender's confirmed key has not signed.
 """
 
@@ -32,7 +32,6 @@ from usernym.actors.messages import (
     Resolve,
     Resolved,
     ResolveFailed,
-    SendHandshake,
     SendText,
     TellArrived,
     TextTooLong,
@@ -88,8 +87,6 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         match message:
             case SendText():
                 self._send_text(message)
-            case SendHandshake(name, kind, body):
-                self._send_handshake(name, kind, body)
             case AnswerArrived(m.Forward() as request, m.Accepted()):
                 self._sending.on_accepted(request)
             case AnswerArrived(m.Forward() as request, m.Refused(code=code, detail=detail)):
@@ -122,7 +119,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case _:
                 super().receive(message)
 
-    # -- from the edges and from handshake --
+    # -- from the edges --
 
     def _send_text(self, command: SendText) -> None:
         size = len(command.text.encode(errors="surrogatepass"))
@@ -138,11 +135,6 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         else:
             self._unsent.setdefault(command.name, []).append(command)
             self._lookup.tell(Resolve(command.name, self._self))
-
-    def _send_handshake(self, name: str, kind: PayloadKind, body: bytes) -> None:
-        contact = self._store.contact(name)
-        if contact is not None:
-            self._sending.enqueue(contact, kind, body)
 
     # -- from the node --
 

@@ -1,9 +1,10 @@
 """Handshake: two people agree to talk directly. The client's graph only: the node can't tell it from a text.
 
 Serves docs/protocol.md, "Handshake". Receives: `OfferHandshake`, `AcceptHandshake` and `RevokeHandshake` from the edges
-(each is its user's consent); `HandshakeArrived` from forwarding; word of the mixnet's state. Sends: `SendHandshake` and
+(each is its user's consent); `HandshakeArrived` from forwarding; word of the mixnet's state. Sends:
 `DirectRouteChanged` to forwarding; events. Owns: the contacts' direct routes in the store.
-No address leaves but for an offer or an acceptance that the user asked for.
+No address leaves but for an offer or an acceptance that the user asked for. A step and the message that tells the peer
+of it are one commit; a peer's message is marked as shown in the commit that takes its step, so that a crash loses none.
 
     none ──offer──▶ offered ──peer accepts or offers──▶ active ──either ends──▶ ended
     none ──peer offers──▶ offer received ──accept──▶ active
@@ -12,12 +13,13 @@ No address leaves but for an offer or an acceptance that the user asked for.
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Final
 
 from usernym.actors.base import Actor, Ref
 from usernym.actors.client_context import ClientContext
 from usernym.actors.events import HandshakeChanged, handshake_state
 from usernym.actors.messages import (
+    HANDSHAKE_KINDS,
     AcceptHandshake,
     DirectRouteChanged,
     HandshakeArrived,
@@ -28,10 +30,12 @@ from usernym.actors.messages import (
     OfferHandshake,
     PayloadKind,
     RevokeHandshake,
-    SendHandshake,
 )
-from usernym.protocol import payloads as p
-from usernym.storage.client import Contact, Direct
+from usernym.protocol.limits import ID_BYTES, TOKEN_BYTES
+from usernym.storage.client import Contact, ContactState, Direct, Direction, Message
+
+CATCH_UP_MAX: Final = 1_000
+"""Handshake messages that a crash may leave behind: they are handled as they come, so there are hardly any."""
 
 
 class HandshakeClient(Actor[HandshakeInbox]):
@@ -59,10 +63,11 @@ class HandshakeClient(Actor[HandshakeInbox]):
                 self._step(name, answer, self._accept)
             case RevokeHandshake(name, answer):
                 self._step(name, answer, self._revoke)
-            case HandshakeArrived(name, payload):
-                self._on_arrived(name, payload)
+            case HandshakeArrived(name, message_id):
+                self._on_arrived(name, message_id)
             case MixnetUp(address):
                 self._address = address
+                self._catch_up()
             case MixnetDown():
                 pass
             case _:
@@ -108,36 +113,59 @@ class HandshakeClient(Actor[HandshakeInbox]):
         self._send(contact, PayloadKind.HANDSHAKE_REVOKE, b"", Direct.ENDED_BY_ME, None)
 
     def _send(self, contact: Contact, kind: PayloadKind, body: bytes, direct: Direct, address: bytes | None) -> None:
-        revealed_at = self._context.runtime.unix_s() if body else None
-        # An ending goes through the node: the direct way is closed before it is sent.
-        self._store.set_direct(contact.name, direct, address, revealed_at)
-        self._forwarding.tell(SendHandshake(contact.name, kind, body))
+        runtime = self._context.runtime
+        message_id, token, now = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES), runtime.unix_s()
+        with self._store.transaction():
+            # An ending goes through the node: the direct way is closed before it is sent.
+            self._store.set_direct(contact.name, direct, address, now if body else None)
+            self._store.add_outgoing(contact.name, message_id, int(kind), body, token, now)
+            if body and contact.state is ContactState.PENDING:
+                # Whoever reveals an address to a stranger wants to hear from them.
+                self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
         self._changed(contact.name, direct)
 
     # -- the peer's steps --
 
-    def _on_arrived(self, name: str, payload: p.Handshake) -> None:
+    def _catch_up(self) -> None:
+        """Take the steps that a crash kept us from taking."""
+        for message in self._store.unshown(CATCH_UP_MAX, HANDSHAKE_KINDS):
+            self._on_arrived(message.contact, message.message_id)
+
+    def _on_arrived(self, name: str, message_id: bytes) -> None:
         contact = self._store.contact(name)
-        if contact is None:
+        message = self._store.message(name, message_id, Direction.IN)
+        if contact is None or message is None or message.shown:
             return
-        match payload, contact.direct:
-            case p.HandshakeOffer(address=address), Direct.OFFERED | Direct.ACTIVE:
+        direct = self._after(contact.direct, message)
+        with self._store.transaction():
+            self._store.mark_shown([message.id])
+            if direct is not None:
+                address = None if direct is Direct.ENDED_BY_PEER else message.body
+                self._store.set_direct(name, direct, address, None)
+        if direct is not None:
+            self._changed(name, direct)
+
+    def _after(self, direct: Direct, message: Message) -> Direct | None:
+        """Where the peer's message leads from `direct`; None if it changes nothing."""
+        if self._store.shown_after(message.contact, message.counter, HANDSHAKE_KINDS):
+            # The mixnet reorders: the peer has said something else since.
+            self.counts["overtaken"] += 1
+            return None
+        match PayloadKind(message.kind), direct:
+            case PayloadKind.HANDSHAKE_OFFER, Direct.OFFERED | Direct.ACTIVE:
                 # Both offered, so both agreed; or the peer has moved to another address.
-                self._store.set_direct(name, Direct.ACTIVE, address, None)
-                self._changed(name, Direct.ACTIVE)
-            case p.HandshakeOffer(address=address), _:
-                self._store.set_direct(name, Direct.OFFER_RECEIVED, address, None)
-                self._changed(name, Direct.OFFER_RECEIVED)
-            case p.HandshakeAccept(address=address), Direct.OFFERED | Direct.ACTIVE:
-                self._store.set_direct(name, Direct.ACTIVE, address, None)
-                self._changed(name, Direct.ACTIVE)
-            case p.HandshakeAccept(), _:
+                return Direct.ACTIVE
+            case PayloadKind.HANDSHAKE_OFFER, _:
+                return Direct.OFFER_RECEIVED
+            case PayloadKind.HANDSHAKE_ACCEPT, Direct.OFFERED | Direct.ACTIVE:
+                return Direct.ACTIVE
+            case PayloadKind.HANDSHAKE_ACCEPT, _:
                 self.counts["accepts_of_nothing"] += 1
-            case p.HandshakeRevoke(), Direct.ACTIVE | Direct.OFFERED | Direct.OFFER_RECEIVED:
-                self._store.set_direct(name, Direct.ENDED_BY_PEER, None, None)
-                self._changed(name, Direct.ENDED_BY_PEER)
+            case PayloadKind.HANDSHAKE_REVOKE, Direct.ACTIVE | Direct.OFFERED | Direct.OFFER_RECEIVED:
+                return Direct.ENDED_BY_PEER
             case _:
                 self.counts["ends_of_nothing"] += 1
+        return None
 
     def _changed(self, name: str, direct: Direct) -> None:
         self._forwarding.tell(DirectRouteChanged(name))

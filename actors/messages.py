@@ -9,13 +9,13 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import Final
 
 from usernym.actors.base import Inquire, Tellable
 from usernym.mixnet.transport import TransportEvent
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame
 from usernym.protocol.errors import Code
-from usernym.protocol.payloads import Handshake
 from usernym.protocol.records import KeyRecord
 
 # -- mixnet I/O, both graphs -----------------------------------------------------------------------------------------
@@ -288,26 +288,20 @@ class PayloadKind(IntEnum):
     HANDSHAKE_REVOKE = 5
 
 
-@dataclass(frozen=True, slots=True)
-class SendHandshake:
-    """Seal and send a handshake message (`body` is an address, or empty), as a text would be."""
-
-    name: str = field(repr=False)
-    kind: PayloadKind
-    body: bytes = field(repr=False)
+HANDSHAKE_KINDS: Final = (PayloadKind.HANDSHAKE_OFFER, PayloadKind.HANDSHAKE_ACCEPT, PayloadKind.HANDSHAKE_REVOKE)
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeArrived:
-    """A handshake message came in a seal of a confirmed sender, and is on disk."""
+    """A handshake message came in a seal of a confirmed sender, and is on disk, not marked as shown."""
 
     name: str = field(repr=False)
-    payload: Handshake = field(repr=False)
+    message_id: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class DirectRouteChanged:
-    """The contact's direct route opened or ended: what waits for it may take another way."""
+    """The contact's direct route opened or ended, and a message about it may wait: what waits may take another way."""
 
     name: str = field(repr=False)
 
@@ -390,7 +384,7 @@ RegistrationClientInbox = (
 )  # fmt: skip
 LookupClientInbox = LookUp | Resolve | AnswerArrived | RequestFailed | Inquire
 ForwardingClientInbox = (
-    SendText | SendHandshake | AnswerArrived | RequestFailed | TellArrived | DirectArrived | WentOnline | WentOffline
+    SendText | AnswerArrived | RequestFailed | TellArrived | DirectArrived | WentOnline | WentOffline
     | Resolved | ResolveFailed | RecordPublished | DirectRouteChanged | AcknowledgeNow | Tick | Inquire
 )  # fmt: skip
 HandshakeInbox = OfferHandshake | AcceptHandshake | RevokeHandshake | HandshakeArrived | MixnetUp | MixnetDown | Inquire

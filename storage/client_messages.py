@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import peewee
@@ -176,14 +176,30 @@ class Conversations(Contacts):
 
     # -- what the user has not been shown --
 
-    def unshown(self, limit: int) -> Sequence[Message]:
-        """At most `limit` incoming messages not shown yet, the oldest first; none of declined or blocked contacts."""
+    def unshown(self, limit: int, kinds: Collection[int] | None = None) -> Sequence[Message]:
+        """At most `limit` incoming messages not shown yet, the oldest first; none of declined or blocked contacts.
+
+        Of these kinds only, if they are given.
+        """
         query = (
             MessageRow.select()
             .join(ContactRow, on=(MessageRow.contact == ContactRow.name))
             .where((MessageRow.shown == 0) & ContactRow.state.in_(_SHOWN_OF))
         )
+        if kinds is not None:
+            query = query.where(MessageRow.kind.in_(list(kinds)))
         return self._messages(query.order_by(MessageRow.id).limit(limit))
+
+    def shown_after(self, contact: str, counter: int, kinds: Collection[int]) -> bool:
+        """Whether a message of these kinds that the contact wrote after this counter has been shown already."""
+        query = MessageRow.select(MessageRow.id).where(
+            (MessageRow.contact == contact)
+            & (MessageRow.direction == int(Direction.IN))
+            & (MessageRow.counter > counter)
+            & (MessageRow.shown == 1)
+            & MessageRow.kind.in_(list(kinds))
+        )
+        return self._db.fetch_one(query) is not None
 
     def mark_shown(self, ids: Iterable[int]) -> None:
         """These rows have been shown."""
