@@ -28,6 +28,8 @@ from usernym.protocol.records import KeyRecord, decode_record
 from usernym.protocol.sealing import seal
 from usernym.storage.client import Contact, Direct, Fallback, Message, MessageState, OutboxRow, StoredRoute
 
+LOOKED_AT_MAX: Final = 10_000
+"""Messages due that are looked at together; far above what a person writes while there is no route."""
 IN_FLIGHT_MAX: Final = 16
 """Messages on their way to the node at once: each needs a SURB for its answer."""
 RETRY_S: Final = (10, 30, 60, 300, 900)
@@ -82,20 +84,23 @@ class Sending:
         return message_id
 
     def flush(self) -> None:
-        """Send what is due, as far as there is a way for it."""
+        """Send what is due, as far as there is a way for it. What has none holds up nobody else's."""
         now = self._context.runtime.unix_s()
         flying = set(self._in_flight.values())
-        for row in self._store.due(now, IN_FLIGHT_MAX + len(flying)):
-            if row.message_id in flying or row.contact in self._resolving:
+        no_way = set(self._resolving)
+        for message_id, name in self._store.due_ids(now, LOOKED_AT_MAX):
+            if message_id in flying or name in no_way:
                 continue
-            contact = self._store.contact(row.contact)
-            message = self._store.message(row.contact, row.message_id)
-            if contact is None or message is None:
-                self._store.remove_outgoing(row.message_id)
+            contact = self._store.contact(name)
+            row, message = self._store.outbox_row(message_id), self._store.message(name, message_id)
+            if contact is None or row is None or message is None:
+                self._store.remove_outgoing(message_id)
             elif _goes_direct(contact):
                 self._send_direct(contact, message, row, now)
             elif self.online and len(self._in_flight) < IN_FLIGHT_MAX:
                 self._send_forward(contact, message, row)
+            else:
+                no_way.add(name)
 
     # -- through the node --
 

@@ -3,7 +3,7 @@
 Serves docs/protocol.md, "Forwarding", "Receiving", "Direct messages" and "Message states".
 Receives: `SendText` from the edges, `DirectRouteChanged` from handshake; answers; what the node tells; direct messages;
 word of the route. Sends: `Forward` requests, acknowledgements, direct messages; `Resolve` to lookup, `HandshakeArrived`
-to handshake; events. Owns: conversations, outbox and remembered ids in the store (`client_sending`, `client_receiving`).
+to handshake; events. Owns: conversations, outbox and ids seen in the store (`client_sending`, `client_receiving`).
 It commits before it sends, and before it acknowledges; it opens nothing that its sender's confirmed key has not signed.
 """
 

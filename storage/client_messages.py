@@ -214,6 +214,14 @@ class Conversations(Contacts):
         query = OutboxEntry.select().where(OutboxEntry.next_attempt_at <= now)
         return self._outbox(query.order_by(OutboxEntry.next_attempt_at, peewee.SQL("rowid")).limit(limit))
 
+    def due_ids(self, now: int, limit: int) -> Sequence[tuple[bytes, str]]:
+        """As `due`, but only message id and contact: cheap enough for looking at much that can't go now."""
+        found = self._db.rows(
+            "SELECT message_id, contact FROM outbox WHERE next_attempt_at <= ? ORDER BY next_attempt_at, rowid LIMIT ?",
+            (now, limit),
+        )
+        return [(message_id, contact) for message_id, contact in found]
+
     def next_due_at(self) -> int | None:
         """When the next attempt is due; None if none is planned."""
         row = self._db.row("SELECT min(next_attempt_at) FROM outbox")
