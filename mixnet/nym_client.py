@@ -211,7 +211,10 @@ class NymClientTransport:
             try:
                 await self._work(connection, address, held, stopping)
             finally:
-                await connection.close()
+                # `close` alone waits without bound for a nym-client that does not read.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(connection.close(), CLOSE_S)
+                connection.transport.abort()
             return f"the connection to {self._url} was lost: did nym-client stop?", True
         finally:
             stopping.cancel()

@@ -165,7 +165,12 @@ class EmulatorServer:
         for server in self._servers:
             server.close()
         for server in self._servers:
-            await server.wait_closed()
+            try:
+                await asyncio.wait_for(server.wait_closed(), 2 * CLOSE_S)
+            except TimeoutError:  # a program that does not read would hold up the end for ever
+                for connection in list(server.all_connections):
+                    connection.transport.abort()
+                await server.wait_closed()
         for port in self._ports:
             port.close()
 
