@@ -135,13 +135,13 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             case m.Forward() as forward:
                 self._forward(forward, frame)
             case m.Acknowledge() as acknowledge:
-                self._acknowledge(acknowledge, frame)
+                self._acknowledge(acknowledge, frame, tag)
             case m.Unopenable() as unopenable:
-                self._unopenable(unopenable, frame)
+                self._unopenable(unopenable, frame, tag)
             case m.Heartbeat() as heartbeat:
                 self._heartbeat(heartbeat, frame, tag)
             case m.TopUp() as top_up:
-                name, route = top_up.name, self._verified_route(top_up, frame)
+                name, route = top_up.name, self._verified_route(top_up, frame, tag)
                 route.stock.add(top_up.surbs, self._runtime.now())
                 self._serve(name, route)
             case _:
@@ -159,11 +159,12 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             raise RemoteProtocolError(Code.NOT_REGISTERED)
         return account.identity_key
 
-    def _verified_route(self, said: m.Acknowledge | m.Unopenable | m.Heartbeat | m.TopUp, frame: Frame) -> Route:
-        """The route that the message is about. Raises unless its user signed it, for the login that holds the route."""
+    def _verified_route(self, said: m.Statement | m.Heartbeat, frame: Frame, tag: bytes) -> Route:
+        """The route that the message is about. Raises unless its user signed it, for the login that holds the route,
+        and it came from the route's mixnet client: sent again from anywhere else it counts for nothing."""
         frame.verify(self._identity_key(said.name), self._node)
         route = self._routes.get(said.name)
-        if route is None or route.login_id != said.login_id:
+        if route is None or route.login_id != said.login_id or route.tag != tag:
             raise RemoteProtocolError(Code.NOT_LOGGED_IN)
         self._routes.touch(said.name)
         return route
@@ -282,8 +283,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             route.sent_at[row.id] = now
             self.counts["deliveries"] += 1
 
-    def _acknowledge(self, said: m.Acknowledge, frame: Frame) -> None:
-        route = self._verified_route(said, frame)
+    def _acknowledge(self, said: m.Acknowledge, frame: Frame, tag: bytes) -> None:
+        route = self._verified_route(said, frame, tag)
         route.stock.add(said.surbs, self._runtime.now())
         now = self._runtime.unix_s()
         tokens = {(item.sender, item.message_id): item.token for item in said.messages}
@@ -299,8 +300,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                     self._plan_notices(row.sender)
         self._serve(said.name, route)
 
-    def _unopenable(self, said: m.Unopenable, frame: Frame) -> None:
-        route = self._verified_route(said, frame)
+    def _unopenable(self, said: m.Unopenable, frame: Frame, tag: bytes) -> None:
+        route = self._verified_route(said, frame, tag)
         route.stock.add(said.surbs, self._runtime.now())
         now = self._runtime.unix_s()
         with self._store.transaction():
@@ -313,9 +314,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _heartbeat(self, said: m.Heartbeat, frame: Frame, tag: bytes) -> None:
         try:
-            route = self._verified_route(said, frame)
-            if route.tag != tag:
-                raise RemoteProtocolError(Code.NOT_LOGGED_IN, "the route's mixnet client is another one now")
+            route = self._verified_route(said, frame, tag)
         except RemoteProtocolError as error:
             self.refuse(error)
             self._io.tell(SendReply(tag, m.Refused(said.request_id, error.code, 0)))

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from usernym.mixnet.transport import SURBS_MAX
 from usernym.protocol.limits import SURB_S
 from usernym.protocol.packets import SURB_BYTES, anonymous_capacity, anonymous_packets
 
+STOCK_MAX: Final = SURBS_MAX
+"""SURBs that a mixnet client keeps for one sender. It also bounds what a sender can make this account hold."""
 _MARGIN_S: Final = 600
 """SURBs count as dead this long before Nym's 24 hours are over: a reply sent over one must still arrive."""
 
@@ -23,9 +26,11 @@ class SurbStock:
         self._lots: deque[tuple[float, int]] = deque()
 
     def add(self, count: int, now: float) -> None:
-        """`count` fresh ones came."""
+        """`count` fresh ones came. Past `STOCK_MAX` the oldest are forgotten, as the mixnet client does."""
         if count:
             self._lots.append((now, count))
+            while (surplus := self.left(now) - STOCK_MAX) > 0:
+                self.take(surplus, now)
 
     def left(self, now: float) -> int:
         """How many are alive."""
