@@ -45,6 +45,7 @@ from usernym.protocol.records import (
     NO_PREVIOUS,
     Authority,
     KeyRecord,
+    Succession,
     day_of,
     decode_record,
     decode_succession,
@@ -186,7 +187,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             raise RemoteProtocolError(Code.WORK_INSUFFICIENT)
         frame.verify(record.identity_key, self._node)
         self._check_free(proof.name, record.identity_key)
-        self._check_first(proof.name, record)
+        self._check_record(proof.name, record)
         with self._store.transaction():
             self._use_nonce(proof.nonce, frame, now)
             outcome = self._store.register(
@@ -210,12 +211,15 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 self.counts["registrations"] += 1
         return m.Registered(proof.request_id)
 
-    def _check_first(self, name: str, record: KeyRecord) -> None:
-        if self._store.account(name) is None and (
-            record.number != 1 or record.recoveries or record.previous != NO_PREVIOUS
-        ):
-            raise RemoteProtocolError(Code.RECORD_INVALID, "not the first record of a name")
+    def _check_record(self, name: str, record: KeyRecord) -> None:
+        """Raise unless the record may start the name's chain, or follow in it where its owner takes the name back."""
         verify_record(self._node, name, record)
+        account = self._store.account(name)
+        if account is None or account.identity_key != record.identity_key:
+            if record.number != 1 or record.recoveries or record.previous != NO_PREVIOUS:
+                raise RemoteProtocolError(Code.RECORD_INVALID, "not the first record of a name")
+        elif record.number > account.record_number:
+            self._check_update(name, decode_record(account.record), record, self._chain(name))
 
     def _use_nonce(self, nonce: bytes, frame: Frame, now: int) -> None:
         """Remember the nonce with what it proved; raise if it has proved something else before."""
@@ -295,16 +299,13 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
     def _check_change(self, name: str, current: KeyRecord, publish: m.Publish) -> tuple[int, bytes] | None:
         """The chain's new link with its place, or None if the identity stays. Raises if the record may not follow."""
         record, succession = publish.record, publish.succession
-        chain = tuple(decode_succession(link.blob) for link in self._store.links(name, 0))
+        chain = self._chain(name)
         by_recovery = succession is not None and succession.authority is Authority.RECOVERY
         if record.number <= current.number and not by_recovery:
             # Whoever recovers may go back behind the numbers that a thief used up.
             raise RemoteProtocolError(Code.RECORD_STALE, "not a newer record")
         if succession is None:
-            if not is_update(current, record):
-                raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a new identity needs a succession")
-            if record.previous != record_hash(self._node, name, chain[-1].stub):
-                raise RemoteProtocolError(Code.RECORD_INVALID, "does not name the record that set its identity")
+            self._check_update(name, current, record, chain)
             return None
         extended = extend_chain(self._node, name, chain, succession)
         verify_record_in_chain(self._node, name, extended, record)
@@ -312,6 +313,16 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         if record.stub() != succession.stub or not has_new_key:
             raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a succession comes with its own record and a new key")
         return len(extended) - 1, pack(succession)
+
+    def _chain(self, name: str) -> tuple[Succession, ...]:
+        return tuple(decode_succession(link.blob) for link in self._store.links(name, 0))
+
+    def _check_update(self, name: str, current: KeyRecord, record: KeyRecord, chain: tuple[Succession, ...]) -> None:
+        """Raise unless the identity of `current` may put `record` in its place."""
+        if not is_update(current, record):
+            raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a new identity needs a succession")
+        if record.previous != record_hash(self._node, name, chain[-1].stub):
+            raise RemoteProtocolError(Code.RECORD_INVALID, "does not name the record that set its identity")
 
     def _delete(self, request: m.Delete, frame: Frame) -> m.Answer:
         now = self._runtime.unix_s()
@@ -324,7 +335,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             raise RemoteProtocolError(Code.CLOCK_SKEW)
         done = digest(Context.REQUEST, frame.body)
         with self._store.transaction():
-            held_until = now + NAME_HELD_S
+            held_until = now + NAME_HELD_S if account.deleted_until is None else account.deleted_until
             known = self._store.remember(done, held_until.to_bytes(4, "big"), now + SEEN_S)
             if known is not None:
                 return m.Deleted(request.request_id, int.from_bytes(known, "big"))
