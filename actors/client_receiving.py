@@ -116,7 +116,10 @@ class Receiving:
                 raise RemoteProtocolError(Code.UNOPENABLE, "no key of that number")
             plaintext = key.open(arrival.sealed, envelope)
         except RemoteProtocolError:
-            self._say_unopenable(arrival, envelope)
+            if contact.state is ContactState.ACCEPTED:
+                self._say_unopenable(arrival, envelope)
+            else:
+                self._discard(arrival)
             raise
         try:
             payload = p.unpad_payload(plaintext)
@@ -206,9 +209,9 @@ class Receiving:
         ]
 
     def on_resolve_failed(self, name: str, code: Code | None) -> None:
-        """No record: what nobody can have signed is discarded; without an answer it will be delivered again."""
+        """No such user: what nobody can have signed is discarded. Else it will be delivered again, and judged then."""
         for arrival in self._held.pop(name, ()):
-            if code is not None:
+            if code is Code.NO_SUCH_USER:
                 self._discard(arrival)
 
     # -- acknowledging --

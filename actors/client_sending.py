@@ -212,7 +212,7 @@ class Sending:
         self._resolving.discard(name)
         for row in self._store.outbox_of(name):
             message = self._store.message(name, row.message_id)
-            if code is None or message is None:
+            if code in (None, Code.BUSY) or message is None:
                 self._postpone(row.message_id)
             else:
                 self.settle(message, DeliveryState.REFUSED, code)
@@ -275,7 +275,8 @@ class Sending:
             if message is None:
                 continue
             if message.token != token:
-                self._context.on_event(NodeCaught("a receipt that the recipient did not make"))
+                if contact is None:
+                    self._context.on_event(NodeCaught("a receipt that the recipient did not make"))
                 continue
             told = self._news_sent.pop(message_id, None)
             if told is not None:

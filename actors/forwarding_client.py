@@ -16,7 +16,7 @@ from usernym.actors.base import Actor, Ref
 from usernym.actors.client_context import ClientContext
 from usernym.actors.client_receiving import Arrival, Receiving
 from usernym.actors.client_sending import Sending
-from usernym.actors.events import NodeCaught, Route
+from usernym.actors.events import Route
 from usernym.actors.messages import (
     AcknowledgeNow,
     AnswerArrived,
@@ -196,9 +196,8 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             try:
                 self._receiving.on_arrival(arrival)
             except RemoteProtocolError as error:
+                # No proof against the node: it checks who hands a message in, not the signature inside.
                 self.refuse(error)
-                if error.code is Code.SIGNATURE_INVALID:
-                    self._context.on_event(NodeCaught("a message that its sender did not sign"))
 
     def _on_resolve_failed(self, name: str, code: Code | None) -> None:
         for command in self._unsent.pop(name, ()):

@@ -191,8 +191,9 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                     self._end_online(NodeRefused(code, detail))
             case m.Heartbeat():
                 self._beating = False
-                self._lose_route("the node does not know the route any more")
-                self._log_in()
+                if code is not Code.BUSY:
+                    self._lose_route("the node does not know the route any more")
+                    self._log_in()
             case m.Publish():
                 self._publishing = False
             case m.Delete():
