@@ -7,6 +7,7 @@ active and not silent.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from usernym.actors.base import Ref
@@ -69,6 +70,7 @@ class Sending:
         self._in_flight: dict[bytes, bytes] = {}
         self._resolving: set[str] = set()
         self._news_sent: dict[bytes, int] = {}
+        self._reseals: Counter[bytes] = Counter()
         self.online = False
         self.clock_offset_s = 0
 
@@ -190,10 +192,11 @@ class Sending:
 
     def seal_again(self, message: Message, code: Code) -> None:
         """The key was not the recipient's current one: look it up, and seal to what comes."""
-        row = self._store.outbox_row(message.message_id)
-        if row is not None and row.attempts >= RESEALS_MAX and code is not Code.STALE_KEY:
+        if self._reseals[message.message_id] >= RESEALS_MAX and code is not Code.STALE_KEY:
             self.settle(message, DeliveryState.REFUSED, code)
             return
+        self._reseals[message.message_id] += 1
+        row = self._store.outbox_row(message.message_id)
         now = self._context.runtime.unix_s()
         self._store.requeue(message.contact, message.message_id, (row.attempts if row else 0) + 1, now)
         self._resolving.add(message.contact)
@@ -309,6 +312,8 @@ class Sending:
             took = current.route if current is not None else message.route
             route = Route.DIRECT if took is StoredRoute.DIRECT else Route.NODE
             self._context.on_event(DeliveryChanged(message.message_id, message.contact, state, reason, route))
+            if state is not DeliveryState.ACCEPTED:
+                self._reseals.pop(message.message_id, None)
 
 
 def _goes_direct(contact: Contact) -> bool:
