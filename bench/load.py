@@ -1,0 +1,168 @@
+"""A real node (threads, disk, `synchronous=FULL`) on an in-process emulated mixnet without delays, and load for it."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from pathlib import Path
+from queue import SimpleQueue
+
+from usernym.actors.client_keys import first_record
+from usernym.actors.runtime import ThreadRuntime
+from usernym.mixnet.emulator import Emulator
+from usernym.mixnet.emulator_state import Faults
+from usernym.mixnet.inprocess import InProcessMixnet, ThreadTimers
+from usernym.mixnet.transport import Incoming, TransportEvent
+from usernym.protocol import messages as m
+from usernym.protocol.cards import NodeCard
+from usernym.protocol.codec import decode, encode_signed, encode_unsigned
+from usernym.protocol.limits import SEAL_OVERHEAD_BYTES
+from usernym.protocol.names import SKELETON_VERSION, skeleton
+from usernym.protocol.payloads import plaintext_bytes
+from usernym.protocol.records import first_succession
+from usernym.protocol.signing import SigningKey
+from usernym.protocol.wire import pack
+from usernym.storage.node import NodeStore
+from usernym.wiring import node_graph
+
+ASKERS = 20
+"""Clients that look names up: a mixnet client keeps at most 200 SURBs of each."""
+RECIPIENTS = 40
+TOP_UP = 180
+"""SURBs for one sender's answers: below the 200 that Nym keeps."""
+
+
+class LoadedNode:
+    """The node, and clients that ask it anonymously."""
+
+    def __init__(self, path: Path) -> None:
+        self._timers = ThreadTimers()
+        self.mixnet = InProcessMixnet(Emulator(random.Random(1), Faults(hop_delay_s=0.0)), self._timers)
+        self._store = NodeStore.open(path)
+        self._key = SigningKey.from_seed(self._store.identity_seed(os.urandom(32)))
+        self.node = self._key.public
+        self._record_keys = {name: self._register(name) for name in self._names()}
+        cards: SimpleQueue[NodeCard] = SimpleQueue()
+        self._graph = node_graph(
+            ThreadRuntime(self._timers),
+            self.mixnet.transport(),
+            self._store,
+            self._key,
+            on_card=cards.put,
+            on_failed=lambda *_: os.abort(),
+        )
+        self.address = cards.get(timeout=10).address
+        self._lock = threading.Lock()
+        self._answers = 0
+        self.progress = threading.Event()
+        self._askers = [self.mixnet.transport() for _ in range(ASKERS)]
+        for asker in self._askers:
+            asker.open(self.count)
+
+    @staticmethod
+    def _names() -> list[str]:
+        return [f"user_{number:027d}".replace("0", "o").replace("1", "x") for number in range(2, RECIPIENTS + 2)]
+
+    def _register(self, name: str) -> SigningKey:
+        key, recovery = SigningKey.from_seed(os.urandom(32)), SigningKey.from_seed(os.urandom(32))
+        record = first_record(key, recovery.public, self.node, name, os.urandom(32), int(time.time()))
+        self._store.register(
+            name=name,
+            skeleton=skeleton(name),
+            skeleton_version=SKELETON_VERSION,
+            identity_key=key.public,
+            record=pack(record),
+            record_number=1,
+            hpke_number=1,
+            link=pack(first_succession(record)),
+            now=int(time.time()),
+        )
+        return key
+
+    def count(self, event: TransportEvent) -> None:
+        """Count an answer; the frame is not looked into."""
+        if isinstance(event, Incoming):
+            with self._lock:
+                self._answers += 1
+            self.progress.set()
+
+    def answered(self) -> int:
+        """Answers since the last `reset`."""
+        return self._answers
+
+    def reset(self) -> None:
+        """Count from 0."""
+        with self._lock:
+            self._answers = 0
+
+    def lookup_frames(self, count: int) -> list[bytes]:
+        """Frames of lookups, made beforehand."""
+        names = list(self._record_keys)
+        return [
+            encode_unsigned(m.Lookup(number.to_bytes(8, "big"), 2, names[number % len(names)]))
+            for number in range(count)
+        ]
+
+    def ask(self, number: int, frame: bytes) -> None:
+        """Send a request with two SURBs."""
+        self._askers[number % ASKERS].send(self.address, frame, 2)
+
+    def sender(self, number: int) -> Sender:
+        """A logged-in user with SURBs at the node."""
+        name = list(self._record_keys)[number]
+        return Sender(self, name, self._record_keys[name])
+
+    def recipient(self, number: int) -> str:
+        """One of the names."""
+        names = list(self._record_keys)
+        return names[number % len(names)]
+
+    def close(self) -> None:
+        """Stop everything."""
+        self._graph.stop()
+        self._timers.close()
+        self._store.close()
+
+
+class Sender:
+    """A user with a login, without a client's actors."""
+
+    def __init__(self, node: LoadedNode, name: str, key: SigningKey) -> None:
+        self._node, self._name, self._key = node, name, key
+        self._answers: SimpleQueue[m.Message] = SimpleQueue()
+        self._logged_in = False
+        self._transport = node.mixnet.transport()
+        self._transport.open(self._on_event)
+        challenge = self._ask(encode_unsigned(m.LoginAsk(os.urandom(8), 2, name)))
+        assert isinstance(challenge, m.Challenge)
+        proof = m.LoginProof(os.urandom(8), 2, name, challenge.nonce, challenge.expires_at, challenge.mac)
+        login = self._ask(encode_signed(proof, key, node.node))
+        assert isinstance(login, m.LoggedIn)
+        self._logged_in = True
+        top_up = m.TopUp(TOP_UP, name, login.login_id)
+        self._transport.send(node.address, encode_signed(top_up, key, node.node), TOP_UP)
+
+    def _on_event(self, event: TransportEvent) -> None:
+        if self._logged_in:
+            self._node.count(event)
+        elif isinstance(event, Incoming):
+            self._answers.put(decode(event.data).message)
+
+    def _ask(self, frame: bytes) -> m.Message:
+        self._transport.send(self._node.address, frame, 2)
+        return self._answers.get(timeout=10)
+
+    def forward(self, number: int) -> bytes:
+        """The frame of a one-packet message to somebody; what is sealed does not concern the node."""
+        sealed = os.urandom(SEAL_OVERHEAD_BYTES + plaintext_bytes(1, first_contact=False))
+        recipient = self._node.recipient(number * 7 + int.from_bytes(self._key.public[:4], "big"))
+        message = m.Forward(
+            os.urandom(8), self._name, recipient, os.urandom(16), int(time.time()), 1, sealed, bytes(64), None
+        )
+        return encode_signed(message, self._key, self._node.node)
+
+    def send(self, frame: bytes) -> None:
+        """Send it, with no SURBs."""
+        self._transport.send(self._node.address, frame, 0)

@@ -1,0 +1,81 @@
+"""`make bench`: packets per operation, and one node's speed as a share of this machine's Ed25519 verification rate.
+
+Figures in seconds differ from machine to machine and from run to run; the shares are taken within one run. Node,
+load and emulated mixnet share one process, and so Python's lock: a node with a process of its own does better.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
+
+from load import LoadedNode
+from operations import packets_table
+
+from usernym.protocol.signing import Context, SigningKey, verify
+
+LOOKUPS = 6_000
+SENDERS, FORWARDS_EACH = 40, 150
+PIPELINE = 500
+"""Requests under way at once: below the bound at which a node refuses."""
+
+
+def verifications_per_second(seconds: float = 1.0) -> float:
+    """One core's Ed25519 verifications, as the node makes them."""
+    key = SigningKey.from_seed(os.urandom(32))
+    body = os.urandom(1400)
+    signature = key.sign(Context.REQUEST, body)
+    end, count = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end:
+        verify(key.public, signature, Context.REQUEST, body)
+        count += 1
+    return count / seconds
+
+
+def rate(total: int, send: Callable[[int], None], answered: Callable[[], int], progress: threading.Event) -> float:
+    """Send `total` requests, `PIPELINE` at a time; answers per second."""
+    start = time.perf_counter()
+    sent = 0
+    while answered() < total:
+        while sent < total and sent - answered() < PIPELINE:
+            send(sent)
+            sent += 1
+        progress.wait(0.01)
+        progress.clear()
+    return total / (time.perf_counter() - start)
+
+
+def main() -> None:
+    """Print the tables."""
+    print("Sphinx packets per operation (32-letter names; simulated, all top-ups included where it says so)\n")
+    for operation, packets in packets_table():
+        print(f"  {operation:<58} {packets}")
+    base = verifications_per_second()
+    with tempfile.TemporaryDirectory() as folder:
+        node = LoadedNode(Path(folder) / "node.db")
+        try:
+            frames = node.lookup_frames(LOOKUPS)
+            lookups = rate(LOOKUPS, lambda at: node.ask(at, frames[at]), node.answered, node.progress)
+            senders = [node.sender(number) for number in range(SENDERS)]
+            forwards = [sender.forward(at) for at in range(FORWARDS_EACH) for sender in senders]
+            node.reset()
+            accepted = rate(
+                len(forwards), lambda at: senders[at % SENDERS].send(forwards[at]), node.answered, node.progress
+            )
+        finally:
+            node.close()
+    print(f"\nOne node on this machine, beside {base:,.0f} Ed25519 verifications a second of one core\n")
+    print(f"  {'lookups answered':<32} {lookups:>8,.0f} /s   {lookups / base:6.1%} of that rate")
+    print(f"  {'forwards on disk and accepted':<32} {accepted:>8,.0f} /s   {accepted / base:6.1%} of that rate")
+
+
+if __name__ == "__main__":
+    main()
