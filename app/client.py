@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -239,21 +239,23 @@ class Client:
         view = message_view(message)
         return Sent(view.message_id, view.state or DeliveryState.WAITING, view.reason, view.route)
 
-    def events(self, timeout: float | None = None) -> Iterator[Event]:
+    def events(self, timeout: float | None = None) -> Generator[Event, None, None]:
         """Events from now on, as they come; ends when nothing came for `timeout` seconds, or the client is closed.
 
         The subscription begins when this is called, not when the first event is asked for.
         """
-        subscription = self._hub.subscribe()
 
-        def generate() -> Iterator[Event]:
-            with subscription as events:
+        def generate() -> Generator[Any, None, None]:
+            with self._hub.subscribe() as events:
+                yield None
                 while (event := events.next(timeout)) is not None:
                     yield event
             if self._failed is not None:
                 raise GraphFailed(f"the client can't go on: {self._failed}")
 
-        return generate()
+        iterator = generate()
+        next(iterator)  # subscribed; and begun, so that dropping or closing the iterator ends the subscription
+        return iterator
 
     def conversation(self, name: str, limit: int = 100) -> list[MessageView]:
         """The newest texts of a conversation, oldest first."""

@@ -134,7 +134,7 @@ def node_settings(
     config: Path | None = None,
     environment: Mapping[str, str] | None = None,
     flags: Mapping[str, object] | None = None,
-    remembered: Mapping[str, object] | None = None,
+    remembered: Mapping[str, Any] | None = None,
 ) -> NodeSettings:
     """The settings of the node in `home`; `remembered` is what an earlier run left there, the weakest layer."""
     values = _layers("node", home, config, environment, flags)

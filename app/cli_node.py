@@ -1,0 +1,178 @@
+"""The operator's commands: `usernym mixnet`, `usernym node run`, `usernym node card`, `usernym node status`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from usernym import cli_work as work
+from usernym import control
+from usernym.cli_failures import CommandFailed, Exit
+from usernym.cli_session import Options
+from usernym.cli_text import note, printable, say, say_json, table
+from usernym.mixnet.emulator_state import Faults
+from usernym.mixnet.server import Ready, ServerSettings, run
+from usernym.mixnet.transport import MixnetError
+from usernym.mixnets import transport_to
+from usernym.node import Node, NotReady
+from usernym.settings import NodeSettings, node_settings
+from usernym.storage.files import read_private, write_private
+
+REMEMBERED_NAME: Final = "node-mixnet"
+"""An owner-only file with the mixnet that the node last ran with, so that it need not be named again."""
+REMEMBERED_BYTES_MAX: Final = 1024
+NO_ANONYMITY: Final = (
+    "This is an emulated mixnet, on this machine only: it gives NO ANONYMITY. It is for trying and testing."
+)
+
+
+# -- the emulator -----------------------------------------------------------------------------------------------------
+
+
+def mixnet(options: Options, arguments: argparse.Namespace) -> None:
+    """`usernym mixnet`."""
+    try:
+        settings = ServerSettings(
+            first_port=arguments.first_port,
+            clients=arguments.clients,
+            seed=arguments.seed,
+            faults=Faults(
+                loss=arguments.loss,
+                silent_loss=arguments.silent_loss,
+                duplication=arguments.duplication,
+                hop_delay_s=arguments.hop_delay,
+            ),
+            surb_minimum=arguments.surb_minimum,
+            control_port=arguments.control_port,
+        )
+    except ValueError as error:
+        raise CommandFailed(Exit.USAGE, "settings", str(error)) from None
+
+    def on_ready(ready: Ready) -> None:
+        if options.json:
+            clients = [{"mixnet": f"ws://127.0.0.1:{port}", "address": address} for port, address in ready.endpoints]
+            say_json({"event": "ready", "clients": clients, "control_port": ready.control_port})
+            return
+        for port, _ in ready.endpoints:
+            say(f"emulated nym-client at ws://127.0.0.1:{port}")
+        say(f"control port: {ready.control_port}")
+
+    note(NO_ANONYMITY)
+    try:
+        run(settings, on_ready)
+    except MixnetError as error:
+        raise CommandFailed(Exit.USAGE, "port_taken", str(error)) from None
+
+
+# -- the node ---------------------------------------------------------------------------------------------------------
+
+
+def node_run(options: Options, _arguments: argparse.Namespace) -> None:
+    """`usernym node run`."""
+    settings = _settings(options)
+    if settings.mixnet is None:
+        raise CommandFailed(Exit.USAGE, "settings", "name the node's mixnet client: --mixnet ws://127.0.0.1:1977")
+    transport_to(settings.mixnet)
+    with Node(options.home, mixnet=settings.mixnet, work_bits=settings.work_bits) as node, _stopped_by_signals(node):
+        _remember(options.home, settings.mixnet)
+        with control.ControlServer(options.home, work.handler(lambda command, until: perform(node, command, until))):
+            if not options.json:
+                note(f"the node starts; its mixnet client is {printable(settings.mixnet)}")
+            threading.Thread(target=_announce, args=(node, options.json), name="usernym-announce", daemon=True).start()
+            node.wait()
+
+
+def _announce(node: Node, as_json: bool) -> None:
+    """Print the card once there is one."""
+    with contextlib.suppress(Exception):  # the node is being closed, or nobody reads the output any more
+        card = node.card()
+        if as_json:
+            say_json({"event": "up", "card": card})
+        else:
+            say(f"the node is up; its card:\n{card}")
+
+
+def perform(node: Node, command: work.ClientCommand | work.NodeCommand, deadline: work.Deadline) -> Any:
+    """Carry out what another process asked of the running node."""
+    match command:
+        case work.Card():
+            return {"card": node.card(deadline.left())}
+        case work.Status():
+            return dataclasses.asdict(node.status(deadline.left()))
+        case _:
+            raise CommandFailed(Exit.USAGE, "settings", "this home is a node's, not a client's: name another --home")
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(node: Node) -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the node in order."""
+    before = {number: signal.signal(number, lambda *_: node.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+
+
+def _settings(options: Options) -> NodeSettings:
+    return node_settings(options.home, options.config, flags=options.flags, remembered=_remembered(options.home))
+
+
+def _remembered(home: Path) -> dict[str, str]:
+    path = home / REMEMBERED_NAME
+    if not path.exists():
+        return {}
+    text = read_private(path, REMEMBERED_BYTES_MAX).decode(errors="replace").strip()
+    return {"mixnet": text} if text else {}
+
+
+def _remember(home: Path, mixnet_url: str) -> None:
+    if _remembered(home).get("mixnet") != mixnet_url:
+        write_private(home / REMEMBERED_NAME, f"{mixnet_url}\n".encode(), replace=True)
+
+
+def ask_node(options: Options, command: work.NodeCommand) -> Any:
+    """Ask the node that runs in the home, waiting for it to be started within the time limit."""
+    deadline = work.Deadline(_settings(options).timeout)
+    while True:
+        try:
+            timeout = deadline.left()
+            return work.result_of(control.ask(options.home, work.request(command, timeout), timeout))
+        except (control.NobodyThere, control.HolderBusy) as error:
+            if deadline.over:
+                if isinstance(error, control.HolderBusy):
+                    raise
+                text = f"no node runs in {options.home}: `usernym node run` starts one, and --home names another folder"
+                raise NotReady(text) from None
+            deadline.pause()
+
+
+def node_card(options: Options, _arguments: argparse.Namespace) -> None:
+    """`usernym node card`."""
+    value = ask_node(options, work.Card())
+    if options.json:
+        say_json(value)
+    else:
+        say(value["card"])
+
+
+def node_status(options: Options, _arguments: argparse.Namespace) -> None:
+    """`usernym node status`."""
+    value = ask_node(options, work.Status())
+    if options.json:
+        say_json(value)
+        return
+    rows = [
+        ("mixnet", "connected" if value["mixnet_up"] else "not connected yet"),
+        ("accounts", str(value["accounts"])),
+        ("messages waiting", str(value["messages_waiting"])),
+    ]
+    for actor, counters in value["counters"].items():
+        rows += [(f"{actor}: {printable(name).replace('_', ' ')}", str(count)) for name, count in counters.items()]
+    say(table(rows))

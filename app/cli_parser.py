@@ -1,0 +1,191 @@
+"""The command line's grammar, and its help."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from usernym import cli_client, cli_handshake, cli_listen, cli_node
+from usernym._version import __version__
+from usernym.cli_failures import MEANINGS
+from usernym.cli_session import Options
+from usernym.settings import LOG_LEVELS, WORK_BITS_RANGE, duration
+
+Run = Callable[[Options, argparse.Namespace], None]
+
+_EPILOG: Final = (
+    "settings: <home>/usernym.toml, then USERNYM_… variables, then options; the passphrase comes from\n"
+    "USERNYM_PASSPHRASE or is asked for on a terminal.\n\nexit codes: "
+    + "; ".join(f"{int(code)} {meaning}" for code, meaning in MEANINGS.items())
+)
+
+
+def seconds(text: str) -> float:
+    """A duration from the command line."""
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def probability(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError("expected a probability, from 0 to 1")
+    return value
+
+
+def _common() -> argparse.ArgumentParser:
+    """Options that every command takes, before its name or after it."""
+    # Without defaults of their own, so that those given before a command's name survive the command's own parsing.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    common.add_argument("--home", type=Path, metavar="DIR", help="the folder with keys and data; one process holds it")
+    common.add_argument("--config", type=Path, metavar="FILE", help="settings; default: usernym.toml in the home")
+    common.add_argument("--timeout", type=seconds, metavar="TIME", help="how long to wait, e.g. 10s or 2m; default 60s")
+    common.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    common.add_argument("--log-level", choices=LOG_LEVELS, help="how much is logged to the standard error")
+    return common
+
+
+class Grammar:
+    """Builds the parser. Each command sets `run`, and `kind`: whose home it works on."""
+
+    def __init__(self) -> None:
+        self._common = _common()
+        self._client = argparse.ArgumentParser(
+            add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False, parents=[self._common]
+        )
+        self._client.add_argument("--mixnet", metavar="URL", help="this client's nym-client, as ws://127.0.0.1:1978")
+        self._client.add_argument("--node", metavar="CARD", help="the node's card: its text, a file, or - to read it")
+        self._client.add_argument(
+            "--no-passphrase", action="store_true", help="choose to keep a new home without a passphrase"
+        )
+        self._client.add_argument(
+            "--accept-strangers",
+            action=argparse.BooleanOptionalAction,
+            help="whether a stranger's first message makes them a contact at once (default), or waits as a request",
+        )
+
+    def build(self) -> argparse.ArgumentParser:
+        """The whole command line."""
+        parser = argparse.ArgumentParser(
+            prog="usernym",
+            description="Find people by username on the Nym mixnet, and write to them.",
+            epilog=_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[self._common],
+            allow_abbrev=False,
+        )
+        parser.add_argument("--version", action="version", version=f"usernym {__version__}")
+        commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+        self._users(commands)
+        self._operators(commands)
+        return parser
+
+    def _add(
+        self, commands: Any, name: str, run: Run, text: str, parent: argparse.ArgumentParser, kind: str
+    ) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = commands.add_parser(
+            name, help=text, description=text, parents=[parent], allow_abbrev=False
+        )
+        parser.set_defaults(run=run, kind=kind)
+        return parser
+
+    def _users(self, commands: Any) -> None:
+        def add(name: str, run: Run, text: str) -> argparse.ArgumentParser:
+            return self._add(commands, name, run, text, self._client, "client")
+
+        register = add("register", cli_client.register, "register a name; a new home gets its keys and recovery words")
+        register.add_argument("name", metavar="NAME")
+        add("login", cli_client.login, "check that the account works")
+        add("whoami", cli_client.whoami, "show who this home belongs to")
+        lookup = add("lookup", cli_client.lookup, "look a name up at the node")
+        lookup.add_argument("name", metavar="NAME")
+        verify = add("verify", cli_client.verify, "compare safety numbers with a contact")
+        verify.add_argument("name", metavar="NAME")
+        verify.add_argument("--number", metavar="DIGITS", help="the safety number that they see, instead of a question")
+        verify.add_argument("--undo", action="store_true", help="take it back")
+        send = add("send", cli_client.send, "send a text")
+        send.add_argument("name", metavar="NAME")
+        send.add_argument("text", metavar="TEXT", help="the text, or - to read it from the standard input")
+        send.add_argument(
+            "--wait",
+            choices=("queued", "accepted", "delivered"),
+            default="accepted",
+            help="until it is on disk here, accepted by the node (default), or delivered to its recipient",
+        )
+        listen = add("listen", cli_listen.listen, "show messages and events as they come")
+        listen.add_argument(
+            "--for", dest="duration", type=seconds, metavar="TIME", help="end after this time, e.g. 10s"
+        )
+        self._handshake(add("handshake", cli_handshake.handshake, "talk directly to a contact: reveals your address"))
+        add("contacts", cli_client.contacts, "list the contacts")
+
+    @staticmethod
+    def _handshake(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", metavar="NAME")
+        steps = parser.add_mutually_exclusive_group()
+        for step, text in (
+            ("accept", "take their offer, and reveal your address to them"),
+            ("revoke", "end it, or decline their offer"),
+            ("status", "only show where it stands"),
+        ):
+            steps.add_argument(f"--{step}", dest="step", action="store_const", const=step, help=text)
+        ways = parser.add_mutually_exclusive_group()
+        ways.add_argument(
+            "--direct-only",
+            dest="direct_only",
+            action="store_const",
+            const=True,
+            help="let messages wait while the direct way is silent",
+        )
+        ways.add_argument(
+            "--fall-back",
+            dest="direct_only",
+            action="store_const",
+            const=False,
+            help="send them through the node meanwhile (default)",
+        )
+        parser.add_argument("--yes", action="store_true", help="do not ask before the address is revealed")
+
+    def _operators(self, commands: Any) -> None:
+        node = commands.add_parser("node", help="run a discovery node", allow_abbrev=False, parents=[self._common])
+        parts = node.add_subparsers(title="commands", metavar="COMMAND", required=True)
+        run = self._add(parts, "run", cli_node.node_run, "run a node until it is stopped", self._common, "node")
+        run.add_argument("--mixnet", metavar="URL", help="the node's nym-client, as ws://127.0.0.1:1977; remembered")
+        low, high = WORK_BITS_RANGE
+        run.add_argument("--work-bits", metavar="BITS", help=f"proof of work for a registration, {low} to {high}")
+        self._add(parts, "card", cli_node.node_card, "print the running node's card", self._common, "node")
+        self._add(parts, "status", cli_node.node_status, "show the running node's counters", self._common, "node")
+        text = "run an emulated mixnet for trying and testing: it gives no anonymity"
+        self._emulator(self._add(commands, "mixnet", cli_node.mixnet, text, self._common, "none"))
+        text = "play the whole story on this machine: mixnet, node, Alice and Bob"
+        self._add(commands, "demo", _demo, text, self._common, "none")
+
+    @staticmethod
+    def _emulator(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--first-port", type=int, default=1977, metavar="PORT", help="default 1977; 0: any free ones"
+        )
+        parser.add_argument("--clients", type=int, default=3, metavar="N", help="emulated nym-clients; default 3")
+        parser.add_argument("--control-port", type=int, metavar="PORT", help="default: the one below the first")
+        parser.add_argument("--seed", type=int, metavar="N", help="repeat a run's addresses, delays and faults")
+        parser.add_argument("--loss", type=probability, default=0.0, metavar="P", help="lost packets")
+        parser.add_argument("--silent-loss", type=probability, default=0.0, metavar="P", help="messages lost for good")
+        parser.add_argument(
+            "--duplication", type=probability, default=0.0, metavar="P", help="messages that come twice"
+        )
+        parser.add_argument("--hop-delay", type=float, default=0.015, metavar="SECONDS", help="mean delay of each hop")
+        parser.add_argument("--surb-minimum", type=int, default=0, metavar="N", help="reply blocks kept back")
+
+
+def _demo(options: Options, _arguments: argparse.Namespace) -> None:
+    from usernym.demo import demo  # noqa: PLC0415 - only this command needs it
+
+    demo(options.json)

@@ -1,0 +1,337 @@
+"""What client commands do, once it is settled which process does it: typed commands in, plain values out.
+
+A command is carried out by the process that holds the home. That may be the one in which it was typed, or another (a
+`listen`, say) to which it came over the control socket; either way `perform` is what runs, and its value is printed by
+the process in which it was typed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from usernym.actors.events import DeliveryChanged, DeliveryState, HandshakeState
+from usernym.actors.messages import NodeSilent
+from usernym.cli_failures import CommandFailed, Exit, failure_of, refusal_text
+from usernym.client import Client, Wait
+from usernym.control import Answer
+from usernym.node import NotReady
+from usernym.protocol.names import canonical
+from usernym.views import ContactView, Sent
+
+T = TypeVar("T")
+
+CONTROL_VERSION: Final = 1
+PAUSE_S: Final = 0.2
+"""Between tries while something is still starting."""
+CALL_S_MIN: Final = 0.1
+DIRECT_WORD_S: Final = 10.0
+"""How long an acceptance, which goes straight to the peer, waits for the peer's word that it came."""
+TEXTS_MAX: Final = 10_000
+
+
+class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do"):
+    """A command that may be handed over."""
+
+
+class Register(_Command, frozen=True, tag="register"):
+    """Register the home's name (again)."""
+
+    name: str
+
+
+class Login(_Command, frozen=True, tag="login"):
+    """Log in: the account works."""
+
+
+class WhoAmI(_Command, frozen=True, tag="whoami"):
+    """Who the home belongs to."""
+
+
+class Lookup(_Command, frozen=True, tag="lookup"):
+    """Look a name up at the node."""
+
+    name: str
+
+
+class Show(_Command, frozen=True, tag="show"):
+    """A contact as it is known here; looked up only if it is not."""
+
+    name: str
+
+
+class Contacts(_Command, frozen=True, tag="contacts"):
+    """All contacts."""
+
+
+class Verify(_Command, frozen=True, tag="verify"):
+    """The user compared safety numbers, or takes that back."""
+
+    name: str
+    verified: bool
+
+
+class Send(_Command, frozen=True, tag="send"):
+    """Send a text."""
+
+    name: str
+    text: str
+    wait: Wait
+
+
+Step = Literal["offer", "accept", "revoke", "status"]
+
+
+class Handshake(_Command, frozen=True, tag="handshake"):
+    """Take a step of a handshake; the user has consented. `direct_only` is changed unless it is None."""
+
+    name: str
+    step: Step
+    direct_only: bool | None = None
+
+
+class Card(_Command, frozen=True, tag="node card"):
+    """The node's card."""
+
+
+class Status(_Command, frozen=True, tag="node status"):
+    """The node's counters."""
+
+
+ClientCommand = Register | Login | WhoAmI | Lookup | Show | Contacts | Verify | Send | Handshake
+NodeCommand = Card | Status
+
+
+class HandedOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A command on its way over the control socket."""
+
+    version: int
+    timeout: float
+    command: ClientCommand | NodeCommand
+
+
+_decoder: Final = msgspec.json.Decoder(HandedOver)
+
+
+class Deadline:
+    """When to stop waiting."""
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self._end = time.monotonic() + timeout
+
+    def left(self) -> float:
+        """Seconds left; a moment at least, so that what is ready can still be had."""
+        return max(CALL_S_MIN, self._end - time.monotonic())
+
+    @property
+    def over(self) -> bool:
+        """Whether it is time."""
+        return time.monotonic() >= self._end
+
+    def pause(self, seconds: float = PAUSE_S) -> None:
+        """Wait before trying again."""
+        time.sleep(min(seconds, self.left()))
+
+
+def request(command: ClientCommand | NodeCommand, timeout: float) -> Answer:
+    """What goes over the control socket for `command`."""
+    value: Answer = msgspec.to_builtins(HandedOver(CONTROL_VERSION, timeout, command))
+    return value
+
+
+def result_of(answer: Answer) -> Any:
+    """The value in an answer from the control socket. Raises `CommandFailed` if it is a failure."""
+    if "failed" not in answer:
+        if "result" not in answer:
+            raise CommandFailed(
+                Exit.STORAGE,
+                "holder_differs",
+                "the process that holds this home does not understand this command: is it another version?",
+            )
+        return answer["result"]
+    failed = answer["failed"]
+    try:
+        raise CommandFailed(Exit(failed["exit"]), str(failed["kind"]), str(failed["text"]))
+    except (KeyError, TypeError, ValueError):
+        raise CommandFailed(Exit.INTERNAL, "internal", "the process that holds this home answers nonsense") from None
+
+
+def handler(
+    carry_out: Callable[[ClientCommand | NodeCommand, Deadline], Any],
+) -> Callable[[bytes], Answer]:
+    """A control socket's handler: decodes a line, lets `carry_out` do the work, and turns what it raises into words."""
+
+    def handle(line: bytes) -> Answer:
+        try:
+            handed = _decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return {"garbage": True}
+        if handed.version != CONTROL_VERSION or not 0 < handed.timeout <= 366 * 86_400:
+            return {"garbage": True}
+        try:
+            return {"result": carry_out(handed.command, Deadline(handed.timeout))}
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+            failed = failure_of(error)
+            return {"failed": {"exit": int(failed.exit_code), "kind": failed.kind, "text": failed.text}}
+
+    return handle
+
+
+# -- carrying out -----------------------------------------------------------------------------------------------------
+
+
+def perform(client: Client, command: ClientCommand | NodeCommand, deadline: Deadline) -> Any:
+    """Carry out a command. Returns what JSON can say; raises what `failure_of` explains."""
+    match command:
+        case Register(name):
+            if canonical(name) != client.name:
+                raise CommandFailed(
+                    Exit.USAGE, "settings", "this home belongs to another name; choose another home for this one"
+                )
+            insist(client.register, deadline)
+            return whoami(client)
+        case Login():
+            insist(client.go_online, deadline)
+            return whoami(client)
+        case WhoAmI():
+            return whoami(client)
+        case Lookup(name):
+            return contact_value(_look_up(client, name, deadline))
+        case Show(name):
+            return contact_value(_contact(client, name) or _look_up(client, name, deadline))
+        case Contacts():
+            return [contact_value(contact) for contact in client.contacts()]
+        case Verify(name, verified):
+            if _contact(client, name) is None:
+                _look_up(client, name, deadline)
+            client.set_verified(name, verified)
+            return contact_value(client.contact(name))
+        case Send(name, text, wait):
+            return _send(client, name, text, wait, deadline)
+        case Handshake(name, step, direct_only):
+            return _handshake(client, canonical(name), step, direct_only, deadline)
+        case _:
+            raise CommandFailed(Exit.USAGE, "settings", "this home is a client's, not a node's: name another --home")
+
+
+def insist(call: Callable[[float], T], deadline: Deadline) -> T:
+    """Try until it is answered, or the time is over: the mixnet or the node may still be starting."""
+    while True:
+        try:
+            return call(deadline.left())
+        except NodeSilent:
+            if deadline.over:
+                raise
+            deadline.pause()
+            if deadline.over:
+                raise
+
+
+def whoami(client: Client) -> Answer:
+    """Who the home belongs to."""
+    return dataclasses.asdict(client.whoami())
+
+
+def contact_value(contact: ContactView) -> Answer:
+    """A contact, for JSON."""
+    return dataclasses.asdict(contact)
+
+
+def _contact(client: Client, name: str) -> ContactView | None:
+    """The contact if it is known here. Raises `CommandFailed` for the user's own name."""
+    if canonical(name) == client.name:
+        raise CommandFailed(Exit.REFUSED, "that_is_you", "that is you: `usernym whoami` shows your own account")
+    try:
+        return client.contact(name)
+    except KeyError:
+        return None
+
+
+def _look_up(client: Client, name: str, deadline: Deadline) -> ContactView:
+    _contact(client, name)
+    return insist(lambda timeout: client.look_up(name, timeout), deadline)
+
+
+def _send(client: Client, name: str, text: str, wait: Wait, deadline: Deadline) -> Answer:
+    if wait != "queued":
+        insist(client.go_online, deadline)
+    if _contact(client, name) is None:
+        # First, so that a text is never left waiting for a lookup that nobody follows any more.
+        _look_up(client, name, deadline)
+    sent = client.send(name, text, wait=wait, timeout=deadline.left())
+    if sent.state in (DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.CANCELLED):
+        reason = "the message was not taken" if sent.reason is None else refusal_text(sent.reason)
+        kind = str(sent.state) if sent.reason is None else sent.reason.name.lower()
+        raise CommandFailed(Exit.REFUSED, kind, reason)
+    return sent_value(sent)
+
+
+def sent_value(sent: Sent) -> Answer:
+    """A message that was sent, for JSON."""
+    reason = None if sent.reason is None else sent.reason.name.lower()
+    return {"id": sent.message_id, "state": str(sent.state), "reason": reason, "route": str(sent.route)}
+
+
+def _handshake(client: Client, name: str, step: Step, direct_only: bool | None, deadline: Deadline) -> Answer:
+    contact = _contact(client, name)
+    outcome = "unchanged"
+    if step != "status":
+        insist(client.go_online, deadline)
+    if step == "accept":
+        contact = _await_offer(client, name, deadline)
+    elif contact is None:
+        contact = _look_up(client, name, deadline)
+    if direct_only is not None:
+        client.set_direct_only(name, direct_only)
+    if step == "offer" or (step == "accept" and contact.handshake is not HandshakeState.ACTIVE) or step == "revoke":
+        outcome = _take_step(client, name, step, deadline)
+    return contact_value(client.contact(name)) | {"outcome": outcome}
+
+
+def _await_offer(client: Client, name: str, deadline: Deadline) -> ContactView:
+    """The contact whose offer is here; it may still be on its way."""
+    while True:
+        contact = _contact(client, name)
+        if contact is not None and contact.handshake in (HandshakeState.OFFER_RECEIVED, HandshakeState.ACTIVE):
+            return contact
+        if deadline.over:
+            raise CommandFailed(Exit.NO_ANSWER, "no_offer", f"no offer of theirs came within {deadline.timeout:g} s")
+        deadline.pause()
+
+
+def _take_step(client: Client, name: str, step: Step, deadline: Deadline) -> str:
+    """Take the step, and wait until it is out. Returns how far it got."""
+    calls = {"offer": client.offer_handshake, "accept": client.accept_handshake, "revoke": client.revoke_handshake}
+    # An offer when theirs is here already is an acceptance, and goes the same way.
+    accepting = client.contact(name).handshake is HandshakeState.OFFER_RECEIVED and step != "revoke"
+    patience = Deadline(min(DIRECT_WORD_S, deadline.left())) if accepting else deadline
+    with contextlib.closing(client.events(patience.left())) as events:
+        calls[step](name, timeout=deadline.left())
+        for event in events:
+            if isinstance(event, DeliveryChanged) and event.recipient == name and not _is_text(client, name, event):
+                return _outcome(event)
+            if patience.over:
+                break
+    if accepting:
+        # It is on disk, and was handed to the mixnet: whoever is away gets it from there, or when we send it again.
+        return "sent"
+    raise NotReady(f"the node has not accepted it within {deadline.timeout:g} s; it goes out when this home is online")
+
+
+def _outcome(event: DeliveryChanged) -> str:
+    if event.state is not DeliveryState.REFUSED:
+        return str(event.state)
+    if event.reason is None:
+        raise CommandFailed(Exit.REFUSED, "refused", "it was refused")
+    raise CommandFailed(Exit.REFUSED, event.reason.name.lower(), refusal_text(event.reason))
+
+
+def _is_text(client: Client, name: str, event: DeliveryChanged) -> bool:
+    wanted = event.message_id.hex()
+    return any(view.message_id == wanted and view.outgoing for view in client.conversation(name, TEXTS_MAX))
