@@ -17,7 +17,7 @@ from world import SimClient, World
 
 from usernym.actors import messages as msg
 from usernym.actors.events import DeliveryChanged, DeliveryState, IdentityChanged, MessageArrived, NodeCaught
-from usernym.actors.handshake import HandshakeNotPossible
+from usernym.actors.messages import HandshakeNotPossible
 from usernym.mixnet.emulator_state import Faults
 from usernym.storage.client import Direct, Direction, MessageState
 
