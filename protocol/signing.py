@@ -31,7 +31,6 @@ class Context(StrEnum):
     SEALED = "sealed"
     UNOPENABLE = "unopenable"
     HPKE = "hpke"
-    HPKE_SEED = "hpke seed"
     CHALLENGE = "challenge"
     WORK = "work"
     IDENTITY = "identity"
