@@ -1,8 +1,8 @@
 """The ground every actor stands on: a typed reference, a contained failure, timers and counters.
 
-A peer's error (`RemoteProtocolError`) is refused and counted. A bug is reported, and the actor starts again from its
-storage (`release`, `acquire`), a bounded number of times; then its graph is told to stop. The actor's thread and
-its references live on through a restart, so nobody ever tells a dead actor.
+A peer's error (`RemoteProtocolError`) is refused and counted; a full disk is reported, and the message dropped. A bug
+is reported, and the actor starts again from its storage (`release`, `acquire`), a bounded number of times; then its
+graph is told to stop. Thread and references live on through a restart, so nobody ever tells a dead actor.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ import pykka
 
 from usernym.actors.runtime import Runtime, logger
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
+from usernym.storage.errors import RowLimitReached, StorageError, StoreBusy, StoreFull
 
 RESTARTS_MAX: Final = 3
 """Bugs an actor may have within `RESTARTS_WINDOW_S` before its graph stops: a bug that comes back is not a mishap."""
 RESTARTS_WINDOW_S: Final = 60.0
+
+PASSING_FAILURES: Final = (StoreFull, StoreBusy, RowLimitReached)
+"""What the disk may do without anybody's fault. The message is dropped, as if it had been lost on its way."""
 
 M = TypeVar("M")
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -130,6 +134,11 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         """Count a peer's error."""
         self.counts[f"refused_{error.code.name.lower()}"] += 1
 
+    def note_failure(self, error: StorageError) -> None:
+        """Report a failure of the disk that may pass. Nothing was changed."""
+        self.counts["storage_failed"] += 1
+        logger.error("%s: %s", self.name, error)
+
     # -- Pykka's side --
 
     def begin(self) -> None:
@@ -165,6 +174,8 @@ class Actor(pykka.ThreadingActor, Generic[M]):
             self.receive(message)
         except RemoteProtocolError as error:
             self.refuse(error)
+        except PASSING_FAILURES as error:
+            self.note_failure(error)
         except Exception as error:  # noqa: BLE001 - the boundary at which bugs are contained
             self._restart(error, type(message).__name__)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from usernym.actors.base import Actor, Ref
+from usernym.actors.base import PASSING_FAILURES, Actor, Ref
 from usernym.actors.messages import (
     CommitBatch,
     ForwardingNodeInbox,
@@ -92,7 +92,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._limits = limits
         self._boot_id = b""
         self._routes = Routes(runtime, io, self.counts)
-        self._batch: list[tuple[m.Forward, Frame]] = []
+        self._batch: list[tuple[m.Forward, bytes]] = []
         self._notices_for: set[str] = set()
         self._notices_set = False
 
@@ -133,7 +133,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def _on_request(self, frame: Frame, tag: bytes) -> None:
         match frame.message:
             case m.Forward() as forward:
-                self._forward(forward, frame)
+                self._forward(forward, frame, tag)
             case m.Acknowledge() as acknowledge:
                 self._acknowledge(acknowledge, frame, tag)
             case m.Unopenable() as unopenable:
@@ -174,21 +174,21 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     # -- messages in --
 
-    def _forward(self, forward: m.Forward, frame: Frame) -> None:
+    def _forward(self, forward: m.Forward, frame: Frame, tag: bytes) -> None:
         frame.verify(self._identity_key(forward.sender), self._node)
         try:
             self._check_forward(forward)
         except RemoteProtocolError as error:
             self.refuse(error)
-            self._refuse_forward(forward, error.code)
+            self._refuse_forward(forward, tag, error.code)
             return
         if not self._batch:
             self.tell_self(CommitBatch())
-        self._batch.append((forward, frame))
+        self._batch.append((forward, tag))
 
-    def _refuse_forward(self, forward: m.Forward, code: Code) -> None:
+    def _refuse_forward(self, forward: m.Forward, tag: bytes, code: Code) -> None:
         detail = self._runtime.unix_s() if code is Code.CLOCK_SKEW else 0
-        self._routes.answer(forward.sender, m.Refused(forward.request_id, code, detail))
+        self._routes.answer(forward.sender, tag, m.Refused(forward.request_id, code, detail))
 
     def _check_forward(self, forward: m.Forward) -> None:
         now = self._runtime.unix_s()
@@ -211,22 +211,28 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         batch, self._batch = self._batch, []
         now = self._runtime.unix_s()
         outcomes: list[Enqueued] = []
-        with self._store.transaction():
-            outcomes.extend(self._enqueue(forward, now) for forward, _ in batch)
+        try:
+            with self._store.transaction():
+                outcomes.extend(self._enqueue(forward, now) for forward, _ in batch)
+        except PASSING_FAILURES as failure:
+            self.note_failure(failure)
+            for forward, tag in batch:
+                self._refuse_forward(forward, tag, Code.BUSY)
+            return
         recipients: dict[str, None] = {}
-        for (forward, _), outcome in zip(batch, outcomes, strict=True):
+        for (forward, tag), outcome in zip(batch, outcomes, strict=True):
             match outcome:
                 case Enqueued.STORED:
                     self.counts["forwards"] += 1
                     recipients[forward.recipient] = None
-                    self._routes.answer(forward.sender, m.Accepted(forward.request_id))
+                    self._routes.answer(forward.sender, tag, m.Accepted(forward.request_id))
                 case Enqueued.DUPLICATE:
                     self.counts["forwards_again"] += 1
-                    self._routes.answer(forward.sender, m.Accepted(forward.request_id))
+                    self._routes.answer(forward.sender, tag, m.Accepted(forward.request_id))
                 case Enqueued.MAILBOX_FULL:
-                    self._refuse_forward(forward, Code.MAILBOX_FULL)
+                    self._refuse_forward(forward, tag, Code.MAILBOX_FULL)
                 case Enqueued.SENDER_SHARE_FULL:
-                    self._refuse_forward(forward, Code.SENDER_SHARE_FULL)
+                    self._refuse_forward(forward, tag, Code.SENDER_SHARE_FULL)
         for name in recipients:
             route = self._routes.get(name)
             if route is not None:
@@ -324,7 +330,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._confirm(said.name, route, said.confirmed)
         stock = max(0, route.stock.left(now) - 1)
         waiting = self._store.waiting_count(said.name)
-        self._routes.answer(said.name, m.Alive(said.request_id, self._boot_id, stock, waiting))
+        self._routes.answer(said.name, tag, m.Alive(said.request_id, self._boot_id, stock, waiting))
         self._serve(said.name, route)
 
     # -- notices --
@@ -364,6 +370,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _sweep(self) -> None:
         """Give up what has waited its term, and say so to its sender."""
+        self.tell_self_later(SWEEP_S, Tick())
         now = self._runtime.unix_s()
         with self._store.transaction():
             for row in self._store.expire(now, SWEEP_ROWS):
@@ -371,4 +378,3 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 self._store.add_notice(row.sender, NoticeKind.EXPIRED, row.message_id, now, now + NOTICE_S)
                 self._plan_notices(row.sender)
             self._store.expire_notices(now, SWEEP_ROWS)
-        self.tell_self_later(SWEEP_S, Tick())

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from usernym.actors.base import Actor, Ref
+from usernym.actors.base import PASSING_FAILURES, Actor, Ref
 from usernym.actors.messages import LookupNodeInbox, RequestArrived, SendReply
 from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import SUCCESSIONS_PER_ANSWER_MAX
+from usernym.protocol.limits import BUSY_RETRY_S, SUCCESSIONS_PER_ANSWER_MAX
 from usernym.protocol.names import check
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.storage.node import Account, NodeStore
@@ -58,6 +58,9 @@ class LookupNode(Actor[LookupNodeInbox]):
         except RemoteProtocolError as error:
             self.refuse(error)
             answer = m.Refused(request.request_id, error.code, 0)
+        except PASSING_FAILURES as failure:
+            self.note_failure(failure)
+            answer = m.Refused(request.request_id, Code.BUSY, BUSY_RETRY_S)
         self.counts["lookups" if isinstance(request, m.Lookup) else "histories"] += 1
         self._io.tell(SendReply(tag, answer))
 

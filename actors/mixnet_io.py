@@ -47,6 +47,7 @@ from usernym.protocol.codec import Frame, decode, encode_signed, encode_unsigned
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
     BOOT_ID_BYTES,
+    BUSY_RETRY_S,
     SURBS_GIVEN_MAX,
     SURBS_LOW,
     SURBS_REQUEST,
@@ -60,7 +61,6 @@ FRAMES_WAITING_MAX: Final = 4_000
 """Frames in this actor's inbox; at Nym's 50 packets a second, more than a minute of them. More are dropped."""
 REQUESTS_WAITING_MAX: Final = 1_000
 """Requests in one node actor's inbox. More are refused as BUSY: a client does better to come back than to wait."""
-BUSY_RETRY_S: Final = 30
 IN_FLIGHT_MAX: Final = 256
 """A client's requests in flight."""
 ATTEMPTS_S: Final = (5.0, 10.0, 20.0)

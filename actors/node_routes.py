@@ -90,10 +90,15 @@ class Routes:
         self._io.tell(SendReply(route.tag, numbered))
         return True
 
-    def answer(self, name: str, answer: m.Answer) -> None:
-        """Answer a request that came without SURBs of its own. Without a route, its sender will ask again."""
+    def answer(self, name: str, tag: bytes, answer: m.Answer) -> None:
+        """Answer a request that came from `tag` without SURBs of its own. Without its route, its sender asks again;
+        and who sends another's request again can't use up the other's SURBs."""
         route = self._routes.get(name)
-        if route is not None and route.stock.take(reply_packets(frame_bytes(answer)), self._runtime.now()):
+        if (
+            route is not None
+            and route.tag == tag
+            and route.stock.take(reply_packets(frame_bytes(answer)), self._runtime.now())
+        ):
             self._io.tell(SendReply(route.tag, answer))
         else:
             self._counts["answers_without_route"] += 1

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from usernym.actors.base import Actor, Ref
+from usernym.actors.base import PASSING_FAILURES, Actor, Ref
 from usernym.actors.messages import (
     IdentityReplaced,
     MixnetDown,
@@ -31,6 +31,7 @@ from usernym.protocol.codec import Frame
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
     ACCEPTANCE_WINDOW_S,
+    BUSY_RETRY_S,
     CHALLENGE_S,
     ID_BYTES,
     MINUTE_S,
@@ -59,8 +60,6 @@ from usernym.protocol.records import (
 from usernym.protocol.signing import Context, SigningKey, digest
 from usernym.protocol.wire import pack
 from usernym.storage.node import Account, NodeStore, Registration
-
-_Challenged = m.RegisterAsk | m.RegisterProof | m.LoginAsk | m.LoginProof
 
 SWEEP_S: Final = 5 * MINUTE_S
 SWEEP_ROWS: Final = 10_000
@@ -119,39 +118,42 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             case MixnetDown():
                 pass
             case Tick():
+                self.tell_self_later(SWEEP_S, Tick())
                 self._recent = 0
                 self._store.forget_expired(self._runtime.unix_s(), SWEEP_ROWS)
                 self._store.release_names(self._runtime.unix_s(), SWEEP_ROWS)
-                self.tell_self_later(SWEEP_S, Tick())
             case _:
                 super().receive(message)
 
     def _answer(self, frame: Frame, tag: bytes) -> None:
         request = frame.message
+        if not isinstance(request, m.Challenged | m.Publish | m.Delete):
+            raise RemoteProtocolError(Code.UNEXPECTED, "not a request of this exchange")
         try:
-            match request:
-                case m.RegisterAsk():
-                    answer: m.Answer = self._register_ask(request)
-                case m.RegisterProof():
-                    answer = self._register(request, frame)
-                case m.LoginAsk():
-                    answer = self._login_ask(request)
-                case m.LoginProof():
-                    answer = self._login(request, frame, tag)
-                case m.Publish():
-                    answer = self._publish(request, frame)
-                case m.Delete():
-                    answer = self._delete(request, frame)
-                case _:
-                    raise RemoteProtocolError(Code.UNEXPECTED, "not a request of this exchange")
+            answer = self._carry_out(request, frame, tag)
         except RemoteProtocolError as error:
             self.refuse(error)
-            request_id = getattr(request, "request_id", None)
-            if request_id is None:
-                return
             detail = self._runtime.unix_s() if error.code is Code.CLOCK_SKEW else 0
-            answer = m.Refused(request_id, error.code, detail)
+            answer = m.Refused(request.request_id, error.code, detail)
+        except PASSING_FAILURES as failure:
+            self.note_failure(failure)
+            answer = m.Refused(request.request_id, Code.BUSY, BUSY_RETRY_S)
         self._io.tell(SendReply(tag, answer))
+
+    def _carry_out(self, request: m.Challenged | m.Publish | m.Delete, frame: Frame, tag: bytes) -> m.Answer:
+        match request:
+            case m.RegisterAsk():
+                return self._register_ask(request)
+            case m.RegisterProof():
+                return self._register(request, frame)
+            case m.LoginAsk():
+                return self._login_ask(request)
+            case m.LoginProof():
+                return self._login(request, frame, tag)
+            case m.Publish():
+                return self._publish(request, frame)
+            case m.Delete():
+                return self._delete(request, frame)
 
     # -- registration --
 
@@ -281,7 +283,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             return m.Published(publish.request_id, record.number)
         verify_record(self._node, account.name, record)
         new_link = self._check_change(account.name, current, publish)
-        self._store.replace_record(
+        replaced = self._store.replace_record(
             account.name,
             expected_number=current.number,
             identity_key=record.identity_key,
@@ -291,6 +293,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             new_link=new_link,
             now=self._runtime.unix_s(),
         )
+        if not replaced:
+            raise RemoteProtocolError(Code.RECORD_STALE, "another record came first")
         if new_link is not None:
             self._forwarding.tell(IdentityReplaced(account.name, record.identity_key))
         self.counts["published"] += 1
