@@ -84,6 +84,9 @@ SURB_S: Final = 24 * HOUR_S
 NOTICE_S: Final = MAILBOX_S
 """How long the node keeps word of a message's fate for its sender."""
 
+BUSY_RETRY_S: Final = 30
+"""What a node that is too busy, or whose disk is full, asks clients to wait."""
+
 # Proof of work, in leading zero bits of SHA-256.
 WORK_BITS_MIN: Final = 16
 """About 65,000 hashes: a tenth of a second in Python."""
