@@ -1,0 +1,63 @@
+"""A node whose disk is full refuses, changes nothing, and goes on when there is room again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from world import World
+
+from usernym.actors.messages import NodeRefused
+from usernym.protocol.errors import Code
+from usernym.storage.errors import StoreFull
+from usernym.storage.node import NodeStore
+
+
+class FullDisk:
+    """Lets every commit of a store fail while it is switched on."""
+
+    def __init__(self, store: NodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.on = False
+        commit = store.transaction
+
+        @contextmanager
+        def transaction() -> Iterator[None]:
+            with commit():
+                yield
+                if self.on:
+                    raise StoreFull("no room")
+
+        monkeypatch.setattr(store, "transaction", transaction)
+
+
+def test_a_message_waits_at_its_sender_while_the_nodes_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.look_up("bob")
+    disk = FullDisk(world.node.store, monkeypatch)
+    disk.on = True
+    message_id = alice.send("bob", "patience")
+    world.settle(120)
+    assert alice.states(message_id) == []
+    assert world.node.store.counts().messages == 0
+    assert world.node.counters()["forwarding"]["storage_failed"] >= 2
+    disk.on = False
+    world.settle(1200)
+    assert bob.texts() == ["patience"]
+    world.check()
+
+
+def test_registration_is_refused_as_busy_and_burns_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    disk = FullDisk(world.node.store, monkeypatch)
+    disk.on = True
+    alice = world.client("alice", register=False, online=False)
+    with pytest.raises(NodeRefused) as refusal:
+        alice.register()
+    assert refusal.value.code is Code.BUSY
+    assert world.node.store.account("alice") is None
+    disk.on = False
+    alice.register()
+    assert world.node.store.account("alice") is not None
+    world.check()
