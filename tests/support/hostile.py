@@ -196,6 +196,7 @@ class ScriptedNode:
     records: dict[str, KeyRecord] = field(default_factory=dict)
     lies: dict[type[Any], Lie] = field(default_factory=dict)
     requests: list[Any] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
     tags: dict[str, bytes] = field(default_factory=dict)
     logins: dict[str, bytes] = field(default_factory=dict)
     counter: int = 0
@@ -214,6 +215,7 @@ class ScriptedNode:
         if isinstance(event, Incoming) and event.sender_tag is not None:
             frame = decode(event.data)
             self.requests.append(frame.message)
+            self.frames.append(frame)
             name = getattr(frame.message, "name", getattr(frame.message, "sender", None))
             if isinstance(frame.message, m.LoginProof):
                 self.tags[frame.message.name] = event.sender_tag
