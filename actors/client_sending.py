@@ -279,7 +279,7 @@ class Sending:
                 continue
             if message.token != token:
                 if contact is None:
-                    self._context.on_event(NodeCaught("a receipt that the recipient did not make"))
+                    self._context.on_event(NodeCaught("a receipt without its proof"))
                 continue
             told = self._news_sent.pop(message_id, None)
             if told is not None:

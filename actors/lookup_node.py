@@ -13,9 +13,11 @@ from usernym.actors.base import PASSING_FAILURES, Actor, Ref
 from usernym.actors.messages import LookupNodeInbox, RequestArrived, SendReply
 from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
+from usernym.protocol.codec import frame_bytes
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import BUSY_RETRY_S, SUCCESSIONS_PER_ANSWER_MAX
 from usernym.protocol.names import check
+from usernym.protocol.packets import reply_packets
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.storage.node import Account, NodeStore
 
@@ -77,4 +79,8 @@ class LookupNode(Actor[LookupNodeInbox]):
         links = self._store.links(account.name, request.start)
         total = request.start + len(links)
         part = tuple(decode_succession(link.blob) for link in links[:SUCCESSIONS_PER_ANSWER_MAX])
-        return m.Links(request.request_id, part, total)
+        answer = m.Links(request.request_id, part, total)
+        while len(answer.links) > 1 and reply_packets(frame_bytes(answer)) > request.surbs:
+            # More than the request's own SURBs carry would wait for SURBs that nobody sends.
+            answer = m.Links(request.request_id, answer.links[:-1], total)
+        return answer

@@ -174,13 +174,10 @@ class DirectArrived:
 
 
 @dataclass(frozen=True, slots=True)
-class SetRoute:
-    """The login that holds the route now: I/O takes the node's tells for it, and keeps its SURBs up. None: no route."""
+class DropRoute:
+    """There is no route. Deliveries that were told to the login `previous`, the last one, still count."""
 
-    name: str = field(repr=False)
-    login_id: bytes | None = field(repr=False)
     previous: bytes | None = field(repr=False)
-    surbs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,7 +369,7 @@ class RevokeHandshake:
 
 
 IoNode = TransportReported | SendReply | Inquire
-IoClient = TransportReported | SendRequest | SendStatement | SendDirect | SetRoute | SetCard | Tick | Inquire
+IoClient = TransportReported | SendRequest | SendStatement | SendDirect | DropRoute | SetCard | Tick | Inquire
 RegistrationNodeInbox = RequestArrived | MixnetUp | MixnetDown | Tick | Inquire
 LookupNodeInbox = RequestArrived | Inquire
 ForwardingNodeInbox = (

@@ -1,7 +1,7 @@
 """Mixnet I/O: bytes on one side, typed messages on the other. The same actor in the node's graph and the client's.
 
 Serves every exchange (docs/protocol.md, "Frames", "Requests and answers", "Reply blocks").
-Receives: what the transport reports; `SendReply` (node); `SendRequest`, `SendStatement`, `SendDirect`, `SetRoute`,
+Receives: what the transport reports; `SendReply` (node); `SendRequest`, `SendStatement`, `SendDirect`, `DropRoute`,
 `SetCard` (client). Sends: each decoded frame to the actor that the wiring named for its type; `AnswerArrived` or
 `RequestFailed` to whoever asked; `MixnetUp` and `MixnetDown` to all who want to know.
 Owns: the requests in flight, and the client's account of the SURBs that the node holds.
@@ -11,16 +11,18 @@ It never reads a store, never decides about a name, and takes nothing for the no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, cast, get_args
 
 import msgspec
 
 from usernym.actors.base import Actor, Ref, Tellable
+from usernym.actors.client_route import ClientRoute
 from usernym.actors.events import EventSink, NodeCaught
 from usernym.actors.messages import (
     AnswerArrived,
     DirectArrived,
+    DropRoute,
     Failure,
     IoClient,
     IoNode,
@@ -34,13 +36,12 @@ from usernym.actors.messages import (
     SendRequest,
     SendStatement,
     SetCard,
-    SetRoute,
     TellArrived,
     Tick,
     TransportReported,
 )
 from usernym.actors.runtime import Runtime, logger
-from usernym.actors.surbs import CounterWindow, SurbStock, surbs_that_fit
+from usernym.actors.surbs import surbs_that_fit
 from usernym.mixnet.transport import Incoming, MixnetError, Transport, TransportDown, TransportEvent, TransportUp
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, decode, encode_signed, encode_unsigned, is_signed
@@ -51,10 +52,8 @@ from usernym.protocol.limits import (
     SURBS_GIVEN_MAX,
     SURBS_LOW,
     SURBS_REQUEST,
-    SURBS_TARGET,
     SURBS_TOP_UP,
 )
-from usernym.protocol.packets import reply_packets
 from usernym.protocol.signing import SigningKey
 
 FRAMES_WAITING_MAX: Final = 4_000
@@ -93,17 +92,6 @@ class _Waiting:
     next_at: float
 
 
-@dataclass(slots=True)
-class _RouteState:
-    """The client's side of its route."""
-
-    name: str
-    login_id: bytes
-    previous: bytes | None
-    stock: SurbStock = field(default_factory=SurbStock)
-    window: CounterWindow = field(default_factory=CounterWindow)
-
-
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """Where a graph's I/O sends what it decodes: a type of message to an actor; and who hears of the mixnet's state."""
@@ -139,7 +127,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
         self._opened = False
         self._up = False
         self._waiting: dict[bytes, _Waiting] = {}
-        self._route: _RouteState | None = None
+        self._route = ClientRoute(runtime)
         self._heard_at = float("-inf")
         self._tick_set = False
 
@@ -175,8 +163,8 @@ class MixnetIO(Actor[IoNode | IoClient]):
                 self._send_statement(statement)
             case SendDirect(address, direct):
                 self._hand_over(address, encode_unsigned(direct), 0, "direct_sent")
-            case SetRoute():
-                self._set_route(message)
+            case DropRoute(previous):
+                self._route.drop(previous)
             case SetCard(address):
                 self._node_address = address
             case Tick():
@@ -233,25 +221,23 @@ class MixnetIO(Actor[IoNode | IoClient]):
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit its request")
         del self._waiting[answer.request_id]
         if isinstance(waiting.request, _ROUTE_ANSWERS):
-            self._account_for(size)
-        if isinstance(answer, m.Alive) and self._route is not None:
-            self._route.stock.set(min(answer.stock, SURBS_GIVEN_MAX), self._runtime.now())
+            self._route.spend(size)
+        if isinstance(answer, m.Alive):
+            self._route.reconcile(answer.stock)
         waiting.reply_to.tell(AnswerArrived(waiting.request, answer))
+        if isinstance(waiting.request, m.LoginProof) and isinstance(answer, m.LoggedIn):
+            self._open_route(waiting.request.name, answer.login_id)
         self._keep_stocked()
 
     def _on_tell(self, frame: Frame, size: int) -> None:
-        tell = cast(m.Tell, frame.message)
         self._verify_node(frame)
-        route = self._route
-        if route is None or tell.login_id not in (route.login_id, route.previous):
-            raise RemoteProtocolError(Code.NOT_LOGGED_IN, "told to another login")
-        if tell.login_id == route.login_id:
-            self._account_for(size)
-            if not route.window.is_new(tell.counter):
-                raise RemoteProtocolError(Code.REPLAYED, "told twice")
-        elif not isinstance(tell, m.Deliver):
-            # A delivery proves itself, by its inner signature and its id; the rest was about the old route.
-            raise RemoteProtocolError(Code.NOT_LOGGED_IN, "told to an earlier login")
+        self._take_tell(cast(m.Tell, frame.message), size)
+
+    def _take_tell(self, tell: m.Tell, size: int) -> None:
+        """Take what the node said, if it was said to us, and is new."""
+        logging_in = any(isinstance(waiting.request, m.LoginProof) for waiting in self._waiting.values())
+        if not self._route.admit(tell, size, logging_in=logging_in):
+            return
         self._note_heard()
         if isinstance(tell, m.SurbsWanted):
             self._top_up(tell.count)
@@ -325,12 +311,9 @@ class MixnetIO(Actor[IoNode | IoClient]):
 
     def _with_free_surbs(self, message: Any, least: int) -> tuple[Any, int]:
         """The message with as many SURBs as the stock lacks and its packets have room for, but at least `least`."""
-        now = self._runtime.now()
-        lacking = SURBS_TARGET - self._route.stock.left(now) if self._route is not None else 0
         fitting = surbs_that_fit(len(self._encode(msgspec.structs.replace(message, surbs=SURBS_GIVEN_MAX))))
-        surbs = max(least, min(lacking, fitting))
-        if self._route is not None:
-            self._route.stock.add(surbs, now)
+        surbs = max(least, min(self._route.lacking(), fitting))
+        self._route.give(surbs)
         return msgspec.structs.replace(message, surbs=surbs), surbs
 
     # -- requests in flight --
@@ -358,29 +341,25 @@ class MixnetIO(Actor[IoNode | IoClient]):
 
     # -- the route's SURBs --
 
-    def _set_route(self, message: SetRoute) -> None:
-        if message.login_id is None:
-            self._route = None
-            return
-        self._route = _RouteState(message.name, message.login_id, message.previous)
-        self._route.stock.add(message.surbs, self._runtime.now())
-        self._keep_stocked()
-
-    def _account_for(self, size: int) -> None:
-        if self._route is not None:
-            self._route.stock.take_any(reply_packets(size), self._runtime.now())
+    def _open_route(self, name: str, login_id: bytes) -> None:
+        """The login holds the route from now on; what the node has told it already is taken now."""
+        for tell, size in self._route.open(name, login_id):
+            try:
+                self._take_tell(tell, size)
+            except RemoteProtocolError as error:
+                self.refuse(error)
 
     def _keep_stocked(self) -> None:
-        if self._route is not None and self._route.stock.left(self._runtime.now()) < SURBS_LOW:
+        if self._route.login_id is not None and self._route.held() < SURBS_LOW:
             self._top_up(SURBS_TOP_UP)
 
     def _top_up(self, wanted: int) -> None:
         """Give the node SURBs, but never more than a client lets a node hold."""
-        route, now = self._route, self._runtime.now()
-        if route is None or self._node_address is None or not self._up:
+        route = self._route
+        if route.login_id is None or self._node_address is None or not self._up:
             return
-        count = min(wanted, SURBS_GIVEN_MAX - route.stock.left(now))
+        count = min(wanted, SURBS_GIVEN_MAX - route.held())
         if count > 0:
-            route.stock.add(count, now)
+            route.give(count)
             top_up = m.TopUp(count, route.name, route.login_id)
             self._hand_over(self._node_address, self._encode(top_up), count, "top_ups_sent")

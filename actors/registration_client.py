@@ -2,7 +2,7 @@
 
 Serves docs/protocol.md, "Registration and login", "Heartbeat", "Publishing" and "Deleting".
 Receives: `Register`, `GoOnline` and `DeleteAccount` from the edges; answers; `Displaced` and `NewCard` from the node;
-word of the mixnet's state. Sends: requests; `SetRoute` and `SetCard` to I/O; `WentOnline`, `WentOffline` and
+word of the mixnet's state. Sends: requests; `DropRoute` and `SetCard` to I/O; `WentOnline`, `WentOffline` and
 `RecordPublished` to forwarding. Owns: the identity's record, the message keys, the login.
 It signs a challenge only as part of a whole request, for its own node; the work it does for a node is capped.
 """
@@ -21,6 +21,7 @@ from usernym.actors.events import ConnectionChanged, NodeCaught
 from usernym.actors.messages import (
     AnswerArrived,
     DeleteAccount,
+    DropRoute,
     Failure,
     GoOnline,
     LogInAgain,
@@ -36,7 +37,6 @@ from usernym.actors.messages import (
     RouteDoubted,
     SendRequest,
     SetCard,
-    SetRoute,
     TellArrived,
     Tick,
     WentOffline,
@@ -104,6 +104,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def acquire(self) -> None:
         """Load the keys; the rest is about the mixnet, and outlives a bug."""
         self._keys.load()
+        if self._login is _Login.NONE:
+            self._io.tell(DropRoute(self._store.login_id()))
         self.tell_self_later(TICK_S, Tick())
 
     def release(self) -> None:
@@ -255,10 +257,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._failures = 0
         self._boot_id = answer.boot_id
         self._clock_offset_s = answer.now - self._context.runtime.unix_s()
-        previous = self._store.login_id()
         self._store.save_login(answer.login_id, answer.boot_id, self._context.runtime.unix_s())
         self._login_id = answer.login_id
-        self._io.tell(SetRoute(self._me.name, answer.login_id, previous, 2 * SURBS_REQUEST - 2))
         self._forwarding.tell(WentOnline(answer.login_id, self._clock_offset_s, answer.waiting))
         self._context.on_event(ConnectionChanged(True, "connected"))
         self._end_online(None)
@@ -283,7 +283,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             self._login = _Login.NONE
         self._login_id = None
         self._beating = False
-        self._io.tell(SetRoute(self._me.name, None, None))
+        self._io.tell(DropRoute(self._store.login_id()))
         if was_online:
             self._forwarding.tell(WentOffline())
             self._context.on_event(ConnectionChanged(False, reason))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from usernym.actors import messages as msg
 from usernym.actors.base import Actor, Inquire, Ref
@@ -44,11 +44,16 @@ class Graph:
     refs: dict[str, Ref[Any]]
     actors: list[Actor[Any]] = field(default_factory=list)
 
-    def start(self, ref: Ref[Any], actor: Actor[Any]) -> None:
-        """Start an actor behind its reference."""
+    def add(self, ref: Ref[Any], actor: Actor[Any]) -> None:
+        """Put an actor behind its reference; it runs from `begin` on."""
         ref.bind(actor)
         self.actors.append(actor)
-        actor.begin()
+
+    def begin(self) -> Self:
+        """Start the actors, in the order in which they were added. All references point somewhere by now."""
+        for actor in self.actors:
+            actor.begin()
+        return self
 
     def inquire(self) -> dict[str, Future[dict[str, int]]]:
         """Ask each actor for its counters."""
@@ -91,21 +96,21 @@ def node_graph(
         mixnet_watchers=(registration, forwarding),
     )
     graph = Graph(transport, {"registration": registration, "lookup": lookup, "forwarding": forwarding, "io": io})
-    graph.start(forwarding, ForwardingNode(runtime, on_failed, store=store, key=key, io=io))
-    graph.start(lookup, LookupNode(runtime, on_failed, store=store, io=io))
-    graph.start(
+    graph.add(forwarding, ForwardingNode(runtime, on_failed, store=store, key=key, io=io))
+    graph.add(lookup, LookupNode(runtime, on_failed, store=store, io=io))
+    graph.add(
         registration,
         RegistrationNode(
             runtime, on_failed, store=store, key=key, io=io, forwarding=forwarding, on_card=on_card, work_bits=work_bits
         ),
     )
-    graph.start(
+    graph.add(
         io,
         MixnetIO(
             runtime, on_failed, transport=transport, signer=key, node=key.public, node_address=None, dispatch=dispatch
         ),
     )
-    return graph
+    return graph.begin()
 
 
 def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -> Graph:
@@ -132,18 +137,16 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
         "io": io,
     }
     graph = Graph(transport, refs)
-    graph.start(handshake, HandshakeClient(context, forwarding=forwarding))
-    graph.start(
+    graph.add(handshake, HandshakeClient(context, forwarding=forwarding))
+    graph.add(
         forwarding,
         ForwardingClient(
             context, io=io, lookup=lookup, registration=registration, handshake=handshake, self_ref=forwarding
         ),
     )
-    graph.start(lookup, LookupClient(context, io=io, self_ref=lookup))
-    graph.start(
-        registration, RegistrationClient(context, card=card, io=io, forwarding=forwarding, self_ref=registration)
-    )
-    graph.start(
+    graph.add(lookup, LookupClient(context, io=io, self_ref=lookup))
+    graph.add(registration, RegistrationClient(context, card=card, io=io, forwarding=forwarding, self_ref=registration))
+    graph.add(
         io,
         MixnetIO(
             context.runtime,
@@ -155,4 +158,4 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
             dispatch=dispatch,
         ),
     )
-    return graph
+    return graph.begin()

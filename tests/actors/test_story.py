@@ -61,3 +61,17 @@ def test_a_message_waits_for_an_absent_recipient() -> None:
     alice.wait_for_state(message_id, DeliveryState.DELIVERED)
     assert bob.texts() == ["for later"]
     world.check()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_waited_comes_with_the_login_whichever_overtakes_the_other(seed: int) -> None:
+    """A delivery that overtakes the login's answer is held, not thrown away until the next heartbeat."""
+    world = World(seed)
+    alice, bob = world.client("alice"), world.client("bob")
+    bob.kill()
+    alice.send_and_wait("bob", "for later", DeliveryState.ACCEPTED)
+    bob.start()
+    bob.go_online()
+    world.settle(3)
+    assert bob.texts() == ["for later"]
+    world.check()

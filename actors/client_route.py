@@ -1,0 +1,91 @@
+"""The client's side of its route: whose tells count, and the account of the SURBs that the node holds for it.
+
+docs/protocol.md, "What the node tells" and "Reply blocks". Owned by mixnet I/O, and used in its thread only.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from usernym.actors.runtime import Runtime
+from usernym.actors.surbs import CounterWindow, SurbStock
+from usernym.protocol import messages as m
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import SURBS_GIVEN_MAX, SURBS_REQUEST, SURBS_TARGET
+from usernym.protocol.packets import reply_packets
+
+EARLY_TELLS_MAX: Final = 32
+"""Tells held until their login's answer is here: twice what a node delivers at once."""
+
+
+class ClientRoute:
+    """One login's route at a time, or none."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.name = ""
+        self.login_id: bytes | None = None
+        self._previous: bytes | None = None
+        self._stock = SurbStock()
+        self._window = CounterWindow()
+        self._early: list[tuple[m.Tell, int]] = []
+
+    def drop(self, previous: bytes | None) -> None:
+        """There is no route; deliveries told to the login `previous` still count."""
+        self.login_id, self._previous = None, previous
+
+    def open(self, name: str, login_id: bytes) -> list[tuple[m.Tell, int]]:
+        """The login holds the route from now on. Returns what the node had told it already, with the frames' sizes."""
+        if self.login_id is not None and self.login_id != login_id:
+            self._previous = self.login_id
+        self.name, self.login_id = name, login_id
+        self._stock, self._window = SurbStock(), CounterWindow()
+        # What the login's two requests brought, less their two answers.
+        self.give(2 * SURBS_REQUEST - 2)
+        early, self._early = self._early, []
+        return early
+
+    def admit(self, tell: m.Tell, size: int, *, logging_in: bool) -> bool:
+        """Whether to take this tell now; False if it is held until the login's answer is here.
+
+        Raises `RemoteProtocolError` for one that was said to another login, or was said before.
+        """
+        if self.login_id is not None and tell.login_id == self.login_id:
+            self.spend(size)
+            if not self._window.is_new(tell.counter):
+                raise RemoteProtocolError(Code.REPLAYED, "told twice")
+            return True
+        if logging_in and tell.login_id != self._previous:
+            # What follows a login often overtakes its answer.
+            if len(self._early) < EARLY_TELLS_MAX:
+                self._early.append((tell, size))
+            return False
+        if tell.login_id != self._previous or not isinstance(tell, m.Deliver):
+            # A delivery proves itself, by its inner signature and its id; the rest was about the old route.
+            raise RemoteProtocolError(Code.NOT_LOGGED_IN, "told to another login")
+        return True
+
+    # -- the node's stock --
+
+    def held(self) -> int:
+        """SURBs that the node should have."""
+        return self._stock.left(self._runtime.now())
+
+    def lacking(self) -> int:
+        """How many the node lacks to the target; none without a route."""
+        return 0 if self.login_id is None else SURBS_TARGET - self.held()
+
+    def give(self, count: int) -> None:
+        """`count` travel to the node."""
+        if self.login_id is not None:
+            self._stock.add(count, self._runtime.now())
+
+    def spend(self, size: int) -> None:
+        """A frame of `size` bytes came over some of them."""
+        if self.login_id is not None:
+            self._stock.take_any(reply_packets(size), self._runtime.now())
+
+    def reconcile(self, stock: int) -> None:
+        """The node says what it holds."""
+        if self.login_id is not None:
+            self._stock.set(min(stock, SURBS_GIVEN_MAX), self._runtime.now())
