@@ -121,10 +121,17 @@ class RawClient:
 
     def exchange(self, data: bytes, request_id: bytes, surbs: int = 2) -> Any:
         """Send raw bytes, and wait for the answer with this id; None if there is none within five seconds."""
+        before = len(self.frames)
         self.throw(data, surbs)
-        self.world.sim.run_for(5)
-        answers = [each for each in self.received() if getattr(each, "request_id", None) == request_id]
-        return answers[-1] if answers else None
+        deadline = self.world.sim.now() + 5
+        while self.world.sim.now() < deadline:
+            for frame in self.frames[before:]:
+                message = decode(frame).message
+                if getattr(message, "request_id", None) == request_id:
+                    return message
+            before = len(self.frames)
+            self.world.sim.step()
+        return None
 
     def ask(self, request: Any, key: SigningKey | None = None) -> Any:
         """Send a request, and wait for its answer."""
