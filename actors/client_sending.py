@@ -35,10 +35,11 @@ IN_FLIGHT_MAX: Final = 16
 """Messages on their way to the node at once: each needs a SURB for its answer."""
 RETRY_S: Final = (10, 30, 60, 300, 900)
 """Pauses before a message is sent again through the node; the last one repeats."""
-DIRECT_RETRY_S: Final = (8, 16, 32, 60, 300)
+DIRECT_RETRY_S: Final = (5, 10, 30, 60, 300)
 """Pauses before a message is sent again directly; the last one repeats."""
-DIRECT_MISSES_MAX: Final = 3
-"""Unacknowledged direct tries after which the way counts as silent: under a minute."""
+DIRECT_MISSES_MAX: Final = 2
+"""Unacknowledged direct tries after which the way counts as silent: 15 seconds, time for Nym to resend lost packets
+several times, and short enough for somebody who waits at a prompt."""
 NEWS_SENT_MAX: Final = 256
 """Direct messages with our newer record that wait for their receipts."""
 RESEALS_MAX: Final = 3
