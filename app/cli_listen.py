@@ -36,11 +36,11 @@ Told = dict[str, Any]
 
 def listen(options: Options, arguments: argparse.Namespace) -> None:
     """`usernym listen`."""
-    tell = say_json if options.json else lambda told: say(_sentence(told))
+    tell = say_json if options.json else lambda told: say(sentence(told))
     with _interruptible(), Session(options, hand_over=False) as session, contextlib.suppress(KeyboardInterrupt):
         client = session.open()
         events = _pumped(client)
-        work.insist(client.go_online, session.deadline)
+        work.insist(client, client.go_online, session.deadline)
         if not options.json:
             note(f"listening as {client.name}; Ctrl-C ends this")
         _listen(client, events, arguments.duration, tell)
@@ -130,7 +130,7 @@ _HANDSHAKES: Final = {
 }
 
 
-def _sentence(told: Told) -> str:
+def sentence(told: Told) -> str:
     """What is told, on a line for a person; nothing in it can steer the terminal."""
     match told["event"]:
         case "message":

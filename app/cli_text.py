@@ -54,8 +54,9 @@ def say(text: str) -> None:
 
 
 def say_json(value: dict[str, Any]) -> None:
-    """One JSON object on a line of its own, in pure ASCII, at once."""
-    print(json.dumps(value, ensure_ascii=True), flush=True)
+    """One JSON object on a line of its own, in printable ASCII, at once."""
+    # DEL is the one control character that JSON lets pass.
+    print(json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f"), flush=True)
 
 
 def note(text: str) -> None:

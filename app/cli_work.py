@@ -194,10 +194,10 @@ def perform(client: Client, command: ClientCommand | NodeCommand, deadline: Dead
                 raise CommandFailed(
                     Exit.USAGE, "settings", "this home belongs to another name; choose another home for this one"
                 )
-            insist(client.register, deadline)
+            insist(client, client.register, deadline)
             return whoami(client)
         case Login():
-            insist(client.go_online, deadline)
+            insist(client, client.go_online, deadline)
             return whoami(client)
         case WhoAmI():
             return whoami(client)
@@ -220,17 +220,34 @@ def perform(client: Client, command: ClientCommand | NodeCommand, deadline: Dead
             raise CommandFailed(Exit.USAGE, "settings", "this home is a client's, not a node's: name another --home")
 
 
-def insist(call: Callable[[float], T], deadline: Deadline) -> T:
+def insist(client: Client, call: Callable[[float], T], deadline: Deadline) -> T:
     """Try until it is answered, or the time is over: the mixnet or the node may still be starting."""
     while True:
         try:
             return call(deadline.left())
         except NodeSilent:
             if deadline.over:
-                raise
+                raise _unanswered(client, deadline) from None
             deadline.pause()
-            if deadline.over:
-                raise
+        except NotReady:
+            raise _unanswered(client, deadline) from None
+
+
+def _unanswered(client: Client, deadline: Deadline) -> CommandFailed:
+    """Nothing came in time; say at which of the two links to look."""
+    mixnet = client.whoami().mixnet
+    if not client.counters()["io"].get("requests_sent"):
+        return CommandFailed(
+            Exit.NO_ANSWER,
+            "no_mixnet",
+            f"within {deadline.timeout:g} s no mixnet client could be used at {mixnet}: is nym-client (or"
+            " `usernym mixnet`) running there, and is no other program connected to it?",
+        )
+    return CommandFailed(
+        Exit.NO_ANSWER,
+        "no_answer",
+        f"no answer from the node within {deadline.timeout:g} s: is it running, on the mixnet of {mixnet}?",
+    )
 
 
 def whoami(client: Client) -> Answer:
@@ -255,12 +272,12 @@ def _contact(client: Client, name: str) -> ContactView | None:
 
 def _look_up(client: Client, name: str, deadline: Deadline) -> ContactView:
     _contact(client, name)
-    return insist(lambda timeout: client.look_up(name, timeout), deadline)
+    return insist(client, lambda timeout: client.look_up(name, timeout), deadline)
 
 
 def _send(client: Client, name: str, text: str, wait: Wait, deadline: Deadline) -> Answer:
     if wait != "queued":
-        insist(client.go_online, deadline)
+        insist(client, client.go_online, deadline)
     if _contact(client, name) is None:
         # First, so that a text is never left waiting for a lookup that nobody follows any more.
         _look_up(client, name, deadline)
@@ -282,7 +299,7 @@ def _handshake(client: Client, name: str, step: Step, direct_only: bool | None, 
     contact = _contact(client, name)
     outcome = "unchanged"
     if step != "status":
-        insist(client.go_online, deadline)
+        insist(client, client.go_online, deadline)
     if step == "accept":
         contact = _await_offer(client, name, deadline)
     elif contact is None:

@@ -211,11 +211,17 @@ def ask(home: Path, request: Answer, timeout: float) -> Answer:
                 connection.connect(address)
             if not _is_same_user(connection):
                 raise NobodyThere("the control socket belongs to another user")
-            connection.sendall(encode(request))
         except OSError:
             raise NobodyThere("no process serves this home") from None
+        try:
+            connection.sendall(encode(request))
+            taken = True
+        except OSError:
+            taken = False  # not as a whole; but whoever turns a caller away may not have waited for what it says
         line = _read_line(connection, timeout + GRACE_S)
     if line is None:
+        if not taken:
+            raise NobodyThere("the process that serves this home is ending")
         raise HolderGone("the process that holds this home went away, or does not answer")
     try:
         answer = json.loads(line)

@@ -54,6 +54,12 @@ class Running:
             self._ended = True
             self._news.notify_all()
 
+    @property
+    def told(self) -> list[Told]:
+        """All that it has told so far."""
+        with self._news:
+            return list(self._told)
+
     def wait_for(self, what: str, wanted: Callable[[Told], bool]) -> Told:
         """The first thing told, from the start on, that is `wanted`. Raises if it does not come in time."""
 

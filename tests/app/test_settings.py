@@ -1,0 +1,189 @@
+"""Settings: three layers in rising order, and no key that is silently not taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from usernym.settings import (
+    ClientSettings,
+    NodeSettings,
+    SettingsError,
+    client_settings,
+    default_home,
+    duration,
+    node_settings,
+)
+
+CARD = "usernym-node:AAAA"
+
+
+def write(home: Path, text: str) -> Path:
+    path = home / "usernym.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("key", "in_file", "in_environment", "as_flag", "values"),
+    [
+        (
+            "mixnet",
+            '"ws://127.0.0.1:1"',
+            "ws://127.0.0.1:2",
+            "ws://127.0.0.1:3",
+            [f"ws://127.0.0.1:{n}" for n in (1, 2, 3)],
+        ),
+        ("timeout", "11", "12s", 13.0, [11.0, 12.0, 13.0]),
+        ("log_level", '"info"', "error", "debug", ["info", "error", "debug"]),
+        ("accept_strangers", "false", "yes", False, [False, True, False]),
+        ("unprotected", "true", "off", True, [True, False, True]),
+        ("node", f'"{CARD}1"', f"{CARD}2", f"{CARD}3", [f"{CARD}{n}" for n in (1, 2, 3)]),
+    ],
+)
+def test_each_layer_overrides_the_one_before(
+    tmp_path: Path, key: str, in_file: str, in_environment: str, as_flag: object, values: list[Any]
+) -> None:
+    write(tmp_path, f"[client]\n{key} = {in_file}\n")
+    environment = {"USERNYM_" + key.upper(): in_environment}
+    flags = {key: as_flag}
+    assert getattr(client_settings(tmp_path, environment={}), key) == values[0]
+    assert getattr(client_settings(tmp_path, environment=environment), key) == values[1]
+    assert getattr(client_settings(tmp_path, environment=environment, flags=flags), key) == values[2]
+    assert getattr(client_settings(tmp_path, environment={}, flags={key: None}), key) == values[0]
+
+
+def test_without_any_layer_the_defaults_hold(tmp_path: Path) -> None:
+    assert client_settings(tmp_path, environment={}) == ClientSettings()
+    assert node_settings(tmp_path, environment={}) == NodeSettings()
+
+
+def test_a_section_overrides_the_top_and_sections_do_not_mix(tmp_path: Path) -> None:
+    write(
+        tmp_path, 'timeout = 5\n[node]\nmixnet = "ws://n"\nwork_bits = 20\n[client]\nmixnet = "ws://c"\ntimeout = 7\n'
+    )
+    assert node_settings(tmp_path, environment={}) == NodeSettings(mixnet="ws://n", work_bits=20, timeout=5.0)
+    assert client_settings(tmp_path, environment={}) == ClientSettings(mixnet="ws://c", timeout=7.0)
+
+
+def test_what_a_node_remembers_is_the_weakest_layer(tmp_path: Path) -> None:
+    remembered = {"mixnet": "ws://old"}
+    assert node_settings(tmp_path, environment={}, remembered=remembered).mixnet == "ws://old"
+    write(tmp_path, '[node]\nmixnet = "ws://new"\n')
+    assert node_settings(tmp_path, environment={}, remembered=remembered).mixnet == "ws://new"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('mixnets = "ws://x"', "mixnets"),
+        ('mixnet = "ws://x"', "mixnet"),
+        ("[client]\nwork_bits = 20", "client.work_bits"),
+        ("[node]\nacept_strangers = true", "node.acept_strangers"),
+        ("[clients]\ntimeout = 3", "clients"),
+    ],
+)
+def test_an_unknown_key_is_an_error_that_names_it_and_the_file(tmp_path: Path, text: str, key: str) -> None:
+    path = write(tmp_path, text)
+    for read in (client_settings, node_settings):
+        with pytest.raises(SettingsError) as error:
+            read(tmp_path, environment={})
+        assert repr(key) in str(error.value)
+        assert str(path) in str(error.value)
+
+
+def test_an_unknown_variable_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="USERNYM_MIXNETT"):
+        client_settings(tmp_path, environment={"USERNYM_MIXNETT": "ws://x"})
+
+
+def test_variables_of_the_other_kind_are_left_alone(tmp_path: Path) -> None:
+    environment = {"USERNYM_WORK_BITS": "20", "USERNYM_PASSPHRASE": "x", "USERNYM_HOME": "y"}
+    assert client_settings(tmp_path, environment=environment) == ClientSettings()
+    assert node_settings(tmp_path, environment=environment).work_bits == 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "timeout = true",
+        'timeout = "soon"',
+        "timeout = 0",
+        "timeout = nan",
+        'log_level = "loud"',
+        "[client]\nmixnet = 5",
+        '[client]\nmixnet = "  "',
+        '[client]\naccept_strangers = "perhaps"',
+        "[node]\nwork_bits = 27",
+        "[node]\nwork_bits = 3",
+        "client = 5",
+        "this is not TOML",
+        "x = 1\n" * 20_000,
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_the_file(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(SettingsError) as error:
+        client_settings(tmp_path, environment={})
+    assert str(path) in str(error.value)
+
+
+def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.toml"
+    with pytest.raises(SettingsError, match=r"missing\.toml"):
+        client_settings(tmp_path, missing, environment={})
+    with pytest.raises(SettingsError, match=r"missing\.toml"):
+        client_settings(tmp_path, environment={"USERNYM_CONFIG": str(missing)})
+
+
+def test_a_named_file_is_read_instead_of_the_homes(tmp_path: Path) -> None:
+    write(tmp_path, "timeout = 1")
+    other = tmp_path / "other.toml"
+    other.write_text("timeout = 2")
+    assert client_settings(tmp_path, other, environment={}).timeout == 2.0
+
+
+def test_a_cards_file_is_sought_beside_the_settings_that_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (tmp_path / "node.card").write_text(f"{CARD}\n")
+    write(tmp_path, '[client]\nnode = "node.card"\n')
+    assert client_settings(tmp_path, environment={}).node == CARD
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n"])
+def test_a_card_that_is_not_there_is_said_to_be_missing(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "node.card"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"node\.card"):
+        client_settings(tmp_path, environment={}, flags={"node": str(path)})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("10", 10), ("10s", 10), ("1.5m", 90), ("2h", 7200), ("250ms", 0.25), ("1d", 86_400), (7, 7)]
+)
+def test_durations(text: object, seconds: float) -> None:
+    assert duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "s", "-1s", "1e3", "10 years", "0", "inf", "nan", "400d", "1s\n2s", None, True, []]
+)
+def test_what_is_no_duration(text: object) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        duration(text)
+
+
+def test_default_homes_differ_by_kind_and_follow_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert default_home("client", {}) == Path("/home/someone/.local/share/usernym")
+    assert default_home("node", {}) == Path("/home/someone/.local/share/usernym-node")
+    assert default_home("client", {"XDG_DATA_HOME": "/data"}) == Path("/data/usernym")
+    assert default_home("client", {"XDG_DATA_HOME": "relative"}) == Path("/home/someone/.local/share/usernym")
+    assert default_home("node", {"USERNYM_HOME": "/h", "XDG_DATA_HOME": "/data"}) == Path("/h")
