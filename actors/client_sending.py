@@ -35,6 +35,8 @@ IN_FLIGHT_MAX: Final = 16
 """Messages on their way to the node at once: each needs a SURB for its answer."""
 RETRY_S: Final = (10, 30, 60, 300, 900)
 """Pauses before a message is sent again through the node; the last one repeats."""
+DIRECT_AGAIN_S: Final = 3600
+"""A silent direct way is tried again after this long: if both sides went silent, nobody else would."""
 DIRECT_RETRY_S: Final = (5, 10, 30, 60, 300)
 """Pauses before a message is sent again directly; the last one repeats."""
 DIRECT_MISSES_MAX: Final = 2
@@ -98,7 +100,7 @@ class Sending:
             row, message = self._store.outbox_row(message_id), self._store.message(name, message_id)
             if contact is None or row is None or message is None:
                 self._store.remove_outgoing(message_id)
-            elif _goes_direct(contact):
+            elif _goes_direct(contact, now):
                 self._send_direct(contact, message, row, now)
             elif self.online and len(self._in_flight) < IN_FLIGHT_MAX:
                 self._send_forward(contact, message, row)
@@ -226,7 +228,7 @@ class Sending:
     def _send_direct(self, contact: Contact, message: Message, row: OutboxRow, now: int) -> None:
         if contact.peer_address is None:
             return
-        if row.attempts >= DIRECT_MISSES_MAX and contact.direct_silent_since is None:
+        if row.attempts >= DIRECT_MISSES_MAX and not _is_silent(contact, now):
             self._note_silence(contact, silent=True)
             if contact.fallback is Fallback.NODE:
                 self._store.postpone(message.message_id, 0, now)
@@ -262,7 +264,8 @@ class Sending:
     def _note_silence(self, contact: Contact, *, silent: bool) -> None:
         since = self._context.runtime.unix_s() if silent else None
         self._store.set_direct_silent(contact.name, since)
-        self._context.on_event(DirectSilent(contact.name, silent, contact.fallback is Fallback.NODE))
+        if silent != (contact.direct_silent_since is not None):
+            self._context.on_event(DirectSilent(contact.name, silent, contact.fallback is Fallback.NODE))
 
     def heard_directly(self, contact: Contact) -> None:
         """Something verified came directly: the way works."""
@@ -317,9 +320,14 @@ class Sending:
                 self._reseals.pop(message.message_id, None)
 
 
-def _goes_direct(contact: Contact) -> bool:
+def _is_silent(contact: Contact, now: int) -> bool:
+    since = contact.direct_silent_since
+    return since is not None and abs(now - since) < DIRECT_AGAIN_S
+
+
+def _goes_direct(contact: Contact, now: int) -> bool:
     active = contact.direct is Direct.ACTIVE and contact.peer_address is not None
-    return active and (contact.direct_silent_since is None or contact.fallback is Fallback.DIRECT_ONLY)
+    return active and (contact.fallback is Fallback.DIRECT_ONLY or not _is_silent(contact, now))
 
 
 def payload_of(message: Message, record: KeyRecord | None) -> p.Payload:

@@ -13,7 +13,8 @@ import pytest
 from hostile import HostileWorld, RawClient, Wiretap, message_of, total
 from world import World
 
-from usernym.actors.events import DeliveryState, MessageArrived, NodeCaught
+from usernym.actors.client_sending import DIRECT_AGAIN_S
+from usernym.actors.events import DeliveryState, DirectSilent, MessageArrived, NodeCaught, Route
 from usernym.actors.registration_node import REGISTRATIONS_PER_BIT, SWEEP_S
 from usernym.mixnet.emulator_state import Faults
 from usernym.protocol import messages as m
@@ -198,4 +199,30 @@ def test_a_message_that_waits_for_the_node_holds_up_no_direct_one() -> None:
     world.mixnet.online(world.node.client_number)
     carol = world.clients["carol"]
     world.sim.run_until(lambda: len(carol.texts()) == 40, 3600)
+    world.check()
+
+
+def test_a_direct_way_that_both_gave_up_comes_back() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    alice.offer("bob")
+    world.settle(10)
+    bob.accept("alice")
+    world.settle(60)
+    world.mixnet.faults = Faults(silent_loss=1.0)
+    texts = [alice.send("bob", "one"), bob.send("alice", "two")]
+    world.settle(300)
+    world.mixnet.faults = Faults()
+    for client, message_id in zip((alice, bob), texts, strict=True):
+        assert [event.silent for event in client.of_kind(DirectSilent)] == [True]
+        client.wait_for_state(message_id, DeliveryState.DELIVERED, 900)
+    assert bob.of_kind(MessageArrived)[-1].route is Route.NODE
+    world.sim.run_for(DIRECT_AGAIN_S)
+    alice.send_and_wait("bob", "again")
+    assert bob.of_kind(MessageArrived)[-1].route is Route.DIRECT
+    bob.send_and_wait("alice", "again, too")
+    assert alice.of_kind(MessageArrived)[-1].route is Route.DIRECT
+    for client in (alice, bob):
+        assert [event.silent for event in client.of_kind(DirectSilent)] == [True, False]
     world.check()
