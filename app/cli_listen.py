@@ -9,7 +9,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from usernym import cli_work as work
 from usernym.actors.events import (
@@ -31,53 +32,75 @@ from usernym.views import MessageView
 
 UNREAD_MAX: Final = 500
 """Texts read from the store at a time."""
+QUIET_S: Final = 2.0
+"""After so long without an event, what the store has unshown is looked for: no event of it is still to come."""
 Told = dict[str, Any]
 
 
 def listen(options: Options, arguments: argparse.Namespace) -> None:
     """`usernym listen`."""
     tell = say_json if options.json else lambda told: say(sentence(told))
-    with _interruptible(), Session(options, hand_over=False) as session, contextlib.suppress(KeyboardInterrupt):
+    with (
+        Interruptions() as interruptions,
+        Session(options, hand_over=False) as session,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         client = session.open()
         events = _pumped(client)
         work.insist(client, client.go_online, session.deadline)
         if not options.json:
             note(f"listening as {client.name}; Ctrl-C ends this")
-        _listen(client, events, arguments.duration, tell)
+        _listen(client, events, arguments.duration, _Teller(client, tell, interruptions))
 
 
-def _listen(
-    client: Client, events: queue.SimpleQueue[Event | None], duration: float | None, tell: Callable[[Told], None]
-) -> None:
-    end = None if duration is None else time.monotonic() + duration
-    arrivals: dict[tuple[str, str], MessageArrived] = {}
-    _tell_unread(client, arrivals, tell)
-    while True:
+def _listen(client: Client, events: queue.SimpleQueue[Event | None], duration: float | None, teller: _Teller) -> None:
+    end = time.monotonic() + duration if duration is not None else float("inf")
+    teller.tell_unread()
+    while (left := end - time.monotonic()) > 0:
         try:
-            event = events.get(timeout=None if end is None else max(0.0, end - time.monotonic()))
+            event = events.get(timeout=min(left, QUIET_S))
         except queue.Empty:
-            return
+            teller.tell_unread()
+            continue
         if event is None:
             client.whoami()  # raises what ended the client, if it was not closed
             return
         if isinstance(event, MessageArrived):
-            arrivals[event.sender, event.message_id.hex()] = event
-            _tell_unread(client, arrivals, tell)
+            teller.tell_arrived(event)
         else:
-            tell(told_of(event))
+            teller.tell(told_of(event))
 
 
-def _tell_unread(client: Client, arrivals: dict[tuple[str, str], MessageArrived], tell: Callable[[Told], None]) -> None:
-    """Show what the store says was not shown. It, and not the event, is what makes sure that nothing is shown twice."""
-    while unread := client.unread(UNREAD_MAX):
-        states = {contact.name: contact.state for contact in client.contacts()}
-        for sender, view in unread:
-            tell(_told_message(sender, view, arrivals.pop((sender, view.message_id), None), states.get(sender)))
-            client.mark_read([view])
-    arrivals.clear()
+class _Teller:
+    """Tells events; and texts from the store, which makes sure that none is told twice, and none forgotten."""
+
+    def __init__(self, client: Client, tell: Callable[[Told], None], interruptions: Interruptions) -> None:
+        self._client = client
+        self.tell = tell
+        self._interruptions = interruptions
+
+    def tell_arrived(self, event: MessageArrived) -> None:
+        """Tell what just came, unless it was told already."""
+        wanted = (event.sender, event.message_id.hex())
+        for sender, view in self._client.unread(UNREAD_MAX):
+            if (sender, view.message_id) == wanted:
+                self._tell(sender, view, event.missing, event.is_request)
+                return
+
+    def tell_unread(self) -> None:
+        """Tell all that was not told: what came before this began, or whose event was dropped in a flood."""
+        while unread := self._client.unread(UNREAD_MAX):
+            states = {contact.name: contact.state for contact in self._client.contacts()}
+            for sender, view in unread:
+                self._tell(sender, view, None, states.get(sender) == "pending")
+
+    def _tell(self, sender: str, view: MessageView, missing: int | None, is_request: bool) -> None:
+        with self._interruptions.whole():
+            self.tell(_told_message(sender, view, missing, is_request))
+            self._client.mark_read([view])
 
 
-def _told_message(sender: str, view: MessageView, arrival: MessageArrived | None, state: str | None) -> Told:
+def _told_message(sender: str, view: MessageView, missing: int | None, is_request: bool) -> Told:
     return {
         "event": "message",
         "from": sender,
@@ -85,10 +108,9 @@ def _told_message(sender: str, view: MessageView, arrival: MessageArrived | None
         "id": view.message_id,
         "sent_at": view.sent_at,
         "counter": view.counter,
-        # Only known of what came while somebody listened.
-        "missing": None if arrival is None else arrival.missing,
+        "missing": missing,  # None if nobody listened when it came
         "route": str(view.route),
-        "request": state == "pending",
+        "request": is_request,
     }
 
 
@@ -185,15 +207,39 @@ def _pump(source: Generator[Event, None, None], events: queue.SimpleQueue[Event 
     events.put(None)
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGTERM end this as Ctrl-C does: in order, with the home let go."""
+class Interruptions:
+    """SIGINT and SIGTERM as `KeyboardInterrupt`; a first one waits while something must not be torn apart."""
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    def __init__(self) -> None:
+        self._whole = False
+        self._pending = False
+        self._before: dict[signal.Signals, Any] = {}
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    def _interrupt(self, *_: object) -> None:
+        if self._whole and not self._pending:
+            self._pending = True
+        else:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """What is done here is done as a whole (but a second signal tears it: it may hang)."""
+        self._whole = True
+        try:
+            yield
+        finally:
+            self._whole = False
+        if self._pending:
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job ignores SIGINT
+                self._before[number] = signal.signal(number, self._interrupt)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, action in self._before.items():
+            signal.signal(number, action)
