@@ -27,7 +27,7 @@ from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import ID_BYTES, PACKETS_MAX, TOKEN_BYTES
 from usernym.protocol.records import KeyRecord, decode_record
 from usernym.protocol.sealing import seal
-from usernym.storage.client import Contact, Direct, Fallback, Message, MessageState, OutboxRow, StoredRoute
+from usernym.storage.client import Contact, ContactState, Direct, Fallback, Message, MessageState, OutboxRow, StoredRoute
 
 LOOKED_AT_MAX: Final = 10_000
 """Messages due that are looked at together; far above what a person writes while there is no route."""
@@ -45,7 +45,8 @@ several times, and short enough for somebody who waits at a prompt."""
 NEWS_SENT_MAX: Final = 256
 """Direct messages with our newer record that wait for their receipts."""
 RESEALS_MAX: Final = 3
-"""How often one message is sealed anew because its recipient could not open it."""
+"""How often one message is sealed anew, because its recipient could not open it or the node calls its key stale: a
+node that calls every key stale must not keep a client busy for ever."""
 
 _RETRY_LATER: Final = frozenset({Code.BUSY, Code.MAILBOX_FULL, Code.SENDER_SHARE_FULL, Code.NOT_REGISTERED})
 _LOOK_UP_AGAIN: Final = frozenset({Code.STALE_KEY, Code.UNKNOWN_KEY})
@@ -85,6 +86,9 @@ class Sending:
         message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)
         with self._store.transaction():
             self._store.add_outgoing(contact.name, message_id, int(kind), body, token, runtime.unix_s())
+            if contact.state is ContactState.PENDING:
+                # Whoever answers a stranger wants to hear from them.
+                self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
         self.flush()
         return message_id
 
@@ -195,7 +199,7 @@ class Sending:
 
     def seal_again(self, message: Message, code: Code) -> None:
         """The key was not the recipient's current one: look it up, and seal to what comes."""
-        if self._reseals[message.message_id] >= RESEALS_MAX and code is not Code.STALE_KEY:
+        if self._reseals[message.message_id] >= RESEALS_MAX:
             self.settle(message, DeliveryState.REFUSED, code)
             return
         self._reseals[message.message_id] += 1

@@ -6,6 +6,7 @@ docs/protocol.md, "Safety numbers".
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from usernym.protocol.signing import Context, labelled, prefixed
@@ -16,6 +17,7 @@ _GROUPS: Final = 6
 _GROUP_DIGITS: Final = 5
 
 
+@lru_cache(maxsize=1024)
 def fingerprint(node: bytes, name: str, identity_key: bytes) -> str:
     """Thirty digits for one user's identity at one node."""
     content = labelled(Context.SAFETY, node, prefixed(name), identity_key)

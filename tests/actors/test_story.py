@@ -75,3 +75,16 @@ def test_what_waited_comes_with_the_login_whichever_overtakes_the_other(seed: in
     world.settle(3)
     assert bob.texts() == ["for later"]
     world.check()
+
+
+def test_answering_a_stranger_accepts_them() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob", accept_strangers=False)
+    first = alice.send_and_wait("bob", "may I?", DeliveryState.ACCEPTED)
+    world.settle(60)
+    assert bob.of_kind(MessageArrived)[0].is_request
+    assert alice.states(first) == [DeliveryState.ACCEPTED], "a stranger learns no more"
+    bob.send_and_wait("alice", "you may")
+    alice.send_and_wait("bob", "thank you")
+    assert not bob.of_kind(MessageArrived)[-1].is_request
+    world.check()
