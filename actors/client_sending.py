@@ -27,7 +27,16 @@ from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import ID_BYTES, PACKETS_MAX, TOKEN_BYTES
 from usernym.protocol.records import KeyRecord, decode_record
 from usernym.protocol.sealing import seal
-from usernym.storage.client import Contact, ContactState, Direct, Fallback, Message, MessageState, OutboxRow, StoredRoute
+from usernym.storage.client import (
+    Contact,
+    ContactState,
+    Direct,
+    Fallback,
+    Message,
+    MessageState,
+    OutboxRow,
+    StoredRoute,
+)
 
 LOOKED_AT_MAX: Final = 10_000
 """Messages due that are looked at together; far above what a person writes while there is no route."""
