@@ -1,0 +1,112 @@
+"""The handles for embedding, on threads: a real node and two real clients in one process, with stores on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import usernym
+from usernym.mixnet.emulator import Emulator
+from usernym.mixnet.inprocess import InProcessMixnet, ThreadTimers
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture
+def mixnet() -> Iterator[InProcessMixnet]:
+    timers = ThreadTimers()
+    yield InProcessMixnet(Emulator(random.Random(1)), timers)
+    timers.close()
+
+
+@pytest.fixture
+def node(tmp_path: Path, mixnet: InProcessMixnet) -> Iterator[usernym.Node]:
+    with usernym.Node(tmp_path / "node", mixnet=mixnet.transport()) as node:
+        yield node
+
+
+def client(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node, name: str) -> usernym.Client:
+    return usernym.Client(
+        tmp_path / name, name=name, node=node.card(PATIENCE_S), mixnet=mixnet.transport(), unprotected=True
+    )
+
+
+def test_two_clients_on_threads(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:
+    with client(tmp_path, mixnet, node, "alice") as alice, client(tmp_path, mixnet, node, "bob") as bob:
+        assert alice.recovery_words is not None
+        assert len(alice.recovery_words.split()) == 12
+        for user in (alice, bob):
+            user.register(PATIENCE_S)
+            user.go_online(PATIENCE_S)
+        events = bob.events(PATIENCE_S)
+        sent = alice.send("bob", "hi", wait="delivered", timeout=PATIENCE_S)
+        assert sent.state is usernym.DeliveryState.DELIVERED
+        arrived = next(event for event in events if isinstance(event, usernym.MessageArrived))
+        assert (arrived.sender, arrived.text) == ("alice", "hi")
+        assert [text.text for text in bob.conversation("alice")] == ["hi"]
+        assert [(name, text.text) for name, text in bob.unread()] == [("alice", "hi")]
+        bob.mark_read(text for _, text in bob.unread())
+        assert bob.unread() == []
+        assert alice.contact("bob").safety_number == bob.contact("alice").safety_number
+        with pytest.raises(usernym.NodeRefused) as refusal:
+            alice.look_up("nobody_here", PATIENCE_S)
+        assert refusal.value.code is usernym.Code.NO_SUCH_USER
+        status = node.status()
+        assert (status.accounts, status.mixnet_up) == (2, True)
+
+
+def test_a_closed_client_says_so(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:
+    with client(tmp_path, mixnet, node, "alice") as alice:
+        events = alice.events()
+    assert list(events) == []
+    with pytest.raises(usernym.GraphFailed):
+        alice.register()
+
+
+def test_a_home_is_one_persons_at_one_node(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:
+    with client(tmp_path, mixnet, node, "alice"):
+        pass
+    with pytest.raises(usernym.SettingsError, match="another name"):
+        usernym.Client(tmp_path / "alice", name="carol", mixnet=mixnet.transport(), unprotected=True)
+    with pytest.raises(usernym.SettingsError, match="needs a name"):
+        usernym.Client(tmp_path / "new", mixnet=mixnet.transport(), unprotected=True)
+
+
+def test_the_same_for_asyncio(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:
+    card = node.card(PATIENCE_S)
+
+    async def story() -> list[str]:
+        def settings(name: str) -> dict[str, object]:
+            return {"name": name, "node": card, "mixnet": mixnet.transport(), "unprotected": True}
+
+        async with (
+            usernym.AsyncClient(tmp_path / "alice", **settings("alice")) as alice,
+            usernym.AsyncClient(tmp_path / "bob", **settings("bob")) as bob,
+        ):
+            await asyncio.gather(alice.register(PATIENCE_S), bob.register(PATIENCE_S))
+            await asyncio.gather(alice.go_online(PATIENCE_S), bob.go_online(PATIENCE_S))
+            events = bob.events()
+            await alice.send("bob", "from a coroutine", timeout=PATIENCE_S)
+            async for event in events:
+                if isinstance(event, usernym.MessageArrived):
+                    return [event.text, *[view.text for view in await bob.conversation("alice")]]
+        return []
+
+    assert asyncio.run(story()) == ["from a coroutine", "from a coroutine"]
+
+
+def test_a_node_keeps_its_identity_and_its_users(tmp_path: Path, mixnet: InProcessMixnet) -> None:
+    transport = mixnet.transport()
+    address = transport.address
+    with usernym.Node(tmp_path / "node", mixnet=transport) as node:
+        card = node.card(PATIENCE_S)
+        with client(tmp_path, mixnet, node, "alice") as alice:
+            alice.register(PATIENCE_S)
+    with usernym.Node(tmp_path / "node", mixnet=mixnet.transport(address)) as node:
+        assert node.card(PATIENCE_S) == card
+        with client(tmp_path, mixnet, node, "bob") as bob:
+            assert bob.look_up("alice", PATIENCE_S).trust == "confirmed by the node"
