@@ -9,7 +9,7 @@ from typing import Any, Final
 from usernym.actors.messages import Failure, HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
 from usernym.control import HolderBusy, HolderGone
 from usernym.mixnet.transport import MixnetError
-from usernym.node import NotReady
+from usernym.node import GraphFailed, NotReady
 from usernym.protocol.errors import Code, ProtocolError, RemoteProtocolError
 from usernym.settings import SettingsError
 from usernym.storage.errors import (
@@ -167,6 +167,10 @@ def _unanswered(error: BaseException) -> CommandFailed | None:
 
 
 def _bug(error: BaseException) -> CommandFailed:
+    if isinstance(error, GraphFailed):
+        # "the node can't go on: <actor>: <why>"; why is in the log, and may name what nobody should read here.
+        text = ":".join(str(error).split(":")[:2])
+        return CommandFailed(Exit.INTERNAL, "stopped", f"{text}: the log says why")
     # The text of an exception that nobody expected may hold anything: only its kind is shown.
     kind = error.code.name.lower() if isinstance(error, ProtocolError) else type(error).__name__
     return CommandFailed(

@@ -71,6 +71,21 @@ def test_the_session_of_the_readme_as_it_stands(tmp_path: Path, free_ports: int)
     assert not (tmp_path / ".local").exists()
 
 
+def commands(shell: str) -> list[str]:
+    """The commands in a piece of shell, without what is around them."""
+    lines = [line.partition("#")[0].partition(">")[0].strip(" &") for line in shell.splitlines()]
+    return [" ".join(line.split()) for line in lines if line.startswith("usernym ")]
+
+
+def test_that_session_is_the_one_in_the_readme() -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    (block,) = [block for block in readme.split("```") if "usernym --home b listen" in block]
+    played = commands(SESSION.format(port=1977, alice=1978, bob=1979))
+    assert len(played) == 10
+    assert commands(block) == played[:-1]
+    assert f"Bob: {played[-1]}" in block
+
+
 def message(text: str) -> Any:
     return lambda told: told.get("event") == "message" and told["text"] == text
 
