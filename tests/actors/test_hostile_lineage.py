@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hostile import HostileWorld, RawClient, Wiretap, message_of, total
 from world import World
@@ -19,6 +20,7 @@ from usernym.actors.registration_node import REGISTRATIONS_PER_BIT, SWEEP_S
 from usernym.mixnet.emulator_state import Faults
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
+from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S, MAILBOX_S
 from usernym.protocol.safety import safety_number
 
@@ -226,3 +228,31 @@ def test_a_direct_way_that_both_gave_up_comes_back() -> None:
     for client in (alice, bob):
         assert [event.silent for event in client.of_kind(DirectSilent)] == [True, False]
     world.check()
+
+
+def test_a_login_that_is_replayed_at_once_moves_no_route() -> None:
+    world = World()
+    tap = Wiretap(world)
+    alice, bob = world.client("alice"), world.client("bob")
+    bob.look_up("alice")
+    thief = RawClient(world, "alice")
+    thief.key = alice.me.key
+    forwarding: Any = next(actor for actor in world.node.graph.actors if actor.name == "forwarding")
+    before = vars_of(forwarding._routes.get("alice"))
+    frame = tap.of(alice.client_number, m.LoginProof)[-1]
+    answer = thief.exchange(frame, message_of(frame).request_id)
+    assert isinstance(answer, m.LoggedIn), "the same answer as before"
+    assert answer.login_id == alice.store.login_id()
+    another = msgspec.structs.replace(message_of(frame), request_id=thief.new_id())
+    refused = thief.ask(another)
+    assert isinstance(refused, m.Refused)
+    assert refused.code == Code.CHALLENGE_USED, "not even with the victim's own signature"
+    assert vars_of(forwarding._routes.get("alice")) == before
+    bob.send("alice", "to alice")
+    world.sim.run_until(lambda: alice.texts() == ["to alice"], 3)
+    assert not thief.received(m.Deliver)
+    world.check()
+
+
+def vars_of(route: Any) -> tuple[bytes, bytes, int]:
+    return route.tag, route.login_id, route.counter
