@@ -246,3 +246,31 @@ def test_any_frame_of_any_kind_from_nobody_is_survived(kind: type[Any], data: st
     assert not alice.of_kind(MessageArrived)
     assert not alice.of_kind(NodeCaught)
     world.check()
+
+
+def test_a_direct_message_altered_in_any_field_is_not_taken_and_replayed_is_shown_once() -> None:
+    scene = Scene()
+    world, alice, bob = scene.world, scene.alice, scene.bob
+    alice.offer("bob")
+    world.settle(10)
+    bob.accept("alice")
+    world.settle(30)
+    scene.tap.cut.add(bob.client_number)
+    bob.send("alice", "for your eyes")
+    world.settle(1)
+    frame = scene.tap.of(bob.client_number, m.Direct)[-1]
+    assert alice.address is not None
+    state, counted = SimState(alice), refusals(alice.counters())
+    attacks = [flipped(frame, at) for at in positions(frame)]
+    for attack in attacks:
+        scene.attacker.throw(attack, 0, alice.address)
+    world.sim.run_for(3)
+    assert SimState(alice) == state
+    assert refusals(alice.counters()) - counted == len(attacks)
+    for _ in range(3):
+        scene.attacker.throw(frame, 0, alice.address)
+    world.sim.run_for(3)
+    scene.tap.cut.clear()
+    world.settle(60)
+    assert alice.texts("bob").count("for your eyes") == 1, "shown once, whoever carried it"
+    world.check()
