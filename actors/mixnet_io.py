@@ -65,6 +65,8 @@ IN_FLIGHT_MAX: Final = 256
 ATTEMPTS_S: Final = (5.0, 10.0, 20.0)
 """How long an unanswered request waits before it is sent again, and at last given up. Nym itself resends a lost packet
 after 0.3 to 1.7 s, so five seconds mean that an answer is lost for good."""
+FORWARD_ATTEMPTS_S: Final = (6.0,)
+"""A message is sent again by its outbox; without an answer the route is in doubt, and that is worth knowing soon."""
 HEARD_EVERY_S: Final = 5.0
 """`NodeHeard` at most this often."""
 
@@ -90,6 +92,11 @@ class _Waiting:
     reply_to: Tellable[AnswerArrived | RequestFailed]
     attempts: int
     next_at: float
+
+    @property
+    def pauses_s(self) -> tuple[float, ...]:
+        """How long to wait for an answer, try by try."""
+        return FORWARD_ATTEMPTS_S if isinstance(self.request, m.Forward) else ATTEMPTS_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +296,8 @@ class MixnetIO(Actor[IoNode | IoClient]):
         if len(self._waiting) >= IN_FLIGHT_MAX:
             message.reply_to.tell(RequestFailed(message.request, Failure.TOO_MANY))
             return
-        waiting = _Waiting(message.request, message.reply_to, 0, self._runtime.now() + ATTEMPTS_S[0])
+        waiting = _Waiting(message.request, message.reply_to, 0, 0.0)
+        waiting.next_at = self._runtime.now() + waiting.pauses_s[0]
         self._waiting[message.request.request_id] = waiting
         self._send_request(waiting)
         self._set_tick()
@@ -330,12 +338,12 @@ class MixnetIO(Actor[IoNode | IoClient]):
             if waiting.next_at > now:
                 continue
             waiting.attempts += 1
-            if waiting.attempts == len(ATTEMPTS_S):
+            if waiting.attempts == len(waiting.pauses_s):
                 del self._waiting[request_id]
                 failure = Failure.NO_ANSWER if self._up else Failure.NO_MIXNET
                 waiting.reply_to.tell(RequestFailed(waiting.request, failure))
             else:
-                waiting.next_at = now + ATTEMPTS_S[waiting.attempts]
+                waiting.next_at = now + waiting.pauses_s[waiting.attempts]
                 self._send_request(waiting)
         self._set_tick()
 
