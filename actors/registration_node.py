@@ -23,6 +23,7 @@ from usernym.actors.messages import (
     SendReply,
     Tick,
 )
+from usernym.actors.node_mail import NoticeKind
 from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard, decode_card, make_card
@@ -36,6 +37,7 @@ from usernym.protocol.limits import (
     ID_BYTES,
     MINUTE_S,
     NAME_HELD_S,
+    NOTICE_S,
     SEEN_S,
     SURBS_REQUEST,
     WORK_BITS_MAX,
@@ -59,7 +61,7 @@ from usernym.protocol.records import (
 )
 from usernym.protocol.signing import Context, SigningKey, digest
 from usernym.protocol.wire import pack
-from usernym.storage.node import Account, NodeStore, Registration
+from usernym.storage.node import Account, NewNotice, NodeStore, Registration
 
 SWEEP_S: Final = 5 * MINUTE_S
 SWEEP_ROWS: Final = 10_000
@@ -343,10 +345,19 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             known = self._store.remember(done, held_until.to_bytes(4, "big"), now + SEEN_S)
             if known is not None:
                 return m.Deleted(request.request_id, int.from_bytes(known, "big"))
+            self._give_up_mail(account.name, now)
             self._store.delete_account(account.name, held_until)
         self._forwarding.tell(IdentityReplaced(account.name, None))
         self.counts["deleted"] += 1
         return m.Deleted(request.request_id, held_until)
+
+    def _give_up_mail(self, name: str, now: int) -> None:
+        """What waits for a name that is deleted now will never be fetched: its senders are told so."""
+        last = 0
+        while rows := self._store.waiting(name, SWEEP_ROWS, last):
+            last = rows[-1].id
+            expired = [NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in rows]
+            self._store.add_notices(expired, now, now + NOTICE_S)
 
     # -- the card --
 

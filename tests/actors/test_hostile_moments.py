@@ -188,3 +188,17 @@ def test_a_message_whose_packets_were_often_lost_is_still_sealed_again() -> None
     del node.lies[m.Forward]
     alice.wait_for_state(message_id, DeliveryState.ACCEPTED, 1800)
     world.check()
+
+
+def test_senders_are_told_when_a_recipient_deletes_the_account_before_reading() -> None:
+    world, alice, bob = met()
+    world.mixnet.offline(bob.client_number)
+    message_id = alice.send_and_wait("bob", "too late", DeliveryState.ACCEPTED)
+    second = RawClient(world, "bob")
+    second.key = bob.me.key
+    assert isinstance(second.ask(m.Delete(second.new_id(), 2, "bob", world.sim.unix_s())), m.Deleted)
+    alice.wait_for_state(message_id, DeliveryState.EXPIRED)
+    late = alice.send("bob", "nobody there")
+    alice.wait_for_state(late, DeliveryState.REFUSED)
+    assert world.node.store.waiting_count("bob") == 0
+    world.check()
