@@ -1,0 +1,230 @@
+"""What every actor stands on: contained failures, the simulation's repeatability, the account of SURBs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire, Ref
+from usernym.actors.runtime import Runtime, ThreadRuntime
+from usernym.actors.simulation import Simulation, SimulationStuck
+from usernym.actors.surbs import CounterWindow, SurbStock, surbs_that_fit
+from usernym.mixnet.inprocess import ThreadTimers
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import SURB_S
+from usernym.protocol.packets import anonymous_packets
+from usernym.storage.errors import StoreFull
+
+
+@dataclass(frozen=True)
+class Note:
+    """Write this down."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Fail:
+    """Fail like this."""
+
+    error: Exception
+
+
+class Clerk(Actor["Note | Fail | Inquire"]):
+    """Writes notes down; keeps them through a bug only if they were stored."""
+
+    name = "clerk"
+
+    def __init__(self, runtime: Runtime, failed: list[str], stored: list[str]) -> None:
+        super().__init__(runtime, lambda actor, error: failed.append(f"{actor}: {error}"))
+        self.stored = stored
+        self.in_memory: list[str] = []
+        self.released = 0
+
+    def acquire(self) -> None:
+        self.in_memory = []
+
+    def release(self) -> None:
+        self.released += 1
+
+    def receive(self, message: Note | Fail | Inquire) -> None:
+        match message:
+            case Note(text):
+                self.in_memory.append(text)
+                self.stored.append(text)
+            case Fail(error):
+                raise error
+            case _:
+                super().receive(message)
+
+
+def clerk_in(sim: Simulation) -> tuple[Clerk, Ref[Note | Fail | Inquire], list[str]]:
+    failed: list[str] = []
+    clerk = Clerk(sim, failed, [])
+    ref: Ref[Note | Fail | Inquire] = Ref()
+    ref.bind(clerk)
+    clerk.begin()
+    return clerk, ref, failed
+
+
+def run_dry(sim: Simulation) -> None:
+    while sim.step():
+        pass
+
+
+def test_a_peers_error_is_counted_and_changes_nothing() -> None:
+    sim = Simulation(0)
+    clerk, ref, failed = clerk_in(sim)
+    ref.tell(Note("before"))
+    ref.tell(Fail(RemoteProtocolError(Code.MALFORMED)))
+    ref.tell(Note("after"))
+    run_dry(sim)
+    assert clerk.in_memory == ["before", "after"]
+    assert clerk.counts == {"refused_malformed": 1}
+    assert failed == []
+
+
+def test_a_full_disk_is_no_bug() -> None:
+    sim = Simulation(0)
+    clerk, ref, failed = clerk_in(sim)
+    for _ in range(10 * RESTARTS_MAX):
+        ref.tell(Fail(StoreFull("no room")))
+    run_dry(sim)
+    assert clerk.counts == {"storage_failed": 10 * RESTARTS_MAX}
+    assert (clerk.released, failed) == (0, [])
+
+
+def test_a_bug_restarts_the_actor_behind_the_same_reference() -> None:
+    sim = Simulation(0)
+    clerk, ref, failed = clerk_in(sim)
+    ref.tell(Note("one"))
+    ref.tell(Fail(ZeroDivisionError()))
+    ref.tell(Note("two"))
+    run_dry(sim)
+    assert clerk.in_memory == ["two"], "memory is rebuilt, what is stored stays"
+    assert clerk.stored == ["one", "two"]
+    assert (clerk.released, clerk.counts["bugs"], failed) == (1, 1, [])
+
+
+def test_a_bug_that_comes_back_stops_the_graph() -> None:
+    sim = Simulation(0)
+    clerk, ref, failed = clerk_in(sim)
+    for _ in range(RESTARTS_MAX + 1):
+        ref.tell(Fail(ZeroDivisionError("again")))
+    ref.tell(Note("too late"))
+    run_dry(sim)
+    assert failed == ["clerk: again"]
+    assert clerk.stored == []
+
+
+def test_bugs_far_apart_stop_nothing() -> None:
+    sim = Simulation(0)
+    _, ref, failed = clerk_in(sim)
+    for _ in range(3 * RESTARTS_MAX):
+        ref.tell(Fail(ZeroDivisionError()))
+        sim.run_for(RESTARTS_WINDOW_S)
+    assert failed == []
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadRuntime]:
+    timers = ThreadTimers()
+    yield ThreadRuntime(timers)
+    timers.close()
+
+
+def test_the_same_actor_on_threads(threads: ThreadRuntime) -> None:
+    failed: list[str] = []
+    clerk = Clerk(threads, failed, [])
+    ref: Ref[Note | Fail | Inquire] = Ref()
+    ref.bind(clerk)
+    clerk.begin()
+    ref.tell(Note("one"))
+    ref.tell(Fail(ZeroDivisionError()))
+    ref.tell(Note("two"))
+    answer: Future[dict[str, int]] = Future()
+    ref.tell(Inquire(answer))
+    assert answer.result(10)["bugs"] == 1
+    assert clerk.stored == ["one", "two"]
+    ref.stop()
+    assert ref.stopped(10)
+    ref.tell(Note("into the void"))
+    assert threading.active_count() >= 1
+    assert clerk.stored == ["one", "two"]
+
+
+def test_a_simulation_that_waits_for_what_cannot_come_says_so_with_its_seed() -> None:
+    with pytest.raises(SimulationStuck, match="seed 42"):
+        Simulation(42).run_until(lambda: False)
+
+
+def interleaving(seed: int, tape: tuple[int, ...] = ()) -> list[str]:
+    """The order in which three actors' messages are handled."""
+    sim = Simulation(seed, tape)
+    order: list[str] = []
+    for name in "abc":
+        clerk = Clerk(sim, [], order)
+        ref: Ref[Note | Fail | Inquire] = Ref()
+        ref.bind(clerk)
+        clerk.begin()
+        for number in range(4):
+            ref.tell(Note(f"{name}{number}"))
+    run_dry(sim)
+    return order
+
+
+def test_the_same_seed_gives_the_same_order_and_others_give_others() -> None:
+    orders = {seed: interleaving(seed) for seed in range(50)}
+    assert all(interleaving(seed) == order for seed, order in orders.items())
+    assert len({tuple(order) for order in orders.values()}) > 40
+
+
+@given(st.lists(st.integers(0, 2), max_size=12))
+def test_a_tape_chooses(tape: list[int]) -> None:
+    order = interleaving(0, tuple(tape))
+    assert order == interleaving(0, tuple(tape))
+    assert all([note for note in order if note[0] == name] == [f"{name}{n}" for n in range(4)] for name in "abc")
+    if tape:
+        assert order[0][0] == "abc"[tape[0]]
+
+
+@given(st.lists(st.one_of(st.integers(1, 20), st.integers(-20, -1), st.floats(0, SURB_S))))
+def test_the_stock_agrees_with_a_model(steps: list[int | float]) -> None:
+    """Each SURB by itself: born at some time, spent oldest first, dead before a day is over."""
+    stock, now = SurbStock(), 0.0
+    model: list[float] = []
+    for step in steps:
+        if isinstance(step, float):
+            now += step
+        elif step > 0:
+            stock.add(step, now)
+            model += [now] * step
+        else:
+            alive = [born for born in model if born + SURB_S - 600 > now]
+            assert stock.take(-step, now) == (len(alive) >= -step)
+            model = alive[-step:] if len(alive) >= -step else alive
+        assert stock.left(now) == len([born for born in model if born + SURB_S - 600 > now])
+
+
+@given(st.lists(st.integers(1, 3000)))
+def test_the_window_passes_each_counter_once_and_nothing_too_old(counters: list[int]) -> None:
+    window, seen, highest = CounterWindow(), set[int](), 0
+    for counter in counters:
+        expected = counter not in seen and counter > highest - CounterWindow.SIZE
+        assert window.is_new(counter) == expected
+        if expected:
+            seen.add(counter)
+            highest = max(highest, counter)
+
+
+@given(st.integers(1, 5000))
+def test_surbs_that_fit_cost_no_packet(size: int) -> None:
+    fitting = surbs_that_fit(size)
+    assert anonymous_packets(size, fitting) == anonymous_packets(size, 0)
+    assert anonymous_packets(size, fitting + 1) > anonymous_packets(size, 0)
