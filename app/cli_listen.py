@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import queue
-import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from types import TracebackType
-from typing import Any, Final, Self
+from collections.abc import Callable, Generator
+from typing import Any, Final
 
 from usernym import cli_work as work
 from usernym.actors.events import (
@@ -25,6 +23,7 @@ from usernym.actors.events import (
     NodeCaught,
 )
 from usernym.cli_failures import refusal_text
+from usernym.cli_interruptions import Interruptions
 from usernym.cli_session import Options, Session
 from usernym.cli_text import clock, note, printable, printable_text, say, say_json
 from usernym.client import Client
@@ -205,41 +204,3 @@ def _pump(source: Generator[Event, None, None], events: queue.SimpleQueue[Event 
         for event in source:
             events.put(event)
     events.put(None)
-
-
-class Interruptions:
-    """SIGINT and SIGTERM as `KeyboardInterrupt`; a first one waits while something must not be torn apart."""
-
-    def __init__(self) -> None:
-        self._whole = False
-        self._pending = False
-        self._before: dict[signal.Signals, Any] = {}
-
-    def _interrupt(self, *_: object) -> None:
-        if self._whole and not self._pending:
-            self._pending = True
-        else:
-            raise KeyboardInterrupt
-
-    @contextlib.contextmanager
-    def whole(self) -> Iterator[None]:
-        """What is done here is done as a whole (but a second signal tears it: it may hang)."""
-        self._whole = True
-        try:
-            yield
-        finally:
-            self._whole = False
-        if self._pending:
-            raise KeyboardInterrupt
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job ignores SIGINT
-                self._before[number] = signal.signal(number, self._interrupt)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, action in self._before.items():
-            signal.signal(number, action)

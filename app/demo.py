@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from usernym import demo_proof as proof
 from usernym.cli_failures import Exit
+from usernym.cli_interruptions import Interruptions
 from usernym.cli_node import NO_ANONYMITY
 from usernym.cli_text import say, say_json
 from usernym.demo_processes import Processes, Running, Told, demo_failed, settled
@@ -124,9 +124,8 @@ _WAYS: Final = {"node": "through the node", "direct": "directly"}
 def demo(as_json: bool) -> None:
     """Play the story. Raises `CommandFailed` when a step did not happen."""
     transcript = Transcript(as_json)
-    with _ended_by_signals(), tempfile.TemporaryDirectory(prefix="usernym-demo-") as name:
-        folder = Path(name)
-        with Processes(folder) as processes:
+    with Interruptions() as interruptions, tempfile.TemporaryDirectory(prefix="usernym-demo-") as name:
+        with Processes(Path(name), interruptions) as processes:
             stage = _set_up(processes, transcript)
             for scene in (_register, _refuse, _log_in, _look_up, _write, _shake_hands, _talk_directly, _revoke):
                 scene(stage)
@@ -267,17 +266,3 @@ def _prove(stage: Stage, when: str) -> None:
         f"none of the {len(stage.texts)} texts and none of the clients' {len(WHO) - 1} addresses is there;"
         " names, keys and its own address are"
     )
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM end the demo as Ctrl-C does, so that its processes are ended too."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

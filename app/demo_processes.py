@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from usernym.cli_failures import CommandFailed, Exit
+from usernym.cli_interruptions import Interruptions
 from usernym.settings import PASSPHRASE_VARIABLE, PREFIX
 
 STEP_S: Final = 40.0
@@ -98,9 +99,11 @@ class Result:
 class Processes:
     """All processes of a demo. Leaving the context ends them, whatever happened."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, interruptions: Interruptions) -> None:
         self.folder = folder
+        self._interruptions = interruptions
         self._running: list[Running] = []
+        self._spawned: list[subprocess.Popen[str]] = []
         # Nobody's own settings: the demo is to be the same everywhere.
         self._environment = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
         self._environment[PASSPHRASE_VARIABLE] = secrets.token_urlsafe()
@@ -111,22 +114,22 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for running in self._running:
-            if running.process.poll() is None:
-                running.process.terminate()
+        for process in self._spawned:
+            if process.poll() is None:
+                process.terminate()
         for running in reversed(self._running):
             running.end()
+        for process in self._spawned:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-P", "-m", "usernym.cli", "--json", "--timeout", f"{STEP_S:g}", *arguments]
 
-    def log_of(self, name: str) -> Path:
-        """Where what `name` says on its standard error goes."""
-        return self.folder / f"{name}.log"
-
-    def start(self, name: str, *arguments: str) -> Running:
-        """Start a command that runs until the demo ends."""
-        with self.log_of(name).open("ab") as log:
+    def _spawn(self, name: str, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
+        # As a whole: a process that is started and not yet known here could not be ended.
+        with self.log_of(name).open("ab") as log, self._interruptions.whole():
             process = subprocess.Popen(
                 self._command(arguments),
                 cwd=self.folder,
@@ -137,23 +140,23 @@ class Processes:
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the demo, which then ends them in order
             )
+            self._spawned.append(process)
+        return process
+
+    def log_of(self, name: str) -> Path:
+        """Where what `name` says on its standard error goes."""
+        return self.folder / f"{name}.log"
+
+    def start(self, name: str, *arguments: str) -> Running:
+        """Start a command that runs until the demo ends."""
+        process = self._spawn(name, arguments)
         running = Running(name, process)
         self._running.append(running)
         return running
 
     def run(self, *arguments: str, home: str, expect: int = Exit.OK) -> Result:
         """Run a command to its end. Raises if its exit code is not the one expected."""
-        with self.log_of(f"{home}-commands").open("ab") as log:
-            process = subprocess.Popen(
-                self._command(("--home", home, *arguments)),
-                cwd=self.folder,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-            )
+        process = self._spawn(f"{home}-commands", ("--home", home, *arguments))
         try:
             output, _ = process.communicate(timeout=STEP_S + END_S)
         except subprocess.TimeoutExpired:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import signal
 import socket
@@ -15,6 +16,7 @@ import pytest
 
 from usernym import demo_proof as proof
 from usernym.cli_failures import CommandFailed
+from usernym.cli_interruptions import Interruptions
 from usernym.demo_processes import Processes
 
 pytestmark = pytest.mark.processes
@@ -267,6 +269,35 @@ def test_the_demo_tells_its_story_and_leaves_nothing_behind(tmp_path: Path, term
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_ends_all_its_processes(tmp_path: Path, number: signal.Signals) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-P", "-m", "usernym.cli", "demo"],
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert demo.stdout is not None
+    assert any("Bob registers" in line for line in demo.stdout)
+    demo.send_signal(number)
+    demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+    assert processes_in(tmp_path) == []
+
+
+def processes_in(folder: Path) -> list[str]:
+    """The processes that work in a folder, or in one below it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (entry / "cwd").readlink().as_posix().startswith(str(folder)):
+                    found.append(entry.name)
+    return found
+
+
 def test_the_demo_fails_when_a_step_does_not_happen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     haystacks = [proof.Haystack("node.db", b"...hello...")]
     with pytest.raises(CommandFailed, match=r"has a message's text as it is, in node\.db"):
@@ -274,7 +305,7 @@ def test_the_demo_fails_when_a_step_does_not_happen(tmp_path: Path, monkeypatch:
     with pytest.raises(CommandFailed, match="does not even find"):
         proof.must_be_found(haystacks, "a name", b"alice")
     monkeypatch.setattr("usernym.demo_processes.STEP_S", 20.0)
-    with Processes(tmp_path) as processes:
+    with Interruptions() as interruptions, Processes(tmp_path, interruptions) as processes:
         with pytest.raises(CommandFailed, match="ended with 4 instead of 0"):
             processes.run("whoami", home="nobody")
         mixnet = processes.start("mixnet", "mixnet", "--first-port", "0")
