@@ -208,7 +208,8 @@ def send(options: Options, arguments: argparse.Namespace) -> None:
     if options.json:
         say_json(value)
     else:
-        way = ", directly" if value["route"] == "direct" else ""
+        # What the node accepted, it has: however the message was first sent.
+        way = ", directly" if value["route"] == "direct" and value["state"] != "accepted" else ""
         say(_SENT.get(value["state"], value["state"]).format(name=name) + way)
 
 
