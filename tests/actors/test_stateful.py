@@ -304,7 +304,7 @@ def play(plan: Plan) -> Run:
 
 
 @settings(
-    max_examples=SEARCH or 80,
+    max_examples=SEARCH or 240,
     derandomize=not SEARCH,
     deadline=None,
     report_multiple_bugs=False,
