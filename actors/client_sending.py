@@ -106,7 +106,7 @@ class Sending:
         now = self._context.runtime.unix_s()
         flying = set(self._in_flight.values())
         no_way = set(self._resolving)
-        for message_id, name in self._store.due_ids(now, LOOKED_AT_MAX):
+        for message_id, name in self._store.due(now, LOOKED_AT_MAX):
             if message_id in flying or name in no_way:
                 continue
             contact = self._store.contact(name)
@@ -166,6 +166,7 @@ class Sending:
         self._in_flight.pop(request.request_id, None)
         message = self._store.message(request.recipient, request.message_id)
         if message is not None:
+            self._store.set_route(message.contact, message.message_id, StoredRoute.NODE)
             self.settle(message, DeliveryState.ACCEPTED, None)
         self.flush()
 

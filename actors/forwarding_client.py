@@ -79,7 +79,8 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         self.tell_self_later(TICK_S, Tick())
 
     def release(self) -> None:
-        """Close this thread's connection."""
+        """Acknowledge what is on disk, and close this thread's connection."""
+        self._receiving.acknowledge_now()
         self._store.close_thread()
 
     def receive(self, message: ForwardingClientInbox) -> None:

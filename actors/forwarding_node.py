@@ -266,7 +266,10 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _deliver(self, name: str, route: Route, *, again: bool) -> None:
         now = self._runtime.now()
-        for row in self._store.waiting(name, DELIVERIES_AT_ONCE):
+        waiting = self._store.waiting(name, DELIVERIES_AT_ONCE)
+        # What is not among the oldest any more has been acknowledged, or has expired.
+        route.sent_at = {row.id: route.sent_at[row.id] for row in waiting if row.id in route.sent_at}
+        for row in waiting:
             sent_at = route.sent_at.get(row.id)
             if sent_at is not None and (not again or now - sent_at < RETRY_S):
                 continue

@@ -83,7 +83,7 @@ class _Teller:
         wanted = (event.sender, event.message_id.hex())
         for sender, view in self._client.unread(UNREAD_MAX):
             if (sender, view.message_id) == wanted:
-                self._tell(sender, view, event.missing, event.is_request)
+                self._tell(sender, view, event.is_request)
                 return
 
     def tell_unread(self) -> None:
@@ -91,15 +91,15 @@ class _Teller:
         while unread := self._client.unread(UNREAD_MAX):
             states = {contact.name: contact.state for contact in self._client.contacts()}
             for sender, view in unread:
-                self._tell(sender, view, None, states.get(sender) == "pending")
+                self._tell(sender, view, states.get(sender) == "pending")
 
-    def _tell(self, sender: str, view: MessageView, missing: int | None, is_request: bool) -> None:
+    def _tell(self, sender: str, view: MessageView, is_request: bool) -> None:
         with self._interruptions.whole():
-            self.tell(_told_message(sender, view, missing, is_request))
+            self.tell(_told_message(sender, view, is_request))
             self._client.mark_read([view])
 
 
-def _told_message(sender: str, view: MessageView, missing: int | None, is_request: bool) -> Told:
+def _told_message(sender: str, view: MessageView, is_request: bool) -> Told:
     return {
         "event": "message",
         "from": sender,
@@ -107,7 +107,7 @@ def _told_message(sender: str, view: MessageView, missing: int | None, is_reques
         "id": view.message_id,
         "sent_at": view.sent_at,
         "counter": view.counter,
-        "missing": missing,  # None if nobody listened when it came
+        "missing": view.missing,
         "route": str(view.route),
         "request": is_request,
     }

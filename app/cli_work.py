@@ -240,13 +240,13 @@ def _unanswered(client: Client, deadline: Deadline) -> CommandFailed:
         return CommandFailed(
             Exit.NO_ANSWER,
             "no_mixnet",
-            f"within {deadline.timeout:g} s no mixnet client could be used at {mixnet}: is nym-client (or"
+            f"within {deadline.timeout:.3g} s no mixnet client could be used at {mixnet}: is nym-client (or"
             " `usernym mixnet`) running there, and is no other program connected to it?",
         )
     return CommandFailed(
         Exit.NO_ANSWER,
         "no_answer",
-        f"no answer from the node within {deadline.timeout:g} s: is it running, on the mixnet of {mixnet}?",
+        f"no answer from the node within {deadline.timeout:.3g} s: is it running, on the mixnet of {mixnet}?",
     )
 
 
@@ -318,7 +318,7 @@ def _await_offer(client: Client, name: str, deadline: Deadline) -> ContactView:
         if contact is not None and contact.handshake in (HandshakeState.OFFER_RECEIVED, HandshakeState.ACTIVE):
             return contact
         if deadline.over:
-            raise CommandFailed(Exit.NO_ANSWER, "no_offer", f"no offer of theirs came within {deadline.timeout:g} s")
+            raise CommandFailed(Exit.NO_ANSWER, "no_offer", f"no offer of theirs came within {deadline.timeout:.3g} s")
         deadline.pause()
 
 
@@ -338,7 +338,9 @@ def _take_step(client: Client, name: str, step: Step, deadline: Deadline) -> str
     if accepting:
         # It is on disk, and was handed to the mixnet: whoever is away gets it from there, or when we send it again.
         return "sent"
-    raise NotReady(f"the node has not accepted it within {deadline.timeout:g} s; it goes out when this home is online")
+    raise NotReady(
+        f"the node has not accepted it within {deadline.timeout:.3g} s; it goes out when this home is online"
+    )
 
 
 def _outcome(event: DeliveryChanged) -> str:

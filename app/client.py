@@ -35,6 +35,7 @@ from usernym.storage.client import (
     Contact,
     Fallback,
     IdentityState,
+    Message,
     Trust,
 )
 from usernym.storage.home import Home
@@ -236,7 +237,7 @@ class Client:
         message = self._with_store(lambda store: store.message(name, message_id))
         if message is None:
             raise KeyError("no such message")
-        view = message_view(message)
+        view = message_view(message, 0)
         return Sent(view.message_id, view.state or DeliveryState.WAITING, view.reason, view.route)
 
     def events(self, timeout: float | None = None) -> Generator[Event, None, None]:
@@ -260,13 +261,16 @@ class Client:
     def conversation(self, name: str, limit: int = 100) -> list[MessageView]:
         """The newest texts of a conversation, oldest first."""
         name = canonical(name)
-        rows = self._with_store(lambda store: store.conversation(name, limit))
-        return [message_view(row) for row in rows if row.kind == msg.PayloadKind.TEXT]
+        return self._with_store(lambda store: _text_views(store, store.conversation(name, limit)))
 
     def unread(self, limit: int = 1000) -> list[tuple[str, MessageView]]:
         """Texts that came and have not been shown yet, oldest first, with their senders; `mark_read` ends that."""
-        rows = self._with_store(lambda store: store.unshown(limit))
-        return [(row.contact, message_view(row)) for row in rows if row.kind == msg.PayloadKind.TEXT]
+
+        def read(store: ClientStore) -> list[tuple[str, MessageView]]:
+            rows = [row for row in store.unshown(limit) if row.kind == msg.PayloadKind.TEXT]
+            return list(zip((row.contact for row in rows), _text_views(store, rows), strict=True))
+
+        return self._with_store(read)
 
     def mark_read(self, messages: Iterable[MessageView]) -> None:
         """These have been shown."""
@@ -352,6 +356,11 @@ def _text(setting: bytes | None) -> str:
     if setting is None:
         raise SettingsError("this home does not know its node and mixnet: name them once more")
     return setting.decode()
+
+
+def _text_views(store: ClientStore, rows: Iterable[Message]) -> list[MessageView]:
+    texts = [row for row in rows if row.kind == msg.PayloadKind.TEXT]
+    return [message_view(row, store.received_below(row.contact, row.counter)) for row in texts]
 
 
 def _far_enough(sent: Sent, wait: Wait) -> bool:

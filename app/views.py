@@ -49,6 +49,8 @@ class MessageView:
     outgoing: bool
     text: str = field(repr=False)
     counter: int
+    missing: int
+    """How many of the sender's messages before this one have not come (yet); 0 for our own."""
     sent_at: int
     state: DeliveryState | None
     """None for a message that came."""
@@ -111,8 +113,8 @@ def contact_view(contact: Contact, node: bytes, me: tuple[str, bytes]) -> Contac
     )
 
 
-def message_view(message: Message) -> MessageView:
-    """A stored message."""
+def message_view(message: Message, received_below: int) -> MessageView:
+    """A stored message; `received_below` counts the sender's messages with lower counters that have come."""
     outgoing = message.direction is Direction.OUT
     return MessageView(
         message.id,
@@ -120,6 +122,7 @@ def message_view(message: Message) -> MessageView:
         outgoing,
         message.body.decode(),
         message.counter,
+        0 if outgoing else max(0, message.counter - 1 - received_below),
         message.sent_at,
         _STATES[message.state] if outgoing else None,
         None if message.reason is None else Code(message.reason),

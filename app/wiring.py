@@ -1,6 +1,6 @@
 """The composition root: the node and the client are two wirings of the same kinds of actors. Only this file names them.
 
-A graph is started in the order in which it can serve (I/O last, since it opens the transport) and stopped in reverse.
+In both, I/O is the last to start, since it opens the transport, and the last to stop, since the others still speak.
 """
 
 from __future__ import annotations
@@ -64,11 +64,14 @@ class Graph:
         return answers
 
     def stop(self) -> None:
-        """Stop the transport, then the actors in reverse order; wait for their ends, within `STOP_S` each."""
-        self.transport.close()
-        for ref in reversed(self.refs.values()):
+        """Stop the exchanges, then I/O, then the transport: what an exchange says at its end still leaves.
+
+        Waits for each actor's end, within `STOP_S`.
+        """
+        for ref in self.refs.values():
             ref.stop()
             ref.stopped(STOP_S)
+        self.transport.close()
 
 
 def node_graph(

@@ -209,13 +209,11 @@ class Conversations(Contacts):
 
     # -- the outbox --
 
-    def due(self, now: int, limit: int) -> Sequence[OutboxRow]:
-        """At most `limit` messages whose next attempt is due, the longest due first."""
-        query = OutboxEntry.select().where(OutboxEntry.next_attempt_at <= now)
-        return self._outbox(query.order_by(OutboxEntry.next_attempt_at, peewee.SQL("rowid")).limit(limit))
+    def due(self, now: int, limit: int) -> Sequence[tuple[bytes, str]]:
+        """At most `limit` messages whose next attempt is due, the longest due first: message id and contact.
 
-    def due_ids(self, now: int, limit: int) -> Sequence[tuple[bytes, str]]:
-        """As `due`, but only message id and contact: cheap enough for looking at much that can't go now."""
+        No more than that: it is looked at often, and much of it may have no way to go.
+        """
         found = self._db.rows(
             "SELECT message_id, contact FROM outbox WHERE next_attempt_at <= ? ORDER BY next_attempt_at, rowid LIMIT ?",
             (now, limit),
