@@ -29,6 +29,8 @@ class ClientRoute:
         self._stock = SurbStock()
         self._window = CounterWindow()
         self._early: list[tuple[m.Tell, int]] = []
+        self._used = 0
+        self._written_off = 0
 
     def drop(self, previous: bytes | None) -> None:
         """There is no route; deliveries told to the login `previous` still count."""
@@ -39,6 +41,7 @@ class ClientRoute:
         if self.login_id is not None and self.login_id != login_id:
             self._previous = self.login_id
         self.name, self.login_id = name, login_id
+        self._written_off += self.held()
         self._stock, self._window = SurbStock(), CounterWindow()
         # What the login's two requests brought, less their two answers.
         self.give(2 * SURBS_REQUEST - 2)
@@ -71,9 +74,22 @@ class ClientRoute:
         """SURBs that the node should have."""
         return self._stock.left(self._runtime.now())
 
+    def room(self) -> int:
+        """How many more the node may be given.
+
+        SURBs that the node says it no longer has are written off; but not more than it has visibly used, and a full
+        stock besides. A node that hoards must spend as many as it keeps.
+        """
+        hoarding = self._written_off > SURBS_GIVEN_MAX + self._used
+        return 0 if self.login_id is None or hoarding else max(0, SURBS_GIVEN_MAX - self.held())
+
     def lacking(self) -> int:
         """How many the node lacks to the target; none without a route."""
-        return 0 if self.login_id is None else SURBS_TARGET - self.held()
+        return min(self.room(), SURBS_TARGET - self.held())
+
+    def for_heartbeat(self) -> int:
+        """SURBs that a heartbeat carries at least: one to be answered with, two while the node has few others."""
+        return SURBS_REQUEST if self.held() < 2 * SURBS_TARGET else 1
 
     def give(self, count: int) -> None:
         """`count` travel to the node."""
@@ -83,9 +99,11 @@ class ClientRoute:
     def spend(self, size: int) -> None:
         """A frame of `size` bytes came over some of them."""
         if self.login_id is not None:
+            self._used += reply_packets(size)
             self._stock.take_any(reply_packets(size), self._runtime.now())
 
     def reconcile(self, stock: int) -> None:
         """The node says what it holds."""
         if self.login_id is not None:
+            self._written_off += max(0, self.held() - stock)
             self._stock.set(min(stock, SURBS_GIVEN_MAX), self._runtime.now())

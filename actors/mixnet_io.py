@@ -51,7 +51,6 @@ from usernym.protocol.limits import (
     BUSY_RETRY_S,
     SURBS_GIVEN_MAX,
     SURBS_LOW,
-    SURBS_REQUEST,
     SURBS_TOP_UP,
 )
 from usernym.protocol.signing import SigningKey
@@ -308,7 +307,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
             return
         surbs = 0 if isinstance(request, m.Forward) else request.surbs
         if isinstance(request, m.Heartbeat):
-            request, surbs = self._with_free_surbs(request, SURBS_REQUEST)
+            request, surbs = self._with_free_surbs(request, self._route.for_heartbeat())
         self._hand_over(self._node_address, self._encode(request), surbs, "requests_sent")
 
     def _send_statement(self, statement: m.Statement) -> None:
@@ -366,7 +365,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
         route = self._route
         if route.login_id is None or self._node_address is None or not self._up:
             return
-        count = min(wanted, SURBS_GIVEN_MAX - route.held())
+        count = min(wanted, route.room())
         if count > 0:
             route.give(count)
             top_up = m.TopUp(count, route.name, route.login_id)

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire, Ref
+from usernym.actors.client_route import ClientRoute
 from usernym.actors.runtime import Runtime, ThreadRuntime
 from usernym.actors.simulation import Simulation, SimulationStuck
 from usernym.actors.surbs import CounterWindow, SurbStock, surbs_that_fit
 from usernym.mixnet.inprocess import ThreadTimers
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import SURB_S
+from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX
 from usernym.protocol.packets import anonymous_packets
 from usernym.storage.errors import StoreFull
 
@@ -228,3 +229,43 @@ def test_surbs_that_fit_cost_no_packet(size: int) -> None:
     fitting = surbs_that_fit(size)
     assert anonymous_packets(size, fitting) == anonymous_packets(size, 0)
     assert anonymous_packets(size, fitting + 1) > anonymous_packets(size, 0)
+
+
+def test_an_idle_client_does_not_fill_the_node_with_surbs() -> None:
+    route = ClientRoute(Simulation(0))
+    route.open("alice", b"l" * 16)
+    for _ in range(10_000):
+        route.give(max(route.for_heartbeat(), route.lacking()))
+        route.spend(100)
+        assert route.held() <= SURBS_GIVEN_MAX
+
+
+def test_a_node_that_hoards_must_spend_as_many_as_it_keeps() -> None:
+    """It claims at each heartbeat to have nothing left, or makes us log in again."""
+    route = ClientRoute(Simulation(0))
+    given = used = 0
+    for round_ in range(1_000):
+        if round_ % 3 == 0:
+            route.open("alice", round_.to_bytes(16, "big"))
+            given += 2
+        count = max(route.for_heartbeat(), route.lacking(), min(10, route.room()))
+        route.give(count)
+        route.spend(100)
+        route.reconcile(0)
+        given, used = given + count, used + 1
+    assert given - used <= 2 * SURBS_GIVEN_MAX + 3 * used, "two a request, however it lies"
+    assert route.room() == 0
+
+
+def test_losses_do_not_starve_an_honest_node() -> None:
+    """A third of all answers is lost; the node says truly what it has left."""
+    route, left = ClientRoute(Simulation(0)), 2
+    route.open("alice", b"l" * 16)
+    for round_ in range(1_000):
+        count = max(route.for_heartbeat(), route.lacking())
+        route.give(count)
+        left += count - 1
+        if round_ % 3:
+            route.spend(100)
+            route.reconcile(left)
+        assert route.room() > 0
