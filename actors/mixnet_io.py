@@ -159,6 +159,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
                 self._on_up(address)
             case TransportReported(TransportDown(reason, final)):
                 self._up = False
+                self.counts["mixnet_up"] = 0
                 for watcher in self._dispatch.mixnet_watchers:
                     watcher.tell(MixnetDown(reason, final))
             case SendReply(tag, reply):
@@ -183,6 +184,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
 
     def _on_up(self, address: bytes) -> None:
         self._up = True
+        self.counts["mixnet_up"] = 1
         up = MixnetUp(address, self._runtime.random_bytes(BOOT_ID_BYTES))
         for watcher in self._dispatch.mixnet_watchers:
             watcher.tell(up)

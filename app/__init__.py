@@ -21,7 +21,7 @@ from usernym.actors.events import (
 from usernym.actors.messages import HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
 from usernym.async_client import AsyncClient
 from usernym.client import Client
-from usernym.node import GraphFailed, Node, NodeStatus, NotReady
+from usernym.node import Closed, GraphFailed, Node, NodeStatus, NotReady
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.settings import SettingsError
 from usernym.storage.errors import StorageError
@@ -30,6 +30,7 @@ from usernym.views import ContactView, MessageView, Sent, Whoami
 __all__ = [
     "AsyncClient",
     "Client",
+    "Closed",
     "Code",
     "ConnectionChanged",
     "ContactView",

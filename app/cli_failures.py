@@ -9,7 +9,7 @@ from typing import Any, Final
 from usernym.actors.messages import Failure, HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
 from usernym.control import HolderBusy, HolderGone
 from usernym.mixnet.transport import MixnetError
-from usernym.node import GraphFailed, NotReady
+from usernym.node import Closed, GraphFailed, NotReady
 from usernym.protocol.errors import Code, ProtocolError, RemoteProtocolError
 from usernym.settings import SettingsError
 from usernym.storage.errors import (
@@ -158,6 +158,9 @@ def _unanswered(error: BaseException) -> CommandFailed | None:
             return CommandFailed(Exit.NO_ANSWER, "no_answer", text)
         case NotReady() | MixnetError():
             return CommandFailed(Exit.NO_ANSWER, "no_answer", str(error))
+        case Closed():
+            text = "the process that held this home has ended: what was on disk goes on when this home is online again"
+            return CommandFailed(Exit.NO_ANSWER, "holder_gone", text)
         case HolderGone():
             return CommandFailed(Exit.NO_ANSWER, "holder_gone", f"{error}: whether this was done is not known")
         case HolderBusy():

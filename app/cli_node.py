@@ -169,7 +169,7 @@ def node_status(options: Options, _arguments: argparse.Namespace) -> None:
         say_json(value)
         return
     rows = [
-        ("mixnet", "connected" if value["mixnet_up"] else "not connected yet"),
+        ("mixnet", "connected" if value["mixnet_up"] else "not connected"),
         ("accounts", str(value["accounts"])),
         ("messages waiting", str(value["messages_waiting"])),
     ]

@@ -25,7 +25,7 @@ from usernym.identity import create_identity
 from usernym.mixnet.inprocess import ThreadTimers
 from usernym.mixnet.transport import Transport
 from usernym.mixnets import transport_to
-from usernym.node import GraphFailed, NotReady
+from usernym.node import Closed, GraphFailed, NotReady
 from usernym.protocol.cards import NodeCard, card_text, parse_card
 from usernym.protocol.names import canonical
 from usernym.protocol.signing import SigningKey
@@ -139,7 +139,7 @@ class Client:
     @property
     def _open_store(self) -> ClientStore:
         if self._store is None:
-            raise GraphFailed("the client is closed")
+            raise Closed("the client is closed")
         return self._store
 
     def _on_failed(self, actor: str, error: BaseException) -> None:
@@ -172,8 +172,10 @@ class Client:
 
     def _tell(self, actor: str, message: Any) -> None:
         graph = self._graph
-        if self._failed is not None or graph is None:
-            raise GraphFailed(f"the client can't go on: {self._failed or 'it is closed'}")
+        if self._failed is not None:
+            raise GraphFailed(f"the client can't go on: {self._failed}")
+        if graph is None:
+            raise Closed("the client is closed")
         graph.refs[actor].tell(message)
 
     def _ask(self, actor: str, command: Callable[[Future[T]], Any], timeout: float, what: str) -> T:
@@ -345,7 +347,7 @@ class Client:
     def counters(self, timeout: float = 5.0) -> dict[str, dict[str, int]]:
         """Each actor's counters."""
         if self._graph is None:
-            raise GraphFailed("the client is closed")
+            raise Closed("the client is closed")
         try:
             return {name: answer.result(timeout) for name, answer in self._graph.inquire().items()}
         except FutureTimeout:

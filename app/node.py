@@ -30,6 +30,10 @@ class GraphFailed(Exception):
     """An actor could not go on, and its graph stops. The text names the actor; the log has the cause."""
 
 
+class Closed(GraphFailed):
+    """It was closed while it was asked; what is on disk goes on when its home is opened again."""
+
+
 class NotReady(TimeoutError):
     """It took longer than the caller would wait; the text says what was waited for."""
 
@@ -117,7 +121,8 @@ class Node:
             raise NotReady("the node is busy") from None
         counts = self._store.counts()
         self._store.close_thread()
-        return NodeStatus(self._card.done(), counts.accounts, counts.messages, counters)
+        mixnet_up = counters["io"].pop("mixnet_up", 0) == 1
+        return NodeStatus(mixnet_up, counts.accounts, counts.messages, counters)
 
     def close(self) -> None:
         """Stop the actors, close the store, let go of the home. Closing twice is harmless."""

@@ -59,11 +59,22 @@ def test_two_clients_on_threads(tmp_path: Path, mixnet: InProcessMixnet, node: u
         assert (status.accounts, status.mixnet_up) == (2, True)
 
 
+def test_a_node_without_its_mixnet_client_says_so(mixnet: InProcessMixnet, tmp_path: Path) -> None:
+    transport = mixnet.transport()
+    with usernym.Node(tmp_path / "node", mixnet=transport) as node:
+        node.card(PATIENCE_S)
+        assert node.status().mixnet_up
+        mixnet.offline(transport.client)
+        assert not node.status().mixnet_up
+        mixnet.online(transport.client)
+        assert node.status().mixnet_up
+
+
 def test_a_closed_client_says_so(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:
     with client(tmp_path, mixnet, node, "alice") as alice:
         events = alice.events()
     assert list(events) == []
-    with pytest.raises(usernym.GraphFailed):
+    with pytest.raises(usernym.Closed):
         alice.register()
 
 
