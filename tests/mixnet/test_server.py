@@ -361,10 +361,17 @@ def test_settings_are_checked(arguments: dict[str, int]) -> None:
 
 def test_program_that_does_not_read_does_not_hold_up_the_end() -> None:
     server = ServerThread(ServerSettings(first_port=0, clients=2, faults=FAST))
-    slow = connect(server.url(1), compression=None, proxy=None, max_queue=1, legacy=True)
+    slow = connect(server.url(1), compression=None, proxy=None, max_queue=1, legacy=True, ping_interval=None)
     with Program(server, 0) as alice:
         for _ in range(100):
             alice.ask(api.Send(address(server, 1), bytes(MESSAGE_BYTES_MAX)))
         wait_for_packets(server, 100 * 164)
-    server.close()
-    slow.socket.close()
+    server.close()  # asserts that the server has ended
+    for _ in range(100):
+        try:
+            slow.recv(timeout=5)
+        except (ConnectionClosed, EOFError):
+            break
+    else:
+        raise AssertionError("the server has ended, and the connection has not")
+    slow.close()
