@@ -183,6 +183,10 @@ class Sending:
             self.seal_again(message, code)
         elif code in _RETRY_LATER:
             self._postpone(message.message_id)
+            if self._store.set_reason(message.contact, message.message_id, code):
+                # It goes on waiting; but its writer should know what for.
+                waits = DeliveryChanged(message.message_id, message.contact, DeliveryState.WAITING, code, Route.NODE)
+                self._context.on_event(waits)
         else:
             self.settle(message, DeliveryState.REFUSED, code)
         self.flush()

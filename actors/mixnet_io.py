@@ -300,6 +300,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
         waiting = _Waiting(message.request, message.reply_to, 0, 0.0)
         waiting.next_at = self._runtime.now() + waiting.pauses_s[0]
         self._waiting[message.request.request_id] = waiting
+        self._keep_stocked()
         self._send_request(waiting)
         self._set_tick()
 
@@ -359,7 +360,9 @@ class MixnetIO(Actor[IoNode | IoClient]):
                 self.refuse(error)
 
     def _keep_stocked(self) -> None:
-        if self._route.login_id is not None and self._route.held() < SURBS_LOW:
+        """Give the node SURBs before it runs short; those that answers on their way will take count as gone."""
+        promised = sum(isinstance(waiting.request, m.Forward) for waiting in self._waiting.values())
+        if self._route.login_id is not None and self._route.held() - promised < SURBS_LOW:
             self._top_up(SURBS_TOP_UP)
 
     def _top_up(self, wanted: int) -> None:

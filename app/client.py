@@ -227,6 +227,12 @@ class Client:
                 "forwarding", lambda answer: msg.SendText(name, text, answer), timeout, "looking the recipient up"
             )
             while not _far_enough(sent := self._sent(name, message_id), wait):
+                if sent.reason is not None:
+                    why = sent.reason.name.lower().replace("_", " ")
+                    raise NotReady(
+                        f"the node does not take the message now ({why}): it is kept here, and sent again while this"
+                        " home is online"
+                    )
                 left = end - time.monotonic()
                 if left <= 0:
                     raise NotReady(

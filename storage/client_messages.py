@@ -169,6 +169,12 @@ class Conversations(Contacts):
                 self.set_met(contact)
             return changed
 
+    def set_reason(self, contact: str, message_id: bytes, reason: int) -> bool:
+        """Note why an outgoing message still waits; False if it does not, or this is known."""
+        waiting = _is(contact, message_id, Direction.OUT) & (MessageRow.state == int(MessageState.WAITING))
+        news = MessageRow.reason.is_null() | (MessageRow.reason != reason)
+        return self._db.change(MessageRow.update(reason=reason).where(waiting & news)) > 0
+
     def set_route(self, contact: str, message_id: bytes, route: StoredRoute) -> bool:
         """Note the way an outgoing message takes; False if there is none."""
         mine = _is(contact, message_id, Direction.OUT)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 from world import World
 
+from usernym.actors.events import DeliveryChanged, DeliveryState
 from usernym.actors.messages import NodeRefused
 from usernym.protocol.errors import Code
 from usernym.storage.errors import StoreFull
@@ -37,9 +38,11 @@ def test_a_message_waits_at_its_sender_while_the_nodes_disk_is_full(monkeypatch:
     alice.look_up("bob")
     disk = FullDisk(world.node.store, monkeypatch)
     disk.on = True
-    message_id = alice.send("bob", "patience")
+    alice.send("bob", "patience")
     world.settle(120)
-    assert alice.states(message_id) == []
+    assert [(event.state, event.reason) for event in alice.of_kind(DeliveryChanged)] == [
+        (DeliveryState.WAITING, Code.BUSY)
+    ]
     assert world.node.store.counts().messages == 0
     assert world.node.counters()["forwarding"]["storage_failed"] >= 2
     disk.on = False

@@ -136,7 +136,9 @@ def test_a_flood_ends_in_an_honest_refusal(limits: MailboxLimits, code: Code) ->
         bob.wait_for_state(message_id, DeliveryState.ACCEPTED)
     else:
         world.settle(60)
-        assert bob.states(message_id) == [], "it waits until there is room, and is not lost"
+        assert bob.states(message_id) == [DeliveryState.WAITING], (
+            "it waits until there is room, says so, and is not lost"
+        )
     world.mixnet.online(alice.client_number)
     bob.wait_for_state(message_id, DeliveryState.DELIVERED, 3000)
     assert alice.texts("bob")[-1] == "from a friend"

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from world import World
 
-from usernym.actors.events import DeliveryState, HandshakeChanged, HandshakeState, MessageArrived, Route
+from usernym.actors.events import (
+    DeliveryChanged,
+    DeliveryState,
+    HandshakeChanged,
+    HandshakeState,
+    MessageArrived,
+    Route,
+)
+from usernym.actors.forwarding_node import LIMITS
 from usernym.actors.messages import NodeRefused
 from usernym.protocol.errors import Code
 
@@ -87,4 +95,23 @@ def test_answering_a_stranger_accepts_them() -> None:
     bob.send_and_wait("alice", "you may")
     alice.send_and_wait("bob", "thank you")
     assert not bob.of_kind(MessageArrived)[-1].is_request
+    world.check()
+
+
+def test_a_full_share_of_a_mailbox_is_said_and_mends_itself() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.look_up("bob")
+    bob.kill()
+    share = LIMITS.sender_messages_max
+    ids = [alice.send("bob", f"text {number}") for number in range(share + 1)]
+    world.settle(60)
+    assert [alice.states(message_id) for message_id in ids[:share]] == [[DeliveryState.ACCEPTED]] * share
+    waiting = [event for event in alice.of_kind(DeliveryChanged) if event.message_id == ids[-1]]
+    assert [(event.state, event.reason) for event in waiting] == [(DeliveryState.WAITING, Code.SENDER_SHARE_FULL)]
+    bob.start()
+    bob.go_online()
+    alice.wait_for_state(ids[-1], DeliveryState.DELIVERED, 2000)
+    world.settle(60)
+    assert sorted(bob.texts()) == sorted(f"text {number}" for number in range(share + 1))
     world.check()

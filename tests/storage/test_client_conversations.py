@@ -297,6 +297,18 @@ def test_a_seal_is_kept_until_the_message_is_queued_anew(client: ClientStore) ->
     assert client.due(99, 9) == [], "and yet it rests again"
 
 
+def test_why_a_message_waits_is_noted_until_it_does_not(client: ClientStore) -> None:
+    send(client, 1)
+    assert client.set_reason("bob", id_of(1), 62)
+    assert not client.set_reason("bob", id_of(1), 62), "no news"
+    assert client.set_reason("bob", id_of(1), 63)
+    client.advance("bob", id_of(1), MessageState.ACCEPTED)
+    message = client.message("bob", id_of(1))
+    assert message is not None
+    assert message.reason is None
+    assert not client.set_reason("bob", id_of(1), 62)
+
+
 def test_a_message_whose_fate_is_final_is_not_queued_anew(client: ClientStore) -> None:
     send(client, 1)
     client.advance("bob", id_of(1), MessageState.REFUSED, 62)
