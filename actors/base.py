@@ -91,6 +91,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         self._on_failed = on_failed
         self._restarts: deque[float] = deque(maxlen=RESTARTS_MAX)
         self._usable = False
+        self._life = 0
         self.counts: Counter[str] = Counter()
         self.actor_urn = f"urn:usernym:{self.name}"
         self._inbox = runtime.inbox()
@@ -116,8 +117,17 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         self.actor_ref.tell(message)
 
     def tell_self_later(self, delay_s: float, message: M) -> None:
-        """Put a message into the own inbox after `delay_s` seconds; nothing happens if the actor has stopped."""
-        self._runtime.call_later(delay_s, lambda: self.tell_self_from_outside(message))
+        """Put a message into the own inbox after `delay_s` seconds; not if the actor has stopped or restarted.
+
+        `acquire` sets the timers that an actor needs: those of before a restart would come on top of them.
+        """
+        life = self._life
+
+        def put() -> None:
+            if self._life == life:
+                self.tell_self_from_outside(message)
+
+        self._runtime.call_later(delay_s, put)
 
     def tell_self_from_outside(self, message: M) -> None:
         """As `tell_self`, for callbacks from other threads, which may come when the actor has stopped."""
@@ -187,6 +197,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
             self._give_up(error)
             return
         self._restarts.append(now)
+        self._life += 1
         try:
             self.release()
             self.acquire()

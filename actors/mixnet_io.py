@@ -139,6 +139,8 @@ class MixnetIO(Actor[IoNode | IoClient]):
 
     def acquire(self) -> None:
         """Open the transport, once: what is in flight outlives a bug."""
+        self._tick_set = False
+        self._set_tick()
         if not self._opened:
             self._opened = True
             self._transport.open(self._on_transport_event)

@@ -106,6 +106,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._keys.load()
         if self._login is _Login.NONE:
             self._io.tell(DropRoute(self._store.login_id()))
+            self.tell_self(LogInAgain())
         self.tell_self_later(TICK_S, Tick())
 
     def release(self) -> None:

@@ -124,6 +124,31 @@ def test_a_bug_that_comes_back_stops_the_graph() -> None:
     assert clerk.stored == []
 
 
+def test_timers_of_before_a_bug_do_not_come_on_top_of_those_after_it() -> None:
+    class Ticking(Clerk):
+        def acquire(self) -> None:
+            self.tell_self_later(10, Note("tick"))
+
+        def receive(self, message: Note | Fail | Inquire) -> None:
+            super().receive(message)
+            if message == Note("tick"):
+                self.tell_self_later(10, Note("tick"))
+
+        def release(self) -> None:
+            pass
+
+    sim = Simulation(0)
+    ticking = Ticking(sim, [], [])
+    ticking.in_memory = []
+    ref: Ref[Note | Fail | Inquire] = Ref()
+    ref.bind(ticking)
+    ticking.begin()
+    for _ in range(RESTARTS_MAX):
+        ref.tell(Fail(ZeroDivisionError()))
+    sim.run_for(95)
+    assert ticking.stored == ["tick"] * 9
+
+
 def test_bugs_far_apart_stop_nothing() -> None:
     sim = Simulation(0)
     _, ref, failed = clerk_in(sim)
