@@ -11,11 +11,14 @@ from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import CounterWindow, SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import SURBS_GIVEN_MAX, SURBS_REQUEST, SURBS_TARGET
+from usernym.protocol.limits import HOUR_S, SURBS_GIVEN_MAX, SURBS_REQUEST, SURBS_TARGET
 from usernym.protocol.packets import reply_packets
 
 EARLY_TELLS_MAX: Final = 32
 """Tells held until their login's answer is here: twice what a node delivers at once."""
+CREDIT_PER_HOUR: Final = SURBS_GIVEN_MAX / 2
+"""SURBs that may be lost each hour without a trace: a node that is restarted every ten minutes loses more, and gets by
+on what the requests bring."""
 
 
 class ClientRoute:
@@ -29,8 +32,8 @@ class ClientRoute:
         self._stock = SurbStock()
         self._window = CounterWindow()
         self._early: list[tuple[m.Tell, int]] = []
-        self._used = 0
-        self._written_off = 0
+        self._credit = float(SURBS_GIVEN_MAX)
+        self._credited_at = runtime.now()
 
     def drop(self, previous: bytes | None) -> None:
         """There is no route; deliveries told to the login `previous` still count."""
@@ -41,7 +44,7 @@ class ClientRoute:
         if self.login_id is not None and self.login_id != login_id:
             self._previous = self.login_id
         self.name, self.login_id = name, login_id
-        self._written_off += self.held()
+        self._write_off(self.held())
         self._stock, self._window = SurbStock(), CounterWindow()
         # What the login's two requests brought, less their two answers.
         self.give(2 * SURBS_REQUEST - 2)
@@ -75,13 +78,26 @@ class ClientRoute:
         return self._stock.left(self._runtime.now())
 
     def room(self) -> int:
-        """How many more the node may be given.
+        """How many more the node may be given: none while it has no credit."""
+        trusted = self.login_id is not None and self._credit_left() > 0
+        return max(0, SURBS_GIVEN_MAX - self.held()) if trusted else 0
 
-        SURBs that the node says it no longer has are written off; but not more than it has visibly used, and a full
-        stock besides. A node that hoards must spend as many as it keeps.
+    def _credit_left(self) -> float:
+        """How many SURBs may still be lost on the node's word.
+
+        Each that is written off takes one, each that the node visibly uses brings one back, and so does time. So a node
+        that hoards must spend about as many as it keeps; and a client that met a long storm recovers within two hours.
         """
-        hoarding = self._written_off > SURBS_GIVEN_MAX + self._used
-        return 0 if self.login_id is None or hoarding else max(0, SURBS_GIVEN_MAX - self.held())
+        now = self._runtime.now()
+        self._earn((now - self._credited_at) / HOUR_S * CREDIT_PER_HOUR)
+        self._credited_at = now
+        return self._credit
+
+    def _earn(self, credit: float) -> None:
+        self._credit = min(float(SURBS_GIVEN_MAX), self._credit + credit)
+
+    def _write_off(self, count: int) -> None:
+        self._credit = max(-float(SURBS_GIVEN_MAX), self._credit_left() - count)
 
     def lacking(self) -> int:
         """How many the node lacks to the target; none without a route."""
@@ -96,14 +112,17 @@ class ClientRoute:
         if self.login_id is not None:
             self._stock.add(count, self._runtime.now())
 
+    def note_used(self, size: int) -> None:
+        """A frame of `size` bytes, signed by the node, came: over SURBs of this route or of a request."""
+        self._earn(reply_packets(size))
+
     def spend(self, size: int) -> None:
-        """A frame of `size` bytes came over some of them."""
+        """A frame of `size` bytes came over SURBs of this route."""
         if self.login_id is not None:
-            self._used += reply_packets(size)
             self._stock.take_any(reply_packets(size), self._runtime.now())
 
     def reconcile(self, stock: int) -> None:
         """The node says what it holds."""
         if self.login_id is not None:
-            self._written_off += max(0, self.held() - stock)
+            self._write_off(max(0, self.held() - stock))
             self._stock.set(min(stock, SURBS_GIVEN_MAX), self._runtime.now())

@@ -221,10 +221,11 @@ class MixnetIO(Actor[IoNode | IoClient]):
 
     def _on_answer(self, frame: Frame, size: int) -> None:
         answer = cast(m.Answer, frame.message)
+        self._verify_node(frame)
+        self._route.note_used(size)
         waiting = self._waiting.get(answer.request_id)
         if waiting is None:
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer to nothing that was asked")
-        self._verify_node(frame)
         if not isinstance(answer, (_ANSWERS[type(waiting.request)], m.Refused)):
             if self._dispatch.on_event is not None:
                 self._dispatch.on_event(NodeCaught("an answer that does not fit its request"))
@@ -241,6 +242,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
 
     def _on_tell(self, frame: Frame, size: int) -> None:
         self._verify_node(frame)
+        self._route.note_used(size)
         self._take_tell(cast(m.Tell, frame.message), size)
 
     def _take_tell(self, tell: m.Tell, size: int) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire, Ref
-from usernym.actors.client_route import ClientRoute
+from usernym.actors.client_route import CREDIT_PER_HOUR, ClientRoute
 from usernym.actors.runtime import Runtime, ThreadRuntime
 from usernym.actors.simulation import Simulation, SimulationStuck
 from usernym.actors.surbs import CounterWindow, SurbStock, surbs_that_fit
@@ -261,25 +261,43 @@ def test_an_idle_client_does_not_fill_the_node_with_surbs() -> None:
     route.open("alice", b"l" * 16)
     for _ in range(10_000):
         route.give(max(route.for_heartbeat(), route.lacking()))
+        route.note_used(100)
         route.spend(100)
         assert route.held() <= SURBS_GIVEN_MAX
 
 
 def test_a_node_that_hoards_must_spend_as_many_as_it_keeps() -> None:
     """It claims at each heartbeat to have nothing left, or makes us log in again."""
-    route = ClientRoute(Simulation(0))
-    given = used = 0
+    sim = Simulation(0)
+    route = ClientRoute(sim)
+    given = used = logins = 0
     for round_ in range(1_000):
         if round_ % 3 == 0:
             route.open("alice", round_.to_bytes(16, "big"))
-            given += 2
+            logins += 1
         count = max(route.for_heartbeat(), route.lacking(), min(10, route.room()))
         route.give(count)
+        route.note_used(100)
         route.spend(100)
         route.reconcile(0)
         given, used = given + count, used + 1
-    assert given - used <= 2 * SURBS_GIVEN_MAX + 3 * used, "two a request, however it lies"
-    assert route.room() == 0
+        sim.run_for(60)
+    hours = sim.now() / 3600
+    requests = 2 * (used + logins)
+    assert given <= requests + 2 * SURBS_GIVEN_MAX + used + CREDIT_PER_HOUR * hours
+    assert given < 4 * 1_000, "without the credit it would be twelve a heartbeat"
+
+
+def test_a_client_recovers_from_a_long_storm() -> None:
+    """A day of logins of which nothing more is heard; then all is well again."""
+    sim = Simulation(0)
+    route = ClientRoute(sim)
+    for number in range(300):
+        route.open("alice", number.to_bytes(16, "big"))
+        route.give(route.lacking())
+        sim.run_for(300)
+    sim.run_for(2 * 3600 + 60)
+    assert route.room() > 0
 
 
 def test_losses_do_not_starve_an_honest_node() -> None:
@@ -291,6 +309,7 @@ def test_losses_do_not_starve_an_honest_node() -> None:
         route.give(count)
         left += count - 1
         if round_ % 3:
+            route.note_used(100)
             route.spend(100)
             route.reconcile(left)
         assert route.room() > 0
