@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from world import SimClient, World
 
-from usernym.actors.events import DeliveryState
+from usernym.actors.events import DeliveryState, NodeCaught
+from usernym.actors.messages import NodeRefused
+from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S, HPKE_KEEP_S, HPKE_ROTATION_S
 from usernym.protocol.records import decode_record
 
@@ -122,4 +125,30 @@ def test_what_no_key_opens_is_sealed_again_to_the_newest() -> None:
     sent = alice.store.message("bob", message_id)
     assert sent is not None
     assert sent.key_number == 2
+    world.check()
+
+
+def test_a_node_restored_from_an_older_copy_gets_the_newest_record_again() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    first = world.node.store.account("bob")
+    assert first is not None
+    pass_days_away(world, 8, alice, bob)
+    assert rotate(world, bob) == 2
+    alice.look_up("bob")
+    with world.node.store.transaction():
+        columns = "record = ?, record_number = 1, hpke_number = 1"
+        world.node.store._db.run(f"UPDATE account SET {columns} WHERE name = 'bob'", (first.record,))
+        world.node.store._db.run("DELETE FROM hpke_number WHERE name = 'bob' AND number = 2")
+        world.node.store._db.run("UPDATE hpke_number SET superseded_at = NULL WHERE name = 'bob'")
+    with pytest.raises(NodeRefused) as refusal:
+        alice.look_up("bob")
+    assert refusal.value.code is Code.RECORD_STALE
+    assert alice.of_kind(NodeCaught), "to a contact it looks like a node that rolls records back"
+    bob.restart()
+    assert rotate(world, bob) == 2
+    restored = world.node.store.account("bob")
+    assert restored is not None
+    assert restored.record_number == 2
+    alice.look_up("bob")
     world.check()
