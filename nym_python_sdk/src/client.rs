@@ -1,0 +1,273 @@
+//! One mixnet client: connected by `connect`, driven by one task of its own (`pump`), shared by everything Python holds.
+
+use crate::config::Config;
+use crate::errors::Failure;
+use crate::inbox::{Inbox, Received};
+use crate::{runtime, storage};
+use nym_client_core::client::base_client::storage::MixnetClientStorage;
+use nym_sdk::mixnet::{
+    AnonymousSenderTag, EventReceiver, EventSender, IncludedSurbs, MixnetClient, MixnetClientBuilder,
+    MixnetClientSender, MixnetMessageSender, Recipient,
+};
+use nym_sdk::DebugConfig;
+use nym_task::ShutdownTracker;
+use std::fs::File;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// The longest message, in bytes. One of this size is about 6,500 Sphinx packets: two minutes at the default sending rate.
+pub const MAX_MESSAGE: usize = 10 * 1024 * 1024;
+/// Reply SURBs in one message: a receiver keeps at most this many of one sender (the SDK's default).
+pub const MAX_SURBS: u32 = 200;
+/// How long a graceful end may take: writing the SURBs to disk takes tens of milliseconds.
+const DISCONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// Why a client ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// The program asked for it.
+    Closed,
+    /// The SDK gave up; why, as far as it can be told.
+    Died(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    Running,
+    /// Its tasks are ending and its SURBs are being saved.
+    Ending(End),
+    /// Nothing of it is left, and its storage is free.
+    Ended(End),
+}
+
+impl State {
+    fn refusal(&self) -> Option<Failure> {
+        match self {
+            State::Running => None,
+            State::Ending(End::Closed) | State::Ended(End::Closed) => Some(Failure::Closed),
+            State::Ending(End::Died(reason)) | State::Ended(End::Died(reason)) => Some(Failure::Died(format!(
+                "{reason}; make a new client from the same storage and send again what was under way"
+            ))),
+        }
+    }
+}
+
+pub struct Client {
+    pub address: String,
+    pub inbox: Arc<Inbox>,
+    sender: MixnetClientSender,
+    state: watch::Receiver<State>,
+    stop: CancellationToken,
+    _end: DropGuard,
+}
+
+/// Connects; dropping the future (a cancelled wait) ends every task it had begun.
+pub async fn connect(config: Config, folder: Option<PathBuf>) -> Result<Client, Failure> {
+    let limit = config.connect_timeout()?;
+    let runtime = runtime::runtime()?;
+    let abandoned = CancellationToken::new();
+    let guard = abandoned.clone().drop_guard();
+    // A task of its own, since the SDK's connecting must not be dropped halfway: it is told to end, and ends.
+    let task = runtime.spawn(async move {
+        let tracker = ShutdownTracker::default();
+        let outcome = tokio::select! {
+            outcome = connecting(&config, folder, &tracker) => outcome,
+            () = tokio::time::sleep(limit) => Err(Failure::Unreachable(format!(
+                "not connected within {} s", limit.as_secs_f64()
+            ))),
+            () = abandoned.cancelled() => Err(Failure::Closed),
+        };
+        if outcome.is_err() {
+            let _ = tokio::time::timeout(DISCONNECT_LIMIT, tracker.shutdown()).await;
+        }
+        outcome
+    });
+    let client = task.await.map_err(|error| Failure::Other(error.to_string()))??;
+    guard.disarm();
+    Ok(client)
+}
+
+async fn connecting(config: &Config, folder: Option<PathBuf>, tracker: &ShutdownTracker) -> Result<Client, Failure> {
+    let debug = config.debug()?;
+    let panics = runtime::panics();
+    let (event_tx, events) = futures::channel::mpsc::unbounded();
+    let (client, lock) = match folder {
+        None => {
+            let storage = storage::InMemory::new(&debug);
+            (build(config, debug, storage, tracker, EventSender(event_tx)).await?, None)
+        }
+        Some(folder) => {
+            let lock = storage::lock(&folder)?;
+            let storage = storage::open(&folder, &debug).await?;
+            (build(config, debug, storage, tracker, EventSender(event_tx)).await?, Some(lock))
+        }
+    };
+    let inbox = Arc::new(Inbox::new(config.queue_messages, config.queue_bytes));
+    let (state_tx, state) = watch::channel(State::Running);
+    let stop = CancellationToken::new();
+    let address = client.nym_address().to_string();
+    let sender = client.split_sender();
+    let pump = Pump { inbox: inbox.clone(), stop: stop.clone(), state: state_tx, events, panics, _lock: lock };
+    tokio::spawn(pump.run(client));
+    Ok(Client { address, inbox, sender, state, _end: stop.clone().drop_guard(), stop })
+}
+
+async fn build<S: MixnetClientStorage + Clone + 'static>(
+    config: &Config,
+    debug: DebugConfig,
+    storage: S,
+    tracker: &ShutdownTracker,
+    events: EventSender,
+) -> Result<MixnetClient, Failure>
+where
+    S::ReplyStore: Send + Sync,
+    S::GatewaysDetailsStore: Sync,
+    S::KeyStore: Sync,
+    S::CredentialStore: Send + Sync,
+{
+    // A tracker of our own: the one the SDK would make hooks the process's panics once per client, for ever.
+    let mut builder = MixnetClientBuilder::new_with_storage(storage)
+        .network_details(config.network())
+        .debug_config(debug)
+        .custom_shutdown(tracker.clone())
+        .event_tx(events);
+    if let Some(topology) = config.topology()? {
+        builder = builder.custom_topology_provider(Box::new(topology));
+    }
+    if let Some(gateway) = &config.gateway {
+        builder = builder.request_gateway(gateway.clone());
+    }
+    Ok(builder.build()?.connect_to_mixnet().await?)
+}
+
+struct Pump {
+    inbox: Arc<Inbox>,
+    stop: CancellationToken,
+    state: watch::Sender<State>,
+    events: EventReceiver,
+    panics: usize,
+    _lock: Option<File>,
+}
+
+impl Pump {
+    /// Moves messages into the inbox until somebody ends it, then ends the SDK's tasks (which saves the SURBs), and only
+    /// then tells and lets go of the storage.
+    async fn run(mut self, mut client: MixnetClient) {
+        let cancelled = client.cancellation_token();
+        let panicked = Arc::new(tokio::sync::Notify::new());
+        let wake = panicked.clone();
+        let _hook = runtime::on_panic(Arc::new(move || wake.notify_one()));
+        let end = loop {
+            if runtime::panics() != self.panics {
+                break End::Died("a task of the client panicked".into());
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break End::Closed,
+                () = panicked.notified() => {}
+                () = cancelled.cancelled() => break End::Died(self.reason()),
+                batch = client.wait_for_messages() => match batch {
+                    None => break End::Died(self.reason()),
+                    Some(batch) => for message in batch {
+                        let tag = message.sender_tag.map(|tag| tag.to_bytes());
+                        self.inbox.push(Received { data: message.message, tag });
+                    },
+                },
+            }
+        };
+        self.state.send_replace(State::Ending(end.clone()));
+        let ended = tokio::time::timeout(DISCONNECT_LIMIT, client.disconnect()).await;
+        drop(self._lock.take());
+        let end = match (ended, end) {
+            (Err(_), End::Closed) => End::Died("it did not end in time, its SURBs may be lost".into()),
+            (_, end) => end,
+        };
+        self.state.send_replace(State::Ended(end));
+    }
+
+    fn reason(&mut self) -> String {
+        match self.events.try_recv() {
+            Ok(_) => "the gateway could not be reached, and the SDK gave up".into(),
+            Err(_) => "the SDK ended the client".into(),
+        }
+    }
+}
+
+impl Client {
+    pub fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Plain: no SURBs and nothing of the sender in it. Returns when the SDK has taken it, which is also its backpressure.
+    pub async fn send(&self, to: Recipient, data: Vec<u8>, surbs: Option<u32>) -> Result<(), Failure> {
+        let surbs = surbs.map_or(IncludedSurbs::ExposeSelfAddress, IncludedSurbs::Amount);
+        self.unless_ended(self.sender.send_message(to, data, surbs)).await
+    }
+
+    pub async fn reply(&self, tag: AnonymousSenderTag, data: Vec<u8>) -> Result<(), Failure> {
+        self.unless_ended(self.sender.send_reply(tag, data)).await
+    }
+
+    /// The SDK's own error says only that its channel is closed, and a send may also wait for ever on a client that died.
+    async fn unless_ended(
+        &self,
+        sending: impl std::future::Future<Output = Result<(), nym_sdk::Error>>,
+    ) -> Result<(), Failure> {
+        if let Some(refusal) = self.state().refusal() {
+            return Err(refusal);
+        }
+        tokio::select! {
+            sent = sending => match sent {
+                Ok(()) => Ok(()),
+                Err(_) => Err(self.end().await),
+            },
+            refusal = self.end() => Err(refusal),
+        }
+    }
+
+    async fn end(&self) -> Failure {
+        let mut state = self.state.clone();
+        let ended = state.wait_for(|state| *state != State::Running).await;
+        ended
+            .ok()
+            .and_then(|state| state.refusal())
+            .unwrap_or_else(|| Failure::Died("the task that drives the client is gone".into()))
+    }
+
+    /// Ok when something is queued; what was queued before an end can still be taken after it.
+    pub async fn ready(&self) -> Result<(), Failure> {
+        tokio::select! {
+            biased;
+            () = self.inbox.wait() => Ok(()),
+            refusal = self.end() => Err(refusal),
+        }
+    }
+
+    /// Ends the client and waits until its SURBs are saved and its storage is free. The second call only waits.
+    pub async fn disconnect(&self) {
+        self.stop.cancel();
+        let mut state = self.state.clone();
+        // An error says that the pump is gone: ended as well.
+        let _ = state.wait_for(|state| matches!(state, State::Ended(_))).await;
+    }
+}
+
+pub fn recipient(text: &str) -> Result<Recipient, Failure> {
+    Recipient::from_str(text).map_err(|error| Failure::Recipient(error.to_string()))
+}
+
+pub fn tag(bytes: &[u8]) -> Result<AnonymousSenderTag, Failure> {
+    let bytes: [u8; 16] = bytes.try_into().map_err(|_| Failure::SenderTag)?;
+    Ok(AnonymousSenderTag::from_bytes(bytes))
+}
+
+pub fn checked(data: &[u8]) -> Result<Vec<u8>, Failure> {
+    if data.len() > MAX_MESSAGE {
+        return Err(Failure::Message(format!("{} bytes, and a message may have {MAX_MESSAGE}", data.len())));
+    }
+    Ok(data.to_vec())
+}

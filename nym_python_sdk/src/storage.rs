@@ -1,0 +1,101 @@
+//! Where a client's identity and SURBs live: in memory, or in a folder that one client at a time may use.
+
+use crate::errors::Failure;
+use nym_client_core::client::base_client::storage::{InMemGatewaysDetails, OnDiskPersistent};
+use nym_sdk::mixnet::{
+    EmptyReplyStorage, EphemeralCredentialStorage, InMemEphemeralKeys, MixnetClientStorage, StoragePaths,
+};
+use nym_sdk::DebugConfig;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+const LOCK_FILE: &str = "nym_python_sdk.lock";
+
+/// As the SDK's `Ephemeral`, but with the SURB thresholds of the configuration: `Ephemeral` ignores them and withholds 20.
+#[derive(Clone)]
+pub struct InMemory {
+    keys: InMemEphemeralKeys,
+    replies: EmptyReplyStorage,
+    credentials: EphemeralCredentialStorage,
+    gateways: InMemGatewaysDetails,
+}
+
+impl InMemory {
+    pub fn new(debug: &DebugConfig) -> InMemory {
+        InMemory {
+            keys: InMemEphemeralKeys::new(&mut rand::rngs::OsRng),
+            replies: EmptyReplyStorage {
+                min_surb_threshold: debug.reply_surbs.minimum_reply_surb_storage_threshold,
+                max_surb_threshold: debug.reply_surbs.maximum_reply_surb_storage_threshold,
+            },
+            credentials: Default::default(),
+            gateways: Default::default(),
+        }
+    }
+}
+
+impl MixnetClientStorage for InMemory {
+    type KeyStore = InMemEphemeralKeys;
+    type ReplyStore = EmptyReplyStorage;
+    type CredentialStore = EphemeralCredentialStorage;
+    type GatewaysDetailsStore = InMemGatewaysDetails;
+
+    fn into_runtime_stores(self) -> (EmptyReplyStorage, EphemeralCredentialStorage, InMemGatewaysDetails) {
+        (self.replies, self.credentials, self.gateways)
+    }
+
+    fn key_store(&self) -> &InMemEphemeralKeys {
+        &self.keys
+    }
+
+    fn reply_store(&self) -> &EmptyReplyStorage {
+        &self.replies
+    }
+
+    fn credential_store(&self) -> &EphemeralCredentialStorage {
+        &self.credentials
+    }
+
+    fn gateway_details_store(&self) -> &InMemGatewaysDetails {
+        &self.gateways
+    }
+}
+
+fn refused(what: &str, path: &Path, error: std::io::Error) -> Failure {
+    Failure::Storage(format!("{what} {}: {error}", path.display()))
+}
+
+/// Locks the folder (made, with its parents, readable by its owner only). The lock ends with the returned file.
+pub fn lock(folder: &Path) -> Result<File, Failure> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| refused("cannot make the folder", folder, error))?;
+    // The keys inside are written with the process's umask: the folder's own mode is what protects them.
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
+        .map_err(|error| refused("cannot make private the folder", folder, error))?;
+    let path = folder.join(LOCK_FILE);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| refused("cannot open", &path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Failure::Storage(format!(
+            "another client uses {}: one identity can be connected once only",
+            folder.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(refused("cannot lock", &path, error)),
+    }
+}
+
+/// Opens the folder's stores with the configured SURB thresholds (the SDK's default call ignores them).
+pub async fn open(folder: &Path, debug: &DebugConfig) -> Result<OnDiskPersistent, Failure> {
+    let paths = StoragePaths::new_from_dir(folder)?;
+    Ok(paths.initialise_persistent_storage(debug).await?)
+}
