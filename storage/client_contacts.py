@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from usernym.storage.client_models import ContactRow
 from usernym.storage.client_types import Contact, ContactState, Direct, Fallback, Trust
 from usernym.storage.database import Store
+
+_COLUMNS: Final = tuple(ContactRow._meta.columns)  # noqa: SLF001 - peewee's documented way to a model's columns
+_CONTACT: Final = f"SELECT {', '.join(_COLUMNS)} FROM contact WHERE name = ?"  # noqa: S608 - asked for each message
 
 
 class Contacts(Store):
@@ -15,8 +18,8 @@ class Contacts(Store):
 
     def contact(self, name: str) -> Contact | None:
         """The contact of this name."""
-        found = self._db.fetch_dicts(ContactRow.select().where(ContactRow.name == name))
-        return _contact(found[0]) if found else None
+        row = self._db.row(_CONTACT, (name,))
+        return None if row is None else _contact(dict(zip(_COLUMNS, row, strict=True)))
 
     def contacts(self, state: ContactState | None = None) -> Sequence[Contact]:
         """All contacts, or those in one state, by name."""

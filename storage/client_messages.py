@@ -8,7 +8,7 @@ from typing import Any, Final
 import peewee
 
 from usernym.storage.client_contacts import Contacts
-from usernym.storage.client_models import AckRow, ContactRow, MessageRow, OutboxEntry, SeenRow
+from usernym.storage.client_models import AckRow, ContactRow, MessageRow, OutboxEntry
 from usernym.storage.client_types import (
     ContactState,
     Direction,
@@ -22,6 +22,33 @@ from usernym.storage.database import parts
 from usernym.storage.errors import RowConflict
 
 _SHOWN_OF: Final = (int(ContactState.ACCEPTED), int(ContactState.PENDING))
+
+# Plain SQL where every message passes several times: peewee takes ten times as long to write a statement as SQLite to
+# run it.
+_COLUMNS: Final = (
+    "id, contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, reason, route, token,"
+    " key_number, shown"
+)
+_ONE: Final = "contact = ? AND direction = ? AND message_id = ?"
+_MESSAGE: Final = f"SELECT {_COLUMNS} FROM message WHERE {_ONE}"  # noqa: S608 - constants
+_OF_ID: Final = f"SELECT {_COLUMNS} FROM message WHERE message_id = ? AND direction = ?"  # noqa: S608 - constants
+_ADD: Final = """
+    INSERT INTO message (contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, route, token,
+                         key_number, shown)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_QUEUE: Final = """
+    INSERT INTO outbox (message_id, contact, attempts, next_attempt_at, created_at) VALUES (?, ?, 0, ?, ?)
+"""
+_OUTBOX_ROW: Final = """
+    SELECT message_id, contact, key_number, sealed, attempts, next_attempt_at, created_at FROM outbox
+    WHERE message_id = ?
+"""
+_ADVANCE: Final = {
+    state: f"UPDATE message SET state = ?, reason = ? WHERE {_ONE} AND state IN "  # noqa: S608 - constants
+    f"({', '.join(str(int(each)) for each in MessageState if each.rank < state.rank)})"
+    for state in MessageState
+}
 
 
 class Conversations(Contacts):
@@ -48,27 +75,10 @@ class Conversations(Contacts):
             counter = self.take_out_counter(contact)
             if counter is None:
                 raise RowConflict("a message to somebody who is not a contact")
-            self._db.change(
-                MessageRow.insert(
-                    contact=contact,
-                    direction=int(Direction.OUT),
-                    message_id=message_id,
-                    counter=counter,
-                    kind=kind,
-                    body=body,
-                    sent_at=now,
-                    stored_at=now,
-                    state=int(MessageState.WAITING),
-                    route=int(route),
-                    token=token,
-                    shown=1,
-                )
-            )
-            self._db.change(
-                OutboxEntry.insert(
-                    message_id=message_id, contact=contact, attempts=0, next_attempt_at=now, created_at=now
-                )
-            )
+            state = int(MessageState.WAITING)
+            row = (contact, int(Direction.OUT), message_id, counter, kind, body, now, now, state, int(route), token)
+            self._db.run(_ADD, (*row, None, 1))
+            self._db.run(_QUEUE, (message_id, contact, now, now))
             message = self.message(contact, message_id)
         assert message is not None, "stored just now"
         return message
@@ -98,23 +108,9 @@ class Conversations(Contacts):
                 self.add_ack(contact, message_id, token, ack_kind, now)
             if not self.mark_seen(contact, message_id, key_number, now):
                 return False
-            self._db.change(
-                MessageRow.insert(
-                    contact=contact,
-                    direction=int(Direction.IN),
-                    message_id=message_id,
-                    counter=counter,
-                    kind=kind,
-                    body=body,
-                    sent_at=sent_at,
-                    stored_at=now,
-                    state=int(MessageState.RECEIVED),
-                    route=int(route),
-                    token=token,
-                    key_number=key_number,
-                    shown=0,
-                )
-            )
+            state = int(MessageState.RECEIVED)
+            row = (contact, int(Direction.IN), message_id, counter, kind, body, sent_at, now, state, int(route), token)
+            self._db.run(_ADD, (*row, key_number, 0))
             self._db.run(
                 "UPDATE contact SET has_met = 1, highest_in_counter = max(highest_in_counter, ?) WHERE name = ?",
                 (counter, contact),
@@ -123,12 +119,13 @@ class Conversations(Contacts):
 
     def message(self, contact: str, message_id: bytes, direction: Direction = Direction.OUT) -> Message | None:
         """One message of a conversation; the user's own, if not said otherwise."""
-        return self._message(_is(contact, message_id, direction))
+        return self._message(_MESSAGE, (contact, int(direction), message_id))
 
     def outgoing(self, message_id: bytes, contact: str | None) -> Message | None:
         """The user's own message of this id, to `contact` if that is given."""
-        mine = (MessageRow.message_id == message_id) & (MessageRow.direction == int(Direction.OUT))
-        return self._message(mine if contact is None else mine & (MessageRow.contact == contact))
+        if contact is not None:
+            return self.message(contact, message_id)
+        return self._message(_OF_ID, (message_id, int(Direction.OUT)))
 
     def incoming_token(self, contact: str, message_id: bytes) -> bytes | None:
         """The receipt token that came with a message of this contact, if the message is still kept."""
@@ -156,15 +153,14 @@ class Conversations(Contacts):
 
         A final state takes the message out of the outbox. ACCEPTED lets it rest there until there is word of it.
         """
-        lower = [int(each) for each in MessageState if each.rank < state.rank]
         with self._db.one_commit():
-            news = _is(contact, message_id, Direction.OUT) & MessageRow.state.in_(lower)
-            changed = self._db.change(MessageRow.update(state=int(state), reason=reason).where(news)) > 0
-            entry = (OutboxEntry.message_id == message_id) & (OutboxEntry.contact == contact)
+            one = (contact, int(Direction.OUT), message_id)
+            changed = self._db.run(_ADVANCE[state], (int(state), reason, *one)) > 0
+            entry = (message_id, contact)
             if state.is_final:
-                self._db.change(OutboxEntry.delete().where(entry))
+                self._db.run("DELETE FROM outbox WHERE message_id = ? AND contact = ?", entry)
             elif state is MessageState.ACCEPTED:
-                self._db.change(OutboxEntry.update(next_attempt_at=None).where(entry))
+                self._db.run("UPDATE outbox SET next_attempt_at = NULL WHERE message_id = ? AND contact = ?", entry)
             if changed and state is MessageState.DELIVERED:
                 self.set_met(contact)
             return changed
@@ -177,8 +173,8 @@ class Conversations(Contacts):
 
     def set_route(self, contact: str, message_id: bytes, route: StoredRoute) -> bool:
         """Note the way an outgoing message takes; False if there is none."""
-        mine = _is(contact, message_id, Direction.OUT)
-        return self._db.change(MessageRow.update(route=int(route)).where(mine)) > 0
+        one = (contact, int(Direction.OUT), message_id)
+        return self._db.run(f"UPDATE message SET route = ? WHERE {_ONE}", (int(route), *one)) > 0  # noqa: S608
 
     # -- what the user has not been shown --
 
@@ -233,8 +229,8 @@ class Conversations(Contacts):
 
     def outbox_row(self, message_id: bytes) -> OutboxRow | None:
         """One message of the outbox."""
-        found = self._outbox(OutboxEntry.select().where(OutboxEntry.message_id == message_id))
-        return found[0] if found else None
+        row = self._db.row(_OUTBOX_ROW, (message_id,))
+        return None if row is None else OutboxRow(*row)
 
     def outbox_of(self, contact: str) -> Sequence[OutboxRow]:
         """All of the outbox that is for this contact, in the order it was written."""
@@ -244,13 +240,17 @@ class Conversations(Contacts):
     def save_seal(self, message_id: bytes, sealed: bytes, key_number: int) -> bool:
         """Keep a message's sealed form, so that it is sent again as it is; False if it is not in the outbox."""
         with self._db.one_commit():
-            mine = (MessageRow.message_id == message_id) & (MessageRow.direction == int(Direction.OUT))
-            self._db.change(MessageRow.update(key_number=key_number).where(mine))
-            return self._update_outbox(message_id, sealed=sealed, key_number=key_number)
+            self._db.run(
+                "UPDATE message SET key_number = ? WHERE message_id = ? AND direction = ?",
+                (key_number, message_id, int(Direction.OUT)),
+            )
+            seal = (sealed, key_number, message_id)
+            return self._db.run("UPDATE outbox SET sealed = ?, key_number = ? WHERE message_id = ?", seal) > 0
 
     def postpone(self, message_id: bytes, attempts: int, at: int) -> bool:
         """Count attempts, and plan the next for `at`; False if it is not in the outbox."""
-        return self._update_outbox(message_id, attempts=attempts, next_attempt_at=at)
+        later = (attempts, at, message_id)
+        return self._db.run("UPDATE outbox SET attempts = ?, next_attempt_at = ? WHERE message_id = ?", later) > 0
 
     def hurry(self, now: int) -> int:
         """Make due at `now` whatever was planned for later; returns how many."""
@@ -280,16 +280,20 @@ class Conversations(Contacts):
 
     def was_seen(self, contact: str, message_id: bytes) -> bool:
         """Whether this message of the contact was received before."""
-        query = SeenRow.select(SeenRow.seen_at).where((SeenRow.contact == contact) & (SeenRow.message_id == message_id))
-        return self._db.fetch_one(query) is not None
+        return (
+            self._db.row("SELECT 1 FROM seen WHERE contact = ? AND message_id = ?", (contact, message_id)) is not None
+        )
 
     def mark_seen(self, contact: str, message_id: bytes, key_number: int, now: int) -> bool:
         """Remember a message as received, as long as that key exists; False if it was before.
 
         Kept by contact and id: nobody can use up an id of somebody else's message.
         """
-        seen = SeenRow.insert(contact=contact, message_id=message_id, key_number=key_number, seen_at=now)
-        return self._db.change(seen.on_conflict_ignore()) > 0
+        seen = (contact, message_id, key_number, now)
+        insert = (
+            "INSERT INTO seen (contact, message_id, key_number, seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        )
+        return self._db.run(insert, seen) > 0
 
     def add_ack(self, sender: str, message_id: bytes, token: bytes | None, kind: int, now: int) -> None:
         """Queue an acknowledgement to the node, in the place of an earlier one for the same message."""
@@ -309,12 +313,12 @@ class Conversations(Contacts):
 
     # -- helpers --
 
-    def _message(self, condition: peewee.Expression) -> Message | None:
-        found = self._messages(MessageRow.select().where(condition))
-        return found[0] if found else None
+    def _message(self, sql: str, params: Sequence[Any]) -> Message | None:
+        row = self._db.row(sql, params)
+        return None if row is None else _message(row)
 
     def _messages(self, query: peewee.BaseQuery) -> list[Message]:
-        return [_message(row) for row in self._db.fetch_dicts(query)]
+        return [_message(row) for row in self._db.fetch(query)]
 
     def _outbox(self, query: peewee.BaseQuery) -> list[OutboxRow]:
         return [OutboxRow(**row) for row in self._db.fetch_dicts(query)]
@@ -331,13 +335,23 @@ def _is(contact: str, message_id: bytes, direction: Direction) -> peewee.Express
     )
 
 
-def _message(row: dict[str, Any]) -> Message:
+def _message(row: Sequence[Any]) -> Message:
+    id_, contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, reason, route, *rest = row
+    token, key_number, shown = rest
     return Message(
-        **{
-            **row,
-            "direction": Direction(row["direction"]),
-            "state": MessageState(row["state"]),
-            "route": StoredRoute(row["route"]),
-            "shown": bool(row["shown"]),
-        }
+        id_,
+        contact,
+        Direction(direction),
+        message_id,
+        counter,
+        kind,
+        body,
+        sent_at,
+        stored_at,
+        MessageState(state),
+        reason,
+        StoredRoute(route),
+        token,
+        key_number,
+        bool(shown),
     )
