@@ -24,15 +24,54 @@ class SimulationStuck(Exception):
     """What was waited for can't come any more, or did not come within the virtual time allowed."""
 
 
+class ProcessDied(BaseException):
+    """Raised inside a message by a fault that ends the process there and then: nothing contains it but the scheduler,
+    which calls `bury`."""
+
+    def __init__(self, bury: Callable[[], None]) -> None:
+        super().__init__("a fault ended this process")
+        self.bury = bury
+
+
 class _SimInbox:
-    def __init__(self) -> None:
+    """Tells the scheduler which actors have something to do, so that it need not ask them all."""
+
+    def __init__(self, ready: list[_SimInbox]) -> None:
         self._items: deque[Any] = deque()
+        self._ready = ready
+        self.actor: Any = None
+        self.held = False
 
     def put(self, envelope: Any, /) -> None:
         self._items.append(envelope)
+        if len(self._items) == 1 and self.actor is not None and not self.held:
+            self._ready.append(self)
 
     def get(self) -> Any:
-        return self._items.popleft()
+        item = self._items.popleft()
+        if not self._items:
+            self._ready.remove(self)
+        return item
+
+    def attach(self, actor: Any) -> None:
+        """The actor runs from now on."""
+        self.actor = actor
+        if self._items:
+            self._ready.append(self)
+
+    def hold(self, held: bool) -> None:
+        """Keep what comes from being handled, until `hold(False)`."""
+        if held and not self.held and self in self._ready:
+            self._ready.remove(self)
+        elif self.held and not held and self._items and self.actor is not None:
+            self._ready.append(self)
+        self.held = held
+
+    def close(self) -> None:
+        """Nothing of this is handled any more."""
+        self.actor = None
+        if self in self._ready:
+            self._ready.remove(self)
 
     def empty(self) -> bool:
         return not self._items
@@ -49,7 +88,7 @@ class Simulation:
         self.random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self._scheduler = random.Random(seed ^ 0x5EED)  # noqa: S311 - repeatable on purpose
         self._tape = iter(tape)
-        self._actors: list[Any] = []
+        self._ready: list[_SimInbox] = []
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
         self._now = 0.0
@@ -77,11 +116,11 @@ class Simulation:
 
     def inbox(self) -> _SimInbox:
         """A plain queue."""
-        return _SimInbox()
+        return _SimInbox(self._ready)
 
     def run(self, actor: Any) -> None:
         """Start the actor: its `on_start` runs at once, its messages when the scheduler picks it."""
-        self._actors.append(actor)
+        actor.actor_inbox.attach(actor)
         actor._actor_loop_setup()  # noqa: SLF001 - Pykka's loop, one step at a time
 
     # -- the scheduler --
@@ -94,7 +133,7 @@ class Simulation:
 
     def step(self) -> bool:
         """One message or one timer. False if there is neither."""
-        ready = [actor for actor in self._actors if not actor.actor_inbox.empty()]
+        ready = self._ready
         timer_due = bool(self._timers) and self._timers[0][0] <= self._now
         if not ready and not self._timers:
             return False
@@ -108,13 +147,16 @@ class Simulation:
         self._deliver(ready[choice])
         return True
 
-    def _deliver(self, actor: Any) -> None:
-        envelope = actor.actor_inbox.get()
+    def _deliver(self, inbox: _SimInbox) -> None:
+        actor = inbox.actor
+        envelope = inbox.get()
+        if not actor.actor_stopped.is_set():
+            try:
+                actor._handle_receive(envelope.message)  # noqa: SLF001 - Pykka's loop, one step at a time
+            except ProcessDied as death:
+                death.bury()
         if actor.actor_stopped.is_set():
-            return
-        actor._handle_receive(envelope.message)  # noqa: SLF001 - Pykka's loop, one step at a time
-        if actor.actor_stopped.is_set():
-            self._actors.remove(actor)
+            inbox.close()
 
     def run_until(self, condition: Callable[[], bool], within_s: float = 600.0) -> None:
         """Step until `condition` holds. Raises `SimulationStuck` if it doesn't within that much virtual time."""
@@ -134,5 +176,15 @@ class Simulation:
         for actor in actors:
             actor.actor_stopped.set()
             pykka.ActorRegistry.unregister(actor.actor_ref)
-            if actor in self._actors:
-                self._actors.remove(actor)
+            actor.actor_inbox.close()
+
+    def hold(self, actors: Sequence[Any], seconds: float) -> None:
+        """These handle nothing for so long: what a slow disk does to the process that waits for it."""
+        for actor in actors:
+            actor.actor_inbox.hold(True)
+
+        def go_on() -> None:
+            for actor in actors:
+                actor.actor_inbox.hold(False)
+
+        self.call_later(seconds, go_on)

@@ -10,7 +10,7 @@ Connections are per thread: one opens at a thread's first use, and `close` close
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -205,12 +205,14 @@ def open_database(
     key: bytes | None = None,
     synchronous: Synchronous = "FULL",
     timeout_s: float = BUSY_TIMEOUT_S,
+    make: Callable[..., StoreDatabase] = StoreDatabase,
 ) -> StoreDatabase:
     """The database at `path`, created owner-only if need be, with all migrations applied.
 
+    `make` is the class, or stands for it: simulations pass one whose disk fails as they say.
     Raises `NotAStore`, `StoreCorrupt`, `SchemaTooNew`, `StoreExposed`, `StoreInaccessible`, `StoreBusy` or `StoreFull`.
     """
-    database = StoreDatabase(path, key=key, synchronous=synchronous, timeout_s=timeout_s)
+    database = make(path, key=key, synchronous=synchronous, timeout_s=timeout_s)
     if not database.in_memory:
         make_private_folder(path.parent)
         if not create_private_file(path):
