@@ -1,8 +1,9 @@
 """Forwarding, the node's half: verify, queue, deliver over SURBs, delete on acknowledgement.
 
 Serves docs/protocol.md, "Forwarding", "What the node tells" and "Reply blocks".
-Receives: `RequestArrived` with `Forward`, `Acknowledge`, `Unopenable`, `Heartbeat` or `TopUp`; `RouteOpened` and
-`IdentityReplaced` from registration; word of the mixnet's state. Sends: answers and tells over users' routes.
+Receives: `RequestArrived` with `Forward`, `Acknowledge`, `Unopenable`, `Heartbeat` or `TopUp`; `RouteOpened`,
+`IdentityReplaced` and `CardRenewed` from registration; word of the mixnet's state. Sends: answers and tells over users'
+routes.
 Owns: the mailbox, the notices to senders, and the routes, which live in memory only: they die with the mixnet client.
 A message is committed before it is accepted, together with those that came with it; it leaves by its recipient's
 acknowledgement or after its term. No route moves here: that takes a login.
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Ref
 from usernym.actors.messages import (
+    CardRenewed,
     CommitBatch,
     ForwardingNodeInbox,
     IdentityReplaced,
@@ -118,6 +120,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 self._open_route(message)
             case IdentityReplaced(name):
                 self._routes.drop(name)
+            case CardRenewed(card):
+                self._routes.card = card
             case MixnetUp(_, boot_id):
                 self._boot_id = boot_id
                 self._routes.clear()
@@ -261,6 +265,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _serve(self, name: str, route: Route) -> None:
         """The route has SURBs, and its user is there: deliver what waits, again what went unacknowledged."""
+        self._routes.tell_card(route)
         self._deliver(name, route, again=True)
         self._notify(name, route)
 

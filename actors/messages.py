@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Final
 
 from usernym.actors.base import Inquire, Tellable
+from usernym.actors.failures import Failure as Failure  # noqa: PLC0414 - told on from here
+from usernym.actors.failures import HandshakeNotPossible as HandshakeNotPossible  # noqa: PLC0414 - told on from here
+from usernym.actors.failures import NodeRefused as NodeRefused  # noqa: PLC0414 - told on from here
+from usernym.actors.failures import NodeSilent as NodeSilent  # noqa: PLC0414 - told on from here
+from usernym.actors.failures import TextTooLong as TextTooLong  # noqa: PLC0414 - told on from here
 from usernym.mixnet.transport import TransportEvent
 from usernym.protocol import messages as m
+from usernym.protocol.cards import NodeCard
 from usernym.protocol.codec import Frame
 from usernym.protocol.errors import Code
 from usernym.protocol.records import KeyRecord
@@ -72,6 +78,15 @@ class RouteOpened:
     tag: bytes = field(repr=False)
     login_id: bytes = field(repr=False)
     surbs: int
+    card_sequence: int
+    """The sequence of the card that the user's client has."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardRenewed:
+    """This is the node's card from now on; users with an older one are to be told."""
+
+    card: NodeCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +156,6 @@ class AnswerArrived:
 
     request: m.Request = field(repr=False)
     answer: m.Answer = field(repr=False)
-
-
-class Failure(StrEnum):
-    """Why there is no answer."""
-
-    NO_ANSWER = "no answer from the node"
-    NO_MIXNET = "no mixnet client"
-    TOO_MANY = "too many requests are waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,31 +258,6 @@ class ResolveFailed:
     code: Code | None
 
 
-class NodeRefused(Exception):
-    """The node said no (set on a command's future)."""
-
-    def __init__(self, code: Code, detail: int = 0) -> None:
-        super().__init__(code.name.lower())
-        self.code = code
-        self.detail = detail
-
-
-class NodeSilent(Exception):
-    """The node did not answer, or there is no mixnet client (set on a command's future)."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
-
-
-class TextTooLong(ValueError):
-    """A text of more than 64 KiB in UTF-8, or of none, or one that is no Unicode (set on a command's future)."""
-
-
-class HandshakeNotPossible(Exception):
-    """The handshake can't take this step; the text says why (set on a command's future)."""
-
-
 class PayloadKind(IntEnum):
     """What a stored message is; the numbers are the payloads' tags."""
 
@@ -318,6 +300,14 @@ class GoOnline:
     """Log in, and keep the route alive from now on. The answer comes with the first login, or its refusal."""
 
     answer: Future[None] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeCard:
+    """Somebody gave the user this card of the node. The answer is whether it is newer, and now the one in use."""
+
+    card: NodeCard
+    answer: Future[bool] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,10 +363,11 @@ IoClient = TransportReported | SendRequest | SendStatement | SendDirect | DropRo
 RegistrationNodeInbox = RequestArrived | MixnetUp | MixnetDown | Tick | Inquire
 LookupNodeInbox = RequestArrived | Inquire
 ForwardingNodeInbox = (
-    RequestArrived | RouteOpened | IdentityReplaced | MixnetUp | MixnetDown | CommitBatch | NoticesDue | Tick | Inquire
-)
+    RequestArrived | RouteOpened | IdentityReplaced | CardRenewed | MixnetUp | MixnetDown | CommitBatch | NoticesDue
+    | Tick | Inquire
+)  # fmt: skip
 RegistrationClientInbox = (
-    Register | GoOnline | DeleteAccount | AnswerArrived | RequestFailed | TellArrived | MixnetUp | MixnetDown
+    Register | GoOnline | TakeCard | DeleteAccount | AnswerArrived | RequestFailed | TellArrived | MixnetUp | MixnetDown
     | RouteDoubted | NodeHeard | WorkOn | LogInAgain | Tick | Inquire
 )  # fmt: skip
 LookupClientInbox = LookUp | Resolve | AnswerArrived | RequestFailed | Inquire

@@ -176,6 +176,8 @@ class MixnetIO(Actor[IoNode | IoClient]):
                 self._route.drop(previous)
             case SetCard(address):
                 self._node_address = address
+                for waiting in self._waiting.values():
+                    self._send_request(waiting)
             case Tick():
                 self._tick_set = False
                 self._retry_waiting()

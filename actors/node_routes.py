@@ -16,6 +16,7 @@ from usernym.actors.messages import RouteOpened, SendReply
 from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import SurbStock
 from usernym.protocol import messages as m
+from usernym.protocol.cards import NodeCard
 from usernym.protocol.codec import frame_bytes
 from usernym.protocol.limits import SURBS_TARGET
 from usernym.protocol.packets import reply_packets
@@ -24,6 +25,8 @@ ROUTES_MAX: Final = 100_000
 """Routes in memory, about 1 kB each; past that the one unused for longest is forgotten, and its user logs in again."""
 SURBS_WANTED_AGAIN_S: Final = 10.0
 """SURBs are asked for again after this long; a heartbeat brings some anyway."""
+CARD_AGAIN_S: Final = 20.0
+"""A newer card is told again, on a heartbeat, when its user is still there after this long."""
 
 
 @dataclass(slots=True)
@@ -40,6 +43,9 @@ class Route:
     notices_at: dict[int, float] = field(default_factory=dict)
     """Notice → when it was last sent on this route."""
     wanted_at: float = float("-inf")
+    card_sequence: int = 0
+    """That of the node's card by which the user's client came."""
+    card_told_at: float = float("-inf")
 
 
 class Routes:
@@ -50,6 +56,8 @@ class Routes:
         self._io = io
         self._counts = counts
         self._routes: OrderedDict[str, Route] = OrderedDict()
+        self.card: NodeCard | None = None
+        """The node's current card."""
 
     def get(self, name: str) -> Route | None:
         """The user's route, if there is one."""
@@ -74,6 +82,7 @@ class Routes:
         if before is not None and before.tag != opened.tag:
             self.tell(before, m.Displaced(before.login_id, 0))
         route = Route(opened.identity_key, opened.tag, opened.login_id, SurbStock())
+        route.card_sequence = opened.card_sequence
         route.stock.add(opened.surbs, now)
         self._routes[opened.name] = route
         self._routes.move_to_end(opened.name)
@@ -102,6 +111,15 @@ class Routes:
             self._io.tell(SendReply(route.tag, answer))
         else:
             self._counts["answers_without_route"] += 1
+
+    def tell_card(self, route: Route) -> None:
+        """Tell a user who came by an older card the current one: it may have another address."""
+        now = self._runtime.now()
+        if self.card is None or route.card_sequence >= self.card.sequence or now - route.card_told_at < CARD_AGAIN_S:
+            return
+        if self.tell(route, m.NewCard(route.login_id, 0, self.card)):
+            route.card_told_at = now
+            self._counts["cards_told"] += 1
 
     def want_surbs(self, route: Route, count: int) -> None:
         """Ask for SURBs, while there is one left to ask with."""

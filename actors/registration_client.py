@@ -1,9 +1,9 @@
 """Registration, the client's half: register, log in, keep the route alive, rotate message keys.
 
-Serves docs/protocol.md, "Registration and login", "Heartbeat", "Publishing" and "Deleting".
-Receives: `Register`, `GoOnline` and `DeleteAccount` from the edges; answers; `Displaced` and `NewCard` from the node;
-word of the mixnet's state. Sends: requests; `DropRoute` and `SetCard` to I/O; `WentOnline`, `WentOffline` and
-`RecordPublished` to forwarding. Owns: the identity's record, the message keys, the login.
+Serves docs/protocol.md, "Registration and login", "Heartbeat", "Moving to another address", "Publishing", "Deleting".
+Receives: `Register`, `GoOnline`, `TakeCard` and `DeleteAccount` from the edges; answers; `Displaced` and `NewCard` from
+the node; word of the mixnet's state. Sends: requests; `DropRoute` and `SetCard` to I/O; `WentOnline`, `WentOffline` and
+`RecordPublished` to forwarding. Owns: the identity's record, the message keys, the login, the node's card.
 It signs a challenge only as part of a whole request, for its own node; the work it does for a node is capped.
 """
 
@@ -14,10 +14,11 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from usernym.actors.base import Actor, Ref
+from usernym.actors.client_card import CardHeld
 from usernym.actors.client_context import ClientContext
 from usernym.actors.client_keys import KeyRing
 from usernym.actors.client_registering import TRY_AGAIN, Registering, settle
-from usernym.actors.events import ConnectionChanged, NodeCaught
+from usernym.actors.events import ConnectionChanged
 from usernym.actors.messages import (
     AnswerArrived,
     DeleteAccount,
@@ -37,6 +38,7 @@ from usernym.actors.messages import (
     RouteDoubted,
     SendRequest,
     SetCard,
+    TakeCard,
     TellArrived,
     Tick,
     WentOffline,
@@ -44,7 +46,7 @@ from usernym.actors.messages import (
     WorkOn,
 )
 from usernym.protocol import messages as m
-from usernym.protocol.cards import NodeCard, card_text, verify_newer_card
+from usernym.protocol.cards import NodeCard
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import CONFIRMED_MAX, MINUTE_S, SURBS_REQUEST
 
@@ -82,7 +84,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._context = context
         self._store = context.store
         self._me = context.me
-        self._card = card
+        self._cards = CardHeld(context, card)
+        self._card_shown = 0
         self._io = io
         self._forwarding = forwarding
         self._self = self_ref
@@ -129,7 +132,10 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case TellArrived(m.Displaced()):
                 self._on_displaced()
             case TellArrived(m.NewCard(card=card)):
-                self._on_card(card)
+                self._cards.take_told(card)
+                self._move()
+            case TakeCard(card, given):
+                self._on_card_given(card, given)
             case MixnetUp():
                 self._lose_route("the mixnet client is new")
                 self._log_in()
@@ -240,6 +246,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         if self._login is not _Login.ASKED:
             return
         self._login = _Login.PROVING
+        self._card_shown = self._cards.sequence
         self._ask(
             m.LoginProof(
                 self._context.request_id(),
@@ -248,6 +255,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 challenge.nonce,
                 challenge.expires_at,
                 challenge.mac,
+                self._card_shown,
             )
         )
 
@@ -263,6 +271,11 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._forwarding.tell(WentOnline(answer.login_id, self._clock_offset_s, answer.waiting))
         self._context.on_event(ConnectionChanged(True, "connected"))
         self._end_online(None)
+        if self._cards.sequence > self._card_shown:
+            # A newer card came meanwhile: the node must know, or it goes on telling it.
+            self._lose_route("the node has moved")
+            self._log_in()
+            return
         if answer.record_number < self._keys.record.number or self._keys.pending is not None:
             self._publish()
 
@@ -323,16 +336,25 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         record = self._keys.pending or self._keys.record
         self._ask(m.Publish(self._context.request_id(), SURBS_REQUEST, self._me.name, record, None))
 
-    def _on_card(self, card: NodeCard) -> None:
+    # -- the node's address --
+
+    def _on_card_given(self, card: NodeCard, answer: Future[bool]) -> None:
         try:
-            verify_newer_card(self._card, card)
+            taken = self._cards.take_given(card)
         except RemoteProtocolError as error:
-            if error.code is not Code.CARD_STALE:
-                self._context.on_event(NodeCaught("a card that is not the node's"))
-            raise
-        self._card = card
-        self._store.set_setting("node_card", card_text(card).encode())
-        self._io.tell(SetCard(card.address))
+            settle(answer, False, error)
+            return
+        if taken:
+            self._move()
+        settle(answer, taken, None)
+
+    def _move(self) -> None:
+        """The node is where its new card says: what waits for answers is asked there, and the route is made anew."""
+        self.counts["cards_taken"] += 1
+        self._io.tell(SetCard(self._cards.card.address))
+        self._failures = 0
+        self._lose_route("the node has moved")
+        self._log_in()
 
     # -- deletion --
 

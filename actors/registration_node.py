@@ -2,8 +2,8 @@
 
 Serves docs/protocol.md, "Registration and login", "Publishing" and "Deleting".
 Receives: `RequestArrived` with `RegisterAsk`, `RegisterProof`, `LoginAsk`, `LoginProof`, `Publish` or `Delete`; word of
-the mixnet's state. Sends: one answer to each request, to the tag it came from; `RouteOpened` and `IdentityReplaced` to
-forwarding. Owns: the directory's rows, the node's card, the challenges' secret, the difficulty.
+the mixnet's state. Sends: one answer to each request, to the tag it came from; `RouteOpened`, `IdentityReplaced` and
+`CardRenewed` to forwarding. Owns: the directory's rows, the node's card, the challenges' secret, the difficulty.
 It commits before it answers; it never moves a route but for the proof of a login, and never twice for one proof.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Ref
 from usernym.actors.messages import (
+    CardRenewed,
     IdentityReplaced,
     MixnetDown,
     MixnetUp,
@@ -40,6 +41,7 @@ from usernym.protocol.limits import (
     NOTICE_S,
     SEEN_S,
     SURBS_REQUEST,
+    UINT32_MAX,
     WORK_BITS_MAX,
     WORK_BITS_MIN,
 )
@@ -66,6 +68,8 @@ from usernym.storage.node import Account, NewNotice, NodeStore, Registration
 SWEEP_S: Final = 5 * MINUTE_S
 SWEEP_ROWS: Final = 10_000
 """Rows forgotten in one sweep: a bounded pause for those who wait."""
+SEQUENCE_BY_CLOCK_MAX: Final = UINT32_MAX - 2**20
+"""The highest card sequence taken from the clock: one that is wrong by a century leaves room for a million cards."""
 REGISTRATIONS_PER_BIT: Final = 32
 """Registrations within `SWEEP_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price
 each time, while a busy day costs newcomers tenths of a second."""
@@ -258,7 +262,9 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         if known is None:
             # What the two requests brought, less the two answers.
             surbs = 2 * SURBS_REQUEST - 2
-            self._forwarding.tell(RouteOpened(account.name, account.identity_key, tag, login_id, surbs))
+            self._forwarding.tell(
+                RouteOpened(account.name, account.identity_key, tag, login_id, surbs, proof.card_sequence)
+            )
             self.counts["logins"] += 1
         elif known[:ID_BYTES] == fresh[:ID_BYTES]:
             login_id = known[ID_BYTES:]
@@ -364,14 +370,14 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
     def _renew_card(self, address: bytes) -> None:
         """The current card, or a newer one if the node's address is new."""
         stored = self._store.card()
-        if stored is not None:
-            card = decode_card(stored.blob)
-            if card.address == address:
-                self._on_card(card)
-                return
-        sequence = 1 if stored is None else stored.sequence + 1
-        card = make_card(self._key, address, sequence, day_of(self._runtime.unix_s()))
-        self._store.save_card(sequence, pack(card))
+        card = None if stored is None else decode_card(stored.blob)
+        if card is None or card.address != address:
+            # By the clock, so that a node restored from an older copy does not use a sequence a second time.
+            now = self._runtime.unix_s()
+            sequence = max(1 if card is None else card.sequence + 1, min(now, SEQUENCE_BY_CLOCK_MAX))
+            card = make_card(self._key, address, sequence, day_of(now))
+            self._store.save_card(sequence, pack(card))
+        self._forwarding.tell(CardRenewed(card))
         self._on_card(card)
 
 

@@ -56,6 +56,10 @@ class AsyncClient:
         """See `Client.go_online`."""
         await self._run(self.client.go_online, timeout)
 
+    async def take_card(self, card: str, timeout: float = TIMEOUT_S) -> bool:
+        """See `Client.take_card`."""
+        return await self._run(self.client.take_card, card, timeout)
+
     async def look_up(self, name: str, timeout: float = TIMEOUT_S) -> ContactView:
         """See `Client.look_up`."""
         return await self._run(self.client.look_up, name, timeout)

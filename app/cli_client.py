@@ -75,7 +75,7 @@ def _discard(home: Path) -> None:
 def login(options: Options, _arguments: argparse.Namespace) -> None:
     """`usernym login`."""
     with Session(options) as session:
-        value = session.call(work.Login())
+        value = session.call(work.Login(session.settings.node))
     if options.json:
         say_json({**value, "online": True})
     else:

@@ -46,7 +46,9 @@ class Register(_Command, frozen=True, tag="register"):
 
 
 class Login(_Command, frozen=True, tag="login"):
-    """Log in: the account works."""
+    """Log in: the account works. With `card`, the node's, which is taken first if it is newer."""
+
+    card: str | None = None
 
 
 class WhoAmI(_Command, frozen=True, tag="whoami"):
@@ -196,7 +198,9 @@ def perform(client: Client, command: ClientCommand | NodeCommand, deadline: Dead
                 )
             insist(client, client.register, deadline)
             return whoami(client)
-        case Login():
+        case Login(card):
+            if card is not None:
+                client.take_card(card, deadline.left())
             insist(client, client.go_online, deadline)
             return whoami(client)
         case WhoAmI():

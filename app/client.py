@@ -209,6 +209,14 @@ class Client:
         self._ask("lookup", lambda answer: msg.LookUp(name, answer), timeout, "the lookup")
         return self.contact(name)
 
+    def take_card(self, card: str | NodeCard, timeout: float = TIMEOUT_S) -> bool:
+        """Take a newer card of the node, which somebody handed on: it has moved. False if it is not newer.
+
+        Raises `RemoteProtocolError` for what is no card, or another node's.
+        """
+        parsed = parse_card(card) if isinstance(card, str) else card
+        return self._ask("registration", lambda answer: msg.TakeCard(parsed, answer), timeout, "taking the card")
+
     def delete_account(self, timeout: float = TIMEOUT_S) -> int:
         """Delete the account; returns the time (Unix seconds) until which the name is held for its owner."""
         return self._ask("registration", msg.DeleteAccount, timeout, "deleting")

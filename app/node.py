@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import queue
+import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from typing import Final, Self
 from usernym.actors.runtime import ThreadRuntime, logger
 from usernym.mixnet.inprocess import ThreadTimers
 from usernym.mixnet.transport import Transport
-from usernym.mixnets import transport_to
+from usernym.mixnets import moving_transport
 from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.limits import WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
@@ -52,13 +54,19 @@ class Node:
     """A running node; started by making it, stopped by `close` or by leaving its context.
 
     `home` is a folder that only this process holds; `mixnet` is as on the command line (`ws://127.0.0.1:1977`), or a
-    transport. Raises `StorageError` if the home can't be used, `SettingsError` for a mixnet that is none.
+    transport. `former_mixnets` are those of before a move: whoever still writes to their addresses is answered, and
+    told the new one. Raises `StorageError` if the home can't be used, `SettingsError` for a mixnet that is none.
     """
 
     def __init__(
-        self, home: str | os.PathLike[str], *, mixnet: str | Transport, work_bits: int = WORK_BITS_MIN
+        self,
+        home: str | os.PathLike[str],
+        *,
+        mixnet: str | Transport,
+        former_mixnets: Sequence[str | Transport] = (),
+        work_bits: int = WORK_BITS_MIN,
     ) -> None:
-        transport = transport_to(mixnet) if isinstance(mixnet, str) else mixnet
+        transport = moving_transport(mixnet, former_mixnets)
         self._card: Future[NodeCard] = Future()
         self._failed: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._newest: NodeCard | None = None

@@ -53,7 +53,8 @@ class LoadedNode:
             on_card=cards.put,
             on_failed=lambda *_: os.abort(),
         )
-        self.address = cards.get(timeout=10).address
+        self.card = cards.get(timeout=10)
+        self.address = self.card.address
         self._lock = threading.Lock()
         self._answers = 0
         self.progress = threading.Event()
@@ -137,7 +138,8 @@ class Sender:
         self._transport.open(self._on_event)
         challenge = self._ask(encode_unsigned(m.LoginAsk(os.urandom(8), 2, name)))
         assert isinstance(challenge, m.Challenge)
-        proof = m.LoginProof(os.urandom(8), 2, name, challenge.nonce, challenge.expires_at, challenge.mac)
+        nonce, expires_at, mac = challenge.nonce, challenge.expires_at, challenge.mac
+        proof = m.LoginProof(os.urandom(8), 2, name, nonce, expires_at, mac, node.card.sequence)
         login = self._ask(encode_signed(proof, key, node.node))
         assert isinstance(login, m.LoggedIn)
         self._logged_in = True

@@ -77,7 +77,8 @@ class LoginAsk(Wire, frozen=True, tag=3):
 
 
 class LoginProof(Wire, frozen=True, tag=4):
-    """The answer to a login's challenge: the only message that moves a route."""
+    """The answer to a login's challenge: the only message that moves a route. `card_sequence` is that of the card by
+    which the client speaks to the node: a node with a newer one tells it."""
 
     request_id: RequestId
     surbs: U8
@@ -85,6 +86,7 @@ class LoginProof(Wire, frozen=True, tag=4):
     nonce: Id
     expires_at: U32
     mac: Mac
+    card_sequence: Number
 
 
 class Publish(Wire, frozen=True, tag=5):

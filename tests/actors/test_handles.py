@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import usernym
+from usernym import cli_work as work
 from usernym.mixnet.emulator import Emulator
 from usernym.mixnet.inprocess import InProcessMixnet, ThreadTimers
 
@@ -121,3 +122,38 @@ def test_a_node_keeps_its_identity_and_its_users(tmp_path: Path, mixnet: InProce
         assert node.card(PATIENCE_S) == card
         with client(tmp_path, mixnet, node, "bob") as bob:
             assert bob.look_up("alice", PATIENCE_S).trust == "confirmed by the node"
+
+
+def test_a_node_moves_and_its_clients_go_with_it(tmp_path: Path, mixnet: InProcessMixnet) -> None:
+    """As an operator does it: the same home at a new mixnet client, the old one beside it for a while."""
+    old, new = mixnet.transport(), mixnet.transport()
+    with usernym.Node(tmp_path / "node", mixnet=old) as node:
+        first = node.card(PATIENCE_S)
+        alice, bob = client(tmp_path, mixnet, node, "alice"), client(tmp_path, mixnet, node, "bob")
+        for user in (alice, bob):
+            user.register(PATIENCE_S)
+            user.go_online(PATIENCE_S)
+        alice.send("bob", "before", wait="delivered", timeout=PATIENCE_S)
+    with alice:
+        bob.close()
+        former = mixnet.transport(old.address)
+        with usernym.Node(tmp_path / "node", mixnet=new, former_mixnets=[former]) as node:
+            card = node.card(PATIENCE_S)
+            assert card != first
+            alice.send("bob", "while it moves", timeout=PATIENCE_S)
+            assert alice.take_card(card, PATIENCE_S) is False, "the node has told it"
+            work.perform(alice, work.Login(card), work.Deadline(PATIENCE_S))
+            with pytest.raises(usernym.RemoteProtocolError):
+                alice.take_card(other_nodes_card(tmp_path, mixnet), PATIENCE_S)
+        with usernym.Node(tmp_path / "node", mixnet=mixnet.transport(new.address)) as node:
+            assert node.card(PATIENCE_S) == card
+            with usernym.Client(tmp_path / "bob", node=card, mixnet=mixnet.transport(), unprotected=True) as bob:
+                events = bob.events(PATIENCE_S)
+                bob.go_online(PATIENCE_S)
+                arrived = next(event for event in events if isinstance(event, usernym.MessageArrived))
+                assert arrived.text == "while it moves"
+
+
+def other_nodes_card(tmp_path: Path, mixnet: InProcessMixnet) -> str:
+    with usernym.Node(tmp_path / "other", mixnet=mixnet.transport()) as other:
+        return other.card(PATIENCE_S)

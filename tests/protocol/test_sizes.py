@@ -218,6 +218,8 @@ def test_everything_else_that_is_answered_fits_one_packet() -> None:
     assert len(card_text(card)) < CARD_TEXT_MAX
     proof = m.RegisterProof(RID, 2, LONG, RECORD, ID, UINT32_MAX, 255, ID, 2**63 - 1)
     assert packets.anonymous_packets(len(frame(proof)), 2) == 2
+    login = m.LoginProof(RID, 2, LONG, ID, UINT32_MAX, ID, UINT32_MAX)
+    assert packets.anonymous_packets(len(frame(login)), 2) == 1
     publish = m.Publish(RID, 2, LONG, RECORD, LINK)
     assert packets.anonymous_packets(len(frame(publish)), 2) == 2
 

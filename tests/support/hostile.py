@@ -164,7 +164,15 @@ class RawClient:
         """Log in, and give the node SURBs for what comes."""
         challenge = self.ask(m.LoginAsk(self.new_id(), 2, self.name))
         answer = self.ask(
-            m.LoginProof(self.new_id(), 2, self.name, challenge.nonce, challenge.expires_at, challenge.mac)
+            m.LoginProof(
+                self.new_id(),
+                2,
+                self.name,
+                challenge.nonce,
+                challenge.expires_at,
+                challenge.mac,
+                self.world.node.card.sequence,
+            )
         )
         self.login_id = answer.login_id
         self.throw(self.encode(m.TopUp(20, self.name, self.login_id)), 20)

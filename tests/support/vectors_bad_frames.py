@@ -287,6 +287,7 @@ def _sizes() -> Found:
         (f.DELIVER, 4, (0, past)),
         (f.NOT_OPENED, 2, (0,)),
         (f.SURBS_WANTED, 2, (256,)),
+        (f.LOGIN_PROOF, 6, (0, past)),
         (f.DISPLACED, 1, (0, past)),
         (f.DIRECT, 2, (0, past)),
     ):

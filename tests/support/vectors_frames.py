@@ -73,7 +73,7 @@ INNER: Final = fixed("inner signature", 64)
 REGISTER_ASK: Final = asked("RegisterAsk", 1, REQUEST_ID, 2, "alice", ALICE.public, fixed("record hash"), key=None)
 REGISTER_PROOF: Final = asked("RegisterProof", 2, REQUEST_ID, 2, "alice", RECORD, NONCE, NOW + 600, 18, MAC, 2**40 + 7)
 LOGIN_ASK: Final = asked("LoginAsk", 3, REQUEST_ID, 2, "alice", key=None)
-LOGIN_PROOF: Final = asked("LoginProof", 4, REQUEST_ID, 2, "alice", NONCE, NOW + 600, MAC)
+LOGIN_PROOF: Final = asked("LoginProof", 4, REQUEST_ID, 2, "alice", NONCE, NOW + 600, MAC, 3)
 PUBLISH: Final = asked("Publish", 5, REQUEST_ID, 2, "alice", RECORD, None)
 LOOKUP: Final = asked("Lookup", 6, REQUEST_ID, 2, "bob", key=None)
 HISTORY: Final = asked("History", 7, REQUEST_ID, 4, "alice", 0, key=None)
@@ -161,6 +161,7 @@ EDGES: Final = {
     "heartbeat, integers at the edges of their encodings": HEARTBEAT.replaced(
         4, (1, 127, 128, 255, 256, 65_535, 65_536, UINT32_MAX)
     ),
+    "login proof, the highest card sequence": LOGIN_PROOF.replaced(6, UINT32_MAX),
     "heartbeat, 255 surbs": HEARTBEAT.replaced(1, 255),
     "lookup, the longest name": LOOKUP.replaced(2, LONG),
     "lookup, a name field of 31 letters": LOOKUP.replaced(2, LONG[:31]),

@@ -1,0 +1,70 @@
+"""A mixnet client, and those that were used before it, as one `Transport`: how a program moves to another address.
+
+Its address is the current client's. What comes to a former one's address comes in all the same, and is answered from
+there: a reply needs the SURBs that were given to that client. Nothing new is sent from a former one, and that one is
+gone is no news but for the log: those who still write to it notice by themselves.
+
+A sender's tag gets one byte in front, which says whose it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from usernym.mixnet.transport import Incoming, MixnetError, Transport, TransportEvent
+
+logger = logging.getLogger("usernym")
+
+FORMER_MAX: Final = 8
+"""Former clients kept up at once; each is a program beside this one, or a whole mixnet client inside it."""
+_CURRENT: Final = 0
+
+
+class JoinedTransport:
+    """See the module's text, and `Transport`. Raises `ValueError` for more than `FORMER_MAX` former ones."""
+
+    def __init__(self, current: Transport, former: Sequence[Transport]) -> None:
+        if len(former) > FORMER_MAX:
+            raise ValueError(f"at most {FORMER_MAX} former mixnet clients")
+        self._transports = (current, *former)
+
+    def open(self, on_event: Callable[[TransportEvent], None]) -> None:
+        """See `Transport`; the first event but for messages is the current client's."""
+        for number, transport in enumerate(self._transports):
+            transport.open(_Adapter(number, on_event))
+
+    def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
+        """See `Transport`: from the current client."""
+        self._transports[_CURRENT].send(recipient, data, surbs)
+
+    def reply(self, sender_tag: bytes, data: bytes) -> None:
+        """See `Transport`: from the client to which the sender wrote."""
+        if not sender_tag or sender_tag[0] >= len(self._transports):
+            raise MixnetError("this tag came from none of these mixnet clients")
+        self._transports[sender_tag[0]].reply(sender_tag[1:], data)
+
+    def close(self) -> None:
+        """See `Transport`. All are closed, also if one of them fails to."""
+        with contextlib.ExitStack() as stack:
+            for transport in self._transports:
+                stack.callback(transport.close)
+
+
+class _Adapter:
+    """What one of the clients reports to."""
+
+    def __init__(self, number: int, on_event: Callable[[TransportEvent], None]) -> None:
+        self._number = number
+        self._on_event = on_event
+
+    def __call__(self, event: TransportEvent) -> None:
+        if isinstance(event, Incoming):
+            tag = None if event.sender_tag is None else bytes((self._number,)) + event.sender_tag
+            self._on_event(Incoming(event.data, tag))
+        elif self._number == _CURRENT:
+            self._on_event(event)
+        else:
+            logger.info("former mixnet client %d: %s", self._number, type(event).__name__)
