@@ -1,8 +1,8 @@
 """A `Transport` over a running nym-client (or the emulator's server), by its binary websocket API.
 
-The API takes one program at a time and answers no send; delivery is for whoever uses the transport to confirm. One
-thread with an event loop of its own does all the network's work. nym-client dies of a TCP connection that does not
-complete a websocket handshake, so the port is never probed: every connection is a real one.
+The API takes one program at a time and answers no send; delivery is for whoever uses the transport to confirm.
+nym-client dies of a TCP connection that does not complete a websocket handshake, so the port is never probed: every
+connection is a real one.
 """
 
 from __future__ import annotations
@@ -11,27 +11,16 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-import threading
+import secrets
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
-from usernym.mixnet.transport import (
-    ADDRESS_BYTES,
-    MESSAGE_BYTES_MAX,
-    SENDER_TAG_BYTES,
-    SURBS_MAX,
-    Incoming,
-    MixnetDown,
-    MixnetError,
-    TransportDown,
-    TransportEvent,
-    TransportUp,
-)
+from usernym.mixnet.linked import LinkedTransport, LinkLost
+from usernym.mixnet.transport import Incoming
 from usernym.mixnet.websocket_api import (
     ApiError,
     ErrorResponse,
@@ -47,10 +36,6 @@ from usernym.mixnet.websocket_logging import silent_logger
 
 logger = logging.getLogger("usernym")
 
-QUEUE_MESSAGES_MAX: Final = 4_096
-"""Messages that wait to be handed to nym-client: over a minute's worth at its 50 packets a second."""
-QUEUE_BYTES_MAX: Final = 16 * 1024 * 1024
-"""Their bytes; 64 of the largest messages."""
 HELD_MESSAGES_MAX: Final = 4_096
 """Messages that come before nym-client has told its address, as it flushes what it kept; more are dropped."""
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -60,11 +45,24 @@ FRAMES_AHEAD_MAX: Final = 4
 """Frames read ahead: with the size above, a bound on memory."""
 CONNECT_S: Final = 10.0
 """How long connecting, and then the question for the address, may take."""
-BACKOFF_S_MIN: Final = 0.1
-BACKOFF_S_MAX: Final = 5.0
-"""Waits between attempts double from the first to the second: soon back after a restart, never a burden."""
 CLOSE_S: Final = 2.0
-"""How long `close` lets the queue be flushed, and then nym-client agree to the end of the connection."""
+"""How long nym-client may take to agree to the end of the connection."""
+SILENCE_S: Final = 30.0
+"""After so long without a message the transport writes to itself, one packet. A nym-client that has no cover traffic
+and only listens does not notice that its gateway's connection is lost; sending makes it look, and connect again."""
+ECHO_BYTES: Final = 32
+
+
+class NymClientTransport(LinkedTransport):
+    """See `Transport`. `url` is nym-client's, e.g. ``ws://127.0.0.1:1977``.
+
+    The API is neither encrypted nor authenticated, so only a loopback address is taken; with `allow_remote`, any.
+    Raises `ValueError` for another URL.
+    """
+
+    def __init__(self, url: str, *, allow_remote: bool = False) -> None:
+        _check_url(url, allow_remote)
+        super().__init__(lambda: _establish(url), "usernym-nym-client")
 
 
 class _ConnectHere(connect):
@@ -74,155 +72,11 @@ class _ConnectHere(connect):
         return exc
 
 
-class NymClientTransport:
-    """See `Transport`. `url` is nym-client's, e.g. ``ws://127.0.0.1:1977``.
-
-    The API is neither encrypted nor authenticated, so only a loopback address is taken; with `allow_remote`, any.
-    Raises `ValueError` for another URL.
-    """
-
-    def __init__(self, url: str, *, allow_remote: bool = False) -> None:
-        _check_url(url, allow_remote)
-        self._url = url
-        self._lock = threading.Lock()
-        self._queue: deque[bytes] = deque()
-        self._queue_bytes = 0
-        self._up = False
-        self._closed = False
-        self._down_reason: str | None = None
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._wake = asyncio.Event()
-        self._stop = asyncio.Event()
-        self._idle = asyncio.Event()
-
-    def open(self, on_event: Callable[[TransportEvent], None]) -> None:
-        """See `Transport`. Raises `MixnetError` the second time."""
-        with self._lock:
-            if self._thread is not None or self._closed:
-                raise MixnetError("a transport can be opened once")
-            self._on_event = on_event
-            self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=self._run, name="usernym-nym-client", daemon=True)
-            self._thread.start()
-
-    def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
-        """See `Transport`."""
-        if len(recipient) != ADDRESS_BYTES:
-            raise MixnetError(f"an address has {ADDRESS_BYTES} bytes")
-        if not 0 <= surbs <= SURBS_MAX:
-            raise MixnetError(f"a message carries 0 to {SURBS_MAX} SURBs")
-        _check_size(data)
-        self._enqueue(encode_request(SendAnonymous(recipient, data, surbs)))
-
-    def reply(self, sender_tag: bytes, data: bytes) -> None:
-        """See `Transport`."""
-        if len(sender_tag) != SENDER_TAG_BYTES:
-            raise MixnetError(f"a sender tag has {SENDER_TAG_BYTES} bytes")
-        if not data:
-            raise MixnetError("a reply must have at least one byte: an empty one can't be decoded")
-        _check_size(data)
-        self._enqueue(encode_request(Reply(sender_tag, data)))
-
-    def close(self) -> None:
-        """See `Transport`. What was queued is flushed first, within `CLOSE_S` seconds."""
-        with self._lock:
-            first, self._closed = not self._closed, True
-            thread, loop = self._thread, self._loop
-            if thread is None or loop is None:
-                return
-            if first:
-                loop.call_soon_threadsafe(self._stop.set)
-        if thread is not threading.current_thread():
-            thread.join()
-
-    # -- the queue: any thread --
-
-    def _enqueue(self, frame: bytes) -> None:
-        with self._lock:
-            if not self._up or self._closed or self._loop is None:
-                raise MixnetDown(self._down_reason or f"not connected to {self._url} yet")
-            if len(self._queue) >= QUEUE_MESSAGES_MAX or self._queue_bytes + len(frame) > QUEUE_BYTES_MAX:
-                raise MixnetError("the mixnet client can't keep up: send less at once")
-            self._queue.append(frame)
-            self._queue_bytes += len(frame)
-            self._loop.call_soon_threadsafe(self._wake.set)
-
-    def _dequeue(self) -> bytes | None:
-        with self._lock:
-            if not self._queue:
-                return None
-            frame = self._queue.popleft()
-            self._queue_bytes -= len(frame)
-            return frame
-
-    # -- the thread --
-
-    def _run(self) -> None:
-        assert self._loop is not None
-        try:
-            self._loop.run_until_complete(self._main())
-        except Exception:
-            logger.exception("the connection to the mixnet client failed by a bug")
-            self._went_down("the connection to the mixnet client failed by a bug", final=True)
-        finally:
-            with self._lock:
-                self._closed = True  # nothing may be handed to the loop from now on
-            self._loop.close()
-
-    async def _main(self) -> None:
-        backoff_s = BACKOFF_S_MIN
-        while not self._stop.is_set():
-            reason, was_up = await self._connection()
-            if self._stop.is_set():
-                break
-            self._went_down(reason)
-            backoff_s = BACKOFF_S_MIN if was_up else min(2 * backoff_s, BACKOFF_S_MAX)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), backoff_s)
-
-    def _went_down(self, reason: str, *, final: bool = False) -> None:
-        """Report an outage once, and again when its reason changes. What was queued is lost: tags may be dead."""
-        with self._lock:
-            news = self._up or final or reason != self._down_reason
-            self._up = False
-            self._down_reason = reason
-            self._queue.clear()
-            self._queue_bytes = 0
-        if news:
-            self._on_event(TransportDown(reason, final))
-
-    async def _connection(self) -> tuple[str, bool]:
-        """Connect and work until the connection ends. Returns why it ended, and whether it had been up."""
-        held: deque[Incoming] = deque()
-        establishing = asyncio.create_task(self._establish(held))
-        stopping = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait((establishing, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if self._stop.is_set():
-                establishing.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    (await establishing)[0].transport.abort()  # connected at the last moment
-                return "closed", False
-            try:
-                connection, address = establishing.result()
-            except (OSError, InvalidHandshake, ConnectionClosed, EOFError, TimeoutError) as error:
-                return self._explain(error), False
-            try:
-                await self._work(connection, address, held, stopping)
-            finally:
-                # `close` alone waits without bound for a nym-client that does not read.
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(connection.close(), CLOSE_S)
-                connection.transport.abort()
-            return f"the connection to {self._url} was lost: did nym-client stop?", True
-        finally:
-            stopping.cancel()
-
-    async def _establish(self, held: deque[Incoming]) -> tuple[ClientConnection, bytes]:
-        """Connect and ask for the address. Messages that come before it are held."""
+async def _establish(url: str) -> _NymClientLink:
+    """Connect and ask for the address. Messages that come before it are held."""
+    try:
         connection = await _ConnectHere(
-            self._url,
+            url,
             compression=None,
             proxy=None,
             open_timeout=CONNECT_S,
@@ -233,74 +87,83 @@ class NymClientTransport:
             logger=silent_logger(),
         )
         try:
-            async with asyncio.timeout(CONNECT_S):
-                await connection.send(encode_request(SelfAddress()))
-                while True:
-                    response = _decode(await connection.recv())
-                    if isinstance(response, SelfAddressResponse):
-                        return connection, response.address
-                    incoming = _as_incoming(response)
-                    if incoming is not None and len(held) < HELD_MESSAGES_MAX:
-                        held.append(incoming)
+            held, address = await _ask_address(connection)
         except BaseException:
             connection.transport.abort()
             raise
+    except (OSError, InvalidHandshake, ConnectionClosed, EOFError, TimeoutError) as error:
+        raise LinkLost(_explain(url, error)) from error
+    return _NymClientLink(url, connection, address, held)
 
-    def _explain(self, error: Exception) -> str:
-        """What a person can do about a failed attempt."""
-        if isinstance(error, InvalidStatus):
-            return f"what answers at {self._url} is no nym-client (HTTP status {error.response.status_code})"
-        if isinstance(error, (InvalidMessage, EOFError, ConnectionResetError, ConnectionClosed)):
-            return f"{self._url} hangs up: nym-client takes one program at a time; is another one connected to it?"
-        if isinstance(error, InvalidHandshake):
-            return f"what answers at {self._url} is no nym-client"
-        if isinstance(error, TimeoutError):
-            return f"{self._url} takes connections but does not answer: is it a nym-client, and does it hang?"
-        return f"nothing answers at {self._url}: is nym-client (or `usernym mixnet`) running?"
 
-    async def _work(
-        self, connection: ClientConnection, address: bytes, held: deque[Incoming], stopping: asyncio.Task[bool]
-    ) -> None:
-        """Send and receive until the connection ends or `close` is called."""
-        with self._lock:
-            self._up = True
-            self._down_reason = None
-        self._on_event(TransportUp(address))
-        while held:
-            self._on_event(held.popleft())
-        sender = asyncio.create_task(self._send_queued(connection))
-        receiver = asyncio.create_task(self._receive(connection))
-        await asyncio.wait((sender, receiver, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if stopping.done():
-            await self._flush(sender, receiver)
-        for task in (sender, receiver):
-            task.cancel()
-        for outcome in await asyncio.gather(sender, receiver, return_exceptions=True):
-            if isinstance(outcome, Exception) and not isinstance(outcome, ConnectionClosed):
-                raise outcome
-
-    async def _send_queued(self, connection: ClientConnection) -> None:
+async def _ask_address(connection: ClientConnection) -> tuple[deque[Incoming], bytes]:
+    held: deque[Incoming] = deque()
+    async with asyncio.timeout(CONNECT_S):
+        await connection.send(encode_request(SelfAddress()))
         while True:
-            self._wake.clear()
-            self._idle.clear()
-            while (frame := self._dequeue()) is not None:
-                await connection.send(frame)
-            self._idle.set()
-            await self._wake.wait()
+            response = _decode(await connection.recv())
+            if isinstance(response, SelfAddressResponse):
+                return held, response.address
+            if response is not None and len(held) < HELD_MESSAGES_MAX:
+                held.append(Incoming(response.data, response.sender_tag))
 
-    async def _receive(self, connection: ClientConnection) -> None:
-        async for frame in connection:
-            incoming = _as_incoming(_decode(frame))
-            if incoming is not None:
-                self._on_event(incoming)
 
-    async def _flush(self, sender: asyncio.Task[None], receiver: asyncio.Task[None]) -> None:
-        """Wait until the sender has written all that was queued; not longer than the bound, nor than it can."""
-        self._idle.clear()
-        self._wake.set()
-        idle = asyncio.create_task(self._idle.wait())
-        await asyncio.wait((idle, sender, receiver), timeout=CLOSE_S, return_when=asyncio.FIRST_COMPLETED)
-        idle.cancel()
+class _NymClientLink:
+    """See `Link`."""
+
+    def __init__(self, url: str, connection: ClientConnection, address: bytes, held: deque[Incoming]) -> None:
+        self._url = url
+        self._connection = connection
+        self._address = address
+        self._held = held
+        self._echo = secrets.token_bytes(ECHO_BYTES)
+
+    @property
+    def address(self) -> bytes:
+        return self._address
+
+    async def send(self, request: SendAnonymous | Reply) -> None:
+        try:
+            await self._connection.send(encode_request(request))
+        except ConnectionClosed:
+            raise self._lost() from None
+
+    async def receive(self) -> Incoming:
+        if self._held:
+            return self._held.popleft()
+        while True:
+            try:
+                async with asyncio.timeout(SILENCE_S):
+                    response = _decode(await self._connection.recv())
+            except TimeoutError:
+                await self.send(SendAnonymous(self._address, self._echo, 0))
+                continue
+            except ConnectionClosed:
+                raise self._lost() from None
+            if isinstance(response, Received) and response.data != self._echo:
+                return Incoming(response.data, response.sender_tag)
+
+    async def close(self) -> None:
+        # `close` alone waits without bound for a nym-client that does not read.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._connection.close(), CLOSE_S)
+        self._connection.transport.abort()
+
+    def _lost(self) -> LinkLost:
+        return LinkLost(f"the connection to {self._url} was lost: did nym-client stop?")
+
+
+def _explain(url: str, error: Exception) -> str:
+    """What a person can do about a failed attempt."""
+    if isinstance(error, InvalidStatus):
+        return f"what answers at {url} is no nym-client (HTTP status {error.response.status_code})"
+    if isinstance(error, (InvalidMessage, EOFError, ConnectionResetError, ConnectionClosed)):
+        return f"{url} hangs up: nym-client takes one program at a time; is another one connected to it?"
+    if isinstance(error, InvalidHandshake):
+        return f"what answers at {url} is no nym-client"
+    if isinstance(error, TimeoutError):
+        return f"{url} takes connections but does not answer: is it a nym-client, and does it hang?"
+    return f"nothing answers at {url}: is nym-client (or `usernym mixnet`) running?"
 
 
 def _check_url(url: str, allow_remote: bool) -> None:
@@ -319,11 +182,6 @@ def _check_url(url: str, allow_remote: bool) -> None:
         )
 
 
-def _check_size(data: bytes) -> None:
-    if len(data) > MESSAGE_BYTES_MAX:
-        raise MixnetError(f"a message has at most {MESSAGE_BYTES_MAX} bytes; this one has {len(data)}")
-
-
 def _decode(frame: str | bytes) -> Received | SelfAddressResponse | None:
     """What matters of a frame. What can't be read is logged by its kind and skipped: the next one may be sound."""
     if isinstance(frame, str):
@@ -338,12 +196,3 @@ def _decode(frame: str | bytes) -> Received | SelfAddressResponse | None:
         logger.warning("the mixnet client refused a request (error %#x)", response.kind)
         return None
     return response if isinstance(response, (Received, SelfAddressResponse)) else None
-
-
-def _as_incoming(response: Received | SelfAddressResponse | None) -> Incoming | None:
-    if not isinstance(response, Received):
-        return None
-    if len(response.data) > MESSAGE_BYTES_MAX:
-        logger.warning("a message beyond the bound on size was dropped")
-        return None
-    return Incoming(response.data, response.sender_tag)

@@ -12,7 +12,7 @@ from mixnet_networks import WAIT_S, Member, Recorder, ServerThread
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
-from usernym.mixnet import nym_client
+from usernym.mixnet import linked, nym_client
 from usernym.mixnet import websocket_api as api
 from usernym.mixnet.emulator_state import Faults
 from usernym.mixnet.nym_client import NymClientTransport
@@ -211,7 +211,7 @@ def test_queue_is_bounded_while_the_client_does_not_read(monkeypatch: pytest.Mon
     with pytest.raises(MixnetError, match="can't keep up") as refused:
         send_all()
     assert not isinstance(refused.value, MixnetDown)
-    assert sent >= nym_client.QUEUE_BYTES_MAX // MESSAGE_BYTES_MAX - 1
+    assert sent >= linked.QUEUE_BYTES_MAX // MESSAGE_BYTES_MAX - 1
     started = time.monotonic()
     member.transport.close()
     assert time.monotonic() - started < WAIT_S / 2, "close does not wait for ever"

@@ -1,0 +1,111 @@
+"""A `Transport` over a Nym client in this process, by `nym_python_sdk`: no second program, and nothing on a port.
+
+The client is rebuilt from the same storage whenever it ends by itself, as the SDK does when its gateway stays away.
+That a connection died in silence `nym_python_sdk` notices (`ClientConfig.keepalive`). What was under way then is sent
+again by whoever waits for an answer to it, as after any loss.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from usernym.mixnet.addresses import AddressError, format_address, parse_address
+from usernym.mixnet.linked import LinkedTransport, LinkLost
+from usernym.mixnet.transport import Incoming
+from usernym.mixnet.websocket_api import Reply, SendAnonymous
+
+if TYPE_CHECKING:
+    from nym_python_sdk import ClientConfig, MixnetClient
+
+SURBS_WITHHELD: Final = 0
+"""SURBs of a sender that are never spent on replies. usernym asks for more in its own words while it still holds one;
+Nym's own asking costs packets, and fails when one of the two sides restarts meanwhile."""
+
+INSTALL_HINT: Final = (
+    "the mixnet 'nym' needs the package nym_python_sdk, which is not installed: run `make nym` in a checkout of "
+    "usernym (it needs Rust and a C compiler), or use a nym-client, as ws://127.0.0.1:1977"
+)
+
+
+class SdkMissing(Exception):
+    """`nym_python_sdk` is not installed; the text says what to do."""
+
+
+class NymSdkTransport(LinkedTransport):
+    """See `Transport`. `storage` is the folder of the client's identity and SURBs; None keeps them in memory.
+
+    `config` is a `nym_python_sdk.ClientConfig`; how many SURBs are withheld is not taken from it. Raises `SdkMissing`.
+    """
+
+    def __init__(self, storage: Path | None, config: ClientConfig | None = None) -> None:
+        sdk = _sdk()
+        settings = dataclasses.replace(config or sdk.ClientConfig(), surbs_withheld=SURBS_WITHHELD)
+
+        async def connect() -> _SdkLink:
+            client = sdk.MixnetClient(settings, storage=storage)
+            try:
+                await client.connect()
+                return _SdkLink(sdk, client)
+            except (sdk.NymError, AddressError) as error:
+                raise LinkLost(f"the Nym client does not start: {error}") from error
+
+        super().__init__(connect, "usernym-nym-sdk")
+
+
+def installed() -> bool:
+    """Whether `nym_python_sdk` is there."""
+    try:
+        _sdk()
+    except SdkMissing:
+        return False
+    return True
+
+
+def _sdk() -> Any:
+    """The package. Looked for only now, so that everything else runs without it."""
+    try:
+        nym_python_sdk = importlib.import_module("nym_python_sdk")
+    except ImportError as error:
+        raise SdkMissing(f"{INSTALL_HINT} ({error})") from error
+    if not hasattr(nym_python_sdk, "MixnetClient"):  # its sources' folder, found by its name
+        raise SdkMissing(INSTALL_HINT)
+    return nym_python_sdk
+
+
+class _SdkLink:
+    """See `Link`."""
+
+    def __init__(self, sdk: Any, client: MixnetClient) -> None:
+        self._sdk = sdk
+        self._client = client
+        self._address = parse_address(client.address)
+
+    @property
+    def address(self) -> bytes:
+        return self._address
+
+    async def send(self, request: SendAnonymous | Reply) -> None:
+        try:
+            if isinstance(request, Reply):
+                await self._client.reply(request.sender_tag, request.data)
+            else:
+                recipient = format_address(request.recipient)
+                await self._client.send_anonymous(recipient, request.data, surbs=request.surbs)
+        except (self._sdk.InvalidRecipient, self._sdk.MessageError):
+            # A bad address reached the queue: one message is lost, as on any mixnet, and the client is as before.
+            return
+        except self._sdk.NymError as error:
+            raise LinkLost(f"the Nym client ended: {error}") from error
+
+    async def receive(self) -> Incoming:
+        try:
+            message = await self._client.receive()
+        except self._sdk.NymError as error:
+            raise LinkLost(f"the Nym client ended: {error}") from error
+        return Incoming(message.data, message.sender_tag)
+
+    async def close(self) -> None:
+        await self._client.disconnect()
