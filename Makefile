@@ -5,9 +5,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OURS := app actors protocol storage mixnet tests bench
 SUBPACKAGES := actors protocol storage mixnet
+CARGO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/usernym/cargo-target
+RUST_AT_LEAST := 1.89
+NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format typing vectors bench clean
+.PHONY: help setup demo nym test test-nym check check-nym format typing vectors bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,6 +29,31 @@ demo: $(READY) ## mixnet, node, Alice and Bob as processes: the whole story, wit
 
 test: $(READY) ## all tests
 	$(BIN)/python -Im pytest $(PYTEST_ARGS)
+
+# --- nym_python_sdk: Rust; everything above works without it ---------------------------------------------------------
+
+nym: $(READY) $(VENV)/.nym ## build nym_python_sdk (Rust: 15 minutes the first time) and install it for --mixnet nym
+
+$(VENV)/.nym: $(NYM_SOURCES)
+	@command -v cc >/dev/null || { echo "A C compiler is needed. On Debian: apt install gcc libc6-dev"; exit 1; }
+	@command -v cargo >/dev/null || { echo "Rust $(RUST_AT_LEAST) or newer is needed; Debian's own is too old: install rustup, then 'rustup default stable'"; exit 1; }
+	@cargo --version | awk -v least=$(RUST_AT_LEAST) '{split($$2, have, "."); split(least, want, "."); exit !(have[1] > want[1] || have[2] + 0 >= want[2] + 0)}' || { echo "Rust $(RUST_AT_LEAST) or newer is needed: rustup update"; exit 1; }
+	@echo "Compiling into $(CARGO_CACHE) (about 2 GB; 15 minutes on two cores the first time, then under a minute)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt maturin
+	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) $(CURDIR)/$(BIN)/maturin build --release --locked --interpreter $(CURDIR)/$(BIN)/python --out $(CARGO_CACHE)/wheels
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --force-reinstall --find-links $(CARGO_CACHE)/wheels nym-python-sdk
+	@touch $@
+
+test-nym: nym ## the tests that need nym_python_sdk: its own, and usernym over a real Nym network on loopback
+	$(BIN)/python -Im pytest -c nym_python_sdk/pyproject.toml --rootdir nym_python_sdk nym_python_sdk/tests $(PYTEST_ARGS)
+	$(BIN)/python -Im pytest -m nym $(PYTEST_ARGS)
+
+check-nym: nym ## rustfmt, clippy, Rust's own tests; ruff and mypy of nym_python_sdk
+	cd nym_python_sdk && cargo fmt --all --check
+	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) cargo test --release --locked --package nym-local-network
+	cd nym_python_sdk && $(CURDIR)/$(BIN)/ruff format --check python tests && $(CURDIR)/$(BIN)/ruff check python tests
+	$(BIN)/mypy --config-file nym_python_sdk/pyproject.toml nym_python_sdk/python/nym_python_sdk
 
 check: $(READY) typing ## format, lint, types, import rule
 	$(BIN)/ruff format --check $(OURS)
