@@ -143,6 +143,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
     def refuse(self, error: RemoteProtocolError) -> None:
         """Count a peer's error."""
         self.counts[f"refused_{error.code.name.lower()}"] += 1
+        logger.debug("%s: refused what a peer sent (%s)", self.name, error.code.name)
 
     def note_failure(self, error: StorageError) -> None:
         """Report a failure of the disk that may pass. Nothing was changed."""

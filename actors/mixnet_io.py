@@ -162,6 +162,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
             case TransportReported(TransportDown(reason, final)):
                 self._up = False
                 self.counts["mixnet_up"] = 0
+                logger.warning("%s: the mixnet client is not there", self.name)
                 for watcher in self._dispatch.mixnet_watchers:
                     watcher.tell(MixnetDown(reason, final))
             case SendReply(tag, reply):
@@ -189,6 +190,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
     def _on_up(self, address: bytes) -> None:
         self._up = True
         self.counts["mixnet_up"] = 1
+        logger.info("%s: the mixnet client is there", self.name)
         up = MixnetUp(address, self._runtime.random_bytes(BOOT_ID_BYTES))
         for watcher in self._dispatch.mixnet_watchers:
             watcher.tell(up)

@@ -70,10 +70,12 @@ class Routes:
     def drop(self, name: str) -> None:
         """There is no route any more."""
         self._routes.pop(name, None)
+        self._counts["routes"] = len(self._routes)
 
     def clear(self) -> None:
         """The mixnet client is new: every route is dead."""
         self._routes.clear()
+        self._counts["routes"] = 0
 
     def open(self, opened: RouteOpened) -> Route:
         """A login took the route; whoever had it from another mixnet client is told."""
@@ -88,6 +90,7 @@ class Routes:
         self._routes.move_to_end(opened.name)
         if len(self._routes) > ROUTES_MAX:
             self._routes.popitem(last=False)
+        self._counts["routes"] = len(self._routes)
         return route
 
     def tell(self, route: Route, tell: m.Tell) -> bool:

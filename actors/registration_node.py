@@ -106,7 +106,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
 
     def acquire(self) -> None:
         """Start the sweep. The challenges' secret outlives a bug, so that those who are answering one can go on."""
-        self._recent = 0
+        self._set_recent(0)
         self.tell_self_later(SWEEP_S, Tick())
 
     def release(self) -> None:
@@ -125,7 +125,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 pass
             case Tick():
                 self.tell_self_later(SWEEP_S, Tick())
-                self._recent = 0
+                self._set_recent(0)
                 self._store.forget_expired(self._runtime.unix_s(), SWEEP_ROWS)
                 self._store.release_names(self._runtime.unix_s(), SWEEP_ROWS)
             case _:
@@ -162,6 +162,10 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 return self._delete(request, frame)
 
     # -- registration --
+
+    def _set_recent(self, registrations: int) -> None:
+        self._recent = registrations
+        self.counts["work_bits"] = self._difficulty
 
     @property
     def _difficulty(self) -> int:
@@ -215,7 +219,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             case Registration.LOOKS_ALIKE:
                 raise RemoteProtocolError(Code.NAME_LOOKS_ALIKE)
             case Registration.CREATED:
-                self._recent += 1
+                self._set_recent(self._recent + 1)
                 self.counts["registrations"] += 1
         return m.Registered(proof.request_id)
 

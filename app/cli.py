@@ -7,20 +7,30 @@ object with the key `error` on the standard output.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
+from usernym import logs
 from usernym.actors.runtime import logger
 from usernym.cli_failures import CommandFailed, Exit, failure_of
 from usernym.cli_parser import Grammar
 from usernym.cli_session import Options
 from usernym.cli_text import note, prepare_streams, printable_text, say_json
-from usernym.settings import client_settings, default_home, node_settings
+from usernym.settings import LogFormat, client_settings, default_home, node_settings
 
-_FLAGS: Final = ("timeout", "log_level", "mixnet", "node", "work_bits", "accept_strangers")
+_FLAGS: Final = (
+    "timeout",
+    "log_level",
+    "log_format",
+    "mixnet",
+    "former_mixnets",
+    "node",
+    "work_bits",
+    "metrics_port",
+    "accept_strangers",
+)
 """Options that are settings too."""
 
 
@@ -30,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = Grammar().build().parse_args(arguments)
     try:
         options = _options(parsed)
-        _log(_log_level(options, parsed.kind))
+        logs.set_up(*_log_settings(options, parsed.kind))
         parsed.run(options, parsed)
         sys.stdout.flush()
     except BrokenPipeError as error:
@@ -54,22 +64,14 @@ def _options(parsed: argparse.Namespace) -> Options:
     )
 
 
-def _log_level(options: Options, kind: str) -> str:
+def _log_settings(options: Options, kind: str) -> tuple[str, LogFormat]:
     if kind == "none":
-        return str(options.flags.get("log_level", "warning"))
+        return options.flags.get("log_level", "warning"), options.flags.get("log_format", "text")
     # The card may still have to be read from the standard input, and only once.
     flags = {flag: value for flag, value in options.flags.items() if flag != "node"}
     read = node_settings if kind == "node" else client_settings
-    return read(options.home, options.config, flags=flags).log_level
-
-
-def _log(level: str) -> None:
-    """Log to the standard error; only what is this project's own, since libraries log what they carry."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.handlers[:] = [handler]
-    logger.propagate = False
-    logger.setLevel(level.upper())
+    settings = read(options.home, options.config, flags=flags)
+    return settings.log_level, settings.log_format
 
 
 def _end(failed: CommandFailed, error: BaseException, *, as_json: bool) -> int:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import signal
+import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from usernym import cli_work as work
-from usernym import control
+from usernym import control, logs
+from usernym._version import __version__
+from usernym.actors.runtime import logger
 from usernym.cli_failures import CommandFailed, Exit
 from usernym.cli_session import Options
+from usernym.cli_stopping import Stopping
 from usernym.cli_text import note, printable, say, say_json, table
 from usernym.mixnet.emulator_state import Faults
 from usernym.mixnet.server import Ready, ServerSettings, run
 from usernym.mixnet.transport import MixnetError
-from usernym.mixnets import transport_to
+from usernym.mixnets import moving_transport
 from usernym.node import Node, NotReady
 from usernym.settings import NodeSettings, node_settings
 from usernym.storage.files import read_private, write_private
@@ -78,14 +80,32 @@ def node_run(options: Options, _arguments: argparse.Namespace) -> None:
     settings = _settings(options)
     if settings.mixnet is None:
         raise CommandFailed(Exit.USAGE, "settings", "name the node's mixnet client: --mixnet ws://127.0.0.1:1977")
-    transport_to(settings.mixnet)
-    with Node(options.home, mixnet=settings.mixnet, work_bits=settings.work_bits) as node, _stopped_by_signals(node):
+    moving_transport(settings.mixnet, settings.former_mixnets, options.home)
+    with Stopping() as stopping, contextlib.ExitStack() as stack:
+        node = stack.enter_context(
+            Node(
+                options.home,
+                mixnet=settings.mixnet,
+                former_mixnets=settings.former_mixnets,
+                work_bits=settings.work_bits,
+            )
+        )
+        stopping.by(node.stop)
         _remember(options.home, settings.mixnet)
-        with control.ControlServer(options.home, work.handler(lambda command, until: perform(node, command, until))):
-            if not options.json:
-                note(f"the node starts; its mixnet client is {printable(settings.mixnet)}")
-            threading.Thread(target=_announce, args=(node, options.json), name="usernym-announce", daemon=True).start()
-            node.wait()
+        if settings.metrics_port is not None:
+            from usernym.metrics import MetricsServer  # noqa: PLC0415 - a twentieth of a second, for those who want it
+
+            stack.enter_context(MetricsServer(node.status, settings.metrics_port))
+        stack.enter_context(
+            control.ControlServer(options.home, work.handler(lambda command, until: perform(node, command, until)))
+        )
+        if not options.json and settings.log_format == "text":
+            note(f"the node starts; its mixnet client is {printable(settings.mixnet)}")
+        logger.info("the node has started", extra=logs.fields(version=__version__, process=os.getpid()))
+        threading.Thread(target=_announce, args=(node, options.json), name="usernym-announce", daemon=True).start()
+        node.wait()
+        logger.info("the node stops", extra=logs.fields(signal=stopping.signalled or "none"))
+    logger.info("the node has stopped")
 
 
 def _announce(node: Node, as_json: bool) -> None:
@@ -107,17 +127,6 @@ def perform(node: Node, command: work.ClientCommand | work.NodeCommand, deadline
             return dataclasses.asdict(node.status(deadline.left()))
         case _:
             raise CommandFailed(Exit.USAGE, "settings", "this home is a node's, not a client's: name another --home")
-
-
-@contextlib.contextmanager
-def _stopped_by_signals(node: Node) -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the node in order."""
-    before = {number: signal.signal(number, lambda *_: node.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, action in before.items():
-            signal.signal(number, action)
 
 
 def _settings(options: Options) -> NodeSettings:
@@ -168,11 +177,9 @@ def node_status(options: Options, _arguments: argparse.Namespace) -> None:
     if options.json:
         say_json(value)
         return
-    rows = [
-        ("mixnet", "connected" if value["mixnet_up"] else "not connected"),
-        ("accounts", str(value["accounts"])),
-        ("messages waiting", str(value["messages_waiting"])),
-    ]
+    rows = [("mixnet", "connected" if value["mixnet_up"] else "not connected")]
+    rows += [(name.replace("_", " "), str(count)) for name, count in value.items() if type(count) is int]
+    rows += [(f"{printable(actor)}: inbox", str(depth)) for actor, depth in value["inboxes"].items()]
     for actor, counters in value["counters"].items():
         rows += [(f"{actor}: {printable(name).replace('_', ' ')}", str(count)) for name, count in counters.items()]
     say(table(rows))

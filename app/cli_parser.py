@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from usernym import cli_client, cli_handshake, cli_listen, cli_node
+from usernym import cli_client, cli_handshake, cli_listen, cli_node, cli_node_store
 from usernym._version import __version__
 from usernym.cli_failures import MEANINGS
 from usernym.cli_session import Options
-from usernym.settings import LOG_LEVELS, WORK_BITS_RANGE, duration
+from usernym.settings import LOG_FORMATS, LOG_LEVELS, WORK_BITS_RANGE, duration
 
 Run = Callable[[Options, argparse.Namespace], None]
 
@@ -50,6 +50,7 @@ def _common() -> argparse.ArgumentParser:
     common.add_argument("--timeout", type=seconds, metavar="TIME", help="how long to wait, e.g. 10s or 2m; default 60s")
     common.add_argument("--json", action="store_true", help="print JSON, one object a line")
     common.add_argument("--log-level", choices=LOG_LEVELS, help="how much is logged to the standard error")
+    common.add_argument("--log-format", choices=LOG_FORMATS, help="text (default), or json: an object a line")
     return common
 
 
@@ -103,7 +104,7 @@ class Grammar:
 
         register = add("register", cli_client.register, "register a name; a new home gets its keys and recovery words")
         register.add_argument("name", metavar="NAME")
-        add("login", cli_client.login, "check that the account works")
+        add("login", cli_client.login, "check that the account works; with --node, take the node's newer card")
         add("whoami", cli_client.whoami, "show who this home belongs to")
         lookup = add("lookup", cli_client.lookup, "look a name up at the node")
         lookup.add_argument("name", metavar="NAME")
@@ -159,14 +160,37 @@ class Grammar:
         parts = node.add_subparsers(title="commands", metavar="COMMAND", required=True)
         run = self._add(parts, "run", cli_node.node_run, "run a node until it is stopped", self._common, "node")
         run.add_argument("--mixnet", metavar="URL", help="the node's nym-client, as ws://127.0.0.1:1977; remembered")
+        run.add_argument(
+            "--former-mixnet",
+            dest="former_mixnets",
+            action="append",
+            metavar="URL",
+            help="a nym-client of before a move: clients that still write to its address are told the new one",
+        )
         low, high = WORK_BITS_RANGE
         run.add_argument("--work-bits", metavar="BITS", help=f"proof of work for a registration, {low} to {high}")
+        run.add_argument(
+            "--metrics-port", metavar="PORT", help="serve Prometheus on this port of 127.0.0.1; default: no"
+        )
         self._add(parts, "card", cli_node.node_card, "print the running node's card", self._common, "node")
         self._add(parts, "status", cli_node.node_status, "show the running node's counters", self._common, "node")
+        self._stores(parts)
         text = "run an emulated mixnet for trying and testing: it gives no anonymity"
         self._emulator(self._add(commands, "mixnet", cli_node.mixnet, text, self._common, "none"))
         text = "play the whole story on this machine: mixnet, node, Alice and Bob"
         self._add(commands, "demo", _demo, text, self._common, "none")
+
+    def _stores(self, parts: Any) -> None:
+        text = "copy the node's store, while it runs or not; encrypted under a passphrase, or with --no-passphrase not"
+        save = self._add(parts, "backup", cli_node_store.node_backup, text, self._common, "node")
+        save.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder for it")
+        save.add_argument("--no-passphrase", action="store_true", help="choose not to encrypt it")
+        text = "make a node from a backup, in a home that has none"
+        restore = self._add(parts, "restore", cli_node_store.node_restore, text, self._common, "node")
+        restore.add_argument("folder", type=Path, metavar="FOLDER", help="the backup")
+        text = "check the node's store, or a backup, for damage"
+        check = self._add(parts, "check", cli_node_store.node_check, text, self._common, "node")
+        check.add_argument("folder", type=Path, metavar="FOLDER", nargs="?", help="a backup; default: the home's store")
 
     @staticmethod
     def _emulator(parser: argparse.ArgumentParser) -> None:

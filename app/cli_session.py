@@ -29,6 +29,8 @@ from usernym.storage.errors import HomeInUse, PassphraseNeeded
 
 HOLDER_GRACE_S: Final = 5.0
 """How long a holder may take until it serves its socket: it derives a key first. Then it is a program without one."""
+THIS_HOME: Final = "this home"
+"""What a passphrase is for, in what a person reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,15 @@ class Session:
         if protection is Protection.ABSENT:
             self._check_new_home()
         if settings.mixnet is not None:
-            transport_to(settings.mixnet)  # before anything is written: a mixnet that is none must not be remembered
+            transport_to(
+                settings.mixnet, options.home
+            )  # before anything is written: a mixnet that is none must not be remembered
         client = Client(
             options.home,
             name=self._name,
             node=settings.node,
             mixnet=settings.mixnet,
-            passphrase=_passphrase(protection, settings.unprotected),
+            passphrase=passphrase_for(protection, settings.unprotected),
             unprotected=settings.unprotected and protection is not Protection.PASSPHRASE,
             accept_strangers=settings.accept_strangers,
         )
@@ -153,7 +157,7 @@ class Session:
         parse_card(settings.node or "")
 
 
-def _passphrase(protection: Protection, unprotected: bool) -> str | None:
+def passphrase_for(protection: Protection, unprotected: bool, what: str = THIS_HOME) -> str | None:
     """The passphrase, from the environment or from a person; None where there is none by choice."""
     if unprotected and protection is not Protection.PASSPHRASE:
         return None
@@ -165,14 +169,14 @@ def _passphrase(protection: Protection, unprotected: bool) -> str | None:
     if protection is Protection.NONE:
         return None
     if not _has_terminal():
-        raise PassphraseNeeded("this home needs a passphrase (or, when it is made, --no-passphrase)")
+        raise PassphraseNeeded(f"{what} needs a passphrase (or, when it is made, --no-passphrase)")
     if protection is Protection.PASSPHRASE:
         return getpass.getpass("Passphrase: ") or None
-    return _new_passphrase()
+    return _new_passphrase(what)
 
 
-def _new_passphrase() -> str:
-    note("The passphrase protects this home's keys and messages. Nobody can reset it.")
+def _new_passphrase(what: str) -> str:
+    note(f"The passphrase protects {what}: keys and messages. Nobody can reset it.")
     while True:
         first = getpass.getpass("New passphrase: ")
         if not first:

@@ -47,6 +47,15 @@ class NodeStatus:
     mixnet_up: bool
     accounts: int
     messages_waiting: int
+    message_bytes_waiting: int = 0
+    notices_waiting: int = 0
+    requests_remembered: int = 0
+    routes: int = 0
+    """Users logged in, as far as the node knows."""
+    work_bits: int = 0
+    """What a registration costs now: zero bits of its proof of work."""
+    inboxes: dict[str, int] = field(default_factory=dict)
+    """Messages that wait in each actor's inbox."""
     counters: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -66,7 +75,7 @@ class Node:
         former_mixnets: Sequence[str | Transport] = (),
         work_bits: int = WORK_BITS_MIN,
     ) -> None:
-        transport = moving_transport(mixnet, former_mixnets)
+        transport = moving_transport(mixnet, former_mixnets, Path(home))
         self._card: Future[NodeCard] = Future()
         self._failed: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._newest: NodeCard | None = None
@@ -123,14 +132,30 @@ class Node:
         """Counters and depths. Raises `NotReady` if an actor does not answer in time."""
         assert self._graph is not None, "an open node has a graph"
         assert self._store is not None, "an open node has a store"
+        end = time.monotonic() + timeout
+        inboxes = self._graph.backlogs()
         try:
-            counters = {name: answer.result(timeout) for name, answer in self._graph.inquire().items()}
+            counters = {
+                name: answer.result(max(0.0, end - time.monotonic())) for name, answer in self._graph.inquire().items()
+            }
         except FutureTimeout:
             raise NotReady("the node is busy") from None
-        counts = self._store.counts()
-        self._store.close_thread()
-        mixnet_up = counters["io"].pop("mixnet_up", 0) == 1
-        return NodeStatus(mixnet_up, counts.accounts, counts.messages, counters)
+        try:
+            counts = self._store.counts()
+        finally:
+            self._store.close_thread()
+        return NodeStatus(
+            mixnet_up=counters["io"].pop("mixnet_up", 0) == 1,
+            accounts=counts.accounts,
+            messages_waiting=counts.messages,
+            message_bytes_waiting=counts.message_bytes,
+            notices_waiting=counts.notices,
+            requests_remembered=counts.remembered,
+            routes=counters["forwarding"].pop("routes", 0),
+            work_bits=counters["registration"].pop("work_bits", 0),
+            inboxes=inboxes,
+            counters=counters,
+        )
 
     def close(self) -> None:
         """Stop the actors, close the store, let go of the home. Closing twice is harmless."""

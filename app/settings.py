@@ -27,6 +27,8 @@ CARD_PREFIX: Final = "usernym-node:"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LogFormat = Literal["text", "json"]
+LOG_FORMATS: Final = ("text", "json")
 
 TIMEOUT_S: Final = 60.0
 """Three unanswered tries of a request take 35 seconds."""
@@ -44,12 +46,15 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """What a node runs with. `mixnet` is None if nobody ever named one."""
+    """What a node runs with. `mixnet` is None if nobody ever named one, `metrics_port` where none is wanted."""
 
     mixnet: str | None = None
+    former_mixnets: tuple[str, ...] = ()
     work_bits: int = WORK_BITS_RANGE[0]
     timeout: float = TIMEOUT_S
     log_level: LogLevel = "info"
+    log_format: LogFormat = "text"
+    metrics_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class ClientSettings:
     unprotected: bool = False
     timeout: float = TIMEOUT_S
     log_level: LogLevel = "warning"
+    log_format: LogFormat = "text"
 
 
 # -- values -----------------------------------------------------------------------------------------------------------
@@ -85,6 +91,14 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("expected a text that is not empty")
     return value.strip()
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list | tuple):
+        raise ValueError("expected a list of texts")
+    return tuple(_text(each) for each in value)
 
 
 def _switch(value: object) -> bool:
@@ -111,10 +125,30 @@ def _log_level(value: object) -> str:
     return value.lower()
 
 
+def _log_format(value: object) -> str:
+    if not isinstance(value, str) or value.lower() not in LOG_FORMATS:
+        raise ValueError(f"expected one of {', '.join(LOG_FORMATS)}")
+    return value.lower()
+
+
+def _port(value: object) -> int | None:
+    """A port, or None for 0: a stronger layer can so undo what a weaker one says."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not (value == 0 or 1024 <= value <= 65_535):
+        raise ValueError("expected a port from 1024 to 65535, or 0 for none")
+    return value or None
+
+
 Parser = Callable[[object], Any]
 
-_COMMON: Final[dict[str, Parser]] = {"timeout": duration, "log_level": _log_level}
-_NODE: Final[dict[str, Parser]] = {"mixnet": _text, "work_bits": _work_bits}
+_COMMON: Final[dict[str, Parser]] = {"timeout": duration, "log_level": _log_level, "log_format": _log_format}
+_NODE: Final[dict[str, Parser]] = {
+    "mixnet": _text,
+    "former_mixnets": _texts,
+    "work_bits": _work_bits,
+    "metrics_port": _port,
+}
 _CLIENT: Final[dict[str, Parser]] = {
     "mixnet": _text,
     "node": _text,

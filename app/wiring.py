@@ -63,6 +63,10 @@ class Graph:
             ref.tell(Inquire(answers[name]))
         return answers
 
+    def backlogs(self) -> dict[str, int]:
+        """How many messages wait in each actor's inbox."""
+        return {name: ref.backlog() for name, ref in self.refs.items()}
+
     def stop(self) -> None:
         """Stop the exchanges, then I/O, then the transport: what an exchange says at its end still leaves.
 

@@ -16,7 +16,8 @@ _OTHERS: Final = 0o077
 
 
 @contextlib.contextmanager
-def _file_errors(path: Path) -> Iterator[None]:
+def file_errors(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into the `StorageError` that it means for `path`."""
     try:
         yield
     except OSError as error:
@@ -29,7 +30,7 @@ def make_private_folder(folder: Path) -> None:
 
     Raises `StoreInaccessible` or `StoreFull`.
     """
-    with _file_errors(folder):
+    with file_errors(folder):
         missing = [part for part in (folder, *folder.parents) if not part.exists()]
         for part in reversed(missing):
             # Somebody may have made it since; whether it is a folder shows at the next step.
@@ -42,7 +43,7 @@ def make_private_folder(folder: Path) -> None:
 
 def create_private_file(path: Path) -> bool:
     """Create an empty owner-only file; False if something is there already, which is left alone."""
-    with _file_errors(path):
+    with file_errors(path):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         except FileExistsError:
@@ -54,7 +55,7 @@ def create_private_file(path: Path) -> bool:
 
 def check_private(path: Path) -> None:
     """Raise `StoreExposed` if others may read or write the file, as a restored backup may let them."""
-    with _file_errors(path):
+    with file_errors(path):
         mode = path.stat().st_mode
     if mode & _OTHERS:
         raise StoreExposed(f"{path} can be read or written by others: chmod 600 it, on a file system with permissions")
@@ -63,7 +64,7 @@ def check_private(path: Path) -> None:
 def read_private(path: Path, size_max: int) -> bytes:
     """The file's bytes, at most `size_max` + 1 of them (so that one too long shows). Raises like `check_private`."""
     check_private(path)
-    with _file_errors(path), path.open("rb") as file:
+    with file_errors(path), path.open("rb") as file:
         return file.read(size_max + 1)
 
 
@@ -73,7 +74,7 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
     Raises `StoreInaccessible` (also when `replace` is false and the file exists) or `StoreFull`.
     """
     temporary = path.with_name(f".{path.name}.new")
-    with _file_errors(path):
+    with file_errors(path):
         temporary.unlink(missing_ok=True)  # left by a crash
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import random
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +22,7 @@ import pytest
 from usernym.actors.runtime import logger
 from usernym.cli import main
 from usernym.demo_processes import Running
+from usernym.mixnet.server_control import ask
 from usernym.protocol.cards import card_text, make_card
 from usernym.protocol.signing import SigningKey
 
@@ -67,8 +70,8 @@ class Terminal:
         told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return told
 
-    def start(self, name: str, *arguments: str) -> Running:
-        running = Running(name, self._popen(("--json", *arguments), clean_environment(), stderr=subprocess.DEVNULL))
+    def start(self, name: str, *arguments: str, stderr: Any = subprocess.DEVNULL, **variables: str) -> Running:
+        running = Running(name, self._popen(("--json", *arguments), clean_environment(**variables), stderr=stderr))
         self._started.append(running)
         return running
 
@@ -94,6 +97,11 @@ class Terminal:
         code = running.process.wait(WAIT_S)
         running.end()
         return code
+
+    @staticmethod
+    def ask_emulator(control_port: int, command: dict[str, Any]) -> dict[str, Any]:
+        """Counters out, faults in."""
+        return ask(control_port, command)
 
     def close(self) -> None:
         for running in reversed(self._started):
@@ -186,6 +194,8 @@ def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(logger, "handlers", [])
     monkeypatch.setattr(logger, "propagate", True)
     monkeypatch.setattr(logger, "level", logger.level)
+    for owner, name in ((logging, "lastResort"), (threading, "excepthook"), (sys, "unraisablehook")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
 
     def run(*arguments: str) -> Typed:
         capsys.readouterr()
