@@ -124,7 +124,9 @@ class Client:
         self.name = identity.name
         self._key = SigningKey.from_seed(identity.seed)
         transport = (
-            transport_to(_text(store.setting("mixnet"))) if mixnet is None or isinstance(mixnet, str) else mixnet
+            transport_to(_text(store.setting("mixnet")), self._home.folder)
+            if mixnet is None or isinstance(mixnet, str)
+            else mixnet
         )
         context = ClientContext(
             ThreadRuntime(self._timers),

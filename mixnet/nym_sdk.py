@@ -55,6 +55,22 @@ class NymSdkTransport(LinkedTransport):
         super().__init__(connect, "usernym-nym-sdk")
 
 
+def client_config(directory: str | None, gateway: str | None, *, cover: bool) -> ClientConfig:
+    """The settings of a client on the network with that directory (None: mainnet) and gateway (None: random).
+
+    Without `cover` there are neither cover packets nor a steady rate at which real ones leave: faster, at little cost,
+    and the gateway sees when the client sends. Raises `SdkMissing`, and `ValueError` for bad arguments.
+    """
+    config: ClientConfig = _sdk().ClientConfig(
+        directory_url=directory,
+        gateway=gateway,
+        cover_traffic=cover,
+        poisson_sending=cover,
+        surbs_withheld=SURBS_WITHHELD,
+    )
+    return config
+
+
 def installed() -> bool:
     """Whether `nym_python_sdk` is there."""
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from usernym.mixnets import moving_transport
 from usernym.settings import (
     ClientSettings,
     NodeSettings,
@@ -187,3 +188,14 @@ def test_default_homes_differ_by_kind_and_follow_the_variables(monkeypatch: pyte
     assert default_home("client", {"XDG_DATA_HOME": "/data"}) == Path("/data/usernym")
     assert default_home("client", {"XDG_DATA_HOME": "relative"}) == Path("/home/someone/.local/share/usernym")
     assert default_home("node", {"USERNYM_HOME": "/h", "XDG_DATA_HOME": "/data"}) == Path("/h")
+
+
+def test_former_mixnets_are_a_list_however_they_are_given(tmp_path: Path) -> None:
+    (tmp_path / "usernym.toml").write_text('[node]\nformer_mixnets = ["ws://a", "ws://b"]\n')
+    assert node_settings(tmp_path, environment={}).former_mixnets == ("ws://a", "ws://b")
+    environment = {"USERNYM_FORMER_MIXNETS": "ws://c, ws://d"}
+    assert node_settings(tmp_path, environment=environment).former_mixnets == ("ws://c", "ws://d")
+    flags = {"former_mixnets": ["ws://e"]}
+    assert node_settings(tmp_path, environment=environment, flags=flags).former_mixnets == ("ws://e",)
+    with pytest.raises(SettingsError, match="another one"):
+        moving_transport("ws://127.0.0.1:1977", ["ws://127.0.0.1:1977"], Path())
