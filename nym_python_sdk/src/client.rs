@@ -2,20 +2,20 @@
 
 use crate::config::Config;
 use crate::errors::Failure;
-use crate::inbox::{Inbox, Received};
+use crate::inbox::Inbox;
+use crate::pump::{Pump, DISCONNECT_LIMIT};
 use crate::{runtime, storage};
 use nym_client_core::client::base_client::storage::MixnetClientStorage;
 use nym_sdk::mixnet::{
-    AnonymousSenderTag, EventReceiver, EventSender, IncludedSurbs, MixnetClient, MixnetClientBuilder,
-    MixnetClientSender, MixnetMessageSender, Recipient,
+    AnonymousSenderTag, EventSender, IncludedSurbs, MixnetClient, MixnetClientBuilder, MixnetClientSender,
+    MixnetMessageSender, Recipient,
 };
 use nym_sdk::DebugConfig;
 use nym_task::ShutdownTracker;
-use std::fs::File;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -23,9 +23,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub const MAX_MESSAGE: usize = 10 * 1024 * 1024;
 /// Reply SURBs in one message: a receiver keeps at most this many of one sender (the SDK's default).
 pub const MAX_SURBS: u32 = 200;
-/// How long a graceful end may take: writing the SURBs to disk takes tens of milliseconds.
-const DISCONNECT_LIMIT: Duration = Duration::from_secs(20);
-
 /// Why a client ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
@@ -60,6 +57,7 @@ pub struct Client {
     pub address: String,
     pub inbox: Arc<Inbox>,
     sender: MixnetClientSender,
+    sent: Arc<AtomicBool>,
     state: watch::Receiver<State>,
     stop: CancellationToken,
     _end: DropGuard,
@@ -111,9 +109,20 @@ async fn connecting(config: &Config, folder: Option<PathBuf>, tracker: &Shutdown
     let stop = CancellationToken::new();
     let address = client.nym_address().to_string();
     let sender = client.split_sender();
-    let pump = Pump { inbox: inbox.clone(), stop: stop.clone(), state: state_tx, events, panics, _lock: lock };
+    let sent = Arc::new(AtomicBool::new(false));
+    let pump = Pump {
+        inbox: inbox.clone(),
+        stop: stop.clone(),
+        sent: sent.clone(),
+        state: state_tx,
+        events,
+        panics,
+        keepalive: config.keepalive()?,
+        flush: config.flush_timeout()?,
+        lock,
+    };
     tokio::spawn(pump.run(client));
-    Ok(Client { address, inbox, sender, state, _end: stop.clone().drop_guard(), stop })
+    Ok(Client { address, inbox, sender, sent, state, _end: stop.clone().drop_guard(), stop })
 }
 
 async fn build<S: MixnetClientStorage + Clone + 'static>(
@@ -144,59 +153,6 @@ where
     Ok(builder.build()?.connect_to_mixnet().await?)
 }
 
-struct Pump {
-    inbox: Arc<Inbox>,
-    stop: CancellationToken,
-    state: watch::Sender<State>,
-    events: EventReceiver,
-    panics: usize,
-    _lock: Option<File>,
-}
-
-impl Pump {
-    /// Moves messages into the inbox until somebody ends it, then ends the SDK's tasks (which saves the SURBs), and only
-    /// then tells and lets go of the storage.
-    async fn run(mut self, mut client: MixnetClient) {
-        let cancelled = client.cancellation_token();
-        let panicked = Arc::new(tokio::sync::Notify::new());
-        let wake = panicked.clone();
-        let _hook = runtime::on_panic(Arc::new(move || wake.notify_one()));
-        let end = loop {
-            if runtime::panics() != self.panics {
-                break End::Died("a task of the client panicked".into());
-            }
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => break End::Closed,
-                () = panicked.notified() => {}
-                () = cancelled.cancelled() => break End::Died(self.reason()),
-                batch = client.wait_for_messages() => match batch {
-                    None => break End::Died(self.reason()),
-                    Some(batch) => for message in batch {
-                        let tag = message.sender_tag.map(|tag| tag.to_bytes());
-                        self.inbox.push(Received { data: message.message, tag });
-                    },
-                },
-            }
-        };
-        self.state.send_replace(State::Ending(end.clone()));
-        let ended = tokio::time::timeout(DISCONNECT_LIMIT, client.disconnect()).await;
-        drop(self._lock.take());
-        let end = match (ended, end) {
-            (Err(_), End::Closed) => End::Died("it did not end in time, its SURBs may be lost".into()),
-            (_, end) => end,
-        };
-        self.state.send_replace(State::Ended(end));
-    }
-
-    fn reason(&mut self) -> String {
-        match self.events.try_recv() {
-            Ok(_) => "the gateway could not be reached, and the SDK gave up".into(),
-            Err(_) => "the SDK ended the client".into(),
-        }
-    }
-}
-
 impl Client {
     pub fn state(&self) -> State {
         self.state.borrow().clone()
@@ -220,6 +176,7 @@ impl Client {
         if let Some(refusal) = self.state().refusal() {
             return Err(refusal);
         }
+        self.sent.store(true, Ordering::Relaxed);
         tokio::select! {
             sent = sending => match sent {
                 Ok(()) => Ok(()),
@@ -247,7 +204,7 @@ impl Client {
         }
     }
 
-    /// Ends the client and waits until its SURBs are saved and its storage is free. The second call only waits.
+    /// Ends the client and waits until what was sent has left, its SURBs are saved and its storage is free. The second call only waits.
     pub async fn disconnect(&self) {
         self.stop.cancel();
         let mut state = self.state.clone();

@@ -28,6 +28,8 @@ pub struct Config {
     pub queue_messages: usize,
     pub queue_bytes: usize,
     pub connect_timeout: f64,
+    pub keepalive: Option<f64>,
+    pub flush_timeout: f64,
 }
 
 /// `Duration::from_secs_f64` panics on what the dataclass refuses; a foreign object may carry it all the same.
@@ -79,5 +81,13 @@ impl Config {
 
     pub fn connect_timeout(&self) -> Result<Duration, Failure> {
         seconds("connect_timeout", self.connect_timeout)
+    }
+
+    pub fn keepalive(&self) -> Result<Option<Duration>, Failure> {
+        self.keepalive.map(|silence| seconds("keepalive", silence)).transpose()
+    }
+
+    pub fn flush_timeout(&self) -> Result<Duration, Failure> {
+        seconds("flush_timeout", self.flush_timeout)
     }
 }

@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod errors;
 mod inbox;
+mod pump;
 mod py_client;
 mod runtime;
 mod storage;

@@ -33,7 +33,7 @@ class MixnetClient(Base):
         return self
 
     async def disconnect(self) -> None:
-        """Ends the client: its SURBs are saved, its storage is free afterwards. Calling it again does nothing.
+        """Ends the client once what was sent has left; its SURBs are saved, its storage is free. Again: does nothing.
 
         What was received before can still be read. A cancelled wait does not stop the disconnecting.
         """

@@ -22,6 +22,10 @@ class ClientConfig:
       gateway it has, and gets a new address when another is asked for.
     - `topology_refresh`: seconds between two readings of the directory.
     - `connect_timeout`: seconds after which connecting fails with `NetworkUnreachable`.
+    - `keepalive`: after so many seconds without a message the client writes to itself (one packet). Without it a client that
+      has no cover traffic and only listens never notices that its gateway's connection is lost; with it the SDK reconnects,
+      and after two echoes that never come back (40 seconds more) the client ends with `ClientDied`. None switches it off.
+    - `flush_timeout`: `disconnect` waits until what was sent has left, at most so many seconds.
 
     Traffic. Switching off cover traffic or Poisson sending makes the client faster and shows its gateway when it sends:
 
@@ -45,6 +49,8 @@ class ClientConfig:
     gateway: str | None = None
     topology_refresh: float = 300.0
     connect_timeout: float = 60.0
+    keepalive: float | None = 30.0
+    flush_timeout: float = 10.0
 
     cover_traffic: bool = True
     cover_delay: float = 0.2
@@ -71,8 +77,10 @@ class ClientConfig:
             raise ConfigError("directory_url begins with http:// or https://")
         for name in ("topology_refresh", "connect_timeout", "cover_delay", "sending_delay", "surb_age"):
             self._seconds(name, above_zero=True)
-        for name in ("packet_delay", "ack_delay", "ack_wait"):
+        for name in ("packet_delay", "ack_delay", "ack_wait", "flush_timeout"):
             self._seconds(name, above_zero=False)
+        if self.keepalive is not None:
+            self._seconds("keepalive", above_zero=True)
         for name in ("cover_traffic", "poisson_sending"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} is True or False")
