@@ -36,7 +36,7 @@ from usernym.actors.node_mail import (
     not_opened_blob,
     notice_tells,
 )
-from usernym.actors.node_routes import Route, Routes
+from usernym.actors.node_routes import RETRY_S, Route, Routes
 from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, frame_bytes
@@ -58,8 +58,6 @@ from usernym.storage.node import Enqueued, MailboxLimits, NodeStore
 
 DELIVERIES_AT_ONCE: Final = 16
 """Messages on their way to one user: as many as one acknowledgement lists."""
-RETRY_S: Final = 20.0
-"""A delivery is sent again, on a heartbeat, when it has gone unacknowledged this long."""
 NOTICE_DELAY_S: Final = 0.5
 """Receipts are gathered this long before they travel together."""
 SWEEP_S: Final = 5 * MINUTE_S
@@ -305,7 +303,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         with self._store.transaction():
             self._confirm(said.name, route, said.confirmed)
             for row in self._store.acknowledge(said.name, list(tokens)):
-                route.sent_at.pop(row.id, None)
+                route.note_arrived(route.sent_at.pop(row.id, None))
                 self.counts["acknowledged"] += 1
                 token = tokens[row.sender, row.message_id]
                 if token is not None:
@@ -320,7 +318,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         now = self._runtime.unix_s()
         with self._store.transaction():
             for row in self._store.acknowledge(said.name, [(said.sender, said.message_id)]):
-                route.sent_at.pop(row.id, None)
+                route.note_arrived(route.sent_at.pop(row.id, None))
                 self.counts["not_opened"] += 1
                 blob = not_opened_blob(said.name, row.message_id, said.statement)
                 self._store.add_notice(row.sender, NoticeKind.NOT_OPENED, blob, now, now + NOTICE_S)
@@ -336,6 +334,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         now = self._runtime.now()
         route.stock.add(said.surbs, now)
         self._confirm(said.name, route, said.confirmed)
+        self._routes.doubt_stock(route)
         stock = max(0, route.stock.left(now) - 1)
         waiting = self._store.waiting_count(said.name)
         self._routes.answer(said.name, tag, m.Alive(said.request_id, self._boot_id, stock, waiting))
@@ -347,7 +346,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         if numbers:
             self._store.confirm_notices(name, list(numbers))
             for number in numbers:
-                route.notices_at.pop(number, None)
+                route.note_arrived(route.notices_at.pop(number, None))
 
     def _plan_notices(self, name: str) -> None:
         self._notices_for.add(name)

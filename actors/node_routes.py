@@ -25,8 +25,8 @@ ROUTES_MAX: Final = 100_000
 """Routes in memory, about 1 kB each; past that the one unused for longest is forgotten, and its user logs in again."""
 SURBS_WANTED_AGAIN_S: Final = 10.0
 """SURBs are asked for again after this long; a heartbeat brings some anyway."""
-CARD_AGAIN_S: Final = 20.0
-"""A newer card is told again, on a heartbeat, when its user is still there after this long."""
+RETRY_S: Final = 20.0
+"""What was told is told again, on a heartbeat, when its user is there and has not confirmed it after this long."""
 
 
 @dataclass(slots=True)
@@ -46,6 +46,19 @@ class Route:
     card_sequence: int = 0
     """That of the node's card by which the user's client came."""
     card_told_at: float = float("-inf")
+    reached_at: float = float("-inf")
+    """When the latest of what is known to have arrived was said."""
+
+    def note_arrived(self, said_at: float | None) -> None:
+        """What was said then has been acknowledged or confirmed: SURBs that were there then work."""
+        if said_at is not None:
+            self.reached_at = max(self.reached_at, said_at)
+
+    def lost_at(self, now: float) -> float | None:
+        """When the latest of what must have been lost was said, if nothing said since is known to have arrived."""
+        said = [at for at in (*self.sent_at.values(), *self.notices_at.values()) if now - at >= RETRY_S]
+        latest = max(said, default=float("-inf"))
+        return latest if latest > self.reached_at else None
 
 
 class Routes:
@@ -115,10 +128,20 @@ class Routes:
         else:
             self._counts["answers_without_route"] += 1
 
+    def doubt_stock(self, route: Route) -> None:
+        """A user is there, but what was said of late never came: a key rotation may have killed the SURBs.
+
+        All that came before the latest loss is written off, and the user's client gives others. If it was a message
+        lost by chance, that costs a few packets; believing in dead SURBs would cost a heartbeat for each message.
+        """
+        lost_at = route.lost_at(self._runtime.now())
+        if lost_at is not None:
+            self._counts["surbs_doubted"] += route.stock.forget_before(lost_at)
+
     def tell_card(self, route: Route) -> None:
         """Tell a user who came by an older card the current one: it may have another address."""
         now = self._runtime.now()
-        if self.card is None or route.card_sequence >= self.card.sequence or now - route.card_told_at < CARD_AGAIN_S:
+        if self.card is None or route.card_sequence >= self.card.sequence or now - route.card_told_at < RETRY_S:
             return
         if self.tell(route, m.NewCard(route.login_id, 0, self.card)):
             route.card_told_at = now

@@ -49,6 +49,13 @@ class SurbStock:
             count -= min(lot, count)
         return True
 
+    def forget_before(self, at: float) -> int:
+        """Those that came before `at` count as dead; returns how many."""
+        dead = 0
+        while self._lots and self._lots[0][0] < at:
+            dead += self._lots.popleft()[1]
+        return dead
+
     def take_any(self, count: int, now: float) -> None:
         """Spend up to `count`: the other side spent them, whatever our account says."""
         self.take(min(count, self.left(now)), now)

@@ -1,0 +1,224 @@
+"""The account of SURBs, kept by both sides: held, given, their age; and who only listens stays reachable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hostile import RawClient, Wiretap, message_of, total
+from world import SimClient, World
+
+from usernym.actors.events import ConnectionChanged, DeliveryState
+from usernym.actors.node_routes import Route
+from usernym.actors.surbs import SurbStock
+from usernym.protocol import messages as m
+from usernym.protocol.limits import DAY_S, HOUR_S, SURB_S, SURBS_GIVEN_MAX, SURBS_LOW
+
+
+def route_of(world: World, name: str) -> Route:
+    """The node's route of a user."""
+    forwarding: Any = next(actor for actor in world.node.graph.actors if actor.name == "forwarding")
+    route: Route = forwarding._routes.get(name)
+    assert route is not None
+    return route
+
+
+def given(client: SimClient) -> int:
+    """SURBs that the client believes the node to hold."""
+    io: Any = next(actor for actor in client.graph.actors if actor.name == "mixnet-io")
+    held: int = io._route.held()
+    return held
+
+
+def held(world: World, name: str) -> int:
+    """SURBs that the node believes to hold."""
+    return route_of(world, name).stock.left(world.sim.now())
+
+
+def in_stock(world: World, client: SimClient) -> int:
+    """SURBs that the node's mixnet client really holds of this client and that are alive, as the emulator counts."""
+    core: Any = world.core
+    return sum(
+        core._alive(stock, world.sim.now())
+        for stock in core._clients[world.node.client_number].stocks.values()
+        if stock.sender == client.client_number
+    )
+
+
+def visits(client: SimClient, hours: float, times: int) -> Iterator[int]:
+    """The user comes online for a moment every so often."""
+    for number in range(times):
+        client.kill()
+        client.world.sim.run_for(hours * HOUR_S)
+        client.start()
+        client.go_online()
+        yield number
+
+
+def test_a_client_that_only_listens_stays_reachable_for_three_days() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "first")
+    logins = world.node.counters()["registration"]["logins"]
+    visited = 0
+    for visited in visits(alice, 6, 12):
+        alice.send("bob", f"text {visited}")
+        world.sim.run_until(lambda count=visited + 2: len(bob.texts()) == count, 5)
+        world.settle(5)
+    assert world.sim.now() > 3 * DAY_S
+    assert world.node.counters()["registration"]["logins"] == logins + visited + 1, "bob logged in once"
+    assert [event.online for event in bob.of_kind(ConnectionChanged)] == [True]
+    assert given(bob) == held(world, "bob") <= in_stock(world, bob)
+    assert SURBS_LOW <= held(world, "bob") <= SURBS_GIVEN_MAX
+    world.check()
+
+
+def test_both_accounts_agree_with_what_there_is() -> None:
+    world = World(3)
+    alice, bob = world.client("alice"), world.client("bob")
+    for number in range(12):
+        alice.send_and_wait("bob", "x" * (number * 700 + 1))
+        world.settle(61)
+        for client in (alice, bob):
+            # An answer that tells the stock, and something told, may cross.
+            assert abs(given(client) - held(world, client.name)) <= 2
+            # A request's own SURBs: one is spent on its answer, the others stay with the mixnet client, uncounted.
+            assert in_stock(world, client) >= held(world, client.name)
+    world.check()
+
+
+def silent_listener(world: World, surbs: int) -> RawClient:
+    """A user who logs in, gives SURBs, and is never heard of again."""
+    listener = RawClient(world, "mallory")
+    listener.register()
+    challenge = listener.ask(m.LoginAsk(listener.new_id(), 2, "mallory"))
+    nonce, expires_at, mac = challenge.nonce, challenge.expires_at, challenge.mac
+    sequence = world.node.card.sequence
+    answer = listener.ask(m.LoginProof(listener.new_id(), 2, "mallory", nonce, expires_at, mac, sequence))
+    listener.login_id = answer.login_id
+    listener.throw(listener.encode(m.TopUp(surbs, "mallory", listener.login_id)), surbs)
+    world.settle(2)
+    return listener
+
+
+@pytest.mark.parametrize(("hours", "delivered"), [(23.5, True), (24.5, False)])
+def test_nothing_goes_out_over_a_surb_that_may_be_dead(hours: float, delivered: bool) -> None:
+    world = World()
+    alice = world.client("alice", online=False)
+    listener = silent_listener(world, 20)
+    assert held(world, "mallory") >= 20
+    world.sim.run_for(hours * HOUR_S)
+    tap = Wiretap(world)
+    alice.go_online()
+    alice.look_up("mallory")
+    alice.send_and_wait("mallory", "are you there?", DeliveryState.ACCEPTED)
+    world.settle(5)
+    told = [message_of(data) for _, _, data in tap.replies]
+    assert any(isinstance(each, m.Deliver) for each in told) is delivered
+    assert bool(listener.received(m.Deliver)) is delivered
+    assert not [each for each in told if isinstance(each, m.SurbsWanted)], "nor is a dead one spent on asking"
+    world.check()
+
+
+def test_the_oldest_are_spent_first() -> None:
+    stock = SurbStock()
+    stock.add(3, 0.0)
+    stock.add(3, 12 * HOUR_S)
+    assert stock.take(2, 13 * HOUR_S)
+    assert stock.left(float(SURB_S)) == 3, "one old one died, the young ones are all there"
+    assert stock.take(3, float(SURB_S))
+    assert not stock.take(1, float(SURB_S)), "none is spent that is not there"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_key_rotation_is_healed_by_the_next_heartbeat(seed: int) -> None:
+    """The node believes in SURBs that a rotation has killed, until something said over them was not confirmed."""
+    world = World(seed)
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "x" * 4000 * (seed % 3 + 1))
+    world.settle(10 * seed)
+    world.mixnet.rotate_keys()
+    assert in_stock(world, bob) == 0
+    assert held(world, "bob") > 0, "the node does not know"
+    message_id = alice.send("bob", "after")
+    world.sim.run_until(lambda: bob.texts()[-1:] == ["after"], 60 + 35 + 20)
+    alice.wait_for_state(message_id, DeliveryState.DELIVERED, 120)
+    world.settle(120)
+    assert total(world.node.counters(), "surbs_doubted") > 0
+    assert held(world, "bob") - in_stock(world, bob) <= 4, "the dead ones are written off, and others are there"
+    alice.send("bob", "at once")
+    world.sim.run_until(lambda: bob.texts()[-1:] == ["at once"], 3)
+    world.check()
+
+
+def test_one_message_lost_by_chance_amid_others_writes_nothing_off() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    mixnet: Any = world.mixnet
+    reply = mixnet.reply
+    lost: list[bytes] = []
+
+    def lose_one(client: int, tag: bytes, data: bytes) -> None:
+        if not lost and isinstance(message_of(data), m.Deliver):
+            lost.append(data)
+        else:
+            reply(client, tag, data)
+
+    mixnet.reply = lose_one
+    for number in range(3):
+        alice.send("bob", f"text {number}")
+        world.settle(1)
+    world.sim.run_until(lambda: len(bob.texts()) == 4, 120)
+    world.settle(60)
+    assert lost
+    assert not total(world.node.counters(), "surbs_doubted")
+    world.check()
+
+
+def test_a_rotation_every_day_stops_no_listener() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "first")
+    for visited in visits(alice, 24, 4):
+        world.mixnet.rotate_keys()
+        alice.send("bob", f"text {visited}")
+        world.sim.run_until(lambda count=visited + 2: len(bob.texts()) == count, 120)
+        world.settle(60)
+    assert bob.texts() == ["first", *(f"text {number}" for number in range(4))]
+    world.check()
+
+
+def test_an_absent_recipient_costs_one_try_until_it_is_heard_of_again() -> None:
+    world = World()
+    tap = Wiretap(world)
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    world.settle(30)
+    world.mixnet.offline(bob.client_number)
+    tap.replies.clear()
+    alice.send_and_wait("bob", "one try", DeliveryState.ACCEPTED)
+    world.settle(HOUR_S)
+    assert len([data for _, _, data in tap.replies if isinstance(message_of(data), m.Deliver)]) == 1
+    world.mixnet.online(bob.client_number)
+    world.sim.run_until(lambda: bob.texts() == ["hello", "one try"], 120)
+    world.check()
+
+
+def test_a_top_up_comes_before_the_stock_runs_dry() -> None:
+    """Long texts in a row use up far more SURBs than a login brings; no delivery waits for a heartbeat."""
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    lowest = held(world, "bob")
+    for number in range(20):
+        alice.send("bob", f"{number} " + "x" * 6000)
+        before = len(bob.texts())
+        while len(bob.texts()) == before:
+            world.sim.step()
+            lowest = min(lowest, held(world, "bob"))
+    assert len(bob.texts()) == 21
+    assert lowest >= 1, "one is always left to ask for more with"
+    assert world.sim.now() < 60
+    world.check()
