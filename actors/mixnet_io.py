@@ -177,8 +177,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
                 self._route.drop(previous)
             case SetCard(address):
                 self._node_address = address
-                for waiting in self._waiting.values():
-                    self._send_request(waiting)
+                self._ask_again(lambda request: not isinstance(request, _ROUTE_ANSWERS))
             case Tick():
                 self._tick_set = False
                 self._retry_waiting()
@@ -342,6 +341,13 @@ class MixnetIO(Actor[IoNode | IoClient]):
             soonest = min(waiting.next_at for waiting in self._waiting.values())
             self.tell_self_later(max(0.0, soonest - self._runtime.now()), Tick())
 
+    def _ask_again(self, which: Callable[[m.Request], bool]) -> None:
+        """Send these at once, and wait as long for their answers as if this were their first try."""
+        for waiting in self._waiting.values():
+            if which(waiting.request):
+                waiting.attempts, waiting.next_at = 0, self._runtime.now() + waiting.pauses_s[0]
+                self._send_request(waiting)
+
     def _retry_waiting(self) -> None:
         now = self._runtime.now()
         for request_id, waiting in list(self._waiting.items()):
@@ -366,6 +372,8 @@ class MixnetIO(Actor[IoNode | IoClient]):
                 self._take_tell(tell, size)
             except RemoteProtocolError as error:
                 self.refuse(error)
+        # What was sent before can't be answered over the route of before any more.
+        self._ask_again(lambda request: isinstance(request, m.Forward))
 
     def _keep_stocked(self) -> None:
         """Give the node SURBs before it runs short; those that answers on their way will take count as gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hostile import HostileWorld, RawClient, Wiretap, message_of, total
@@ -19,32 +19,23 @@ from usernym.protocol.cards import NodeCard, card_text, make_card, parse_card
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import DAY_S
 from usernym.protocol.signing import SigningKey
-from usernym.wiring import node_graph
 
 
 def run_node(world: World, current: bytes | None, *former: bytes) -> bytes:
     """End the node's process, and start one at `current` (None: a new address) that still listens at `former` ones."""
     node = world.node
+    end = getattr(node, "end_formers", None)
     node.kill()
+    if end is not None:
+        end()
     world.sim.run_for(1)
-    transports = [world.mixnet.transport(address) for address in (current, *former)]
-    node.address, node.client_number = transports[0].address, transports[0].client
-    joined = JoinedTransport(transports[0], transports[1:])
-    before = len(node.cards)
-    node.graph = node_graph(
-        world.sim, joined, node.store, node.key, on_card=node.cards.append, on_failed=world.on_failed, work_bits=1
-    )
-    node.graph.transport = cast(Any, _Several(joined, transports[0].client))
-    world.sim.run_until(lambda: len(node.cards) > before)
-    address: bytes = node.address
-    return address
-
-
-class _Several:
-    """What `World` kills of a node with several mixnet clients: the current one; closing ends the others in order."""
-
-    def __init__(self, joined: JoinedTransport, client: int) -> None:
-        self.client, self.close = client, joined.close
+    transports = [world.mixnet.transport(address) for address in former]
+    vars(node)["end_formers"] = lambda: [transport.close() for transport in transports]
+    world.node_transport = lambda transport, _: JoinedTransport(transport, transports)
+    node.address = current
+    node.start_and_wait()
+    assert node.address is not None
+    return node.address
 
 
 def card_of(client: SimClient) -> NodeCard:
