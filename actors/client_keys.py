@@ -50,6 +50,7 @@ class KeyRing:
         self._store = context.store
         self.pending: KeyRecord | None = None
         self.record: KeyRecord
+        self._first: KeyRecord
         self._link: bytes
 
     def load(self) -> None:
@@ -57,10 +58,16 @@ class KeyRing:
         identity = self._store.identity()
         self.record = decode_record(identity.record)
         me = self._context.me
-        first = decode_record(identity.link)
-        self._link = record_hash(me.node, me.name, first.stub())
+        self._first = decode_record(identity.link)
+        self._link = record_hash(me.node, me.name, self._first.stub())
         pending = self._store.setting(_PENDING)
         self.pending = None if pending is None else decode_record(pending)
+
+    @property
+    def to_register(self) -> KeyRecord:
+        """What a name begins with: its first record. A node that has forgotten the name takes no later one; the newest
+        is published at the login that follows."""
+        return self._first if self._first.number == 1 else self.record
 
     def registered(self) -> None:
         """The node has the name: the first key can be sealed to from now on."""

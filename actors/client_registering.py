@@ -58,7 +58,7 @@ class Registering:
 
     def _ask_for_challenge(self) -> None:
         self._challenges += 1
-        record = self._keys.record
+        record = self._keys.to_register
         request_id, name = self._context.request_id(), self._context.me.name
         self._ask(m.RegisterAsk(request_id, SURBS_REQUEST, name, record.identity_key, whole_record_hash(record)))
 
@@ -75,7 +75,7 @@ class Registering:
 
     def work(self, start: int) -> None:
         """A slice of the work; then the proof, or the next slice."""
-        challenge, record = self._challenge, self._keys.record
+        challenge, record = self._challenge, self._keys.to_register
         if challenge is None:
             return
         found = search_work(self._context.me.node, challenge.nonce, challenge.difficulty, start, WORK_SLICE)

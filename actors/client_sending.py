@@ -61,6 +61,9 @@ _RETRY_LATER: Final = frozenset({Code.BUSY, Code.MAILBOX_FULL, Code.SENDER_SHARE
 _LOOK_UP_AGAIN: Final = frozenset({Code.STALE_KEY, Code.UNKNOWN_KEY})
 
 _STATES: Final = {
+_BEHIND: Final = Code.RECORD_STALE
+"""A lookup's end when the node has an older record than we know: restored from an older copy, it gets the newest from
+its owner's next login. (One that is hostile can refuse messages in any case.)"""
     DeliveryState.WAITING: MessageState.WAITING,
     DeliveryState.ACCEPTED: MessageState.ACCEPTED,
     DeliveryState.DELIVERED: MessageState.DELIVERED,
@@ -236,9 +239,11 @@ class Sending:
         self._resolving.discard(name)
         for row in self._store.outbox_of(name):
             message = self._store.message(name, row.message_id)
-            if code in (None, Code.BUSY) or message is None:
+            if code in (None, Code.BUSY, _BEHIND) or message is None:
                 self._postpone(row.message_id)
             else:
+                if code is _BEHIND and self._reseals[row.message_id]:
+                    self._reseals[row.message_id] -= 1
                 self.settle(message, DeliveryState.REFUSED, code)
 
     # -- directly --

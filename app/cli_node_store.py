@@ -66,6 +66,8 @@ def node_check(options: Options, arguments: argparse.Namespace) -> None:
         raise CommandFailed(Exit.STORAGE, "store_damaged", text, {"problems": checked.problems, "found": checked.found})
     counts = {"accounts": checked.accounts, "messages": checked.messages, "notices": checked.notices}
     if options.json:
-        say_json({"sound": True, **counts})
+        say_json({"sound": True, "rows_checked": checked.rows_checked, **counts})
+    elif not checked.rows_checked:
+        say(f"the file {printable(str(path))} is sound; an older version wrote it, and its rows were not checked")
     else:
         say(f"{printable(str(path))} is sound: " + ", ".join(f"{count} {what}" for what, count in counts.items()))

@@ -36,6 +36,8 @@ class Checked:
     notices: int
     found: int
     problems: list[str]
+    rows_checked: bool = True
+    """False for a store of an older schema: only its file was looked at."""
 
 
 def check_store(path: Path, key: bytes | None = None) -> Checked:
@@ -51,7 +53,7 @@ def check_store(path: Path, key: bytes | None = None) -> Checked:
         if problems:
             return Checked(0, 0, 0, len(problems), problems[:PROBLEMS_MAX])
         if not current:
-            return Checked(0, 0, 0, 0, [])
+            return Checked(0, 0, 0, 0, [], rows_checked=False)
         return Checked(
             store.number("SELECT count(*) FROM account WHERE deleted_until IS NULL"),
             store.number("SELECT count(*) FROM mail"),

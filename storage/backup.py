@@ -21,7 +21,15 @@ from typing import Any, Final
 
 import sqlcipher3.dbapi2
 
-from usernym.storage.errors import DRIVER_ERRORS, NotAStore, StoreCorrupt, StoreInaccessible, translate
+from usernym.storage.errors import (
+    DRIVER_ERRORS,
+    NotAStore,
+    StorageError,
+    StoreCorrupt,
+    StoreFull,
+    StoreInaccessible,
+    translate,
+)
 from usernym.storage.files import check_private, create_private_file, file_errors, sync_folder
 from usernym.storage.integrity import ReadOnlyStore, file_problems
 from usernym.storage.keyfile import Argon2Cost, Protection, RandomBytes, create_key, protection, read_key
@@ -132,17 +140,23 @@ def _check_copy(copy: Path, key: bytes | None, schema: Schema) -> None:
 
 
 @contextlib.contextmanager
-def _driver_errors(path: Path) -> Iterator[None]:
+def _driver_errors(source: Path, copy: Path) -> Iterator[None]:
     try:
         yield
     except DRIVER_ERRORS as error:
-        raise translate(error, str(path)) from error
+        known = translate(error, str(copy))
+        if isinstance(known, StorageError):
+            raise known from error
+        # SQLCipher's export tells what went wrong by its text only.
+        if "full" in str(error):
+            raise StoreFull(f"no room to write {copy}: free some space, then try again") from error
+        raise StoreCorrupt(f"{source} could not be copied: it is damaged; no copy was kept") from error
 
 
 def _copy(source: Path, source_key: bytes | None, copy: Path, copy_key: bytes | None) -> None:
     """Make `copy`, a file of its own without a write-ahead log."""
     create_private_file(copy)
-    with _driver_errors(copy):
+    with _driver_errors(source, copy):
         if source_key is None and copy_key is None:
             _copy_pages(source, copy)
         else:
