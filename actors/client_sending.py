@@ -48,6 +48,8 @@ DIRECT_AGAIN_S: Final = 3600
 """A silent direct way is tried again after this long: if both sides went silent, nobody else would."""
 DIRECT_RETRY_S: Final = (5, 10, 30, 60, 300)
 """Pauses before a message is sent again directly; the last one repeats."""
+PAUSE_MAX_S: Final = max(*RETRY_S, *DIRECT_RETRY_S)
+"""No pause is longer: what was planned for later was planned by a clock that has been put back since."""
 DIRECT_MISSES_MAX: Final = 2
 """Unacknowledged direct tries after which the way counts as silent: 15 seconds, time for Nym to resend lost packets
 several times, and short enough for somebody who waits at a prompt."""
@@ -59,11 +61,11 @@ node that calls every key stale must not keep a client busy for ever."""
 
 _RETRY_LATER: Final = frozenset({Code.BUSY, Code.MAILBOX_FULL, Code.SENDER_SHARE_FULL, Code.NOT_REGISTERED})
 _LOOK_UP_AGAIN: Final = frozenset({Code.STALE_KEY, Code.UNKNOWN_KEY})
-
-_STATES: Final = {
 _BEHIND: Final = Code.RECORD_STALE
 """A lookup's end when the node has an older record than we know: restored from an older copy, it gets the newest from
 its owner's next login. (One that is hostile can refuse messages in any case.)"""
+
+_STATES: Final = {
     DeliveryState.WAITING: MessageState.WAITING,
     DeliveryState.ACCEPTED: MessageState.ACCEPTED,
     DeliveryState.DELIVERED: MessageState.DELIVERED,
@@ -93,7 +95,7 @@ class Sending:
     # -- a new message --
 
     def enqueue(self, contact: Contact, kind: PayloadKind, body: bytes) -> bytes:
-        """Put a message on disk, and send it as soon as there is a way. Returns its id (16 bytes)."""
+        """Put a message on disk; `flush` sends it as soon as there is a way. Returns its id (16 bytes)."""
         runtime = self._context.runtime
         message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)
         with self._store.transaction():
@@ -101,7 +103,6 @@ class Sending:
             if contact.state is ContactState.PENDING:
                 # Whoever answers a stranger wants to hear from them.
                 self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
-        self.flush()
         return message_id
 
     def flush(self) -> None:
@@ -109,7 +110,7 @@ class Sending:
         now = self._context.runtime.unix_s()
         flying = set(self._in_flight.values())
         no_way = set(self._resolving)
-        for message_id, name in self._store.due(now, LOOKED_AT_MAX):
+        for message_id, name in self._store.due(now, LOOKED_AT_MAX, PAUSE_MAX_S):
             if message_id in flying or name in no_way:
                 continue
             contact = self._store.contact(name)
@@ -241,9 +242,9 @@ class Sending:
             message = self._store.message(name, row.message_id)
             if code in (None, Code.BUSY, _BEHIND) or message is None:
                 self._postpone(row.message_id)
-            else:
                 if code is _BEHIND and self._reseals[row.message_id]:
                     self._reseals[row.message_id] -= 1
+            else:
                 self.settle(message, DeliveryState.REFUSED, code)
 
     # -- directly --

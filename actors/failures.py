@@ -13,6 +13,7 @@ class Failure(StrEnum):
     NO_ANSWER = "no answer from the node"
     NO_MIXNET = "no mixnet client"
     TOO_MANY = "too many requests are waiting"
+    NO_STORAGE = "the answer could not be stored"
 
 
 class NodeRefused(Exception):

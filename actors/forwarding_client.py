@@ -42,6 +42,8 @@ from usernym.actors.messages import (
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import TEXT_BYTES_MAX
+from usernym.storage.client import Contact
+from usernym.storage.errors import StorageError
 
 TICK_S: Final = 5.0
 UNSENT_MAX: Final = 256
@@ -127,15 +129,31 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         if not 0 < size <= TEXT_BYTES_MAX or not _is_unicode(command.text):
             command.answer.set_exception(TextTooLong(f"a text has 1 to {TEXT_BYTES_MAX} bytes in UTF-8, not {size}"))
             return
-        contact = self._store.contact(command.name)
-        if contact is not None:
-            message_id = self._sending.enqueue(contact, PayloadKind.TEXT, command.text.encode())
-            _answer(command.answer, message_id)
+        try:
+            contact = self._store.contact(command.name)
+        except StorageError as failure:
+            _fail(command.answer, failure)
+            raise
+        if contact is not None and command.name not in self._unsent:
+            self._take(contact, command)
+            self._sending.flush()
         elif sum(map(len, self._unsent.values())) >= UNSENT_MAX:
             command.answer.set_exception(NodeSilent(Failure.TOO_MANY))
+        elif command.name in self._unsent:
+            # Behind those that wait for the lookup, also when its answer is on disk already.
+            self._unsent[command.name].append(command)
         else:
-            self._unsent.setdefault(command.name, []).append(command)
+            self._unsent[command.name] = [command]
             self._lookup.tell(Resolve(command.name, self._self))
+
+    def _take(self, contact: Contact, command: SendText) -> None:
+        """Put a text on disk, and say so; or that it could not be."""
+        try:
+            message_id = self._sending.enqueue(contact, PayloadKind.TEXT, command.text.encode())
+        except StorageError as failure:
+            _fail(command.answer, failure)
+            raise
+        _answer(command.answer, message_id)
 
     # -- from the node --
 
@@ -185,14 +203,21 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
     # -- from lookup --
 
     def _on_resolved(self, name: str) -> None:
-        contact = self._store.contact(name)
+        try:
+            contact = self._store.contact(name)
+        except StorageError:
+            self._on_resolve_failed(name, None)
+            raise
         for command in self._unsent.pop(name, ()):
             if contact is None:
-                command.answer.set_exception(NodeRefused(Code.NO_SUCH_USER))
-            else:
-                message_id = self._sending.enqueue(contact, PayloadKind.TEXT, command.text.encode())
-                _answer(command.answer, message_id)
+                _fail(command.answer, NodeRefused(Code.NO_SUCH_USER))
+                continue
+            try:
+                self._take(contact, command)
+            except StorageError as failure:
+                self.note_failure(failure)
         self._sending.on_resolved(name)
+        self._sending.flush()
         for arrival in self._receiving.on_resolved(name):
             try:
                 self._receiving.on_arrival(arrival)
@@ -202,9 +227,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
 
     def _on_resolve_failed(self, name: str, code: Code | None) -> None:
         for command in self._unsent.pop(name, ()):
-            failed = NodeSilent(Failure.NO_ANSWER) if code is None else NodeRefused(code)
-            if not command.answer.done():
-                command.answer.set_exception(failed)
+            _fail(command.answer, NodeSilent(Failure.NO_ANSWER) if code is None else NodeRefused(code))
         self._sending.on_resolve_failed(name, code)
         self._receiving.on_resolve_failed(name, code)
 
@@ -212,6 +235,11 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
 def _answer(future: Future[bytes], message_id: bytes) -> None:
     if not future.done():
         future.set_result(message_id)
+
+
+def _fail(future: Future[bytes], why: Exception) -> None:
+    if not future.done():
+        future.set_exception(why)
 
 
 def _is_unicode(text: str) -> bool:

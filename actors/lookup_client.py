@@ -43,6 +43,7 @@ from usernym.protocol.records import (
 )
 from usernym.protocol.wire import pack
 from usernym.storage.client import ContactState, Trust
+from usernym.storage.errors import StorageError
 
 LOOKUPS_WAITING_MAX: Final = 128
 """Names being looked up at once; a stranger's flood must not become one of lookups."""
@@ -130,6 +131,10 @@ class LookupClient(Actor[LookupClientInbox]):
             self.refuse(error)
             self._context.on_event(NodeCaught(f"a record that can't be true ({error.code.name.lower()})"))
             self._finish(name, error.code)
+        except StorageError:
+            # What could not be kept was not found. Nobody must wait for it, and whoever needs it asks again.
+            self._finish(name, Failure.NO_STORAGE)
+            raise
 
     def _on_record(self, name: str, pending: _Pending, record: KeyRecord) -> None:
         now = self._context.runtime.unix_s()

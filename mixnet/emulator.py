@@ -260,7 +260,7 @@ class Emulator:
     # -- SURBs, at the replier --
 
     def _alive(self, stock: Stock, now: float) -> int:
-        stock.discard_dead(max(self._rotated_at, now - state.SURB_AGE_S_MAX))
+        stock.discard_dead(max(self._rotated_at, now - self.faults.surb_age_s))
         return stock.count
 
     def _take_surbs(self, now: float, flight: Flight) -> None:

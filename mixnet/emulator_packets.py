@@ -101,6 +101,10 @@ class PacketNetwork:
             counts.sent_retransmissions += waiting.packets()
         else:
             counts.count_sent(flight.kind, waiting.missing)
+        if self.faults.partition and self.faults.separated(flight.sender, flight.recipient):
+            again = Waiting(flight, now, waiting.missing, waiting.repeats, waiting.attempt + 1)
+            self.schedule(now + state.ACK_TIMEOUT_S, self._retransmit, again)
+            return
         if self.faults.loss == 0.0:
             # Nothing is lost: what had arrived before is acknowledged now, the rest arrives.
             self._clients[flight.recipient].counts.received_retransmissions += waiting.repeats
@@ -141,7 +145,8 @@ class PacketNetwork:
         flight = waiting.flight
         if not arrived:
             return
-        delays = [self._delay() for _ in range(arrived)]
+        far = self.faults.link_delay_s(flight.sender, flight.recipient) if self.faults.links else 0.0
+        delays = [far + self._delay() for _ in range(arrived)]
         flight.first_at = min(flight.first_at, now + min(delays))
         flight.last_at = max(flight.last_at, now + max(delays))
         flight.missing -= arrived

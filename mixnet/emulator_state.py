@@ -63,6 +63,15 @@ assert MESSAGE_BYTES_MAX < MESSAGE_BYTES_SUM_MAX
 
 
 @dataclass(frozen=True, slots=True)
+class LinkDelay:
+    """What one client sends to another takes so many seconds longer."""
+
+    sender: int
+    recipient: int
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Faults:
     """How badly the mixnet behaves. Raises `ValueError` for what makes no sense."""
 
@@ -77,6 +86,13 @@ class Faults:
     reorder: bool = True
     """Whether messages may overtake each other. If not, they reach each client in the order of sending; what had to
     be sent again, or was kept at a gateway, still comes late."""
+    surb_age_s: float = SURB_AGE_S_MAX
+    """At what age a SURB is dead."""
+    partition: tuple[tuple[int, ...], ...] = ()
+    """Groups of clients that reach nobody of another group: their packets are lost, and sent again. A client that is in
+    no group reaches everybody."""
+    links: tuple[LinkDelay, ...] = ()
+    """Clients that are far apart."""
 
     def __post_init__(self) -> None:
         for name in ("loss", "silent_loss", "duplication"):
@@ -84,6 +100,22 @@ class Faults:
                 raise ValueError(f"{name} is a probability: it must lie between 0 and 1")
         if not 0.0 <= self.hop_delay_s <= 3600.0:
             raise ValueError("hop_delay_s must lie between 0 and 3600 seconds")
+        if not 0.0 < self.surb_age_s <= SURB_AGE_S_MAX:
+            raise ValueError(f"surb_age_s must lie between 0 and {SURB_AGE_S_MAX:.0f} seconds")
+        grouped = [client for group in self.partition for client in group]
+        if len(set(grouped)) != len(grouped):
+            raise ValueError("a client can be in one group of a partition only")
+        if any(not 0.0 <= link.delay_s <= 3600.0 for link in self.links):
+            raise ValueError("a link's delay must lie between 0 and 3600 seconds")
+
+    def separated(self, sender: int, recipient: int) -> bool:
+        """Whether no packet gets from one client to the other."""
+        groups = [number for number, group in enumerate(self.partition) if sender in group or recipient in group]
+        return len(groups) > 1
+
+    def link_delay_s(self, sender: int, recipient: int) -> float:
+        """What the way from one client to the other takes beyond the hops."""
+        return sum(link.delay_s for link in self.links if (link.sender, link.recipient) == (sender, recipient))
 
 
 class Kind(Enum):

@@ -84,6 +84,13 @@ class InProcessMixnet:
         """Restart the client in order: down, and up with new tags."""
         self._end_process(client, self._core.restart, "the emulated mixnet client restarts")
 
+    def forget(self, client: int) -> None:
+        """Let the client lose all SURBs, tags and reply keys without a word: what a real one does when it is replaced
+        behind its owner's back. Replies to it and from it vanish, and only silence tells."""
+        with self._lock:
+            self._core.kill(self._advance(), client)
+        self._hand_over()
+
     def offline(self, client: int) -> None:
         """Cut the client off the mixnet: down, until `online`."""
         with self._lock:

@@ -21,6 +21,7 @@ from usernym.storage.client_types import (
 from usernym.storage.database import parts
 from usernym.storage.errors import RowConflict
 
+NO_PAUSE_MAX_S: Final = 2**32
 _SHOWN_OF: Final = (int(ContactState.ACCEPTED), int(ContactState.PENDING))
 
 # Plain SQL where every message passes several times: peewee takes ten times as long to write a statement as SQLite to
@@ -211,14 +212,16 @@ class Conversations(Contacts):
 
     # -- the outbox --
 
-    def due(self, now: int, limit: int) -> Sequence[tuple[bytes, str]]:
+    def due(self, now: int, limit: int, pause_max: int = NO_PAUSE_MAX_S) -> Sequence[tuple[bytes, str]]:
         """At most `limit` messages whose next attempt is due, the longest due first: message id and contact.
 
+        One that is planned for more than `pause_max` seconds from now is due too: the clock has been put back since.
         No more than that: it is looked at often, and much of it may have no way to go.
         """
         found = self._db.rows(
-            "SELECT message_id, contact FROM outbox WHERE next_attempt_at <= ? ORDER BY next_attempt_at, rowid LIMIT ?",
-            (now, limit),
+            "SELECT message_id, contact FROM outbox WHERE next_attempt_at <= ?1 OR next_attempt_at > ?2"
+            " ORDER BY next_attempt_at, rowid LIMIT ?3",
+            (now, now + pause_max, limit),
         )
         return [(message_id, contact) for message_id, contact in found]
 

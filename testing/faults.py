@@ -1,0 +1,196 @@
+"""What people do in a scenario, and what goes wrong, as values. A scenario is a list of these.
+
+People and nodes are named: a scenario of three people has `alice`, `bob` and `carol` at `node`. Times are virtual
+seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from usernym.testing.disk import Moment
+
+# -- people --
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """`who` writes a text of about `size` bytes to `to`."""
+
+    who: str
+    to: str
+    size: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """`who` takes a step towards (or away from) a direct route to `to`."""
+
+    who: str
+    to: str
+    step: Literal["offer", "accept", "revoke"]
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """`who` looks `to` up."""
+
+    who: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Time passes."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """So many of the scheduler's turns pass: a moment in the middle of something."""
+
+    count: int
+
+
+# -- the mixnet --
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """How badly the mixnet behaves from now on; see `usernym.mixnet.emulator_state.Faults`."""
+
+    loss: float = 0.0
+    silent_loss: float = 0.0
+    duplication: float = 0.0
+    hop_delay_s: float = 0.015
+    reorder: bool = True
+    surb_age_s: float = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The groups reach nobody of another group, for so long."""
+
+    groups: tuple[tuple[str, ...], ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Far:
+    """What `sender` sends to `recipient` takes so much longer from now on; 0: no longer."""
+
+    sender: str
+    recipient: str
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """`who` loses its gateway for so long, and is told."""
+
+    who: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TagsDie:
+    """`who`'s mixnet client loses all SURBs, tags and reply keys, and nobody is told."""
+
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class MixnetDies:
+    """`who`'s mixnet client is killed and starts again; `in_order`: it stops as it should, and keeps its SURBs."""
+
+    who: str
+    in_order: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SurbsExpire:
+    """The mix nodes change keys: every SURB that was made until now is dead."""
+
+
+# -- processes and their disks --
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """`who`'s process dies: at its `commits`-th commit from now on, at that `moment` of it; with 0, at once. It starts
+    again after so long. What it had not synced is lost."""
+
+    who: str
+    commits: int = 0
+    moment: Moment = Moment.BEFORE
+    down_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFull:
+    """`who`'s disk has no room for so long."""
+
+    who: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DiskErrors:
+    """So many of the next statements of `who` fail, as on a bad disk."""
+
+    who: str
+    statements: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlowDisk:
+    """Each of `who`'s commits takes `delay_s`, for so long; the process waits for it."""
+
+    who: str
+    delay_s: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockJump:
+    """`who`'s wall clock jumps by so many seconds, either way."""
+
+    who: str
+    seconds: int
+
+
+# -- hostile parties --
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLies:
+    """From now on the node alters, swaps, repeats or makes up what it sends, one time in so many; 0: it stops."""
+
+    one_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """Somebody with an account of their own sends so many hostile messages, through the node and directly: forged
+    senders, stolen seals, wrong inner signatures, broken payloads."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inject:
+    """The mixnet sends so many messages that it has carried before once more, some of them altered, to the addresses
+    that have been revealed: the node's, and those of people who have shaken hands."""
+
+    count: int
+
+
+Step = (
+    Write | Handshake | LookUp | Pause | Turns | Weather | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire
+    | Crash | DiskFull | DiskErrors | SlowDisk | ClockJump | NodeLies | Strangers | Inject
+)  # fmt: skip
+
+STEPS: Final[dict[str, type[Step]]] = {kind.__name__: kind for kind in Step.__args__}
+"""Every kind of step, by name."""

@@ -1,0 +1,278 @@
+"""Those who don't keep to the rules: a node that lies, a stranger with an account, a mixnet that says things twice.
+
+What they can't do is what nobody can: sign for others. A node may lie about a name that a user has never looked up
+before, and give its own key for it; nothing but a compared safety number shows that, and so it is not tried here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import msgspec
+
+from usernym.actors.client_keys import first_record
+from usernym.actors.simulation import SimulationStuck
+from usernym.mixnet.transport import Incoming, MixnetError, TransportEvent
+from usernym.protocol import messages as m
+from usernym.protocol.challenges import search_work, whole_record_hash
+from usernym.protocol.codec import decode, encode_signed, encode_unsigned, is_signed
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import ID_BYTES, REQUEST_ID_BYTES, TOKEN_BYTES
+from usernym.protocol.records import KeyRecord
+from usernym.protocol.sealing import Envelope, seal
+from usernym.protocol.signing import SigningKey
+from usernym.testing.tap import Heard
+from usernym.testing.world import SimNode, World
+
+KEPT: Final = 200
+"""Messages that the mixnet remembers, to say them again."""
+PATIENCE_S: Final = 5.0
+
+
+def flipped(data: bytes, rng: random.Random) -> bytes:
+    """The bytes with one bit of one of them turned over."""
+    at = rng.randrange(len(data))
+    return data[:at] + bytes((data[at] ^ 1 << rng.randrange(8),)) + data[at + 1 :]
+
+
+class LyingTransport:
+    """Between a node and the mixnet: what the node says goes out altered, one time in `one_in`, signed by its key."""
+
+    def __init__(self, transport: Any, node: SimNode, rng: random.Random) -> None:
+        self._transport = transport
+        self._node = node
+        self._rng = rng
+        self._told: dict[bytes, m.Deliver] = {}
+        self.one_in = 0
+        self.address, self.client = transport.address, transport.client
+        self.open, self.send, self.close = transport.open, transport.send, transport.close
+
+    def reply(self, tag: bytes, data: bytes) -> None:
+        """Say it, or something else."""
+        message = decode(data).message
+        if isinstance(message, m.Deliver):
+            self._told[tag] = message
+        if not self.one_in or self._rng.randrange(self.one_in):
+            self._transport.reply(tag, data)
+            return
+        for lie in self._lies(tag, message, data):
+            self._transport.reply(tag, lie)
+
+    def _lies(self, tag: bytes, message: Any, data: bytes) -> list[bytes]:
+        """What it says in the place of `message`."""
+        rng, replace = self._rng, msgspec.structs.replace
+        if rng.random() < 0.2:
+            return rng.choice(([], [flipped(data, rng)], [data, data]))
+        match message:
+            case m.Deliver():
+                others = [told for its, told in self._told.items() if its != tag]
+                login, number = message.login_id, message.counter + rng.randint(1, 500)
+                lies: list[m.Message] = [
+                    replace(message, counter=number),
+                    replace(message, sender=rng.choice(sorted(self._node.world.clients))),
+                    replace(message, sealed=flipped(message.sealed, rng)),
+                    replace(message, key_number=message.key_number + 1),
+                    replace(message, message_id=rng.randbytes(ID_BYTES)),
+                    *(replace(other, login_id=login, counter=number) for other in others),
+                ]
+                return [data, self._sign(rng.choice(lies))] if rng.random() < 0.7 else [self._sign(rng.choice(lies))]
+            case m.Accepted(request_id=request_id):
+                code = rng.choice(list(Code))
+                return [self._sign(m.Refused(request_id, code, rng.choice((0, 5, 2**31))))]
+            case m.Delivered(login_id=login, counter=number, receipts=receipts):
+                forged = tuple(replace(each, token=rng.randbytes(TOKEN_BYTES)) for each in receipts)
+                return [self._sign(m.Delivered(login, number, forged))]
+            case m.Alive(request_id=request_id):
+                return [self._sign(replace(message, stock=rng.choice((0, 7, 10_000)), boot_id=rng.randbytes(8)))]
+            case m.Found(request_id=request_id):
+                return [self._sign(m.Refused(request_id, rng.choice((Code.NO_SUCH_USER, Code.BUSY)), 1))]
+            case _:
+                return [data, flipped(data, rng)]
+
+    def _sign(self, message: m.Message) -> bytes:
+        return encode_signed(message, self._node.key, self._node.key.public)
+
+
+class Mallory:
+    """A mixnet client that sends whatever it likes, with an account of its own; and the ear of the mixnet."""
+
+    name: Final = "mallory"
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.rng = world.chance
+        self.key = SigningKey.from_seed(b"m" * 32)
+        self.carried: deque[bytes] = deque(maxlen=KEPT)
+        self.transport = world.mixnet.transport()
+        world.mixnet.names[self.transport.client] = self.name
+        world.mixnet.listeners.append(self._on_heard)
+        self._answers: dict[bytes, Any] = {}
+        self._registered = False
+        self._records: dict[str, KeyRecord] = {}
+        self.transport.open(self._on_event)
+
+    # -- hearing --
+
+    def _on_heard(self, heard: Heard) -> None:
+        if heard.what == "sent" and heard.who != self.name:
+            self.carried.append(heard.data)
+
+    def _on_event(self, event: TransportEvent) -> None:
+        if isinstance(event, Incoming):
+            try:
+                message = decode(event.data).message
+            except RemoteProtocolError:
+                return
+            self._answers[getattr(message, "request_id", b"")] = message
+
+    def _revealed(self) -> list[bytes]:
+        """Addresses that others know."""
+        shaken = [
+            contact.peer_address
+            for client in self.world.clients.values()
+            if client.running
+            for contact in client.store.contacts()
+            if contact.peer_address is not None
+        ]
+        return [self.world.node.card.address, *shaken]
+
+    # -- sending --
+
+    def _throw(self, to: bytes, data: bytes, surbs: int = 0) -> None:
+        try:
+            self.transport.send(to, data, surbs)
+        except MixnetError:
+            return
+
+    def _encode(self, message: m.Message) -> bytes:
+        node = self.world.node.card.node
+        return encode_signed(message, self.key, node) if is_signed(message) else encode_unsigned(message)
+
+    def _ask(self, request: Any) -> Any:
+        self._throw(self.world.node.card.address, self._encode(request), 2)
+        try:
+            self.world.sim.run_until(lambda: request.request_id in self._answers, PATIENCE_S)
+        except SimulationStuck:
+            return None
+        return self._answers.pop(request.request_id)
+
+    def _id(self) -> bytes:
+        return self.rng.randbytes(REQUEST_ID_BYTES)
+
+    def register(self) -> bool:
+        """Get an account, if the node is there."""
+        if self._registered:
+            return True
+        card, now = self.world.node.card, self.world.sim.unix_s()
+        recovery = SigningKey.from_seed(b"M" * 32)
+        record = first_record(self.key, recovery.public, card.node, self.name, b"s" * 32, now)
+        digest = whole_record_hash(record)
+        challenge = self._ask(m.RegisterAsk(self._id(), 2, self.name, self.key.public, digest))
+        if isinstance(challenge, m.Challenge):
+            work = search_work(card.node, challenge.nonce, challenge.difficulty, 0, 10**7)
+            proof = m.RegisterProof(
+                self._id(), 2, self.name, record, challenge.nonce, challenge.expires_at, challenge.difficulty,
+                challenge.mac, cast(int, work),
+            )  # fmt: skip
+            self._registered = isinstance(self._ask(proof), m.Registered)
+        return self._registered
+
+    # -- what it does --
+
+    def inject(self, count: int) -> None:
+        """Say again what the mixnet has carried, altered or not, to addresses that are known."""
+        for _ in range(count):
+            if self.carried:
+                data = self.rng.choice(self.carried)
+                if self.rng.random() < 0.3:
+                    data = flipped(data, self.rng)
+                self._throw(self.rng.choice(self._revealed()), data, self.rng.choice((0, 2, 10)))
+
+    def attack(self, count: int) -> None:
+        """Send hostile messages."""
+        self.register()
+        attacks: list[Callable[[str, str], None]] = [
+            self._forge_sender, self._wrong_signature, self._broken_payload, self._steal_seal, self._forge_direct,
+            self._forge_statements, self._steal_login, self._garbage,
+        ]  # fmt: skip
+        for _ in range(count):
+            victim, other = self.rng.sample(sorted(self.world.clients), 2)
+            self.rng.choice(attacks)(victim, other)
+
+    def _record(self, name: str) -> KeyRecord | None:
+        if name not in self._records:
+            found = self._ask(m.Lookup(self._id(), 2, name))
+            if not isinstance(found, m.Found):
+                return None
+            self._records[name] = found.record
+        return self._records[name]
+
+    def _forward(self, to: str, sender: str, plaintext: bytes, inner: SigningKey) -> None:
+        record = self._record(to)
+        if record is None:
+            return
+        node, message_id = self.world.node.card.node, self.rng.randbytes(ID_BYTES)
+        envelope = Envelope(
+            node, sender, to, self.key.public, record.identity_key, record.hpke_number, message_id
+        )  # fmt: skip
+        sealed = seal(record.hpke_key, plaintext, envelope)
+        now = self.world.sim.unix_s()
+        signature = envelope.sign(inner, sealed)
+        forward = m.Forward(
+            self._id(), sender, to, message_id, now, record.hpke_number, sealed, signature, self.key.public
+        )  # fmt: skip
+        self._throw(self.world.node.card.address, self._encode(forward))
+
+    def _forge_sender(self, victim: str, other: str) -> None:
+        self._forward(victim, other, bytes(180), self.key)
+
+    def _wrong_signature(self, victim: str, _other: str) -> None:
+        self._forward(victim, self.name, bytes(180), SigningKey.from_seed(b"x" * 32))
+
+    def _broken_payload(self, victim: str, _other: str) -> None:
+        self._forward(victim, self.name, self.rng.randbytes(180), self.key)
+
+    def _steal_seal(self, _victim: str, _other: str) -> None:
+        """Somebody else's seal under our name: who sealed it can't be told from who handed it in, but by what is
+        bound in it."""
+        for data in reversed(self.carried):
+            try:
+                message = decode(data).message
+            except RemoteProtocolError:
+                continue
+            if isinstance(message, m.Forward) and message.sender != self.name:
+                mine = msgspec.structs.replace(
+                    message, sender=self.name, request_id=self._id(), first_key=self.key.public
+                )
+                self._throw(self.world.node.card.address, self._encode(mine))
+                return
+
+    def _forge_direct(self, victim: str, other: str) -> None:
+        client = self.world.clients[victim]
+        if client.address is None:
+            return
+        direct = m.Direct(other, self.rng.randbytes(ID_BYTES), 1, self.rng.randbytes(1400), self.rng.randbytes(64))
+        for address in self._revealed()[1:]:
+            self._throw(address, encode_unsigned(direct))
+
+    def _forge_statements(self, victim: str, other: str) -> None:
+        """Acknowledge, and confirm, in another's name."""
+        login = self.rng.randbytes(ID_BYTES)
+        items = (m.Acknowledged(other, self.rng.randbytes(ID_BYTES), None),)
+        for said in (
+            m.Acknowledge(0, victim, login, items, (1, 2, 3)),
+            m.Heartbeat(self._id(), 2, victim, login, (1, 2, 3)),
+        ):
+            self._throw(self.world.node.card.address, self._encode(said), 2)
+
+    def _steal_login(self, victim: str, _other: str) -> None:
+        challenge = self._ask(m.LoginAsk(self._id(), 2, victim))
+        if isinstance(challenge, m.Challenge):
+            proof = m.LoginProof(self._id(), 2, victim, challenge.nonce, challenge.expires_at, challenge.mac, 1)
+            self._throw(self.world.node.card.address, self._encode(proof), 2)
+
+    def _garbage(self, _victim: str, _other: str) -> None:
+        self._throw(self.rng.choice(self._revealed()), self.rng.randbytes(self.rng.randint(0, 3000)), 2)

@@ -1,0 +1,185 @@
+"""What users must have seen: the model that every run is compared with. It knows no actor, no packet and no clock.
+
+It is told four things as they happen: that a user wrote a text, that the user's client took it (it has an id from then
+on), that a text was shown to somebody, and that a writer was told how far a text has come. From these it says what is
+wrong. The rules:
+
+1. A text that a client took is shown to its recipient exactly once, or its writer is told `expired` or `refused` with a
+   reason that holds. One that no client took (it died, or said that it could not) is shown at most once.
+2. It is shown as its writer wrote it, under its writer's name, to its recipient and to nobody else.
+3. `accepted` and `delivered` are never taken back, and `delivered` is said only of what was shown before.
+4. A writer's texts to one person carry counters in the order of writing, each its own; at the end none is missing.
+5. Nobody is accused: a user is told that the node lies only when it does.
+
+Some worlds promise less, and a `Promise` says so: where the node lies, messages may be lost; nothing else may happen.
+Restarts make no difference to any of this. That is the point.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+FINAL: Final = frozenset({"delivered", "expired", "refused", "cancelled"})
+"""What a writer is told last."""
+_RANK: Final = {"waiting": 0, "accepted": 1, "expired": 2, "refused": 2, "cancelled": 2, "delivered": 3}
+TERM_S: Final = 30 * 24 * 3600
+"""A node keeps a message this long at least before its writer may be told `expired`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What the world is good for."""
+
+    all_arrive: bool = True
+    """Whether what was taken must arrive: not where the node lies."""
+    honest_node: bool = True
+    """Whether nobody may be told that the node was caught lying, and all it says is so."""
+    refusals: frozenset[str] = frozenset()
+    """Reasons for which a text may be refused for good, such as `no_such_user` where somebody's account is deleted."""
+
+
+@dataclass(slots=True)
+class Text:
+    """A text, and what has become of it."""
+
+    writer: str
+    recipient: str
+    content: str
+    written_at: float
+    place: int
+    """Which of the writer's texts to this recipient it is, from 0."""
+    message_id: bytes | None = None
+    shown: int = 0
+    counter: int | None = None
+    told: str = "waiting"
+    reason: str | None = None
+    given_up: bool = False
+    """Its client died before it took the text, or said that it could not."""
+
+    def __str__(self) -> str:
+        return f"{self.writer}'s text {self.place} to {self.recipient}"
+
+
+@dataclass(slots=True)
+class Oracle:
+    """See the module's text. `wrong` is what has been found, in words."""
+
+    promise: Promise = field(default_factory=Promise)
+    wrong: list[str] = field(default_factory=list)
+    texts: dict[str, Text] = field(default_factory=dict)
+    """By content: scenarios write no text twice."""
+    _by_id: dict[bytes, Text] = field(default_factory=dict)
+    _places: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _waited_for: set[str] = field(default_factory=set)
+
+    # -- what happens --
+
+    def wrote(self, writer: str, recipient: str, content: str, now: float) -> None:
+        """A user gave a text to their client."""
+        assert content not in self.texts, "a scenario must not write the same text twice"
+        place = self._places[writer, recipient]
+        self._places[writer, recipient] += 1
+        self.texts[content] = Text(writer, recipient, content, now, place)
+
+    def took(self, content: str, message_id: bytes) -> None:
+        """The client has it on disk, and said so."""
+        text = self.texts[content]
+        if self._by_id.get(message_id, text) is not text:
+            self._accuse(f"{text} got the id of {self._by_id[message_id]}")
+        text.message_id, text.given_up = message_id, False
+        self._by_id[message_id] = text
+        if text.told not in FINAL:
+            self._waited_for.add(content)
+
+    def gave_up(self, content: str) -> None:
+        """The client could not take it, or died before it said that it had."""
+        self.texts[content].given_up = True
+
+    def shown(self, reader: str, writer: str, content: str, message_id: bytes, counter: int) -> None:
+        """A text is on somebody's screen."""
+        text = self.texts.get(content)
+        if text is None:
+            self._accuse(f"{reader} was shown something under {writer}'s name that nobody wrote")
+            return
+        if (text.writer, text.recipient) != (writer, reader):
+            self._accuse(f"{text} was shown to {reader} under {writer}'s name")
+            return
+        if text.message_id is None:
+            # Taken, but its client died before it could say so.
+            text.message_id = message_id
+            self._by_id[message_id] = text
+        elif text.message_id != message_id:
+            self._accuse(f"{text} was shown under another id")
+        text.shown += 1
+        if text.shown > 1:
+            self._accuse(f"{text} was shown {text.shown} times")
+        text.counter = counter
+
+    def told(self, writer: str, message_id: bytes, state: str, reason: str | None, now: float) -> None:
+        """A writer reads how far a text has come."""
+        text = self._by_id.get(message_id)
+        if text is None:
+            return  # a handshake's message, or one whose client has not said yet that it took it
+        if text.writer != writer:
+            self._accuse(f"{writer} was told of {text}")
+        if _RANK[state] < _RANK[text.told]:
+            self._accuse(f"{text} was {text.told}, and is {state} now")
+        if state == "delivered" and not text.shown:
+            self._accuse(f"{text} was called delivered before it was shown")
+        if state == "expired" and self.promise.honest_node and now - text.written_at < TERM_S:
+            self._accuse(f"{text} expired after {now - text.written_at:.0f} s")
+        if state == "refused" and reason not in self.promise.refusals and self.promise.honest_node:
+            self._accuse(f"{text} was refused without good reason ({reason})")
+        text.told, text.reason = state, reason
+        if state in FINAL:
+            self._waited_for.discard(text.content)
+
+    def warned(self, user: str, what: str) -> None:
+        """A user was told that the node, or a contact, did something wrong."""
+        if self.promise.honest_node:
+            self._accuse(f"{user} was warned: {what}")
+
+    # -- what must be so --
+
+    def waiting(self) -> int:
+        """How many texts have been taken whose writers do not know yet what became of them."""
+        return len(self._waited_for)
+
+    def end(self, last_told: Iterable[tuple[str, bytes, str]], gaps: Iterable[tuple[str, str, int]]) -> None:
+        """Everything has worked for long enough. `last_told`: writer, message id and state, as the screens show it;
+        `gaps`: reader, writer and how many of the writer's messages the reader's screen says are missing."""
+        for writer, message_id, state in last_told:
+            text = self._by_id.get(message_id)
+            if text is not None and (text.writer, text.told) != (writer, state) and text.told in FINAL:
+                self._accuse(f"{text} was called {text.told}, but the conversation shows {state}")
+        for reader, writer, missing in gaps:
+            if self.promise.all_arrive and missing:
+                self._accuse(f"{reader}'s screen shows {missing} messages of {writer} missing")
+        for text in self.texts.values():
+            self._check_fate(text)
+        for (writer, recipient), count in self._places.items():
+            self._check_order(writer, recipient, count)
+
+    def _check_fate(self, text: Text) -> None:
+        if not self.promise.all_arrive or text.shown or text.given_up:
+            return
+        if text.message_id is None:
+            self._accuse(f"{text} was neither taken nor refused")
+        elif text.told not in {"expired", "refused", "cancelled"}:
+            self._accuse(f"{text} is lost: its writer reads {text.told!r}")
+
+    def _check_order(self, writer: str, recipient: str, count: int) -> None:
+        mine = [text for text in self.texts.values() if (text.writer, text.recipient) == (writer, recipient)]
+        assert len(mine) == count, "every text has its place"
+        counters = [text.counter for text in mine if text.counter is not None]
+        if len(set(counters)) != len(counters):
+            self._accuse(f"two of {writer}'s texts to {recipient} carry one counter")
+        # Texts that were given to a client before it knew the recipient are taken together, in the same order.
+        if counters != sorted(counters):
+            self._accuse(f"{writer}'s texts to {recipient} are not in the order of writing")
+
+    def _accuse(self, what: str) -> None:
+        self.wrong.append(what)

@@ -1,0 +1,224 @@
+"""A plan makes a run, and nothing else does: a seed, a tape of the scheduler's choices, people, and steps.
+
+A plan can be written as one line of text and read back (`line`, `plan_of`), which is how a failure is replayed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import json
+import random
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from usernym.testing import faults as f
+from usernym.testing.disk import Moment
+
+NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy")
+LINE_BYTES_MAX: Final = 1 << 20
+"""A plan's text, unpacked: far above any that is made; it bounds what a pasted line can cost."""
+_VERSION: Final = 1
+
+
+class NotAPlan(ValueError):
+    """This text is no plan, or one of another version."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that makes a run. `people`: how many, 2 to 10. `encrypted`: whether their stores are."""
+
+    seed: int
+    people: int
+    steps: tuple[f.Step, ...]
+    tape: tuple[int, ...] = ()
+    encrypted: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Who takes part."""
+        return NAMES[: self.people]
+
+    def __str__(self) -> str:
+        steps = "\n".join(f"  {step}" for step in self.steps)
+        return f"seed {self.seed}, {self.people} people, {len(self.tape)} choices on tape\n{steps}"
+
+
+# -- as one line --
+
+
+def line(plan: Plan) -> str:
+    """The plan as text without white space."""
+    steps = [[type(step).__name__, *dataclasses.astuple(step)] for step in plan.steps]
+    content = [_VERSION, plan.seed, plan.people, plan.encrypted, list(plan.tape), steps]
+    return base64.urlsafe_b64encode(zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)).decode()
+
+
+def plan_of(text: str) -> Plan:
+    """The plan that the text stands for. Raises `NotAPlan`."""
+    try:
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(base64.urlsafe_b64decode(text.strip()), LINE_BYTES_MAX)
+        version, seed, people, encrypted, tape, steps = json.loads(content)
+        if version != _VERSION:
+            raise NotAPlan("this line was written by another version")
+        plan = Plan(
+            msgspec.convert(seed, int),
+            msgspec.convert(people, int),
+            tuple(_step(*step) for step in steps),
+            msgspec.convert(tape, tuple[int, ...]),
+            msgspec.convert(encrypted, bool),
+        )
+    except (binascii.Error, zlib.error, ValueError, TypeError, KeyError, msgspec.ValidationError) as error:
+        raise NotAPlan(f"not a plan: {error}") from None
+    if not 2 <= plan.people <= len(NAMES):
+        raise NotAPlan(f"a plan has 2 to {len(NAMES)} people")
+    return plan
+
+
+def _step(kind: str, *values: Any) -> f.Step:
+    step = f.STEPS[kind]
+    names = [field.name for field in dataclasses.fields(step)]
+    return msgspec.convert(dict(zip(names, values, strict=True)), step)
+
+
+# -- at random --
+
+
+GOOD_WEATHER: Final = f.Weather()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What random plans are like. `weights`: how likely each kind of trouble is beside the others."""
+
+    messages: tuple[int, int] = (4, 14)
+    """Fewest and most texts."""
+    troubles: tuple[int, int] = (1, 6)
+    """Fewest and most faults."""
+    pause_s: tuple[float, float] = (0.01, 20.0)
+    weights: tuple[tuple[str, int], ...] = (
+        ("Weather", 4), ("Partition", 2), ("Far", 1), ("CutOff", 2), ("TagsDie", 2), ("MixnetDies", 2),
+        ("SurbsExpire", 1), ("Crash", 10), ("DiskFull", 1), ("DiskErrors", 1), ("SlowDisk", 1), ("ClockJump", 2),
+        ("Strangers", 1), ("Inject", 2), ("Handshake", 4),
+    )  # fmt: skip
+    weather: f.Weather = GOOD_WEATHER
+    """What the mixnet is like at first."""
+    lies: int = 12
+    """In one plan of so many the node lies; 0: in none."""
+    encrypted: int = 8
+    """In one plan of so many the stores are encrypted; 0: in none."""
+
+
+SOAK: Final = Profile(
+    messages=(150, 250),
+    troubles=(3, 10),
+    pause_s=(0.05, 3.0),
+    weights=(("Crash", 12), ("MixnetDies", 2), ("TagsDie", 1), ("Handshake", 2), ("CutOff", 1)),
+    weather=f.Weather(loss=0.2, silent_loss=0.002),
+    lies=0,
+)
+"""Many messages at 20 % loss, with crashes."""
+
+
+def random_plan(seed: int, people: int, profile: Profile | None = None) -> Plan:
+    """The plan of this seed."""
+    profile = profile or Profile()
+    rng = random.Random(f"plan {seed}")  # noqa: S311 - repeatable on purpose
+    names = NAMES[:people]
+    steps: list[f.Step] = []
+    writes = rng.randint(*profile.messages)
+    for _ in range(writes):
+        who, to = rng.sample(names, 2)
+        size = 20 if rng.random() < 0.85 else rng.choice((1, 160, 1_000, 5_000))
+        steps.append(f.Write(who, to, size))
+        if rng.random() < 0.5:
+            steps.append(_pause(rng, profile))
+    kinds, weights = zip(*profile.weights, strict=True)
+    for kind in rng.choices(kinds, weights, k=rng.randint(*profile.troubles)):
+        at = rng.randint(0, len(steps))
+        trouble = TROUBLES[kind](rng, names)
+        steps[at:at] = [trouble, _pause(rng, profile)] if rng.random() < 0.5 else [trouble]
+    if profile.lies and rng.randrange(profile.lies) == 0:
+        steps.insert(rng.randint(0, len(steps)), f.NodeLies(rng.choice((2, 4, 10))))
+    if profile.weather != GOOD_WEATHER:
+        steps.insert(0, profile.weather)
+    encrypted = bool(profile.encrypted) and rng.randrange(profile.encrypted) == 0
+    return Plan(seed, people, tuple(steps), (), encrypted)
+
+
+def _pause(rng: random.Random, profile: Profile) -> f.Step:
+    if rng.random() < 0.3:
+        return f.Turns(rng.randint(1, 40))
+    low, high = profile.pause_s
+    return f.Pause(round(low * (high / low) ** rng.random(), 3))
+
+
+def _anybody(rng: random.Random, names: tuple[str, ...]) -> str:
+    return "node" if rng.random() < 0.4 else rng.choice(names)
+
+
+def _weather(rng: random.Random, _names: tuple[str, ...]) -> f.Step:
+    return rng.choice(
+        (
+            f.Weather(loss=0.2),
+            f.Weather(loss=0.1, duplication=0.2),
+            f.Weather(silent_loss=0.1, hop_delay_s=0.5),
+            f.Weather(loss=0.3, silent_loss=0.1, duplication=0.3, hop_delay_s=2.0),
+            f.Weather(surb_age_s=rng.choice((5.0, 60.0))),
+            f.Weather(reorder=False),
+            f.Weather(),
+        )
+    )
+
+
+def _crash(rng: random.Random, names: tuple[str, ...]) -> f.Step:
+    down_s = round(rng.choice((0.0, 0.5, 5.0, 60.0)) * rng.random(), 2)
+    if rng.random() < 0.3:
+        return f.Crash(_anybody(rng, names), 0, Moment.BEFORE, down_s)
+    return f.Crash(_anybody(rng, names), rng.randint(1, 12), rng.choice(list(Moment)), down_s)
+
+
+def _partition(rng: random.Random, names: tuple[str, ...]) -> f.Step:
+    away = tuple(name for name in names if rng.random() < 0.5) or names[:1]
+    return f.Partition((("node",), away), round(rng.uniform(1, 90), 1))
+
+
+def _handshake(rng: random.Random, names: tuple[str, ...]) -> f.Step:
+    who, to = rng.sample(names, 2)
+    return f.Handshake(who, to, rng.choice(("offer", "offer", "accept", "accept", "revoke")))
+
+
+def _far(rng: random.Random, names: tuple[str, ...]) -> f.Step:
+    sender, recipient = rng.choice((("node", rng.choice(names)), (rng.choice(names), "node")))
+    return f.Far(sender, recipient, rng.choice((0.0, 1.0, 8.0)))
+
+
+def _clock(rng: random.Random, names: tuple[str, ...]) -> f.Step:
+    return f.ClockJump(_anybody(rng, names), rng.choice((-7200, -600, -30, 30, 600, 1200, 7200, 90_000)))
+
+
+TROUBLES: Final[dict[str, Callable[[random.Random, tuple[str, ...]], f.Step]]] = {
+    "Weather": _weather,
+    "Partition": _partition,
+    "Far": _far,
+    "CutOff": lambda rng, names: f.CutOff(_anybody(rng, names), round(rng.uniform(0.5, 60), 1)),
+    "TagsDie": lambda rng, names: f.TagsDie(_anybody(rng, names)),
+    "MixnetDies": lambda rng, names: f.MixnetDies(_anybody(rng, names), rng.random() < 0.5),
+    "SurbsExpire": lambda _rng, _names: f.SurbsExpire(),
+    "Crash": _crash,
+    "DiskFull": lambda rng, names: f.DiskFull(_anybody(rng, names), round(rng.uniform(1, 60), 1)),
+    "DiskErrors": lambda rng, names: f.DiskErrors(_anybody(rng, names), rng.randint(1, 3)),
+    "SlowDisk": lambda rng, names: f.SlowDisk(_anybody(rng, names), rng.choice((0.2, 2.0)), 20.0),
+    "ClockJump": _clock,
+    "Strangers": lambda rng, _names: f.Strangers(rng.randint(1, 6)),
+    "Inject": lambda rng, _names: f.Inject(rng.randint(1, 20)),
+    "Handshake": _handshake,
+}
+"""How a trouble of each kind is drawn."""

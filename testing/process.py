@@ -1,0 +1,260 @@
+"""The processes of a simulated world: a node's or a client's graph on its store, which can die and start again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from usernym.actors.client_context import ClientContext, Me
+from usernym.actors.events import Event
+from usernym.actors.simulation import ProcessDied, Simulation
+from usernym.identity import create_identity
+from usernym.protocol.cards import NodeCard
+from usernym.protocol.signing import SigningKey
+from usernym.storage.client import ClientStore
+from usernym.storage.client_models import CLIENT_SCHEMA
+from usernym.storage.database import IN_MEMORY, open_database
+from usernym.storage.errors import StorageError
+from usernym.storage.node import NodeStore
+from usernym.storage.node_models import NODE_SCHEMA
+from usernym.testing.disk import Disk
+from usernym.wiring import Graph, client_graph, node_graph
+
+if TYPE_CHECKING:
+    from usernym.mixnet.inprocess import InProcessTransport
+    from usernym.testing.world import World
+
+STORAGE_KEY: Final = bytes(range(32))
+"""Encrypts simulated users' stores; a raw key, so that no passphrase has to be stretched."""
+WORK_BITS: Final = 1
+"""Proof of work costs real time and shows nothing here."""
+
+
+class App(Protocol):
+    """A program that embeds a client, under simulation. One is made for each life of its process."""
+
+    def started(self) -> None:
+        """The process has started; the store is open, the client is not online yet."""
+
+    def happened(self, event: Event) -> None:
+        """The client tells something. Called inside an actor's message: begin things here, wait for nothing."""
+
+
+class ProcessRuntime:
+    """The simulation as one process has it: with a wall clock of its own."""
+
+    def __init__(self, sim: Simulation) -> None:
+        self._sim = sim
+        self.clock_error_s = 0
+        self.actors: list[Any] = []
+
+    def now(self) -> float:
+        """Virtual seconds since the start: a clock that never goes back."""
+        return self._sim.now()
+
+    def unix_s(self) -> int:
+        """The process's wall clock."""
+        return self._sim.unix_s() + self.clock_error_s
+
+    def random_bytes(self, count: int) -> bytes:
+        """From the world's seed."""
+        return self._sim.random_bytes(count)
+
+    def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Run `action` when the virtual clock is that much further."""
+        self._sim.call_later(delay_s, action)
+
+    def inbox(self) -> Any:
+        """A queue that the scheduler looks into."""
+        return self._sim.inbox()
+
+    def run(self, actor: Any) -> None:
+        """Start an actor of this process."""
+        self.actors.append(actor)
+        self._sim.run(actor)
+
+
+class Process:
+    """What a process has: a graph, a transport, a store, a disk."""
+
+    graph: Graph
+    store: Any
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.runtime = ProcessRuntime(world.sim)
+        self.running = False
+        self.deaths = 0
+        self.bugs = 0
+        """Messages that raised what they should not, in all lives; a bad disk's errors count too."""
+        self.on_death: Callable[[], None] = lambda: None
+        self.on_failed: Callable[[str, BaseException], None] = world.on_failed
+        self.disk: Disk | None = None
+        if world.folder is not None:
+            self.disk = Disk(
+                world.folder / name,
+                random.Random(f"{world.sim.seed} {name}"),  # noqa: S311 - repeatable on purpose
+                bury=self.bury,
+                stall=lambda seconds: world.sim.hold(self.runtime.actors, seconds),
+            )
+        self._opened = False
+        self._transport: InProcessTransport | None = None
+        self.address: bytes | None = None
+        self.client_number = -1
+
+    # -- life and death --
+
+    def start(self) -> None:
+        """Start the process, if it does not run. It may die of its disk at once, and ends if its store can't be had."""
+        if self.running:
+            return
+        self.running = True
+        try:
+            if self.disk is not None:
+                self.disk.put_back()
+            if self.disk is not None or not self._opened:
+                self._open_store()
+                self._opened = True
+            transport = self._transport = self.world.mixnet.transport(self.address)
+            self.address, self.client_number = transport.address, transport.client
+            self.world.mixnet.names[transport.client] = self.name
+            self.graph = self._make_graph(transport)
+        except ProcessDied as death:
+            death.bury()
+        except StorageError:
+            self.bury()
+
+    def kill(self) -> None:
+        """As `kill -9`, with the mixnet client that it holds: everything ends without a word."""
+        if self.running:
+            if self.disk is not None:
+                self.disk.die()
+            self.bury()
+
+    def bury(self) -> None:
+        """The process is dead: take it out of the world. Its files stay."""
+        if not self.running:
+            return
+        self.running = False
+        self.deaths += 1
+        self.world.mixnet.note(self.name, "dies")
+        self.bugs += self._bugs_now()
+        self.world.sim.drop(self.runtime.actors)
+        self.runtime.actors.clear()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            self.world.mixnet.kill(transport.client)
+            transport.close()
+        if self.disk is not None and self._opened:
+            self.store.close()
+        self.on_death()
+
+    def _bugs_now(self) -> int:
+        return sum(actor.counts["bugs"] for actor in self.runtime.actors)
+
+    def bugs_so_far(self) -> int:
+        """`bugs`, with those of the life that goes on."""
+        return self.bugs + self._bugs_now()
+
+    def _open_store(self) -> None:
+        raise NotImplementedError
+
+    def _make_graph(self, transport: InProcessTransport) -> Graph:
+        raise NotImplementedError
+
+    # -- looking at it --
+
+    def inquire(self) -> dict[str, Future[dict[str, int]]]:
+        """Ask each actor for its counters."""
+        return self.graph.inquire()
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Each actor's counters."""
+        answers = self.inquire()
+        self.world.sim.run_until(lambda: all(answer.done() for answer in answers.values()))
+        return {name: answer.result() for name, answer in answers.items()}
+
+
+class NodeProcess(Process):
+    """A discovery node."""
+
+    store: NodeStore
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
+        self.cards: list[NodeCard] = []
+
+    @property
+    def card(self) -> NodeCard:
+        """The newest card."""
+        return self.cards[-1]
+
+    def _open_store(self) -> None:
+        if self.disk is None:
+            self.store = NodeStore.open(IN_MEMORY, synchronous="OFF")
+        else:
+            self.store = NodeStore(open_database(self.disk.path, NODE_SCHEMA, make=self.disk.database))
+            self._opened = True
+        self.key = SigningKey.from_seed(self.store.identity_seed(self.world.sim.random_bytes(32)))
+
+    def _make_graph(self, transport: InProcessTransport) -> Graph:
+        return node_graph(
+            self.runtime,
+            self.world.node_transport(transport, self),
+            self.store,
+            self.key,
+            on_card=self.cards.append,
+            on_failed=self.on_failed,
+            work_bits=WORK_BITS,
+        )
+
+
+class ClientProcess(Process):
+    """A user's client. `accept_strangers`: see `ClientContext`. `store`: one that is open already, for tests."""
+
+    store: ClientStore
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        *,
+        node: NodeProcess,
+        store: ClientStore | None = None,
+        accept_strangers: bool = True,
+    ) -> None:
+        super().__init__(world, name)
+        self.node = node
+        self.events: list[Event] = []
+        self.accept_strangers = accept_strangers
+        self.words: str | None = None
+        if store is not None:
+            self.store, self._opened = store, True
+
+    def _open_store(self) -> None:
+        if self.disk is None:
+            self.store = ClientStore.open_plain()
+            return
+        key = STORAGE_KEY if self.world.encrypted else None
+        path: Path = self.disk.path
+        database = open_database(path, CLIENT_SCHEMA, key=key, make=self.disk.database)
+        self.store = ClientStore(database, protected=self.world.encrypted)
+
+    def _make_graph(self, transport: InProcessTransport) -> Graph:
+        card = self.node.card
+        if not self.store.has_identity():
+            random_bytes = self.world.sim.random_bytes
+            self.words = create_identity(self.store, self.name, card, random_bytes, self.runtime.unix_s())
+        identity = self.store.identity()
+        self.me = Me(identity.name, SigningKey.from_seed(identity.seed), card.node)
+        context = ClientContext(self.runtime, self.on_failed, self.on_event, self.store, self.me, self.accept_strangers)
+        return client_graph(context, transport, card)
+
+    def on_event(self, event: Event) -> None:
+        """The graph tells its user something."""
+        self.events.append(event)
+        self.world.mixnet.note_event(self.name, event)

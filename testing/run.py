@@ -1,0 +1,407 @@
+"""A run: a world that follows a plan, watched by the oracle.
+
+Whatever the plan breaks works again at its end: the disks, the mixnet, the clocks, the processes. Then everything that
+was taken must come to its end within `END_S`, and the oracle says whether it did.
+
+A user's screen, as the runs have it: it shows a text when the client tells of it; after a restart it first shows what
+the store says was not shown yet. That a text was shown is noted with the showing, whatever dies.
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from usernym.actors import messages as msg
+from usernym.actors.events import DeliveryChanged, Event, IdentityChanged, MessageArrived, NodeCaught
+from usernym.actors.messages import PayloadKind
+from usernym.actors.simulation import SimulationStuck
+from usernym.mixnet.emulator_state import Faults, LinkDelay
+from usernym.storage.client import Direction
+from usernym.storage.errors import StorageError
+from usernym.testing import faults as f
+from usernym.testing.hostile import LyingTransport, Mallory
+from usernym.testing.oracle import Oracle, Promise
+from usernym.testing.plan import Plan
+from usernym.testing.process import Process
+from usernym.testing.tap import Heard
+from usernym.testing.world import SimClient, World
+
+END_S: Final = 4 * 3600.0
+"""What is under way when everything works again must have arrived by then: many times the longest pause of any try."""
+QUIET_S: Final = 30.0
+"""After that nothing may come any more; what would be shown twice comes within the first heartbeats."""
+AGAIN_S: Final = 5.0
+"""After so long a supervisor starts a process again that ended by itself."""
+SCREEN_ROWS: Final = 100_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run. `wrong` is empty if all is well."""
+
+    plan: Plan
+    wrong: tuple[str, ...]
+    written: int
+    shown: int
+    delivered: int
+    deaths: int
+    steps: int
+    virtual_s: float
+    detail: str = ""
+
+
+class Run:
+    """See the module's text. `listener` hears all that happens (see `chart`)."""
+
+    def __init__(self, plan: Plan, listener: Callable[[Heard], None] | None = None) -> None:
+        self.plan = plan
+        lies = any(isinstance(step, f.NodeLies) for step in plan.steps)
+        self.oracle = Oracle(Promise(all_arrive=not lies, honest_node=not lies))
+        self._liars: list[LyingTransport] = []
+        self._one_in = 0
+        self._asked: list[tuple[str, str, Future[bytes]]] = []
+        self._unmarked: dict[str, list[tuple[str, bytes]]] = {}
+        self._down_s: dict[str, float] = {}
+        self._bad_disks: set[str] = set()
+        self._ending = False
+        self._weather = f.Weather()
+        self._groups: tuple[tuple[str, ...], ...] = ()
+        self._far: dict[tuple[str, str], float] = {}
+        self._mallory: Mallory | None = None
+        self.world = World(
+            plan.seed, plan.tape, disks=True, encrypted=plan.encrypted, node_transport=self._maybe_lying
+        )  # fmt: skip
+        if listener is not None:
+            self.world.mixnet.listeners.append(listener)
+        for name in plan.names:
+            client = self.world.client(name, app=lambda client: _Screen(self, client))
+            self._unmarked[name] = []
+            client.on_death = partial(self._on_client_death, client)
+        for process in self.world.processes():
+            process.on_failed = self._on_failed(process)
+        self.world.node.on_death = lambda: self._start_later(self.world.node)
+
+    def _maybe_lying(self, transport: Any, node: Any) -> Any:
+        if not any(isinstance(step, f.NodeLies) for step in self.plan.steps):
+            return transport
+        liar = LyingTransport(transport, node, random.Random(f"lies {self.plan.seed} {len(self._liars)}"))  # noqa: S311 - repeatable
+        liar.one_in = self._one_in
+        self._liars.append(liar)
+        return liar
+
+    # -- playing --
+
+    def play(self) -> Outcome:
+        """Follow the plan to its end."""
+        detail = ""
+        try:
+            if any(isinstance(step, f.Strangers | f.Inject) for step in self.plan.steps):
+                self._mallory = Mallory(self.world)
+            for step in self.plan.steps:
+                self.world.mixnet.note("", str(step))
+                self._apply(step)
+            self._end()
+        except SimulationStuck as error:
+            self.oracle.wrong.append(f"the world came to a stand: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong is what is looked for
+            self.oracle.wrong.append(f"the run failed: {type(error).__name__}: {error}")
+            detail = traceback.format_exc()
+        finally:
+            deaths = sum(process.deaths for process in self.world.processes())
+            self._ending = True
+            for process in self.world.processes():
+                process.on_death = lambda: None
+            self.world.close()
+        texts = self.oracle.texts.values()
+        return Outcome(
+            self.plan,
+            tuple(self.oracle.wrong),
+            sum(not text.given_up for text in texts),
+            sum(text.shown for text in texts),
+            sum(text.told == "delivered" for text in texts),
+            deaths,
+            self.world.sim.steps,
+            self.world.sim.now(),
+            detail,
+        )
+
+    def _apply(self, step: f.Step) -> None:
+        world, mixnet = self.world, self.world.mixnet
+        match step:
+            case f.Write(who, to, size):
+                self._write(world.clients[who], to, size)
+            case f.Pause(seconds):
+                world.sim.run_for(seconds)
+            case f.Turns(count):
+                for _ in range(count):
+                    world.sim.step()
+            case f.Handshake() | f.LookUp():
+                self._command(step)
+            case f.Weather():
+                self._weather = step
+                self._set_faults()
+            case f.Partition(groups, seconds):
+                self._groups = groups
+                self._set_faults()
+                world.sim.call_later(seconds, self._reunite)
+            case f.Far(sender, recipient, delay_s):
+                self._far[sender, recipient] = delay_s
+                self._set_faults()
+            case f.CutOff(who, seconds):
+                number = world.process(who).client_number
+                mixnet.offline(number)
+                world.sim.call_later(seconds, lambda: mixnet.online(number))
+            case f.TagsDie(who):
+                mixnet.forget(world.process(who).client_number)
+            case f.MixnetDies(who, in_order):
+                (mixnet.restart if in_order else mixnet.kill)(world.process(who).client_number)
+            case f.SurbsExpire():
+                mixnet.rotate_keys()
+            case f.NodeLies(one_in):
+                self._one_in = one_in
+                for liar in self._liars:
+                    liar.one_in = one_in
+            case f.Strangers(count) if self._mallory is not None:
+                self._mallory.attack(count)
+            case f.Inject(count) if self._mallory is not None:
+                self._mallory.inject(count)
+            case _:
+                self._break(step)
+
+    def _break(self, step: f.Step) -> None:
+        """Faults of a process and its disk."""
+        if not isinstance(step, f.Crash | f.DiskFull | f.DiskErrors | f.SlowDisk | f.ClockJump):
+            return
+        process = self.world.process(step.who)
+        disk = process.disk
+        assert disk is not None, "worlds of runs have disks"
+        match step:
+            case f.Crash(commits=0):
+                self._down_s[step.who] = step.down_s
+                process.kill()
+            case f.Crash():
+                self._down_s[step.who] = step.down_s
+                disk.crash_at(step.commits, step.moment)
+            case f.DiskFull():
+                self._bad_disks.add(step.who)
+                disk.set_full(True)
+                self.world.sim.call_later(step.seconds, lambda: disk.set_full(False))
+            case f.DiskErrors():
+                self._bad_disks.add(step.who)
+                disk.fail(step.statements)
+            case f.SlowDisk():
+                disk.slow_down(step.delay_s)
+                self.world.sim.call_later(step.seconds, lambda: disk.slow_down(0.0))
+            case f.ClockJump():
+                process.runtime.clock_error_s += step.seconds
+
+    # -- the mixnet --
+
+    def _set_faults(self) -> None:
+        numbers = {process.name: process.client_number for process in self.world.processes()}
+        it = self._weather
+        self.world.mixnet.faults = Faults(
+            it.loss,
+            it.silent_loss,
+            it.duplication,
+            it.hop_delay_s,
+            it.reorder,
+            it.surb_age_s,
+            tuple(tuple(numbers[name] for name in group) for group in self._groups),
+            tuple(
+                LinkDelay(numbers[sender], numbers[recipient], delay_s)
+                for (sender, recipient), delay_s in self._far.items()
+                if delay_s
+            ),
+        )
+
+    def _reunite(self) -> None:
+        self._groups = ()
+        self._set_faults()
+
+    # -- people --
+
+    def _write(self, client: SimClient, to: str, size: int) -> None:
+        if not client.running:
+            return
+        text = f"{len(self.oracle.texts)} from {client.name} to {to} ".ljust(size, "x")
+        self.oracle.wrote(client.name, to, text, self.world.sim.now())
+        answer = client.write(to, text)
+        self._asked.append((client.name, text, answer))
+        answer.add_done_callback(lambda done: self._on_answer(text, done))
+
+    def _on_answer(self, text: str, answer: Future[bytes]) -> None:
+        if answer.exception() is None:
+            self.oracle.took(text, answer.result())
+        elif isinstance(answer.exception(), msg.NodeSilent | msg.NodeRefused | StorageError):
+            self.oracle.gave_up(text)
+        else:
+            self.oracle.wrong.append(f"a text was not taken: {answer.exception()!r}")
+
+    def _command(self, step: f.Handshake | f.LookUp) -> None:
+        client = self.world.clients[step.who]
+        if not client.running:
+            return
+        answer: Future[None]
+        match step:
+            case f.LookUp():
+                answer = client.begin("lookup", lambda to: msg.LookUp(step.to, to))
+            case f.Handshake(step="offer"):
+                answer = client.begin("handshake", lambda to: msg.OfferHandshake(step.to, to))
+            case f.Handshake(step="accept"):
+                answer = client.begin("handshake", lambda to: msg.AcceptHandshake(step.to, to))
+            case _:
+                answer = client.begin("handshake", lambda to: msg.RevokeHandshake(step.to, to))
+        del answer
+
+    # -- processes that end --
+
+    def _on_failed(self, process: Process) -> Callable[[str, BaseException], None]:
+        def failed(actor: str, error: BaseException) -> None:
+            if isinstance(error, StorageError) and process.name in self._bad_disks:
+                # The product's processes end when an actor of theirs can't go on.
+                self.world.sim.call_later(0.0, process.kill)
+            else:
+                self.oracle.wrong.append(f"{process.name}: {actor} could not go on: {error!r}")
+
+        return failed
+
+    def _on_client_death(self, client: SimClient) -> None:
+        for who, text, answer in self._asked:
+            if who == client.name and not answer.done():
+                self.oracle.gave_up(text)
+        self._asked = [asked for asked in self._asked if asked[0] != client.name]
+        self._start_later(client)
+
+    def _start_later(self, process: Process) -> None:
+        if not self._ending:
+            down_s = self._down_s.pop(process.name, AGAIN_S)
+            self.world.sim.call_later(down_s, process.start)
+
+    def mark_shown(self, client: SimClient) -> None:
+        """Note in the store what was shown before the process died: showing and noting are one step."""
+        shown, self._unmarked[client.name] = self._unmarked[client.name], []
+        rows = [client.store.message(sender, message_id, Direction.IN) for sender, message_id in shown]
+        assert client.disk is not None, "worlds of runs have disks"
+        with client.disk.paused():
+            client.store.mark_shown([row.id for row in rows if row is not None])
+
+    def show(self, client: SimClient, sender: str, text: str, message_id: bytes, counter: int) -> None:
+        """A text is on the screen."""
+        self._unmarked[client.name].append((sender, message_id))
+        self.oracle.shown(client.name, sender, text, message_id, counter)
+
+    # -- the end: everything works again --
+
+    def _end(self) -> None:
+        world = self.world
+        self._apply(f.NodeLies(0))
+        self._weather, self._groups, self._far = f.Weather(), (), {}
+        self._set_faults()
+        for process in world.processes():
+            assert process.disk is not None, "worlds of runs have disks"
+            process.disk.heal()
+            process.runtime.clock_error_s = 0
+            process.start()
+            world.mixnet.online(process.client_number)
+        for client in world.clients.values():
+            if client.running:
+                client.connect()
+        if not self.oracle.promise.all_arrive:
+            world.sim.run_for(4 * QUIET_S)
+        else:
+            world.sim.run_until(lambda: all(answer.done() for _, _, answer in self._asked), 600)
+            self._look_through_conversations()
+            self._wait_until_all_is_known()
+        world.sim.run_for(QUIET_S)
+        self._look_through_conversations()
+        self.oracle.end(self._last_told(), self._gaps())
+        for process in world.processes():
+            if process.bugs_so_far() and process.name not in self._bad_disks:
+                self.oracle.wrong.append(f"{process.name} had {process.bugs_so_far()} bugs")
+            if process.deaths and (found := process.store.problems()):
+                self.oracle.wrong.append(f"{process.name}'s store is damaged: {found[0]}")
+
+    def _wait_until_all_is_known(self) -> None:
+        deadline = self.world.sim.now() + END_S
+        while self.oracle.waiting() and self.world.sim.now() < deadline:
+            self.world.sim.step()
+        while self._handshakes_under_way() and self.world.sim.now() < deadline:
+            self.world.sim.run_for(1.0)
+
+    def _handshakes_under_way(self) -> bool:
+        return any(
+            client.store.outbox_of(contact.name)
+            for client in self.world.clients.values()
+            for contact in client.store.contacts()
+        )
+
+    def _look_through_conversations(self) -> None:
+        """A text that a client took, but died before it said so, is in the conversation: its writer reads it there."""
+        for writer, row in self._rows():
+            text = self.oracle.texts.get(row.body.decode())
+            if text is not None and text.message_id is None:
+                self.oracle.took(text.content, row.message_id)
+                self.oracle.told(writer, row.message_id, row.state.name.lower(), None, self.world.sim.now())
+
+    def _rows(self) -> list[tuple[str, Any]]:
+        return [
+            (client.name, row)
+            for client in self.world.clients.values()
+            for contact in client.store.contacts()
+            for row in client.store.conversation(contact.name, SCREEN_ROWS)
+            if row.direction is Direction.OUT and row.kind == PayloadKind.TEXT
+        ]
+
+    def _last_told(self) -> list[tuple[str, bytes, str]]:
+        return [(writer, row.message_id, row.state.name.lower()) for writer, row in self._rows()]
+
+    def _gaps(self) -> list[tuple[str, str, int]]:
+        return [
+            (client.name, contact.name, highest - client.store.received_below(contact.name, highest + 1))
+            for client in self.world.clients.values()
+            for contact in client.store.contacts()
+            if (highest := contact.highest_in_counter)
+        ]
+
+
+class _Screen:
+    """What a user of a run looks at, and what they do when they start their client: go online."""
+
+    def __init__(self, run: Run, client: SimClient) -> None:
+        self._run = run
+        self._client = client
+
+    def started(self) -> None:
+        """Show what the store says was not shown, then go online."""
+        client, run = self._client, self._run
+        if client.deaths:
+            run.mark_shown(client)
+            for row in client.store.unshown(SCREEN_ROWS, {PayloadKind.TEXT}):
+                run.show(client, row.contact, row.body.decode(), row.message_id, row.counter)
+            client.connect()
+
+    def happened(self, event: Event) -> None:
+        """Show it."""
+        oracle, name, now = self._run.oracle, self._client.name, self._run.world.sim.now()
+        match event:
+            case MessageArrived():
+                self._run.show(self._client, event.sender, event.text, event.message_id, event.counter)
+            case DeliveryChanged():
+                reason = None if event.reason is None else event.reason.name.lower()
+                oracle.told(name, event.message_id, event.state, reason, now)
+            case NodeCaught(what):
+                oracle.warned(name, f"the node was caught: {what}")
+            case IdentityChanged():
+                oracle.warned(name, "a contact's identity changed")
+
+
+def play(plan: Plan, listener: Callable[[Heard], None] | None = None) -> Outcome:
+    """Make a run of the plan."""
+    return Run(plan, listener).play()

@@ -1,0 +1,64 @@
+"""An emulated mixnet that lets one listen: to every message as it was sent and as it arrived, and to notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from usernym.mixnet.inprocess import InProcessMixnet
+from usernym.mixnet.transport import Incoming, TransportEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Something happened at a process: a message was `sent` or `arrived`, or (`note`) something was said about it."""
+
+    at: float
+    who: str
+    what: str
+    data: bytes = field(default=b"", repr=False)
+    text: str = ""
+
+
+class TappedMixnet(InProcessMixnet):
+    """See the module's text. `names` says whose client is whose."""
+
+    def __init__(self, core: Any, timers: Any) -> None:
+        super().__init__(core, timers)
+        self.names: dict[int, str] = {}
+        self.listeners: list[Callable[[Heard], None]] = []
+
+    def send(self, client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
+        """See `InProcessMixnet`."""
+        self._hear(client, "sent", data)
+        super().send(client, recipient, data, surbs)
+
+    def reply(self, client: int, tag: bytes, data: bytes) -> None:
+        """See `InProcessMixnet`."""
+        self._hear(client, "sent", data)
+        super().reply(client, tag, data)
+
+    def _report(self, client: int, event: TransportEvent) -> None:
+        if self.listeners and isinstance(event, Incoming):
+            self._hear(client, "arrived", event.data)
+        super()._report(client, event)
+
+    def _hear(self, client: int, what: str, data: bytes) -> None:
+        if self.listeners:
+            self.tell(Heard(self._timers.now(), self.names.get(client, f"client {client}"), what, data))
+
+    def note(self, who: str, text: str) -> None:
+        """Something happened to a process."""
+        if self.listeners:
+            self.tell(Heard(self._timers.now(), who, "note", text=text))
+
+    def note_event(self, who: str, event: Any) -> None:
+        """A process told its user something."""
+        if self.listeners:
+            self.note(who, f"shows {event}")
+
+    def tell(self, heard: Heard) -> None:
+        """Tell all who listen."""
+        for listener in self.listeners:
+            listener(heard)

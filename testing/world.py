@@ -1,0 +1,259 @@
+"""A whole world on one thread: nodes, their users, an emulated mixnet, real stores, a virtual clock.
+
+Everything comes from `seed` (and from `tape`, while it lasts): the same seed and the same calls give the same run. The
+processes are the product's own graphs (`usernym.wiring`) on its own stores; only time, chance, the mixnet and the disk
+are simulated.
+
+    with World(seed=7) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.send_and_wait("bob", "hi")
+        assert bob.texts() == ["hi"]
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from usernym.actors import messages as msg
+from usernym.actors.events import DeliveryChanged, DeliveryState, Event, MessageArrived
+from usernym.actors.simulation import Simulation
+from usernym.mixnet.emulator import Emulator
+from usernym.mixnet.emulator_state import Faults
+from usernym.storage.client import Contact
+from usernym.testing.process import App, ClientProcess, NodeProcess, Process
+from usernym.testing.tap import TappedMixnet
+
+T = TypeVar("T")
+
+RAM_DISK: Final = Path("/dev/shm")  # noqa: S108 - where Linux keeps a file system in memory
+"""Where simulated disks lie if the system has it: SQLite's own code on files that cost no real disk."""
+
+
+class World:
+    """One node and its users; more nodes by `add_node`. Leave its context, or `close` it, to remove its files.
+
+    `disks`: whether stores are files, so that processes can crash at a commit and disks can fail; else they are in
+    memory. `encrypted`: whether users' stores are SQLCipher's, as in the product; it costs about a fifth more time.
+    `node_transport` puts something between a node and the mixnet: what makes a node lie.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        tape: Sequence[int] = (),
+        faults: Faults | None = None,
+        *,
+        disks: bool = False,
+        encrypted: bool = False,
+        node_transport: Callable[[Any, NodeProcess], Any] = lambda transport, _node: transport,
+    ) -> None:
+        self.node_transport = node_transport
+        self.sim = Simulation(seed, tape)
+        self.chance = random.Random(seed ^ 0xFA17)  # noqa: S311 - repeatable on purpose
+        self.core = Emulator(random.Random(seed), faults)  # noqa: S311 - repeatable on purpose
+        self.mixnet = TappedMixnet(self.core, self.sim)
+        self.failures: list[tuple[str, BaseException]] = []
+        self.clients: dict[str, SimClient] = {}
+        self.nodes: dict[str, SimNode] = {}
+        self.encrypted = encrypted
+        self.folder: Path | None = None
+        if disks:
+            home = RAM_DISK if RAM_DISK.is_dir() else None
+            self.folder = Path(tempfile.mkdtemp(prefix="usernym-simulation-", dir=home))
+        self.node = self.add_node("node")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all processes, and remove their files."""
+        for process in self.processes():
+            process.kill()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def add_node(self, name: str) -> SimNode:
+        """One more node, with a directory of its own."""
+        node = self.nodes[name] = SimNode(self, name)
+        return node
+
+    def client(self, name: str, *, register: bool = True, online: bool = True, **settings: Any) -> SimClient:
+        """A new user; `settings` are those of `ClientProcess`."""
+        client = SimClient(self, name, **settings)
+        self.clients[name] = client
+        if register:
+            client.register()
+        if online:
+            client.go_online()
+        return client
+
+    def process(self, name: str) -> Process:
+        """The process of a user or a node. Raises `KeyError` if there is none of this name."""
+        return self.nodes[name] if name in self.nodes else self.clients[name]
+
+    def processes(self) -> list[Process]:
+        """All of them."""
+        return [*self.nodes.values(), *self.clients.values()]
+
+    def on_failed(self, actor: str, error: BaseException) -> None:
+        """An actor could not go on."""
+        self.failures.append((actor, error))
+
+    def settle(self, seconds: float = 5.0) -> None:
+        """Let everything under way come to its end."""
+        self.sim.run_for(seconds)
+
+    def check(self) -> None:
+        """No actor may have had a bug."""
+        assert not self.failures, self.failures
+        for process in self.processes():
+            if process.running:
+                counters = process.counters().values()
+                assert not any("bugs" in counter for counter in counters), (process.name, counters)
+
+
+class SimNode(NodeProcess):
+    """A node."""
+
+    def __init__(self, world: World, name: str = "node") -> None:
+        super().__init__(world, name)
+        self.start_and_wait()
+
+    def start_and_wait(self) -> None:
+        """Start it, and wait until it is there."""
+        before = len(self.cards)
+        self.start()
+        self.world.sim.run_until(lambda: len(self.cards) > before or not self.running)
+
+    def restart(self) -> None:
+        """`kill -9`, and a new process on the same store (what was committed is there, the rest is not)."""
+        self.kill()
+        self.start_and_wait()
+
+
+class SimClient(ClientProcess):
+    """A user, with what a person does at a keyboard."""
+
+    world: World
+
+    def __init__(self, world: World, name: str, *, app: Callable[[SimClient], App] | None = None, **settings: Any):
+        super().__init__(world, name, node=settings.pop("node", None) or world.node, **settings)
+        self._make_app = app
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, and the app in it."""
+        self.app = None if self._make_app is None else self._make_app(self)
+        super().start()
+        if self.running and self.app is not None:
+            self.app.started()
+
+    def restart(self) -> None:
+        """`kill -9`, and a new process on the same store."""
+        self.kill()
+        self.start()
+
+    # -- commands; those that wait let the world go on meanwhile --
+
+    def begin(self, actor: str, command: Callable[[Future[T]], Any]) -> Future[T]:
+        """Give an actor a command; the future gets its answer, unless the process dies before."""
+        answer: Future[T] = Future()
+        self.graph.refs[actor].tell(command(answer))
+        return answer
+
+    def do(self, actor: str, command: Callable[[Future[T]], Any], within_s: float = 120.0) -> T:
+        """Give a command, and wait for its answer."""
+        answer = self.begin(actor, command)
+        self.world.sim.run_until(answer.done, within_s)
+        return answer.result()
+
+    def register(self) -> None:
+        """Register the name."""
+        self.do("registration", msg.Register)
+
+    def go_online(self) -> None:
+        """Log in, and stay so."""
+        self.do("registration", msg.GoOnline)
+
+    def connect(self) -> None:
+        """Begin to log in; does not wait."""
+        future: Future[None] = self.begin("registration", msg.GoOnline)
+        del future
+
+    def look_up(self, name: str) -> Contact:
+        """Look a user up."""
+        self.do("lookup", lambda answer: msg.LookUp(name, answer))
+        return self.contact(name)
+
+    def contact(self, name: str) -> Contact:
+        """A contact as the store has it."""
+        contact = self.store.contact(name)
+        assert contact is not None
+        return contact
+
+    def write(self, name: str, text: str) -> Future[bytes]:
+        """Begin to send a text; the future gets its message id, when it is on disk. Does not wait."""
+        return self.begin("forwarding", lambda answer: msg.SendText(name, text, answer))
+
+    def send(self, name: str, text: str) -> bytes:
+        """Send a text, and wait until it is on disk; its message id."""
+        message_id: bytes = self.do("forwarding", lambda answer: msg.SendText(name, text, answer))
+        return message_id
+
+    def send_and_wait(self, name: str, text: str, state: DeliveryState = DeliveryState.DELIVERED) -> bytes:
+        """Send a text, and wait until that much is known of it."""
+        message_id = self.send(name, text)
+        self.wait_for_state(message_id, state)
+        return message_id
+
+    def wait_for_state(self, message_id: bytes, state: DeliveryState, within_s: float = 300.0) -> None:
+        """Wait until that much is known of a message."""
+        # A receipt may overtake the node's own answer: then `accepted` is no news any more.
+        enough = {state, DeliveryState.DELIVERED}
+        self.world.sim.run_until(lambda: not enough.isdisjoint(self.states(message_id)), within_s)
+
+    def offer(self, name: str) -> None:
+        """Offer a handshake."""
+        self.do("handshake", lambda answer: msg.OfferHandshake(name, answer))
+
+    def accept(self, name: str) -> None:
+        """Accept one."""
+        self.do("handshake", lambda answer: msg.AcceptHandshake(name, answer))
+
+    def revoke(self, name: str) -> None:
+        """End one."""
+        self.do("handshake", lambda answer: msg.RevokeHandshake(name, answer))
+
+    # -- what the user was told --
+
+    def states(self, message_id: bytes) -> list[DeliveryState]:
+        """What was said of a message, in order."""
+        changes = [event for event in self.events if isinstance(event, DeliveryChanged)]
+        return [change.state for change in changes if change.message_id == message_id]
+
+    def texts(self, sender: str | None = None) -> list[str]:
+        """The texts that came, of one sender or all."""
+        arrived = [event for event in self.events if isinstance(event, MessageArrived)]
+        return [event.text for event in arrived if sender in (None, event.sender)]
+
+    def of_kind(self, kind: type[T]) -> list[T]:
+        """The events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def on_event(self, event: Event) -> None:
+        """The graph tells its user something."""
+        super().on_event(event)
+        if self.app is not None:
+            self.app.happened(event)

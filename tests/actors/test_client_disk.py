@@ -1,0 +1,93 @@
+"""A client whose disk is full or bad says so to whoever waits, forgets nothing that it took, and goes on afterwards."""
+
+from __future__ import annotations
+
+import pytest
+from world import World
+
+from usernym.actors import messages as msg
+from usernym.actors.messages import Failure, NodeSilent
+from usernym.storage.errors import StoreFull, StoreInaccessible
+from usernym.testing.disk import Disk
+
+
+def _disk(world: World, name: str) -> Disk:
+    disk = world.process(name).disk
+    assert disk is not None
+    return disk
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_text_that_finds_no_room_is_refused_at_once(known: bool) -> None:
+    with World(disks=True) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        if known:
+            alice.look_up("bob")
+        _disk(world, "alice").set_full(True)
+        with pytest.raises((StoreFull, NodeSilent)):
+            alice.send("bob", "one")
+        _disk(world, "alice").set_full(False)
+        alice.send_and_wait("bob", "two")
+        assert bob.texts() == ["two"]
+        world.check()
+
+
+def test_a_text_that_meets_a_bad_disk_is_refused_at_once() -> None:
+    with World(disks=True) as world:
+        alice = world.client("alice")
+        world.settle(1)
+        _disk(world, "alice").fail(1)
+        with pytest.raises(StoreInaccessible):
+            alice.send("bob", "one")
+
+
+def test_a_lookup_whose_answer_finds_no_room_ends_and_can_be_made_again() -> None:
+    with World(disks=True) as world:
+        alice, _ = world.client("alice"), world.client("bob")
+        _disk(world, "alice").set_full(True)
+        with pytest.raises(NodeSilent) as silent:
+            alice.do("lookup", lambda answer: msg.LookUp("bob", answer))
+        assert silent.value.failure is Failure.NO_STORAGE
+        _disk(world, "alice").set_full(False)
+        assert alice.look_up("bob").name == "bob"
+
+
+def test_a_strangers_message_that_found_no_room_comes_when_there_is_some() -> None:
+    with World(disks=True) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        _disk(world, "bob").set_full(True)
+        alice.send("bob", "patience")
+        world.settle(30)
+        assert bob.texts() == []
+        _disk(world, "bob").set_full(False)
+        world.settle(300)
+        assert bob.texts() == ["patience"]
+        world.check()
+
+
+def test_texts_keep_their_order_when_the_lookup_they_wait_for_is_on_disk_already() -> None:
+    for seed in range(40):
+        with World(seed) as world:
+            alice, bob = world.client("alice"), world.client("bob")
+            first = alice.write("bob", "first")
+            world.sim.run_until(lambda alice=alice: alice.store.contact("bob") is not None)
+            alice.write("bob", "second")
+            world.settle(10)
+            assert first.done()
+            counters = [row.counter for row in alice.store.conversation("bob", 9) if row.body == b"first"]
+            assert counters == [1], f"seed {seed}"
+            assert sorted(bob.texts()) == ["first", "second"]
+
+
+def test_a_clock_that_is_put_back_by_a_day_holds_up_no_message() -> None:
+    with World() as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.look_up("bob")
+        alice.runtime.clock_error_s = 25 * 3600
+        world.mixnet.offline(world.node.client_number)
+        alice.send("bob", "later")
+        world.settle(20)
+        alice.runtime.clock_error_s = 0
+        world.mixnet.online(world.node.client_number)
+        world.settle(1200)
+        assert bob.texts() == ["later"]
