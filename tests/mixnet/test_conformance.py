@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from mixnet_networks import NETWORKS, Network
+from mixnet_members import Network
+from mixnet_networks import NETWORKS, network_parameters
 
 from usernym.mixnet.transport import (
     ADDRESS_BYTES,
@@ -19,7 +20,7 @@ from usernym.mixnet.transport import (
 )
 
 
-@pytest.fixture(params=sorted(NETWORKS))
+@pytest.fixture(params=network_parameters())
 def network(request: pytest.FixtureRequest) -> Iterator[Network]:
     network = NETWORKS[request.param]()
     yield network

@@ -7,7 +7,8 @@ import threading
 from typing import Any
 
 import pytest
-from mixnet_networks import WAIT_S, InProcessNetwork, Recorder
+from mixnet_members import WAIT_S, Recorder
+from mixnet_networks import InProcessNetwork
 from virtual_timers import VirtualTimers
 
 from usernym.mixnet.emulator import Emulator

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from mixnet_networks import WAIT_S, Member, Recorder, ServerThread
+from mixnet_members import WAIT_S, Member, Recorder
+from mixnet_networks import ServerThread
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import pytest
-from mixnet_networks import WAIT_S, ServerThread
+from mixnet_members import WAIT_S
+from mixnet_networks import ServerThread
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin

@@ -1,112 +1,82 @@
 """Mixnets for tests that run over every transport: each gives transports, and records what they report.
 
-A new kind of network implements `Network` and is added to `NETWORKS`; the conformance suite then runs on it too.
+A new kind of network implements `mixnet_members.Network` and is added to `NETWORKS`; the conformance suite and the
+story then run on it too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import queue
 import random
 import threading
-import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
+import pytest
+from local_nym import LocalSdkNetwork, LocalWebsocketNetwork
+from mixnet_members import WAIT_S, JoiningNetwork, Network
+
+from usernym.mixnet.addresses import format_address, parse_address
 from usernym.mixnet.emulator import Emulator
 from usernym.mixnet.emulator_state import Faults
 from usernym.mixnet.inprocess import InProcessMixnet, InProcessTransport, ThreadTimers
 from usernym.mixnet.nym_client import NymClientTransport
+from usernym.mixnet.nym_sdk import installed
 from usernym.mixnet.server import EmulatorServer, Ready, ServerSettings
 from usernym.mixnet.server_control import ask
-from usernym.mixnet.transport import Incoming, Transport, TransportDown, TransportEvent, TransportUp
-
-WAIT_S: Final = 20.0
-"""No event takes this long on any network here; a test that waits longer has failed."""
-
-E = TypeVar("E", Incoming, TransportUp, TransportDown)
+from usernym.mixnet.transport import Transport
 
 
-class Recorder:
-    """Takes a transport's events and hands them to the test's thread."""
-
-    def __init__(self) -> None:
-        self.events: queue.SimpleQueue[TransportEvent] = queue.SimpleQueue()
-        self.on_incoming: Callable[[Incoming], None] | None = None
-        """Called in the transport's thread instead of keeping the message."""
-
-    def __call__(self, event: TransportEvent) -> None:
-        if self.on_incoming is not None and isinstance(event, Incoming):
-            self.on_incoming(event)
-        else:
-            self.events.put(event)
-
-    def wait_for(self, kind: type[E], timeout_s: float = WAIT_S) -> E:
-        """The next event, which must be of that kind."""
-        try:
-            event = self.events.get(timeout=timeout_s)
-        except queue.Empty:
-            raise AssertionError(f"no {kind.__name__} within {timeout_s} s") from None
-        assert isinstance(event, kind), f"expected {kind.__name__}, got {event!r}"
-        return event
-
-    def skip_to(self, kind: type[E], timeout_s: float = WAIT_S) -> E:
-        """The next event of that kind; others before it are thrown away."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                event = self.events.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                raise AssertionError(f"no {kind.__name__} within {timeout_s} s") from None
-            if isinstance(event, kind):
-                return event
-
-    def nothing_more(self) -> bool:
-        """Whether no event waits."""
-        return self.events.empty()
-
-
-class Member:
-    """A transport that is open and up."""
-
-    def __init__(self, transport: Transport) -> None:
-        self.transport = transport
-        self.recorder = Recorder()
-        transport.open(self.recorder)
-        self.address = self.recorder.wait_for(TransportUp).address
-
-    def receive(self) -> Incoming:
-        """The next message."""
-        return self.recorder.wait_for(Incoming)
-
-
-class Network(Protocol):
-    """A mixnet to test transports on. Clients keep no SURBs back, and nothing is lost."""
-
-    def join(self) -> Member:
-        """A new client, up."""
-
-    def close(self) -> None:
-        """Close everything."""
-
-
-class InProcessNetwork:
+class InProcessNetwork(JoiningNetwork):
     """The emulator in this process, in real time."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.timers = ThreadTimers()
         self.core = Emulator(random.Random(1), Faults(hop_delay_s=0.001))
         self.mixnet = InProcessMixnet(self.core, self.timers)
-        self._transports: list[InProcessTransport] = []
+        self._transports: dict[str, InProcessTransport] = {}
 
-    def join(self) -> Member:
-        transport = self.mixnet.transport()
-        self._transports.append(transport)
-        return Member(transport)
+    def transport(self, name: str) -> Transport:
+        former = self._transports.get(name)
+        transport = self.mixnet.transport(None if former is None else former.address)
+        self._transports[name] = transport
+        return transport
+
+    def address_of(self, name: str) -> bytes:
+        return self._transports[name].address
+
+    def set_loss(self, share: float) -> None:
+        self.mixnet.faults = dataclasses.replace(self.mixnet.faults, loss=share)
+
+    def packets(self, address: bytes) -> int:
+        return self.mixnet.counts(self._client_at(address)).sent()
+
+    def rotate_keys(self) -> None:
+        self.mixnet.rotate_keys()
+
+    def cut(self, address: bytes) -> None:
+        client = self._client_at(address)
+        self.mixnet.offline(client)
+        self.mixnet.online(client)
+
+    def gateways_down(self) -> None:
+        for transport in self._transports.values():
+            self.mixnet.offline(transport.client)
+
+    def gateways_up(self) -> None:
+        for transport in self._transports.values():
+            self.mixnet.online(transport.client)
+
+    def _client_at(self, address: bytes) -> int:
+        client = self.core.client_at(address)
+        assert client is not None
+        return client
 
     def close(self) -> None:
-        for transport in self._transports:
-            transport.close()
+        self.close_members()
         self.timers.close()
 
 
@@ -155,25 +125,62 @@ class ServerThread:
             assert not self._thread.is_alive(), "the server does not stop"
 
 
-class ServerNetwork:
+class ServerNetwork(JoiningNetwork):
     """`NymClientTransport`s over the emulator's server."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.server = ServerThread(ServerSettings(first_port=0, clients=4, faults=Faults(hop_delay_s=0.001)))
-        self._transports: list[NymClientTransport] = []
+        self._clients: dict[str, int] = {}
 
-    def join(self) -> Member:
-        transport = NymClientTransport(self.server.url(len(self._transports)))
-        self._transports.append(transport)
-        return Member(transport)
+    def transport(self, name: str) -> Transport:
+        return NymClientTransport(self.server.url(self._clients.setdefault(name, len(self._clients))))
+
+    def address_of(self, name: str) -> bytes:
+        return parse_address(self.server.ready.endpoints[self._clients[name]].address)
+
+    def set_loss(self, share: float) -> None:
+        self.server.ask("faults", loss=share)
+
+    def packets(self, address: bytes) -> int:
+        counts = self.server.ask("counters")["clients"][self._client_at(address)]["packets"]
+        return sum(count for name, count in counts.items() if name.startswith("sent_"))
+
+    def rotate_keys(self) -> None:
+        self.server.ask("rotate_keys")
+
+    def cut(self, address: bytes) -> None:
+        client = self._client_at(address)
+        self.server.ask("offline", client=client)
+        self.server.ask("online", client=client)
+
+    def gateways_down(self) -> None:
+        for client in range(len(self.server.ready.endpoints)):
+            self.server.ask("offline", client=client)
+
+    def gateways_up(self) -> None:
+        for client in range(len(self.server.ready.endpoints)):
+            self.server.ask("online", client=client)
+
+    def _client_at(self, address: bytes) -> int:
+        addresses = [endpoint.address for endpoint in self.server.ready.endpoints]
+        return addresses.index(format_address(address))
 
     def close(self) -> None:
-        for transport in self._transports:
-            transport.close()
+        self.close_members()
         self.server.close()
 
 
 NETWORKS: Final[dict[str, Callable[[], Network]]] = {
-    "in process": InProcessNetwork,
-    "nym-client's API": ServerNetwork,
+    "emulator in process": InProcessNetwork,
+    "emulator by websocket": ServerNetwork,
+    "LocalNetwork by nym_python_sdk": LocalSdkNetwork,
+    "LocalNetwork by websocket": LocalWebsocketNetwork,
 }
+
+
+def network_parameters() -> list[Any]:
+    """For `pytest.fixture(params=...)`: every network; those that need `nym_python_sdk` are skipped without it."""
+    missing = pytest.mark.skipif(not installed(), reason="needs nym_python_sdk: `make nym`")
+    local = (pytest.mark.nym, missing)
+    return [pytest.param(name, marks=local if "Local" in name else ()) for name in NETWORKS]
