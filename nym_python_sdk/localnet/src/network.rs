@@ -1,0 +1,418 @@
+//! The network: starting and ending it, its faults, its counters.
+
+use crate::accounts::{client_id, Account};
+use crate::client::{self, ClientSettings};
+use crate::clock::{Clock, Millis};
+use crate::config::{Config, Error};
+use crate::counters::Counters;
+use crate::faults::{check_delay, check_loss, ExactDrops, Kind, Kinds, Target};
+use crate::gateway::{self, Gateway};
+use crate::nodes::{Node, LAYERS};
+use crate::state::{Saved, Store};
+use crate::topology::View;
+use crate::websocket::{WebsocketClient, WebsocketSettings};
+use crate::{directory, lock};
+use nym_crypto::asymmetric::ed25519;
+use nym_gateway_requests::SharedSymmetricKey;
+use nym_network_defaults::{ApiUrl, NymNetworkDetails, ValidatorDetails};
+use nym_sdk::mixnet::{MixnetClient, Recipient};
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What every task of the network shares.
+pub struct Inner {
+    pub config: Config,
+    pub seed: u64,
+    /// Gateways first, then the layers.
+    pub nodes: Vec<Arc<Node>>,
+    by_address: HashMap<SocketAddr, Arc<Node>>,
+    clock: Mutex<Clock>,
+    clock_changed: Notify,
+    pub exact_drops: Mutex<ExactDrops>,
+    pub in_flight: AtomicUsize,
+    /// Cancelled when the network ends; every task ends with it.
+    pub token: CancellationToken,
+    pub tracker: TaskTracker,
+    pub directory: SocketAddr,
+    /// One writer at a time, so that an older state never replaces a newer one.
+    store: Option<Arc<tokio::sync::Mutex<Store>>>,
+}
+
+/// A running network. Dropping it ends it as [`LocalNetwork::close`] does, without waiting.
+pub struct LocalNetwork {
+    inner: Arc<Inner>,
+}
+
+pub(crate) fn now() -> Millis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since.as_millis().try_into().unwrap_or(Millis::MAX)
+}
+
+async fn bind(port: u16) -> Result<(TcpListener, u16), Error> {
+    let bound = async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let port = listener.local_addr()?.port();
+        Ok((listener, port))
+    };
+    bound.await.map_err(Error::io(format!("port {port} of 127.0.0.1")))
+}
+
+impl LocalNetwork {
+    /// Starts it: when this returns, clients can connect.
+    pub async fn start(config: Config) -> Result<LocalNetwork, Error> {
+        config.check()?;
+        let (store, saved) = match &config.state {
+            Some(folder) => {
+                let store = Store::open(folder)?;
+                let saved = store.load(&config)?;
+                (Some(store), saved)
+            }
+            None => (None, None),
+        };
+        let first = saved.is_none();
+        let seed = config.seed.unwrap_or_else(rand::random);
+        let clock = Clock::new(now(), config.epoch, config.rotation_epochs);
+        let saved = saved.unwrap_or_else(|| Saved::new(&config, seed, clock));
+        let token = CancellationToken::new();
+        // Whatever fails from here on, nothing is left running.
+        let guard = token.clone().drop_guard();
+
+        let port = if config.directory_port > 0 { config.directory_port } else { saved.directory_port };
+        let (directory_listener, port) = bind(port).await?;
+        let rotation = saved.clock.rotation(now());
+        let (mut nodes, mut listeners) = (Vec::new(), Vec::new());
+        for number in 0..config.gateways {
+            let (listener, port) = bind(saved.gateway_ports.get(number).copied().unwrap_or(0)).await?;
+            listeners.push(listener);
+            let gateway = Gateway::new(port, &token);
+            nodes.push(Arc::new(Node::gateway(saved.seed, next_id(&nodes), number + 1, rotation, gateway)));
+        }
+        for layer in 1..=LAYERS {
+            for number in 1..=config.mixes_per_layer {
+                nodes.push(Arc::new(Node::mix(saved.seed, next_id(&nodes), layer, number, rotation)));
+            }
+        }
+        restore(&nodes, &saved)?;
+        let inner = Arc::new(Inner {
+            seed: saved.seed,
+            by_address: nodes.iter().map(|node| (node.mix_address, node.clone())).collect(),
+            clock: Mutex::new(saved.clock),
+            clock_changed: Notify::new(),
+            exact_drops: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            tracker: TaskTracker::new(),
+            directory: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            store: store.map(|store| Arc::new(tokio::sync::Mutex::new(store))),
+            token,
+            config,
+            nodes,
+        });
+        if first {
+            inner.save().await?;
+        }
+        inner.apply_clock();
+        for (node, listener) in inner.nodes.iter().zip(listeners) {
+            inner.tracker.spawn(gateway::listen(inner.clone(), node.clone(), listener));
+        }
+        inner.tracker.spawn(directory::listen(inner.clone(), directory_listener));
+        inner.tracker.spawn(keep_time(inner.clone()));
+        guard.disarm();
+        Ok(LocalNetwork { inner })
+    }
+
+    /// Ends every task and connection; the ports are free when this returns. Clients and websockets of this network
+    /// notice a lost gateway: close them before.
+    pub async fn close(&self) {
+        self.inner.token.cancel();
+        self.inner.tracker.close();
+        self.inner.tracker.wait().await;
+    }
+
+    /// Brings the same keys and, as far as packets come in the same order, the same losses back. Clients' own keys,
+    /// routes and delays come from the system's randomness and are not repeated.
+    pub fn seed(&self) -> u64 {
+        self.inner.seed
+    }
+
+    /// The gateways' identity keys, base58.
+    pub fn gateways(&self) -> Vec<String> {
+        self.inner.nodes.iter().filter(|node| node.gateway.is_some()).map(|node| node.identity_key()).collect()
+    }
+
+    /// Base URL of the directory: what a client needs to know, and all of it.
+    pub fn directory_url(&self) -> String {
+        format!("http://{}/", self.inner.directory)
+    }
+
+    /// The network as it is now, as the file that `nym-client --custom-mixnet` and the SDK's hardcoded topology take.
+    pub fn topology_json(&self) -> Result<String, Error> {
+        serde_json::to_string(&self.inner.view().topology()).map_err(|error| Error::State(error.to_string()))
+    }
+
+    /// For the SDK's client builder.
+    pub fn network_details(&self) -> NymNetworkDetails {
+        let url = self.directory_url();
+        // The chain is not asked as long as bandwidth is free; port 1 answers nobody.
+        let chain = ValidatorDetails::new("http://127.0.0.1:1/", Some(&url), None);
+        NymNetworkDetails::new_empty()
+            .with_network_name("local".into())
+            .with_validator_endpoint(chain)
+            .with_nym_api_urls(vec![ApiUrl { url, front_hosts: None }])
+    }
+
+    pub(crate) fn token(&self) -> &CancellationToken {
+        &self.inner.token
+    }
+
+    /// The network waits for this task when it ends.
+    pub(crate) fn spawn(&self, task: impl std::future::Future<Output = ()> + Send + 'static) {
+        self.inner.tracker.spawn(task);
+    }
+
+    /// A client of the SDK, connected to this network.
+    pub async fn client(&self, settings: &ClientSettings) -> Result<MixnetClient, Error> {
+        self.inner.open()?;
+        client::connect(self, settings).await
+    }
+
+    /// A client with nym-client's websocket in front of it.
+    pub async fn serve_websocket(&self, settings: WebsocketSettings) -> Result<WebsocketClient, Error> {
+        self.inner.open()?;
+        WebsocketClient::start(self, settings).await
+    }
+
+    /// From now on, a packet that arrives at one of these hops is lost with this probability.
+    pub fn set_loss(&self, hops: &Target, kinds: Kinds, probability: f64) -> Result<(), Error> {
+        check_loss(probability)?;
+        let nodes = self.inner.meant(hops)?;
+        nodes.iter().for_each(|node| lock(&node.faults).set_loss(kinds, probability));
+        Ok(())
+    }
+
+    /// From now on, a packet waits there `delay`, and up to `jitter` more, on top of its own delay.
+    pub fn set_delay(&self, hops: &Target, kinds: Kinds, delay: Duration, jitter: Duration) -> Result<(), Error> {
+        check_delay(delay, jitter)?;
+        let nodes = self.inner.meant(hops)?;
+        nodes.iter().for_each(|node| lock(&node.faults).set_delay(kinds, delay, jitter));
+        Ok(())
+    }
+
+    /// Drops exactly the next `count` packets: data where a client hands them to its gateway, acknowledgements where the
+    /// recipient's gateway releases them. `client` narrows it to one sender (data) or recipient (acknowledgements).
+    /// Replaces an earlier count for the same; 0 ends it.
+    pub fn drop_next(&self, kind: Kind, count: u32, client: Option<&str>) -> Result<(), Error> {
+        let client = client.map(|address| address_of(address).map(|address| client_id(address.identity())));
+        lock(&self.inner.exact_drops).set(kind, client.transpose()?, count);
+        Ok(())
+    }
+
+    /// How many packets `drop_next` has still to drop.
+    pub fn drops_left(&self) -> u64 {
+        lock(&self.inner.exact_drops).left()
+    }
+
+    /// Takes loss, delays and exact drops away; a gateway that is down stays so.
+    pub fn clear_faults(&self) {
+        lock(&self.inner.exact_drops).clear();
+        for node in &self.inner.nodes {
+            let mut faults = lock(&node.faults);
+            faults.set_loss(Kinds::All, 0.0);
+            faults.set_delay(Kinds::All, Duration::ZERO, Duration::ZERO);
+        }
+    }
+
+    /// Cuts its connections, resets new ones, and drops every packet that reaches it.
+    pub fn stop_gateway(&self, gateway: &str) -> Result<(), Error> {
+        self.inner.gateway(gateway)?.stop();
+        Ok(())
+    }
+
+    /// Up again. Without its registrations clients with a stored identity are refused, and must register anew; without
+    /// its packets those that waited are lost.
+    pub async fn start_gateway(&self, gateway: &str, registrations: bool, packets: bool) -> Result<(), Error> {
+        let gateway = self.inner.gateway(gateway)?;
+        if !packets {
+            for account in gateway.accounts.all() {
+                account.forget();
+            }
+        }
+        if !registrations {
+            gateway.accounts.clear();
+            self.inner.save().await?;
+        }
+        gateway.start(&self.inner.token);
+        Ok(())
+    }
+
+    /// The gateway forgets the packets that wait for its clients; how many those were.
+    pub fn forget_packets(&self, gateway: &str) -> Result<usize, Error> {
+        let gateway = self.inner.gateway(gateway)?;
+        Ok(gateway.accounts.all().iter().map(|account| account.forget()).sum())
+    }
+
+    /// Cuts the client's connection without a word. False: it had none.
+    pub fn cut_client(&self, address: &str) -> Result<bool, Error> {
+        let recipient = address_of(address)?;
+        let gateway = self.inner.gateway(&recipient.gateway().to_base58_string())?;
+        let account = gateway.accounts.get(&client_id(recipient.identity()));
+        Ok(account.ok_or_else(|| Error::NoSuchClient(address.to_string()))?.cut())
+    }
+
+    /// New Sphinx keys in all nodes; the id of the rotation. The keys before are accepted for one epoch more, or until the
+    /// next rotation or [`LocalNetwork::retire_old_keys`].
+    pub async fn rotate_keys(&self) -> Result<u32, Error> {
+        let rotation = lock(&self.inner.clock).rotate(now());
+        self.inner.clock_set().await?;
+        Ok(rotation)
+    }
+
+    /// Ends the acceptance of the previous rotation's keys now: SURBs and packets made with them are dead.
+    pub async fn retire_old_keys(&self) -> Result<(), Error> {
+        lock(&self.inner.clock).retire(now());
+        self.inner.clock_set().await
+    }
+
+    pub fn rotation_id(&self) -> u32 {
+        lock(&self.inner.clock).rotation(now())
+    }
+
+    pub fn counters(&self) -> Counters {
+        let nodes = &self.inner.nodes;
+        let hops = nodes.iter().map(|node| crate::HopCounters {
+            name: node.name.clone(),
+            layer: node.layer,
+            identity: node.identity_key(),
+            ..node.tallies.read()
+        });
+        let clients = nodes.iter().filter_map(|node| Some((node.gateway.as_ref()?, node.identity_key())));
+        let clients = clients.flat_map(|(gateway, key)| counters_of(gateway.accounts.all(), key));
+        Counters {
+            hops: hops.collect(),
+            clients: clients.collect(),
+            in_flight: self.inner.in_flight.load(std::sync::atomic::Ordering::Relaxed) as u64,
+            rotation_id: self.rotation_id(),
+        }
+    }
+
+    /// Sets every counter to zero; what waits or is under way stays.
+    pub fn reset_counters(&self) {
+        for node in &self.inner.nodes {
+            node.tallies.reset();
+            let accounts = node.gateway.as_ref().map(|gateway| gateway.accounts.all());
+            accounts.iter().flatten().for_each(|account| account.tallies.reset());
+        }
+    }
+}
+
+impl Drop for LocalNetwork {
+    fn drop(&mut self) {
+        self.inner.token.cancel();
+    }
+}
+
+fn next_id(nodes: &[Arc<Node>]) -> u32 {
+    nodes.len() as u32 + 1
+}
+
+fn counters_of(accounts: Vec<Arc<Account>>, gateway: String) -> impl Iterator<Item = crate::ClientCounters> {
+    accounts.into_iter().map(move |account| account.counters(&gateway))
+}
+
+fn address_of(address: &str) -> Result<Recipient, Error> {
+    Recipient::from_str(address).map_err(|_| Error::NoSuchClient(address.to_string()))
+}
+
+fn restore(nodes: &[Arc<Node>], saved: &Saved) -> Result<(), Error> {
+    for (number, identity, key) in &saved.registrations {
+        let gateway = nodes.get(*number).and_then(|node| node.gateway.as_ref());
+        let identity = ed25519::PublicKey::from_base58_string(identity).ok();
+        let key = SharedSymmetricKey::try_from_base58_string(key.as_str()).ok();
+        let (Some(gateway), Some(identity), Some(key)) = (gateway, identity, key) else {
+            return Err(Error::State("a registration is not valid".into()));
+        };
+        gateway.accounts.register(identity, key);
+    }
+    Ok(())
+}
+
+/// Rotates the keys when their time has come, and lets go of the previous ones after an epoch.
+async fn keep_time(network: Arc<Inner>) {
+    loop {
+        let wait = lock(&network.clock).next_change(now()).saturating_sub(now());
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(wait.saturating_add(1))) => network.apply_clock(),
+            () = network.clock_changed.notified() => {}
+            () = network.token.cancelled() => return,
+        }
+    }
+}
+
+impl Inner {
+    fn open(&self) -> Result<(), Error> {
+        if self.token.is_cancelled() {
+            return Err(Error::Closed);
+        }
+        Ok(())
+    }
+
+    pub fn node_at(&self, address: SocketAddr) -> Option<Arc<Node>> {
+        self.by_address.get(&address).cloned()
+    }
+
+    pub fn view(&self) -> View<'_> {
+        View { nodes: &self.nodes, clock: *lock(&self.clock), now: now() }
+    }
+
+    fn meant(&self, target: &Target) -> Result<Vec<&Arc<Node>>, Error> {
+        let nodes: Vec<_> = self.nodes.iter().filter(|node| node.is_meant(target)).collect();
+        match target {
+            Target::Node(name) if nodes.is_empty() => Err(Error::NoSuchNode(name.clone())),
+            _ => Ok(nodes),
+        }
+    }
+
+    fn gateway(&self, name: &str) -> Result<&Gateway, Error> {
+        let target = Target::Node(name.to_string());
+        let node = self.nodes.iter().find(|node| node.is_meant(&target));
+        node.and_then(|node| node.gateway.as_ref()).ok_or_else(|| Error::NoSuchNode(name.to_string()))
+    }
+
+    fn apply_clock(&self) {
+        // Held to the end, so that an older view of the calendar never comes last.
+        let (clock, now) = (lock(&self.clock), now());
+        let (rotation, previous) = (clock.rotation(now), clock.previous(now));
+        self.nodes.iter().for_each(|node| node.set_rotation(rotation, previous));
+    }
+
+    async fn clock_set(&self) -> Result<(), Error> {
+        self.apply_clock();
+        self.clock_changed.notify_one();
+        self.save().await
+    }
+
+    /// Writes the state, if there is a folder for it.
+    pub async fn save(&self) -> Result<(), Error> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let store = store.clone().lock_owned().await;
+        let mut saved = Saved::new(&self.config, self.seed, *lock(&self.clock));
+        saved.directory_port = self.directory.port();
+        let gateways = self.nodes.iter().filter_map(|node| node.gateway.as_ref()).enumerate();
+        for (number, gateway) in gateways {
+            saved.gateway_ports.push(gateway.port);
+            for account in gateway.accounts.all() {
+                let (identity, key) = (account.identity.to_base58_string(), account.key().to_base58_string());
+                saved.registrations.push((number, identity, key));
+            }
+        }
+        let written = tokio::task::spawn_blocking(move || store.save(&saved)).await;
+        written.unwrap_or_else(|error| Err(Error::State(error.to_string())))
+    }
+}
