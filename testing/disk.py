@@ -195,13 +195,24 @@ class Disk:
 
     def _torn(self, before: Image, after: Image) -> Image:
         """Some beginning of what the commit changed in the log; a checkpoint, which comes after that, has not begun."""
-        shorter = before.log.ljust(len(after.log), b"\0")
-        changed = [at for at in range(0, len(after.log), 512) if shorter[at : at + 512] != after.log[at : at + 512]]
-        if not changed:
+        first, last = _changed(before.log, after.log)
+        if first == last:
             return before
-        reached = min(self._rng.randint(changed[0], changed[-1] + 512), len(after.log) - 1)
+        reached = self._rng.randint(first, last - 1)
         rest = before.log[reached:] if self._rng.random() < 0.5 else b""
         return Image(before.database, after.log[:reached] + rest)
+
+
+def _changed(before: bytes, after: bytes) -> tuple[int, int]:
+    """Where the bytes of a file that does not shrink begin and cease to differ (the end is one past the last)."""
+    padded = before.ljust(len(after), b"\0")
+    if padded == after:
+        return 0, 0
+    size = 4096
+    blocks = [at for at in range(0, len(after), size) if padded[at : at + size] != after[at : at + size]]
+    first = next(at for at in range(blocks[0], len(after)) if padded[at] != after[at] or at >= len(before))
+    last = next(at for at in range(min(blocks[-1] + size, len(after)) - 1, -1, -1) if padded[at] != after[at])
+    return first, last + 1
 
 
 class SimDatabase(StoreDatabase):

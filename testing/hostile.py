@@ -130,14 +130,13 @@ class Mallory:
 
     def _revealed(self) -> list[bytes]:
         """Addresses that others know."""
-        shaken = [
-            contact.peer_address
-            for client in self.world.clients.values()
-            if client.running
-            for contact in client.store.contacts()
-            if contact.peer_address is not None
-        ]
-        return [self.world.node.card.address, *shaken]
+        addresses = [self.world.node.card.address]
+        for client in self.world.clients.values():
+            if client.running and client.disk is not None:
+                with client.disk.paused():
+                    contacts = client.store.contacts()
+                addresses += [contact.peer_address for contact in contacts if contact.peer_address is not None]
+        return addresses
 
     # -- sending --
 

@@ -153,6 +153,10 @@ class Process:
             self.store.close()
         self.on_death()
 
+    def report_failure(self, actor: str, error: BaseException) -> None:
+        """An actor can't go on: the product's processes end then."""
+        self.on_failed(actor, error)
+
     def _bugs_now(self) -> int:
         return sum(actor.counts["bugs"] for actor in self.runtime.actors)
 
@@ -208,7 +212,7 @@ class NodeProcess(Process):
             self.store,
             self.key,
             on_card=self.cards.append,
-            on_failed=self.on_failed,
+            on_failed=self.report_failure,
             work_bits=WORK_BITS,
         )
 
@@ -251,7 +255,9 @@ class ClientProcess(Process):
             self.words = create_identity(self.store, self.name, card, random_bytes, self.runtime.unix_s())
         identity = self.store.identity()
         self.me = Me(identity.name, SigningKey.from_seed(identity.seed), card.node)
-        context = ClientContext(self.runtime, self.on_failed, self.on_event, self.store, self.me, self.accept_strangers)
+        context = ClientContext(
+            self.runtime, self.report_failure, self.on_event, self.store, self.me, self.accept_strangers
+        )
         return client_graph(context, transport, card)
 
     def on_event(self, event: Event) -> None:

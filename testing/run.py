@@ -288,9 +288,7 @@ class Run:
         """Note in the store what was shown before the process died: showing and noting are one step."""
         shown, self._unmarked[client.name] = self._unmarked[client.name], []
         rows = [client.store.message(sender, message_id, Direction.IN) for sender, message_id in shown]
-        assert client.disk is not None, "worlds of runs have disks"
-        with client.disk.paused():
-            client.store.mark_shown([row.id for row in rows if row is not None])
+        client.store.mark_shown([row.id for row in rows if row is not None])
 
     def show(self, client: SimClient, sender: str, text: str, message_id: bytes, counter: int) -> None:
         """A text is on the screen."""
@@ -381,9 +379,11 @@ class _Screen:
     def started(self) -> None:
         """Show what the store says was not shown, then go online."""
         client, run = self._client, self._run
-        if client.deaths:
-            run.mark_shown(client)
-            for row in client.store.unshown(SCREEN_ROWS, {PayloadKind.TEXT}):
+        if client.deaths and client.disk is not None:
+            with client.disk.paused():
+                run.mark_shown(client)
+                unread = client.store.unshown(SCREEN_ROWS, {PayloadKind.TEXT})
+            for row in unread:
                 run.show(client, row.contact, row.body.decode(), row.message_id, row.counter)
             client.connect()
 
