@@ -13,6 +13,7 @@ from usernym.actors.base import Ref
 from usernym.actors.client_context import ClientContext
 from usernym.actors.client_sending import Sending
 from usernym.actors.events import MessageArrived, Route
+from usernym.actors.handshake_rules import body_of
 from usernym.actors.messages import (
     AcknowledgeNow,
     HandshakeArrived,
@@ -298,9 +299,9 @@ def _kind_and_body(payload: p.Text | p.Handshake) -> tuple[PayloadKind, bytes]:
     match payload:
         case p.Text(text=text):
             return PayloadKind.TEXT, text.encode()
-        case p.HandshakeOffer(address=address):
-            return PayloadKind.HANDSHAKE_OFFER, address
-        case p.HandshakeAccept(address=address):
-            return PayloadKind.HANDSHAKE_ACCEPT, address
-        case p.HandshakeRevoke():
-            return PayloadKind.HANDSHAKE_REVOKE, b""
+        case p.HandshakeOffer(address=address, seen=seen):
+            return PayloadKind.HANDSHAKE_OFFER, body_of(address, seen)
+        case p.HandshakeAccept(address=address, seen=seen):
+            return PayloadKind.HANDSHAKE_ACCEPT, body_of(address, seen)
+        case p.HandshakeRevoke(seen=seen):
+            return PayloadKind.HANDSHAKE_REVOKE, body_of(b"", seen)

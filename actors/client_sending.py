@@ -13,6 +13,7 @@ from typing import Any, Final
 from usernym.actors.base import Ref
 from usernym.actors.client_context import ClientContext
 from usernym.actors.events import DeliveryChanged, DeliveryState, DirectSilent, NodeCaught, Route
+from usernym.actors.handshake_rules import said_in
 from usernym.actors.messages import (
     DirectRouteChanged,
     PayloadKind,
@@ -361,8 +362,13 @@ def payload_of(message: Message, record: KeyRecord | None) -> p.Payload:
         case PayloadKind.TEXT:
             return p.Text(counter, sent_at, token, record, message.body.decode())
         case PayloadKind.HANDSHAKE_OFFER:
-            return p.HandshakeOffer(counter, sent_at, token, record, message.body)
+            return p.HandshakeOffer(counter, sent_at, token, record, *_handshake_fields(message))
         case PayloadKind.HANDSHAKE_ACCEPT:
-            return p.HandshakeAccept(counter, sent_at, token, record, message.body)
+            return p.HandshakeAccept(counter, sent_at, token, record, *_handshake_fields(message))
         case PayloadKind.HANDSHAKE_REVOKE:
-            return p.HandshakeRevoke(counter, sent_at, token, record)
+            return p.HandshakeRevoke(counter, sent_at, token, record, said_in(counter, message.body).seen)
+
+
+def _handshake_fields(message: Message) -> tuple[bytes, int]:
+    said = said_in(message.counter, message.body)
+    return said.address, said.seen

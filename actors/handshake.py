@@ -8,6 +8,8 @@ of it are one commit; a peer's message is marked as shown in the commit that tak
 
     none ──offer──▶ offered ──peer accepts or offers──▶ active ──either ends──▶ ended
     none ──peer offers──▶ offer received ──accept──▶ active
+
+Where it stands is computed from all that both have said (`handshake_rules`): steps that cross lead both to one place.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any, Final
 from usernym.actors.base import Actor, Ref
 from usernym.actors.client_context import ClientContext
 from usernym.actors.events import HandshakeChanged, handshake_state
+from usernym.actors.handshake_rules import Side, body_of, sides, standing
 from usernym.actors.messages import (
     HANDSHAKE_KINDS,
     AcceptHandshake,
@@ -32,7 +35,7 @@ from usernym.actors.messages import (
     RevokeHandshake,
 )
 from usernym.protocol.limits import ID_BYTES, TOKEN_BYTES
-from usernym.storage.client import Contact, ContactState, Direct, Direction, Message
+from usernym.storage.client import Contact, ContactState, Direct, Direction
 
 CATCH_UP_MAX: Final = 1_000
 """Handshake messages that a crash may leave behind: they are handled as they come, so there are hardly any."""
@@ -99,30 +102,35 @@ class HandshakeClient(Actor[HandshakeInbox]):
         if contact.direct is Direct.OFFER_RECEIVED:
             self._accept(contact)
             return
-        self._send(contact, PayloadKind.HANDSHAKE_OFFER, self._own_address(), Direct.OFFERED, None)
+        self._send(contact, PayloadKind.HANDSHAKE_OFFER, self._own_address())
 
     def _accept(self, contact: Contact) -> None:
-        if contact.direct is not Direct.OFFER_RECEIVED or contact.peer_address is None:
+        if contact.direct is not Direct.OFFER_RECEIVED:
             raise HandshakeNotPossible("there is no offer of theirs to accept")
-        address = contact.peer_address
-        self._send(contact, PayloadKind.HANDSHAKE_ACCEPT, self._own_address(), Direct.ACTIVE, address)
+        self._send(contact, PayloadKind.HANDSHAKE_ACCEPT, self._own_address())
 
     def _revoke(self, contact: Contact) -> None:
         if contact.direct not in (Direct.ACTIVE, Direct.OFFERED, Direct.OFFER_RECEIVED):
             raise HandshakeNotPossible("there is no handshake to end")
-        self._send(contact, PayloadKind.HANDSHAKE_REVOKE, b"", Direct.ENDED_BY_ME, None)
+        self._send(contact, PayloadKind.HANDSHAKE_REVOKE, b"")
 
-    def _send(self, contact: Contact, kind: PayloadKind, body: bytes, direct: Direct, address: bytes | None) -> None:
+    def _send(self, contact: Contact, kind: PayloadKind, address: bytes) -> None:
         runtime = self._context.runtime
         message_id, token, now = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES), runtime.unix_s()
         with self._store.transaction():
-            # An ending goes through the node: the direct way is closed before it is sent.
-            self._store.set_direct(contact.name, direct, address, now if body else None)
+            _, theirs = self._sides(contact.name)
+            body = body_of(address, theirs.last)
             self._store.add_outgoing(contact.name, message_id, int(kind), body, token, now)
-            if body and contact.state is ContactState.PENDING:
+            direct, peer_address = standing(*self._sides(contact.name))
+            # An ending goes through the node: the direct way is closed before it is sent.
+            self._store.set_direct(contact.name, direct, peer_address, now if address else None)
+            if address and contact.state is ContactState.PENDING:
                 # Whoever reveals an address to a stranger wants to hear from them.
                 self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
         self._changed(contact.name, direct)
+
+    def _sides(self, name: str) -> tuple[Side, Side]:
+        return sides(self._store.last_of_kinds(name, HANDSHAKE_KINDS))
 
     # -- the peer's steps --
 
@@ -136,36 +144,22 @@ class HandshakeClient(Actor[HandshakeInbox]):
         message = self._store.message(name, message_id, Direction.IN)
         if contact is None or message is None or message.shown:
             return
-        direct = self._after(contact.direct, message)
         with self._store.transaction():
+            if message.counter < self._sides(name)[1].last:
+                # The mixnet reorders: the peer has said something else since. It may count all the same.
+                self.counts["overtaken"] += 1
             self._store.mark_shown([message.id])
-            if direct is not None:
-                address = None if direct is Direct.ENDED_BY_PEER else message.body
+            direct, address = standing(*self._sides(name))
+            if contact.direct is Direct.NONE and direct is Direct.ENDED_BY_PEER:
+                # It ended what never came: nothing to tell the user.
+                direct = Direct.NONE
+            changed = (direct, address) != (contact.direct, contact.peer_address)
+            if changed:
                 self._store.set_direct(name, direct, address, None)
-        if direct is not None:
+        if changed:
             self._changed(name, direct)
-
-    def _after(self, direct: Direct, message: Message) -> Direct | None:
-        """Where the peer's message leads from `direct`; None if it changes nothing."""
-        if self._store.shown_after(message.contact, message.counter, HANDSHAKE_KINDS):
-            # The mixnet reorders: the peer has said something else since.
-            self.counts["overtaken"] += 1
-            return None
-        match PayloadKind(message.kind), direct:
-            case PayloadKind.HANDSHAKE_OFFER, Direct.OFFERED | Direct.ACTIVE:
-                # Both offered, so both agreed; or the peer has moved to another address.
-                return Direct.ACTIVE
-            case PayloadKind.HANDSHAKE_OFFER, _:
-                return Direct.OFFER_RECEIVED
-            case PayloadKind.HANDSHAKE_ACCEPT, Direct.OFFERED | Direct.ACTIVE:
-                return Direct.ACTIVE
-            case PayloadKind.HANDSHAKE_ACCEPT, _:
-                self.counts["accepts_of_nothing"] += 1
-            case PayloadKind.HANDSHAKE_REVOKE, Direct.ACTIVE | Direct.OFFERED | Direct.OFFER_RECEIVED:
-                return Direct.ENDED_BY_PEER
-            case _:
-                self.counts["ends_of_nothing"] += 1
-        return None
+        else:
+            self.counts["changed_nothing"] += 1
 
     def _changed(self, name: str, direct: Direct) -> None:
         self._forwarding.tell(DirectRouteChanged(name))

@@ -52,13 +52,15 @@ class DirectReceipt(Wire, frozen=True, tag=2):
 
 
 class HandshakeOffer(Wire, frozen=True, tag=3):
-    """Let us talk directly; this is my Nym address."""
+    """Let us talk directly; this is my Nym address. `seen` is the highest counter of the other side's handshake
+    messages that the writer had taken, 0 if none: what an offer, an acceptance or a revocation knows of."""
 
     counter: U32
     sent_at: U32
     token: Token
     record: KeyRecord | None
     address: Address
+    seen: U32
 
 
 class HandshakeAccept(Wire, frozen=True, tag=4):
@@ -69,6 +71,7 @@ class HandshakeAccept(Wire, frozen=True, tag=4):
     token: Token
     record: KeyRecord | None
     address: Address
+    seen: U32
 
 
 class HandshakeRevoke(Wire, frozen=True, tag=5):
@@ -78,6 +81,7 @@ class HandshakeRevoke(Wire, frozen=True, tag=5):
     sent_at: U32
     token: Token
     record: KeyRecord | None
+    seen: U32
 
 
 Handshake = HandshakeOffer | HandshakeAccept | HandshakeRevoke

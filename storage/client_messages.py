@@ -18,7 +18,7 @@ from usernym.storage.client_types import (
     PendingAck,
     StoredRoute,
 )
-from usernym.storage.database import parts
+from usernym.storage.database import marks, parts
 from usernym.storage.errors import RowConflict
 
 NO_PAUSE_MAX_S: Final = 2**32
@@ -193,16 +193,14 @@ class Conversations(Contacts):
             query = query.where(MessageRow.kind.in_(list(kinds)))
         return self._messages(query.order_by(MessageRow.id).limit(limit))
 
-    def shown_after(self, contact: str, counter: int, kinds: Collection[int]) -> bool:
-        """Whether a message of these kinds that the contact wrote after this counter has been shown already."""
-        query = MessageRow.select(MessageRow.id).where(
-            (MessageRow.contact == contact)
-            & (MessageRow.direction == int(Direction.IN))
-            & (MessageRow.counter > counter)
-            & (MessageRow.shown == 1)
-            & MessageRow.kind.in_(list(kinds))
+    def last_of_kinds(self, contact: str, kinds: Collection[int]) -> Sequence[Message]:
+        """The message with the highest counter of each kind and direction; of incoming ones, those shown."""
+        found = self._db.rows(
+            f"SELECT {_COLUMNS}, max(counter) FROM message WHERE contact = ? AND shown = 1"  # noqa: S608
+            f" AND kind IN ({marks(len(kinds))}) GROUP BY direction, kind",
+            (contact, *(int(kind) for kind in kinds)),
         )
-        return self._db.fetch_one(query) is not None
+        return [_message(row[:-1]) for row in found]
 
     def mark_shown(self, ids: Iterable[int]) -> None:
         """These rows have been shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import Future
 from typing import Any
 
@@ -30,7 +31,10 @@ def run_node(world: World, current: bytes | None, *former: bytes) -> bytes:
         end()
     world.sim.run_for(1)
     transports = [world.mixnet.transport(address) for address in former]
-    vars(node)["end_formers"] = lambda: [transport.close() for transport in transports]
+    formers = contextlib.ExitStack()
+    for transport in transports:
+        formers.callback(transport.close)
+    vars(node)["end_formers"] = formers.close
     world.node_transport = lambda transport, _: JoinedTransport(transport, transports)
     node.address = current
     node.start_and_wait()

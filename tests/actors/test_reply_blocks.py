@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -46,6 +46,11 @@ def in_stock(world: World, client: SimClient) -> int:
     )
 
 
+def came(client: SimClient, count: int) -> Callable[[], bool]:
+    """Whether the user has seen so many texts."""
+    return lambda: len(client.texts()) == count
+
+
 def visits(client: SimClient, hours: float, times: int) -> Iterator[int]:
     """The user comes online for a moment every so often."""
     for number in range(times):
@@ -64,7 +69,7 @@ def test_a_client_that_only_listens_stays_reachable_for_three_days() -> None:
     visited = 0
     for visited in visits(alice, 6, 12):
         alice.send("bob", f"text {visited}")
-        world.sim.run_until(lambda count=visited + 2: len(bob.texts()) == count, 5)
+        world.sim.run_until(came(bob, visited + 2), 5)
         world.settle(5)
     assert world.sim.now() > 3 * DAY_S
     assert world.node.counters()["registration"]["logins"] == logins + visited + 1, "bob logged in once"
@@ -184,7 +189,7 @@ def test_a_rotation_every_day_stops_no_listener() -> None:
     for visited in visits(alice, 24, 4):
         world.mixnet.rotate_keys()
         alice.send("bob", f"text {visited}")
-        world.sim.run_until(lambda count=visited + 2: len(bob.texts()) == count, 120)
+        world.sim.run_until(came(bob, visited + 2), 120)
         world.settle(60)
     assert bob.texts() == ["first", *(f"text {number}" for number in range(4))]
     world.check()

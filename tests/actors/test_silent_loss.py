@@ -126,6 +126,10 @@ def nothing(_number: int, _message: Any) -> bool:
     return False
 
 
+def numbers(first: int, run: int) -> Callable[[int, Any], bool]:
+    return lambda number, _: first <= number < first + run
+
+
 @pytest.fixture(scope="module")
 def undisturbed() -> tuple[Loss, dict[str, Any]]:
     return story(nothing)
@@ -147,7 +151,7 @@ def test_any_message_of_the_story_may_vanish(undisturbed: tuple[Loss, dict[str, 
     """The k-th message (and the `run` - 1 after it), for every k."""
     expected = undisturbed[1]
     for first in range(part + 1, len(undisturbed[0].kinds) + 1, SLICES):
-        loss, outcome = story(lambda number, _, first=first: first <= number < first + run)
+        loss, outcome = story(numbers(first, run))
         assert loss.lost
         assert outcome == expected, f"lost: number {first} ({loss.kinds[first - 1]}), and {run - 1} after it"
 

@@ -76,9 +76,9 @@ def test_a_handshake_has_the_size_of_a_short_text(
     head = (counter, sent_at, ID, None)
     each: list[payloads.Payload] = [
         payloads.Text(*head, letters),
-        payloads.HandshakeOffer(*head, bytes(96)),
-        payloads.HandshakeAccept(*head, bytes(96)),
-        payloads.HandshakeRevoke(*head),
+        payloads.HandshakeOffer(*head, bytes(96), UINT32_MAX),
+        payloads.HandshakeAccept(*head, bytes(96), UINT32_MAX),
+        payloads.HandshakeRevoke(*head, UINT32_MAX),
     ]
     assert {len(payloads.pad_payload(one, first_contact=first_contact)) for one in each} == {LADDER[first_contact][0]}
 

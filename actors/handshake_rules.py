@@ -1,0 +1,83 @@
+"""Where a handshake stands, from what both sides have said. A pure function: both clients come to one answer.
+
+docs/protocol.md, "Handshake". Each handshake message tells the highest counter of the other side's handshake messages
+that its writer had taken (`seen`). An offer or an acceptance holds until its writer revokes it, or the other side does:
+a revocation ends every offer and acceptance whose writer had not seen it. So two messages that cross mean the same to
+both, in whatever order they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from usernym.actors.messages import PayloadKind
+from usernym.protocol.limits import ADDRESS_BYTES
+from usernym.storage.client import Direct, Direction, Message
+
+SEEN_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One handshake message. `counter` is its conversation's; `address` is empty in a revocation."""
+
+    counter: int
+    seen: int
+    address: bytes = field(repr=False)
+
+
+def body_of(address: bytes, seen: int) -> bytes:
+    """How a handshake message's own fields are stored."""
+    return address + seen.to_bytes(SEEN_BYTES, "big")
+
+
+def said_in(counter: int, body: bytes) -> Said:
+    """A stored handshake message."""
+    cut = len(body) - SEEN_BYTES
+    return Said(counter, int.from_bytes(body[cut:], "big"), body[:cut])
+
+
+_NOTHING: Final = Said(0, 0, b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one side has said last: an offer or an acceptance, and a revocation."""
+
+    consent: Said = _NOTHING
+    end: Said = _NOTHING
+
+    @property
+    def last(self) -> int:
+        """The counter of this side's last word."""
+        return max(self.consent.counter, self.end.counter)
+
+    def holds(self, other: Side) -> bool:
+        """Whether this side has offered or accepted, and neither side has ended that."""
+        given = self.consent.counter > self.end.counter
+        return given and self.consent.seen >= other.end.counter and len(self.consent.address) == ADDRESS_BYTES
+
+
+def sides(messages: Iterable[Message]) -> tuple[Side, Side]:
+    """Ours and theirs, from stored handshake messages (at least the last of each kind and side)."""
+    last = {Direction.OUT: [_NOTHING, _NOTHING], Direction.IN: [_NOTHING, _NOTHING]}
+    for message in messages:
+        place = int(message.kind == PayloadKind.HANDSHAKE_REVOKE)
+        if message.counter > last[message.direction][place].counter:
+            last[message.direction][place] = said_in(message.counter, message.body)
+    return Side(*last[Direction.OUT]), Side(*last[Direction.IN])
+
+
+def standing(mine: Side, theirs: Side) -> tuple[Direct, bytes | None]:
+    """Where it stands, and the peer's address where that may be kept."""
+    i_hold, they_hold = mine.holds(theirs), theirs.holds(mine)
+    if they_hold:
+        return Direct.ACTIVE if i_hold else Direct.OFFER_RECEIVED, theirs.consent.address
+    if i_hold:
+        return Direct.OFFERED, None
+    if not (mine.end.counter or theirs.end.counter):
+        return Direct.NONE, None
+    ended_by_them = theirs.end.counter > mine.end.seen and theirs.end.seen >= mine.end.counter
+    return Direct.ENDED_BY_PEER if ended_by_them else Direct.ENDED_BY_ME, None

@@ -1,0 +1,159 @@
+"""Where a handshake stands: whatever crosses, and in whatever order it comes, both sides come to one answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import pytest
+from hostile import message_of
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+from world import SimClient, World
+
+from usernym.actors.handshake_rules import Said, Side, body_of, said_in, standing
+from usernym.protocol import messages as m
+from usernym.storage.client import Direct
+
+FINAL_PAIRS: Final = {
+    (Direct.NONE, Direct.NONE),
+    (Direct.OFFERED, Direct.OFFER_RECEIVED),
+    (Direct.ACTIVE, Direct.ACTIVE),
+    (Direct.ENDED_BY_ME, Direct.ENDED_BY_PEER),
+    (Direct.ENDED_BY_ME, Direct.ENDED_BY_ME),
+}
+"""Where two may stand when all has arrived, in either order."""
+
+
+@dataclass
+class Person:
+    """One side: what it has said, what it has taken of the other's, and what is on its way to it."""
+
+    address: bytes
+    counter: int = 0
+    mine: Side = field(default_factory=Side)
+    theirs: Side = field(default_factory=Side)
+    coming: list[tuple[bool, Said]] = field(default_factory=list)
+
+    def stands(self) -> tuple[Direct, bytes | None]:
+        return standing(self.mine, self.theirs)
+
+    def say(self, other: Person, *, ends: bool) -> None:
+        self.counter += 1
+        said = Said(self.counter, self.theirs.last, b"" if ends else self.address)
+        self.mine = replace(self.mine, end=said) if ends else replace(self.mine, consent=said)
+        other.coming.append((ends, said))
+
+    def take(self, which: int) -> None:
+        ends, said = self.coming.pop(which % len(self.coming))
+        before = self.theirs.end if ends else self.theirs.consent
+        if said.counter > before.counter:
+            self.theirs = replace(self.theirs, end=said) if ends else replace(self.theirs, consent=said)
+
+
+steps = st.lists(
+    st.tuples(st.integers(0, 1), st.sampled_from(("consent", "end", "take", "take")), st.integers(0, 9)), max_size=40
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(steps, st.randoms(use_true_random=False))
+def test_both_sides_agree_when_all_has_arrived(plan: list[tuple[int, str, int]], order: Any) -> None:
+    people = [Person(b"a" * 96), Person(b"b" * 96)]
+    for who, step, number in plan:
+        me, other = people[who], people[1 - who]
+        direct, _ = me.stands()
+        if step == "take" and me.coming:
+            me.take(number)
+        elif step == "consent" and direct is not Direct.ACTIVE:
+            me.say(other, ends=False)
+        elif step == "end" and direct in (Direct.ACTIVE, Direct.OFFERED, Direct.OFFER_RECEIVED):
+            me.say(other, ends=True)
+            assert me.stands() == (Direct.ENDED_BY_ME, None), "an end is an end at once"
+    for me in people:
+        while me.coming:
+            me.take(order.randrange(len(me.coming)))
+    pair = tuple(me.stands()[0] for me in people)
+    note(f"{people}")
+    assert pair in FINAL_PAIRS or pair[::-1] in FINAL_PAIRS
+    for me, other in (people, people[::-1]):
+        direct, address = me.stands()
+        assert address == (other.address if direct in (Direct.ACTIVE, Direct.OFFER_RECEIVED) else None)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_whatever_a_peer_claims_nobody_is_active_without_their_own_standing_consent(
+    counter: int, seen: int, my_end: int
+) -> None:
+    for theirs in (
+        Side(Said(counter, seen, b"p" * 96)),
+        Side(Said(counter, seen, b"p" * 96), Said(seen, counter, b"")),
+    ):
+        assert standing(Side(), theirs)[0] is not Direct.ACTIVE
+        ended = Side(Said(my_end, 0, b"m" * 96), Said(my_end + 1, 0, b""))
+        assert standing(ended, theirs)[0] is not Direct.ACTIVE
+
+
+@given(st.sampled_from((b"", b"x" * 96)), st.integers(0, 2**32 - 1))
+def test_what_is_stored_is_read_again(address: bytes, seen: int) -> None:
+    assert said_in(7, body_of(address, seen)) == Said(7, seen, address)
+
+
+def offered_and_accepted(seed: int) -> tuple[World, SimClient, SimClient, list[tuple[int, bytes, bytes]]]:
+    """Alice offered, Bob accepted, and what the node delivers to Alice is held from then on."""
+    world = World(seed)
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    alice.offer("bob")
+    world.settle(10)
+    mixnet: Any = world.mixnet
+    reply, send = mixnet.reply, mixnet.send
+    held: list[tuple[int, bytes, bytes]] = []
+
+    def hold(client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
+        if isinstance(message_of(data), m.Direct | m.Forward) and message_of(data).sender == "bob":
+            held.append((client, recipient, data))
+        else:
+            send(client, recipient, data, surbs)
+
+    mixnet.send = hold
+    bob.accept("alice")
+    world.settle(2)
+    mixnet.send = send
+    assert held
+    assert mixnet.reply == reply
+    return world, alice, bob, held
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_acceptance_that_crosses_a_revocation_and_a_new_offer_opens_nothing(seed: int) -> None:
+    """It answers the offer that was revoked. The new one waits for its own answer, on both sides."""
+    world, alice, bob, _ = offered_and_accepted(seed)
+    alice.revoke("bob")
+    alice.offer("bob")
+    world.settle(200)
+    assert (alice.contact("bob").direct, bob.contact("alice").direct) == (Direct.OFFERED, Direct.OFFER_RECEIVED)
+    assert alice.contact("bob").peer_address is None
+    bob.accept("alice")
+    world.settle(60)
+    assert (alice.contact("bob").direct, bob.contact("alice").direct) == (Direct.ACTIVE, Direct.ACTIVE)
+    world.check()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_offer_that_crosses_a_revocation_is_ended_by_it_on_both_sides(seed: int) -> None:
+    world = World(seed)
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    bob.send_and_wait("alice", "hello yourself")
+    alice.offer("bob")
+    alice.revoke("bob")
+    bob.offer("alice")
+    world.settle(120)
+    assert (alice.contact("bob").direct, bob.contact("alice").direct) == (Direct.ENDED_BY_ME, Direct.ENDED_BY_PEER)
+    bob.offer("alice")
+    world.settle(60)
+    alice.accept("bob")
+    world.settle(60)
+    assert (alice.contact("bob").direct, bob.contact("alice").direct) == (Direct.ACTIVE, Direct.ACTIVE)
+    world.check()
