@@ -6,7 +6,10 @@ use nym_sdk::mixnet::{IncludedSurbs, MixnetClient, MixnetMessageSender, Reconstr
 use std::error::Error;
 use std::time::Instant;
 
-async fn next(client: &mut MixnetClient, inbox: &mut Vec<ReconstructedMessage>) -> Result<ReconstructedMessage, String> {
+async fn next(
+    client: &mut MixnetClient,
+    inbox: &mut Vec<ReconstructedMessage>,
+) -> Result<ReconstructedMessage, String> {
     loop {
         if let Some(message) = inbox.pop() {
             return Ok(message);
