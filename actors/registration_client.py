@@ -49,6 +49,7 @@ from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import CONFIRMED_MAX, MINUTE_S, SURBS_REQUEST
+from usernym.storage.errors import StorageError
 
 HEARTBEAT_S: Final = 60.0
 """A route that was silent this long is tried. Two packets a minute while nothing else happens."""
@@ -262,11 +263,17 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def _on_logged_in(self, answer: m.LoggedIn) -> None:
         if self._login is not _Login.PROVING:
             return
+        try:
+            self._store.save_login(answer.login_id, answer.boot_id, self._context.runtime.unix_s())
+        except StorageError:
+            # No login without its place on disk: another one, when there may be room again.
+            self._login = _Login.NONE
+            self._pause_login()
+            raise
         self._login = _Login.DONE
         self._failures = 0
         self._boot_id = answer.boot_id
         self._clock_offset_s = answer.now - self._context.runtime.unix_s()
-        self._store.save_login(answer.login_id, answer.boot_id, self._context.runtime.unix_s())
         self._login_id = answer.login_id
         self._forwarding.tell(WentOnline(answer.login_id, self._clock_offset_s, answer.waiting))
         self._context.on_event(ConnectionChanged(True, "connected"))
