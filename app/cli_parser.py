@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from usernym import cli_client, cli_handshake, cli_listen, cli_node, cli_node_store
+from usernym import cli_client, cli_handshake, cli_listen, cli_node, cli_node_store, cli_simulate
 from usernym._version import __version__
 from usernym.cli_failures import MEANINGS
 from usernym.cli_session import Options
@@ -179,6 +179,8 @@ class Grammar:
         self._emulator(self._add(commands, "mixnet", cli_node.mixnet, text, self._common, "none"))
         text = "play the whole story on this machine: mixnet, node, Alice and Bob"
         self._add(commands, "demo", _demo, text, self._common, "none")
+        text = "let users, node and mixnet go through disasters in a simulation, and judge what they were shown"
+        cli_simulate.add_options(self._add(commands, "simulate", cli_simulate.simulate, text, self._common, "none"))
 
     def _stores(self, parts: Any) -> None:
         text = "copy the node's store, while it runs or not; encrypted under a passphrase, or with --no-passphrase not"

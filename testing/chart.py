@@ -19,6 +19,7 @@ from usernym.testing.tap import Heard
 
 COLUMN: Final = 18
 NOTE_LETTERS: Final = 90
+_UNSAFE_IN_MERMAID: Final = str.maketrans(";<>#", ",() ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Chart:
         names = _names(lines)
         drawn = ["sequenceDiagram", *(f"    participant {name}" for name in names)]
         for line in lines:
-            text = f"{line.at:.3f} {line.text}".translate(str.maketrans({";": ",", "#": "", "<": "(", ">": ")"}))
+            text = f"{line.at:.3f} {line.text}".translate(_UNSAFE_IN_MERMAID)
             if line.to is not None:
                 drawn.append(f"    {line.who}->>{line.to}: {text}")
             elif line.who in names:

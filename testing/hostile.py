@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, cast
+from contextlib import nullcontext
+from typing import Any, Final, cast, get_args
 
 import msgspec
 
@@ -17,11 +18,12 @@ from usernym.actors.client_keys import first_record
 from usernym.actors.simulation import SimulationStuck
 from usernym.mixnet.transport import Incoming, MixnetError, TransportEvent
 from usernym.protocol import messages as m
+from usernym.protocol import payloads as p
 from usernym.protocol.challenges import search_work, whole_record_hash
 from usernym.protocol.codec import decode, encode_signed, encode_unsigned, is_signed
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import ID_BYTES, REQUEST_ID_BYTES, TOKEN_BYTES
-from usernym.protocol.records import KeyRecord
+from usernym.protocol.records import KeyRecord, decode_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.protocol.signing import SigningKey
 from usernym.testing.tap import Heard
@@ -36,6 +38,20 @@ def flipped(data: bytes, rng: random.Random) -> bytes:
     """The bytes with one bit of one of them turned over."""
     at = rng.randrange(len(data))
     return data[:at] + bytes((data[at] ^ 1 << rng.randrange(8),)) + data[at + 1 :]
+
+
+def forgery(
+    world: World, rng: random.Random, to: str, record: KeyRecord, sender: str, sender_key: bytes, key: SigningKey
+) -> m.Deliver:
+    """A text that `sender` never wrote, sealed to `to` as if `sender_key` were the sender's, and signed with `key`."""
+    message_id, number = rng.randbytes(ID_BYTES), rng.randint(1, 2**31)
+    payload = p.Text(number, world.sim.unix_s(), rng.randbytes(TOKEN_BYTES), None, f"forged {number}")
+    envelope = Envelope(
+        world.node.card.node, sender, to, sender_key, record.identity_key, record.hpke_number, message_id
+    )  # fmt: skip
+    sealed = seal(record.hpke_key, p.pad_payload(payload, first_contact=False), envelope)
+    signature = envelope.sign(key, sealed)
+    return m.Deliver(bytes(ID_BYTES), 1, sender, message_id, record.hpke_number, sealed, signature, None)
 
 
 class LyingTransport:
@@ -77,6 +93,7 @@ class LyingTransport:
                     replace(message, key_number=message.key_number + 1),
                     replace(message, message_id=rng.randbytes(ID_BYTES)),
                     *(replace(other, login_id=login, counter=number) for other in others),
+                    *self._forgeries(message, number),
                 ]
                 return [data, self._sign(rng.choice(lies))] if rng.random() < 0.7 else [self._sign(rng.choice(lies))]
             case m.Accepted(request_id=request_id):
@@ -92,6 +109,31 @@ class LyingTransport:
             case _:
                 return [data, flipped(data, rng)]
 
+    def _forgeries(self, message: m.Deliver, number: int) -> list[m.Message]:
+        """Texts that nobody wrote, instead of `message` to its recipient: under a name that the recipient may know, and
+        under one with a key of the node's own."""
+        with self._node.disk.paused() if self._node.disk is not None else nullcontext():
+            return self._forged_for(message, number)
+
+    def _forged_for(self, message: m.Deliver, number: int) -> list[m.Message]:
+        world, store = self._node.world, self._node.store
+        waiting = [row for name in world.clients for row in store.waiting(name, 16)]
+        to = next((row.recipient for row in waiting if row.message_id == message.message_id), None)
+        account = None if to is None else store.account(to)
+        others = [name for name in sorted(world.clients) if name != to and store.account(name) is not None]
+        if to is None or account is None or not others:
+            return []
+        record, sender, own = decode_record(account.record), self._rng.choice(others), self._node.key
+        theirs = store.account(sender)
+        assert theirs is not None, "chosen among those that have one"
+        forged = [
+            forgery(world, self._rng, to, record, sender, theirs.identity_key, own),
+            msgspec.structs.replace(
+                forgery(world, self._rng, to, record, sender, own.public, own), first_key=own.public
+            ),
+        ]
+        return [msgspec.structs.replace(each, login_id=message.login_id, counter=number) for each in forged]
+
     def _sign(self, message: m.Message) -> bytes:
         return encode_signed(message, self._node.key, self._node.key.public)
 
@@ -101,8 +143,10 @@ class Mallory:
 
     name: Final = "mallory"
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, overheard: Callable[[str, str], None]) -> None:
+        """`overheard` is told what the node says to this client although it is for somebody else."""
         self.world = world
+        self._overheard = overheard
         self.rng = world.chance
         self.key = SigningKey.from_seed(b"m" * 32)
         self.carried: deque[bytes] = deque(maxlen=KEPT)
@@ -126,6 +170,9 @@ class Mallory:
                 message = decode(event.data).message
             except RemoteProtocolError:
                 return
+            if isinstance(message, get_args(m.Tell)):
+                # It never logs in, so nothing of this is for it.
+                self._overheard(self.name, type(message).__name__)
             self._answers[getattr(message, "request_id", b"")] = message
 
     def _revealed(self) -> list[bytes]:
@@ -250,10 +297,12 @@ class Mallory:
                 return
 
     def _forge_direct(self, victim: str, other: str) -> None:
-        client = self.world.clients[victim]
-        if client.address is None:
+        """A text under another's name, sealed as it should be, to every address that is known; signed by us."""
+        theirs, others = self._record(victim), self._record(other)
+        if theirs is None or others is None:
             return
-        direct = m.Direct(other, self.rng.randbytes(ID_BYTES), 1, self.rng.randbytes(1400), self.rng.randbytes(64))
+        forged = forgery(self.world, self.rng, victim, theirs, other, others.identity_key, self.key)
+        direct = m.Direct(other, forged.message_id, forged.key_number, forged.sealed, forged.inner_signature)
         for address in self._revealed()[1:]:
             self._throw(address, encode_unsigned(direct))
 

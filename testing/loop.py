@@ -118,7 +118,7 @@ def search(bounds: Bounds, progress: Callable[[Summary], None] = lambda _: None)
 
 def _results(bounds: Bounds, summary: Summary, began: float) -> Iterator[tuple[range, list[Outcome]]]:
     if bounds.jobs == 1:
-        with _quiet():
+        with Quiet():
             for seeds in _chunks(bounds, summary, began, 1):
                 yield seeds, _play_all(bounds, seeds)
         return
@@ -127,8 +127,8 @@ def _results(bounds: Bounds, summary: Summary, began: float) -> Iterator[tuple[r
         chunks = _chunks(bounds, summary, began, 2 * bounds.jobs)
         under_way: dict[Future[list[Outcome]], range] = {}
         while True:
-            while len(under_way) < 2 * bounds.jobs and (seeds := next(chunks, None)) is not None:
-                under_way[pool.submit(_play_all, bounds, seeds)] = seeds
+            while len(under_way) < 2 * bounds.jobs and (chunk := next(chunks, None)) is not None:
+                under_way[pool.submit(_play_all, bounds, chunk)] = chunk
             if not under_way:
                 return
             finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
@@ -169,7 +169,7 @@ def _begin_worker() -> None:
     logging.getLogger("usernym").setLevel(logging.CRITICAL + 1)
 
 
-class _quiet:  # noqa: N801 - used as a statement
+class Quiet:
     """Within the block the product logs nothing: a run that crashes on purpose has much to say."""
 
     def __enter__(self) -> None:
@@ -189,7 +189,7 @@ def shrink(plan: Plan, seconds: float = SHRINK_S_MAX, fails: Callable[[Plan], bo
     still_fails = fails or (lambda smaller: bool(play(smaller).wrong))
     until, runs = time.monotonic() + seconds, 0
     size = max(1, len(plan.steps) // 2)
-    with _quiet():
+    with Quiet():
         while True:
             at, changed = 0, False
             while at < len(plan.steps):

@@ -5,8 +5,10 @@ on), that a text was shown to somebody, and that a writer was told how far a tex
 wrong. The rules:
 
 1. A text that a client took is shown to its recipient exactly once, or its writer is told `expired` or `refused` with a
-   reason that holds. One that no client took (it died, or said that it could not) is shown at most once.
-2. It is shown as its writer wrote it, under its writer's name, to its recipient and to nobody else.
+   reason that holds. One that no client took (it died, or said that it could not) is shown at most once. In the end
+   the writer of what was shown reads `delivered`.
+2. It is shown as its writer wrote it, under its writer's name, to its recipient and to nobody else; and what the node
+   has for one user goes to nobody else, sealed or not.
 3. `accepted` and `delivered` are never taken back, and `delivered` is said only of what was shown before.
 4. A writer's texts to one person carry counters in the order of writing, each its own; at the end none is missing.
 5. Nobody is accused: a user is told that the node lies only when it does.
@@ -133,7 +135,7 @@ class Oracle:
             self._accuse(f"{text} expired after {now - text.written_at:.0f} s")
         if state == "refused" and reason not in self.promise.refusals and self.promise.honest_node:
             self._accuse(f"{text} was refused without good reason ({reason})")
-        text.told, text.reason = state, reason
+        text.told, text.reason = str(state), reason
         if state in FINAL:
             self._waited_for.discard(text.content)
 
@@ -141,6 +143,11 @@ class Oracle:
         """A user was told that the node, or a contact, did something wrong."""
         if self.promise.honest_node:
             self._accuse(f"{user} was warned: {what}")
+
+    def overheard(self, who: str, what: str) -> None:
+        """Somebody who is not a user got what the node says to its users."""
+        if self.promise.honest_node:
+            self._accuse(f"{who} got what is another's: {what}")
 
     # -- what must be so --
 
@@ -164,9 +171,12 @@ class Oracle:
             self._check_order(writer, recipient, count)
 
     def _check_fate(self, text: Text) -> None:
-        if not self.promise.all_arrive or text.shown or text.given_up:
+        if not self.promise.all_arrive or text.given_up:
             return
-        if text.message_id is None:
+        if text.shown:
+            if text.told != "delivered":
+                self._accuse(f"{text} was shown, but its writer reads {text.told!r}")
+        elif text.message_id is None:
             self._accuse(f"{text} was neither taken nor refused")
         elif text.told not in {"expired", "refused", "cancelled"}:
             self._accuse(f"{text} is lost: its writer reads {text.told!r}")

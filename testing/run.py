@@ -102,7 +102,7 @@ class Run:
         detail = ""
         try:
             if any(isinstance(step, f.Strangers | f.Inject) for step in self.plan.steps):
-                self._mallory = Mallory(self.world)
+                self._mallory = Mallory(self.world, self.oracle.overheard)
             for step in self.plan.steps:
                 self.world.mixnet.note("", str(step))
                 self._apply(step)

@@ -91,3 +91,16 @@ def test_a_clock_that_is_put_back_by_a_day_holds_up_no_message() -> None:
         world.mixnet.online(world.node.client_number)
         world.settle(1200)
         assert bob.texts() == ["later"]
+
+
+def test_a_login_that_finds_no_room_is_made_again() -> None:
+    with World(disks=True) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        _disk(world, "bob").set_full(True)
+        world.mixnet.kill(bob.client_number)
+        alice.send("bob", "patience")
+        world.settle(30)
+        _disk(world, "bob").set_full(False)
+        world.settle(300)
+        assert bob.texts() == ["patience"]
+        world.check()
