@@ -10,7 +10,7 @@ RUST_AT_LEAST := 1.89
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo nym test test-nym check check-nym format typing vectors bench clean
+.PHONY: help setup demo nym test test-nym check check-nym format typing vectors bench bench-nym clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -77,6 +77,11 @@ vectors: $(READY) ## rewrite tests/vectors (the generator uses none of the codec
 
 bench: $(READY) ## packets per operation; speeds as a share of this machine's Ed25519 rate
 	$(BIN)/python -I bench/run.py
+
+bench-nym: nym ## the binding beside Rust, and a node on a real Nym network beside what its client can send
+	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) cargo build --release --locked --package nym-local-network --example speed
+	$(BIN)/python -I nym_python_sdk/bench/speed.py $(CARGO_CACHE)/release/examples/speed
+	$(BIN)/python -I bench/nym.py
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .typing .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info

@@ -1,20 +1,18 @@
-"""A real node (threads, disk, `synchronous=FULL`) on an in-process emulated mixnet without delays, and load for it."""
+"""A real node (threads, disk, `synchronous=FULL`) on any mixnet, and load for it."""
 
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
 from usernym.actors.client_keys import first_record
 from usernym.actors.runtime import ThreadRuntime
-from usernym.mixnet.emulator import Emulator
-from usernym.mixnet.emulator_state import Faults
-from usernym.mixnet.inprocess import InProcessMixnet, ThreadTimers
-from usernym.mixnet.transport import Incoming, TransportEvent
+from usernym.mixnet.inprocess import ThreadTimers
+from usernym.mixnet.transport import Incoming, Transport, TransportEvent, TransportUp
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.codec import decode, encode_signed, encode_unsigned
@@ -32,14 +30,31 @@ ASKERS = 20
 RECIPIENTS = 40
 TOP_UP = 180
 """SURBs for one sender's answers: below the 200 that Nym keeps."""
+FOUND, ACCEPTED = 24, 26
+"""The kinds of message that are counted (docs/protocol.md): deliveries and the like come besides."""
+
+
+def opened(transport: Transport, on_event: Callable[[TransportEvent], None]) -> Transport:
+    """The transport, once it is up."""
+    up = threading.Event()
+
+    def handle(event: TransportEvent) -> None:
+        if isinstance(event, TransportUp):
+            up.set()
+        on_event(event)
+
+    transport.open(handle)
+    if not up.wait(60.0):
+        raise TimeoutError("a client of the mixnet does not start")
+    return transport
 
 
 class LoadedNode:
     """The node, and clients that ask it anonymously."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, new_transport: Callable[[], Transport]) -> None:
         self._timers = ThreadTimers()
-        self.mixnet = InProcessMixnet(Emulator(random.Random(1), Faults(hop_delay_s=0.0)), self._timers)
+        self.new_transport = new_transport
         self._store = NodeStore.open(path)
         self._key = SigningKey.from_seed(self._store.identity_seed(os.urandom(32)))
         self.node = self._key.public
@@ -47,20 +62,25 @@ class LoadedNode:
         cards: SimpleQueue[NodeCard] = SimpleQueue()
         self._graph = node_graph(
             ThreadRuntime(self._timers),
-            self.mixnet.transport(),
+            new_transport(),
             self._store,
             self._key,
             on_card=cards.put,
             on_failed=lambda *_: os.abort(),
         )
-        self.card = cards.get(timeout=10)
+        self.card = cards.get(timeout=60)
         self.address = self.card.address
         self._lock = threading.Lock()
         self._answers = 0
+        self._awaited = FOUND
         self.progress = threading.Event()
-        self._askers = [self.mixnet.transport() for _ in range(ASKERS)]
-        for asker in self._askers:
-            asker.open(self.count)
+        self.transports: list[Transport] = []
+        self._askers = [self.client(self.count) for _ in range(ASKERS)]
+
+    def client(self, on_event: Callable[[TransportEvent], None]) -> Transport:
+        """A new client of the mixnet, up."""
+        self.transports.append(opened(self.new_transport(), on_event))
+        return self.transports[-1]
 
     @staticmethod
     def _names() -> list[str]:
@@ -83,8 +103,8 @@ class LoadedNode:
         return key
 
     def count(self, event: TransportEvent) -> None:
-        """Count an answer; the frame is not looked into."""
-        if isinstance(event, Incoming):
+        """Count an answer by its kind, the third byte; the frame is not looked into."""
+        if isinstance(event, Incoming) and event.data[2] == self._awaited:
             with self._lock:
                 self._answers += 1
             self.progress.set()
@@ -93,10 +113,11 @@ class LoadedNode:
         """Answers since the last `reset`."""
         return self._answers
 
-    def reset(self) -> None:
-        """Count from 0."""
+    def reset(self, awaited: int) -> None:
+        """Count from 0: answers of that kind."""
         with self._lock:
             self._answers = 0
+            self._awaited = awaited
 
     def lookup_frames(self, count: int) -> list[bytes]:
         """Frames of lookups, made beforehand."""
@@ -122,6 +143,8 @@ class LoadedNode:
 
     def close(self) -> None:
         """Stop everything."""
+        for transport in self.transports:
+            transport.close()
         self._graph.stop()
         self._timers.close()
         self._store.close()
@@ -134,8 +157,7 @@ class Sender:
         self._node, self._name, self._key = node, name, key
         self._answers: SimpleQueue[m.Message] = SimpleQueue()
         self._logged_in = False
-        self._transport = node.mixnet.transport()
-        self._transport.open(self._on_event)
+        self._transport = node.client(self._on_event)
         challenge = self._ask(encode_unsigned(m.LoginAsk(os.urandom(8), 2, name)))
         assert isinstance(challenge, m.Challenge)
         nonce, expires_at, mac = challenge.nonce, challenge.expires_at, challenge.mac

@@ -7,6 +7,7 @@ load and emulated mixnet share one process, and so Python's lock: a node with a 
 from __future__ import annotations
 
 import os
+import random
 import sys
 import tempfile
 import threading
@@ -17,9 +18,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
-from load import LoadedNode
+from load import ACCEPTED, LoadedNode
 from operations import packets_table
 
+from usernym.mixnet.emulator import Emulator
+from usernym.mixnet.emulator_state import Faults
+from usernym.mixnet.inprocess import InProcessMixnet, ThreadTimers
+from usernym.mixnet.transport import Transport
 from usernym.protocol.signing import Context, SigningKey, verify
 
 LOOKUPS = 6_000
@@ -53,25 +58,34 @@ def rate(total: int, send: Callable[[int], None], answered: Callable[[], int], p
     return total / (time.perf_counter() - start)
 
 
+def load_node(new_transport: Callable[[], Transport], lookups: int, forwards_each: int) -> tuple[float, float]:
+    """Lookups answered, and forwards on disk and accepted, a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        node = LoadedNode(Path(folder) / "node.db", new_transport)
+        try:
+            frames = node.lookup_frames(lookups)
+            answered = rate(lookups, lambda at: node.ask(at, frames[at]), node.answered, node.progress)
+            senders = [node.sender(number) for number in range(SENDERS)]
+            forwards = [sender.forward(at) for at in range(forwards_each) for sender in senders]
+            node.reset(ACCEPTED)
+            accepted = rate(
+                len(forwards), lambda at: senders[at % SENDERS].send(forwards[at]), node.answered, node.progress
+            )
+        finally:
+            node.close()
+    return answered, accepted
+
+
 def main() -> None:
     """Print the tables."""
     print("Sphinx packets per operation (32-letter names; simulated, all top-ups included where it says so)\n")
     for operation, packets in packets_table():
         print(f"  {operation:<58} {packets}")
     base = verifications_per_second()
-    with tempfile.TemporaryDirectory() as folder:
-        node = LoadedNode(Path(folder) / "node.db")
-        try:
-            frames = node.lookup_frames(LOOKUPS)
-            lookups = rate(LOOKUPS, lambda at: node.ask(at, frames[at]), node.answered, node.progress)
-            senders = [node.sender(number) for number in range(SENDERS)]
-            forwards = [sender.forward(at) for at in range(FORWARDS_EACH) for sender in senders]
-            node.reset()
-            accepted = rate(
-                len(forwards), lambda at: senders[at % SENDERS].send(forwards[at]), node.answered, node.progress
-            )
-        finally:
-            node.close()
+    timers = ThreadTimers()
+    mixnet = InProcessMixnet(Emulator(random.Random(1), Faults(hop_delay_s=0.0)), timers)
+    lookups, accepted = load_node(mixnet.transport, LOOKUPS, FORWARDS_EACH)
+    timers.close()
     print(f"\nOne node on this machine, beside {base:,.0f} Ed25519 verifications a second of one core\n")
     print(f"  {'lookups answered':<32} {lookups:>8,.0f} /s   {lookups / base:6.1%} of that rate")
     print(f"  {'forwards on disk and accepted':<32} {accepted:>8,.0f} /s   {accepted / base:6.1%} of that rate")
