@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod errors;
 mod inbox;
+mod local_network;
 mod pump;
 mod py_client;
 mod runtime;
@@ -29,5 +30,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MAX_SURBS", client::MAX_SURBS)?;
     module.add("SDK_VERSION", "1.21.6")?;
     module.add_function(wrap_pyfunction!(log_to_stderr, module)?)?;
+    module.add_class::<local_network::NativeNetwork>()?;
+    module.add_class::<local_network::NativeWebsocket>()?;
     module.add_class::<py_client::NativeClient>()
 }

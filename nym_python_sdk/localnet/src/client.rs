@@ -1,6 +1,6 @@
 //! The SDK's client, set up for this network.
 
-use crate::config::Error;
+use crate::config::{in_range, Error, MAX_SURBS, MAX_TOPOLOGY_REFRESH, MIN_TOPOLOGY_REFRESH};
 use crate::network::LocalNetwork;
 use crate::state::lock_folder;
 use nym_client_core::client::base_client::storage::InMemGatewaysDetails;
@@ -53,6 +53,12 @@ impl Default for ClientSettings {
 }
 
 impl ClientSettings {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        in_range("surbs_withheld", self.surbs_withheld, 0, MAX_SURBS as usize)?;
+        let (least, most) = (MIN_TOPOLOGY_REFRESH.as_secs_f64(), MAX_TOPOLOGY_REFRESH.as_secs_f64());
+        in_range("topology_refresh in seconds", self.topology_refresh.as_secs_f64(), least, most)
+    }
+
     fn debug(&self) -> DebugConfig {
         let mut debug = DebugConfig::default();
         debug.stats_reporting.enabled = false;
@@ -168,6 +174,7 @@ where
 
 /// For tests of programs in Rust: one client that nothing else manages.
 pub async fn connect(network: &LocalNetwork, settings: &ClientSettings) -> Result<MixnetClient, Error> {
+    settings.check()?;
     let tracker = ShutdownTracker::default();
     let connected = connect_with(network.network_details(), settings, &tracker).await;
     if connected.is_err() {

@@ -33,6 +33,11 @@ pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 pub const MAX_GATEWAY_MESSAGE: usize = 128 * 1024;
 /// How far the clock in an authentication may be off.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
+/// Reply SURBs in one request, or withheld: no client keeps more of one sender, and four billion would occupy it for days.
+pub const MAX_SURBS: u32 = 200;
+/// A client's reading of the directory: more often, and it would do little else; the SDK panics at zero.
+pub const MIN_TOPOLOGY_REFRESH: Duration = Duration::from_millis(10);
+pub const MAX_TOPOLOGY_REFRESH: Duration = Duration::from_secs(24 * 3600);
 /// Bandwidth that the gateways say a client has, in bytes; no ticket is ever asked for.
 pub const FREE_BANDWIDTH: i64 = 1 << 50;
 

@@ -8,7 +8,7 @@
 //! for SURBs, which the SDK does not tell.
 
 use crate::client::{connect_with, lock_storage, ClientSettings};
-use crate::config::{in_range, Error, HANDSHAKE_LIMIT};
+use crate::config::{Error, HANDSHAKE_LIMIT, MAX_SURBS};
 use crate::lock;
 use crate::network::LocalNetwork;
 use futures::stream::SplitStream;
@@ -40,8 +40,6 @@ use tokio_util::task::TaskTracker;
 /// Messages that wait for the program, and their bytes; nym-client has no bound. More are dropped, and counted.
 const MAX_WAITING: usize = 10_000;
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
-/// Reply SURBs in one request: no client keeps more of one sender, and four billion would occupy it for days.
-const MAX_SURBS: u32 = 200;
 /// Connections that have not finished their handshake.
 const MAX_HANDSHAKES: usize = 16;
 /// Answers that wait for the program's socket; then nothing more is read from it.
@@ -133,8 +131,7 @@ impl Mailbox {
 
 impl WebsocketClient {
     pub(crate) async fn start(network: &LocalNetwork, settings: WebsocketSettings) -> Result<WebsocketClient, Error> {
-        let surbs = settings.client.surbs_withheld;
-        in_range("surbs_withheld", surbs, 0, MAX_SURBS as usize)?;
+        settings.client.check()?;
         let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port)).await;
         let listener = bound.map_err(Error::io(format!("port {} of 127.0.0.1", settings.port)))?;
         let port = listener.local_addr().map_err(Error::io("the websocket's port"))?.port();
