@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from usernym.actors.events import EventSink
 from usernym.actors.runtime import Runtime
@@ -11,6 +12,9 @@ from usernym.protocol.limits import REQUEST_ID_BYTES
 from usernym.protocol.sealing import Envelope
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client import ClientStore
+
+JITTER: Final = 0.25
+"""The part of a pause between tries that is random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +50,7 @@ class ClientContext:
     def request_id(self) -> bytes:
         """A fresh one."""
         return self.runtime.random_bytes(REQUEST_ID_BYTES)
+
+    def with_jitter(self, pause_s: float) -> float:
+        """A pause of which up to a quarter is taken off at random: who failed together shall not come back together."""
+        return pause_s * (1 - JITTER * self.runtime.random_bytes(1)[0] / 255)

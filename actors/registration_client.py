@@ -294,8 +294,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def _pause_login(self) -> None:
         pause = LOGIN_PAUSES_S[min(self._failures, len(LOGIN_PAUSES_S) - 1)]
         self._failures += 1
-        jitter = self._context.runtime.random_bytes(1)[0] / 255
-        self.tell_self_later(pause * (0.75 + 0.25 * jitter), LogInAgain())
+        self.tell_self_later(self._context.with_jitter(pause), LogInAgain())
 
     def _lose_route(self, reason: str) -> None:
         """There is no route from now on, whatever was believed."""

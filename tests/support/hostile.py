@@ -45,18 +45,19 @@ class Sent:
 
 
 class Wiretap:
-    """Every message that any client hands to the mixnet; of the clients in `cut`, none gets further."""
+    """Every message that any client hands to the mixnet; none of the clients in `cut` gets further, and no `lost` kind."""
 
     def __init__(self, world: World) -> None:
         self.sent: list[Sent] = []
         self.replies: list[tuple[int, bytes, bytes]] = []
         self.cut: set[int] = set()
+        self.lost: tuple[type[Any], ...] = ()
         mixnet: Any = world.mixnet
         send, reply = mixnet.send, mixnet.reply
 
         def tapped_send(client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
             self.sent.append(Sent(client, recipient, data, surbs))
-            if client not in self.cut:
+            if client not in self.cut and not isinstance(decode(data).message, self.lost):
                 send(client, recipient, data, surbs)
 
         def tapped_reply(client: int, tag: bytes, data: bytes) -> None:
