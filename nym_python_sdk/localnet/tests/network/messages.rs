@@ -1,12 +1,10 @@
 //! Messages between real clients of the SDK, which know nothing but the directory's URL.
 
-mod support;
-
+use crate::support::{at, network, peer, quiet, received, start, Folder};
 use nym_local_network::{ClientSettings, Config, Traffic};
 use nym_sdk::mixnet::MixnetMessageSender;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use support::{at, network, peer, quiet, received, start, Folder};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plain_anonymous_and_reply_between_gateways() {
@@ -148,7 +146,7 @@ async fn a_client_with_cover_traffic_gets_its_cover_back() {
     let network = network().await;
     let cover = ClientSettings { traffic: Traffic::Default, ..at(&network, 0) };
     let client = peer(&network, cover).await;
-    support::until("cover packets come", || network.counters().clients[0].delivered.data >= 10).await;
+    crate::support::until("cover packets come", || network.counters().clients[0].delivered.data >= 10).await;
     let counters = network.counters();
     assert!(counters.hops.iter().all(|hop| (hop.undecodable, hop.refused) == Default::default()));
     client.disconnect().await;
@@ -188,7 +186,7 @@ async fn the_seed_fixes_the_gateways_and_closing_frees_the_ports() {
     let config = Config { directory_port: port.expect("a port"), ..Config::default() };
     let again = start(config).await;
     assert_ne!(again.gateways(), one.gateways(), "the seed was another");
-    assert!(one.client(&support::settings()).await.is_err());
+    assert!(one.client(&crate::support::settings()).await.is_err());
     again.close().await;
     client.disconnect().await;
 }

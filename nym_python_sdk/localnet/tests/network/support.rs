@@ -1,5 +1,4 @@
 //! What the tests of the network share.
-#![allow(dead_code)]
 
 use nym_local_network::{ClientSettings, Config, LocalNetwork, PacketCount};
 use nym_sdk::mixnet::{

@@ -1,11 +1,9 @@
 //! Each fault, on real clients.
 
-mod support;
-
+use crate::support::{at, network, peer, quiet, received, start, until, Folder, Peer};
 use nym_local_network::{ClientSettings, Config, Error, Kind, Kinds, Target};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use support::{at, network, peer, quiet, received, start, until, Folder, Peer};
 
 async fn numbers(peer: &mut Peer, count: usize) -> BTreeSet<u8> {
     let mut numbers = BTreeSet::new();
@@ -157,7 +155,7 @@ async fn a_gateway_goes_and_comes_back_with_registrations_and_packets() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_sends_survives_a_short_outage_or_ends_by_itself() {
+async fn a_client_survives_a_short_outage() {
     let network = network().await;
     let mut bob = peer(&network, at(&network, 1)).await;
     network.stop_gateway(&network.gateways()[1]).expect("known");
