@@ -32,6 +32,7 @@ from usernym.actors.messages import (
     Resolve,
     Resolved,
     ResolveFailed,
+    RouteDoubted,
     SendText,
     TellArrived,
     TextTooLong,
@@ -41,7 +42,7 @@ from usernym.actors.messages import (
 )
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import TEXT_BYTES_MAX
+from usernym.protocol.limits import NOTICES_MAX, TEXT_BYTES_MAX
 from usernym.storage.client import Contact
 from usernym.storage.errors import StorageError
 
@@ -70,6 +71,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         self._store = context.store
         self._self = self_ref
         self._lookup = lookup
+        self._registration = registration
         self._sending = Sending(context, io=io, lookup=lookup, registration=registration, me=self_ref)
         self._receiving = Receiving(
             context, self._sending, io=io, lookup=lookup, handshake=handshake, forwarding=self_ref
@@ -173,16 +175,22 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
                 )
             case m.Delivered(receipts=receipts):
                 self._sending.on_receipts(tuple((each.message_id, each.token) for each in receipts), None)
-                self._store.note_notices([each.notice for each in receipts])
+                self._note_notices([each.notice for each in receipts])
             case m.Expired(messages=messages):
                 for fate in messages:
                     self._sending.on_expired(fate.message_id)
-                self._store.note_notices([fate.notice for fate in messages])
+                self._note_notices([fate.notice for fate in messages])
             case m.NotOpened():
-                self._store.note_notices([tell.notice])
+                self._note_notices([tell.notice])
                 self._sending.on_not_opened(tell.recipient, tell.message_id, tell.statement)
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "not told to this exchange")
+
+    def _note_notices(self, numbers: list[int]) -> None:
+        """A heartbeat is to confirm these; at once if the node tells no further ones before."""
+        self._store.note_notices(numbers)
+        if len(self._store.notices_to_confirm(NOTICES_MAX)) >= NOTICES_MAX:
+            self._registration.tell(RouteDoubted())
 
     # -- from a peer --
 
