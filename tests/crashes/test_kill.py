@@ -1,0 +1,60 @@
+"""`kill -9` of node, clients and mixnet at random moments under load: nothing is lost, nothing is there twice.
+
+CRASH_SEED repeats the choices of a run (not the processes' own timing), CRASH_MINUTES lets the long one run so long,
+CRASH_NETWORK chooses the mixnet.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from crash_world import Crowd, cut_names, seed_of
+
+pytestmark = pytest.mark.processes
+
+SETTLE_S = 150.0
+"""A client that does not know that its route is dead finds out by its next heartbeat, after 75 seconds at most."""
+
+
+def go_on_killing(crowd: Crowd, chooser: random.Random, victims: list[str]) -> None:
+    for victim in victims:
+        before = crowd.shown()
+        time.sleep(chooser.uniform(0.5, 4.0))
+        crowd.kill_and_restart(victim, chooser.choice([0.0, 0.2, 1.5]))
+        end = time.monotonic() + SETTLE_S
+        while crowd.shown() < before + 3 and time.monotonic() < end:
+            time.sleep(0.1)
+
+
+def test_killed_at_random_moments_nothing_is_lost_and_nothing_twice(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    names = cut_names(3)
+    with seed_of(request) as chooser, Crowd(tmp_path, names) as crowd:
+        crowd.start_all()
+        victims = ["node", "mixnet", chooser.choice(names), chooser.choice(["node", *names])]
+        chooser.shuffle(victims)
+        go_on_killing(crowd, chooser, victims)
+        crowd.settle(SETTLE_S)
+        assert crowd.end_and_check() > 50
+
+
+@pytest.mark.skipif("CRASH_MINUTES" not in os.environ, reason="CRASH_MINUTES says how long (make crashes: ten minutes)")
+@pytest.mark.timeout(0)
+def test_killed_again_and_again_for_minutes(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    end = time.monotonic() + 60 * float(os.environ["CRASH_MINUTES"])
+    names = cut_names(5)
+    kills = 0
+    with seed_of(request) as chooser, Crowd(tmp_path, names) as crowd:
+        crowd.start_all()
+        while time.monotonic() < end:
+            go_on_killing(crowd, chooser, [chooser.choice(["node", "node", "mixnet", *names])])
+            kills += 1
+        crowd.settle(3 * SETTLE_S)
+        texts = crowd.end_and_check()
+        sys.stdout.write(f"{texts} texts, {kills} kills: each arrived, and was shown once\n")
