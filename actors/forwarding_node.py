@@ -28,6 +28,7 @@ from usernym.actors.messages import (
     SendReply,
     Tick,
 )
+from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_mail import (
     NoticeKind,
     delivered_blob,
@@ -61,6 +62,7 @@ DELIVERIES_AT_ONCE: Final = 16
 NOTICE_DELAY_S: Final = 0.5
 """Receipts are gathered this long before they travel together."""
 SWEEP_S: Final = 5 * MINUTE_S
+SWEEP_AGAIN_S: Final = 1.0
 SWEEP_ROWS: Final = 1_000
 
 LIMITS: Final = MailboxLimits(
@@ -80,12 +82,14 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         on_failed: Callable[[str, BaseException], None],
         *,
         store: NodeStore,
+        clock: NodeClock,
         key: SigningKey,
         io: Ref[Any],
         limits: MailboxLimits = LIMITS,
     ) -> None:
         super().__init__(runtime, on_failed)
         self._store = store
+        self._clock = clock
         self._key = key
         self._node = key.public
         self._io = io
@@ -115,7 +119,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             case CommitBatch():
                 self._commit()
             case RouteOpened():
-                self._open_route(message)
+                self._serve(message.name, self._routes.open(message))
             case IdentityReplaced(name):
                 self._routes.drop(name)
             case CardRenewed(card):
@@ -171,9 +175,6 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._routes.touch(said.name)
         return route
 
-    def _open_route(self, opened: RouteOpened) -> None:
-        self._serve(opened.name, self._routes.open(opened))
-
     # -- messages in --
 
     def _forward(self, forward: m.Forward, frame: Frame, tag: bytes) -> None:
@@ -189,11 +190,11 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._batch.append((forward, tag))
 
     def _refuse_forward(self, forward: m.Forward, tag: bytes, code: Code) -> None:
-        detail = self._runtime.unix_s() if code is Code.CLOCK_SKEW else 0
+        detail = self._clock.now() if code is Code.CLOCK_SKEW else 0
         self._routes.answer(forward.sender, tag, m.Refused(forward.request_id, code, detail))
 
     def _check_forward(self, forward: m.Forward) -> None:
-        now = self._runtime.unix_s()
+        now = self._clock.now()
         if abs(now - forward.made_at) > ACCEPTANCE_WINDOW_S:
             raise RemoteProtocolError(Code.CLOCK_SKEW)
         check(forward.recipient)
@@ -211,7 +212,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def _commit(self) -> None:
         """Commit all that was gathered, then answer each, then deliver."""
         batch, self._batch = self._batch, []
-        now = self._runtime.unix_s()
+        now = self._clock.now()
         outcomes: list[Enqueued] = []
         try:
             with self._store.transaction():
@@ -298,7 +299,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def _acknowledge(self, said: m.Acknowledge, frame: Frame, tag: bytes) -> None:
         route = self._verified_route(said, frame, tag)
         route.stock.add(said.surbs, self._runtime.now())
-        now = self._runtime.unix_s()
+        now = self._clock.now()
         tokens = {(item.sender, item.message_id): item.token for item in said.messages}
         with self._store.transaction():
             self._confirm(said.name, route, said.confirmed)
@@ -315,7 +316,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def _unopenable(self, said: m.Unopenable, frame: Frame, tag: bytes) -> None:
         route = self._verified_route(said, frame, tag)
         route.stock.add(said.surbs, self._runtime.now())
-        now = self._runtime.unix_s()
+        now = self._clock.now()
         with self._store.transaction():
             for row in self._store.acknowledge(said.name, [(said.sender, said.message_id)]):
                 route.note_arrived(route.sent_at.pop(row.id, None))
@@ -377,11 +378,20 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _sweep(self) -> None:
         """Give up what has waited its term, and say so to its sender."""
-        self.tell_self_later(SWEEP_S, Tick())
-        now = self._runtime.unix_s()
+        gone = 0
+        try:
+            now = self._clock.deletion_time()
+            if now is not None:
+                gone = self._give_up_mail(now)
+        finally:  # also when the disk is full
+            self.tell_self_later(SWEEP_AGAIN_S if gone == SWEEP_ROWS else SWEEP_S, Tick())
+        self.counts["expired"] += gone
+
+    def _give_up_mail(self, now: int) -> int:
         with self._store.transaction():
-            for row in self._store.expire(now, SWEEP_ROWS):
-                self.counts["expired"] += 1
+            rows = self._store.expire(now, SWEEP_ROWS)
+            for row in rows:
                 self._store.add_notice(row.sender, NoticeKind.EXPIRED, row.message_id, now, now + NOTICE_S)
                 self._plan_notices(row.sender)
             self._store.expire_notices(now, SWEEP_ROWS)
+        return len(rows)

@@ -104,6 +104,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._rotation_checked_at = float("-inf")
         self._clock_offset_s = 0
         self._deleting: Future[int] | None = None
+        self._deletion_dated = 0
 
     def acquire(self) -> None:
         """Load the keys; the rest is about the mixnet, and outlives a bug."""
@@ -206,8 +207,13 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                     self._log_in()
             case m.Publish():
                 self._publishing = False
-            case m.Delete():
-                self._end_deletion(NodeRefused(code, detail))
+            case m.Delete(made_at=made_at):
+                if code is Code.CLOCK_SKEW and made_at == self._deletion_dated:
+                    # Dated by a clock that is wrong; once more, by the node's.
+                    self._clock_offset_s = detail - self._context.runtime.unix_s()
+                    self._ask_deletion()
+                else:
+                    self._end_deletion(NodeRefused(code, detail))
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "a refusal that does not fit")
 
@@ -369,8 +375,12 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             answer.set_exception(NodeSilent(Failure.TOO_MANY))
             return
         self._deleting = answer
+        self._deletion_dated = self._ask_deletion()
+
+    def _ask_deletion(self) -> int:
         made_at = self._context.runtime.unix_s() + self._clock_offset_s
         self._ask(m.Delete(self._context.request_id(), SURBS_REQUEST, self._me.name, made_at))
+        return made_at
 
     def _on_deleted(self, held_until: int) -> None:
         self._want_online = False

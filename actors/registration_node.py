@@ -24,24 +24,24 @@ from usernym.actors.messages import (
     SendReply,
     Tick,
 )
+from usernym.actors.node_card import renew_card
+from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_mail import NoticeKind
 from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
-from usernym.protocol.cards import NodeCard, decode_card, make_card
+from usernym.protocol.cards import NodeCard
 from usernym.protocol.challenges import Challenger, work_holds
 from usernym.protocol.codec import Frame
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
     ACCEPTANCE_WINDOW_S,
     BUSY_RETRY_S,
-    CHALLENGE_S,
     ID_BYTES,
     MINUTE_S,
     NAME_HELD_S,
     NOTICE_S,
     SEEN_S,
     SURBS_REQUEST,
-    UINT32_MAX,
     WORK_BITS_MAX,
     WORK_BITS_MIN,
 )
@@ -51,7 +51,6 @@ from usernym.protocol.records import (
     Authority,
     KeyRecord,
     Succession,
-    day_of,
     decode_record,
     decode_succession,
     extend_chain,
@@ -68,8 +67,8 @@ from usernym.storage.node import Account, NewNotice, NodeStore, Registration
 SWEEP_S: Final = 5 * MINUTE_S
 SWEEP_ROWS: Final = 10_000
 """Rows forgotten in one sweep: a bounded pause for those who wait."""
-SEQUENCE_BY_CLOCK_MAX: Final = UINT32_MAX - 2**20
-"""The highest card sequence taken from the clock: one that is wrong by a century leaves room for a million cards."""
+SWEEP_AGAIN_S: Final = 1.0
+"""When there was more to forget than one sweep takes."""
 REGISTRATIONS_PER_BIT: Final = 32
 """Registrations within `SWEEP_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price
 each time, while a busy day costs newcomers tenths of a second."""
@@ -86,6 +85,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         on_failed: Callable[[str, BaseException], None],
         *,
         store: NodeStore,
+        clock: NodeClock,
         key: SigningKey,
         io: Ref[Any],
         forwarding: Ref[Any],
@@ -94,6 +94,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
     ) -> None:
         super().__init__(runtime, on_failed)
         self._store = store
+        self._clock = clock
         self._key = key
         self._node = key.public
         self._io = io
@@ -102,7 +103,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._work_bits_min = work_bits
         self._challenger = Challenger(runtime.random_bytes(32))
         self._boot_id = b""
-        self._recent = 0
+        self._recent, self._recent_since = 0, runtime.now()
 
     def acquire(self) -> None:
         """Start the sweep. The challenges' secret outlives a bug, so that those who are answering one can go on."""
@@ -120,14 +121,13 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 self._answer(frame, tag)
             case MixnetUp(address, boot_id):
                 self._boot_id = boot_id
-                self._renew_card(address)
+                card = renew_card(self._store, self._key, address, self._clock.now())
+                self._forwarding.tell(CardRenewed(card))
+                self._on_card(card)
             case MixnetDown():
                 pass
             case Tick():
-                self.tell_self_later(SWEEP_S, Tick())
-                self._set_recent(0)
-                self._store.forget_expired(self._runtime.unix_s(), SWEEP_ROWS)
-                self._store.release_names(self._runtime.unix_s(), SWEEP_ROWS)
+                self._sweep()
             case _:
                 super().receive(message)
 
@@ -139,7 +139,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             answer = self._carry_out(request, frame, tag)
         except RemoteProtocolError as error:
             self.refuse(error)
-            detail = self._runtime.unix_s() if error.code is Code.CLOCK_SKEW else 0
+            detail = self._clock.now() if error.code is Code.CLOCK_SKEW else 0
             answer = m.Refused(request.request_id, error.code, detail)
         except PASSING_FAILURES as failure:
             self.note_failure(failure)
@@ -161,6 +161,20 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             case m.Delete():
                 return self._delete(request, frame)
 
+    def _sweep(self) -> None:
+        """Forget what is due; the difficulty falls again."""
+        now, more = self._runtime.now(), False
+        if now - self._recent_since >= SWEEP_S:
+            self._recent_since = now
+            self._set_recent(0)
+        try:
+            due = self._clock.deletion_time()
+            if due is not None:
+                more = self._store.forget_expired(due, SWEEP_ROWS) == SWEEP_ROWS
+                self._store.release_names(due, SWEEP_ROWS)
+        finally:  # also when the disk is full
+            self.tell_self_later(SWEEP_AGAIN_S if more else SWEEP_S, Tick())
+
     # -- registration --
 
     def _set_recent(self, registrations: int) -> None:
@@ -174,7 +188,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
     def _check_free(self, name: str, identity_key: bytes) -> None:
         """Raise unless this key may have this name, as far as the directory knows now."""
         check_registrable(name)
-        now = self._runtime.unix_s()
+        now = self._clock.now()
         account = self._store.account(name)
         if account is not None and not _free_again(account, now):
             if account.identity_key != identity_key:
@@ -188,11 +202,11 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._check_free(ask.name, ask.identity_key)
         self.counts["challenges"] += 1
         nonce = self._runtime.random_bytes(ID_BYTES)
-        return self._challenger.challenge(ask, nonce, self._runtime.unix_s(), self._difficulty)
+        return self._challenger.challenge(ask, nonce, self._clock.now(), self._difficulty)
 
     def _register(self, proof: m.RegisterProof, frame: Frame) -> m.Answer:
         """Create the account, or find it created by the same proof or the same key."""
-        now = self._runtime.unix_s()
+        now = self._clock.now()
         record = proof.record
         self._challenger.check(proof, now)
         if not work_holds(self._node, proof.nonce, proof.work, proof.difficulty):
@@ -201,7 +215,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._check_free(proof.name, record.identity_key)
         self._check_record(proof.name, record)
         with self._store.transaction():
-            self._use_nonce(proof.nonce, frame, now)
+            self._use_nonce(proof, frame)
             outcome = self._store.register(
                 name=proof.name,
                 skeleton=skeleton(proof.name),
@@ -233,10 +247,10 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         elif record.number > account.record_number:
             self._check_update(name, decode_record(account.record), record, self._chain(name))
 
-    def _use_nonce(self, nonce: bytes, frame: Frame, now: int) -> None:
+    def _use_nonce(self, proof: m.RegisterProof, frame: Frame) -> None:
         """Remember the nonce with what it proved; raise if it has proved something else before."""
         proved = digest(Context.REQUEST, frame.body)[:ID_BYTES]
-        known = self._store.remember(_nonce_id(nonce), proved, now + CHALLENGE_S + MINUTE_S)
+        known = self._store.remember(_nonce_id(proof.nonce), proved, proof.expires_at + MINUTE_S)
         if known is not None and known != proved:
             raise RemoteProtocolError(Code.CHALLENGE_USED)
 
@@ -252,17 +266,17 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
     def _login_ask(self, ask: m.LoginAsk) -> m.Answer:
         self._account(ask.name)
         nonce = self._runtime.random_bytes(ID_BYTES)
-        return self._challenger.challenge(ask, nonce, self._runtime.unix_s(), 0)
+        return self._challenger.challenge(ask, nonce, self._clock.now(), 0)
 
     def _login(self, proof: m.LoginProof, frame: Frame, tag: bytes) -> m.Answer:
         """Open a route to `tag`. The same proof again gets the same answer, and moves nothing."""
-        now = self._runtime.unix_s()
+        now = self._clock.now()
         account = self._account(proof.name)
         self._challenger.check(proof, now)
         frame.verify(account.identity_key, self._node)
         login_id = self._runtime.random_bytes(ID_BYTES)
         fresh = digest(Context.REQUEST, frame.body)[:ID_BYTES] + login_id
-        known = self._store.remember(_nonce_id(proof.nonce), fresh, now + CHALLENGE_S + MINUTE_S)
+        known = self._store.remember(_nonce_id(proof.nonce), fresh, proof.expires_at + MINUTE_S)
         if known is None:
             # What the two requests brought, less the two answers.
             surbs = 2 * SURBS_REQUEST - 2
@@ -303,7 +317,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             record_number=record.number,
             hpke_number=record.hpke_number,
             new_link=new_link,
-            now=self._runtime.unix_s(),
+            now=self._clock.now(),
         )
         if not replaced:
             raise RemoteProtocolError(Code.RECORD_STALE, "another record came first")
@@ -341,7 +355,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             raise RemoteProtocolError(Code.RECORD_INVALID, "does not name the record that set its identity")
 
     def _delete(self, request: m.Delete, frame: Frame) -> m.Answer:
-        now = self._runtime.unix_s()
+        now = self._clock.now()
         check(request.name)
         account = self._store.account(request.name)
         if account is None:
@@ -368,21 +382,6 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             last = rows[-1].id
             expired = [NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in rows]
             self._store.add_notices(expired, now, now + NOTICE_S)
-
-    # -- the card --
-
-    def _renew_card(self, address: bytes) -> None:
-        """The current card, or a newer one if the node's address is new."""
-        stored = self._store.card()
-        card = None if stored is None else decode_card(stored.blob)
-        if card is None or card.address != address:
-            # By the clock, so that a node restored from an older copy does not use a sequence a second time.
-            now = self._runtime.unix_s()
-            sequence = max(1 if card is None else card.sequence + 1, min(now, SEQUENCE_BY_CLOCK_MAX))
-            card = make_card(self._key, address, sequence, day_of(now))
-            self._store.save_card(sequence, pack(card))
-        self._forwarding.tell(CardRenewed(card))
-        self._on_card(card)
 
 
 def _nonce_id(nonce: bytes) -> bytes:

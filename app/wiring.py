@@ -19,6 +19,7 @@ from usernym.actors.handshake import HandshakeClient
 from usernym.actors.lookup_client import LookupClient
 from usernym.actors.lookup_node import LookupNode
 from usernym.actors.mixnet_io import Dispatch, MixnetIO
+from usernym.actors.node_clock import NodeClock
 from usernym.actors.registration_client import RegistrationClient
 from usernym.actors.registration_node import RegistrationNode
 from usernym.actors.runtime import Runtime
@@ -103,12 +104,21 @@ def node_graph(
         mixnet_watchers=(registration, forwarding),
     )
     graph = Graph(transport, {"registration": registration, "lookup": lookup, "forwarding": forwarding, "io": io})
-    graph.add(forwarding, ForwardingNode(runtime, on_failed, store=store, key=key, io=io))
+    clock = NodeClock(runtime, store)
+    graph.add(forwarding, ForwardingNode(runtime, on_failed, store=store, clock=clock, key=key, io=io))
     graph.add(lookup, LookupNode(runtime, on_failed, store=store, io=io))
     graph.add(
         registration,
         RegistrationNode(
-            runtime, on_failed, store=store, key=key, io=io, forwarding=forwarding, on_card=on_card, work_bits=work_bits
+            runtime,
+            on_failed,
+            store=store,
+            clock=clock,
+            key=key,
+            io=io,
+            forwarding=forwarding,
+            on_card=on_card,
+            work_bits=work_bits,
         ),
     )
     graph.add(

@@ -1,4 +1,5 @@
-"""What the node remembers for a while: word for senders of what became of their messages, and requests carried out."""
+"""What the node remembers for a while: word for senders of what became of their messages, requests carried out, and
+the time by which it has forgotten others."""
 
 from __future__ import annotations
 
@@ -10,8 +11,9 @@ from usernym.storage.database import Store, check_row_limit, marks, parts
 
 NOTICES_PER_ACCOUNT_MAX: Final = 2_000
 """Unconfirmed notices kept for one account; past that the oldest goes. As many as a mailbox holds messages."""
-REMEMBERED_ROWS_MAX: Final = 1_000_000
-"""Requests remembered at once, about 150 bytes each: 500 a second over half an hour."""
+REMEMBERED_ROWS_MAX: Final = 1_500_000
+"""Requests remembered at once, about 150 bytes each: 500 a second over half an hour, and a quarter of an hour more in
+which nothing is deleted after the clock has jumped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,17 @@ _FORGET: Final = """
 
 class Memory(Store):
     """The part of `NodeStore` that keeps notices and remembered requests."""
+
+    # -- the clock --
+
+    def clock_floor(self) -> int:
+        """The latest time (Unix seconds) by which anything was deleted; 0 before the first."""
+        row = self._db.row("SELECT floor FROM clock")
+        return 0 if row is None else int(row[0])
+
+    def raise_clock_floor(self, at: int) -> None:
+        """Note that things are deleted that were due at this time; an earlier one changes nothing."""
+        self._db.run("UPDATE clock SET floor = ?1 WHERE floor < ?1", (at,))
 
     # -- notices --
 

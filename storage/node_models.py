@@ -135,6 +135,16 @@ class RememberedCount(Model):
         table_name = "remembered_count"
 
 
+class Clock(Model):
+    """The latest time by which anything was deleted; one row."""
+
+    id = IntegerField(primary_key=True)
+    floor = IntegerField()
+
+    class Meta:
+        table_name = "clock"
+
+
 MODELS: Final[tuple[type[Model], ...]] = (
     NodeIdentity,
     NodeCard,
@@ -145,6 +155,7 @@ MODELS: Final[tuple[type[Model], ...]] = (
     NoticeRow,
     Remembered,
     RememberedCount,
+    Clock,
 )
 
 _SCHEMA_1: Final = (
@@ -212,8 +223,13 @@ _SCHEMA_1: Final = (
         UPDATE remembered_count SET rows = rows - 1; END""",
 )
 
+_SCHEMA_2: Final = (
+    "CREATE TABLE clock (id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1), floor INTEGER NOT NULL)",
+    "INSERT INTO clock (id, floor) VALUES (1, 0)",
+)
+
 NODE_SCHEMA: Final = Schema(
     application_id=int.from_bytes(b"UNyN", "big"),
     tables=tuple(model._meta.table_name for model in MODELS),  # noqa: SLF001 - peewee's documented place for it
-    migrations=(_SCHEMA_1,),
+    migrations=(_SCHEMA_1, _SCHEMA_2),
 )

@@ -160,9 +160,9 @@ def test_word_of_an_expiry_is_kept_as_long_as_the_message_was() -> None:
     message_id = alice.send_and_wait("bob", "for nobody", DeliveryState.ACCEPTED)
     alice.kill()
     world.sim.clock_error_s += MAILBOX_S
-    world.settle(600)
+    world.settle(1200)
     world.sim.clock_error_s += NOTICE_S - HOUR_S
-    world.settle(600)
+    world.settle(1200)
     alice.start()
     alice.go_online()
     alice.wait_for_state(message_id, DeliveryState.EXPIRED, 60)

@@ -11,6 +11,7 @@ from world import World
 from usernym.actors.events import DeliveryChanged, DeliveryState
 from usernym.actors.messages import NodeRefused
 from usernym.protocol.errors import Code
+from usernym.protocol.limits import HOUR_S, MAILBOX_S
 from usernym.storage.errors import StoreFull
 from usernym.storage.node import NodeStore
 
@@ -63,4 +64,26 @@ def test_registration_is_refused_as_busy_and_burns_no_name(monkeypatch: pytest.M
     disk.on = False
     alice.register()
     assert world.node.store.account("alice") is not None
+    world.check()
+
+
+def test_sweeping_goes_on_when_the_disk_has_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    alice = world.client("alice")
+    world.client("bob", online=False)
+    message_id = alice.send_and_wait("bob", "for nobody", DeliveryState.ACCEPTED)
+    raise_floor = world.node.store.raise_clock_floor
+
+    def full(_: int) -> None:
+        raise StoreFull("no room")
+
+    monkeypatch.setattr(world.node.store, "raise_clock_floor", full)
+    world.sim.clock_error_s += MAILBOX_S
+    world.settle(3 * HOUR_S)
+    assert world.node.store.waiting_count("bob") == 1
+    assert world.node.store.counts().remembered > 0
+    monkeypatch.setattr(world.node.store, "raise_clock_floor", raise_floor)
+    alice.wait_for_state(message_id, DeliveryState.EXPIRED, 600)
+    world.settle(600)
+    assert world.node.store.counts().remembered == 0
     world.check()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from usernym.storage.errors import RowLimitReached
@@ -107,3 +109,13 @@ def test_the_count_of_remembered_requests_follows_a_rollback(node: NodeStore) ->
     assert node.counts() == NodeCounts(accounts=0, messages=0, message_bytes=0, notices=0, remembered=0)
     assert node.remember(DIGEST, b"", 10) is None
     assert node.counts().remembered == 1
+
+
+def test_the_clocks_floor_only_rises_and_stays(tmp_path: Path) -> None:
+    node = NodeStore.open(tmp_path / "node.db")
+    assert node.clock_floor() == 0
+    for at, floor in ((100, 100), (50, 100), (100, 100), (2**32, 2**32)):
+        node.raise_clock_floor(at)
+        assert node.clock_floor() == floor
+    node.close()
+    assert NodeStore.open(tmp_path / "node.db").clock_floor() == 2**32
