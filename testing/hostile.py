@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, Final, cast, get_args
 
 import msgspec
@@ -62,20 +62,48 @@ class LyingTransport:
         self._node = node
         self._rng = rng
         self._told: dict[bytes, m.Deliver] = {}
+        self._tags: dict[str, bytes] = {}
+        self._logins: dict[bytes, bytes] = {}
         self.one_in = 0
         self.address, self.client = transport.address, transport.client
-        self.open, self.send, self.close = transport.open, transport.send, transport.close
+        self.send, self.close = transport.send, transport.close
+
+    def open(self, on_event: Callable[[TransportEvent], None]) -> None:
+        """See `Transport`; it takes note of who logs in from where."""
+
+        def watch(event: TransportEvent) -> None:
+            if isinstance(event, Incoming) and event.sender_tag is not None:
+                with suppress(RemoteProtocolError):
+                    message = decode(event.data).message
+                    if isinstance(message, m.LoginProof):
+                        self._tags[message.name] = event.sender_tag
+            on_event(event)
+
+        self._transport.open(watch)
 
     def reply(self, tag: bytes, data: bytes) -> None:
         """Say it, or something else."""
         message = decode(data).message
         if isinstance(message, m.Deliver):
             self._told[tag] = message
+        elif isinstance(message, m.LoggedIn):
+            self._logins[tag] = message.login_id
         if not self.one_in or self._rng.randrange(self.one_in):
             self._transport.reply(tag, data)
             return
+        if isinstance(message, m.Deliver) and self._rng.random() < 0.3:
+            self._claim_delivery(message)
         for lie in self._lies(tag, message, data):
             self._transport.reply(tag, lie)
+
+    def _claim_delivery(self, message: m.Deliver) -> None:
+        """Tell the sender that the message has been delivered, when it has not even been sent."""
+        tag = self._tags.get(message.sender, b"")
+        login = self._logins.get(tag)
+        if login is not None:
+            number = self._rng.randint(1, 1000)
+            receipt = m.Receipt(number, message.message_id, self._rng.randbytes(TOKEN_BYTES))
+            self._transport.reply(tag, self._sign(m.Delivered(login, 2_000 + number, (receipt,))))
 
     def _lies(self, tag: bytes, message: Any, data: bytes) -> list[bytes]:
         """What it says in the place of `message`."""

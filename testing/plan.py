@@ -105,7 +105,7 @@ class Profile:
     pause_s: tuple[float, float] = (0.01, 20.0)
     weights: tuple[tuple[str, int], ...] = (
         ("Weather", 4), ("Partition", 2), ("Far", 1), ("CutOff", 2), ("TagsDie", 2), ("MixnetDies", 2),
-        ("SurbsExpire", 1), ("Crash", 10), ("DiskFull", 1), ("DiskErrors", 1), ("SlowDisk", 1), ("ClockJump", 2),
+        ("SurbsExpire", 1), ("Crash", 10), ("DiskFull", 3), ("DiskErrors", 1), ("SlowDisk", 1), ("ClockJump", 3),
         ("Strangers", 1), ("Inject", 2), ("Handshake", 4),
     )  # fmt: skip
     weather: f.Weather = GOOD_WEATHER

@@ -2,9 +2,6 @@
 
 Whatever the plan breaks works again at its end: the disks, the mixnet, the clocks, the processes. Then everything that
 was taken must come to its end within `END_S`, and the oracle says whether it did.
-
-A user's screen, as the runs have it: it shows a text when the client tells of it; after a restart it first shows what
-the store says was not shown yet. That a text was shown is noted with the showing, whatever dies.
 """
 
 from __future__ import annotations
@@ -18,8 +15,6 @@ from functools import partial
 from typing import Any, Final
 
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryChanged, Event, IdentityChanged, MessageArrived, NodeCaught
-from usernym.actors.messages import PayloadKind
 from usernym.actors.simulation import SimulationStuck
 from usernym.mixnet.emulator_state import Faults, LinkDelay
 from usernym.storage.client import Direction
@@ -29,6 +24,7 @@ from usernym.testing.hostile import LyingTransport, Mallory
 from usernym.testing.oracle import Oracle, Promise
 from usernym.testing.plan import Plan
 from usernym.testing.process import Process
+from usernym.testing.screen import Screen
 from usernym.testing.tap import Heard
 from usernym.testing.world import SimClient, World
 
@@ -38,7 +34,6 @@ QUIET_S: Final = 30.0
 """After that nothing may come any more; what would be shown twice comes within the first heartbeats."""
 AGAIN_S: Final = 5.0
 """After so long a supervisor starts a process again that ended by itself."""
-SCREEN_ROWS: Final = 100_000
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ class Run:
         if listener is not None:
             self.world.mixnet.listeners.append(listener)
         for name in plan.names:
-            client = self.world.client(name, app=lambda client: _Screen(self, client))
+            client = self.world.client(name, app=lambda client: Screen(self, client))
             self._unmarked[name] = []
             client.on_death = partial(self._on_client_death, client)
         for process in self.world.processes():
@@ -319,7 +314,7 @@ class Run:
             self._wait_until_all_is_known()
         world.sim.run_for(QUIET_S)
         self._look_through_conversations()
-        self.oracle.end(self._last_told(), self._gaps())
+        self.oracle.end(self._gaps())
         for process in world.processes():
             if process.bugs_so_far() and process.name not in self._bad_disks:
                 self.oracle.wrong.append(f"{process.name} had {process.bugs_so_far()} bugs")
@@ -341,24 +336,9 @@ class Run:
         )
 
     def _look_through_conversations(self) -> None:
-        """A text that a client took, but died before it said so, is in the conversation: its writer reads it there."""
-        for writer, row in self._rows():
-            text = self.oracle.texts.get(row.body.decode())
-            if text is not None and text.message_id is None:
-                self.oracle.took(text.content, row.message_id)
-                self.oracle.told(writer, row.message_id, row.state.name.lower(), None, self.world.sim.now())
-
-    def _rows(self) -> list[tuple[str, Any]]:
-        return [
-            (client.name, row)
-            for client in self.world.clients.values()
-            for contact in client.store.contacts()
-            for row in client.store.conversation(contact.name, SCREEN_ROWS)
-            if row.direction is Direction.OUT and row.kind == PayloadKind.TEXT
-        ]
-
-    def _last_told(self) -> list[tuple[str, bytes, str]]:
-        return [(writer, row.message_id, row.state.name.lower()) for writer, row in self._rows()]
+        for client in self.world.clients.values():
+            assert isinstance(client.app, Screen), "people of runs look at screens"
+            client.app.read_conversations()
 
     def _gaps(self) -> list[tuple[str, str, int]]:
         return [
@@ -367,39 +347,6 @@ class Run:
             for contact in client.store.contacts()
             if (highest := contact.highest_in_counter)
         ]
-
-
-class _Screen:
-    """What a user of a run looks at, and what they do when they start their client: go online."""
-
-    def __init__(self, run: Run, client: SimClient) -> None:
-        self._run = run
-        self._client = client
-
-    def started(self) -> None:
-        """Show what the store says was not shown, then go online."""
-        client, run = self._client, self._run
-        if client.deaths and client.disk is not None:
-            with client.disk.paused():
-                run.mark_shown(client)
-                unread = client.store.unshown(SCREEN_ROWS, {PayloadKind.TEXT})
-            for row in unread:
-                run.show(client, row.contact, row.body.decode(), row.message_id, row.counter)
-            client.connect()
-
-    def happened(self, event: Event) -> None:
-        """Show it."""
-        oracle, name, now = self._run.oracle, self._client.name, self._run.world.sim.now()
-        match event:
-            case MessageArrived():
-                self._run.show(self._client, event.sender, event.text, event.message_id, event.counter)
-            case DeliveryChanged():
-                reason = None if event.reason is None else event.reason.name.lower()
-                oracle.told(name, event.message_id, event.state, reason, now)
-            case NodeCaught(what):
-                oracle.warned(name, f"the node was caught: {what}")
-            case IdentityChanged():
-                oracle.warned(name, "a contact's identity changed")
 
 
 def play(plan: Plan, listener: Callable[[Heard], None] | None = None) -> Outcome:

@@ -1,0 +1,78 @@
+"""A user's screen, as the runs have it: it shows a text when the client tells of it; after a restart it first shows
+what the store says was not shown yet. That a text was shown is noted with the showing, whatever dies.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from usernym.actors.events import DeliveryChanged, Event, IdentityChanged, MessageArrived, NodeCaught
+from usernym.actors.messages import PayloadKind
+from usernym.protocol.errors import Code
+from usernym.storage.client import Direction, Message
+
+if TYPE_CHECKING:
+    from usernym.testing.run import Run
+    from usernym.testing.world import SimClient
+
+SCREEN_ROWS: Final = 100_000
+"""Rows of a conversation that a screen shows: all."""
+
+
+class Screen:
+    """What a user of a run looks at, and what they do when they start their client: go online."""
+
+    def __init__(self, run: Run, client: SimClient) -> None:
+        self._run = run
+        self._client = client
+
+    def started(self) -> None:
+        """Show what the store says was not shown, then go online."""
+        client, run = self._client, self._run
+        if client.deaths and client.disk is not None:
+            with client.disk.paused():
+                run.mark_shown(client)
+                unread = client.store.unshown(SCREEN_ROWS, {PayloadKind.TEXT})
+                own = self.own_texts()
+            for row in unread:
+                run.show(client, row.contact, row.body.decode(), row.message_id, row.counter)
+            self._read(own)
+            client.connect()
+
+    def own_texts(self) -> list[Message]:
+        """What the user wrote, as the conversations have it."""
+        store = self._client.store
+        return [
+            row
+            for contact in store.contacts()
+            for row in store.conversation(contact.name, SCREEN_ROWS)
+            if row.direction is Direction.OUT and row.kind == PayloadKind.TEXT
+        ]
+
+    def read_conversations(self) -> None:
+        """Look how far the user's own texts have come."""
+        self._read(self.own_texts())
+
+    def _read(self, rows: list[Message]) -> None:
+        """A text that the client took, but died before it said so, is found there too."""
+        oracle, now = self._run.oracle, self._run.world.sim.now()
+        for row in rows:
+            text = oracle.texts.get(row.body.decode())
+            if text is not None and text.message_id is None:
+                oracle.took(text.content, row.message_id)
+            reason = None if row.reason is None else Code(row.reason).name.lower()
+            oracle.told(self._client.name, row.message_id, row.state.name.lower(), reason, now)
+
+    def happened(self, event: Event) -> None:
+        """Show it."""
+        oracle, name, now = self._run.oracle, self._client.name, self._run.world.sim.now()
+        match event:
+            case MessageArrived():
+                self._run.show(self._client, event.sender, event.text, event.message_id, event.counter)
+            case DeliveryChanged():
+                reason = None if event.reason is None else event.reason.name.lower()
+                oracle.told(name, event.message_id, event.state, reason, now)
+            case NodeCaught(what):
+                oracle.warned(name, f"the node was caught: {what}")
+            case IdentityChanged():
+                oracle.warned(name, "a contact's identity changed")
