@@ -45,7 +45,8 @@ class Sent:
 
 
 class Wiretap:
-    """Every message that any client hands to the mixnet; none of the clients in `cut` gets further, and no `lost` kind."""
+    """Every message that any client hands to the mixnet. None of the clients in `cut` gets further, and no request of a
+    `lost` kind."""
 
     def __init__(self, world: World) -> None:
         self.sent: list[Sent] = []
@@ -57,7 +58,7 @@ class Wiretap:
 
         def tapped_send(client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
             self.sent.append(Sent(client, recipient, data, surbs))
-            if client not in self.cut and not isinstance(decode(data).message, self.lost):
+            if client not in self.cut and not (self.lost and isinstance(decode(data).message, self.lost)):
                 send(client, recipient, data, surbs)
 
         def tapped_reply(client: int, tag: bytes, data: bytes) -> None:
