@@ -13,6 +13,7 @@ from usernym.cli_text import note, printable, say, say_json
 from usernym.node import STORE_NAME
 from usernym.node_check import check_store
 from usernym.storage.backup import KEY_NAME
+from usernym.storage.errors import StoreCorrupt
 from usernym.storage.keyfile import Protection, read_key
 
 THIS_BACKUP: Final = "this backup"
@@ -57,7 +58,10 @@ def node_check(options: Options, arguments: argparse.Namespace) -> None:
     if folder is not None and (passphrase := _passphrase_of(folder := folder.expanduser())) is not None:
         key = read_key(folder / KEY_NAME, passphrase).key
     path = (folder or options.home).absolute() / STORE_NAME
-    checked = check_store(path, key)
+    try:
+        checked = check_store(path, key)
+    except StoreCorrupt as error:
+        raise CommandFailed(Exit.STORAGE, "store_damaged", str(error), {"problems": [str(error)], "found": 1}) from None
     if checked.found:
         if not options.json:
             for problem in checked.problems:

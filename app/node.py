@@ -20,6 +20,7 @@ from usernym.mixnets import moving_transport
 from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.limits import WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
+from usernym.storage.filelock import FileHold
 from usernym.storage.home import Home
 from usernym.storage.node import NodeStore
 from usernym.wiring import Graph, node_graph
@@ -81,10 +82,12 @@ class Node:
         self._newest: NodeCard | None = None
         self._home = Home(Path(home), "node")
         self._home.__enter__()
+        self._file = FileHold(Path(home) / STORE_NAME)
         self._timers = ThreadTimers()
         self._store: NodeStore | None = None
         self._graph: Graph | None = None
         try:
+            self._file.__enter__()
             self._store = NodeStore.open(Path(home) / STORE_NAME)
             key = SigningKey.from_seed(self._store.identity_seed(os.urandom(SEED_BYTES)))
             self._store.close_thread()
@@ -166,6 +169,7 @@ class Node:
         store, self._store = self._store, None
         if store is not None:
             store.close()
+        self._file.__exit__(None, None, None)
         self._home.__exit__(None, None, None)
         self.stop()
 

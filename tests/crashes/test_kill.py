@@ -26,9 +26,7 @@ def go_on_killing(crowd: Crowd, chooser: random.Random, victims: list[str]) -> N
         before = crowd.shown()
         time.sleep(chooser.uniform(0.5, 4.0))
         crowd.kill_and_restart(victim, chooser.choice([0.0, 0.2, 1.5]))
-        end = time.monotonic() + SETTLE_S
-        while crowd.shown() < before + 3 and time.monotonic() < end:
-            time.sleep(0.1)
+        crowd.wait_until_shown(before + 3, SETTLE_S)
 
 
 def test_killed_at_random_moments_nothing_is_lost_and_nothing_twice(

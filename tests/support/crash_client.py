@@ -93,4 +93,4 @@ def main(home: str, name: str, mixnet: str, card: str, peers: list[str]) -> None
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5], sys.argv[5].split(","))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5].split(","))

@@ -25,7 +25,6 @@ from usernym import cli_work as work
 from usernym import control
 from usernym.cli_failures import CommandFailed
 from usernym.demo_processes import Running
-from usernym.mixnet.server_control import ask
 from usernym.node_check import check_store
 from usernym.protocol.names import skeleton
 from usernym.storage.client import ClientStore, MessageState
@@ -95,11 +94,6 @@ class EmulatorNetwork:
         """See `Network`."""
         assert self._process is not None
         return stop(self._process)
-
-    def faults(self, **faults: float) -> None:
-        """Change how badly it behaves."""
-        assert self.control_port is not None
-        ask(self.control_port, {"do": "faults", **faults})
 
 
 NETWORKS: dict[str, Callable[[Path, int], Any]] = {"emulator": EmulatorNetwork}
@@ -239,6 +233,13 @@ class Crowd:
         """Texts shown so far, each time."""
         return sum("shown" in told for lives in self.lives.values() for life in lives for told in life.told)
 
+    def wait_until_shown(self, texts: int, within_s: float) -> None:
+        """Wait until so many texts were shown."""
+        end = time.monotonic() + within_s
+        while (shown := self.shown()) < texts:
+            assert time.monotonic() < end, f"{shown} texts were shown after {within_s:g} seconds, not {texts}"
+            time.sleep(0.1)
+
     def be_quiet(self) -> float:
         """Let nobody write any more; the time."""
         for name in self.names:
@@ -342,12 +343,6 @@ def seed_of(request: Any) -> Iterator[random.Random]:
     except BaseException:
         sys.stdout.write(f"\nagain: CRASH_SEED={seed} pytest {request.node.nodeid}\n")
         raise
-
-
-def last_lines(folder: Path, name: str, count: int = 20) -> str:
-    """The end of a process's log, for a failure's message."""
-    path = folder / f"{name}.log"
-    return "\n".join(path.read_text(errors="replace").splitlines()[-count:]) if path.exists() else ""
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:
