@@ -1,7 +1,9 @@
 //! Where a client's identity and SURBs live: in memory, or in a folder that one client at a time may use.
 
 use crate::errors::Failure;
+use nym_client_core::client::base_client::storage::helpers::get_all_registered_identities;
 use nym_client_core::client::base_client::storage::{InMemGatewaysDetails, OnDiskPersistent};
+use nym_client_core::client::key_manager::persistence::KeyStore;
 use nym_sdk::mixnet::{
     EmptyReplyStorage, EphemeralCredentialStorage, InMemEphemeralKeys, MixnetClientStorage, StoragePaths,
 };
@@ -95,7 +97,19 @@ pub fn lock(folder: &Path) -> Result<File, Failure> {
 }
 
 /// Opens the folder's stores with the configured SURB thresholds (the SDK's default call ignores them).
+///
+/// The SDK makes new keys in the place of any that it cannot read. Where those had been registered with a gateway, somebody
+/// knows their address: they are left as they are, and refused.
 pub async fn open(folder: &Path, debug: &DebugConfig) -> Result<OnDiskPersistent, Failure> {
     let paths = StoragePaths::new_from_dir(folder)?;
-    Ok(paths.initialise_persistent_storage(debug).await?)
+    let storage = paths.initialise_persistent_storage(debug).await?;
+    let registered = get_all_registered_identities(storage.gateway_details_store())
+        .await
+        .map_err(|error| Failure::Storage(format!("the gateways' registrations cannot be read: {error}")))?;
+    if !registered.is_empty() {
+        storage.key_store().load_keys().await.map_err(|error| {
+            Failure::Storage(format!("the keys in {} cannot be read ({error}); nothing was changed", folder.display()))
+        })?;
+    }
+    Ok(storage)
 }
