@@ -141,6 +141,11 @@ class Receiving:
             return
         kind, body = _kind_and_body(payload)
         now = self._context.runtime.unix_s()
+        if contact.state is ContactState.BLOCKED:
+            # Nothing of it is kept: whoever is blocked must not fill the disk.
+            self._store.mark_seen(contact.name, arrival.message_id, arrival.key_number, now)
+            self._acknowledge(contact, arrival, None)
+            return
         with self._store.transaction():
             is_new = self._store.add_incoming(
                 contact=contact.name,
@@ -156,7 +161,7 @@ class Receiving:
             )
             missing = payload.counter - 1 - self._store.received_below(contact.name, payload.counter)
         self._acknowledge(contact, arrival, payload.token)
-        if not is_new or contact.state in (ContactState.BLOCKED, ContactState.DECLINED):
+        if not is_new or contact.state is ContactState.DECLINED:
             return
         if isinstance(payload, p.Text):
             self._context.on_event(

@@ -73,6 +73,7 @@ _STATES: Final = {
     DeliveryState.DELIVERED: MessageState.DELIVERED,
     DeliveryState.EXPIRED: MessageState.EXPIRED,
     DeliveryState.REFUSED: MessageState.REFUSED,
+    DeliveryState.CANCELLED: MessageState.CANCELLED,
 }
 
 
@@ -106,6 +107,19 @@ class Sending:
                 # Whoever answers a stranger wants to hear from them.
                 self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
         return message_id
+
+    def cancel(self, message_id: bytes) -> bool:
+        """Give a waiting text up; False if it is in the middle of a try, or does not wait any more.
+
+        If an earlier try did reach the node, its receipt says so later: *delivered* beats *cancelled*.
+        """
+        message = self._store.outgoing(message_id, None)
+        if message is None or message.state is not MessageState.WAITING or message.kind != PayloadKind.TEXT:
+            return False
+        if message_id in self._in_flight.values():
+            return False
+        self.settle(message, DeliveryState.CANCELLED, None)
+        return True
 
     def flush(self) -> None:
         """Send what is due, as far as there is a way for it. What has none holds up nobody else's."""

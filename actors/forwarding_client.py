@@ -20,6 +20,7 @@ from usernym.actors.events import Route
 from usernym.actors.messages import (
     AcknowledgeNow,
     AnswerArrived,
+    CancelText,
     DirectArrived,
     DirectRouteChanged,
     Failure,
@@ -92,6 +93,8 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         match message:
             case SendText():
                 self._send_text(message)
+            case CancelText(message_id, answer):
+                answer.set_result(self._sending.cancel(message_id))
             case AnswerArrived(m.Forward() as request, m.Accepted()):
                 self._sending.on_accepted(request)
             case AnswerArrived(m.Forward() as request, m.Refused(code=code, detail=detail)):

@@ -335,6 +335,14 @@ class SendText:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelText:
+    """Send this text no more. The answer is False if it is on its way, or its fate is known."""
+
+    message_id: bytes = field(repr=False)
+    answer: Future[bool] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OfferHandshake:
     """Reveal our address to this contact, and ask for theirs. The user has agreed."""
 
@@ -372,7 +380,7 @@ RegistrationClientInbox = (
 )  # fmt: skip
 LookupClientInbox = LookUp | Resolve | AnswerArrived | RequestFailed | Inquire
 ForwardingClientInbox = (
-    SendText | AnswerArrived | RequestFailed | TellArrived | DirectArrived | WentOnline | WentOffline
+    SendText | CancelText | AnswerArrived | RequestFailed | TellArrived | DirectArrived | WentOnline | WentOffline
     | Resolved | ResolveFailed | RecordPublished | DirectRouteChanged | AcknowledgeNow | Tick | Inquire
 )  # fmt: skip
 HandshakeInbox = OfferHandshake | AcceptHandshake | RevokeHandshake | HandshakeArrived | MixnetUp | MixnetDown | Inquire

@@ -68,6 +68,10 @@ class AsyncClient:
         """See `Client.send`."""
         return await self._run(self.client.send, name, text, wait=wait, timeout=timeout)
 
+    async def cancel(self, message_id: str, timeout: float = TIMEOUT_S) -> bool:
+        """See `Client.cancel`."""
+        return await self._run(self.client.cancel, message_id, timeout)
+
     def events(self) -> AsyncIterator[Event]:
         """Events from now on; ends when the client is closed."""
         iterator = self.client.events()

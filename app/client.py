@@ -251,6 +251,11 @@ class Client:
                 events.wait_for(lambda event: isinstance(event, DeliveryChanged), left)
         return sent
 
+    def cancel(self, message_id: str, timeout: float = TIMEOUT_S) -> bool:
+        """Send a waiting text no more. False if it is on its way or not waiting; an earlier try may have arrived."""
+        wanted = bytes.fromhex(message_id)
+        return self._ask("forwarding", lambda answer: msg.CancelText(wanted, answer), timeout, "cancelling")
+
     def _sent(self, name: str, message_id: bytes) -> Sent:
         message = self._with_store(lambda store: store.message(name, message_id))
         if message is None:
