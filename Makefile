@@ -10,7 +10,7 @@ RUST_AT_LEAST := 1.89
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo nym test test-nym check check-nym format typing vectors bench bench-nym clean
+.PHONY: help setup demo nym test test-nym check check-nym format typing vectors bench crashes fuzz bench-nym clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -74,6 +74,12 @@ typing:
 
 vectors: $(READY) ## rewrite tests/vectors (the generator uses none of the codec)
 	$(BIN)/python -I tests/support/make_vectors.py
+
+crashes: $(READY) ## kill real processes for CRASH_MINUTES (10) under load: nothing lost, nothing twice
+	CRASH_MINUTES=$${CRASH_MINUTES:-10} $(BIN)/python -Im pytest -s tests/crashes/test_kill.py $(PYTEST_ARGS)
+
+fuzz: $(READY) ## fuzz every decoder and every entry for FUZZ_MINUTES (10)
+	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} $(BIN)/python -Im pytest -s tests/fuzz $(PYTEST_ARGS)
 
 bench: $(READY) ## packets per operation; speeds as a share of this machine's Ed25519 rate
 	$(BIN)/python -I bench/run.py

@@ -72,6 +72,9 @@ SWEEP_AGAIN_S: Final = 1.0
 REGISTRATIONS_PER_BIT: Final = 32
 """Registrations within `SWEEP_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price
 each time, while a busy day costs newcomers tenths of a second."""
+BITS_BEHIND_MAX: Final = 2
+"""How much easier than today's a challenge may be when it is answered: whoever asked before a wave began is let in, but
+a store of challenges from before it is worth no more than the first hundred names of it."""
 
 
 class RegistrationNode(Actor[RegistrationNodeInbox]):
@@ -209,6 +212,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         now = self._clock.now()
         record = proof.record
         self._challenger.check(proof, now)
+        if proof.difficulty + BITS_BEHIND_MAX < self._difficulty:
+            raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "it was made when work was cheaper")
         if not work_holds(self._node, proof.nonce, proof.work, proof.difficulty):
             raise RemoteProtocolError(Code.WORK_INSUFFICIENT)
         frame.verify(record.identity_key, self._node)

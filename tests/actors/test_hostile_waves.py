@@ -1,0 +1,43 @@
+"""Waves of registrations: the price rises for everybody, and a store of cheap challenges is worth nothing."""
+
+from __future__ import annotations
+
+from hostile import RawClient
+from world import World
+
+from usernym.actors.registration_node import BITS_BEHIND_MAX, REGISTRATIONS_PER_BIT, SWEEP_S
+from usernym.protocol import messages as m
+from usernym.protocol.errors import Code
+
+
+LETTERS = str.maketrans("0123456789", "bcdfghjkmn")
+"""No two of them look alike."""
+
+
+def wave(world: World, names: int, prefix: str = "wave") -> None:
+    """So many registrations, at the price of the moment."""
+    one = RawClient(world)
+    for number in range(names):
+        one.name = f"{prefix}_{number}".translate(LETTERS)
+        one.record = one.record_for(one.name)
+        assert isinstance(one.register(), m.Registered)
+
+
+def test_challenges_hoarded_before_a_wave_expire_in_it() -> None:
+    world = World()
+    hoarder = RawClient(world, "hoarder", 7)
+    cheap = hoarder.challenge()
+    assert cheap.difficulty == 1
+    wave(world, BITS_BEHIND_MAX * REGISTRATIONS_PER_BIT)
+    early = RawClient(world, "early_bird", 8)
+    assert early.challenge().difficulty == 1 + BITS_BEHIND_MAX
+    in_time = RawClient(world, "in_time", 9)
+    still_good = in_time.challenge()
+    wave(world, REGISTRATIONS_PER_BIT, "more")
+    refused = hoarder.ask(hoarder.proof(cheap))
+    assert (refused.code, world.node.store.account("hoarder")) == (Code.CHALLENGE_EXPIRED, None)
+    assert isinstance(in_time.ask(in_time.proof(still_good)), m.Registered)
+    assert isinstance(hoarder.register(), m.Registered), "at today's price they may"
+    world.sim.run_for(2 * SWEEP_S)
+    assert RawClient(world, "afterwards", 11).challenge().difficulty == 1
+    world.check()
