@@ -81,16 +81,13 @@ class Story:
         for name in list(self.people):
             self.go(name)
         self.node.close()
-        self.network.close()
 
 
 @pytest.fixture(params=network_parameters())
 def network(request: pytest.FixtureRequest) -> Iterator[Network]:
     network = NETWORKS[request.param]()
-    with contextlib.ExitStack() as stack:
-        stack.callback(network.close)
-        yield network
-        stack.pop_all()
+    yield network
+    network.close()
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
-from crash_world import Crowd, cut_names, seed_of
+from crash_world import NETWORKS, Crowd, cut_names, seed_of
+
+from usernym.mixnet.nym_sdk import installed
 
 pytestmark = pytest.mark.processes
 
@@ -29,11 +31,21 @@ def go_on_killing(crowd: Crowd, chooser: random.Random, victims: list[str]) -> N
         crowd.wait_until_shown(before + 3, SETTLE_S)
 
 
+needs_nym = (
+    pytest.mark.nym,
+    pytest.mark.skipif(not installed(), reason="needs nym_python_sdk: `make nym`"),
+)
+
+
+@pytest.mark.parametrize(
+    "kind", ["emulator", pytest.param("nym-client", marks=needs_nym), pytest.param("nym", marks=needs_nym)]
+)
 def test_killed_at_random_moments_nothing_is_lost_and_nothing_twice(
-    tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str
 ) -> None:
     names = cut_names(3)
-    with seed_of(request) as chooser, Crowd(tmp_path, names) as crowd:
+    network = NETWORKS[kind](tmp_path, len(names) + 1)
+    with seed_of(request) as chooser, Crowd(tmp_path, names, network) as crowd:
         crowd.start_all()
         victims = ["node", "mixnet", chooser.choice(names), chooser.choice(["node", *names])]
         chooser.shuffle(victims)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from crash_client import text_of
+from crash_nym import LocalNymNetwork, NymInProcesses
 
 from usernym import cli_work as work
 from usernym import control
@@ -96,7 +97,11 @@ class EmulatorNetwork:
         return stop(self._process)
 
 
-NETWORKS: dict[str, Callable[[Path, int], Any]] = {"emulator": EmulatorNetwork}
+NETWORKS: dict[str, Callable[[Path, int], Any]] = {
+    "emulator": EmulatorNetwork,
+    "nym-client": lambda folder, clients: LocalNymNetwork(folder, clients, free_ports(clients + 1) + 1),
+    "nym": lambda folder, clients: NymInProcesses(folder, clients, free_ports(2) + 1),
+}
 """Kinds of networks, by their names: each takes a folder for its logs and how many mixnet clients there are to be."""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +14,35 @@ from mixnet_members import JoiningNetwork
 from usernym.mixnet.addresses import format_address
 from usernym.mixnet.nym_client import NymClientTransport
 from usernym.mixnet.nym_sdk import NymSdkTransport
-from usernym.mixnet.transport import Transport
+from usernym.mixnet.transport import Transport, TransportEvent, TransportUp
 
 DELAY_SCALE: Final = 0.05
 """Hops wait a twentieth of what packets ask for: under a millisecond each."""
+
+
+TOPOLOGY_REFRESH_S: Final = 1.0
+"""How often clients read the directory; by default five minutes."""
+
+
+class _Noted:
+    """A transport whose address somebody wants to know."""
+
+    def __init__(self, transport: Transport, note: Callable[[bytes], None]) -> None:
+        self._transport = transport
+        self._note = note
+        self.send = transport.send
+        self.reply = transport.reply
+        self.close = transport.close
+
+    def open(self, on_event: Callable[[TransportEvent], None]) -> None:
+        """See `Transport`."""
+
+        def handle(event: TransportEvent) -> None:
+            if isinstance(event, TransportUp):
+                self._note(event.address)
+            on_event(event)
+
+        self._transport.open(handle)
 
 
 def local_network() -> Any:
@@ -33,6 +60,9 @@ class _LocalNetwork(JoiningNetwork):
         self.network = local_network()
         self.folder = Path(tempfile.mkdtemp(prefix="usernym-nym-"))
         self._names: list[str] = []
+        self._addresses: dict[str, bytes] = {}
+        self.traffic = "fast"
+        """How clients send. What is lost comes again after 0.3 s, or with "no-cover" after 1.5 s."""
 
     def gateway_of(self, name: str) -> str:
         """Clients take the gateways in turn, so that neighbours have different ones."""
@@ -44,12 +74,21 @@ class _LocalNetwork(JoiningNetwork):
     def set_loss(self, share: float) -> None:
         self.network.set_loss(share)
 
+    def address_of(self, name: str) -> bytes:
+        return self._addresses[name]
+
+    def noted(self, name: str, transport: Transport) -> Transport:
+        """The same, but what address it has is known here once it is up."""
+        return _Noted(transport, lambda address: self._addresses.update({name: address}))
+
     def packets(self, address: bytes) -> int:
         counters = self.network.counters()
         return int(counters.clients[format_address(address)].injected.data)
 
     def rotate_keys(self) -> None:
+        """Old and new keys hold for a while, in which clients read the directory: seconds here, an epoch else."""
         self.network.rotate_keys()
+        time.sleep(3 * TOPOLOGY_REFRESH_S)
         self.network.retire_old_keys()
 
     def cut(self, address: bytes) -> None:
@@ -73,8 +112,10 @@ class LocalSdkNetwork(_LocalNetwork):
     """`NymSdkTransport`s over a `LocalNetwork`."""
 
     def transport(self, name: str) -> Transport:
-        config = self.network.client_config(gateway=self.gateway_of(name))
-        return NymSdkTransport(self.folder / name, config)
+        config = self.network.client_config(
+            traffic=self.traffic, gateway=self.gateway_of(name), topology_refresh=TOPOLOGY_REFRESH_S
+        )
+        return self.noted(name, NymSdkTransport(self.folder / name, config))
 
 
 class LocalWebsocketNetwork(_LocalNetwork):
@@ -86,5 +127,11 @@ class LocalWebsocketNetwork(_LocalNetwork):
 
     def transport(self, name: str) -> Transport:
         if name not in self._served:
-            self._served[name] = self.network.serve_websocket(name, gateway=self.gateway_of(name))
-        return NymClientTransport(self._served[name].url)
+            self._served[name] = self.network.serve_websocket(
+                name,
+                traffic=self.traffic,
+                gateway=self.gateway_of(name),
+                surbs_withheld=0,
+                topology_refresh=TOPOLOGY_REFRESH_S,
+            )
+        return self.noted(name, NymClientTransport(self._served[name].url))
