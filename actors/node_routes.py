@@ -29,6 +29,11 @@ RETRY_S: Final = 20.0
 """What was told is told again, on a heartbeat, when its user is there and has not confirmed it after this long."""
 
 
+DOUBT_AGAIN_S: Final = 600.0
+"""A route's SURBs are written off at most this often: a message that its user can't acknowledge must not cost them all
+their SURBs each minute."""
+
+
 @dataclass(slots=True)
 class Route:
     """Where a user can be told something: a tag, while this process and the user's mixnet client live."""
@@ -48,6 +53,8 @@ class Route:
     card_told_at: float = float("-inf")
     reached_at: float = float("-inf")
     """When the latest of what is known to have arrived was said."""
+
+    doubted_at: float = float("-inf")
 
     def note_arrived(self, said_at: float | None) -> None:
         """What was said then has been acknowledged or confirmed: SURBs that were there then work."""
@@ -134,8 +141,10 @@ class Routes:
         All that came before the latest loss is written off, and the user's client gives others. If it was a message
         lost by chance, that costs a few packets; believing in dead SURBs would cost a heartbeat for each message.
         """
-        lost_at = route.lost_at(self._runtime.now())
-        if lost_at is not None:
+        now = self._runtime.now()
+        lost_at = route.lost_at(now)
+        if lost_at is not None and now - route.doubted_at >= DOUBT_AGAIN_S:
+            route.doubted_at = now
             self._counts["surbs_doubted"] += route.stock.forget_before(lost_at)
 
     def tell_card(self, route: Route) -> None:

@@ -227,3 +227,20 @@ def test_a_top_up_comes_before_the_stock_runs_dry() -> None:
     assert lowest >= 1, "one is always left to ask for more with"
     assert world.sim.now() < 60
     world.check()
+
+
+def test_a_message_that_is_never_acknowledged_does_not_cost_all_surbs_each_minute() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    tap = Wiretap(world)
+    tap.lost = (m.Acknowledge,)
+    alice.send("bob", "unacknowledged")
+    world.settle(HOUR_S)
+    assert total(world.node.counters(), "surbs_doubted") <= 6 * SURBS_GIVEN_MAX // 2
+    assert total(bob.counters(), "top_ups_sent") <= 8
+    assert given(bob) >= SURBS_LOW
+    tap.lost = ()
+    world.sim.run_until(lambda: world.node.store.waiting_count("bob") == 0, 120)
+    assert bob.texts() == ["hello", "unacknowledged"]
+    world.check()

@@ -70,6 +70,7 @@ class Outsider:
 
 def owner_keys(owner: SimClient) -> tuple[RecordStub, SigningKey, SigningKey]:
     """The first record, the recovery key and the next identity of somebody who has their words."""
+    assert owner.words is not None
     root = root_from_words(owner.words)
     first = decode_record(owner.store.identity().record).stub()
     return first, recovery_key(root), SigningKey.from_seed(identity_seed(root, 1))
