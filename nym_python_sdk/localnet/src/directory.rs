@@ -1,7 +1,7 @@
 //! The part of nym-api that clients ask: which nodes there are, their keys, the epoch. HTTP/1.1 by hyper, JSON.
 
 use crate::config::{HANDSHAKE_LIMIT, MAX_CONNECTIONS};
-use crate::network::Inner;
+use crate::shared::Inner;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderValue, CONTENT_TYPE};

@@ -6,9 +6,9 @@ use crate::config::{
     FREE_BANDWIDTH, HANDSHAKE_LIMIT, MAX_ANSWERS, MAX_CLOCK_SKEW, MAX_CONNECTIONS, MAX_GATEWAY_MESSAGE,
 };
 use crate::lock;
-use crate::network::Inner;
 use crate::nodes::Node;
 use crate::routing::{inject, kind_of};
+use crate::shared::Inner;
 use futures::{SinkExt, StreamExt};
 use nym_crypto::asymmetric::ed25519;
 use nym_gateway_requests::registration::handshake::gateway_handshake;

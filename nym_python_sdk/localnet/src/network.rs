@@ -2,58 +2,33 @@
 
 use crate::accounts::{client_id, Account};
 use crate::client::{self, ClientSettings};
-use crate::clock::{Clock, Millis};
+use crate::clock::Clock;
 use crate::config::{Config, Error};
 use crate::counters::Counters;
-use crate::faults::{check_delay, check_loss, ExactDrops, Kind, Kinds, Target};
+use crate::faults::{check_delay, check_loss, Kind, Kinds, Target};
 use crate::gateway::{self, Gateway};
 use crate::nodes::{Node, LAYERS};
+use crate::shared::{keep_time, now, Inner};
 use crate::state::{Saved, Store};
-use crate::topology::View;
 use crate::websocket::{WebsocketClient, WebsocketSettings};
 use crate::{directory, lock};
 use nym_crypto::asymmetric::ed25519;
 use nym_gateway_requests::SharedSymmetricKey;
 use nym_network_defaults::{ApiUrl, NymNetworkDetails, ValidatorDetails};
 use nym_sdk::mixnet::{MixnetClient, Recipient};
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What every task of the network shares.
-pub struct Inner {
-    pub config: Config,
-    pub seed: u64,
-    /// Gateways first, then the layers.
-    pub nodes: Vec<Arc<Node>>,
-    by_address: HashMap<SocketAddr, Arc<Node>>,
-    clock: Mutex<Clock>,
-    clock_changed: Notify,
-    pub exact_drops: Mutex<ExactDrops>,
-    pub in_flight: AtomicUsize,
-    /// Cancelled when the network ends; every task ends with it.
-    pub token: CancellationToken,
-    pub tracker: TaskTracker,
-    pub directory: SocketAddr,
-    /// One writer at a time, so that an older state never replaces a newer one.
-    store: Option<Arc<tokio::sync::Mutex<Store>>>,
-}
-
 /// A running network. Dropping it ends it as [`LocalNetwork::close`] does, without waiting.
 pub struct LocalNetwork {
     inner: Arc<Inner>,
-}
-
-pub(crate) fn now() -> Millis {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    since.as_millis().try_into().unwrap_or(Millis::MAX)
 }
 
 async fn bind(port: u16) -> Result<(TcpListener, u16), Error> {
@@ -111,6 +86,8 @@ impl LocalNetwork {
             tracker: TaskTracker::new(),
             directory: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             store: store.map(|store| Arc::new(tokio::sync::Mutex::new(store))),
+            clients: TaskTracker::new(),
+            clients_token: token.child_token(),
             token,
             config,
             nodes,
@@ -128,9 +105,12 @@ impl LocalNetwork {
         Ok(LocalNetwork { inner })
     }
 
-    /// Ends every task and connection; the ports are free when this returns. Clients and websockets of this network
-    /// notice a lost gateway: close them before.
+    /// Ends every task and connection, first the clients behind its websockets; the ports are free when this returns.
+    /// Disconnect other clients before: they notice a lost gateway.
     pub async fn close(&self) {
+        self.inner.clients_token.cancel();
+        self.inner.clients.close();
+        self.inner.clients.wait().await;
         self.inner.token.cancel();
         self.inner.tracker.close();
         self.inner.tracker.wait().await;
@@ -168,13 +148,8 @@ impl LocalNetwork {
             .with_nym_api_urls(vec![ApiUrl { url, front_hosts: None }])
     }
 
-    pub(crate) fn token(&self) -> &CancellationToken {
-        &self.inner.token
-    }
-
-    /// The network waits for this task when it ends.
-    pub(crate) fn spawn(&self, task: impl std::future::Future<Output = ()> + Send + 'static) {
-        self.inner.tracker.spawn(task);
+    pub(crate) fn clients(&self) -> (&TaskTracker, &CancellationToken) {
+        (&self.inner.clients, &self.inner.clients_token)
     }
 
     /// A client of the SDK, connected to this network.
@@ -341,78 +316,4 @@ fn restore(nodes: &[Arc<Node>], saved: &Saved) -> Result<(), Error> {
         gateway.accounts.register(identity, key);
     }
     Ok(())
-}
-
-/// Rotates the keys when their time has come, and lets go of the previous ones after an epoch.
-async fn keep_time(network: Arc<Inner>) {
-    loop {
-        let wait = lock(&network.clock).next_change(now()).saturating_sub(now());
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(wait.saturating_add(1))) => network.apply_clock(),
-            () = network.clock_changed.notified() => {}
-            () = network.token.cancelled() => return,
-        }
-    }
-}
-
-impl Inner {
-    fn open(&self) -> Result<(), Error> {
-        if self.token.is_cancelled() {
-            return Err(Error::Closed);
-        }
-        Ok(())
-    }
-
-    pub fn node_at(&self, address: SocketAddr) -> Option<Arc<Node>> {
-        self.by_address.get(&address).cloned()
-    }
-
-    pub fn view(&self) -> View<'_> {
-        View { nodes: &self.nodes, clock: *lock(&self.clock), now: now() }
-    }
-
-    fn meant(&self, target: &Target) -> Result<Vec<&Arc<Node>>, Error> {
-        let nodes: Vec<_> = self.nodes.iter().filter(|node| node.is_meant(target)).collect();
-        match target {
-            Target::Node(name) if nodes.is_empty() => Err(Error::NoSuchNode(name.clone())),
-            _ => Ok(nodes),
-        }
-    }
-
-    fn gateway(&self, name: &str) -> Result<&Gateway, Error> {
-        let target = Target::Node(name.to_string());
-        let node = self.nodes.iter().find(|node| node.is_meant(&target));
-        node.and_then(|node| node.gateway.as_ref()).ok_or_else(|| Error::NoSuchNode(name.to_string()))
-    }
-
-    fn apply_clock(&self) {
-        // Held to the end, so that an older view of the calendar never comes last.
-        let (clock, now) = (lock(&self.clock), now());
-        let (rotation, previous) = (clock.rotation(now), clock.previous(now));
-        self.nodes.iter().for_each(|node| node.set_rotation(rotation, previous));
-    }
-
-    async fn clock_set(&self) -> Result<(), Error> {
-        self.apply_clock();
-        self.clock_changed.notify_one();
-        self.save().await
-    }
-
-    /// Writes the state, if there is a folder for it.
-    pub async fn save(&self) -> Result<(), Error> {
-        let Some(store) = &self.store else { return Ok(()) };
-        let store = store.clone().lock_owned().await;
-        let mut saved = Saved::new(&self.config, self.seed, *lock(&self.clock));
-        saved.directory_port = self.directory.port();
-        let gateways = self.nodes.iter().filter_map(|node| node.gateway.as_ref()).enumerate();
-        for (number, gateway) in gateways {
-            saved.gateway_ports.push(gateway.port);
-            for account in gateway.accounts.all() {
-                let (identity, key) = (account.identity.to_base58_string(), account.key().to_base58_string());
-                saved.registrations.push((number, identity, key));
-            }
-        }
-        let written = tokio::task::spawn_blocking(move || store.save(&saved)).await;
-        written.unwrap_or_else(|error| Err(Error::State(error.to_string())))
-    }
 }

@@ -9,7 +9,7 @@
 
 use crate::client::{connect_with, lock_storage, ClientSettings};
 use crate::config::{Error, HANDSHAKE_LIMIT, MAX_SURBS};
-use crate::lock;
+use crate::mailbox::Mailbox;
 use crate::network::LocalNetwork;
 use futures::stream::SplitStream;
 use futures::{SinkExt, StreamExt};
@@ -17,19 +17,16 @@ use nym_client_core::client::inbound_messages::InputMessage;
 use nym_client_websocket_requests::error::{Error as RequestError, ErrorKind};
 use nym_client_websocket_requests::requests::ClientRequest;
 use nym_client_websocket_requests::responses::ServerResponse;
-use nym_sdk::mixnet::{
-    LaneQueueLengths, MixnetClient, MixnetClientSender, MixnetMessageSender, Recipient, ReconstructedMessage,
-};
+use nym_sdk::mixnet::{LaneQueueLengths, MixnetClient, MixnetClientSender, MixnetMessageSender, Recipient};
 use nym_task::connections::{ConnectionCommand, ConnectionCommandSender, TransmissionLane};
 use nym_task::ShutdownTracker;
-use std::collections::VecDeque;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot, Notify, Semaphore};
+use tokio::sync::{mpsc, oneshot, Semaphore};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{header, HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::Message;
@@ -37,9 +34,6 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Messages that wait for the program, and their bytes; nym-client has no bound. More are dropped, and counted.
-const MAX_WAITING: usize = 10_000;
-const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 /// Connections that have not finished their handshake.
 const MAX_HANDSHAKES: usize = 16;
 /// Answers that wait for the program's socket; then nothing more is read from it.
@@ -88,47 +82,6 @@ struct Shared {
     token: CancellationToken,
 }
 
-/// What came from the mixnet and waits for the program.
-#[derive(Default)]
-struct Mailbox {
-    waiting: Mutex<(VecDeque<ReconstructedMessage>, usize)>,
-    wake: Notify,
-    received: AtomicU64,
-    dropped: AtomicU64,
-}
-
-impl Mailbox {
-    fn push(&self, message: ReconstructedMessage) {
-        self.received.fetch_add(1, Relaxed);
-        let mut waiting = lock(&self.waiting);
-        let (messages, bytes) = &mut *waiting;
-        if messages.len() >= MAX_WAITING || bytes.saturating_add(message.message.len()) > MAX_WAITING_BYTES {
-            self.dropped.fetch_add(1, Relaxed);
-            return;
-        }
-        *bytes += message.message.len();
-        messages.push_back(message);
-        self.wake.notify_one();
-    }
-
-    fn take(&self) -> Option<ReconstructedMessage> {
-        let mut waiting = lock(&self.waiting);
-        let (messages, bytes) = &mut *waiting;
-        let message = messages.pop_front()?;
-        *bytes -= message.message.len();
-        Some(message)
-    }
-
-    async fn next(&self) -> ReconstructedMessage {
-        loop {
-            if let Some(message) = self.take() {
-                return message;
-            }
-            self.wake.notified().await;
-        }
-    }
-}
-
 impl WebsocketClient {
     pub(crate) async fn start(network: &LocalNetwork, settings: WebsocketSettings) -> Result<WebsocketClient, Error> {
         settings.client.check()?;
@@ -136,12 +89,13 @@ impl WebsocketClient {
         let listener = bound.map_err(Error::io(format!("port {} of 127.0.0.1", settings.port)))?;
         let port = listener.local_addr().map_err(Error::io("the websocket's port"))?.port();
         let folder_lock = settings.client.storage.as_deref().map(lock_storage).transpose()?;
-        let (tasks, token) = (TaskTracker::new(), network.token().child_token());
+        let (clients, ending) = network.clients();
+        let (tasks, token) = (TaskTracker::new(), ending.child_token());
         let (started, starting) = oneshot::channel();
         // A task of its own: the SDK's connecting and its end must not be dropped halfway.
         let details = network.network_details();
         let client_tasks = tasks.clone();
-        network.spawn(tasks.track_future(async move {
+        clients.spawn(tasks.track_future(async move {
             let tracker = ShutdownTracker::default();
             let connected = tokio::select! {
                 connected = connect_with(details, &settings.client, &tracker) => connected,
@@ -169,7 +123,7 @@ impl WebsocketClient {
         WebsocketStatus {
             alive: !self.shared.token.is_cancelled(),
             connected: self.shared.taken.load(Relaxed),
-            waiting: lock(&mailbox.waiting).0.len() as u64,
+            waiting: mailbox.len() as u64,
             received: mailbox.received.load(Relaxed),
             dropped: mailbox.dropped.load(Relaxed),
         }
@@ -390,29 +344,5 @@ impl Shared {
     fn queue_length(&self, lane: u64) -> ServerResponse {
         let queue_length = self.lanes.get(&TransmissionLane::ConnectionId(lane)).unwrap_or_default();
         ServerResponse::LaneQueueLength { lane, queue_length }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(length: usize) -> ReconstructedMessage {
-        ReconstructedMessage { message: vec![0; length], sender_tag: None }
-    }
-
-    #[tokio::test]
-    async fn what_waits_for_a_program_is_bounded_in_messages_and_bytes() {
-        let mailbox = Mailbox::default();
-        (0..MAX_WAITING + 3).for_each(|_| mailbox.push(message(1)));
-        assert_eq!((mailbox.received.load(Relaxed), mailbox.dropped.load(Relaxed)), (MAX_WAITING as u64 + 3, 3));
-        assert_eq!(mailbox.next().await.message.len(), 1);
-
-        let mailbox = Mailbox::default();
-        (0..3).for_each(|_| mailbox.push(message(MAX_WAITING_BYTES / 2)));
-        assert_eq!(mailbox.dropped.load(Relaxed), 1);
-        mailbox.next().await;
-        mailbox.push(message(MAX_WAITING_BYTES / 2));
-        assert_eq!(mailbox.dropped.load(Relaxed), 1, "room is given back");
     }
 }
