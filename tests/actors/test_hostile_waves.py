@@ -9,7 +9,6 @@ from usernym.actors.registration_node import BITS_BEHIND_MAX, REGISTRATIONS_PER_
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
 
-
 LETTERS = str.maketrans("0123456789", "bcdfghjkmn")
 """No two of them look alike."""
 
