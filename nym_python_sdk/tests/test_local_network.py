@@ -45,8 +45,9 @@ def quiet(network: LocalNetwork) -> Counters:
 def clients(network: LocalNetwork) -> tuple[BlockingMixnetClient, BlockingMixnetClient]:
     """One at each gateway, answering with any SURB they have."""
     # Some faults leave a client with something that never gets through: its end waits for no more than a second.
-    settings = {"surbs_withheld": 0, "flush_timeout": 1.0}
-    first, second = (network.client_config(gateway=gateway, **settings) for gateway in network.gateways)
+    first, second = (
+        network.client_config(gateway=gateway, surbs_withheld=0, flush_timeout=1.0) for gateway in network.gateways
+    )
     return BlockingMixnetClient(first), BlockingMixnetClient(second)
 
 
@@ -184,6 +185,17 @@ def test_gateway_goes_and_comes_back(net: LocalNetwork, tmp_path: Path) -> None:
         BlockingMixnetClient(config, storage=tmp_path).connect()
 
 
+def test_gateway_that_is_up_can_lose_its_memory(net: LocalNetwork) -> None:
+    alice, bob = clients(net)
+    with alice, bob:
+        net.start_gateway("gateway-1")
+        assert net.counters().clients[alice.address].connected
+        net.start_gateway("gateway-1", registrations=False)
+        assert list(net.counters().clients) == [
+            f"{bob.address.partition('.')[0]}@{bob.address.partition('@')[2]}",
+        ]
+
+
 def test_cut_client_heals_with_its_next_send(net: LocalNetwork) -> None:
     alice, bob = clients(net)
     with alice, bob:
@@ -211,6 +223,10 @@ def test_surbs_die_with_the_keys_they_were_made_for(net: LocalNetwork) -> None:
         until(lambda: any(hop.expired.data for hop in net.counters().hops))
         with pytest.raises(TimeoutError):
             alice.receive(0.3)
+        # Two rotations later the header names a key that there is, but not the one it was made for.
+        net.rotate_keys()
+        bob.reply(tag, b"dead too")
+        until(lambda: any(hop.undecodable.data for hop in net.counters().hops))
 
 
 def test_clients_follow_a_rotation_by_the_directory(net: LocalNetwork) -> None:

@@ -211,9 +211,12 @@ impl LocalNetwork {
     }
 
     /// Up again. Without its registrations clients with a stored identity are refused, and must register anew; without
-    /// its packets those that waited are lost.
+    /// its packets those that waited are lost. A gateway that is up loses them, and its connections, all the same.
     pub async fn start_gateway(&self, gateway: &str, registrations: bool, packets: bool) -> Result<(), Error> {
         let gateway = self.inner.gateway(gateway)?;
+        if !registrations || !packets {
+            gateway.stop();
+        }
         if !packets {
             for account in gateway.accounts.all() {
                 account.forget();

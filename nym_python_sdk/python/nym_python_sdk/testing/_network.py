@@ -229,7 +229,8 @@ class LocalNetwork:
 
     def start_gateway(self, gateway: str, *, registrations: bool = True, packets: bool = True) -> None:
         """Brings it back, as it was. Without `registrations` its clients are strangers: those with a stored identity are
-        refused. Without `packets` those that waited for clients are lost."""
+        refused. Without `packets` those that waited for clients are lost. One that is up loses them, and its connections,
+        all the same."""
         self._network().start_gateway(gateway, registrations, packets)
 
     def forget_packets(self, gateway: str) -> int:
