@@ -177,10 +177,9 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._keys.published(record)
                 self._forwarding.tell(RecordPublished(record))
                 self.counts["published"] += 1
-            case m.Heartbeat(confirmed=confirmed), m.Alive(boot_id=boot_id):
-                self._beating = False
+            case m.Heartbeat(login_id=login_id, confirmed=confirmed), m.Alive(boot_id=boot_id):
                 self._store.clear_notices(list(confirmed))
-                if boot_id != self._boot_id:
+                if self._beat_ends(login_id) and boot_id != self._boot_id:
                     self._lose_route("the node has restarted")
                     self._log_in()
             case m.Delete(), m.Deleted(held_until=held_until):
@@ -200,9 +199,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 else:
                     self._want_online = False
                     self._end_online(NodeRefused(code, detail))
-            case m.Heartbeat():
-                self._beating = False
-                if code is not Code.BUSY:
+            case m.Heartbeat(login_id=login_id):
+                if self._beat_ends(login_id) and code is not Code.BUSY:
                     self._lose_route("the node does not know the route any more")
                     self._log_in()
             case m.Publish():
@@ -225,10 +223,10 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._login = _Login.NONE
                 self._end_online(NodeSilent(failure))
                 self._pause_login()
-            case m.Heartbeat():
-                self._beating = False
-                self._lose_route("the node does not answer")
-                self._log_in()
+            case m.Heartbeat(login_id=login_id):
+                if self._beat_ends(login_id):
+                    self._lose_route("the node does not answer")
+                    self._log_in()
             case m.Publish():
                 self._publishing = False
             case m.Delete():
@@ -340,6 +338,12 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         confirmed = tuple(self._store.notices_to_confirm(CONFIRMED_MAX))
         self._ask(m.Heartbeat(self._context.request_id(), SURBS_REQUEST, self._me.name, self._login_id, confirmed))
         self.counts["heartbeats"] += 1
+
+    def _beat_ends(self, login_id: bytes) -> bool:
+        """The heartbeat of this login has come to its end. Whether that says anything about the route there is now."""
+        current = login_id == self._login_id
+        self._beating = self._beating and not current
+        return current
 
     def _publish(self) -> None:
         if self._publishing:
