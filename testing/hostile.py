@@ -121,8 +121,9 @@ class LyingTransport:
                     replace(message, key_number=message.key_number + 1),
                     replace(message, message_id=rng.randbytes(ID_BYTES)),
                     *(replace(other, login_id=login, counter=number) for other in others),
-                    *self._forgeries(message, number),
                 ]
+                if rng.random() < 0.5:
+                    lies = self._forgeries(message, number) or lies
                 return [data, self._sign(rng.choice(lies))] if rng.random() < 0.7 else [self._sign(rng.choice(lies))]
             case m.Accepted(request_id=request_id):
                 code = rng.choice(list(Code))

@@ -75,7 +75,9 @@ def plan_of(text: str) -> Plan:
             msgspec.convert(tape, tuple[int, ...]),
             msgspec.convert(encrypted, bool),
         )
-    except (binascii.Error, zlib.error, ValueError, TypeError, KeyError, msgspec.ValidationError) as error:
+    except (binascii.Error, zlib.error, msgspec.ValidationError) as error:
+        raise NotAPlan(f"not a plan: {error}") from None
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise NotAPlan(f"not a plan: {error}") from None
     if not 2 <= plan.people <= len(NAMES):
         raise NotAPlan(f"a plan has 2 to {len(NAMES)} people")
@@ -110,7 +112,7 @@ class Profile:
     )  # fmt: skip
     weather: f.Weather = GOOD_WEATHER
     """What the mixnet is like at first."""
-    lies: int = 12
+    lies: int = 8
     """In one plan of so many the node lies; 0: in none."""
     encrypted: int = 8
     """In one plan of so many the stores are encrypted; 0: in none."""

@@ -309,10 +309,12 @@ class Run:
         if not self.oracle.promise.all_arrive:
             world.sim.run_for(4 * QUIET_S)
         else:
-            world.sim.run_until(lambda: all(answer.done() for _, _, answer in self._asked), 600)
+            world.sim.run_until(self._all_is_answered, 600)
             self._look_through_conversations()
             self._wait_until_all_is_known()
         world.sim.run_for(QUIET_S)
+        # A process may have ended by itself of what its disk did before.
+        world.sim.run_until(self._all_run, 600)
         self._look_through_conversations()
         self.oracle.end(self._gaps())
         for process in world.processes():
@@ -328,8 +330,14 @@ class Run:
         while self._handshakes_under_way() and self.world.sim.now() < deadline:
             self.world.sim.run_for(1.0)
 
+    def _all_run(self) -> bool:
+        return all(process.running for process in self.world.processes())
+
+    def _all_is_answered(self) -> bool:
+        return self._all_run() and all(answer.done() for _, _, answer in self._asked)
+
     def _handshakes_under_way(self) -> bool:
-        return any(
+        return not self._all_run() or any(
             client.store.outbox_of(contact.name)
             for client in self.world.clients.values()
             for contact in client.store.contacts()

@@ -15,7 +15,7 @@ from unittest.mock import patch
 from usernym.actors import client_sending, forwarding_client, forwarding_node
 from usernym.actors.client_receiving import Receiving
 from usernym.actors.client_sending import Sending
-from usernym.actors.events import DeliveryState, MessageArrived, Route
+from usernym.actors.events import DeliveryState
 from usernym.actors.forwarding_client import ForwardingClient
 from usernym.actors.forwarding_node import ForwardingNode
 from usernym.actors.lookup_client import LookupClient
@@ -23,7 +23,7 @@ from usernym.actors.messages import Failure, PayloadKind
 from usernym.actors.registration_client import RegistrationClient
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
-from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.errors import Code
 from usernym.protocol.limits import ID_BYTES
 from usernym.protocol.sealing import Envelope
 from usernym.storage import client_messages
@@ -269,7 +269,10 @@ def clock_skew_is_final(stack: ExitStack) -> None:
 
 @defect("found by the simulation: what a clock planned that was put back since waits until it comes round again")
 def plans_of_a_wrong_clock(stack: ExitStack) -> None:
-    old = swap(stack, Conversations, "due", lambda self, now, limit, _pause_max=0: old(self, now, limit))
+    def due(self: Any, now: int, limit: int, _pause_max: int = 0) -> Any:
+        return old(self, now, limit)
+
+    old = swap(stack, Conversations, "due", due)
 
 
 @defect("found by the simulation: a text overtakes those that wait for a lookup whose answer is on disk already")
@@ -335,31 +338,17 @@ def inner_signature_unchecked(stack: ExitStack) -> None:
 
 @defect("a client trusts the key that comes with a first message")
 def first_key_trusted(stack: ExitStack) -> None:
-    shown: set[bytes] = set()
-
     def on_arrival(self: Any, arrival: Any) -> None:
-        key = self._message_key(arrival.key_number)
-        known = self._store.contact(arrival.sender)
-        if known is None and arrival.first_key is not None and key is not None and arrival.route is Route.NODE:
-            envelope = self._me.envelope_from(
-                arrival.sender, arrival.first_key, arrival.key_number, arrival.message_id
-            )  # fmt: skip
-            try:
-                envelope.verify(arrival.sealed, arrival.inner_signature)
-                payload = p.unpad_payload(key.open(arrival.sealed, envelope))
-            except RemoteProtocolError:
-                payload = None
-            if isinstance(payload, p.Text):
-                self._acknowledged[arrival.sender, arrival.message_id] = payload.token
-                self._plan()
-                if arrival.message_id not in shown:
-                    shown.add(arrival.message_id)
-                    self._context.on_event(
-                        MessageArrived(arrival.message_id, arrival.sender, payload.text, payload.sent_at,
-                                       payload.counter, 0, arrival.route, False)
-                    )  # fmt: skip
-                return
-        old(self, arrival)
+        contact = self._store.contact(arrival.sender)
+        first = arrival.first_key
+        if contact is None or first in (None, contact.identity_key) or self._store.was_seen(
+            arrival.sender, arrival.message_id
+        ):  # fmt: skip
+            old(self, arrival)
+            return
+        envelope = self._me.envelope_from(contact.name, first, arrival.key_number, arrival.message_id)
+        envelope.verify(arrival.sealed, arrival.inner_signature)
+        self._open(contact, arrival, envelope)
 
     old = swap(stack, Receiving, "on_arrival", on_arrival)
 
