@@ -230,6 +230,7 @@ def test_stored_identity_and_its_surbs_come_back(nym_local_network: LocalNetwork
             again.close()
 
 
+@pytest.mark.slow
 def test_client_that_died_closes_its_port(served: Pair, nym_local_network: LocalNetwork) -> None:
     """As nym-client's process, which ends after too many sends that failed."""
     alice, bob = served
