@@ -19,6 +19,7 @@ import msgspec
 from usernym.actors.base import Actor, Ref, Tellable
 from usernym.actors.client_route import ClientRoute
 from usernym.actors.events import EventSink, NodeCaught
+from usernym.actors.inflow import Inflow
 from usernym.actors.messages import (
     AnswerArrived,
     DirectArrived,
@@ -55,8 +56,6 @@ from usernym.protocol.limits import (
 )
 from usernym.protocol.signing import SigningKey
 
-FRAMES_WAITING_MAX: Final = 4_000
-"""Frames in this actor's inbox; at Nym's 50 packets a second, more than a minute of them. More are dropped."""
 REQUESTS_WAITING_MAX: Final = 1_000
 """Requests in one node actor's inbox. More are refused as BUSY: a client does better to come back than to wait."""
 IN_FLIGHT_MAX: Final = 256
@@ -136,6 +135,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
         self._route = ClientRoute(runtime)
         self._heard_at = float("-inf")
         self._tick_set = False
+        self._inflow = Inflow()
 
     def acquire(self) -> None:
         """Open the transport, once: what is in flight outlives a bug."""
@@ -147,7 +147,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
 
     def _on_transport_event(self, event: TransportEvent) -> None:
         """Called on the transport's thread. A flood is dropped here, before it takes memory."""
-        if isinstance(event, Incoming) and self.backlog() >= FRAMES_WAITING_MAX:
+        if isinstance(event, Incoming) and not self._inflow.admit(len(event.data), self.backlog()):
             self.counts["frames_dropped"] += 1
             return
         self.tell_self_from_outside(TransportReported(event))
@@ -156,6 +156,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
         """Handle one message."""
         match message:
             case TransportReported(Incoming(data, tag)):
+                self._inflow.taken(len(data))
                 self._on_frame(data, tag)
             case TransportReported(TransportUp(address)):
                 self._on_up(address)
