@@ -24,6 +24,12 @@ fn log_to_stderr(filter: &str) -> PyResult<bool> {
     Ok(subscriber.try_init().is_ok())
 }
 
+/// See `runtime::quiesce`.
+#[pyfunction]
+fn quiesce(py: Python<'_>) {
+    runtime::quiesce(py);
+}
+
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MAX_MESSAGE", client::MAX_MESSAGE)?;
@@ -32,5 +38,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(log_to_stderr, module)?)?;
     module.add_class::<local_network::NativeNetwork>()?;
     module.add_class::<local_network::NativeWebsocket>()?;
+    module.add_function(wrap_pyfunction!(quiesce, module)?)?;
     module.add_class::<py_client::NativeClient>()
 }

@@ -6,8 +6,9 @@ use pyo3::prelude::*;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
 
 /// Worker threads. The SDK's work per client is small (Sphinx packets at tens to hundreds a second) and the Python
 /// program needs cores too.
@@ -18,10 +19,18 @@ const MAX_BLOCKING: usize = 8;
 const SIGNAL_POLL: Duration = Duration::from_millis(100);
 /// Name of every worker; the panic hook knows them by it. Linux shows 15 characters of a thread's name.
 const WORKER_NAME: &str = "nym-python-sdk";
+const BRIDGE_NAME: &str = "nym-asyncio";
+/// How long the end of the interpreter waits for tasks that are told to end: they need microseconds.
+const QUIESCE_LIMIT: Duration = Duration::from_secs(5);
 
 struct Started {
     pid: u32,
+    /// Runs the clients. No thread of it ever touches the interpreter.
     runtime: Runtime,
+    /// Runs what asyncio awaits, on one thread. Only tasks of it hold Python objects, so that the end of the interpreter
+    /// can wait until there are none: attaching to an interpreter that is going is a crash.
+    bridge: Runtime,
+    ending: CancellationToken,
 }
 
 static STARTED: OnceLock<Result<Started, String>> = OnceLock::new();
@@ -39,17 +48,29 @@ fn start() -> Result<Started, String> {
         .enable_all()
         .build()
         .map_err(|error| format!("no threads for the Nym client: {error}"))?;
+    let bridge = Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(1) // see quiesce
+        .thread_name(BRIDGE_NAME)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no thread for asyncio: {error}"))?;
     watch_panics();
-    Ok(Started { pid: std::process::id(), runtime })
+    Ok(Started { pid: std::process::id(), runtime, bridge, ending: CancellationToken::new() })
 }
 
-/// The runtime, started at the first call. Refused in a forked child: threads and sockets do not survive a fork.
-pub fn runtime() -> Result<&'static Runtime, Failure> {
+/// Refused in a forked child: threads and sockets do not survive a fork.
+fn started() -> Result<&'static Started, Failure> {
     match STARTED.get_or_init(start) {
         Err(reason) => Err(Failure::Other(reason.clone())),
-        Ok(started) if started.pid == std::process::id() => Ok(&started.runtime),
+        Ok(started) if started.pid == std::process::id() => Ok(started),
         Ok(_) => Err(Failure::Forked),
     }
+}
+
+/// The runtime, started at the first call.
+pub fn runtime() -> Result<&'static Runtime, Failure> {
+    Ok(&started()?.runtime)
 }
 
 /// True in a child that was forked after the runtime had started.
@@ -58,10 +79,7 @@ pub fn forked() -> bool {
 }
 
 pub fn handle() -> PyResult<&'static Runtime> {
-    let runtime = runtime()?;
-    // An error says only that it was set before.
-    let _ = pyo3_async_runtimes::tokio::init_with_runtime(runtime);
-    Ok(runtime)
+    Ok(runtime()?)
 }
 
 /// Waits on this thread with the GIL released; Ctrl-C raises KeyboardInterrupt and drops the future.
@@ -89,8 +107,38 @@ pub fn awaitable<'py, T>(
 where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
-    handle()?;
-    pyo3_async_runtimes::tokio::future_into_py(py, async move { Ok(future.await?) })
+    let started = started()?;
+    // An error says only that it was set before.
+    let _ = pyo3_async_runtimes::tokio::init_with_runtime(&started.bridge);
+    if started.ending.is_cancelled() {
+        return Err(PyRuntimeError::new_err("the interpreter is ending"));
+    }
+    pyo3_async_runtimes::tokio::future_into_py(py, async move {
+        tokio::select! {
+            result = future => Ok(result?),
+            () = started.ending.cancelled() => Err(Failure::Closed.into()),
+        }
+    })
+}
+
+/// Ends everything that asyncio still awaits, and waits until no task holds a Python object any more. The interpreter calls
+/// it at its end, when nothing could be awaited anyhow.
+pub fn quiesce(py: Python<'_>) {
+    let Some(Ok(started)) = STARTED.get() else { return };
+    if started.pid != std::process::id() {
+        return;
+    }
+    started.ending.cancel();
+    py.detach(|| {
+        let limit = Instant::now() + QUIESCE_LIMIT;
+        while started.bridge.metrics().num_alive_tasks() > 0 && Instant::now() < limit {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Results are handed to the interpreter on the one thread for blocking calls, in the order of the tasks that had
+        // them: when this call has had its turn, all of them have.
+        let last = started.bridge.spawn_blocking(|| {});
+        let _ = started.bridge.block_on(async { tokio::time::timeout(QUIESCE_LIMIT, last).await });
+    });
 }
 
 /// How many panics the workers have had so far.

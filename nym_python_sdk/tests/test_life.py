@@ -221,9 +221,10 @@ def test_forgotten_client_ends_with_a_warning(config: ClientConfig) -> None:
     before = sockets()
     client = BlockingMixnetClient(config).connect()
     assert sockets() > before
+    holder = [client]
+    del client
     with pytest.warns(ResourceWarning, match="never disconnected"):
-        del client
-        gc.collect()
+        holder.clear()
     assert eventually(lambda: sockets() <= before)
 
 
@@ -333,3 +334,33 @@ def test_interpreter_that_ends_takes_its_clients_along(tmp_path: Path) -> None:
     out, errors = process.communicate(timeout=60)
     assert (out, process.returncode) == ("leaving\n", 0), errors
     assert "panicked" not in errors
+
+
+AWAITING = """
+import asyncio, sys, threading
+from nym_python_sdk import ClientConfig, MixnetClient
+
+async def live(url):
+    config = ClientConfig(directory_url=url, cover_traffic=False, poisson_sending=False)
+    client = await MixnetClient(config).connect()
+    waiting = [asyncio.create_task(client.receive()) for _ in range(20)]
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    asyncio.get_running_loop().stop()
+
+loop = asyncio.new_event_loop()
+thread = threading.Thread(target=lambda: (loop.create_task(live(sys.argv[1])), loop.run_forever()))
+thread.start()
+thread.join()
+"""
+
+
+def test_what_asyncio_left_behind_does_not_crash_the_end(network: LocalNetwork) -> None:
+    codes = []
+    for _ in range(15):
+        process = run(AWAITING, network.directory_url)
+        _, errors = process.communicate(timeout=60)
+        codes.append(process.returncode)
+        assert "Fatal" not in errors
+    assert codes == [0] * 15

@@ -16,6 +16,9 @@ def log_to_stderr(filter: str) -> bool:
     filter that cannot be read.
     """
 
+def quiesce() -> None:
+    """Ends what asyncio still awaits here. For the end of the interpreter, after which nothing may touch it."""
+
 class NativeClient:
     @staticmethod
     def connect(config: ClientConfig, folder: str | None) -> NativeClient: ...

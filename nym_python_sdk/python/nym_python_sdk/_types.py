@@ -7,7 +7,7 @@ import warnings
 import weakref
 from typing import NamedTuple
 
-from nym_python_sdk._native import NativeClient
+from nym_python_sdk._native import NativeClient, quiesce
 from nym_python_sdk.config import ClientConfig
 from nym_python_sdk.errors import ClientClosed, ClientDied, ForkError
 
@@ -104,3 +104,4 @@ def end_all() -> None:
         with contextlib.suppress(ForkError):
             if native is not None:
                 native.disconnect()
+    quiesce()
