@@ -10,7 +10,7 @@ RUST_AT_LEAST := 1.89
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo nym test test-nym check check-nym format typing vectors bench crashes fuzz bench-nym clean
+.PHONY: help setup demo nym test test-nym check check-nym format typing vectors bench soak mutants crashes fuzz bench-nym clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,7 +46,7 @@ $(VENV)/.nym: $(NYM_SOURCES)
 
 test-nym: nym ## the tests that need nym_python_sdk: its own, and usernym over a real Nym network on loopback
 	$(BIN)/python -Im pytest -c nym_python_sdk/pyproject.toml --rootdir nym_python_sdk nym_python_sdk/tests $(PYTEST_ARGS)
-	$(BIN)/python -Im pytest -m nym $(PYTEST_ARGS)
+	$(BIN)/python -Im pytest -m nym -n 2 $(PYTEST_ARGS)
 
 check-nym: nym ## rustfmt, clippy, Rust's own tests; ruff and mypy of nym_python_sdk
 	cd nym_python_sdk && cargo fmt --all --check
@@ -74,6 +74,12 @@ typing:
 
 vectors: $(READY) ## rewrite tests/vectors (the generator uses none of the codec)
 	$(BIN)/python -I tests/support/make_vectors.py
+
+soak: $(READY) ## simulated messages at 20 % loss with crashes: MINUTES (10) long, or COUNT messages, from SEED (0) on
+	$(BIN)/usernym simulate --profile soak --clients 3-5 --seed $${SEED:-0} $(if $(COUNT),--messages $(COUNT),--minutes $${MINUTES:-10})
+
+mutants: $(READY) ## plant 32 defects one by one; the simulation must find each (half an hour)
+	$(BIN)/python -Im pytest -m 'slow or not slow' tests/testing/test_planted.py $(PYTEST_ARGS)
 
 crashes: $(READY) ## kill real processes for CRASH_MINUTES (10) under load: nothing lost, nothing twice
 	CRASH_MINUTES=$${CRASH_MINUTES:-10} $(BIN)/python -Im pytest -s tests/crashes/test_kill.py $(PYTEST_ARGS)

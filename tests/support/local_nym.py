@@ -127,11 +127,24 @@ class LocalWebsocketNetwork(_LocalNetwork):
 
     def transport(self, name: str) -> Transport:
         if name not in self._served:
-            self._served[name] = self.network.serve_websocket(
-                name,
-                traffic=self.traffic,
-                gateway=self.gateway_of(name),
-                surbs_withheld=0,
-                topology_refresh=TOPOLOGY_REFRESH_S,
-            )
+            self._served[name] = self._serve(name, 0)
         return self.noted(name, NymClientTransport(self._served[name].url))
+
+    def _serve(self, name: str, port: int) -> Any:
+        return self.network.serve_websocket(
+            name,
+            traffic=self.traffic,
+            gateway=self.gateway_of(name),
+            surbs_withheld=0,
+            topology_refresh=TOPOLOGY_REFRESH_S,
+            storage=self.folder / name,
+            port=port,
+        )
+
+    def gateways_up(self) -> None:
+        """A nym-client's process ends when its gateway stays away; whoever runs one lets it be started again."""
+        super().gateways_up()
+        for name, served in self._served.items():
+            if not served.status().alive:
+                served.close()
+                self._served[name] = self._serve(name, int(served.url.rpartition(":")[2]))
