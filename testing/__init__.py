@@ -1,1 +1,89 @@
 """Simulation for anyone's tests: worlds of nodes, users and a mixnet, with faults, from a seed. See docs/testing.md."""
+
+from usernym.actors.events import DeliveryChanged, DeliveryState, Event, MessageArrived
+from usernym.actors.simulation import SimulationStuck
+from usernym.mixnet.emulator_state import Faults
+from usernym.testing.chart import Chart, charted
+from usernym.testing.disk import Moment
+from usernym.testing.faults import (
+    ClockJump,
+    Crash,
+    CutOff,
+    DiskErrors,
+    DiskFull,
+    Far,
+    Handshake,
+    Inject,
+    LookUp,
+    MixnetDies,
+    NodeLies,
+    Partition,
+    Pause,
+    SlowDisk,
+    Step,
+    Strangers,
+    SurbsExpire,
+    TagsDie,
+    Turns,
+    Weather,
+    Write,
+)
+from usernym.testing.loop import Bounds, Summary, search
+from usernym.testing.oracle import Oracle, Promise
+from usernym.testing.plan import Plan, Profile, random_plan
+from usernym.testing.process import App
+from usernym.testing.run import Outcome, play
+from usernym.testing.scenario import ScenarioFailed, check
+from usernym.testing.troubles import Liars, Troubles
+from usernym.testing.world import SimClient, SimNode, World
+
+__all__ = [
+    "App",
+    "Bounds",
+    "Chart",
+    "ClockJump",
+    "Crash",
+    "CutOff",
+    "DeliveryChanged",
+    "DeliveryState",
+    "DiskErrors",
+    "DiskFull",
+    "Event",
+    "Far",
+    "Faults",
+    "Handshake",
+    "Inject",
+    "Liars",
+    "LookUp",
+    "MessageArrived",
+    "MixnetDies",
+    "Moment",
+    "NodeLies",
+    "Oracle",
+    "Outcome",
+    "Partition",
+    "Pause",
+    "Plan",
+    "Profile",
+    "Promise",
+    "ScenarioFailed",
+    "SimClient",
+    "SimNode",
+    "SimulationStuck",
+    "SlowDisk",
+    "Step",
+    "Strangers",
+    "Summary",
+    "SurbsExpire",
+    "TagsDie",
+    "Troubles",
+    "Turns",
+    "Weather",
+    "World",
+    "Write",
+    "charted",
+    "check",
+    "play",
+    "random_plan",
+    "search",
+]

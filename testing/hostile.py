@@ -26,8 +26,9 @@ from usernym.protocol.limits import ID_BYTES, REQUEST_ID_BYTES, TOKEN_BYTES
 from usernym.protocol.records import KeyRecord, decode_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.protocol.signing import SigningKey
+from usernym.testing.process import NodeProcess
 from usernym.testing.tap import Heard
-from usernym.testing.world import SimNode, World
+from usernym.testing.world import World
 
 KEPT: Final = 200
 """Messages that the mixnet remembers, to say them again."""
@@ -57,7 +58,7 @@ def forgery(
 class LyingTransport:
     """Between a node and the mixnet: what the node says goes out altered, one time in `one_in`, signed by its key."""
 
-    def __init__(self, transport: Any, node: SimNode, rng: random.Random) -> None:
+    def __init__(self, transport: Any, node: NodeProcess, rng: random.Random) -> None:
         self._transport = transport
         self._node = node
         self._rng = rng

@@ -6,34 +6,29 @@ was taken must come to its end within `END_S`, and the oracle says whether it di
 
 from __future__ import annotations
 
-import random
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from usernym.actors import messages as msg
 from usernym.actors.simulation import SimulationStuck
-from usernym.mixnet.emulator_state import Faults, LinkDelay
 from usernym.storage.client import Direction
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
-from usernym.testing.hostile import LyingTransport, Mallory
 from usernym.testing.oracle import Oracle, Promise
 from usernym.testing.plan import Plan
 from usernym.testing.process import Process
 from usernym.testing.screen import Screen
 from usernym.testing.tap import Heard
+from usernym.testing.troubles import Liars, Troubles
 from usernym.testing.world import SimClient, World
 
 END_S: Final = 4 * 3600.0
 """What is under way when everything works again must have arrived by then: many times the longest pause of any try."""
 QUIET_S: Final = 30.0
 """After that nothing may come any more; what would be shown twice comes within the first heartbeats."""
-AGAIN_S: Final = 5.0
-"""After so long a supervisor starts a process again that ended by itself."""
 
 
 @dataclass(frozen=True)
@@ -58,37 +53,27 @@ class Run:
         self.plan = plan
         lies = any(isinstance(step, f.NodeLies) for step in plan.steps)
         self.oracle = Oracle(Promise(all_arrive=not lies, honest_node=not lies))
-        self._liars: list[LyingTransport] = []
-        self._one_in = 0
         self._asked: list[tuple[str, str, Future[bytes]]] = []
-        self._unmarked: dict[str, list[tuple[str, bytes]]] = {}
-        self._down_s: dict[str, float] = {}
-        self._bad_disks: set[str] = set()
-        self._ending = False
-        self._weather = f.Weather()
-        self._groups: tuple[tuple[str, ...], ...] = ()
-        self._far: dict[tuple[str, str], float] = {}
-        self._mallory: Mallory | None = None
+        self._unmarked: dict[str, list[tuple[str, bytes]]] = {name: [] for name in plan.names}
+        liars = Liars(plan.seed)
         self.world = World(
-            plan.seed, plan.tape, disks=True, encrypted=plan.encrypted, node_transport=self._maybe_lying
-        )  # fmt: skip
+            plan.seed,
+            plan.tape,
+            disks=True,
+            encrypted=plan.encrypted,
+            node_transport=liars if lies else lambda transport, _node: transport,
+        )
         if listener is not None:
             self.world.mixnet.listeners.append(listener)
         for name in plan.names:
-            client = self.world.client(name, app=lambda client: Screen(self, client))
-            self._unmarked[name] = []
-            client.on_death = partial(self._on_client_death, client)
-        for process in self.world.processes():
-            process.on_failed = self._on_failed(process)
-        self.world.node.on_death = lambda: self._start_later(self.world.node)
-
-    def _maybe_lying(self, transport: Any, node: Any) -> Any:
-        if not any(isinstance(step, f.NodeLies) for step in self.plan.steps):
-            return transport
-        liar = LyingTransport(transport, node, random.Random(f"lies {self.plan.seed} {len(self._liars)}"))  # noqa: S311 - repeatable
-        liar.one_in = self._one_in
-        self._liars.append(liar)
-        return liar
+            self.world.client(name, app=lambda client: Screen(self, client))
+        self._troubles = Troubles(
+            self.world,
+            liars=liars,
+            on_death=self._on_death,
+            on_failed=lambda actor, error: self.oracle.wrong.append(f"{actor} could not go on: {error!r}"),
+            overheard=self.oracle.overheard,
+        )
 
     # -- playing --
 
@@ -96,8 +81,7 @@ class Run:
         """Follow the plan to its end."""
         detail = ""
         try:
-            if any(isinstance(step, f.Strangers | f.Inject) for step in self.plan.steps):
-                self._mallory = Mallory(self.world, self.oracle.overheard)
+            self._troubles.prepare(self.plan.steps)
             for step in self.plan.steps:
                 self.world.mixnet.note("", str(step))
                 self._apply(step)
@@ -109,9 +93,7 @@ class Run:
             detail = traceback.format_exc()
         finally:
             deaths = sum(process.deaths for process in self.world.processes())
-            self._ending = True
-            for process in self.world.processes():
-                process.on_death = lambda: None
+            self._troubles.leave()
             self.world.close()
         texts = self.oracle.texts.values()
         return Outcome(
@@ -127,98 +109,13 @@ class Run:
         )
 
     def _apply(self, step: f.Step) -> None:
-        world, mixnet = self.world, self.world.mixnet
         match step:
             case f.Write(who, to, size):
-                self._write(world.clients[who], to, size)
-            case f.Pause(seconds):
-                world.sim.run_for(seconds)
-            case f.Turns(count):
-                for _ in range(count):
-                    world.sim.step()
+                self._write(self.world.clients[who], to, size)
             case f.Handshake() | f.LookUp():
                 self._command(step)
-            case f.Weather():
-                self._weather = step
-                self._set_faults()
-            case f.Partition(groups, seconds):
-                self._groups = groups
-                self._set_faults()
-                world.sim.call_later(seconds, self._reunite)
-            case f.Far(sender, recipient, delay_s):
-                self._far[sender, recipient] = delay_s
-                self._set_faults()
-            case f.CutOff(who, seconds):
-                number = world.process(who).client_number
-                mixnet.offline(number)
-                world.sim.call_later(seconds, lambda: mixnet.online(number))
-            case f.TagsDie(who):
-                mixnet.forget(world.process(who).client_number)
-            case f.MixnetDies(who, in_order):
-                (mixnet.restart if in_order else mixnet.kill)(world.process(who).client_number)
-            case f.SurbsExpire():
-                mixnet.rotate_keys()
-            case f.NodeLies(one_in):
-                self._one_in = one_in
-                for liar in self._liars:
-                    liar.one_in = one_in
-            case f.Strangers(count) if self._mallory is not None:
-                self._mallory.attack(count)
-            case f.Inject(count) if self._mallory is not None:
-                self._mallory.inject(count)
             case _:
-                self._break(step)
-
-    def _break(self, step: f.Step) -> None:
-        """Faults of a process and its disk."""
-        if not isinstance(step, f.Crash | f.DiskFull | f.DiskErrors | f.SlowDisk | f.ClockJump):
-            return
-        process = self.world.process(step.who)
-        disk = process.disk
-        assert disk is not None, "worlds of runs have disks"
-        match step:
-            case f.Crash(commits=0):
-                self._down_s[step.who] = step.down_s
-                process.kill()
-            case f.Crash():
-                self._down_s[step.who] = step.down_s
-                disk.crash_at(step.commits, step.moment)
-            case f.DiskFull():
-                self._bad_disks.add(step.who)
-                disk.set_full(True)
-                self.world.sim.call_later(step.seconds, lambda: disk.set_full(False))
-            case f.DiskErrors():
-                self._bad_disks.add(step.who)
-                disk.fail(step.statements)
-            case f.SlowDisk():
-                disk.slow_down(step.delay_s)
-                self.world.sim.call_later(step.seconds, lambda: disk.slow_down(0.0))
-            case f.ClockJump():
-                process.runtime.clock_error_s += step.seconds
-
-    # -- the mixnet --
-
-    def _set_faults(self) -> None:
-        numbers = {process.name: process.client_number for process in self.world.processes()}
-        it = self._weather
-        self.world.mixnet.faults = Faults(
-            it.loss,
-            it.silent_loss,
-            it.duplication,
-            it.hop_delay_s,
-            it.reorder,
-            it.surb_age_s,
-            tuple(tuple(numbers[name] for name in group) for group in self._groups),
-            tuple(
-                LinkDelay(numbers[sender], numbers[recipient], delay_s)
-                for (sender, recipient), delay_s in self._far.items()
-                if delay_s
-            ),
-        )
-
-    def _reunite(self) -> None:
-        self._groups = ()
-        self._set_faults()
+                self._troubles.apply(step)
 
     # -- people --
 
@@ -255,29 +152,13 @@ class Run:
                 answer = client.begin("handshake", lambda to: msg.RevokeHandshake(step.to, to))
         del answer
 
-    # -- processes that end --
-
-    def _on_failed(self, process: Process) -> Callable[[str, BaseException], None]:
-        def failed(actor: str, error: BaseException) -> None:
-            if isinstance(error, StorageError) and process.name in self._bad_disks:
-                # The product's processes end when an actor of theirs can't go on.
-                self.world.sim.call_later(0.0, process.kill)
-            else:
-                self.oracle.wrong.append(f"{process.name}: {actor} could not go on: {error!r}")
-
-        return failed
-
-    def _on_client_death(self, client: SimClient) -> None:
+    def _on_death(self, process: Process) -> None:
         for who, text, answer in self._asked:
-            if who == client.name and not answer.done():
+            if who == process.name and not answer.done():
                 self.oracle.gave_up(text)
-        self._asked = [asked for asked in self._asked if asked[0] != client.name]
-        self._start_later(client)
+        self._asked = [asked for asked in self._asked if asked[0] != process.name]
 
-    def _start_later(self, process: Process) -> None:
-        if not self._ending:
-            down_s = self._down_s.pop(process.name, AGAIN_S)
-            self.world.sim.call_later(down_s, process.start)
+    # -- screens --
 
     def mark_shown(self, client: SimClient) -> None:
         """Note in the store what was shown before the process died: showing and noting are one step."""
@@ -294,15 +175,7 @@ class Run:
 
     def _end(self) -> None:
         world = self.world
-        self._apply(f.NodeLies(0))
-        self._weather, self._groups, self._far = f.Weather(), (), {}
-        self._set_faults()
-        for process in world.processes():
-            assert process.disk is not None, "worlds of runs have disks"
-            process.disk.heal()
-            process.runtime.clock_error_s = 0
-            process.start()
-            world.mixnet.online(process.client_number)
+        self._troubles.heal()
         for client in world.clients.values():
             if client.running:
                 client.connect()
@@ -314,11 +187,11 @@ class Run:
             self._wait_until_all_is_known()
         world.sim.run_for(QUIET_S)
         # A process may have ended by itself of what its disk did before.
-        world.sim.run_until(self._all_run, 600)
+        world.sim.run_until(self._troubles.all_run, 600)
         self._look_through_conversations()
         self.oracle.end(self._gaps())
         for process in world.processes():
-            if process.bugs_so_far() and process.name not in self._bad_disks:
+            if process.bugs_so_far() and process.name not in self._troubles.bad_disks:
                 self.oracle.wrong.append(f"{process.name} had {process.bugs_so_far()} bugs")
             if process.deaths and (found := process.store.problems()):
                 self.oracle.wrong.append(f"{process.name}'s store is damaged: {found[0]}")
@@ -330,14 +203,11 @@ class Run:
         while self._handshakes_under_way() and self.world.sim.now() < deadline:
             self.world.sim.run_for(1.0)
 
-    def _all_run(self) -> bool:
-        return all(process.running for process in self.world.processes())
-
     def _all_is_answered(self) -> bool:
-        return self._all_run() and all(answer.done() for _, _, answer in self._asked)
+        return self._troubles.all_run() and all(answer.done() for _, _, answer in self._asked)
 
     def _handshakes_under_way(self) -> bool:
-        return not self._all_run() or any(
+        return not self._troubles.all_run() or any(
             client.store.outbox_of(contact.name)
             for client in self.world.clients.values()
             for contact in client.store.contacts()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -26,11 +26,13 @@ from usernym.actors.events import DeliveryChanged, DeliveryState, Event, Message
 from usernym.actors.simulation import Simulation
 from usernym.mixnet.emulator import Emulator
 from usernym.mixnet.emulator_state import Faults
-from usernym.storage.client import Contact
+from usernym.storage.client import Contact, Message
 from usernym.testing.process import App, ClientProcess, NodeProcess, Process
 from usernym.testing.tap import TappedMixnet
 
 T = TypeVar("T")
+
+UNREAD_MAX: Final = 10_000
 
 RAM_DISK: Final = Path("/dev/shm")  # noqa: S108 - where Linux keeps a file system in memory
 """Where simulated disks lie if the system has it: SQLite's own code on files that cost no real disk."""
@@ -235,6 +237,16 @@ class SimClient(ClientProcess):
     def revoke(self, name: str) -> None:
         """End one."""
         self.do("handshake", lambda answer: msg.RevokeHandshake(name, answer))
+
+    # -- what an app reads and writes in the store --
+
+    def unread(self) -> list[Message]:
+        """Texts that came and have not been marked as read, the oldest first."""
+        return list(self.store.unshown(UNREAD_MAX, {int(msg.PayloadKind.TEXT)}))
+
+    def mark_read(self, messages: Iterable[Message]) -> None:
+        """These have been dealt with: they are not unread after a restart either."""
+        self.store.mark_shown([message.id for message in messages])
 
     # -- what the user was told --
 

@@ -1,0 +1,230 @@
+"""What goes wrong in a world, step by step; and a supervisor, which starts again what has ended.
+
+with lying_world(seed=7) as world:            # or World(7, disks=True)
+    troubles = Troubles(world)
+    troubles.apply(Crash("bob", commits=2, moment=Moment.AFTER, down_s=5))
+    ...
+    troubles.heal()
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from usernym.mixnet.emulator_state import Faults, LinkDelay
+from usernym.storage.errors import StorageError
+from usernym.testing import faults as f
+from usernym.testing.hostile import LyingTransport, Mallory
+from usernym.testing.process import NodeProcess, Process
+from usernym.testing.world import World
+
+AGAIN_S: Final = 5.0
+"""After so long the supervisor starts a process again that ended by itself."""
+
+
+class Liars:
+    """Puts a `LyingTransport` before a world's node: `World(..., node_transport=Liars(seed))`. It lies when told to."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._transports: list[LyingTransport] = []
+        self.one_in = 0
+
+    def __call__(self, transport: Any, node: NodeProcess) -> LyingTransport:
+        """Wrap a transport of the node."""
+        rng = random.Random(f"lies {self._seed} {len(self._transports)}")  # noqa: S311 - repeatable on purpose
+        liar = LyingTransport(transport, node, rng)
+        liar.one_in = self.one_in
+        self._transports.append(liar)
+        return liar
+
+    def lie(self, one_in: int) -> None:
+        """Let one message in so many be a lie from now on; 0: none."""
+        self.one_in = one_in
+        for liar in self._transports:
+            liar.one_in = one_in
+
+
+class Troubles:
+    """Applies steps to a world whose stores lie on simulated disks (`World(..., disks=True)`).
+
+    `on_death` is told of each process that has died, before it is started again; `on_failed` of an actor that could not
+    go on without its disk being to blame; `overheard` see `Mallory`.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        liars: Liars | None = None,
+        on_death: Callable[[Process], None] = lambda _: None,
+        on_failed: Callable[[str, BaseException], None] | None = None,
+        overheard: Callable[[str, str], None] = lambda _who, _what: None,
+    ) -> None:
+        self.world = world
+        self.bad_disks: set[str] = set()
+        """Whose disks have failed: such a process may have had what else would be bugs."""
+        self._liars = liars
+        self._on_death = on_death
+        self._on_failed = on_failed or world.on_failed
+        self._overheard = overheard
+        self._mallory: Mallory | None = None
+        self._down_s: dict[str, float] = {}
+        self._weather = f.Weather()
+        self._groups: tuple[tuple[str, ...], ...] = ()
+        self._far: dict[tuple[str, str], float] = {}
+        self._supervised: set[str] = set()
+        self.supervise()
+
+    def supervise(self) -> None:
+        """Look after all processes that the world has by now."""
+        for process in self.world.processes():
+            if process.name not in self._supervised:
+                self._supervised.add(process.name)
+                process.on_death = partial(self._after_death, process)
+                process.on_failed = partial(self._after_failure, process)
+
+    def prepare(self, steps: tuple[f.Step, ...]) -> None:
+        """Let those who will be hostile listen from now on."""
+        if self._mallory is None and any(isinstance(step, f.Strangers | f.Inject) for step in steps):
+            self._mallory = Mallory(self.world, self._overheard)
+
+    def leave(self) -> None:
+        """Start nothing again any more: the world ends."""
+        for process in self.world.processes():
+            process.on_death = lambda: None
+
+    # -- steps --
+
+    def apply(self, step: f.Step) -> None:
+        """Let it happen. Raises `ValueError` for a step that is somebody's doing (`Write` and its like)."""
+        self.supervise()
+        self.prepare((step,))
+        world, mixnet = self.world, self.world.mixnet
+        match step:
+            case f.Pause(seconds):
+                world.sim.run_for(seconds)
+            case f.Turns(count):
+                for _ in range(count):
+                    world.sim.step()
+            case f.Weather() | f.Partition() | f.Far():
+                self._change_mixnet(step)
+            case f.CutOff(who, seconds):
+                number = world.process(who).client_number
+                mixnet.offline(number)
+                world.sim.call_later(seconds, lambda: mixnet.online(number))
+            case f.TagsDie(who):
+                mixnet.forget(world.process(who).client_number)
+            case f.MixnetDies(who, in_order):
+                (mixnet.restart if in_order else mixnet.kill)(world.process(who).client_number)
+            case f.SurbsExpire():
+                mixnet.rotate_keys()
+            case f.NodeLies(one_in):
+                if self._liars is None:
+                    raise ValueError("this world's node can't lie: make it with `node_transport=Liars(seed)`")
+                self._liars.lie(one_in)
+            case f.Strangers(count):
+                self._hostile().attack(count)
+            case f.Inject(count):
+                self._hostile().inject(count)
+            case f.Crash() | f.DiskFull() | f.DiskErrors() | f.SlowDisk() | f.ClockJump():
+                self._break(step)
+            case _:
+                raise ValueError(f"{step} is done by a person: let the client do it")
+
+    def heal(self) -> None:
+        """Everything works again: mixnet, node, disks, clocks; all processes run."""
+        if self._liars is not None:
+            self._liars.lie(0)
+        self._weather, self._groups, self._far = f.Weather(), (), {}
+        self._set_faults()
+        for process in self.world.processes():
+            assert process.disk is not None, "worlds with troubles have disks"
+            process.disk.heal()
+            process.runtime.clock_error_s = 0
+            process.start()
+            self.world.mixnet.online(process.client_number)
+
+    def all_run(self) -> bool:
+        """Whether every process is there."""
+        return all(process.running for process in self.world.processes())
+
+    def _hostile(self) -> Mallory:
+        assert self._mallory is not None, "it was prepared"
+        return self._mallory
+
+    # -- the mixnet --
+
+    def _change_mixnet(self, step: f.Weather | f.Partition | f.Far) -> None:
+        match step:
+            case f.Weather():
+                self._weather = step
+            case f.Partition(groups, seconds):
+                self._groups = groups
+                self.world.sim.call_later(seconds, self._reunite)
+            case f.Far(sender, recipient, delay_s):
+                self._far[sender, recipient] = delay_s
+        self._set_faults()
+
+    def _set_faults(self) -> None:
+        numbers = {process.name: process.client_number for process in self.world.processes()}
+        it = self._weather
+        self.world.mixnet.faults = Faults(
+            it.loss,
+            it.silent_loss,
+            it.duplication,
+            it.hop_delay_s,
+            it.reorder,
+            it.surb_age_s,
+            tuple(tuple(numbers[name] for name in group) for group in self._groups),
+            tuple(
+                LinkDelay(numbers[sender], numbers[recipient], delay_s)
+                for (sender, recipient), delay_s in self._far.items()
+                if delay_s
+            ),
+        )
+
+    def _reunite(self) -> None:
+        self._groups = ()
+        self._set_faults()
+
+    # -- processes --
+
+    def _break(self, step: f.Crash | f.DiskFull | f.DiskErrors | f.SlowDisk | f.ClockJump) -> None:
+        process = self.world.process(step.who)
+        disk = process.disk
+        if disk is None:
+            raise ValueError("this world has no disks: make it with `disks=True`")
+        match step:
+            case f.Crash(commits=0):
+                self._down_s[step.who] = step.down_s
+                process.kill()
+            case f.Crash():
+                self._down_s[step.who] = step.down_s
+                disk.crash_at(step.commits, step.moment)
+            case f.DiskFull():
+                self.bad_disks.add(step.who)
+                disk.set_full(True)
+                self.world.sim.call_later(step.seconds, lambda: disk.set_full(False))
+            case f.DiskErrors():
+                self.bad_disks.add(step.who)
+                disk.fail(step.statements)
+            case f.SlowDisk():
+                disk.slow_down(step.delay_s)
+                self.world.sim.call_later(step.seconds, lambda: disk.slow_down(0.0))
+            case f.ClockJump():
+                process.runtime.clock_error_s += step.seconds
+
+    def _after_death(self, process: Process) -> None:
+        self._on_death(process)
+        self.world.sim.call_later(self._down_s.pop(process.name, AGAIN_S), process.start)
+
+    def _after_failure(self, process: Process, actor: str, error: BaseException) -> None:
+        if isinstance(error, StorageError) and process.name in self.bad_disks:
+            # The product's processes end when an actor of theirs can't go on.
+            self.world.sim.call_later(0.0, process.kill)
+        else:
+            self._on_failed(f"{process.name}: {actor}", error)
