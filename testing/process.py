@@ -37,7 +37,7 @@ class App(Protocol):
     """A program that embeds a client, under simulation. One is made for each life of its process."""
 
     def started(self) -> None:
-        """The process has started; the store is open, the client is not online yet."""
+        """The process has started: the store is open, the user is registered, and the client may not be online yet."""
 
     def happened(self, event: Event) -> None:
         """The client tells something. Called inside an actor's message: begin things here, wait for nothing."""

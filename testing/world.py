@@ -26,7 +26,7 @@ from usernym.actors.events import DeliveryChanged, DeliveryState, Event, Message
 from usernym.actors.simulation import Simulation
 from usernym.mixnet.emulator import Emulator
 from usernym.mixnet.emulator_state import Faults
-from usernym.storage.client import Contact, Message
+from usernym.storage.client import Contact, IdentityState, Message
 from usernym.testing.process import App, ClientProcess, NodeProcess, Process
 from usernym.testing.tap import TappedMixnet
 
@@ -99,6 +99,8 @@ class World:
             client.register()
         if online:
             client.go_online()
+        if register:
+            client.begin_app()
         return client
 
     def process(self, name: str) -> Process:
@@ -159,7 +161,12 @@ class SimClient(ClientProcess):
         """Start the process, and the app in it."""
         self.app = None if self._make_app is None else self._make_app(self)
         super().start()
-        if self.running and self.app is not None:
+        if self.running and self.store.identity().state is IdentityState.REGISTERED:
+            self.begin_app()
+
+    def begin_app(self) -> None:
+        """Let the app begin; done at each start of a registered user, and when one has been registered."""
+        if self.app is not None:
             self.app.started()
 
     def restart(self) -> None:
