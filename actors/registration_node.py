@@ -72,9 +72,9 @@ SWEEP_AGAIN_S: Final = 1.0
 REGISTRATIONS_PER_BIT: Final = 32
 """Registrations within `SWEEP_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price
 each time, while a busy day costs newcomers tenths of a second."""
-BITS_BEHIND_MAX: Final = 2
-"""How much easier than today's a challenge may be when it is answered: whoever asked before a wave began is let in, but
-a store of challenges from before it is worth no more than the first hundred names of it."""
+BITS_BEHIND_MAX: Final = 1
+"""How much easier than today's a challenge may be when it is answered: whoever asked as a wave began is let in, but a
+store of challenges from before it is worth no more than its first 64 names, and half the price after that."""
 
 
 class RegistrationNode(Actor[RegistrationNodeInbox]):

@@ -7,6 +7,7 @@ that was promised is lost by it.
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import threading
 from collections.abc import Callable
@@ -30,7 +31,7 @@ class Stopping:
         self._within_s = within_s
         self._stop: Callable[[], None] | None = None
         self._before: dict[signal.Signals, Any] = {}
-        self._too_late: threading.Timer | None = None
+        self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.signalled: str | None = None
         """The name of the signal that came."""
 
@@ -44,17 +45,23 @@ class Stopping:
         if self.signalled is not None:
             os._exit(Exit.INTERRUPTED)
         self.signalled = signal.Signals(number).name
-        self._too_late = threading.Timer(self._within_s, self._end)
-        self._too_late.daemon = True
-        self._too_late.start()
+        # A handler may run while this very thread holds a lock of `threading`: only this kind of queue is safe here.
+        self._events.put("signalled")
         if self._stop is not None:
             self._stop()
 
-    def _end(self) -> None:
-        logger.error("the end in order took longer than %g seconds: ended as it is", self._within_s)
-        os._exit(Exit.INTERNAL)
+    def _watch(self) -> None:
+        """End the process if it was signalled, and does not end in time."""
+        if self._events.get() == "over":
+            return
+        try:
+            self._events.get(timeout=self._within_s)
+        except queue.Empty:
+            logger.error("the end in order took longer than %g seconds: ended as it is", self._within_s)
+            os._exit(Exit.INTERNAL)
 
     def __enter__(self) -> Self:
+        threading.Thread(target=self._watch, name="usernym-stopping", daemon=True).start()
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._on_signal)
@@ -65,5 +72,4 @@ class Stopping:
     ) -> None:
         for number, action in self._before.items():
             signal.signal(number, action)
-        if self._too_late is not None:
-            self._too_late.cancel()
+        self._events.put("over")

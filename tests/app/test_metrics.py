@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
@@ -149,3 +150,19 @@ def test_connections_that_say_nothing_are_bounded_and_end() -> None:
 def test_a_taken_port_is_said(tmp_path: Path) -> None:
     with MetricsServer(lambda _: status(), 0) as server, pytest.raises(usernym.SettingsError, match="in use"):
         MetricsServer(lambda _: status(), server.port)
+
+
+@pytest.mark.processes
+def test_a_node_as_a_process_serves_them_where_its_settings_say(terminal: Any, free_ports: int) -> None:
+    (terminal.folder / "node").mkdir(mode=0o700)
+    (terminal.folder / "node" / "usernym.toml").write_text(f"[node]\nmetrics_port = {free_ports}\n")
+    nowhere = ("node", "run", "--mixnet", "ws://127.0.0.1:9")
+    terminal.start("node", "--home", "node", *nowhere)
+    status = terminal.ok("--home", "node", "node", "status")
+    assert (status["mixnet_up"], status["work_bits"], status["inboxes"].keys() >= {"io"}) == (False, 16, True)
+    assert samples(fetch(free_ports))["usernym_mixnet_up",] == 0
+    taken = terminal.run("--json", "--home", "other", *nowhere, "--metrics-port", str(free_ports))
+    assert taken.returncode == 2
+    assert "can't be used" in taken.stdout
+    terminal.start("off", "--home", "other", *nowhere, "--metrics-port", "0")
+    assert terminal.ok("--home", "other", "node", "status")["accounts"] == 0
