@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from typing import Any, Final, cast, get_args
 
@@ -314,17 +314,18 @@ class Mallory:
     def _steal_seal(self, _victim: str, _other: str) -> None:
         """Somebody else's seal under our name: who sealed it can't be told from who handed it in, but by what is
         bound in it."""
+        for forward in self._heard_forwards():
+            mine = msgspec.structs.replace(forward, sender=self.name, request_id=self._id(), first_key=self.key.public)
+            self._throw(self.world.node.card.address, self._encode(mine))
+            return
+
+    def _heard_forwards(self) -> Iterator[m.Forward]:
+        """What others have handed to the node, the newest first."""
         for data in reversed(self.carried):
-            try:
+            with suppress(RemoteProtocolError):
                 message = decode(data).message
-            except RemoteProtocolError:
-                continue
-            if isinstance(message, m.Forward) and message.sender != self.name:
-                mine = msgspec.structs.replace(
-                    message, sender=self.name, request_id=self._id(), first_key=self.key.public
-                )
-                self._throw(self.world.node.card.address, self._encode(mine))
-                return
+                if isinstance(message, m.Forward) and message.sender != self.name:
+                    yield message
 
     def _forge_direct(self, victim: str, other: str) -> None:
         """A text under another's name, sealed as it should be, to every address that is known; signed by us."""
@@ -337,9 +338,13 @@ class Mallory:
             self._throw(address, encode_unsigned(direct))
 
     def _forge_statements(self, victim: str, other: str) -> None:
-        """Acknowledge, and confirm, in another's name."""
+        """Acknowledge, and confirm, in another's name: also what was heard to be on its way."""
         login = self.rng.randbytes(ID_BYTES)
-        items = (m.Acknowledged(other, self.rng.randbytes(ID_BYTES), None),)
+        message_id = self.rng.randbytes(ID_BYTES)
+        for forward in self._heard_forwards():
+            victim, other, message_id = forward.recipient, forward.sender, forward.message_id
+            break
+        items = (m.Acknowledged(other, message_id, None),)
         for said in (
             m.Acknowledge(0, victim, login, items, (1, 2, 3)),
             m.Heartbeat(self._id(), 2, victim, login, (1, 2, 3)),
