@@ -18,9 +18,13 @@ README = (ROOT / "README.md").read_text()
 
 def test_its_links_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)]+)\)", README)
-    local = [link for link in links if not link.startswith("https://")]
+    local = [link.partition("#") for link in links if not link.startswith("https://")]
     assert len(local) >= 6
-    assert [link for link in local if not (ROOT / link).exists()] == []
+    assert [file for file, _, _ in local if not (ROOT / file).exists()] == []
+    for file, _, section in local:
+        page = (ROOT / (file or "README.md")).read_text() if section else ""
+        headings = [heading.lower().replace("'", "") for heading in re.findall(r"^#+ (.+)$", page, re.MULTILINE)]
+        assert not section or section in [heading.replace(" ", "-") for heading in headings]
 
 
 def test_its_exit_codes_are_those_of_the_program() -> None:
