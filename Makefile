@@ -52,7 +52,7 @@ check-nym: nym ## rustfmt, clippy, Rust's own tests; ruff and mypy of nym_python
 	cd nym_python_sdk && cargo fmt --all --check
 	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) cargo test --release --locked --package nym-local-network
-	cd nym_python_sdk && $(CURDIR)/$(BIN)/ruff format --check python tests && $(CURDIR)/$(BIN)/ruff check python tests
+	cd nym_python_sdk && $(CURDIR)/$(BIN)/ruff format --check python tests bench && $(CURDIR)/$(BIN)/ruff check python tests bench
 	$(BIN)/mypy --config-file nym_python_sdk/pyproject.toml nym_python_sdk/python/nym_python_sdk
 
 check: $(READY) typing ## format, lint, types, import rule

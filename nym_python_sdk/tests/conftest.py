@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from nym_python_sdk import ClientConfig
 from nym_python_sdk.testing import LocalNetwork
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from nym_python_sdk import (
     BlockingMixnetClient,
     ClientClosed,

@@ -13,6 +13,7 @@ from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
+
 from nym_python_sdk import BlockingMixnetClient, ClientConfig, ConfigError, MixnetClient, NymError, StorageError
 from nym_python_sdk.testing import Counters, LocalNetwork, PacketCount
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from nym_python_sdk import (
     MAX_MESSAGE,
     MAX_SURBS,

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from nym_python_sdk import BlockingMixnetClient
 from nym_python_sdk.testing import LocalNetwork
 
@@ -37,6 +38,7 @@ def test_fifty_clients_and_a_hundred_thousand_messages_in_steady_memory() -> Non
         config = network.client_config()
         people = [BlockingMixnetClient(config).connect() for _ in range(clients)]
         seen: list[Counter[bytes]] = [Counter() for _ in people]
+        lost = [0] * clients
         sizes = []
         for turn in range(rounds):
 
@@ -51,14 +53,12 @@ def test_fifty_clients_and_a_hundred_thousand_messages_in_steady_memory() -> Non
             for sender in senders:
                 sender.join()
             for number, person in enumerate(people):
-                # Each gets from every other as often as the others send: a hundred in all, give or take the remainder.
-                while True:
+                # By symmetry each gets as many as it sends. One that the SDK lost in silence is waited for in vain, once.
+                while sum(seen[number].values()) < (turn + 1) * burst - lost[number]:
                     try:
-                        seen[number][person.receive(3.0 if person.counts.waiting == 0 else 0.1).data] += 1
+                        seen[number][person.receive(20.0).data] += 1
                     except TimeoutError:
-                        break
-                    if sum(seen[number].values()) >= (turn + 1) * burst + burst:
-                        break
+                        lost[number] = (turn + 1) * burst - sum(seen[number].values())
             sizes.append(resident())
         total = clients * rounds * burst
         came = sum(len(counter) for counter in seen)
@@ -89,9 +89,8 @@ def test_a_thousand_lives_leave_nothing_behind(tmp_path: Path, stored: bool) -> 
                 time.sleep(1.0)  # the pool for blocking calls ends its idle threads; the network closes its sockets
                 measured.append((open_files(), threads(), resident()))
     (files, tasks, memory), (files_after, tasks_after, memory_after) = measured
-    print(
-        f"open files {files} → {files_after}, threads {tasks} → {tasks_after}, MiB {memory / MIB:.1f} → {memory_after / MIB:.1f}"
-    )
+    print(f"open files {files} → {files_after}, threads {tasks} → {tasks_after}")
+    print(f"MiB {memory / MIB:.1f} → {memory_after / MIB:.1f}")
     assert files_after <= files + 4
     assert tasks_after <= tasks + 4
     # The network itself keeps an account for each new identity, some kilobytes.

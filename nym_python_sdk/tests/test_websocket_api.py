@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from nym_python_sdk import NymError, StorageError
-from nym_python_sdk.testing import LocalNetwork, WebsocketClient
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+
+from nym_python_sdk import NymError, StorageError
+from nym_python_sdk.testing import LocalNetwork, WebsocketClient
 
 WAIT = 20.0
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

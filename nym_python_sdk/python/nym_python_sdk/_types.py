@@ -94,7 +94,9 @@ class Base:
         # The native client ends itself when it is dropped, in the background; its SURBs may be saved too late.
         with contextlib.suppress(ForkError):
             if getattr(self, "_native", None) is not None and self.alive:
-                warnings.warn(f"{type(self).__name__} was never disconnected", ResourceWarning, source=self)
+                warnings.warn(
+                    f"{type(self).__name__} was never disconnected", ResourceWarning, stacklevel=2, source=self
+                )
 
 
 def end_all() -> None:

@@ -13,6 +13,7 @@ _SEED: pytest.StashKey[int] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--nym-seed``."""
     parser.getgroup("nym").addoption(
         "--nym-seed",
         type=int,
@@ -38,6 +39,7 @@ def nym_local_network(request: pytest.FixtureRequest) -> "Iterator[LocalNetwork]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Shows the seed of a test that failed."""
     report = yield
     if report.failed and _SEED in item.stash:
         report.sections.append(("Nym network", f"--nym-seed {item.stash[_SEED]} brings its losses back"))
