@@ -1,0 +1,105 @@
+"""What the transport over a Nym client in this process does beyond what every transport does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local_nym import local_network
+from mixnet_members import Member, Recorder
+
+from usernym.mixnet.nym_sdk import SURBS_WITHHELD, NymSdkTransport, client_config, installed
+from usernym.mixnet.transport import ADDRESS_BYTES, Incoming, TransportDown, TransportUp
+
+pytestmark = [pytest.mark.nym, pytest.mark.skipif(not installed(), reason="needs nym_python_sdk: `make nym`")]
+
+
+@pytest.fixture
+def network() -> Iterator[Any]:
+    network = local_network()
+    yield network
+    network.close()
+
+
+def test_the_identity_outlives_the_transport(network: Any, tmp_path: Path) -> None:
+    first = Member(NymSdkTransport(tmp_path / "nym", network.client_config()))
+    first.transport.close()
+    again = Member(NymSdkTransport(tmp_path / "nym", network.client_config()))
+    assert again.address == first.address
+    again.transport.close()
+    assert (tmp_path / "nym").stat().st_mode & 0o777 == 0o700
+
+
+def test_no_reply_block_is_withheld_whatever_the_settings_say(network: Any) -> None:
+    """One SURB answers, though its maker is gone and can give no more."""
+    alice = Member(NymSdkTransport(None, network.client_config(surbs_withheld=10)))
+    bob = Member(NymSdkTransport(None, network.client_config(surbs_withheld=10)))
+    assert SURBS_WITHHELD == 0
+    before = network.counters().clients
+    alice.transport.send(bob.address, b"question", 1)
+    tag = bob.receive().sender_tag
+    assert tag is not None
+    bob.transport.reply(tag, b"answer")
+    assert alice.receive().data == b"answer"
+    after = network.counters().clients
+    sent = sum(client.injected.data - before[name].injected.data for name, client in after.items())
+    assert sent == 2, "nobody asked for reply blocks"
+    for member in (alice, bob):
+        member.transport.close()
+
+
+def test_an_address_that_is_none_costs_its_message_and_nothing_else(network: Any) -> None:
+    member = Member(NymSdkTransport(None, network.client_config()))
+    member.transport.send(bytes(ADDRESS_BYTES), b"to nobody", 0)
+    member.transport.send(b"\xff" * ADDRESS_BYTES, b"to nobody", 2)
+    member.transport.send(member.address, b"to me", 0)
+    assert member.receive().data == b"to me"
+    member.transport.close()
+
+
+def test_a_storage_that_another_uses_is_waited_for_and_said(network: Any, tmp_path: Path) -> None:
+    holder = Member(NymSdkTransport(tmp_path, network.client_config()))
+    waiting, recorder = NymSdkTransport(tmp_path, network.client_config()), Recorder()
+    waiting.open(recorder)
+    assert "another client" in recorder.wait_for(TransportDown).reason
+    holder.transport.close()
+    assert recorder.skip_to(TransportUp).address == holder.address
+    waiting.close()
+
+
+def test_a_directory_that_does_not_answer_is_said(tmp_path: Path) -> None:
+    transport, recorder = NymSdkTransport(tmp_path, client_config("http://127.0.0.1:9/", None, cover=False)), Recorder()
+    transport.open(recorder)
+    assert "does not start" in recorder.wait_for(TransportDown).reason
+    transport.close()
+
+
+def test_closing_while_it_connects_leaves_the_storage_free(network: Any, tmp_path: Path) -> None:
+    for _ in range(10):
+        transport = NymSdkTransport(tmp_path, network.client_config())
+        transport.open(lambda _event: None)
+        transport.close()
+    recorder = Recorder()
+    transport = NymSdkTransport(tmp_path, network.client_config())
+    transport.open(recorder)
+    recorder.skip_to(TransportUp)
+    transport.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_client_that_died_is_made_again_from_its_storage(network: Any, tmp_path: Path) -> None:
+    """The SDK sends in vain for some 45 seconds, and then ends itself."""
+    member = Member(NymSdkTransport(tmp_path, network.client_config(gateway=network.gateways[0], keepalive=1.0)))
+    network.stop_gateway(network.gateways[0])
+    for _ in range(40):
+        member.transport.send(member.address, b"in vain", 0)
+    assert "ended" in member.recorder.skip_to(TransportDown, 200.0).reason
+    network.start_gateway(network.gateways[0])
+    assert member.recorder.skip_to(TransportUp, 60.0).address == member.address
+    member.transport.send(member.address, b"here again", 0)
+    while member.recorder.skip_to(Incoming).data != b"here again":
+        continue
+    member.transport.close()
