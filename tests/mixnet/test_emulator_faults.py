@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from usernym.mixnet.emulator import Emulator
-from usernym.mixnet.emulator_state import ACK_TIMEOUT_S, REPLY_RETRANSMISSIONS_MAX, Faults
+from usernym.mixnet.emulator_state import ACK_TIMEOUT_S, REPLY_RETRANSMISSIONS_MAX, Faults, LinkDelay
 
 
 def test_lost_packets_are_sent_again_until_all_is_there() -> None:
@@ -190,3 +190,54 @@ def test_same_seed_same_run_and_nothing_is_left_over(seed: int, script: list[Ste
 def test_another_seed_is_another_run() -> None:
     script: list[Step] = [("send", 0, 1, 100), ("wait", 0, 0, 1000)] * 5
     assert run(1, script) != run(2, script)
+
+
+def test_groups_of_a_partition_reach_each_other_when_it_ends() -> None:
+    it = Driver()
+    it.core.faults = Faults(partition=((it.alice,), (it.bob,)))
+    it.core.send(it.now, it.alice, it.address(it.bob), b"over", 0)
+    it.core.send(it.now, it.alice, it.address(it.carol), b"free", 0)
+    assert [delivery.data for delivery in it.settle(30.0)] == [b"free"]
+    it.core.faults = Faults()
+    assert [delivery.data for delivery in it.settle()] == [b"over"]
+    assert it.core.counts(it.alice).sent_retransmissions > 10
+
+
+def test_a_reply_into_a_partition_is_given_up() -> None:
+    it = Driver()
+    tag = it.tag_of(b"x", 50)
+    it.core.faults = Faults(partition=((it.alice,), (it.bob,)))
+    assert it.reply(tag, b"y") == []
+    assert it.core.lost["reply retransmitted in vain"] == 1
+
+
+def test_a_far_client_is_far_one_way_only() -> None:
+    it = Driver()
+    it.core.faults = Faults(hop_delay_s=0.0, links=(LinkDelay(it.alice, it.bob, 7.0),))
+    tag = it.tag_of(b"x", 5)
+    assert it.now == pytest.approx(7.0)
+    assert it.reply(tag, b"y") == [b"y"]
+    assert it.now == pytest.approx(7.0)
+
+
+def test_surbs_die_at_the_age_that_the_fault_says() -> None:
+    it = Driver(Faults(surb_age_s=60.0))
+    tag = it.tag_of(b"x", 5)
+    it.now += 50.0
+    assert it.reply(tag, b"y") == [b"y"]
+    it.now += 20.0
+    assert it.reply(tag, b"z") == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"surb_age_s": 0.0},
+        {"surb_age_s": 1e6},
+        {"partition": ((0, 1), (1, 2))},
+        {"links": (LinkDelay(0, 1, -1.0),)},
+    ],
+)
+def test_new_faults_that_make_no_sense_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"must lie|one group"):
+        Faults(**arguments)

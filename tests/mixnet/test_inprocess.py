@@ -150,6 +150,16 @@ def test_client_has_one_open_transport() -> None:
     assert isinstance(world.bobs[-1], Incoming), "the first is not disturbed"
 
 
+def test_client_that_forgets_says_nothing_and_its_tags_are_dead() -> None:
+    for forgetful in ("alice", "bob"):
+        world = World()
+        tag = world.tag()
+        events = len(world.alices), len(world.bobs)
+        world.mixnet.forget(getattr(world, forgetful).client)
+        assert (len(world.alices), len(world.bobs)) == events
+        assert not world.answered(tag)
+
+
 def test_key_rotation_kills_surbs() -> None:
     world = World()
     tag = world.tag()

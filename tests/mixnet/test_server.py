@@ -283,6 +283,9 @@ def test_control_port_tells_counters_and_takes_faults(server: ServerThread) -> N
         "duplication": 0.0,
         "hop_delay_s": 0,
         "reorder": True,
+        "surb_age_s": 86400.0,
+        "partition": [],
+        "links": [],
     }
     assert counters["lost"] == {"silent loss": 1}
     assert counters["clients"][0]["packets"]["sent_data"] == 1
