@@ -13,7 +13,15 @@ from typing import Any, Final
 
 from usernym.actors.base import Ref
 from usernym.actors.client_context import ClientContext
-from usernym.actors.events import DeliveryChanged, DeliveryState, DirectSilent, NodeCaught, Route
+from usernym.actors.events import (
+    Consent,
+    ContactChanged,
+    DeliveryChanged,
+    DeliveryState,
+    DirectSilent,
+    NodeCaught,
+    Route,
+)
 from usernym.actors.handshake_rules import said_in
 from usernym.actors.messages import (
     DirectRouteChanged,
@@ -106,6 +114,8 @@ class Sending:
             if contact.state is ContactState.PENDING:
                 # Whoever answers a stranger wants to hear from them.
                 self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
+        if contact.state is ContactState.PENDING:
+            self._context.on_event(ContactChanged(contact.name, Consent.ACCEPTED))
         return message_id
 
     def cancel(self, message_id: bytes) -> bool:

@@ -40,6 +40,15 @@ class HandshakeState(StrEnum):
     ENDED_BY_PEER = "ended by peer"
 
 
+class Consent(StrEnum):
+    """Whether the user wants to hear from somebody."""
+
+    ACCEPTED = "accepted"
+    PENDING = "pending"
+    DECLINED = "declined"
+    BLOCKED = "blocked"
+
+
 _SHOWN: Final = {
     Direct.NONE: HandshakeState.NONE,
     Direct.OFFERED: HandshakeState.OFFERED,
@@ -100,6 +109,14 @@ class DirectSilent:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactChanged:
+    """The user accepted, declined or blocked somebody. Nobody else is told."""
+
+    name: str = field(repr=False)
+    state: Consent
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityChanged:
     """A contact's identity key changed, by a succession that holds. Safety numbers must be compared again."""
 
@@ -123,7 +140,7 @@ class ConnectionChanged:
 
 
 Event = (
-    MessageArrived | DeliveryChanged | HandshakeChanged | DirectSilent | IdentityChanged | NodeCaught
+    MessageArrived | DeliveryChanged | HandshakeChanged | DirectSilent | ContactChanged | IdentityChanged | NodeCaught
     | ConnectionChanged
 )  # fmt: skip
 

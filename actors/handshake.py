@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from usernym.actors.base import Actor, Ref
 from usernym.actors.client_context import ClientContext
-from usernym.actors.events import HandshakeChanged, handshake_state
+from usernym.actors.events import Consent, ContactChanged, HandshakeChanged, handshake_state
 from usernym.actors.handshake_rules import Side, body_of, sides, standing
 from usernym.actors.messages import (
     HANDSHAKE_KINDS,
@@ -127,6 +127,8 @@ class HandshakeClient(Actor[HandshakeInbox]):
             if address and contact.state is ContactState.PENDING:
                 # Whoever reveals an address to a stranger wants to hear from them.
                 self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
+        if address and contact.state is ContactState.PENDING:
+            self._context.on_event(ContactChanged(contact.name, Consent.ACCEPTED))
         self._changed(contact.name, direct)
 
     def _sides(self, name: str) -> tuple[Side, Side]:

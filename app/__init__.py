@@ -7,6 +7,8 @@ run under simulation in tests. The command line is `usernym`.
 from usernym._version import __version__
 from usernym.actors.events import (
     ConnectionChanged,
+    Consent,
+    ContactChanged,
     DeliveryChanged,
     DeliveryState,
     DirectSilent,
@@ -25,7 +27,7 @@ from usernym.node import Closed, GraphFailed, Node, NodeStatus, NotReady
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.settings import SettingsError
 from usernym.storage.errors import StorageError
-from usernym.views import ContactView, MessageView, Sent, Whoami
+from usernym.views import ContactView, MessageView, RequestView, Sent, Whoami
 
 __all__ = [
     "AsyncClient",
@@ -33,6 +35,8 @@ __all__ = [
     "Closed",
     "Code",
     "ConnectionChanged",
+    "Consent",
+    "ContactChanged",
     "ContactView",
     "DeliveryChanged",
     "DeliveryState",
@@ -52,6 +56,7 @@ __all__ = [
     "NodeStatus",
     "NotReady",
     "RemoteProtocolError",
+    "RequestView",
     "Route",
     "Sent",
     "SettingsError",

@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from usernym.actors.events import Event
-from usernym.client import TIMEOUT_S, Client, Wait
-from usernym.views import ContactView, MessageView, Sent, Whoami
+from usernym.client import Client, Wait
+from usernym.client_base import TIMEOUT_S
+from usernym.views import ContactView, MessageView, RequestView, Sent, Whoami
 
 T = TypeVar("T")
 
@@ -89,6 +90,22 @@ class AsyncClient:
     async def contacts(self) -> list[ContactView]:
         """See `Client.contacts`."""
         return await self._run(self.client.contacts)
+
+    async def requests(self, *, declined: bool = False) -> list[RequestView]:
+        """See `Client.requests`."""
+        return await self._run(self.client.requests, declined=declined)
+
+    async def accept(self, name: str) -> None:
+        """See `Client.accept`."""
+        await self._run(self.client.accept, name)
+
+    async def decline(self, name: str) -> None:
+        """See `Client.decline`."""
+        await self._run(self.client.decline, name)
+
+    async def block(self, name: str) -> None:
+        """See `Client.block`."""
+        await self._run(self.client.block, name)
 
     async def offer_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
         """See `Client.offer_handshake`."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from usernym import cli_work as work
 from usernym.actors.events import (
     ConnectionChanged,
+    ContactChanged,
     DeliveryChanged,
     DirectSilent,
     Event,
@@ -133,6 +134,8 @@ def told_of(event: Event) -> Told:
             return {"event": "handshake", "with": name, "state": str(state)}
         case DirectSilent(name, silent, falls_back):
             return {"event": "direct", "with": name, "silent": silent, "through_node": silent and falls_back}
+        case ContactChanged(name, consent):
+            return {"event": "contact", "of": name, "state": str(consent)}
         case IdentityChanged(name, was_verified):
             return {"event": "identity_changed", "of": name, "was_verified": was_verified}
         case NodeCaught(what):
@@ -168,6 +171,8 @@ def sentence(told: Told) -> str:
                 return f"* the direct way to {name} works again"
             meanwhile = "messages go through the node" if told["through_node"] else "messages wait"
             return f"* the direct way to {name} is silent: {meanwhile} meanwhile"
+        case "contact":
+            return f"* {printable(told['of'])} is {told['state']}"
         case "identity_changed":
             lost = " It was verified, and is not any more." if told["was_verified"] else ""
             return f"! THE IDENTITY KEY OF {printable(told['of'])} CHANGED. Compare safety numbers again.{lost}"

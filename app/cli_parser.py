@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from usernym import cli_client, cli_handshake, cli_listen, cli_node, cli_node_store, cli_simulate
+from usernym import cli_client, cli_handshake, cli_listen, cli_node, cli_node_store, cli_requests, cli_simulate
 from usernym._version import __version__
 from usernym.cli_failures import MEANINGS
 from usernym.cli_session import Options
@@ -127,6 +127,16 @@ class Grammar:
         )
         self._handshake(add("handshake", cli_handshake.handshake, "talk directly to a contact: reveals your address"))
         add("contacts", cli_client.contacts, "list the contacts")
+        requests = add("requests", cli_requests.requests, "list the strangers who wrote and wait for your word")
+        requests.add_argument("--declined", action="store_true", help="those whom you declined, instead")
+        for decision, text in (
+            ("accept", "accept somebody's request; undoes `decline` and `block`"),
+            ("decline", "decline somebody's request: nothing is shown, and they are not told"),
+            ("block", "keep nothing of what somebody sends; they are not told"),
+        ):
+            decide = add(decision, cli_requests.decide, text)
+            decide.set_defaults(decision=decision)
+            decide.add_argument("name", metavar="NAME")
 
     @staticmethod
     def _handshake(parser: argparse.ArgumentParser) -> None:

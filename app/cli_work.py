@@ -71,6 +71,22 @@ class Contacts(_Command, frozen=True, tag="contacts"):
     """All contacts."""
 
 
+class Requests(_Command, frozen=True, tag="requests"):
+    """Who wrote and waits for the user's word; or who was declined."""
+
+    declined: bool = False
+
+
+Decision = Literal["accept", "decline", "block"]
+
+
+class Decide(_Command, frozen=True, tag="decide"):
+    """Accept, decline or block somebody."""
+
+    name: str
+    decision: Decision
+
+
 class Verify(_Command, frozen=True, tag="verify"):
     """The user compared safety numbers, or takes that back."""
 
@@ -105,7 +121,7 @@ class Status(_Command, frozen=True, tag="node status"):
     """The node's counters."""
 
 
-ClientCommand = Register | Login | WhoAmI | Lookup | Show | Contacts | Verify | Send | Handshake
+ClientCommand = Register | Login | WhoAmI | Lookup | Show | Contacts | Requests | Decide | Verify | Send | Handshake
 NodeCommand = Card | Status
 
 
@@ -211,6 +227,10 @@ def perform(client: Client, command: ClientCommand | NodeCommand, deadline: Dead
             return contact_value(_contact(client, name) or _look_up(client, name, deadline))
         case Contacts():
             return [contact_value(contact) for contact in client.contacts()]
+        case Requests(declined):
+            return [dataclasses.asdict(request) for request in client.requests(declined=declined)]
+        case Decide(name, decision):
+            return _decide(client, name, decision)
         case Verify(name, verified):
             if _contact(client, name) is None:
                 _look_up(client, name, deadline)
@@ -277,6 +297,13 @@ def _contact(client: Client, name: str) -> ContactView | None:
 def _look_up(client: Client, name: str, deadline: Deadline) -> ContactView:
     _contact(client, name)
     return insist(client, lambda timeout: client.look_up(name, timeout), deadline)
+
+
+def _decide(client: Client, name: str, decision: Decision) -> Answer:
+    if _contact(client, name) is None:
+        raise CommandFailed(Exit.REFUSED, "no_contact", "there is nobody of this name among your contacts and requests")
+    {"accept": client.accept, "decline": client.decline, "block": client.block}[decision](name)
+    return contact_value(client.contact(name))
 
 
 def _send(client: Client, name: str, text: str, wait: Wait, deadline: Deadline) -> Answer:

@@ -59,6 +59,17 @@ class MessageView:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestView:
+    """Somebody who wrote, and whom the user has not accepted (yet)."""
+
+    contact: ContactView
+    texts: int
+    """How many texts of theirs are here."""
+    first: MessageView | None
+    """The first of them; None if they sent an offer of a handshake only."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A message that we sent, and how far it has got."""
 

@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import Final, Self
 
+from usernym.storage.client_history import History
 from usernym.storage.client_identity import Own
-from usernym.storage.client_messages import Conversations
 from usernym.storage.client_models import CLIENT_SCHEMA
 from usernym.storage.client_types import (
     Contact,
@@ -71,8 +71,9 @@ DATABASE_NAME: Final = "client.db"
 KEY_NAME: Final = "store.key"
 
 
-class ClientStore(Own, Conversations):
-    """See the module's text. The parts are in `client_identity`, `client_contacts` and `client_messages`."""
+class ClientStore(Own, History):
+    """See the module's text. The parts are in `client_identity`, `client_contacts`, `client_messages` and
+    `client_history`."""
 
     def __init__(self, database: StoreDatabase, *, protected: bool, key_path: Path | None = None) -> None:
         super().__init__(database)

@@ -26,13 +26,13 @@ _SHOWN_OF: Final = (int(ContactState.ACCEPTED), int(ContactState.PENDING))
 
 # Plain SQL where every message passes several times: peewee takes ten times as long to write a statement as SQLite to
 # run it.
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "id, contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, reason, route, token,"
     " key_number, shown"
 )
 _ONE: Final = "contact = ? AND direction = ? AND message_id = ?"
-_MESSAGE: Final = f"SELECT {_COLUMNS} FROM message WHERE {_ONE}"  # noqa: S608 - constants
-_OF_ID: Final = f"SELECT {_COLUMNS} FROM message WHERE message_id = ? AND direction = ?"  # noqa: S608 - constants
+_MESSAGE: Final = f"SELECT {COLUMNS} FROM message WHERE {_ONE}"  # noqa: S608 - constants
+_OF_ID: Final = f"SELECT {COLUMNS} FROM message WHERE message_id = ? AND direction = ?"  # noqa: S608 - constants
 _ADD: Final = """
     INSERT INTO message (contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, route, token,
                          key_number, shown)
@@ -196,11 +196,11 @@ class Conversations(Contacts):
     def last_of_kinds(self, contact: str, kinds: Collection[int]) -> Sequence[Message]:
         """The message with the highest counter of each kind and direction; of incoming ones, those shown."""
         found = self._db.rows(
-            f"SELECT {_COLUMNS}, max(counter) FROM message WHERE contact = ? AND shown = 1"  # noqa: S608
+            f"SELECT {COLUMNS}, max(counter) FROM message WHERE contact = ? AND shown = 1"  # noqa: S608
             f" AND kind IN ({marks(len(kinds))}) GROUP BY direction, kind",
             (contact, *(int(kind) for kind in kinds)),
         )
-        return [_message(row[:-1]) for row in found]
+        return [message_of(row[:-1]) for row in found]
 
     def mark_shown(self, ids: Iterable[int]) -> None:
         """These rows have been shown."""
@@ -316,10 +316,10 @@ class Conversations(Contacts):
 
     def _message(self, sql: str, params: Sequence[Any]) -> Message | None:
         row = self._db.row(sql, params)
-        return None if row is None else _message(row)
+        return None if row is None else message_of(row)
 
     def _messages(self, query: peewee.BaseQuery) -> list[Message]:
-        return [_message(row) for row in self._db.fetch(query)]
+        return [message_of(row) for row in self._db.fetch(query)]
 
     def _outbox(self, query: peewee.BaseQuery) -> list[OutboxRow]:
         return [OutboxRow(**row) for row in self._db.fetch_dicts(query)]
@@ -336,7 +336,8 @@ def _is(contact: str, message_id: bytes, direction: Direction) -> peewee.Express
     )
 
 
-def _message(row: Sequence[Any]) -> Message:
+def message_of(row: Sequence[Any]) -> Message:
+    """A message from its `COLUMNS`."""
     id_, contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, reason, route, *rest = row
     token, key_number, shown = rest
     return Message(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handles import Handles
 
 from usernym.actors.runtime import logger
 from usernym.cli import main
@@ -143,6 +144,14 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         card = terminal.ok("--home", "node", "node", "card")["card"]
         (terminal.folder / "node.card").write_text(card)
         yield Network(terminal, mixnets)
+
+
+@pytest.fixture
+def handles(tmp_path: Path) -> Iterator[Handles]:
+    """A node and clients on threads, in this process."""
+    handles = Handles(tmp_path)
+    yield handles
+    handles.close()
 
 
 @pytest.fixture
