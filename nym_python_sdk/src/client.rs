@@ -6,6 +6,7 @@ use crate::inbox::Inbox;
 use crate::pump::{Pump, DISCONNECT_LIMIT};
 use crate::{runtime, storage};
 use nym_client_core::client::base_client::storage::MixnetClientStorage;
+use nym_local_network::InMemory;
 use nym_sdk::mixnet::{
     AnonymousSenderTag, EventSender, IncludedSurbs, MixnetClient, MixnetClientBuilder, MixnetClientSender,
     MixnetMessageSender, Recipient,
@@ -95,7 +96,7 @@ async fn connecting(config: &Config, folder: Option<PathBuf>, tracker: &Shutdown
     let (event_tx, events) = futures::channel::mpsc::unbounded();
     let (client, lock) = match folder {
         None => {
-            let storage = storage::InMemory::new(&debug);
+            let storage = InMemory::new(&debug);
             (build(config, debug, storage, tracker, EventSender(event_tx)).await?, None)
         }
         Some(folder) => {

@@ -1,68 +1,16 @@
-//! Where a client's identity and SURBs live: in memory, or in a folder that one client at a time may use.
+//! The folder where a client's identity and SURBs live; one client at a time may use it.
 
 use crate::errors::Failure;
 use nym_client_core::client::base_client::storage::helpers::get_all_registered_identities;
-use nym_client_core::client::base_client::storage::{InMemGatewaysDetails, OnDiskPersistent};
+use nym_client_core::client::base_client::storage::OnDiskPersistent;
 use nym_client_core::client::key_manager::persistence::KeyStore;
-use nym_sdk::mixnet::{
-    EmptyReplyStorage, EphemeralCredentialStorage, InMemEphemeralKeys, MixnetClientStorage, StoragePaths,
-};
+use nym_sdk::mixnet::{MixnetClientStorage, StoragePaths};
 use nym_sdk::DebugConfig;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 const LOCK_FILE: &str = "nym_python_sdk.lock";
-
-/// As the SDK's `Ephemeral`, but with the SURB thresholds of the configuration: `Ephemeral` ignores them and withholds 20.
-#[derive(Clone)]
-pub struct InMemory {
-    keys: InMemEphemeralKeys,
-    replies: EmptyReplyStorage,
-    credentials: EphemeralCredentialStorage,
-    gateways: InMemGatewaysDetails,
-}
-
-impl InMemory {
-    pub fn new(debug: &DebugConfig) -> InMemory {
-        InMemory {
-            keys: InMemEphemeralKeys::new(&mut rand::rngs::OsRng),
-            replies: EmptyReplyStorage {
-                min_surb_threshold: debug.reply_surbs.minimum_reply_surb_storage_threshold,
-                max_surb_threshold: debug.reply_surbs.maximum_reply_surb_storage_threshold,
-            },
-            credentials: Default::default(),
-            gateways: Default::default(),
-        }
-    }
-}
-
-impl MixnetClientStorage for InMemory {
-    type KeyStore = InMemEphemeralKeys;
-    type ReplyStore = EmptyReplyStorage;
-    type CredentialStore = EphemeralCredentialStorage;
-    type GatewaysDetailsStore = InMemGatewaysDetails;
-
-    fn into_runtime_stores(self) -> (EmptyReplyStorage, EphemeralCredentialStorage, InMemGatewaysDetails) {
-        (self.replies, self.credentials, self.gateways)
-    }
-
-    fn key_store(&self) -> &InMemEphemeralKeys {
-        &self.keys
-    }
-
-    fn reply_store(&self) -> &EmptyReplyStorage {
-        &self.replies
-    }
-
-    fn credential_store(&self) -> &EphemeralCredentialStorage {
-        &self.credentials
-    }
-
-    fn gateway_details_store(&self) -> &InMemGatewaysDetails {
-        &self.gateways
-    }
-}
 
 fn refused(what: &str, path: &Path, error: std::io::Error) -> Failure {
     Failure::Storage(format!("{what} {}: {error}", path.display()))

@@ -77,13 +77,29 @@ impl ClientSettings {
     }
 }
 
-/// As the SDK's `Ephemeral`, which withholds 20 SURBs whatever the configuration says.
+/// Storage in memory as the SDK's `Ephemeral`, but with SURB thresholds of one's own: `Ephemeral` withholds 20 of each
+/// sender's whatever the configuration says.
 #[derive(Clone)]
-struct InMemory {
+pub struct InMemory {
     keys: InMemEphemeralKeys,
     replies: EmptyReplyStorage,
     credentials: EphemeralCredentialStorage,
     gateways: InMemGatewaysDetails,
+}
+
+impl InMemory {
+    /// A new identity, with the configuration's thresholds.
+    pub fn new(debug: &DebugConfig) -> InMemory {
+        InMemory {
+            keys: InMemEphemeralKeys::new(&mut OsRng),
+            replies: EmptyReplyStorage {
+                min_surb_threshold: debug.reply_surbs.minimum_reply_surb_storage_threshold,
+                max_surb_threshold: debug.reply_surbs.maximum_reply_surb_storage_threshold,
+            },
+            credentials: Default::default(),
+            gateways: Default::default(),
+        }
+    }
 }
 
 impl MixnetClientStorage for InMemory {
@@ -126,19 +142,7 @@ pub async fn connect_with(
 ) -> Result<MixnetClient, Error> {
     let debug = settings.debug();
     let connected = match &settings.storage {
-        None => {
-            let replies = EmptyReplyStorage {
-                min_surb_threshold: debug.reply_surbs.minimum_reply_surb_storage_threshold,
-                max_surb_threshold: debug.reply_surbs.maximum_reply_surb_storage_threshold,
-            };
-            let storage = InMemory {
-                keys: InMemEphemeralKeys::new(&mut OsRng),
-                replies,
-                credentials: Default::default(),
-                gateways: Default::default(),
-            };
-            build(network, settings, debug, storage, tracker).await
-        }
+        None => build(network, settings, debug, InMemory::new(&debug), tracker).await,
         Some(folder) => {
             let paths = StoragePaths::new_from_dir(folder).map_err(Box::new)?;
             let storage = paths.initialise_persistent_storage(&debug).await.map_err(Box::new)?;

@@ -33,7 +33,7 @@ mod state;
 mod topology;
 mod websocket;
 
-pub use client::{ClientSettings, Traffic};
+pub use client::{ClientSettings, InMemory, Traffic};
 pub use config::{Config, Error};
 pub use counters::{ClientCounters, Counters, HopCounters, PacketCount};
 pub use faults::{Kind, Kinds, Target};
