@@ -85,8 +85,7 @@ def test_a_torn_log_leaves_nothing_of_its_transaction_also_when_the_log_has_begu
         bench = Bench(tmp_path / str(seed), seed)
         for number in range(5):
             bench.put(number)
-        with bench.store._db.connection() as connection:
-            connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        bench.store._db.row("PRAGMA wal_checkpoint(RESTART)")
         bench.disk.crash_at(1, Moment.TORN)
         with pytest.raises(ProcessDied):
             bench.put(5)

@@ -136,6 +136,7 @@ def test_every_fault_happens_and_is_survived() -> None:
     steps: tuple[f.Step, ...] = (
         f.LookUp("alice", "bob"),
         f.Write("alice", "bob"),
+        f.Pause(5),
         f.Handshake("alice", "bob", "offer"),
         f.Pause(5),
         f.Handshake("bob", "alice", "accept"),

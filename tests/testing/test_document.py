@@ -1,0 +1,40 @@
+"""docs/testing.md: its example runs, its list of faults and of planted defects is complete."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from planted_defects import DEFECTS
+
+from usernym.testing import ScenarioFailed, faults
+
+PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+(EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+def test_the_example_runs() -> None:
+    exec(compile(EXAMPLE, "docs/testing.md", "exec"), {"__name__": "example"})
+
+
+def test_the_example_is_worth_its_while() -> None:
+    """As the page says: marked as read too early, an answer is lost, and the seed is named."""
+    careless = EXAMPLE.replace(
+        "stored.add_done_callback(lambda done, message=message: self.answered(done, message))",
+        "self.client.mark_read([message])",
+    )
+    assert careless != EXAMPLE
+    with pytest.raises(ScenarioFailed, match="with seed"):
+        exec(compile(careless, "docs/testing.md", "exec"), {"__name__": "example"})
+
+
+def test_every_fault_and_every_defect_is_listed() -> None:
+    for name in faults.STEPS:
+        assert f"`{name}`" in PAGE, name
+    for defect in DEFECTS:
+        (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{defect.name}` |"))
+        _, _, says, scenarios, found, _ = (cell.strip() for cell in row.split("|"))
+        assert says == defect.says
+        assert int(scenarios) > 0
+        assert found
