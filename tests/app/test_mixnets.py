@@ -63,7 +63,7 @@ def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch
     def missing(_name: str) -> None:
         raise ImportError("No module named 'nym_python_sdk'")
 
-    monkeypatch.setattr(nym_sdk.importlib, "import_module", missing)
+    monkeypatch.setattr("importlib.import_module", missing)
     with pytest.raises(SettingsError, match="make nym"):
         transport_to("nym", tmp_path)
     assert not nym_sdk.installed()

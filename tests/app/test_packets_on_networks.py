@@ -79,4 +79,3 @@ def test_operations_cost_the_same_packets_on_every_network(network: Network, tmp
         finally:
             for person in people.values():
                 person.close()
-

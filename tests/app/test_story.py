@@ -71,8 +71,8 @@ class Story:
         self.people[one].offer_handshake(other)
         self.until(lambda: self.handshake(other, one) == HandshakeState.OFFER_RECEIVED, "the offer")
         self.people[other].accept_handshake(one)
-        for who, whom in ((one, other), (other, one)):
-            self.until(lambda who=who, whom=whom: self.handshake(who, whom) == HandshakeState.ACTIVE, "the handshake")
+        both = ((one, other), (other, one))
+        self.until(lambda: {self.handshake(*pair) for pair in both} == {HandshakeState.ACTIVE}, "the handshake")
 
     def handshake(self, who: str, whom: str) -> HandshakeState:
         return self.people[who].contact(whom).handshake
