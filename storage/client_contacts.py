@@ -11,6 +11,7 @@ from usernym.storage.database import Store
 
 _COLUMNS: Final = tuple(ContactRow._meta.columns)  # noqa: SLF001 - peewee's documented way to a model's columns
 _CONTACT: Final = f"SELECT {', '.join(_COLUMNS)} FROM contact WHERE name = ?"  # noqa: S608 - asked for each message
+_CONTACTS: Final = f"SELECT {', '.join(_COLUMNS)} FROM contact WHERE ?1 IS NULL OR state = ?1 ORDER BY name"  # noqa: S608 - as above
 
 
 class Contacts(Store):
@@ -23,10 +24,9 @@ class Contacts(Store):
 
     def contacts(self, state: ContactState | None = None) -> Sequence[Contact]:
         """All contacts, or those in one state, by name."""
-        query = ContactRow.select().order_by(ContactRow.name)
-        if state is not None:
-            query = query.where(ContactRow.state == int(state))
-        return [_contact(row) for row in self._db.fetch_dicts(query)]
+        wanted = None if state is None else int(state)
+        rows = self._db.rows(_CONTACTS, (wanted,))
+        return [_contact(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
 
     def add_contact(
         self,

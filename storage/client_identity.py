@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from usernym.storage.client_models import HpkeKeyRow, IdentityRow, NoticeToConfirm, RouteRow, SeenRow, SettingRow
 from usernym.storage.client_types import HpkeKey, Identity, IdentityState, RouteState
 from usernym.storage.database import Store, parts
 from usernym.storage.errors import NoIdentity, StoreBusy
+
+# Plain SQL for what is asked at every message and every lookup.
+_IDENTITY: Final = """
+    SELECT name, seed, number, recovery_key, link, record, record_number, state, created_at FROM identity
+"""
+_HPKE_KEY: Final = """
+    SELECT number, seed, created_at, confirmed_at, superseded_at FROM hpke_key WHERE number = ?
+"""
 
 
 class Own(Store):
@@ -36,12 +44,12 @@ class Own(Store):
 
     def identity(self) -> Identity:
         """The user's identity. Raises `NoIdentity` before the first `save_identity`."""
-        found = self._db.fetch_dicts(IdentityRow.select())
-        if not found:
+        row = self._db.row(_IDENTITY)
+        if row is None:
             raise NoIdentity("there is no identity in this store yet")
-        row = found[0]
-        del row["id"]
-        return Identity(**{**row, "state": IdentityState(row["state"])})
+        name, seed, number, recovery_key, link, record, record_number, state, created_at = row
+        state = IdentityState(state)
+        return Identity(name, seed, number, recovery_key, link, record, record_number, state, created_at)
 
     def save_identity(self, identity: Identity) -> None:
         """Store the identity, in the place of the one of before."""
@@ -104,8 +112,8 @@ class Own(Store):
 
     def hpke_key(self, number: int) -> HpkeKey | None:
         """One private key, while it exists."""
-        found = self._db.fetch_dicts(HpkeKeyRow.select().where(HpkeKeyRow.number == number))
-        return HpkeKey(**found[0]) if found else None
+        row = self._db.row(_HPKE_KEY, (number,))
+        return None if row is None else HpkeKey(*row)
 
     def current_hpke_key(self) -> HpkeKey | None:
         """The confirmed key with the highest number: the one that lookups return."""
@@ -150,8 +158,8 @@ class Own(Store):
 
     def login_id(self) -> bytes | None:
         """The last login's id."""
-        state = self.route_state()
-        return None if state is None else state.login_id
+        row = self._db.row("SELECT login_id FROM route")
+        return None if row is None else row[0]
 
     def save_login(self, login_id: bytes, boot_id: bytes, now: int) -> None:
         """Store a new login; the one of before becomes the previous one, and the counters start anew."""

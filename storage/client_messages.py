@@ -33,6 +33,10 @@ COLUMNS: Final = (
 _ONE: Final = "contact = ? AND direction = ? AND message_id = ?"
 _MESSAGE: Final = f"SELECT {COLUMNS} FROM message WHERE {_ONE}"  # noqa: S608 - constants
 _OF_ID: Final = f"SELECT {COLUMNS} FROM message WHERE message_id = ? AND direction = ?"  # noqa: S608 - constants
+_CONVERSATION: Final = f"""
+    SELECT {COLUMNS} FROM message WHERE contact = ? AND id < ? ORDER BY id DESC LIMIT ?
+"""  # noqa: S608 - constants
+_ID_MAX: Final = 2**63 - 1
 _ADD: Final = """
     INSERT INTO message (contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, route, token,
                          key_number, shown)
@@ -135,11 +139,8 @@ class Conversations(Contacts):
 
     def conversation(self, contact: str, limit: int, before: int | None = None) -> Sequence[Message]:
         """The last `limit` messages with a contact, of those before row `before`; in the order they were stored."""
-        query = MessageRow.select().where(MessageRow.contact == contact)
-        if before is not None:
-            query = query.where(MessageRow.id < before)
-        newest_first = self._messages(query.order_by(MessageRow.id.desc()).limit(limit))
-        return newest_first[::-1]
+        newest_first = self._db.rows(_CONVERSATION, (contact, _ID_MAX if before is None else before, limit))
+        return [message_of(row) for row in reversed(newest_first)]
 
     def received_below(self, contact: str, counter: int) -> int:
         """How many counters lower than this one have come from the contact: what is missing shows gaps."""
