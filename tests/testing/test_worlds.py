@@ -1,0 +1,98 @@
+"""Worlds as scenarios of one's own see them: several nodes, apps, troubles, and errors that say what is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from usernym.actors.messages import NodeRefused
+from usernym.testing import (
+    Crash,
+    Inject,
+    Liars,
+    Moment,
+    NodeLies,
+    Pause,
+    ScenarioFailed,
+    Troubles,
+    Weather,
+    World,
+    Write,
+    check,
+)
+
+
+def test_each_node_has_its_own_directory_and_its_own_misfortune() -> None:
+    with World(3, disks=True) as world:
+        other = world.add_node("second")
+        alice, bob = world.client("alice"), world.client("bob")
+        carol, dave = world.client("carol", node=other), world.client("dave", node=other)
+        with pytest.raises(NodeRefused, match="no_such_user"):
+            alice.look_up("carol")
+        troubles = Troubles(world)
+        troubles.apply(Crash("node", down_s=100.0))
+        carol.send_and_wait("dave", "here all is well")
+        alice_says = alice.write("bob", "later")
+        world.settle(300)
+        # Its lookup met a node that was away; the next one does not.
+        if alice_says.exception() is not None:
+            alice.send("bob", "later")
+            world.settle(60)
+        assert bob.texts() == ["later"]
+        assert dave.texts() == ["here all is well"]
+        assert (world.node.deaths, other.deaths) == (1, 0)
+        world.check()
+
+
+def test_a_supervisor_starts_again_what_a_disk_has_ended() -> None:
+    for moment in Moment:
+        with World(1, disks=True) as world:
+            alice, bob = world.client("alice"), world.client("bob")
+            Troubles(world).apply(Crash("bob", 2, moment, down_s=3.0))
+            alice.send("bob", "hi")
+            world.settle(10)
+            assert bob.deaths == 1
+            assert bob.running
+            bob.connect()
+            world.settle(60)
+            assert [row.body for row in bob.store.conversation("alice", 9)] == [b"hi"]
+
+
+def test_steps_that_a_world_cannot_take_are_refused() -> None:
+    with World() as world:
+        troubles = Troubles(world)
+        for step, says in (
+            (Crash("node", 1), "disks=True"),
+            (NodeLies(2), "Liars"),
+            (Write("alice", "bob"), "let the client do it"),
+        ):
+            with pytest.raises(ValueError, match=says):
+                troubles.apply(step)
+        troubles.apply(Weather(loss=0.1))
+        troubles.apply(Pause(1.0))
+        troubles.apply(Inject(3))
+        with pytest.raises(KeyError):
+            troubles.apply(Crash("nobody"))
+
+
+def test_a_node_lies_only_when_told_to() -> None:
+    liars = Liars(1)
+    with World(1, disks=True, node_transport=liars) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.send_and_wait("bob", "true")
+        troubles = Troubles(world, liars=liars)
+        troubles.apply(NodeLies(1))
+        for number in range(10):
+            alice.write("bob", f"text {number}")
+            world.settle(5)
+        assert set(bob.texts()) <= {"true", *(f"text {number}" for number in range(10))}
+        assert len(bob.texts()) == len(set(bob.texts()))
+
+
+def test_a_scenario_that_fails_names_its_seed() -> None:
+    def third_time_unlucky(world: World) -> None:
+        assert world.sim.seed != 2
+
+    with pytest.raises(ScenarioFailed, match="with seed 2") as failed:
+        check(third_time_unlucky, scenarios=5)
+    assert failed.value.seed == 2
+    check(third_time_unlucky, scenarios=5, seed=3)
