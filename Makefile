@@ -78,7 +78,7 @@ vectors: $(READY) ## rewrite tests/vectors (the generator uses none of the codec
 soak: $(READY) ## simulated messages at 20 % loss with crashes: MINUTES (10) long, or COUNT messages, from SEED (0) on
 	$(BIN)/usernym simulate --profile soak --clients 3-5 --seed $${SEED:-0} $(if $(COUNT),--messages $(COUNT),--minutes $${MINUTES:-10})
 
-mutants: $(READY) ## plant 32 defects one by one; the simulation must find each (half an hour)
+mutants: $(READY) ## plant 32 defects one by one; the simulation must find each (minutes)
 	$(BIN)/python -Im pytest -m 'slow or not slow' tests/testing/test_planted.py $(PYTEST_ARGS)
 
 crashes: $(READY) ## kill real processes for CRASH_MINUTES (10) under load: nothing lost, nothing twice

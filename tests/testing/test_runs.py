@@ -19,7 +19,7 @@ from usernym.testing.plan import NotAPlan, Plan, line, plan_of
 from usernym.testing.run import play
 from usernym.testing.strategies import plans
 
-SCENARIOS = int(os.environ.get("USERNYM_SCENARIOS", "80"))
+SCENARIOS = int(os.environ.get("USERNYM_SCENARIOS", "60"))
 """Random plans tried here; their seeds are always the same. `make soak` and `usernym simulate` go further."""
 MESSAGES = int(os.environ.get("USERNYM_SOAK_MESSAGES", "600"))
 
