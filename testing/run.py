@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from usernym.actors import messages as msg
-from usernym.actors.simulation import SimulationStuck
+from usernym.actors.simulation import ProcessDied, SimulationStuck
 from usernym.storage.client import Direction
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
@@ -88,7 +88,7 @@ class Run:
             self._end()
         except SimulationStuck as error:
             self.oracle.wrong.append(f"the world came to a stand: {error}")
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong is what is looked for
+        except (Exception, ProcessDied) as error:  # noqa: BLE001 - whatever goes wrong is what is looked for
             self.oracle.wrong.append(f"the run failed: {type(error).__name__}: {error}")
             detail = traceback.format_exc()
         finally:
