@@ -242,8 +242,19 @@ class Crowd:
         """Wait until so many texts were shown."""
         end = time.monotonic() + within_s
         while (shown := self.shown()) < texts:
+            self.check_alive()
             assert time.monotonic() < end, f"{shown} texts were shown after {within_s:g} seconds, not {texts}"
             time.sleep(0.1)
+
+    def check_alive(self) -> None:
+        """Raise if a process has ended that nobody ended, with the end of what it logged."""
+        lives = {name: lives[-1] for name, lives in self.lives.items() if lives}
+        if self.node is not None:
+            lives["node"] = self.node
+        for name, life in lives.items():
+            if life.process.poll() is not None:
+                log = (self.folder / f"{name}.log").read_text(errors="replace").splitlines()[-15:]
+                raise AssertionError(f"{name} has ended by itself:\n" + "\n".join(log))
 
     def be_quiet(self) -> float:
         """Let nobody write any more; the time."""
@@ -261,8 +272,7 @@ class Crowd:
             waiting = self.node_status().get("messages_waiting", 1)
             if not any(left.values()) and not waiting:
                 return
-            assert self.node is not None
-            assert self.node.process.poll() is None, "the node has ended"
+            self.check_alive()
             time.sleep(0.5)
         raise AssertionError(f"after {within_s:g} seconds: undelivered {left}, in the node's mailboxes {waiting}")
 
@@ -278,7 +288,6 @@ class Crowd:
 
     def _undelivered(self, name: str, since: float) -> int:
         life = self.lives[name][-1]
-        assert life.process.poll() is None, f"{name} has ended by itself"
         said = [told["undelivered"] for told in life.told if told.get("at", 0.0) > since]
         return said[-1] if said else 1
 
