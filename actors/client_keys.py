@@ -6,31 +6,59 @@ same record is published again until the node has it; only then is its predecess
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from usernym.actors.runtime import logger
-from usernym.protocol.limits import DAY_S, HPKE_KEEP_S, HPKE_ROTATION_S
+from usernym.protocol.errors import RemoteProtocolError
+from usernym.protocol.limits import DAY_S, HPKE_KEEP_S, HPKE_ROTATION_S, KEY_BYTES
 from usernym.protocol.records import (
     NO_PREVIOUS,
     KeyRecord,
+    RecordStub,
+    Succession,
     day_of,
     decode_record,
+    decode_stub,
+    decode_succession,
     record_hash,
     sign_record,
 )
 from usernym.protocol.sealing import MessageKey
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
-from usernym.storage.client import IdentityState
+from usernym.storage.client import ClientStore, IdentityState
 from usernym.storage.errors import StoreBusy
 
 if TYPE_CHECKING:
     from usernym.actors.client_context import ClientContext
 
 _PENDING: Final = "pending_record"
+_SUCCESSION: Final = "pending_succession"
+_PUBLISH_FIRST: Final = "publish_first"
+_FORMER: Final = "former_identities"
 SEED_BYTES: Final = 32
+
+
+def former_identities(store: ClientStore) -> list[bytes]:
+    """The identity keys that the user had before, 32 bytes each: who does not know of the change seals to them."""
+    keys = store.setting(_FORMER) or b""
+    return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
+
+
+def save_replacement(
+    store: ClientStore, pending: KeyRecord, succession: Succession | None, former: Iterable[bytes]
+) -> None:
+    """Keep what must be published before the next login, with the identities of before. To be called in a transaction.
+
+    Without a succession it is a newer record of the same identity.
+    """
+    store.set_setting(_PENDING, pack(pending))
+    store.set_setting(_SUCCESSION, None if succession is None else pack(succession))
+    store.set_setting(_PUBLISH_FIRST, b"1")
+    store.set_setting(_FORMER, b"".join(former) or None)
 
 
 def first_record(
@@ -49,8 +77,11 @@ class KeyRing:
         self._context = context
         self._store = context.store
         self.pending: KeyRecord | None = None
+        self.succession: Succession | None = None
+        self.publish_first = False
+        """Whether the node must have the pending record before a login: no message may come for keys that are lost."""
         self.record: KeyRecord
-        self._first: KeyRecord
+        self._first: KeyRecord | None
         self._link: bytes
 
     def load(self) -> None:
@@ -58,16 +89,18 @@ class KeyRing:
         identity = self._store.identity()
         self.record = decode_record(identity.record)
         me = self._context.me
-        self._first = decode_record(identity.link)
-        self._link = record_hash(me.node, me.name, self._first.stub())
-        pending = self._store.setting(_PENDING)
+        link, self._first = _link_of(identity.link)
+        self._link = record_hash(me.node, me.name, link)
+        pending, succession = self._store.setting(_PENDING), self._store.setting(_SUCCESSION)
         self.pending = None if pending is None else decode_record(pending)
+        self.succession = None if succession is None else decode_succession(succession)
+        self.publish_first = self._store.setting(_PUBLISH_FIRST) is not None
 
     @property
     def to_register(self) -> KeyRecord:
         """What a name begins with: its first record. A node that has forgotten the name takes no later one; the newest
         is published at the login that follows."""
-        return self._first if self._first.number == 1 else self.record
+        return self._first if self._first is not None and self._first.number == 1 else self.record
 
     def registered(self) -> None:
         """The node has the name: the first key can be sealed to from now on."""
@@ -118,8 +151,10 @@ class KeyRing:
             with self._store.transaction():
                 self._store.save_record(pack(record), record.number)
                 self._store.confirm_hpke_key(record.hpke_number, self._context.runtime.unix_s())
-                self._store.set_setting(_PENDING, None)
+                for setting in (_PENDING, _SUCCESSION, _PUBLISH_FIRST):
+                    self._store.set_setting(setting, None)
             self.record, self.pending = record, None
+            self.succession, self.publish_first = None, False
 
     def destroy_due(self) -> None:
         """Destroy the private keys that no message can need any more, and the ids remembered for them."""
@@ -127,3 +162,12 @@ class KeyRing:
             self._store.destroy_hpke_keys(self._context.runtime.unix_s() - HPKE_KEEP_S)
         except StoreBusy:
             logger.info("old message keys are not gone from the disk yet: the next check tries again")
+
+
+def _link_of(stored: bytes) -> tuple[RecordStub, KeyRecord | None]:
+    """The identity's link of the chain; the whole record of it where it was made here."""
+    try:
+        whole = decode_record(stored)
+    except RemoteProtocolError:
+        return decode_stub(stored), None
+    return whole.stub(), whole

@@ -6,11 +6,13 @@ when it is on disk. An unknown sender's key is confirmed by our own lookup befor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from usernym.actors.base import Ref
 from usernym.actors.client_context import ClientContext
+from usernym.actors.client_keys import former_identities
 from usernym.actors.client_sending import Sending
 from usernym.actors.events import MessageArrived, Route
 from usernym.actors.handshake_rules import body_of
@@ -97,11 +99,10 @@ class Receiving:
         if self._store.was_seen(contact.name, arrival.message_id):
             self._acknowledge(contact, arrival, self._store.incoming_token(contact.name, arrival.message_id))
             return
-        envelope = self._me.envelope_from(contact.name, contact.identity_key, arrival.key_number, arrival.message_id)
         try:
             if arrival.first_key not in (None, contact.identity_key):
                 raise RemoteProtocolError(Code.SIGNATURE_INVALID, "another key than the one known")
-            envelope.verify(arrival.sealed, arrival.inner_signature)
+            envelope = self._verified(contact, arrival)
         except RemoteProtocolError:
             if not arrival.looked_up and arrival.route is Route.NODE:
                 self._look_up_first(arrival)
@@ -109,6 +110,20 @@ class Receiving:
             self._discard(arrival)
             raise
         self._open(contact, arrival, envelope)
+
+    def _verified(self, contact: Contact, arrival: Arrival) -> Envelope:
+        """The envelope that the sender signed: to our identity, or to a former one, if the sender did not know."""
+        envelope = self._me.envelope_from(contact.name, contact.identity_key, arrival.key_number, arrival.message_id)
+        try:
+            envelope.verify(arrival.sealed, arrival.inner_signature)
+        except RemoteProtocolError:
+            for key in former_identities(self._store):
+                former = replace(envelope, recipient_key=key)
+                with contextlib.suppress(RemoteProtocolError):
+                    former.verify(arrival.sealed, arrival.inner_signature)
+                    return former
+            raise
+        return envelope
 
     def _open(self, contact: Contact, arrival: Arrival, envelope: Envelope) -> None:
         key = self._message_key(arrival.key_number)
@@ -118,7 +133,8 @@ class Receiving:
             plaintext = key.open(arrival.sealed, envelope)
         except RemoteProtocolError:
             if contact.state is ContactState.ACCEPTED:
-                self._say_unopenable(arrival, envelope)
+                # As whom we are now: the sender looks us up if it does not know that identity.
+                self._say_unopenable(arrival, replace(envelope, recipient_key=self._me.key.public))
             else:
                 self._discard(arrival)
             raise
@@ -200,19 +216,7 @@ class Receiving:
 
     def on_resolved(self, name: str) -> list[Arrival]:
         """The sender's record is the newest: these can be judged now."""
-        return [
-            Arrival(
-                held.sender,
-                held.message_id,
-                held.key_number,
-                held.sealed,
-                held.inner_signature,
-                held.first_key,
-                held.route,
-                looked_up=True,
-            )
-            for held in self._held.pop(name, ())
-        ]
+        return [replace(held, looked_up=True) for held in self._held.pop(name, ())]
 
     def on_resolve_failed(self, name: str, code: Code | None) -> None:
         """No such user: what nobody can have signed is discarded. Else it will be delivered again, and judged then."""

@@ -346,19 +346,6 @@ class Sending:
         if message is not None:
             self.settle(message, DeliveryState.EXPIRED, None)
 
-    def on_not_opened(self, recipient: str, message_id: bytes, statement: bytes) -> None:
-        """The recipient says that no key of theirs opens it. Raises if they did not say so."""
-        message, contact = self._store.message(recipient, message_id), self._store.contact(recipient)
-        if message is None or contact is None or message.key_number is None:
-            return
-        envelope = self._me.envelope_to(recipient, contact.identity_key, message.key_number, message_id)
-        try:
-            envelope.verify_unopenable(statement)
-        except RemoteProtocolError:
-            self._context.on_event(NodeCaught("a statement that the recipient did not make"))
-            raise
-        self.seal_again(message, Code.UNOPENABLE)
-
     def settle(self, message: Message, state: DeliveryState, reason: Code | None) -> None:
         """Note what became of a message, and tell the user, if it is news."""
         if self._store.advance(message.contact, message.message_id, _STATES[state], reason):

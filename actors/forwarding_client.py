@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from usernym.actors.base import Actor, Ref
 from usernym.actors.client_context import ClientContext
+from usernym.actors.client_not_opened import NotOpened
 from usernym.actors.client_receiving import Arrival, Receiving
 from usernym.actors.client_sending import Sending
 from usernym.actors.events import Route
@@ -77,6 +78,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         self._receiving = Receiving(
             context, self._sending, io=io, lookup=lookup, handshake=handshake, forwarding=self_ref
         )
+        self._not_opened = NotOpened(context, self._sending, lookup=lookup, forwarding=self_ref)
         self._unsent: dict[str, list[SendText]] = {}
 
     def acquire(self) -> None:
@@ -184,8 +186,8 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
                     self._sending.on_expired(fate.message_id)
                 self._note_notices([fate.notice for fate in messages])
             case m.NotOpened():
-                self._note_notices([tell.notice])
-                self._sending.on_not_opened(tell.recipient, tell.message_id, tell.statement)
+                if self._not_opened.on_told(tell):
+                    self._note_notices([tell.notice])
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "not told to this exchange")
 
@@ -229,6 +231,10 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
                 self.note_failure(failure)
         self._sending.on_resolved(name)
         self._sending.flush()
+        settled, wrong = self._not_opened.on_resolved(name)
+        self._note_notices(settled)
+        if wrong is not None:
+            self.refuse(wrong)
         for arrival in self._receiving.on_resolved(name):
             try:
                 self._receiving.on_arrival(arrival)
@@ -241,6 +247,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             _fail(command.answer, NodeSilent(Failure.NO_ANSWER) if code is None else NodeRefused(code))
         self._sending.on_resolve_failed(name, code)
         self._receiving.on_resolve_failed(name, code)
+        self._not_opened.on_resolve_failed(name)
 
 
 def _answer(future: Future[bytes], message_id: bytes) -> None:

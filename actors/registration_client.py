@@ -16,6 +16,7 @@ from typing import Any, Final
 from usernym.actors.base import Actor, Ref
 from usernym.actors.client_card import CardHeld
 from usernym.actors.client_context import ClientContext
+from usernym.actors.client_deleting import Deleting
 from usernym.actors.client_keys import KeyRing
 from usernym.actors.client_registering import TRY_AGAIN, Registering, settle
 from usernym.actors.events import ConnectionChanged
@@ -62,6 +63,7 @@ all its clients at once."""
 
 class _Login(Enum):
     NONE = auto()
+    PUBLISHING = auto()
     ASKED = auto()
     PROVING = auto()
     DONE = auto()
@@ -103,8 +105,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._heard_at = 0.0
         self._rotation_checked_at = float("-inf")
         self._clock_offset_s = 0
-        self._deleting: Future[int] | None = None
-        self._deletion_dated = 0
+        self._deleting = Deleting(context, self._ask)
 
     def acquire(self) -> None:
         """Load the keys; the rest is about the mixnet, and outlives a bug."""
@@ -126,7 +127,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case GoOnline(answer):
                 self._go_online(answer)
             case DeleteAccount(answer):
-                self._delete(answer)
+                self._deleting.start(answer, self._clock_offset_s)
             case AnswerArrived(request, answer):
                 self._on_answer(request, answer)
             case RequestFailed(request, failure):
@@ -177,13 +178,17 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._keys.published(record)
                 self._forwarding.tell(RecordPublished(record))
                 self.counts["published"] += 1
+                self._after_publishing_first()
             case m.Heartbeat(login_id=login_id, confirmed=confirmed), m.Alive(boot_id=boot_id):
                 self._store.clear_notices(list(confirmed))
                 if self._beat_ends(login_id) and boot_id != self._boot_id:
                     self._lose_route("the node has restarted")
                     self._log_in()
             case m.Delete(), m.Deleted(held_until=held_until):
-                self._on_deleted(held_until)
+                self._want_online = False
+                self._keys.deleted()
+                self._lose_route("the account is deleted")
+                self._deleting.end(held_until, None)
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit")
 
@@ -193,25 +198,18 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case m.RegisterAsk() | m.RegisterProof():
                 self._registering.on_refusal(code, detail)
             case m.LoginAsk() | m.LoginProof():
-                self._login = _Login.NONE
-                if code in TRY_AGAIN:
-                    self._pause_login()
-                else:
-                    self._want_online = False
-                    self._end_online(NodeRefused(code, detail))
+                self._refuse_login(code, detail)
             case m.Heartbeat(login_id=login_id):
                 if self._beat_ends(login_id) and code is not Code.BUSY:
                     self._lose_route("the node does not know the route any more")
                     self._log_in()
             case m.Publish():
                 self._publishing = False
+                if self._login is _Login.PUBLISHING:
+                    self._refuse_login(code, detail)
             case m.Delete(made_at=made_at):
-                if code is Code.CLOCK_SKEW and made_at == self._deletion_dated:
-                    # Dated by a clock that is wrong; once more, by the node's.
-                    self._clock_offset_s = detail - self._context.runtime.unix_s()
-                    self._ask_deletion()
-                else:
-                    self._end_deletion(NodeRefused(code, detail))
+                if not self._deleting.date_anew(made_at, code, detail):
+                    self._deleting.end(0, NodeRefused(code, detail))
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "a refusal that does not fit")
 
@@ -220,17 +218,17 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case m.RegisterAsk() | m.RegisterProof():
                 self._registering.end(NodeSilent(failure))
             case m.LoginAsk() | m.LoginProof():
-                self._login = _Login.NONE
-                self._end_online(NodeSilent(failure))
-                self._pause_login()
+                self._fail_login(failure)
             case m.Heartbeat(login_id=login_id):
                 if self._beat_ends(login_id):
                     self._lose_route("the node does not answer")
                     self._log_in()
             case m.Publish():
                 self._publishing = False
+                if self._login is _Login.PUBLISHING:
+                    self._fail_login(failure)
             case m.Delete():
-                self._end_deletion(NodeSilent(failure))
+                self._deleting.end(0, NodeSilent(failure))
 
     # -- login --
 
@@ -243,9 +241,32 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._log_in()
 
     def _log_in(self) -> None:
-        if self._want_online and self._login is _Login.NONE:
+        if not self._want_online or self._login is not _Login.NONE:
+            return
+        if self._keys.publish_first:
+            self._login = _Login.PUBLISHING
+            self._publish()
+        else:
             self._login = _Login.ASKED
             self._ask(m.LoginAsk(self._context.request_id(), SURBS_REQUEST, self._me.name))
+
+    def _after_publishing_first(self) -> None:
+        if self._login is _Login.PUBLISHING:
+            self._login = _Login.NONE
+            self._log_in()
+
+    def _refuse_login(self, code: Code, detail: int) -> None:
+        self._login = _Login.NONE
+        if code in TRY_AGAIN:
+            self._pause_login()
+        else:
+            self._want_online = False
+            self._end_online(NodeRefused(code, detail))
+
+    def _fail_login(self, failure: Failure) -> None:
+        self._login = _Login.NONE
+        self._end_online(NodeSilent(failure))
+        self._pause_login()
 
     def _prove_login(self, challenge: m.Challenge) -> None:
         if self._login is not _Login.ASKED:
@@ -350,7 +371,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             return
         self._publishing = True
         record = self._keys.pending or self._keys.record
-        self._ask(m.Publish(self._context.request_id(), SURBS_REQUEST, self._me.name, record, None))
+        self._ask(m.Publish(self._context.request_id(), SURBS_REQUEST, self._me.name, record, self._keys.succession))
 
     # -- the node's address --
 
@@ -371,28 +392,3 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._failures = 0
         self._lose_route("the node has moved")
         self._log_in()
-
-    # -- deletion --
-
-    def _delete(self, answer: Future[int]) -> None:
-        if self._deleting is not None:
-            answer.set_exception(NodeSilent(Failure.TOO_MANY))
-            return
-        self._deleting = answer
-        self._deletion_dated = self._ask_deletion()
-
-    def _ask_deletion(self) -> int:
-        made_at = self._context.runtime.unix_s() + self._clock_offset_s
-        self._ask(m.Delete(self._context.request_id(), SURBS_REQUEST, self._me.name, made_at))
-        return made_at
-
-    def _on_deleted(self, held_until: int) -> None:
-        self._want_online = False
-        self._keys.deleted()
-        self._lose_route("the account is deleted")
-        answer, self._deleting = self._deleting, None
-        settle(answer, held_until, None)
-
-    def _end_deletion(self, failed: Exception) -> None:
-        answer, self._deleting = self._deleting, None
-        settle(answer, 0, failed)

@@ -261,10 +261,10 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
 
     # -- login --
 
-    def _account(self, name: str) -> Account:
+    def _account(self, name: str, *, held_too: bool = False) -> Account:
         check(name)
         account = self._store.account(name)
-        if account is None or account.deleted_until is not None:
+        if account is None or _free_again(account, self._clock.now()) or (account.deleted_until and not held_too):
             raise RemoteProtocolError(Code.NOT_REGISTERED)
         return account
 
@@ -306,11 +306,13 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
     # -- changes --
 
     def _publish(self, publish: m.Publish, frame: Frame) -> m.Answer:
-        account = self._account(publish.name)
-        record = publish.record
+        record, change = publish.record, publish.succession
+        # Also where a thief deleted the account: the recovery key takes the name back.
+        by_recovery = change is not None and change.authority is Authority.RECOVERY
+        account = self._account(publish.name, held_too=by_recovery)
         frame.verify(record.identity_key, self._node)
         current = decode_record(account.record)
-        if record == current:
+        if record == current and account.deleted_until is None:
             return m.Published(publish.request_id, record.number)
         verify_record(self._node, account.name, record)
         new_link = self._check_change(account.name, current, publish)

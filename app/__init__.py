@@ -23,8 +23,10 @@ from usernym.actors.events import (
 from usernym.actors.messages import HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
 from usernym.async_client import AsyncClient
 from usernym.client import Client
+from usernym.identity import Restore, WordsUnfit
 from usernym.node import Closed, GraphFailed, Node, NodeStatus, NotReady
 from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.words import WordsInvalid
 from usernym.settings import SettingsError
 from usernym.storage.errors import StorageError
 from usernym.views import ContactView, MessageView, RequestView, Sent, Whoami
@@ -57,11 +59,14 @@ __all__ = [
     "NotReady",
     "RemoteProtocolError",
     "RequestView",
+    "Restore",
     "Route",
     "Sent",
     "SettingsError",
     "StorageError",
     "TextTooLong",
     "Whoami",
+    "WordsInvalid",
+    "WordsUnfit",
     "__version__",
 ]

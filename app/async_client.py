@@ -57,6 +57,14 @@ class AsyncClient:
         """See `Client.go_online`."""
         await self._run(self.client.go_online, timeout)
 
+    async def replace_identity(self, words: str, timeout: float = TIMEOUT_S) -> None:
+        """See `Client.replace_identity`."""
+        await self._run(self.client.replace_identity, words, timeout)
+
+    async def delete_account(self, timeout: float = TIMEOUT_S) -> int:
+        """See `Client.delete_account`."""
+        return await self._run(self.client.delete_account, timeout)
+
     async def take_card(self, card: str, timeout: float = TIMEOUT_S) -> bool:
         """See `Client.take_card`."""
         return await self._run(self.client.take_card, card, timeout)

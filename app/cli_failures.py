@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from usernym.actors.messages import Failure, HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
 from usernym.control import HolderBusy, HolderGone
+from usernym.identity import WordsUnfit
 from usernym.mixnet.transport import MixnetError
 from usernym.node import Closed, GraphFailed, NotReady
 from usernym.protocol.errors import Code, ProtocolError, RemoteProtocolError
+from usernym.protocol.words import WordsInvalid
 from usernym.settings import SettingsError
 from usernym.storage.errors import (
     HomeInUse,
@@ -115,6 +117,10 @@ def failure_of(error: BaseException) -> CommandFailed:
             return refused(error.code)
         case HandshakeNotPossible():
             return CommandFailed(Exit.REFUSED, "handshake_not_possible", str(error))
+        case WordsInvalid():
+            return CommandFailed(Exit.USAGE, "words_invalid", str(error))
+        case WordsUnfit():
+            return CommandFailed(Exit.REFUSED, "words_unfit", str(error))
         case SettingsError():
             return CommandFailed(Exit.USAGE, "settings", str(error))
         case TextTooLong():

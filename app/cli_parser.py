@@ -7,7 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from usernym import cli_client, cli_handshake, cli_listen, cli_node, cli_node_store, cli_requests, cli_simulate
+from usernym import (
+    cli_client,
+    cli_handshake,
+    cli_identity,
+    cli_listen,
+    cli_node,
+    cli_node_store,
+    cli_requests,
+    cli_simulate,
+)
 from usernym._version import __version__
 from usernym.cli_failures import MEANINGS
 from usernym.cli_session import Options
@@ -105,6 +114,15 @@ class Grammar:
         register = add("register", cli_client.register, "register a name; a new home gets its keys and recovery words")
         register.add_argument("name", metavar="NAME")
         add("login", cli_client.login, "check that the account works; with --node, take the node's newer card")
+        restore = add("restore", cli_identity.restore, "bring a name back in a new home, by its recovery words")
+        restore.add_argument("name", metavar="NAME")
+        restore.add_argument(
+            "--replace", action="store_true", help="with a new identity, since the old one's key may have been stolen"
+        )
+        text = "make a new identity by the recovery words, after a theft of this home's keys"
+        add("replace-identity", cli_identity.replace_identity, text)
+        delete = add("delete-account", cli_identity.delete_account, "delete the account; its name is held for you")
+        delete.add_argument("--yes", action="store_true", help="do not ask")
         add("whoami", cli_client.whoami, "show who this home belongs to")
         lookup = add("lookup", cli_client.lookup, "look a name up at the node")
         lookup.add_argument("name", metavar="NAME")

@@ -21,6 +21,7 @@ from usernym.cli_failures import CommandFailed, Exit
 from usernym.cli_text import note
 from usernym.cli_work import ClientCommand, Deadline, handler, perform, request, result_of
 from usernym.client import Client
+from usernym.identity import Restore
 from usernym.mixnets import transport_to
 from usernym.protocol.cards import parse_card
 from usernym.settings import PASSPHRASE_VARIABLE, ClientSettings, client_settings
@@ -63,6 +64,7 @@ class Session:
         name: str | None = None,
         on_words: Callable[[str], None] | None = None,
         hand_over: bool = True,
+        restore: Restore | None = None,
     ) -> None:
         """`name` is for registering: only then may the home be new, and `on_words` gets the recovery words at once."""
         self._options = options
@@ -71,6 +73,7 @@ class Session:
         self._name = name
         self._on_words = on_words
         self._hand_over = hand_over
+        self._restore = restore
         self._stack = contextlib.ExitStack()
         self.client: Client | None = None
         """The client, if this process holds the home."""
@@ -128,6 +131,7 @@ class Session:
             passphrase=passphrase_for(protection, settings.unprotected),
             unprotected=settings.unprotected and protection is not Protection.PASSPHRASE,
             accept_strangers=settings.accept_strangers,
+            restore=self._restore,
         )
         self._stack.enter_context(client)
         if client.recovery_words is not None and self._on_words is not None:
@@ -152,7 +156,7 @@ class Session:
         missing = [flag for flag, value in (("--mixnet", settings.mixnet), ("--node", settings.node)) if value is None]
         if missing:
             raise CommandFailed(
-                Exit.USAGE, "settings", f"registering in a new home needs {' and '.join(missing)}: see `usernym --help`"
+                Exit.USAGE, "settings", f"a new home needs {' and '.join(missing)}: see `usernym --help`"
             )
         parse_card(settings.node or "")
 

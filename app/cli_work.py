@@ -11,12 +11,33 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from usernym.actors.events import DeliveryChanged, DeliveryState, HandshakeState
 from usernym.actors.messages import NodeSilent
+from usernym.cli_commands import (
+    Card,
+    ClientCommand,
+    Contacts,
+    Decide,
+    Decision,
+    DeleteAccount,
+    Handshake,
+    Login,
+    Lookup,
+    NodeCommand,
+    Register,
+    ReplaceIdentity,
+    Requests,
+    Send,
+    Show,
+    Status,
+    Step,
+    Verify,
+    WhoAmI,
+)
 from usernym.cli_failures import CommandFailed, Exit, failure_of, refusal_text
 from usernym.client import Client, Wait
 from usernym.control import Answer
@@ -26,6 +47,28 @@ from usernym.views import ContactView, Sent
 
 T = TypeVar("T")
 
+__all__ = [
+    "Card",
+    "ClientCommand",
+    "Contacts",
+    "Decide",
+    "Decision",
+    "DeleteAccount",
+    "Handshake",
+    "Login",
+    "Lookup",
+    "NodeCommand",
+    "Register",
+    "ReplaceIdentity",
+    "Requests",
+    "Send",
+    "Show",
+    "Status",
+    "Step",
+    "Verify",
+    "WhoAmI",
+]
+
 CONTROL_VERSION: Final = 1
 PAUSE_S: Final = 0.2
 """Between tries while something is still starting."""
@@ -33,96 +76,6 @@ CALL_S_MIN: Final = 0.1
 DIRECT_WORD_S: Final = 10.0
 """How long an acceptance, which goes straight to the peer, waits for the peer's word that it came."""
 TEXTS_MAX: Final = 10_000
-
-
-class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do"):
-    """A command that may be handed over."""
-
-
-class Register(_Command, frozen=True, tag="register"):
-    """Register the home's name (again)."""
-
-    name: str
-
-
-class Login(_Command, frozen=True, tag="login"):
-    """Log in: the account works. With `card`, the node's, which is taken first if it is newer."""
-
-    card: str | None = None
-
-
-class WhoAmI(_Command, frozen=True, tag="whoami"):
-    """Who the home belongs to."""
-
-
-class Lookup(_Command, frozen=True, tag="lookup"):
-    """Look a name up at the node."""
-
-    name: str
-
-
-class Show(_Command, frozen=True, tag="show"):
-    """A contact as it is known here; looked up only if it is not."""
-
-    name: str
-
-
-class Contacts(_Command, frozen=True, tag="contacts"):
-    """All contacts."""
-
-
-class Requests(_Command, frozen=True, tag="requests"):
-    """Who wrote and waits for the user's word; or who was declined."""
-
-    declined: bool = False
-
-
-Decision = Literal["accept", "decline", "block"]
-
-
-class Decide(_Command, frozen=True, tag="decide"):
-    """Accept, decline or block somebody."""
-
-    name: str
-    decision: Decision
-
-
-class Verify(_Command, frozen=True, tag="verify"):
-    """The user compared safety numbers, or takes that back."""
-
-    name: str
-    verified: bool
-
-
-class Send(_Command, frozen=True, tag="send"):
-    """Send a text."""
-
-    name: str
-    text: str
-    wait: Wait
-
-
-Step = Literal["offer", "accept", "revoke", "status"]
-
-
-class Handshake(_Command, frozen=True, tag="handshake"):
-    """Take a step of a handshake; the user has consented. `direct_only` is changed unless it is None."""
-
-    name: str
-    step: Step
-    direct_only: bool | None = None
-
-
-class Card(_Command, frozen=True, tag="node card"):
-    """The node's card."""
-
-
-class Status(_Command, frozen=True, tag="node status"):
-    """The node's counters."""
-
-
-ClientCommand = Register | Login | WhoAmI | Lookup | Show | Contacts | Requests | Decide | Verify | Send | Handshake
-NodeCommand = Card | Status
 
 
 class HandedOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -219,6 +172,12 @@ def perform(client: Client, command: ClientCommand | NodeCommand, deadline: Dead
                 client.take_card(card, deadline.left())
             insist(client, client.go_online, deadline)
             return whoami(client)
+        case ReplaceIdentity(words):
+            insist(client, lambda timeout: client.replace_identity(words, timeout), deadline)
+            return whoami(client)
+        case DeleteAccount():
+            held_until = insist(client, client.delete_account, deadline)
+            return whoami(client) | {"held_until": held_until}
         case WhoAmI():
             return whoami(client)
         case Lookup(name):

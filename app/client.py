@@ -6,6 +6,7 @@ what was begun goes on. `usernym.AsyncClient` is the same for asyncio.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Iterable
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -13,11 +14,15 @@ from typing import Any, Final, Literal
 
 from usernym.actors import messages as msg
 from usernym.actors.events import DeliveryChanged, DeliveryState, Event
+from usernym.actors.messages import NodeRefused
 from usernym.client_base import TIMEOUT_S
 from usernym.client_people import People
+from usernym.identity import replace_identity
 from usernym.node import Closed, GraphFailed, NotReady
 from usernym.protocol.cards import NodeCard, parse_card
+from usernym.protocol.errors import Code
 from usernym.protocol.names import canonical
+from usernym.protocol.words import root_from_words
 from usernym.storage.client import ClientStore, IdentityState, Message
 from usernym.views import ContactView, MessageView, Sent, Whoami, message_view
 
@@ -34,10 +39,12 @@ class Client(People):
     `home` is a folder that only this process holds. The first time it needs a `name`, a `node` (its card) and a
     `mixnet` (`ws://…`, or a transport), and a `passphrase`, or `unprotected=True` to go without by choice; later it
     needs the passphrase only, and remembers the rest. `recovery_words` has the words of an identity that this very
-    object made: show them, they are kept nowhere.
+    object made: show them, they are kept nowhere. With `restore` a new home gets an identity that exists already, by
+    its words; `go_online` then tells the node its new message key before it logs in.
 
     Raises `SettingsError` for what is missing, `StorageError` for a home that can't be used, `RemoteProtocolError` for
-    a name or a card that is none.
+    a name or a card that is none; with `restore` also `WordsInvalid` or `WordsUnfit` for words that are none or not
+    this name's, `NodeRefused` (NO_SUCH_USER, also for a deleted name) or `NodeSilent` if the name can't be found.
     """
 
     # -- the node --
@@ -48,6 +55,7 @@ class Client(People):
 
     def go_online(self, timeout: float = TIMEOUT_S) -> None:
         """Log in, and stay: messages come and go from now on. Raises `NodeRefused` or `NodeSilent`."""
+        self._want_online = True
         self._ask("registration", msg.GoOnline, timeout, "logging in")
 
     def look_up(self, name: str, timeout: float = TIMEOUT_S) -> ContactView:
@@ -63,6 +71,31 @@ class Client(People):
         """
         parsed = parse_card(card) if isinstance(card, str) else card
         return self._ask("registration", lambda answer: msg.TakeCard(parsed, answer), timeout, "taking the card")
+
+    def replace_identity(self, words: str, timeout: float = TIMEOUT_S) -> None:
+        """Make a new identity by the recovery words, and log in with it: somebody else may have the old one's key.
+
+        Contacts are shown that it changed; safety numbers are new. What a thief did with the old identity falls away.
+        Raises `WordsInvalid` or `WordsUnfit`, `NodeRefused` or `NodeSilent`; `NotReady` if the new identity is on disk,
+        and not at the node yet: `go_online` goes on with it.
+        """
+        end = time.monotonic() + timeout
+        card = parse_card(self._with_store(lambda store: store.setting("node_card") or b"").decode())
+
+        def change() -> None:
+            try:
+                found = self._find(self.name, card, timeout)
+            except NodeRefused as refused:
+                if refused.code is not Code.NO_SUCH_USER:
+                    raise
+                found = None
+            self._with_store(
+                lambda store: replace_identity(store, self.name, card, words, found, os.urandom, int(time.time()))
+            )
+
+        root_from_words(words)
+        self._rebuild(change)
+        self.go_online(max(1.0, end - time.monotonic()))
 
     def delete_account(self, timeout: float = TIMEOUT_S) -> int:
         """Delete the account; returns the time (Unix seconds) until which the name is held for its owner."""

@@ -12,26 +12,33 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from usernym.actors import messages as msg
 from usernym.actors.client_context import ClientContext, Me
+from usernym.actors.finding_messages import FindRecord, FoundRecord
+from usernym.actors.messages import Failure, NodeSilent
 from usernym.actors.runtime import ThreadRuntime, logger
 from usernym.event_hub import EventHub
-from usernym.identity import create_identity
+from usernym.identity import Restore, create_identity, replace_identity, restore_identity
 from usernym.mixnet.inprocess import ThreadTimers
+from usernym.mixnet.kept import KeptTransport
 from usernym.mixnet.transport import Transport
 from usernym.mixnets import transport_to
 from usernym.node import Closed, GraphFailed, NotReady
 from usernym.protocol.cards import NodeCard, card_text, parse_card
 from usernym.protocol.names import canonical
 from usernym.protocol.signing import SigningKey
+from usernym.protocol.words import root_from_words
 from usernym.settings import SettingsError
 from usernym.storage.client import ClientStore
 from usernym.storage.home import Home
-from usernym.wiring import Graph, client_graph
+from usernym.wiring import Graph, client_graph, finding_graph
 
 T = TypeVar("T")
 
 TIMEOUT_S: Final = 60.0
 """The default patience: three unanswered tries of a request take 35 seconds."""
+FIND_AGAIN_S: Final = 0.2
+"""Between tries to find a name, while the mixnet may still be starting."""
 
 
 class ClientBase:
@@ -47,34 +54,47 @@ class ClientBase:
         passphrase: str | None = None,
         unprotected: bool = False,
         accept_strangers: bool = True,
+        restore: Restore | None = None,
     ) -> None:
         self._hub = EventHub()
         self._failed: str | None = None
         self._graph: Graph | None = None
+        self._kept: KeptTransport | None = None
+        self._accept_strangers = accept_strangers
         self._store: ClientStore | None = None
         self._timers = ThreadTimers()
         self._lock = threading.Lock()
+        self._want_online = False
         self.recovery_words: str | None = None
         self._home = Home(Path(home), "client")
         self._home.__enter__()
         try:
             self._store = ClientStore.open(Path(home), passphrase=passphrase, unprotected=unprotected)
-            self._set_up(name, node, mixnet)
-            self._start(mixnet, accept_strangers)
+            self._set_up(name, node, mixnet, restore)
+            self._start(mixnet)
         except BaseException:
             self.close()
             raise
 
     # -- starting and stopping --
 
-    def _set_up(self, name: str | None, node: str | NodeCard | None, mixnet: str | Transport | None) -> None:
+    def _set_up(
+        self, name: str | None, node: str | NodeCard | None, mixnet: str | Transport | None, restore: Restore | None
+    ) -> None:
         store = self._open_store
         card = parse_card(node) if isinstance(node, str) else node
         wanted = None if name is None else canonical(name)
         if not store.has_identity():
             if wanted is None or card is None or mixnet is None:
                 raise SettingsError("a new home needs a name, a node's card and a mixnet")
-            self.recovery_words = create_identity(store, wanted, card, os.urandom, int(time.time()))
+            if restore is None:
+                self.recovery_words = create_identity(store, wanted, card, os.urandom, int(time.time()))
+            else:
+                inner = transport_to(mixnet, self._home.folder) if isinstance(mixnet, str) else mixnet
+                self._kept = KeptTransport(inner)
+                self._restore(wanted, card, restore)
+        elif restore is not None:
+            raise SettingsError("this home has an identity already; choose another home to restore one")
         identity = store.identity()
         if wanted is not None and wanted != identity.name:
             raise SettingsError("this home belongs to another name; choose another home")
@@ -87,27 +107,76 @@ class ClientBase:
         if isinstance(mixnet, str):
             store.set_setting("mixnet", mixnet.encode())
 
-    def _start(self, mixnet: str | Transport | None, accept_strangers: bool) -> None:
-        store = self._open_store
+    def _start(self, mixnet: str | Transport | None) -> None:
+        if self._kept is None:
+            self._kept = KeptTransport(
+                transport_to(_text(self._open_store.setting("mixnet")), self._home.folder)
+                if mixnet is None or isinstance(mixnet, str)
+                else mixnet
+            )
+        self._start_graph()
+
+    def _start_graph(self) -> None:
+        """The actors, as whoever the store says that the user is."""
+        store, kept = self._open_store, self._kept
+        assert kept is not None, "made before"
         identity = store.identity()
         card = parse_card(_text(store.setting("node_card")))
         self._node = card.node
         self.name = identity.name
         self._key = SigningKey.from_seed(identity.seed)
-        transport = (
-            transport_to(_text(store.setting("mixnet")), self._home.folder)
-            if mixnet is None or isinstance(mixnet, str)
-            else mixnet
-        )
         context = ClientContext(
             ThreadRuntime(self._timers),
             self._on_failed,
             self._hub.publish,
             store,
             Me(identity.name, self._key, card.node),
-            accept_strangers,
+            self._accept_strangers,
         )
-        self._graph = client_graph(context, transport, card)
+        self._graph = client_graph(context, kept.lend(), card)
+
+    # -- identities that exist --
+
+    def _restore(self, name: str, card: NodeCard, restore: Restore) -> None:
+        root_from_words(restore.words)  # before anybody is asked
+        found = self._find(name, card, restore.timeout)
+        bring = replace_identity if restore.replace else restore_identity
+        bring(self._open_store, name, card, restore.words, found, os.urandom, int(time.time()))
+
+    def _find(self, name: str, card: NodeCard, timeout: float) -> FoundRecord:
+        """What the node has under a name. Raises `NodeRefused`, or `NodeSilent`. No graph may run meanwhile."""
+        assert self._kept is not None, "made before"
+        end, nobody = time.monotonic() + timeout, SigningKey.from_seed(os.urandom(32))
+        runtime = ThreadRuntime(self._timers)
+        graph = finding_graph(runtime, self._kept.lend(), card, name, nobody, self._on_failed)
+        try:
+            while True:
+                answer: Future[FoundRecord] = Future()
+                graph.refs["finding"].tell(FindRecord(answer))
+                try:
+                    return answer.result(max(0.0, end - time.monotonic()))
+                except NodeSilent:
+                    if time.monotonic() >= end:
+                        raise
+                    time.sleep(FIND_AGAIN_S)
+                except FutureTimeout:
+                    raise NodeSilent(Failure.NO_ANSWER) from None
+        finally:
+            graph.stop()
+
+    def _rebuild(self, change: Callable[[], None]) -> None:
+        """Stop the actors, let the identity change, and start them as whoever it is then."""
+        with self._lock:
+            graph, self._graph = self._graph, None
+            if graph is None:
+                raise Closed("the client is closed")
+            graph.stop()
+            try:
+                change()
+            finally:
+                self._start_graph()
+                if self._want_online:
+                    self._tell("registration", msg.GoOnline(Future()))
 
     @property
     def _open_store(self) -> ClientStore:
@@ -125,8 +194,11 @@ class ClientBase:
         with self._lock:
             graph, self._graph = self._graph, None
             store, self._store = self._store, None
+            kept, self._kept = self._kept, None
         if graph is not None:
             graph.stop()
+        if kept is not None:
+            kept.close()
         self._timers.close()
         self._hub.close()
         if store is not None:

@@ -13,6 +13,8 @@ from typing import Any, Final, Self
 from usernym.actors import messages as msg
 from usernym.actors.base import Actor, Inquire, Ref
 from usernym.actors.client_context import ClientContext
+from usernym.actors.finding_client import FindingClient
+from usernym.actors.finding_messages import FindingInbox
 from usernym.actors.forwarding_client import ForwardingClient
 from usernym.actors.forwarding_node import ForwardingNode
 from usernym.actors.handshake import HandshakeClient
@@ -173,6 +175,29 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
             node=context.me.node,
             node_address=card.address,
             dispatch=dispatch,
+        ),
+    )
+    return graph.begin()
+
+
+def finding_graph(
+    runtime: Runtime, transport: Transport, card: NodeCard, name: str, signer: SigningKey, on_failed: OnFailed
+) -> Graph:
+    """What finds a name's record and chain for somebody who has no identity yet. `signer` signs nothing here."""
+    finding: Ref[FindingInbox] = Ref()
+    io: Ref[msg.IoNode | msg.IoClient] = Ref()
+    graph = Graph(transport, {"finding": finding, "io": io})
+    graph.add(finding, FindingClient(runtime, on_failed, node=card.node, name=name, io=io, self_ref=finding))
+    graph.add(
+        io,
+        MixnetIO(
+            runtime,
+            on_failed,
+            transport=transport,
+            signer=signer,
+            node=card.node,
+            node_address=card.address,
+            dispatch=Dispatch(by_type={}, mixnet_watchers=()),
         ),
     )
     return graph.begin()

@@ -86,6 +86,7 @@ class Succession(Wire, frozen=True):
 
 
 _record_decoder: Final = decoder_of(KeyRecord)
+_stub_decoder: Final = decoder_of(RecordStub)
 _succession_decoder: Final = decoder_of(Succession)
 
 
@@ -93,6 +94,12 @@ def decode_record(data: bytes) -> KeyRecord:
     """A record from its canonical encoding; its signature is not checked here."""
     record: KeyRecord = unpack(_record_decoder, data)
     return record
+
+
+def decode_stub(data: bytes) -> RecordStub:
+    """A record's short form from its canonical encoding; its signature is not checked here."""
+    stub: RecordStub = unpack(_stub_decoder, data)
+    return stub
 
 
 def decode_succession(data: bytes) -> Succession:

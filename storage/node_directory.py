@@ -150,18 +150,23 @@ class Directory(Store):
 
         `new_link` is (generation, blob): the chain is cut before that generation and goes on with this link. A new
         HPKE key number supersedes the current one at `now`. Only with a new link may the key number go back (a thief
-        may have used up the numbers); else that raises ValueError.
+        may have used up the numbers); else that raises ValueError. With one, a deleted name is taken back.
         """
         db = self._db
         with db.one_commit():
             current = self.account(name)
-            if current is None or current.deleted_until is not None or current.record_number != expected_number:
+            held = current is not None and current.deleted_until is not None
+            if current is None or (held and new_link is None) or current.record_number != expected_number:
                 return False
             if hpke_number < current.hpke_number and new_link is None:
                 raise ValueError("a key number never goes back")
             _write_record(db, current, _NewRecord(identity_key, record, record_number, hpke_number, now))
             if new_link is not None:
                 generation, blob = new_link
+                db.change(AccountRow.update(deleted_until=None).where(AccountRow.name == name))
+                # Nobody is to seal to a former identity's keys any more: a thief may have them.
+                former = (HpkeNumber.name == name) & (HpkeNumber.number != hpke_number)
+                db.change(HpkeNumber.update(superseded_at=0).where(former))
                 db.change(LinkRow.delete().where((LinkRow.name == name) & (LinkRow.generation >= generation)))
                 db.change(LinkRow.insert(name=name, generation=generation, blob=blob))
             return True

@@ -56,6 +56,11 @@ class Terminal:
             **more,
         )
 
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """What commands are typed in."""
+        return clean_environment()
+
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         process = self._popen(arguments, clean_environment(**variables), stderr=subprocess.PIPE)
         try:

@@ -1,0 +1,112 @@
+"""What a command line may ask of the process that holds a home: typed commands, as they go over the control socket."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from usernym.client import Wait
+
+
+class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do"):
+    """A command that may be handed over."""
+
+
+class Register(_Command, frozen=True, tag="register"):
+    """Register the home's name (again)."""
+
+    name: str
+
+
+class Login(_Command, frozen=True, tag="login"):
+    """Log in: the account works. With `card`, the node's, which is taken first if it is newer."""
+
+    card: str | None = None
+
+
+class WhoAmI(_Command, frozen=True, tag="whoami"):
+    """Who the home belongs to."""
+
+
+class Lookup(_Command, frozen=True, tag="lookup"):
+    """Look a name up at the node."""
+
+    name: str
+
+
+class Show(_Command, frozen=True, tag="show"):
+    """A contact as it is known here; looked up only if it is not."""
+
+    name: str
+
+
+class Contacts(_Command, frozen=True, tag="contacts"):
+    """All contacts."""
+
+
+class ReplaceIdentity(_Command, frozen=True, tag="replace identity"):
+    """Make a new identity by the recovery words."""
+
+    words: str
+
+
+class DeleteAccount(_Command, frozen=True, tag="delete account"):
+    """Delete the account at the node; the user has consented."""
+
+
+class Requests(_Command, frozen=True, tag="requests"):
+    """Who wrote and waits for the user's word; or who was declined."""
+
+    declined: bool = False
+
+
+Decision = Literal["accept", "decline", "block"]
+
+
+class Decide(_Command, frozen=True, tag="decide"):
+    """Accept, decline or block somebody."""
+
+    name: str
+    decision: Decision
+
+
+class Verify(_Command, frozen=True, tag="verify"):
+    """The user compared safety numbers, or takes that back."""
+
+    name: str
+    verified: bool
+
+
+class Send(_Command, frozen=True, tag="send"):
+    """Send a text."""
+
+    name: str
+    text: str
+    wait: Wait
+
+
+Step = Literal["offer", "accept", "revoke", "status"]
+
+
+class Handshake(_Command, frozen=True, tag="handshake"):
+    """Take a step of a handshake; the user has consented. `direct_only` is changed unless it is None."""
+
+    name: str
+    step: Step
+    direct_only: bool | None = None
+
+
+class Card(_Command, frozen=True, tag="node card"):
+    """The node's card."""
+
+
+class Status(_Command, frozen=True, tag="node status"):
+    """The node's counters."""
+
+
+ClientCommand = (
+    Register | Login | ReplaceIdentity | DeleteAccount | WhoAmI | Lookup | Show | Contacts | Requests | Decide | Verify
+    | Send | Handshake
+)  # fmt: skip
+NodeCommand = Card | Status

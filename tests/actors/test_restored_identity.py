@@ -1,0 +1,222 @@
+"""Identity for life: restored from its words on an empty machine; replaced after a theft."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from outsider import Outsider
+from world import SimClient, World
+
+from usernym.actors import messages as msg
+from usernym.actors.events import DeliveryState, IdentityChanged, NodeCaught
+from usernym.actors.finding_messages import FoundRecord
+from usernym.identity import WordsUnfit, replace_identity, restore_identity
+from usernym.protocol import messages as m
+from usernym.protocol.limits import UINT32_MAX
+from usernym.protocol.records import decode_record, decode_succession
+from usernym.protocol.safety import safety_number
+from usernym.protocol.signing import SigningKey
+from usernym.storage.client import ClientStore, IdentityState, Trust
+
+
+def found(world: World, name: str) -> FoundRecord:
+    """What the node shows of a name."""
+    account = world.node.store.account(name)
+    assert account is not None
+    chain = tuple(decode_succession(link.blob) for link in world.node.store.links(name, 0))
+    return FoundRecord(decode_record(account.record), chain)
+
+
+def words_of(client: SimClient) -> str:
+    assert client.words is not None
+    return client.words
+
+
+def on_an_empty_machine(world: World, lost: SimClient, bring: Any = restore_identity) -> SimClient:
+    """The same person with a new store, made from the words; not online yet."""
+    lost.kill()
+    store = ClientStore.open_plain()
+    sim = world.sim
+    bring(store, lost.name, world.node.card, words_of(lost), found(world, lost.name), sim.random_bytes, sim.unix_s())
+    return world.client(lost.name, register=False, online=False, store=store)
+
+
+def replace_at_home(world: World, client: SimClient, *, shown: bool = True) -> None:
+    """The same home with a new identity, started anew; not online yet."""
+    client.kill()
+    seen = found(world, client.name) if shown else None
+    sim = world.sim
+    replace_identity(client.store, client.name, world.node.card, words_of(client), seen, sim.random_bytes, sim.unix_s())
+    client.start()
+
+
+def number_between(one: SimClient, other: SimClient) -> str:
+    """The safety number, as `one` sees it."""
+    contact = one.contact(other.name)
+    return safety_number(one.me.node, (one.name, one.me.key.public), (contact.name, contact.identity_key))
+
+
+@pytest.mark.parametrize("rotations", [0, 1])
+def test_words_bring_name_identity_and_waiting_messages_back(rotations: int) -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    for _ in range(rotations):
+        world.settle(8 * 86_400)
+    before, number = found(world, "bob").record, number_between(alice, bob)
+    assert before.hpke_number == 1 + rotations
+    alice.store.set_trust("bob", Trust.VERIFIED)
+    bob.kill()
+    waiting = [alice.send_and_wait("bob", f"{each}", DeliveryState.ACCEPTED) for each in ("one", "two")]
+
+    bob = on_an_empty_machine(world, bob)
+    assert bob.me.key.public == before.identity_key
+    bob.go_online()
+    for message_id in waiting:
+        alice.wait_for_state(message_id, DeliveryState.DELIVERED, 600)
+    assert sorted(bob.texts()) == ["one", "two"]
+    assert number_between(alice, bob) == number == number_between(bob, alice)
+    assert alice.contact("bob").trust is Trust.VERIFIED
+    assert not alice.of_kind(IdentityChanged)
+    assert not alice.of_kind(NodeCaught)
+    after = found(world, "bob").record
+    assert (after.identity_key, after.number) == (before.identity_key, before.number + 1)
+    assert after.hpke_key != before.hpke_key
+    bob.send_and_wait("alice", "it is me")
+    bob.restart()
+    bob.go_online()
+    alice.send_and_wait("bob", "after another start")
+    world.check()
+
+
+def test_a_crash_before_the_node_has_the_new_key_loses_nothing() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    bob = on_an_empty_machine(world, bob)
+    for wait in (0.0, 0.05, 0.2, 0.4, 0.8):
+        bob.connect()
+        world.settle(wait)
+        bob.restart()
+    bob.go_online()
+    alice.send_and_wait("bob", "still there")
+    world.check()
+
+
+def test_words_of_somebody_else_change_nothing() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    store, sim, card = ClientStore.open_plain(), world.sim, world.node.card
+    for bring in (restore_identity, replace_identity):
+        with pytest.raises(WordsUnfit, match="not the words of this name"):
+            bring(store, "bob", card, words_of(alice), found(world, "bob"), sim.random_bytes, sim.unix_s())
+    with pytest.raises(WordsUnfit):
+        replace_identity(bob.store, "bob", card, words_of(alice), found(world, "bob"), sim.random_bytes, sim.unix_s())
+    assert not store.has_identity()
+    assert bob.store.identity().number == 0
+    world.check()
+
+
+@pytest.mark.parametrize("where", ["at home", "elsewhere"])
+def test_a_stolen_disk_is_answered_by_a_succession_that_beats_the_thiefs(where: str) -> None:
+    world = World()
+    alice, bob, carol = world.client("alice"), world.client("bob"), world.client("carol")
+    for friend in (alice, carol):
+        friend.send_and_wait("bob", "hello")
+    number = number_between(alice, bob)
+    alice.store.set_trust("bob", Trust.VERIFIED)
+    first = found(world, "bob").record
+    # The thief has the identity key: changes the identity to one of their own, and uses up all numbers.
+    thief = SigningKey.from_seed(b"t" * 32)
+    answer, _ = Outsider(world).publish(
+        "bob", first.stub(), thief, bob.me.key, number=UINT32_MAX, hpke_number=UINT32_MAX
+    )
+    assert isinstance(answer, m.Published)
+    assert alice.look_up("bob").identity_key == thief.public
+
+    with pytest.raises(WordsUnfit, match="replace"):
+        on_an_empty_machine(world, bob)
+    if where == "at home":
+        replace_at_home(world, bob)
+    else:
+        bob = on_an_empty_machine(world, bob, replace_identity)
+    bob.go_online()
+    bob.send_and_wait("alice", "it was not me")
+    alice.send_and_wait("bob", "so I thought")
+    carol.send_and_wait("bob", "carol never saw the thief")
+    for friend in (alice, carol):
+        assert friend.contact("bob").identity_key == bob.me.key.public
+        assert friend.contact("bob").trust is Trust.CHANGED
+        assert friend.of_kind(IdentityChanged)
+        assert not friend.of_kind(NodeCaught)
+    assert number_between(alice, bob) != number
+    assert number_between(alice, bob) == number_between(bob, alice)
+    # And what the thief's key signs after that moves nobody.
+    again, _ = Outsider(world).publish("bob", first.stub(), SigningKey.from_seed(b"u" * 32), thief)
+    assert isinstance(again, m.Refused)
+    world.check()
+
+
+def test_what_waited_for_the_former_identity_is_opened_by_its_keys() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    bob.kill()
+    waiting = alice.send_and_wait("bob", "sealed to the old identity", DeliveryState.ACCEPTED)
+    replace_at_home(world, bob)
+    bob.go_online()
+    alice.wait_for_state(waiting, DeliveryState.DELIVERED, 300)
+    assert bob.texts()[-1] == "sealed to the old identity"
+    assert alice.states(waiting) == [DeliveryState.ACCEPTED, DeliveryState.DELIVERED], "it did not have to be resent"
+    world.check()
+
+
+def test_what_waited_and_can_not_be_opened_any_more_is_sealed_again_to_the_new_identity() -> None:
+    """The sender learns of the new identity by a statement that the one it knows did not sign."""
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    bob.kill()
+    waiting = alice.send_and_wait("bob", "for whom it concerns", DeliveryState.ACCEPTED)
+    bob = on_an_empty_machine(world, bob, replace_identity)
+    bob.go_online()
+    alice.wait_for_state(waiting, DeliveryState.DELIVERED, 600)
+    assert bob.texts() == ["for whom it concerns"]
+    assert alice.of_kind(IdentityChanged) == [IdentityChanged("bob", False)]
+    assert not alice.of_kind(NodeCaught)
+    world.check()
+
+
+def test_a_thief_who_deletes_the_account_does_not_keep_the_name() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "hello")
+    thief = SimClient(world, "bob")  # with the stolen disk
+    thief.kill()
+    thief.store, thief._opened = bob.store, True
+    bob.kill()
+    thief.start()
+    thief.do("registration", msg.DeleteAccount)
+    thief.kill()
+    account = world.node.store.account("bob")
+    assert account is not None
+    assert account.deleted_until is not None
+
+    bob.store.set_identity_state(IdentityState.REGISTERED)
+    replace_at_home(world, bob, shown=False)
+    bob.go_online()
+    alice.send_and_wait("bob", "you are back")
+    assert alice.contact("bob").trust is Trust.CHANGED
+    with pytest.raises(msg.NodeRefused):
+        world.client("bob", online=False, store=stolen(world, words_of(bob)))
+    world.check()
+
+
+def stolen(world: World, words: str) -> ClientStore:
+    """A store with the first identity, as the thief has it."""
+    from usernym.identity import create_identity
+
+    store = ClientStore.open_plain()
+    create_identity(store, "bob", world.node.card, world.sim.random_bytes, world.sim.unix_s(), words)
+    return store
