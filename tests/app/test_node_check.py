@@ -25,11 +25,13 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("lived-in") / "node.db"
     world = World()
     writer, reader = (world.client(name) for name in NAMES)
-    world.client("gone_again").do("registration", _delete)
+    gone = world.client("gone_again")
+    gone.do("registration", _delete)
     writer.send_and_wait(NAMES[1], "delivered")
-    reader.kill()
+    for client in (gone, reader, writer):
+        client.kill()  # nobody is online meanwhile: a week of heartbeats takes minutes
     world.sim.run_for(8 * DAY_S)
-    writer.restart()
+    writer.start()
     writer.go_online()
     world.settle(60)
     writer.send_and_wait(NAMES[1], "waiting", DeliveryState.ACCEPTED)
