@@ -28,6 +28,7 @@ from usernym.node import Closed, GraphFailed, Node, NodeStatus, NotReady
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.words import WordsInvalid
 from usernym.settings import SettingsError
+from usernym.storage.archive import Imported
 from usernym.storage.errors import StorageError
 from usernym.views import ContactView, MessageView, RequestView, Sent, Whoami
 
@@ -49,6 +50,7 @@ __all__ = [
     "HandshakeNotPossible",
     "HandshakeState",
     "IdentityChanged",
+    "Imported",
     "MessageArrived",
     "MessageView",
     "Node",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -12,6 +13,7 @@ from typing import Any, Final, Self, TypeVar
 from usernym.actors.events import Event
 from usernym.client import Client, Wait
 from usernym.client_base import TIMEOUT_S
+from usernym.storage.archive import Imported
 from usernym.views import ContactView, MessageView, RequestView, Sent, Whoami
 
 T = TypeVar("T")
@@ -64,6 +66,18 @@ class AsyncClient:
     async def delete_account(self, timeout: float = TIMEOUT_S) -> int:
         """See `Client.delete_account`."""
         return await self._run(self.client.delete_account, timeout)
+
+    async def change_passphrase(self, old: str | None, new: str | None, *, unprotected: bool = False) -> None:
+        """See `Client.change_passphrase`."""
+        await self._run(self.client.change_passphrase, old, new, unprotected=unprotected)
+
+    async def export_backup(self, folder: str | os.PathLike[str], passphrase: str) -> None:
+        """See `Client.export_backup`."""
+        await self._run(self.client.export_backup, folder, passphrase)
+
+    async def import_backup(self, folder: str | os.PathLike[str], passphrase: str) -> Imported:
+        """See `Client.import_backup`."""
+        return await self._run(self.client.import_backup, folder, passphrase)
 
     async def take_card(self, card: str, timeout: float = TIMEOUT_S) -> bool:
         """See `Client.take_card`."""

@@ -55,6 +55,27 @@ class DeleteAccount(_Command, frozen=True, tag="delete account"):
     """Delete the account at the node; the user has consented."""
 
 
+class ChangePassphrase(_Command, frozen=True, tag="change passphrase"):
+    """Protect the home by another passphrase. None: by none, now or before."""
+
+    old: str | None
+    new: str | None
+
+
+class Export(_Command, frozen=True, tag="export"):
+    """Write a backup into a new folder."""
+
+    folder: str
+    passphrase: str
+
+
+class Import(_Command, frozen=True, tag="import"):
+    """Add what a backup holds."""
+
+    folder: str
+    passphrase: str
+
+
 class Requests(_Command, frozen=True, tag="requests"):
     """Who wrote and waits for the user's word; or who was declined."""
 
@@ -106,7 +127,7 @@ class Status(_Command, frozen=True, tag="node status"):
 
 
 ClientCommand = (
-    Register | Login | ReplaceIdentity | DeleteAccount | WhoAmI | Lookup | Show | Contacts | Requests | Decide | Verify
-    | Send | Handshake
+    Register | Login | ReplaceIdentity | DeleteAccount | ChangePassphrase | Export | Import | WhoAmI | Lookup | Show
+    | Contacts | Requests | Decide | Verify | Send | Handshake
 )  # fmt: skip
 NodeCommand = Card | Status

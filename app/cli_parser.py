@@ -11,6 +11,7 @@ from usernym import (
     cli_client,
     cli_handshake,
     cli_identity,
+    cli_keeping,
     cli_listen,
     cli_node,
     cli_node_store,
@@ -123,6 +124,12 @@ class Grammar:
         add("replace-identity", cli_identity.replace_identity, text)
         delete = add("delete-account", cli_identity.delete_account, "delete the account; its name is held for you")
         delete.add_argument("--yes", action="store_true", help="do not ask")
+        text = "change the passphrase of this home (USERNYM_NEW_PASSPHRASE, or asked for); --no-passphrase: to none"
+        add("passphrase", cli_keeping.passphrase, text)
+        text = "back contacts and messages up, encrypted (USERNYM_BACKUP_PASSPHRASE, or asked for); without any key"
+        add("export", cli_keeping.export, text).add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
+        text = "add the contacts and messages of a backup to this home"
+        add("import", cli_keeping.import_, text).add_argument("folder", type=Path, metavar="FOLDER", help="the backup")
         add("whoami", cli_client.whoami, "show who this home belongs to")
         lookup = add("lookup", cli_client.lookup, "look a name up at the node")
         lookup.add_argument("name", metavar="NAME")

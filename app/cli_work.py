@@ -19,12 +19,15 @@ from usernym.actors.events import DeliveryChanged, DeliveryState, HandshakeState
 from usernym.actors.messages import NodeSilent
 from usernym.cli_commands import (
     Card,
+    ChangePassphrase,
     ClientCommand,
     Contacts,
     Decide,
     Decision,
     DeleteAccount,
+    Export,
     Handshake,
+    Import,
     Login,
     Lookup,
     NodeCommand,
@@ -49,12 +52,15 @@ T = TypeVar("T")
 
 __all__ = [
     "Card",
+    "ChangePassphrase",
     "ClientCommand",
     "Contacts",
     "Decide",
     "Decision",
     "DeleteAccount",
+    "Export",
     "Handshake",
+    "Import",
     "Login",
     "Lookup",
     "NodeCommand",
@@ -178,6 +184,14 @@ def perform(client: Client, command: ClientCommand | NodeCommand, deadline: Dead
         case DeleteAccount():
             held_until = insist(client, client.delete_account, deadline)
             return whoami(client) | {"held_until": held_until}
+        case ChangePassphrase(old, new):
+            client.change_passphrase(old, new, unprotected=new is None)
+            return whoami(client)
+        case Export(folder, passphrase):
+            client.export_backup(folder, passphrase)
+            return {"backup": folder}
+        case Import(folder, passphrase):
+            return dataclasses.asdict(client.import_backup(folder, passphrase))
         case WhoAmI():
             return whoami(client)
         case Lookup(name):

@@ -29,6 +29,7 @@ from usernym.protocol.names import canonical
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.words import root_from_words
 from usernym.settings import SettingsError
+from usernym.storage.archive import Imported, export_archive, import_archive
 from usernym.storage.client import ClientStore
 from usernym.storage.home import Home
 from usernym.wiring import Graph, client_graph, finding_graph
@@ -134,6 +135,32 @@ class ClientBase:
             self._accept_strangers,
         )
         self._graph = client_graph(context, kept.lend(), card)
+
+    # -- passphrase and backup --
+
+    def change_passphrase(self, old: str | None, new: str | None, *, unprotected: bool = False) -> None:
+        """Protect the home by another passphrase; by none, if `unprotected` says that this is meant.
+
+        A copy of the home that somebody made before still opens with the old one. Raises `WrongPassphrase`,
+        `PassphraseNeeded` or `StoreUnprotected` (`StorageError`s) if `old` is not what opens it, and changes nothing.
+        """
+        self._with_store(lambda store: store.change_passphrase(old, new, unprotected=unprotected))
+
+    def export_backup(self, folder: str | os.PathLike[str], passphrase: str) -> None:
+        """Write contacts, pins and history into the new folder `folder`, encrypted; no identity, and no key.
+
+        With the recovery words it makes a lost home whole. Raises `StorageError`, and leaves nothing half-made.
+        """
+        owner = self._node + self.name.encode()
+        self._with_store(lambda store: export_archive(store, Path(folder), passphrase, owner))
+
+    def import_backup(self, folder: str | os.PathLike[str], passphrase: str) -> Imported:
+        """Add what a backup of this account holds to what is here. Returns how much was new.
+
+        Doing so twice changes nothing. Raises `StorageError`: another account's, a wrong passphrase, …
+        """
+        owner = self._node + self.name.encode()
+        return self._with_store(lambda store: import_archive(store, Path(folder), passphrase, owner))
 
     # -- identities that exist --
 

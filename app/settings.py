@@ -23,6 +23,8 @@ FILE_NAME: Final = "usernym.toml"
 FILE_BYTES_MAX: Final = 64 * 1024
 PREFIX: Final = "USERNYM_"
 PASSPHRASE_VARIABLE: Final = "USERNYM_PASSPHRASE"  # noqa: S105 - its name, not its value
+NEW_PASSPHRASE_VARIABLE: Final = "USERNYM_NEW_PASSPHRASE"  # noqa: S105 - its name, not its value
+BACKUP_PASSPHRASE_VARIABLE: Final = "USERNYM_BACKUP_PASSPHRASE"  # noqa: S105 - its name, not its value
 CARD_PREFIX: Final = "usernym-node:"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -156,7 +158,9 @@ _CLIENT: Final[dict[str, Parser]] = {
     "unprotected": _switch,
 }
 _SECTIONS: Final = {"node": _NODE, "client": _CLIENT}
-_OTHER_VARIABLES: Final = frozenset({PASSPHRASE_VARIABLE, "USERNYM_HOME", "USERNYM_CONFIG"})
+_OTHER_VARIABLES: Final = frozenset(
+    {PASSPHRASE_VARIABLE, NEW_PASSPHRASE_VARIABLE, BACKUP_PASSPHRASE_VARIABLE, "USERNYM_HOME", "USERNYM_CONFIG"}
+)
 _VARIABLES: Final = {PREFIX + key.upper(): key for key in (*_COMMON, *_NODE, *_CLIENT)}
 
 

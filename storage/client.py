@@ -140,6 +140,11 @@ class ClientStore(Own, History):
         return cls(open_database(path, CLIENT_SCHEMA, synchronous=synchronous), protected=False)
 
     @property
+    def database(self) -> StoreDatabase:
+        """For the other parts of this package: the database under the store."""
+        return self._db
+
+    @property
     def protected(self) -> bool:
         """Whether the store's key is kept away from whoever reads the user's files."""
         return self._protected
