@@ -181,13 +181,13 @@ impl Client {
         tokio::select! {
             sent = sending => match sent {
                 Ok(()) => Ok(()),
-                Err(_) => Err(self.end().await),
+                Err(_) => Err(self.ended().await),
             },
-            refusal = self.end() => Err(refusal),
+            refusal = self.ended() => Err(refusal),
         }
     }
 
-    async fn end(&self) -> Failure {
+    async fn ended(&self) -> Failure {
         let mut state = self.state.clone();
         let ended = state.wait_for(|state| *state != State::Running).await;
         ended
@@ -201,13 +201,18 @@ impl Client {
         tokio::select! {
             biased;
             () = self.inbox.wait() => Ok(()),
-            refusal = self.end() => Err(refusal),
+            refusal = self.ended() => Err(refusal),
         }
+    }
+
+    /// Tells it to end, and waits for nothing.
+    pub fn end(&self) {
+        self.stop.cancel();
     }
 
     /// Ends the client and waits until what was sent has left, its SURBs are saved and its storage is free. The second call only waits.
     pub async fn disconnect(&self) {
-        self.stop.cancel();
+        self.end();
         let mut state = self.state.clone();
         // An error says that the pump is gone: ended as well.
         let _ = state.wait_for(|state| matches!(state, State::Ended(_))).await;

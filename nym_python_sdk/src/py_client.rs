@@ -145,6 +145,12 @@ impl NativeClient {
         Ok(taken.into_iter().map(message).collect())
     }
 
+    /// Tells it to end, and waits for nothing.
+    fn end(&self) -> PyResult<()> {
+        self.here()?.end();
+        Ok(())
+    }
+
     fn disconnect(&self, py: Python<'_>) -> PyResult<()> {
         let client = self.here()?;
         wait(py, async move {

@@ -365,3 +365,26 @@ def test_what_asyncio_left_behind_does_not_crash_the_end(network: LocalNetwork) 
         codes.append(process.returncode)
         assert "Fatal" not in errors
     assert codes == [0] * 15
+
+
+MANY = """
+import sys
+from nym_python_sdk import BlockingMixnetClient
+from nym_python_sdk.testing import LocalNetwork
+network = LocalNetwork().__enter__()
+clients = [BlockingMixnetClient(network.client_config(flush_timeout=3.0)).connect() for _ in range(10)]
+for client in clients:
+    client.send_plain(client.address, b"x")
+network.set_loss(1.0)
+for client in clients:
+    client.send_plain(client.address, b"never arrives")
+"""
+
+
+def test_clients_that_cannot_flush_end_together() -> None:
+    """Ten of them wait three seconds, not thirty."""
+    process = run(MANY)
+    began = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert time.monotonic() - began < 20

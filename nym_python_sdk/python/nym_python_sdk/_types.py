@@ -100,10 +100,13 @@ class Base:
 
 
 def end_all() -> None:
-    """Disconnects what still lives; the interpreter calls it at its end."""
-    for client in list(_living):
-        native = client._native
-        with contextlib.suppress(ForkError):
+    """Disconnects what still lives, all at once; the interpreter calls it at its end."""
+    living = [client._native for client in list(_living)]
+    with contextlib.suppress(ForkError):
+        for native in living:
+            if native is not None:
+                native.end()
+        for native in living:
             if native is not None:
                 native.disconnect()
     quiesce()
