@@ -1,6 +1,6 @@
 """What a recipient could not open: a statement that it signed, judged, and the message sealed again.
 
-A part of the forwarding actor. docs/protocol.md, "Unopenable". A statement that the pinned identity did not sign is no
+A part of the forwarding actor. docs/protocol.md, "Receiving". A statement that the pinned identity did not sign is no
 lie yet: the recipient's identity may have changed. It is looked up first, and the node's notice is confirmed only when
 the statement has been judged, so that it is told again if that could not be done.
 """

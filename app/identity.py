@@ -1,7 +1,7 @@
 """The user's identity: made anew, brought back by its recovery words, or replaced after a theft.
 
 Only identity number i and message keys are stored; words, root and recovery key are shown or used once and forgotten.
-docs/protocol.md, "Words", "Key records" and "Successions".
+docs/protocol.md, "Words" and "Key records".
 """
 
 from __future__ import annotations
