@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -105,9 +105,25 @@ class AsyncClient:
 
         return generate()
 
-    async def conversation(self, name: str, limit: int = 100) -> list[MessageView]:
+    async def conversation(
+        self, name: str, limit: int = 100, before: MessageView | int | None = None
+    ) -> list[MessageView]:
         """See `Client.conversation`."""
-        return await self._run(self.client.conversation, name, limit)
+        return await self._run(self.client.conversation, name, limit, before)
+
+    async def search(
+        self, text: str, *, name: str | None = None, limit: int = 100, before: MessageView | None = None
+    ) -> list[tuple[str, MessageView]]:
+        """See `Client.search`."""
+        return await self._run(self.client.search, text, name=name, limit=limit, before=before)
+
+    async def erase(self, messages: Iterable[MessageView]) -> int:
+        """See `Client.erase`."""
+        return await self._run(self.client.erase, messages)
+
+    async def erase_conversation(self, name: str) -> int:
+        """See `Client.erase_conversation`."""
+        return await self._run(self.client.erase_conversation, name)
 
     async def contacts(self) -> list[ContactView]:
         """See `Client.contacts`."""

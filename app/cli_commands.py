@@ -76,6 +76,28 @@ class Import(_Command, frozen=True, tag="import"):
     passphrase: str
 
 
+class History(_Command, frozen=True, tag="history"):
+    """A page of a conversation: the newest, or those before a row."""
+
+    name: str
+    limit: int
+    before: int | None = None
+
+
+class Search(_Command, frozen=True, tag="search"):
+    """Texts that contain a text, of one contact or all."""
+
+    text: str
+    limit: int
+    name: str | None = None
+
+
+class Erase(_Command, frozen=True, tag="erase"):
+    """Erase all texts with a contact; the user has consented."""
+
+    name: str
+
+
 class Requests(_Command, frozen=True, tag="requests"):
     """Who wrote and waits for the user's word; or who was declined."""
 
@@ -128,6 +150,6 @@ class Status(_Command, frozen=True, tag="node status"):
 
 ClientCommand = (
     Register | Login | ReplaceIdentity | DeleteAccount | ChangePassphrase | Export | Import | WhoAmI | Lookup | Show
-    | Contacts | Requests | Decide | Verify | Send | Handshake
+    | Contacts | History | Search | Erase | Requests | Decide | Verify | Send | Handshake
 )  # fmt: skip
 NodeCommand = Card | Status

@@ -10,6 +10,7 @@ from typing import Any, Final
 from usernym import (
     cli_client,
     cli_handshake,
+    cli_history,
     cli_identity,
     cli_keeping,
     cli_listen,
@@ -49,6 +50,13 @@ def probability(text: str) -> float:
     if not 0.0 <= value <= 1.0:
         raise argparse.ArgumentTypeError("expected a probability, from 0 to 1")
     return value
+
+
+def count(text: str) -> int:
+    """How many texts to show: 1 to 1,000, which is what fits a terminal and the control socket's patience."""
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError("expected a number from 1 to 1000")
+    return int(text)
 
 
 def _common() -> argparse.ArgumentParser:
@@ -152,6 +160,7 @@ class Grammar:
         )
         self._handshake(add("handshake", cli_handshake.handshake, "talk directly to a contact: reveals your address"))
         add("contacts", cli_client.contacts, "list the contacts")
+        self._history(add)
         requests = add("requests", cli_requests.requests, "list the strangers who wrote and wait for your word")
         requests.add_argument("--declined", action="store_true", help="those whom you declined, instead")
         for decision, text in (
@@ -162,6 +171,20 @@ class Grammar:
             decide = add(decision, cli_requests.decide, text)
             decide.set_defaults(decision=decision)
             decide.add_argument("name", metavar="NAME")
+
+    @staticmethod
+    def _history(add: Callable[[str, Run, str], argparse.ArgumentParser]) -> None:
+        history = add("history", cli_history.history, "show a conversation, the newest page of it")
+        history.add_argument("name", metavar="NAME")
+        history.add_argument("--before", type=int, metavar="ROW", help="the page before this text")
+        search = add("search", cli_history.search, "find texts, the newest first")
+        search.add_argument("text", metavar="TEXT")
+        search.add_argument("--with", dest="name", metavar="NAME", help="with this contact only")
+        for parser in (history, search):
+            parser.add_argument("--limit", type=count, default=50, metavar="N", help="at most so many; default 50")
+        erase = add("erase", cli_history.erase, "erase all texts with a contact, in this home only")
+        erase.add_argument("name", metavar="NAME")
+        erase.add_argument("--yes", action="store_true", help="do not ask")
 
     @staticmethod
     def _handshake(parser: argparse.ArgumentParser) -> None:

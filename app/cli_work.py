@@ -25,8 +25,10 @@ from usernym.cli_commands import (
     Decide,
     Decision,
     DeleteAccount,
+    Erase,
     Export,
     Handshake,
+    History,
     Import,
     Login,
     Lookup,
@@ -34,6 +36,7 @@ from usernym.cli_commands import (
     Register,
     ReplaceIdentity,
     Requests,
+    Search,
     Send,
     Show,
     Status,
@@ -43,7 +46,7 @@ from usernym.cli_commands import (
 )
 from usernym.cli_failures import CommandFailed, Exit, failure_of, refusal_text
 from usernym.client import Client, Wait
-from usernym.control import Answer
+from usernym.control import LINE_BYTES_MAX, Answer, encode
 from usernym.node import NotReady
 from usernym.protocol.names import canonical
 from usernym.views import ContactView, Sent
@@ -58,8 +61,10 @@ __all__ = [
     "Decide",
     "Decision",
     "DeleteAccount",
+    "Erase",
     "Export",
     "Handshake",
+    "History",
     "Import",
     "Login",
     "Lookup",
@@ -67,6 +72,7 @@ __all__ = [
     "Register",
     "ReplaceIdentity",
     "Requests",
+    "Search",
     "Send",
     "Show",
     "Status",
@@ -82,6 +88,8 @@ CALL_S_MIN: Final = 0.1
 DIRECT_WORD_S: Final = 10.0
 """How long an acceptance, which goes straight to the peer, waits for the peer's word that it came."""
 TEXTS_MAX: Final = 10_000
+ANSWER_BYTES_MAX: Final = LINE_BYTES_MAX - 4096
+"""Of texts in one answer; the rest is for what is around them."""
 
 
 class HandedOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -200,6 +208,16 @@ def perform(client: Client, command: ClientCommand | NodeCommand, deadline: Dead
             return contact_value(_contact(client, name) or _look_up(client, name, deadline))
         case Contacts():
             return [contact_value(contact) for contact in client.contacts()]
+        case History(name, limit, before):
+            _known(client, name)
+            page = [dataclasses.asdict(text) for text in client.conversation(name, limit, before)]
+            return _fitting(page[::-1])[::-1]
+        case Search(text, limit, name):
+            found = client.search(text, name=name, limit=limit)
+            return _fitting([{"with": sender, **dataclasses.asdict(view)} for sender, view in found])
+        case Erase(name):
+            _known(client, name)
+            return {"erased": client.erase_conversation(name)}
         case Requests(declined):
             return [dataclasses.asdict(request) for request in client.requests(declined=declined)]
         case Decide(name, decision):
@@ -272,9 +290,24 @@ def _look_up(client: Client, name: str, deadline: Deadline) -> ContactView:
     return insist(client, lambda timeout: client.look_up(name, timeout), deadline)
 
 
-def _decide(client: Client, name: str, decision: Decision) -> Answer:
+def _known(client: Client, name: str) -> None:
+    """Raise `CommandFailed` unless this is a contact, or somebody who asked to be one."""
     if _contact(client, name) is None:
         raise CommandFailed(Exit.REFUSED, "no_contact", "there is nobody of this name among your contacts and requests")
+
+
+def _fitting(texts: list[Answer]) -> list[Answer]:
+    """As many of the first texts as one answer on the control socket holds; one at least."""
+    size = 0
+    for at, text in enumerate(texts):
+        size += len(encode(text))
+        if size > ANSWER_BYTES_MAX and at:
+            return texts[:at]
+    return texts
+
+
+def _decide(client: Client, name: str, decision: Decision) -> Answer:
+    _known(client, name)
     {"accept": client.accept, "decline": client.decline, "block": client.block}[decision](name)
     return contact_value(client.contact(name))
 

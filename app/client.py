@@ -159,10 +159,35 @@ class Client(People):
         next(iterator)  # subscribed; and begun, so that dropping or closing the iterator ends the subscription
         return iterator
 
-    def conversation(self, name: str, limit: int = 100) -> list[MessageView]:
-        """The newest texts of a conversation, oldest first."""
+    def conversation(self, name: str, limit: int = 100, before: MessageView | int | None = None) -> list[MessageView]:
+        """The newest texts of a conversation, oldest first; of those before a text (or its `row`), if it is given."""
+        name, row = canonical(name), before.row if isinstance(before, MessageView) else before
+        return self._with_store(lambda store: _text_views(store, store.of_kind(name, msg.PayloadKind.TEXT, limit, row)))
+
+    def search(
+        self, text: str, *, name: str | None = None, limit: int = 100, before: MessageView | None = None
+    ) -> list[tuple[str, MessageView]]:
+        """Texts that contain `text`, newest first, with the contact; of one contact, or before a text, if given.
+
+        Capital and small letters count as the same in ASCII only. Nothing of declined and blocked people is found.
+        """
+        wanted, row = None if name is None else canonical(name), None if before is None else before.row
+
+        def read(store: ClientStore) -> list[tuple[str, MessageView]]:
+            rows = store.search(text, msg.PayloadKind.TEXT, limit, wanted, row)
+            return list(zip((found.contact for found in rows), _text_views(store, rows), strict=True))
+
+        return self._with_store(read)
+
+    def erase(self, messages: Iterable[MessageView]) -> int:
+        """Erase these texts here; what waits is not sent. Returns how many there were. Nobody else is told."""
+        rows = [message.row for message in messages]
+        return self._with_store(lambda store: store.erase(rows, msg.PayloadKind.TEXT))
+
+    def erase_conversation(self, name: str) -> int:
+        """Erase all texts with a contact here, who stays one. Returns how many there were."""
         name = canonical(name)
-        return self._with_store(lambda store: _text_views(store, store.conversation(name, limit)))
+        return self._with_store(lambda store: store.erase_all(name, msg.PayloadKind.TEXT))
 
     def unread(self, limit: int = 1000) -> list[tuple[str, MessageView]]:
         """Texts that came and have not been shown yet, oldest first, with their senders; `mark_read` ends that."""

@@ -1,0 +1,71 @@
+"""History in the store: pages, search, erasing."""
+
+from __future__ import annotations
+
+from usernym.storage.client import ClientStore, ContactState, Direction, Message, StoredRoute, Trust
+
+TEXT, OFFER = 1, 3
+
+
+def store_with(count: int) -> ClientStore:
+    """Texts of both sides by turns, and an offer after each ten."""
+    store = ClientStore.open_plain()
+    for name in ("alice", "carol"):
+        store.add_contact(name, b"k" * 32, b"record", Trust.CONFIRMED, ContactState.ACCEPTED, 1)
+    for number in range(count):
+        kind = OFFER if number % 10 == 9 else TEXT
+        if number % 2:
+            store.add_outgoing("alice", b"%016d" % number, kind, b"Out %d." % number, b"t" * 16, number)
+        else:
+            store.add_incoming(
+                contact="alice", message_id=b"%016d" % number, key_number=1, counter=number // 2 + 1, kind=kind,
+                body=b"In %d." % number, token=b"t" * 16, sent_at=number, now=number, route=StoredRoute.NODE,
+            )  # fmt: skip
+    return store
+
+
+def bodies(messages: list[Message]) -> list[bytes]:
+    return [message.body for message in messages]
+
+
+def test_pages_join_to_the_whole_and_hold_texts_only() -> None:
+    store = store_with(57)
+    whole = list(store.of_kind("alice", TEXT, 1000))
+    assert len(whole) == 52
+    joined: list[Message] = []
+    while page := list(store.of_kind("alice", TEXT, 7, joined[0].id if joined else None)):
+        assert len(page) == 7 or page[0] == whole[0]
+        joined = page + joined
+    assert joined == whole
+    assert list(store.of_kind("carol", TEXT, 9)) == []
+
+
+def test_search_finds_in_texts_of_those_who_are_heard() -> None:
+    store = store_with(30)
+    assert bodies(list(store.search("oUt 2", TEXT, 9))) == [b"Out 27.", b"Out 25.", b"Out 23.", b"Out 21."]
+    newest = store.search("out 2", TEXT, 2)
+    assert bodies(list(store.search("out 2", TEXT, 9, "alice", newest[-1].id))) == [b"Out 23.", b"Out 21."]
+    assert list(store.search("out 2", TEXT, 9, "carol")) == []
+    assert list(store.search("%", TEXT, 9)) == [], "no pattern, but a text"
+    assert list(store.search("out 9", TEXT, 9)) == [], "an offer is no text"
+    store.set_contact_state("alice", ContactState.DECLINED)
+    assert list(store.search("out", TEXT, 9)) == []
+
+
+def test_what_was_erased_is_gone_leaves_no_gap_and_is_not_sent() -> None:
+    store = store_with(20)
+    first, second = store.of_kind("alice", TEXT, 1000)[:2]
+    assert (first.direction, second.direction) == (Direction.IN, Direction.OUT)
+    assert store.outbox_row(second.message_id) is not None
+    assert store.erase([first.id, second.id, 10**6], TEXT) == 2
+    assert store.erase([first.id, second.id], TEXT) == 0
+    assert store.outbox_row(second.message_id) is None
+    assert store.received_below("alice", 3) == 2, "what came has come"
+    assert store.was_seen("alice", first.message_id)
+    assert store.incoming_token("alice", first.message_id) == b"t" * 16
+    assert list(store.search("In 0.", TEXT, 9)) == []
+    assert store.erase_all("alice", TEXT) == 16
+    assert list(store.of_kind("alice", TEXT, 99)) == []
+    assert len(store.conversation("alice", 99)) > 2, "offers are part of a handshake, and stay"
+    assert store.unshown(99, {TEXT}) == []
+    assert store.contact("alice") is not None
