@@ -13,6 +13,7 @@ use nym_sdk::mixnet::{
 };
 use nym_sdk::DebugConfig;
 use nym_task::ShutdownTracker;
+use std::fs::File;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,8 +74,10 @@ pub async fn connect(config: Config, folder: Option<PathBuf>) -> Result<Client, 
     // A task of its own, since the SDK's connecting must not be dropped halfway: it is told to end, and ends.
     let task = runtime.spawn(async move {
         let tracker = ShutdownTracker::default();
+        // Held here too, so that nobody else has the folder before all that was begun in it has ended.
+        let lock = folder.as_deref().map(storage::lock).transpose()?.map(Arc::new);
         let outcome = tokio::select! {
-            outcome = connecting(&config, folder, &tracker) => outcome,
+            outcome = connecting(&config, folder, lock.clone(), &tracker) => outcome,
             () = tokio::time::sleep(limit) => Err(Failure::Unreachable(format!(
                 "not connected within {} s", limit.as_secs_f64()
             ))),
@@ -90,20 +93,19 @@ pub async fn connect(config: Config, folder: Option<PathBuf>) -> Result<Client, 
     Ok(client)
 }
 
-async fn connecting(config: &Config, folder: Option<PathBuf>, tracker: &ShutdownTracker) -> Result<Client, Failure> {
+async fn connecting(
+    config: &Config,
+    folder: Option<PathBuf>,
+    lock: Option<Arc<File>>,
+    tracker: &ShutdownTracker,
+) -> Result<Client, Failure> {
     let debug = config.debug()?;
     let panics = runtime::panics();
     let (event_tx, events) = futures::channel::mpsc::unbounded();
-    let (client, lock) = match folder {
-        None => {
-            let storage = InMemory::new(&debug);
-            (build(config, debug, storage, tracker, EventSender(event_tx)).await?, None)
-        }
-        Some(folder) => {
-            let lock = storage::lock(&folder)?;
-            let storage = storage::open(&folder, &debug).await?;
-            (build(config, debug, storage, tracker, EventSender(event_tx)).await?, Some(lock))
-        }
+    let events_to = EventSender(event_tx);
+    let client = match folder {
+        None => build(config, debug, InMemory::new(&debug), tracker, events_to).await?,
+        Some(folder) => build(config, debug, storage::open(&folder, &debug).await?, tracker, events_to).await?,
     };
     let inbox = Arc::new(Inbox::new(config.queue_messages, config.queue_bytes));
     let (state_tx, state) = watch::channel(State::Running);

@@ -36,7 +36,7 @@ pub struct Pump {
     pub panics: usize,
     pub keepalive: Option<Duration>,
     pub flush: Duration,
-    pub lock: Option<File>,
+    pub lock: Option<Arc<File>>,
 }
 
 /// What the client sends to itself: it comes back through the whole mixnet, behind all that was sent before.
