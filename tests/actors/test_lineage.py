@@ -10,14 +10,13 @@ import contextlib
 import gc
 import hashlib
 import json
-from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from hostile import HostileWorld, RawClient, Wiretap, message_of
+from lineage import Defect, padded
 from world import World
 
 from usernym.actors import lookup_client, registration_node
@@ -32,7 +31,6 @@ from usernym.actors.node_clock import NodeClock
 from usernym.actors.registration_node import REGISTRATIONS_PER_BIT, RegistrationNode
 from usernym.mixnet.emulator_state import Faults
 from usernym.protocol import messages as m
-from usernym.protocol import payloads as p
 from usernym.protocol import signing
 from usernym.protocol.codec import Frame
 from usernym.protocol.errors import RemoteProtocolError
@@ -40,21 +38,6 @@ from usernym.protocol.limits import MAILBOX_S
 from usernym.protocol.signing import Context, SigningKey
 from usernym.protocol.wire import pack
 from usernym.storage.client import Argon2Cost, ClientStore, ContactState, Trust
-
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-@dataclass(frozen=True)
-class Defect:
-    """What once was wrong: a check that must find it, and how to bring it back."""
-
-    check: Callable[[Path], None]
-    plant: Plant
-
-
-def padded(words: str) -> bytes:
-    return p.pad_payload(p.Text(1, 1, bytes(16), None, words), first_contact=True)
-
 
 # -- a client signs any nonce with the routine that it uses for messages ----------------------------------------------
 
