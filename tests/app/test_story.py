@@ -163,7 +163,7 @@ def test_a_connection_lost_in_silence_is_found_by_a_client_that_only_listens(
     story.write("bob", "alice", "the node's, too")
 
 
-@pytest.mark.parametrize("away_s", [5.0, pytest.param(120.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("away_s", [5.0, pytest.param(120.0, marks=(pytest.mark.slow, pytest.mark.timeout(600)))])
 def test_gateways_go_away_and_come_back(story: Story, away_s: float) -> None:
     alice = story.come("alice")
     story.come("bob")
