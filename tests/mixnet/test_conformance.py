@@ -61,6 +61,8 @@ def test_message_without_surbs_has_a_tag_that_leads_nowhere(network: Network) ->
     tag = bob.receive().sender_tag
     assert tag is not None
     bob.transport.reply(tag, b"lost")
+    bob.transport.send(bob.address, b"behind it", 0)
+    assert bob.receive().data == b"behind it", "the reply has been tried before there are SURBs"
     alice.transport.send(bob.address, b"with SURBs", 2)
     assert bob.receive().sender_tag == tag
     bob.transport.reply(tag, b"arrives")
