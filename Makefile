@@ -45,7 +45,7 @@ $(VENV)/.nym: $(NYM_SOURCES)
 	@touch $@
 
 test-nym: nym ## the tests that need nym_python_sdk: its own, and usernym over a real Nym network on loopback
-	$(BIN)/python -Im pytest -c nym_python_sdk/pyproject.toml --rootdir nym_python_sdk nym_python_sdk/tests -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -Im pytest -c nym_python_sdk/pyproject.toml --rootdir nym_python_sdk nym_python_sdk/tests $(PYTEST_ARGS)
 	$(BIN)/python -Im pytest -m nym -n 2 $(PYTEST_ARGS)
 
 check-nym: nym ## rustfmt, clippy, Rust's own tests; ruff and mypy of nym_python_sdk
