@@ -46,6 +46,7 @@ from usernym.storage.client import (
     MessageState,
     OutboxRow,
     StoredRoute,
+    Trust,
 )
 
 LOOKED_AT_MAX: Final = 10_000
@@ -143,6 +144,8 @@ class Sending:
             row, message = self._store.outbox_row(message_id), self._store.message(name, message_id)
             if contact is None or row is None or message is None:
                 self._store.remove_outgoing(message_id)
+            elif contact.trust is Trust.CHANGED:
+                no_way.add(name)  # whoever signs for this name now may be a thief: the user looks first
             elif _goes_direct(contact, now):
                 self._send_direct(contact, message, row, now)
             elif self.online and len(self._in_flight) < IN_FLIGHT_MAX:

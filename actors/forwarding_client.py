@@ -1,9 +1,10 @@
 """Forwarding, the client's half: seal and send, receive and acknowledge.
 
 Serves docs/protocol.md, "Forwarding", "Receiving", "Direct messages" and "Message states".
-Receives: `SendText` from the edges, `DirectRouteChanged` from handshake; answers; what the node tells; direct messages;
-word of the route. Sends: `Forward` requests, acknowledgements, direct messages; `Resolve` to lookup, `HandshakeArrived`
-to handshake; events. Owns: conversations, outbox and ids seen in the store (`client_sending`, `client_receiving`).
+Receives: `SendText`, `IdentityLookedAt` from the edges, `DirectRouteChanged` from handshake; answers; what the node
+tells; direct messages; word of the route. Sends: `Forward` requests, acknowledgements, direct messages; `Resolve` to
+lookup, `HandshakeArrived` to handshake; events. Owns: conversations, outbox, ids seen in the store (`client_sending`,
+`client_receiving`).
 It commits before it sends, and before it acknowledges; it opens nothing that its sender's confirmed key has not signed.
 """
 
@@ -26,6 +27,7 @@ from usernym.actors.messages import (
     DirectRouteChanged,
     Failure,
     ForwardingClientInbox,
+    IdentityLookedAt,
     NodeRefused,
     NodeSilent,
     PayloadKind,
@@ -122,6 +124,8 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
                 self._receiving.acknowledge_now()
             case DirectRouteChanged() | RecordPublished():
                 self._receiving.forget_keys()
+                self._sending.flush()
+            case IdentityLookedAt():
                 self._sending.flush()
             case Tick():
                 self.tell_self_later(TICK_S, Tick())

@@ -279,6 +279,13 @@ class HandshakeArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityLookedAt:
+    """The user has looked at the contact's changed identity: what waited for that may go."""
+
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class DirectRouteChanged:
     """The contact's direct route opened or ended, and a message about it may wait: what waits may take another way."""
 
@@ -381,6 +388,7 @@ RegistrationClientInbox = (
 LookupClientInbox = LookUp | Resolve | AnswerArrived | RequestFailed | Inquire
 ForwardingClientInbox = (
     SendText | CancelText | AnswerArrived | RequestFailed | TellArrived | DirectArrived | WentOnline | WentOffline
-    | Resolved | ResolveFailed | RecordPublished | DirectRouteChanged | AcknowledgeNow | Tick | Inquire
+    | Resolved | ResolveFailed | RecordPublished | DirectRouteChanged | IdentityLookedAt | AcknowledgeNow | Tick
+    | Inquire
 )  # fmt: skip
 HandshakeInbox = OfferHandshake | AcceptHandshake | RevokeHandshake | HandshakeArrived | MixnetUp | MixnetDown | Inquire

@@ -147,10 +147,11 @@ def verify(options: Options, arguments: argparse.Namespace) -> None:
     """`usernym verify NAME`."""
     name = canonical(arguments.name)
     with Session(options) as session:
-        if not arguments.undo:
+        compare = not (arguments.undo or arguments.seen)
+        if compare:
             value = session.call(work.Show(name))
             _compare(value, arguments)
-        value = session.call(work.Verify(name, not arguments.undo))
+        value = session.call(work.Verify(name, compare))
     if options.json:
         say_json(value)
     else:

@@ -175,7 +175,10 @@ def sentence(told: Told) -> str:
             return f"* {printable(told['of'])} is {told['state']}"
         case "identity_changed":
             lost = " It was verified, and is not any more." if told["was_verified"] else ""
-            return f"! THE IDENTITY KEY OF {printable(told['of'])} CHANGED. Compare safety numbers again.{lost}"
+            return (
+                f"! THE IDENTITY KEY OF {printable(told['of'])} CHANGED. Compare safety numbers again: nothing is sent"
+                f" to them until `usernym verify`, or `usernym verify --seen` without comparing.{lost}"
+            )
         case "node_caught":
             return f"! the node, or somebody in its place, sent what can't be true: {printable(told['text'])}"
         case _:

@@ -144,7 +144,11 @@ class Grammar:
         verify = add("verify", cli_client.verify, "compare safety numbers with a contact")
         verify.add_argument("name", metavar="NAME")
         verify.add_argument("--number", metavar="DIGITS", help="the safety number that they see, instead of a question")
-        verify.add_argument("--undo", action="store_true", help="take it back")
+        without = verify.add_mutually_exclusive_group()
+        without.add_argument("--undo", action="store_true", help="take it back")
+        without.add_argument(
+            "--seen", action="store_true", help="their identity has changed, and you go on without comparing"
+        )
         send = add("send", cli_client.send, "send a text")
         send.add_argument("name", metavar="NAME")
         send.add_argument("text", metavar="TEXT", help="the text, or - to read it from the standard input")

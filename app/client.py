@@ -121,6 +121,11 @@ class Client(People):
                         f"the node does not take the message now ({why}): it is kept here, and sent again while this"
                         " home is online"
                     )
+                if self.contact(name).trust == "changed":
+                    raise NotReady(
+                        "the identity behind this name has changed: the message is kept here until you have looked at"
+                        f" it (`usernym verify {name}`, or with --seen without comparing safety numbers)"
+                    )
                 left = end - time.monotonic()
                 if left <= 0:
                     raise NotReady(

@@ -38,11 +38,15 @@ class People(ClientBase):
         return contact_view(contact, self._node, (self.name, self._key.public))
 
     def set_verified(self, name: str, verified: bool) -> None:
-        """The user compared safety numbers (or takes that back)."""
+        """The user compared safety numbers; or not (yet), and takes the contact as the node confirms it.
+
+        Either way a changed identity has been looked at: what waited for that is sent now.
+        """
         name = canonical(name)
         self.contact(name)
         trust = Trust.VERIFIED if verified else Trust.CONFIRMED
         self._with_store(lambda store: store.set_trust(name, trust))
+        self._tell("forwarding", msg.IdentityLookedAt(name))
 
     # -- requests --
 

@@ -143,11 +143,14 @@ def test_a_stolen_disk_is_answered_by_a_succession_that_beats_the_thiefs(where: 
         bob = on_an_empty_machine(world, bob, replace_identity)
     bob.go_online()
     bob.send_and_wait("alice", "it was not me")
+    for friend in (alice, carol):
+        friend.look_up("bob")
+        assert friend.contact("bob").identity_key == bob.me.key.public
+        assert friend.contact("bob").trust is Trust.CHANGED
+        friend.look_at_identity("bob")
     alice.send_and_wait("bob", "so I thought")
     carol.send_and_wait("bob", "carol never saw the thief")
     for friend in (alice, carol):
-        assert friend.contact("bob").identity_key == bob.me.key.public
-        assert friend.contact("bob").trust is Trust.CHANGED
         assert friend.of_kind(IdentityChanged)
         assert not friend.of_kind(NodeCaught)
     assert number_between(alice, bob) != number
@@ -181,9 +184,16 @@ def test_what_waited_and_can_not_be_opened_any_more_is_sealed_again_to_the_new_i
     waiting = alice.send_and_wait("bob", "for whom it concerns", DeliveryState.ACCEPTED)
     bob = on_an_empty_machine(world, bob, replace_identity)
     bob.go_online()
-    alice.wait_for_state(waiting, DeliveryState.DELIVERED, 600)
-    assert bob.texts() == ["for whom it concerns"]
+    world.settle(3600.0)
     assert alice.of_kind(IdentityChanged) == [IdentityChanged("bob", False)]
+    assert bob.texts() == [], "nothing is sealed to an identity that the sender has not looked at"
+    another = alice.write("bob", "a second one waits, too")
+    world.settle(3600.0)
+    assert (bob.texts(), alice.states(another.result())) == ([], [])
+    alice.look_at_identity("bob")
+    alice.wait_for_state(waiting, DeliveryState.DELIVERED, 600)
+    alice.wait_for_state(another.result(), DeliveryState.DELIVERED, 600)
+    assert sorted(bob.texts()) == ["a second one waits, too", "for whom it concerns"]
     assert not alice.of_kind(NodeCaught)
     world.check()
 
@@ -206,8 +216,9 @@ def test_a_thief_who_deletes_the_account_does_not_keep_the_name() -> None:
     bob.store.set_identity_state(IdentityState.REGISTERED)
     replace_at_home(world, bob, shown=False)
     bob.go_online()
+    assert alice.look_up("bob").trust is Trust.CHANGED
+    alice.look_at_identity("bob")
     alice.send_and_wait("bob", "you are back")
-    assert alice.contact("bob").trust is Trust.CHANGED
     with pytest.raises(msg.NodeRefused):
         world.client("bob", online=False, store=stolen(world, words_of(bob)))
     world.check()

@@ -50,6 +50,12 @@ def test_an_identity_is_restored_on_another_machine_and_replaced_there(handles: 
     restored.send("alice", "I was robbed", wait="delivered", timeout=PATIENCE_S)
     assert alice.contact("bob").trust == "changed"
     assert alice.contact("bob").safety_number == restored.contact("alice").safety_number != number
+    with pytest.raises(usernym.NotReady, match="identity behind this name has changed"):
+        alice.send("bob", "are you?", timeout=PATIENCE_S)
+    assert "are you?" not in [text.text for text in restored.conversation("alice")]
+    alice.set_verified("bob", False)
+    handles.wait_for(lambda: alice.conversation("bob")[-1].state is usernym.DeliveryState.DELIVERED)
+    assert restored.conversation("alice")[-1].text == "are you?"
 
     assert restored.delete_account(PATIENCE_S) > 0
     with pytest.raises(usernym.NodeRefused):
