@@ -129,25 +129,11 @@ def restore_identity(
         made_on=day_of(unix_s),
         previous=record_hash(card.node, name, link),
     )
-    is_link = record.stub() == link
     with store.transaction():
-        store.save_identity(
-            Identity(
-                name,
-                owner.seeds[index],
-                index,
-                owner.recovery.public,
-                pack(record) if is_link else pack(link),
-                pack(record),
-                record.number,
-                IdentityState.REGISTERED,
-                unix_s,
-            )
-        )
+        _save_owner(store, name, card, owner, index, record if record.stub() == link else link, record, unix_s)
         store.add_hpke_key(number, seed, unix_s)
         former = [each.stub.identity_key for each in found.chain[:-1] if owner.index(each.stub) is not None]
         save_replacement(store, sign_record(key, card.node, name, newer), None, former)
-        store.set_setting("node_card", card_text(card).encode())
 
 
 def replace_identity(
@@ -198,22 +184,26 @@ def replace_identity(
     succession = authorise(owner.recovery, card.node, name, record.stub(), Authority.RECOVERY)
     former = {stub.identity_key: None for stub in stubs} | dict.fromkeys(former_identities(store))
     with store.transaction():
-        store.save_identity(
-            Identity(
-                name,
-                owner.seeds[index],
-                index,
-                owner.recovery.public,
-                pack(record),
-                pack(record),
-                record.number,
-                IdentityState.REGISTERED,
-                unix_s,
-            )
-        )
+        _save_owner(store, name, card, owner, index, record, record, unix_s)
         store.add_hpke_key(key_number, seed, unix_s)
         save_replacement(store, record, succession, former)
-        store.set_setting("node_card", card_text(card).encode())
+
+
+def _save_owner(
+    store: ClientStore,
+    name: str,
+    card: NodeCard,
+    owner: _Owner,
+    index: int,
+    link: KeyRecord | RecordStub,
+    record: KeyRecord,
+    unix_s: int,
+) -> None:
+    """Make the owner's identity `index` the store's, with its link of the chain and its newest record, at that node."""
+    seed, recovery = owner.seeds[index], owner.recovery.public
+    state = IdentityState.REGISTERED
+    store.save_identity(Identity(name, seed, index, recovery, pack(link), pack(record), record.number, state, unix_s))
+    store.set_setting("node_card", card_text(card).encode())
 
 
 def _own_stubs(store: ClientStore, owner: _Owner, found: FoundRecord | None) -> list[RecordStub]:
