@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
 from typing import Any, Self
+
+
+def take_signals(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, Any]:
+    """Let `handler` have SIGINT and SIGTERM. Returns what had them before, for `give_signals_back`.
+
+    One that the process was started to ignore (SIGINT, for a shell's background job) stays ignored.
+    """
+    wanted = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in wanted}
+
+
+def give_signals_back(before: dict[signal.Signals, Any]) -> None:
+    """Undo `take_signals`."""
+    for number, action in before.items():
+        signal.signal(number, action)
 
 
 class Interruptions:
@@ -35,13 +50,10 @@ class Interruptions:
             raise KeyboardInterrupt
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job ignores SIGINT
-                self._before[number] = signal.signal(number, self._interrupt)
+        self._before = take_signals(self._interrupt)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, action in self._before.items():
-            signal.signal(number, action)
+        give_signals_back(self._before)

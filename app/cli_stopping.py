@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 
 from usernym.actors.runtime import logger
 from usernym.cli_failures import Exit
+from usernym.cli_interruptions import give_signals_back, take_signals
 
 STOP_S: Final = 20.0
 """How long an orderly end may take. It takes a second; what can be slow is a mixnet client that does not read."""
@@ -62,14 +63,11 @@ class Stopping:
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._watch, name="usernym-stopping", daemon=True).start()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._on_signal)
+        self._before = take_signals(self._on_signal)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, action in self._before.items():
-            signal.signal(number, action)
+        give_signals_back(self._before)
         self._events.put("over")

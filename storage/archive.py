@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +17,8 @@ from usernym.storage.client import ClientStore
 from usernym.storage.client_models import ContactRow
 from usernym.storage.client_types import ContactState, Direction, MessageState, Trust
 from usernym.storage.database import StoreDatabase
-from usernym.storage.errors import NotAStore, StoreInaccessible
-from usernym.storage.files import file_errors, sync_folder
+from usernym.storage.errors import NotAStore
+from usernym.storage.files import new_folder
 from usernym.storage.keyfile import Argon2Cost, Protection, RandomBytes
 
 _OF: Final = "backup_of"
@@ -56,27 +54,16 @@ def export_archive(
     Raises `StoreInaccessible` if `folder` exists or its parent does not, `StoreFull`, and what opening a store raises.
     Nothing half-made stays.
     """
-    if folder.exists() or folder.is_symlink():
-        raise StoreInaccessible(f"{folder} exists already: a backup is made in a new folder")
-    with file_errors(folder.parent):
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-    try:
-        with (
-            contextlib.closing(ClientStore.open(partial, passphrase, cost=cost, random_bytes=random_bytes)) as copy,
-            copy.transaction(),
-        ):
-            copy.set_setting(_OF, owner)
-            last = _last_id(store.database)  # first: whoever wrote one of these is a contact by then
-            for row in store.database.rows(_ALL_CONTACTS):
-                copy.database.run(_insert("contact", _CONTACT), row)
-            _copy_messages(store.database, copy.database, last, 0, _insert("message", ("id", *_MESSAGE)))
-        with file_errors(folder):
-            sync_folder(partial)
-            partial.rename(folder)
-            sync_folder(folder.parent)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    with (
+        new_folder(folder) as partial,
+        contextlib.closing(ClientStore.open(partial, passphrase, cost=cost, random_bytes=random_bytes)) as copy,
+        copy.transaction(),
+    ):
+        copy.set_setting(_OF, owner)
+        last = _last_id(store.database)  # first: whoever wrote one of these is a contact by then
+        for row in store.database.rows(_ALL_CONTACTS):
+            copy.database.run(_insert("contact", _CONTACT), row)
+        _copy_messages(store.database, copy.database, last, 0, _insert("message", ("id", *_MESSAGE)))
 
 
 def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: bytes) -> Imported:

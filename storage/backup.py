@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +28,7 @@ from usernym.storage.errors import (
     StoreInaccessible,
     translate,
 )
-from usernym.storage.files import check_private, create_private_file, file_errors, sync_folder
+from usernym.storage.files import check_private, create_private_file, file_errors, new_folder, sync_folder
 from usernym.storage.integrity import ReadOnlyStore, file_problems
 from usernym.storage.keyfile import Argon2Cost, Protection, RandomBytes, create_key, protection, read_key
 from usernym.storage.migrations import Schema
@@ -60,11 +58,7 @@ def back_up(
     which is then not kept; what opening `source` raises; and `StoreFull`.
     """
     _check_source(source, schema)
-    if folder.exists() or folder.is_symlink():
-        raise StoreInaccessible(f"{folder} exists already: a backup is made in a new folder")
-    with file_errors(folder.parent):
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-    try:
+    with new_folder(folder) as partial:
         key = None
         if passphrase is not None:
             unlocked = create_key(
@@ -74,13 +68,6 @@ def back_up(
         copy = partial / source.name
         _copy(source, None, copy, key)
         _check_copy(copy, key, schema)
-        with file_errors(folder):
-            sync_folder(partial)
-            partial.rename(folder)
-            sync_folder(folder.parent)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def restore(

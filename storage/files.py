@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -98,3 +100,25 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A new owner-only folder that gets its name, on disk, when the block has ended well; else nothing is left of it.
+
+    The block is given it under the name it has meanwhile. Raises `StoreInaccessible` if something is at `folder`, or
+    `StoreFull`.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise StoreInaccessible(f"{folder} exists already: a backup is made in a new folder")
+    with file_errors(folder.parent):
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+    try:
+        yield partial
+        with file_errors(folder):
+            sync_folder(partial)
+            partial.rename(folder)
+            sync_folder(folder.parent)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
