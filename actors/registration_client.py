@@ -98,6 +98,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._online_answers: list[Future[None]] = []
         self._login = _Login.NONE
         self._login_id: bytes | None = None
+        self._last_login_id: bytes | None = None
         self._boot_id = b""
         self._failures = 0
         self._beating = False
@@ -111,7 +112,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         """Load the keys; the rest is about the mixnet, and outlives a bug."""
         self._keys.load()
         if self._login is _Login.NONE:
-            self._io.tell(DropRoute(self._store.login_id()))
+            self._last_login_id = self._store.login_id()
+            self._io.tell(DropRoute(self._last_login_id))
             self.tell_self(LogInAgain())
         self.tell_self_later(TICK_S, Tick())
 
@@ -129,7 +131,13 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case DeleteAccount(answer):
                 self._deleting.start(answer, self._clock_offset_s)
             case AnswerArrived(request, answer):
-                self._on_answer(request, answer)
+                try:
+                    self._on_answer(request, answer)
+                except StorageError:
+                    # Not kept is as good as not come: nobody may wait for it for ever. (A heartbeat has ended before.)
+                    if not isinstance(request, m.Heartbeat):
+                        self._on_failure(request, Failure.NO_STORAGE)
+                    raise
             case RequestFailed(request, failure):
                 self._on_failure(request, failure)
             case TellArrived(m.Displaced()):
@@ -180,10 +188,10 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self.counts["published"] += 1
                 self._after_publishing_first()
             case m.Heartbeat(login_id=login_id, confirmed=confirmed), m.Alive(boot_id=boot_id):
-                self._store.clear_notices(list(confirmed))
                 if self._beat_ends(login_id) and boot_id != self._boot_id:
                     self._lose_route("the node has restarted")
                     self._log_in()
+                self._store.clear_notices(list(confirmed))
             case m.Delete(), m.Deleted(held_until=held_until):
                 self._want_online = False
                 self._keys.deleted()
@@ -288,13 +296,9 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def _on_logged_in(self, answer: m.LoggedIn) -> None:
         if self._login is not _Login.PROVING:
             return
-        try:
-            self._store.save_login(answer.login_id, answer.boot_id, self._context.runtime.unix_s())
-        except StorageError:
-            # No login without its place on disk: another one, when there may be room again.
-            self._login = _Login.NONE
-            self._pause_login()
-            raise
+        # No login without its place on disk: if there is none, another one is made, when there may be room again.
+        self._store.save_login(answer.login_id, answer.boot_id, self._context.runtime.unix_s())
+        self._last_login_id = answer.login_id
         self._login = _Login.DONE
         self._failures = 0
         self._boot_id = answer.boot_id
@@ -328,7 +332,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             self._login = _Login.NONE
         self._login_id = None
         self._beating = False
-        self._io.tell(DropRoute(self._store.login_id()))
+        self._io.tell(DropRoute(self._last_login_id))
         if was_online:
             self._forwarding.tell(WentOffline())
             self._context.on_event(ConnectionChanged(False, reason))
@@ -355,8 +359,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def _beat(self) -> None:
         if self._login is not _Login.DONE or self._beating or self._login_id is None:
             return
-        self._beating = True
         confirmed = tuple(self._store.notices_to_confirm(CONFIRMED_MAX))
+        self._beating = True
         self._ask(m.Heartbeat(self._context.request_id(), SURBS_REQUEST, self._me.name, self._login_id, confirmed))
         self.counts["heartbeats"] += 1
 

@@ -7,6 +7,7 @@ from world import World
 
 from usernym.actors import messages as msg
 from usernym.actors.messages import Failure, NodeSilent
+from usernym.identity import replace_identity
 from usernym.storage.errors import StoreFull, StoreInaccessible
 from usernym.testing.disk import Disk
 
@@ -104,4 +105,50 @@ def test_a_login_that_finds_no_room_is_made_again() -> None:
         _disk(world, "bob").set_full(False)
         world.settle(300)
         assert bob.texts() == ["patience"]
+        world.check()
+
+
+def test_a_heartbeat_whose_answer_can_not_be_noted_is_not_the_last() -> None:
+    """A client that believed for ever that a heartbeat was under way: its receipts never came any more."""
+    with World(disks=True) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.send_and_wait("bob", "one")
+        _disk(world, "alice").set_full(True)
+        world.settle(200)
+        beats = alice.counters()["registration"]["heartbeats"]
+        _disk(world, "alice").set_full(False)
+        world.settle(200)
+        assert alice.counters()["registration"]["heartbeats"] > beats
+        bob.send_and_wait("alice", "two")
+        assert alice.texts() == ["two"]
+        world.check()
+
+
+def test_a_registration_whose_end_finds_no_room_ends_and_can_be_made_again() -> None:
+    with World(disks=True) as world:
+        alice = world.client("alice", register=False, online=False)
+        _disk(world, "alice").set_full(True)
+        with pytest.raises(NodeSilent) as silent:
+            alice.register()
+        assert silent.value.failure is Failure.NO_STORAGE
+        _disk(world, "alice").set_full(False)
+        alice.register()
+        alice.go_online()
+
+
+def test_a_new_identity_whose_publication_finds_no_room_is_published_again() -> None:
+    with World(disks=True) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        words, sim = alice.words, world.sim
+        assert words is not None
+        replace_identity(alice.store, "alice", world.node.card, words, None, sim.random_bytes, sim.unix_s())
+        alice.restart()
+        _disk(world, "alice").set_full(True)
+        with pytest.raises(NodeSilent):
+            alice.go_online()
+        world.settle(60)
+        _disk(world, "alice").set_full(False)
+        world.settle(1200)
+        bob.send_and_wait("alice", "there again?")
+        assert alice.texts() == ["there again?"]
         world.check()
