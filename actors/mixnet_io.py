@@ -105,6 +105,7 @@ class Dispatch:
     mixnet_watchers: Sequence[Ref[Any]]
     heard: Ref[Any] | None = None
     on_event: EventSink | None = None
+    on_mixnet: Callable[[str | None], None] = lambda _reason: None
 
 
 class MixnetIO(Actor[IoNode | IoClient]):
@@ -163,6 +164,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
             case TransportReported(TransportDown(reason, final)):
                 self._up = False
                 self.counts["mixnet_up"] = 0
+                self._dispatch.on_mixnet(reason)
                 logger.warning("%s: the mixnet client is not there", self.name)
                 for watcher in self._dispatch.mixnet_watchers:
                     watcher.tell(MixnetDown(reason, final))
@@ -190,6 +192,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
     def _on_up(self, address: bytes) -> None:
         self._up = True
         self.counts["mixnet_up"] = 1
+        self._dispatch.on_mixnet(None)
         logger.info("%s: the mixnet client is there", self.name)
         up = MixnetUp(address, self._runtime.random_bytes(BOOT_ID_BYTES))
         for watcher in self._dispatch.mixnet_watchers:

@@ -88,6 +88,7 @@ def node_run(options: Options, _arguments: argparse.Namespace) -> None:
                 mixnet=settings.mixnet,
                 former_mixnets=settings.former_mixnets,
                 work_bits=settings.work_bits,
+                on_mixnet=lambda problem: _tell_mixnet(problem, options.json),
             )
         )
         stopping.by(node.stop)
@@ -106,6 +107,17 @@ def node_run(options: Options, _arguments: argparse.Namespace) -> None:
         node.wait()
         logger.info("the node stops", extra=logs.fields(signal=stopping.signalled or "none"))
     logger.info("the node has stopped")
+
+
+def _tell_mixnet(problem: str | None, as_json: bool) -> None:
+    """Say why there is no mixnet client; the log does not, for a reason may name an address."""
+    with contextlib.suppress(Exception):  # nobody reads the output any more
+        if as_json:
+            say_json({"event": "mixnet_up"} if problem is None else {"event": "mixnet_down", "text": problem})
+        elif problem is not None:
+            note(f"no mixnet client: {printable(problem)}; the node goes on trying")
+        else:
+            note("the mixnet client is there")
 
 
 def _announce(node: Node, as_json: bool) -> None:
@@ -177,7 +189,8 @@ def node_status(options: Options, _arguments: argparse.Namespace) -> None:
     if options.json:
         say_json(value)
         return
-    rows = [("mixnet", "connected" if value["mixnet_up"] else "not connected")]
+    problem = f": {printable(value['mixnet_problem'])}" if value["mixnet_problem"] else ""
+    rows = [("mixnet", "connected" if value["mixnet_up"] else f"not connected{problem}")]
     rows += [(name.replace("_", " "), str(count)) for name, count in value.items() if type(count) is int]
     rows += [(f"{printable(actor)}: inbox", str(depth)) for actor, depth in value["inboxes"].items()]
     for actor, counters in value["counters"].items():

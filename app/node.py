@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
@@ -46,6 +46,8 @@ class NodeStatus:
     """What an operator may see: counters and depths, never a name."""
 
     mixnet_up: bool
+    mixnet_problem: str = field(default="", kw_only=True)
+    """Why the mixnet client is not there, as far as it is known; empty while it is."""
     accounts: int
     messages_waiting: int
     message_bytes_waiting: int = 0
@@ -65,7 +67,9 @@ class Node:
 
     `home` is a folder that only this process holds; `mixnet` is as on the command line (`ws://127.0.0.1:1977`), or a
     transport. `former_mixnets` are those of before a move: whoever still writes to their addresses is answered, and
-    told the new one. Raises `StorageError` if the home can't be used, `SettingsError` for a mixnet that is none.
+    told the new one. `on_mixnet` is told, on an actor's thread, why there is no mixnet client, each time that the
+    reason is another; and None when there is one. Raises `StorageError` if the home can't be used, `SettingsError` for
+    a mixnet that is none.
     """
 
     def __init__(
@@ -75,11 +79,14 @@ class Node:
         mixnet: str | Transport,
         former_mixnets: Sequence[str | Transport] = (),
         work_bits: int = WORK_BITS_MIN,
+        on_mixnet: Callable[[str | None], None] = lambda _problem: None,
     ) -> None:
         transport = moving_transport(mixnet, former_mixnets, Path(home))
         self._card: Future[NodeCard] = Future()
         self._failed: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._newest: NodeCard | None = None
+        self._mixnet_problem: str | None = None
+        self._tell_mixnet = on_mixnet
         self._home = Home(Path(home), "node")
         self._home.__enter__()
         self._file = FileHold(Path(home) / STORE_NAME)
@@ -99,6 +106,7 @@ class Node:
                 on_card=self._on_card,
                 on_failed=self._on_failed,
                 work_bits=work_bits,
+                on_mixnet=self._on_mixnet,
             )
         except BaseException:
             self.close()
@@ -108,6 +116,11 @@ class Node:
         self._newest = card
         if not self._card.done():
             self._card.set_result(card)
+
+    def _on_mixnet(self, problem: str | None) -> None:
+        before, self._mixnet_problem = self._mixnet_problem, problem
+        if problem != before:
+            self._tell_mixnet(problem)
 
     def _on_failed(self, actor: str, error: BaseException) -> None:
         logger.error("the node stops: %s failed (%s)", actor, type(error).__name__)
@@ -149,6 +162,7 @@ class Node:
             self._store.close_thread()
         return NodeStatus(
             mixnet_up=counters["io"].pop("mixnet_up", 0) == 1,
+            mixnet_problem=self._mixnet_problem or "",
             accounts=counts.accounts,
             messages_waiting=counts.messages,
             message_bytes_waiting=counts.message_bytes,

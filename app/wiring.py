@@ -90,8 +90,12 @@ def node_graph(
     on_card: Callable[[NodeCard], None],
     on_failed: OnFailed,
     work_bits: int = WORK_BITS_MIN,
+    on_mixnet: Callable[[str | None], None] = lambda _reason: None,
 ) -> Graph:
-    """A discovery node: registration, lookup and forwarding around mixnet I/O."""
+    """A discovery node: registration, lookup and forwarding around mixnet I/O.
+
+    `on_mixnet` is told why there is no mixnet client each time it is found missing, and None when it is there.
+    """
     registration: Ref[msg.RegistrationNodeInbox] = Ref()
     lookup: Ref[msg.LookupNodeInbox] = Ref()
     forwarding: Ref[msg.ForwardingNodeInbox] = Ref()
@@ -104,6 +108,7 @@ def node_graph(
             **dict.fromkeys((m.Forward, m.Acknowledge, m.Unopenable, m.Heartbeat, m.TopUp), forwarding),
         },
         mixnet_watchers=(registration, forwarding),
+        on_mixnet=on_mixnet,
     )
     graph = Graph(transport, {"registration": registration, "lookup": lookup, "forwarding": forwarding, "io": io})
     clock = NodeClock(runtime, store)

@@ -62,13 +62,15 @@ def test_two_clients_on_threads(tmp_path: Path, mixnet: InProcessMixnet, node: u
 
 def test_a_node_without_its_mixnet_client_says_so(mixnet: InProcessMixnet, tmp_path: Path) -> None:
     transport = mixnet.transport()
-    with usernym.Node(tmp_path / "node", mixnet=transport) as node:
+    told: list[str | None] = []
+    with usernym.Node(tmp_path / "node", mixnet=transport, on_mixnet=told.append) as node:
         node.card(PATIENCE_S)
-        assert node.status().mixnet_up
+        assert (node.status().mixnet_up, node.status().mixnet_problem, told) == (True, "", [])
         mixnet.offline(transport.client)
         assert not node.status().mixnet_up
+        assert [node.status().mixnet_problem] == told != [""]
         mixnet.online(transport.client)
-        assert node.status().mixnet_up
+        assert (node.status().mixnet_up, node.status().mixnet_problem, told[1:]) == (True, "", [None])
 
 
 def test_a_closed_client_says_so(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:

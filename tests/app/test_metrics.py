@@ -157,9 +157,11 @@ def test_a_node_as_a_process_serves_them_where_its_settings_say(terminal: Any, f
     (terminal.folder / "node").mkdir(mode=0o700)
     (terminal.folder / "node" / "usernym.toml").write_text(f"[node]\nmetrics_port = {free_ports}\n")
     nowhere = ("node", "run", "--mixnet", "ws://127.0.0.1:9")
-    terminal.start("node", "--home", "node", *nowhere)
+    node = terminal.start("node", "--home", "node", *nowhere)
+    told = node.wait_for("why there is no mixnet client", lambda told: told.get("event") == "mixnet_down")
     status = terminal.ok("--home", "node", "node", "status")
     assert (status["mixnet_up"], status["work_bits"], status["inboxes"].keys() >= {"io"}) == (False, 16, True)
+    assert status["mixnet_problem"] == told["text"] != ""
     assert samples(fetch(free_ports))["usernym_mixnet_up",] == 0
     taken = terminal.run("--json", "--home", "other", *nowhere, "--metrics-port", str(free_ports))
     assert taken.returncode == 2
