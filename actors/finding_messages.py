@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from usernym.actors.base import Inquire
 from usernym.actors.messages import AnswerArrived, RequestFailed
+from usernym.protocol.errors import Code
 from usernym.protocol.records import KeyRecord, Succession
 
 
@@ -20,9 +21,18 @@ class FoundRecord:
 
 @dataclass(frozen=True, slots=True)
 class FindRecord:
-    """Find what the node has under the actor's name."""
+    """Find what the node has under this name."""
 
+    name: str = field(repr=False)
     answer: Future[FoundRecord] = field(repr=False)
 
 
-FindingInbox = FindRecord | AnswerArrived | RequestFailed | Inquire
+@dataclass(frozen=True, slots=True)
+class AskName:
+    """Ask whether somebody new could register this name. The answer is None, or why the node would refuse it."""
+
+    name: str = field(repr=False)
+    answer: Future[Code | None] = field(repr=False)
+
+
+FindingInbox = FindRecord | AskName | AnswerArrived | RequestFailed | Inquire

@@ -16,7 +16,7 @@ from usernym.actors import messages as msg
 from usernym.actors.events import DeliveryChanged, DeliveryState, Event
 from usernym.actors.messages import NodeRefused
 from usernym.client_base import TIMEOUT_S
-from usernym.client_people import People
+from usernym.client_links import Links
 from usernym.identity import replace_identity
 from usernym.node import Closed, GraphFailed, NotReady
 from usernym.protocol.cards import NodeCard, parse_card
@@ -24,7 +24,7 @@ from usernym.protocol.errors import Code
 from usernym.protocol.names import canonical
 from usernym.protocol.words import root_from_words
 from usernym.storage.client import ClientStore, IdentityState, Message
-from usernym.views import ContactView, MessageView, Sent, Whoami, message_view
+from usernym.views import MessageView, Sent, Whoami, message_view
 
 Wait = Literal["queued", "accepted", "delivered"]
 
@@ -33,7 +33,7 @@ _FINAL: Final = frozenset(
 )
 
 
-class Client(People):
+class Client(Links):
     """A user's client; started by making it, stopped by `close` or by leaving its context.
 
     `home` is a folder that only this process holds. The first time it needs a `name`, a `node` (its card) and a
@@ -57,12 +57,6 @@ class Client(People):
         """Log in, and stay: messages come and go from now on. Raises `NodeRefused` or `NodeSilent`."""
         self._want_online = True
         self._ask("registration", msg.GoOnline, timeout, "logging in")
-
-    def look_up(self, name: str, timeout: float = TIMEOUT_S) -> ContactView:
-        """Look a name up at the node, and pin its key. Raises `NodeRefused` (NO_SUCH_USER, …) or `NodeSilent`."""
-        name = canonical(name)
-        self._ask("lookup", lambda answer: msg.LookUp(name, answer), timeout, "the lookup")
-        return self.contact(name)
 
     def take_card(self, card: str | NodeCard, timeout: float = TIMEOUT_S) -> bool:
         """Take a newer card of the node, which somebody handed on: it has moved. False if it is not newer.

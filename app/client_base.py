@@ -10,14 +10,15 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from usernym.actors import messages as msg
 from usernym.actors.client_context import ClientContext, Me
-from usernym.actors.finding_messages import FindRecord, FoundRecord
-from usernym.actors.messages import Failure, NodeSilent
+from usernym.actors.finding_messages import FoundRecord
 from usernym.actors.runtime import ThreadRuntime, logger
 from usernym.event_hub import EventHub
+from usernym.finder import TIMEOUT_S as TIMEOUT_S  # noqa: PLC0414 - every handle's patience, told on from here
+from usernym.finder import Finder
 from usernym.identity import Restore, create_identity, replace_identity, restore_identity
 from usernym.mixnet.inprocess import ThreadTimers
 from usernym.mixnet.kept import KeptTransport
@@ -32,14 +33,9 @@ from usernym.settings import SettingsError
 from usernym.storage.archive import Imported, export_archive, import_archive
 from usernym.storage.client import ClientStore
 from usernym.storage.home import Home
-from usernym.wiring import Graph, client_graph, finding_graph
+from usernym.wiring import Graph, client_graph
 
 T = TypeVar("T")
-
-TIMEOUT_S: Final = 60.0
-"""The default patience: three unanswered tries of a request take 35 seconds."""
-FIND_AGAIN_S: Final = 0.2
-"""Between tries to find a name, while the mixnet may still be starting."""
 
 
 class ClientBase:
@@ -173,23 +169,8 @@ class ClientBase:
     def _find(self, name: str, card: NodeCard, timeout: float) -> FoundRecord:
         """What the node has under a name. Raises `NodeRefused`, or `NodeSilent`. No graph may run meanwhile."""
         assert self._kept is not None, "made before"
-        end, nobody = time.monotonic() + timeout, SigningKey.from_seed(os.urandom(32))
-        runtime = ThreadRuntime(self._timers)
-        graph = finding_graph(runtime, self._kept.lend(), card, name, nobody, self._on_failed)
-        try:
-            while True:
-                answer: Future[FoundRecord] = Future()
-                graph.refs["finding"].tell(FindRecord(answer))
-                try:
-                    return answer.result(max(0.0, end - time.monotonic()))
-                except NodeSilent:
-                    if time.monotonic() >= end:
-                        raise
-                    time.sleep(FIND_AGAIN_S)
-                except FutureTimeout:
-                    raise NodeSilent(Failure.NO_ANSWER) from None
-        finally:
-            graph.stop()
+        with Finder(node=card, mixnet=self._kept.lend()) as finder:
+            return finder.look_up(name, timeout)
 
     def _rebuild(self, change: Callable[[], None]) -> None:
         """Stop the actors, let the identity change, and start them as whoever it is then."""

@@ -38,8 +38,10 @@ class InProcess:
     storage: str | None = None
 
 
-def transport_to(mixnet: str, home: Path) -> Transport:
+def transport_to(mixnet: str, home: Path | None) -> Transport:
     """A transport for a mixnet as a person writes it; a client in this process keeps its identity in `home`.
+
+    With None it keeps it in memory only.
 
     Nothing is begun or written yet. Raises `SettingsError` for what is no mixnet, or needs a package that is not there.
     """
@@ -52,7 +54,7 @@ def transport_to(mixnet: str, home: Path) -> Transport:
     folder = STORAGE_FOLDER if wanted.storage is None else f"{STORAGE_FOLDER}-{wanted.storage}"
     try:
         config = client_config(wanted.directory, wanted.gateway, cover=wanted.cover)
-        return NymSdkTransport(home / folder, config)
+        return NymSdkTransport(None if home is None else home / folder, config)
     except (SdkMissing, ValueError) as error:
         raise SettingsError(str(error)) from None
 

@@ -138,11 +138,12 @@ def node_graph(
 
 
 def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -> Graph:
-    """A client: registration, lookup, forwarding and handshake around the same mixnet I/O."""
+    """A client: registration, lookup, forwarding and handshake around the same mixnet I/O; finding beside them."""
     registration: Ref[msg.RegistrationClientInbox] = Ref()
     lookup: Ref[msg.LookupClientInbox] = Ref()
     forwarding: Ref[msg.ForwardingClientInbox] = Ref()
     handshake: Ref[msg.HandshakeInbox] = Ref()
+    finding: Ref[FindingInbox] = Ref()
     io: Ref[msg.IoNode | msg.IoClient] = Ref()
     dispatch = Dispatch(
         by_type={
@@ -158,6 +159,7 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
         "lookup": lookup,
         "forwarding": forwarding,
         "handshake": handshake,
+        "finding": finding,
         "io": io,
     }
     graph = Graph(transport, refs)
@@ -169,6 +171,7 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
         ),
     )
     graph.add(lookup, LookupClient(context, io=io, self_ref=lookup))
+    graph.add(finding, FindingClient(context.runtime, context.on_failed, node=context.me.node, io=io, self_ref=finding))
     graph.add(registration, RegistrationClient(context, card=card, io=io, forwarding=forwarding, self_ref=registration))
     graph.add(
         io,
@@ -186,13 +189,22 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
 
 
 def finding_graph(
-    runtime: Runtime, transport: Transport, card: NodeCard, name: str, signer: SigningKey, on_failed: OnFailed
+    runtime: Runtime,
+    transport: Transport,
+    card: NodeCard,
+    signer: SigningKey,
+    *,
+    on_failed: OnFailed,
+    on_mixnet: Callable[[str | None], None] = lambda _reason: None,
 ) -> Graph:
-    """What finds a name's record and chain for somebody who has no identity yet. `signer` signs nothing here."""
+    """What asks a node about names for somebody who has no identity yet. `signer` signs nothing here.
+
+    `on_mixnet` is as for `node_graph`.
+    """
     finding: Ref[FindingInbox] = Ref()
     io: Ref[msg.IoNode | msg.IoClient] = Ref()
     graph = Graph(transport, {"finding": finding, "io": io})
-    graph.add(finding, FindingClient(runtime, on_failed, node=card.node, name=name, io=io, self_ref=finding))
+    graph.add(finding, FindingClient(runtime, on_failed, node=card.node, io=io, self_ref=finding))
     graph.add(
         io,
         MixnetIO(
@@ -202,7 +214,7 @@ def finding_graph(
             signer=signer,
             node=card.node,
             node_address=card.address,
-            dispatch=Dispatch(by_type={}, mixnet_watchers=()),
+            dispatch=Dispatch(by_type={}, mixnet_watchers=(), on_mixnet=on_mixnet),
         ),
     )
     return graph.begin()

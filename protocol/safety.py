@@ -9,10 +9,13 @@ import hashlib
 from functools import lru_cache
 from typing import Final
 
+from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.signing import Context, labelled, prefixed
 
 ROUNDS: Final = 5_200
 """Hashes for one fingerprint: a search for a key whose thirty digits collide costs 2^12 times more. As Signal's."""
+CODE_PREFIX: Final = "usernym-safety:"
+"""What a safety number's QR code begins with: so that what a scanner read is not taken for any number."""
 _GROUPS: Final = 6
 _GROUP_DIGITS: Final = 5
 
@@ -32,3 +35,21 @@ def safety_number(node: bytes, mine: tuple[str, bytes], theirs: tuple[str, bytes
     """Sixty digits in twelve groups, the same for both sides. Each side is (name, identity key)."""
     digits = "".join(sorted(fingerprint(node, name, key) for name, key in (mine, theirs)))
     return " ".join(digits[at : at + _GROUP_DIGITS] for at in range(0, len(digits), _GROUP_DIGITS))
+
+
+def number_code(number: str) -> str:
+    """What the QR code of a safety number holds; the same on both sides."""
+    return CODE_PREFIX + "".join(number.split())
+
+
+def parse_number(text: str) -> str:
+    """The sixty digits of a safety number that somebody typed, or scanned off the other's screen.
+
+    Raises `RemoteProtocolError(MALFORMED)` for what is no safety number; whether it is the right one is to be compared.
+    """
+    digits = "".join(text.split())
+    if digits[: len(CODE_PREFIX)].lower() == CODE_PREFIX:
+        digits = digits[len(CODE_PREFIX) :]
+    if len(digits) != 2 * _GROUPS * _GROUP_DIGITS or not (digits.isascii() and digits.isdecimal()):
+        raise RemoteProtocolError(Code.MALFORMED, "a safety number has sixty digits")
+    return digits

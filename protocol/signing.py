@@ -36,6 +36,9 @@ class Context(StrEnum):
     IDENTITY = "identity"
     RECOVERY = "recovery"
     SAFETY = "safety number"
+    LINK_NODE = "link node"
+    LINK_IDENTITY = "link identity"
+    LINK_CHECK = "link check"
 
 
 def labelled(context: Context, *parts: bytes) -> bytes:

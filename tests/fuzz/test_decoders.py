@@ -20,7 +20,7 @@ from usernym.cli_work import handler
 from usernym.mixnet import websocket_api as api
 from usernym.mixnet.addresses import AddressError, format_address, parse_address
 from usernym.mixnet.websocket_json import decode_text_request
-from usernym.protocol import cards, codec, names, payloads, records, words
+from usernym.protocol import cards, codec, links, names, payloads, records, safety, words
 from usernym.protocol import messages as m
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import ADDRESS_BYTES, SIGNATURE_BYTES, VERSION
@@ -146,6 +146,31 @@ def test_a_card_that_somebody_typed(fuzz: Fuzzer) -> None:
         assert cards.card_text(card) == text.strip()
 
     fuzz(altered_text([CARD, *texts()]), body)
+
+
+def test_a_link_that_somebody_typed(fuzz: Fuzzer) -> None:
+    whole = links.link_text(links.make_link(bytes(32), "alice_01", bytes(32)))
+
+    def body(text: str) -> None:
+        try:
+            link = links.parse_link(text)
+        except RemoteProtocolError:
+            return
+        assert links.link_text(link) == text.strip().lower()
+
+    fuzz(altered_text([whole, whole.upper(), *texts()]), body)
+
+
+def test_a_safety_number_that_somebody_scanned(fuzz: Fuzzer) -> None:
+    def body(text: str) -> None:
+        try:
+            digits = safety.parse_number(text)
+        except RemoteProtocolError:
+            return
+        assert len(digits) == 60
+        assert safety.number_code(digits).removeprefix("usernym-safety:") in "".join(text.split())
+
+    fuzz(altered_text([safety.number_code("12345 " * 12), "12345 " * 12, *texts()]), body)
 
 
 def test_a_name_that_somebody_typed(fuzz: Fuzzer) -> None:

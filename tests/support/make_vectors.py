@@ -20,6 +20,7 @@ if str(HERE) not in sys.path:  # run as a script, isolated
 import vectors_bad_frames  # noqa: E402
 import vectors_cards  # noqa: E402
 import vectors_frames  # noqa: E402
+import vectors_links  # noqa: E402
 import vectors_payloads  # noqa: E402
 import vectors_seals  # noqa: E402
 import vectors_text  # noqa: E402
@@ -44,6 +45,7 @@ def files(kept: dict[str, str]) -> dict[str, str]:
         "cards.json": _render("Node cards", vectors_cards.vectors()),
         "payloads.json": _render("Payloads and their padding", vectors_payloads.vectors()),
         "text.json": _render("Words, names, safety numbers, challenges, proof of work", vectors_text.vectors()),
+        "links.json": _render("Links, and safety numbers as scanners read them", vectors_links.vectors()),
         "seals.json": _render("Seals, inner signatures, statements", vectors_seals.vectors(kept)),
     }
 

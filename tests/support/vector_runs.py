@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from usernym.protocol import cards, challenges, codec, names, payloads, records, safety, sealing, words
+from usernym.protocol import cards, challenges, codec, links, names, payloads, records, safety, sealing, words
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.signing import SigningKey
@@ -180,6 +180,29 @@ def _safety(given: dict[str, Any]) -> Any:
     return {"number": number, "fingerprints": [safety.fingerprint(node, *side) for side in (mine, theirs)]}
 
 
+def _link(given: dict[str, Any]) -> Any:
+    link = links.make_link(bytes.fromhex(given["node"]), given["name"], bytes.fromhex(given["identity_key"]))
+    text = links.link_text(link)
+    assert links.parse_link(text) == link
+    return {
+        "link": text,
+        "name": link.name,
+        "node_fingerprint": link.node_fingerprint.hex(),
+        "identity_fingerprint": link.identity_fingerprint.hex(),
+    }
+
+
+def _take_link(given: dict[str, Any]) -> Any:
+    link, node = links.parse_link(given["text"]), bytes.fromhex(given["node"])
+    matches = link.matches(node, bytes.fromhex(given["identity_key"]))
+    return {"link": links.link_text(link), "of_node": link.is_of_node(node), "matches": matches}
+
+
+def _scanned(given: dict[str, Any]) -> Any:
+    digits = safety.parse_number(given["text"])
+    return {"digits": digits, "code": safety.number_code(digits)}
+
+
 def _challenge(given: dict[str, Any]) -> Any:
     ask = codec.decode(unhexed(given["ask"])).message
     assert isinstance(ask, m.RegisterAsk | m.LoginAsk)
@@ -280,6 +303,9 @@ OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "name": _name,
     "registrable": _registrable,
     "safety": _safety,
+    "link": _link,
+    "take_link": _take_link,
+    "scanned": _scanned,
     "challenge": _challenge,
     "proof": _proof,
     "work": _work,
