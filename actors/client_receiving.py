@@ -175,7 +175,7 @@ class Receiving:
                 now=now,
                 route=StoredRoute.DIRECT if arrival.route is Route.DIRECT else StoredRoute.NODE,
             )
-            missing = payload.counter - 1 - self._store.received_below(contact.name, payload.counter)
+            missing = self._store.missing_below(contact.name, payload.counter)
         self._acknowledge(contact, arrival, payload.token)
         if not is_new or contact.state is ContactState.DECLINED:
             return
@@ -187,7 +187,7 @@ class Receiving:
                     payload.text,
                     payload.sent_at,
                     payload.counter,
-                    max(0, missing),
+                    missing,
                     arrival.route,
                     contact.state is ContactState.PENDING,
                 )

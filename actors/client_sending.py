@@ -106,8 +106,11 @@ class Sending:
 
     # -- a new message --
 
-    def enqueue(self, contact: Contact, kind: PayloadKind, body: bytes) -> bytes:
-        """Put a message on disk; `flush` sends it as soon as there is a way. Returns its id (16 bytes)."""
+    def enqueue(self, contact: Contact, kind: PayloadKind, body: bytes, instead_of: Message | None = None) -> bytes:
+        """Put a message on disk; `flush` sends it as soon as there is a way. Returns its id (16 bytes).
+
+        It takes the place of `instead_of`, if that is given: one commit has both, or nothing.
+        """
         runtime = self._context.runtime
         message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)
         with self._store.transaction():
@@ -115,22 +118,15 @@ class Sending:
             if contact.state is ContactState.PENDING:
                 # Whoever answers a stranger wants to hear from them.
                 self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
+            if instead_of is not None:
+                self._store.erase([instead_of.id], instead_of.kind)
         if contact.state is ContactState.PENDING:
             self._context.on_event(ContactChanged(contact.name, Consent.ACCEPTED))
         return message_id
 
-    def cancel(self, message_id: bytes) -> bool:
-        """Give a waiting text up; False if it is in the middle of a try, or does not wait any more.
-
-        If an earlier try did reach the node, its receipt says so later: *delivered* beats *cancelled*.
-        """
-        message = self._store.outgoing(message_id, None)
-        if message is None or message.state is not MessageState.WAITING or message.kind != PayloadKind.TEXT:
-            return False
-        if message_id in self._in_flight.values():
-            return False
-        self.settle(message, DeliveryState.CANCELLED, None)
-        return True
+    def is_under_way(self, message_id: bytes) -> bool:
+        """Whether a try to hand it to the node is not answered yet."""
+        return message_id in self._in_flight.values()
 
     def flush(self) -> None:
         """Send what is due, as far as there is a way for it. What has none holds up nobody else's."""

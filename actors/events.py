@@ -91,6 +91,14 @@ class DeliveryChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TextsErased:
+    """Texts with this contact are gone from here: their time was over, or the user erased them."""
+
+    name: str = field(repr=False)
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class HandshakeChanged:
     """A direct route was offered, opened or ended."""
 
@@ -140,8 +148,8 @@ class ConnectionChanged:
 
 
 Event = (
-    MessageArrived | DeliveryChanged | HandshakeChanged | DirectSilent | ContactChanged | IdentityChanged | NodeCaught
-    | ConnectionChanged
+    MessageArrived | DeliveryChanged | TextsErased | HandshakeChanged | DirectSilent | ContactChanged | IdentityChanged
+    | NodeCaught | ConnectionChanged
 )  # fmt: skip
 
 EventSink = Callable[[Event], None]

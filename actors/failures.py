@@ -33,6 +33,10 @@ class NodeSilent(Exception):
         self.failure = failure
 
 
+class RetryNotPossible(Exception):
+    """This text can't be sent again; the text says why."""
+
+
 class TextTooLong(ValueError):
     """A text of more than 64 KiB in UTF-8, or of none, or one that is no Unicode (set on a command's future)."""
 

@@ -1,10 +1,10 @@
 """Forwarding, the client's half: seal and send, receive and acknowledge.
 
 Serves docs/protocol.md, "Forwarding", "Receiving", "Direct messages" and "Message states".
-Receives: `SendText`, `IdentityLookedAt` from the edges, `DirectRouteChanged` from handshake; answers; what the node
-tells; direct messages; word of the route. Sends: `Forward` requests, acknowledgements, direct messages; `Resolve` to
-lookup, `HandshakeArrived` to handshake; events. Owns: conversations, outbox, ids seen in the store (`client_sending`,
-`client_receiving`).
+Receives: `SendText`, `CancelText`, `RetryText`, `IdentityLookedAt` from the edges, `DirectRouteChanged` from handshake;
+answers; what the node tells; direct messages; word of the route. Sends: `Forward` requests, acknowledgements, direct
+messages; `Resolve` to lookup, `HandshakeArrived` to handshake; events. Owns: conversations, outbox, ids seen in the
+store (`client_sending`, `client_receiving`, `client_texts`).
 It commits before it sends, and before it acknowledges; it opens nothing that its sender's confirmed key has not signed.
 """
 
@@ -18,7 +18,9 @@ from usernym.actors.client_context import ClientContext
 from usernym.actors.client_not_opened import NotOpened
 from usernym.actors.client_receiving import Arrival, Receiving
 from usernym.actors.client_sending import Sending
+from usernym.actors.client_texts import OwnTexts
 from usernym.actors.events import Route
+from usernym.actors.failures import RetryNotPossible
 from usernym.actors.messages import (
     AcknowledgeNow,
     AnswerArrived,
@@ -36,6 +38,7 @@ from usernym.actors.messages import (
     Resolve,
     Resolved,
     ResolveFailed,
+    RetryText,
     RouteDoubted,
     SendText,
     TellArrived,
@@ -51,6 +54,8 @@ from usernym.storage.client import Contact
 from usernym.storage.errors import StorageError
 
 TICK_S: Final = 5.0
+TICKS_PER_ERASING: Final = 2
+"""How often it is looked for texts whose time is over: every ten seconds, which is a sixth of the shortest time."""
 UNSENT_MAX: Final = 256
 """Texts that wait for their recipients' first lookup."""
 
@@ -81,11 +86,17 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             context, self._sending, io=io, lookup=lookup, handshake=handshake, forwarding=self_ref
         )
         self._not_opened = NotOpened(context, self._sending, lookup=lookup, forwarding=self_ref)
+        self._texts = OwnTexts(context, self._sending)
         self._unsent: dict[str, list[SendText]] = {}
+        self._ticks = 0
 
     def acquire(self) -> None:
-        """Start the clock of the outbox; its content is in the store."""
+        """Start the clock of the outbox; its content is in the store. What was to be gone by now goes."""
         self.tell_self_later(TICK_S, Tick())
+        try:
+            self._texts.erase_old()
+        except StorageError as failure:
+            self.note_failure(failure)
 
     def release(self) -> None:
         """Acknowledge what is on disk, and close this thread's connection."""
@@ -98,7 +109,9 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case SendText():
                 self._send_text(message)
             case CancelText(message_id, answer):
-                answer.set_result(self._sending.cancel(message_id))
+                answer.set_result(self._texts.cancel(message_id))
+            case RetryText():
+                self._retry_text(message)
             case AnswerArrived(m.Forward() as request, m.Accepted()):
                 self._sending.on_accepted(request)
             case AnswerArrived(m.Forward() as request, m.Refused(code=code, detail=detail)):
@@ -128,8 +141,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case IdentityLookedAt():
                 self._sending.flush()
             case Tick():
-                self.tell_self_later(TICK_S, Tick())
-                self._sending.flush()
+                self._on_tick()
             case _:
                 super().receive(message)
 
@@ -156,6 +168,25 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         else:
             self._unsent[command.name] = [command]
             self._lookup.tell(Resolve(command.name, self._self))
+
+    def _retry_text(self, command: RetryText) -> None:
+        try:
+            message_id = self._texts.retry(command.name, command.message_id)
+        except RetryNotPossible as reason:
+            _fail(command.answer, reason)
+            return
+        except StorageError as failure:
+            _fail(command.answer, failure)
+            raise
+        _answer(command.answer, message_id)
+        self._sending.flush()
+
+    def _on_tick(self) -> None:
+        self.tell_self_later(TICK_S, Tick())
+        self._sending.flush()
+        self._ticks += 1
+        if self._ticks % TICKS_PER_ERASING == 0:
+            self._texts.erase_old()
 
     def _take(self, contact: Contact, command: SendText) -> None:
         """Put a text on disk, and say so; or that it could not be."""

@@ -17,6 +17,8 @@ from usernym.actors.failures import HandshakeNotPossible as HandshakeNotPossible
 from usernym.actors.failures import NodeRefused as NodeRefused  # noqa: PLC0414 - told on from here
 from usernym.actors.failures import NodeSilent as NodeSilent  # noqa: PLC0414 - told on from here
 from usernym.actors.failures import TextTooLong as TextTooLong  # noqa: PLC0414 - told on from here
+from usernym.actors.text_messages import CancelText as CancelText  # noqa: PLC0414 - told on from here
+from usernym.actors.text_messages import RetryText as RetryText  # noqa: PLC0414 - told on from here
 from usernym.mixnet.transport import TransportEvent
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
@@ -342,14 +344,6 @@ class SendText:
 
 
 @dataclass(frozen=True, slots=True)
-class CancelText:
-    """Send this text no more. The answer is False if it is on its way, or its fate is known."""
-
-    message_id: bytes = field(repr=False)
-    answer: Future[bool] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class OfferHandshake:
     """Reveal our address to this contact, and ask for theirs. The user has agreed."""
 
@@ -387,8 +381,8 @@ RegistrationClientInbox = (
 )  # fmt: skip
 LookupClientInbox = LookUp | Resolve | AnswerArrived | RequestFailed | Inquire
 ForwardingClientInbox = (
-    SendText | CancelText | AnswerArrived | RequestFailed | TellArrived | DirectArrived | WentOnline | WentOffline
-    | Resolved | ResolveFailed | RecordPublished | DirectRouteChanged | IdentityLookedAt | AcknowledgeNow | Tick
-    | Inquire
+    SendText | CancelText | RetryText | AnswerArrived | RequestFailed | TellArrived | DirectArrived | WentOnline
+    | WentOffline | Resolved | ResolveFailed | RecordPublished | DirectRouteChanged | IdentityLookedAt | AcknowledgeNow
+    | Tick | Inquire
 )  # fmt: skip
 HandshakeInbox = OfferHandshake | AcceptHandshake | RevokeHandshake | HandshakeArrived | MixnetUp | MixnetDown | Inquire

@@ -26,7 +26,7 @@ _CONTACT: Final = tuple(ContactRow._meta.columns)  # noqa: SLF001 - peewee's doc
 _ALL_CONTACTS: Final = f"SELECT {', '.join(_CONTACT)} FROM contact"  # noqa: S608 - constants
 _MESSAGE: Final = (
     "contact", "direction", "message_id", "counter", "kind", "body", "sent_at", "stored_at", "state", "reason", "route",
-    "token", "key_number", "shown",
+    "token", "key_number", "shown", "late", "shown_at",
 )  # fmt: skip
 _CHUNK: Final = 500
 """Messages held in memory at a time: 33 MB at most."""
@@ -94,6 +94,7 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
                 target.run("UPDATE message SET id = -id WHERE id < 0")
             insert = _insert("message", ("id", *_MESSAGE)) + " ON CONFLICT DO NOTHING"
             _copy_messages(source, target, last, 0, insert)
+            store.find_gaps()
             target.run(
                 "UPDATE message SET state = ? WHERE direction = ? AND state = ? AND message_id NOT IN"
                 " (SELECT message_id FROM outbox)",
@@ -119,12 +120,14 @@ def _take_contact(store: ClientStore, row: tuple[Any, ...]) -> bool:
     store.set_contact_state(ours.name, ContactState(theirs["state"]))
     store.database.run(
         "UPDATE contact SET next_out_counter = max(next_out_counter, ?),"
-        " highest_in_counter = max(highest_in_counter, ?), has_met = max(has_met, ?), fallback = ? WHERE name = ?",
+        " highest_in_counter = max(highest_in_counter, ?), has_met = max(has_met, ?), fallback = ?,"
+        " disappears_after = coalesce(disappears_after, ?) WHERE name = ?",
         (
             theirs["next_out_counter"],
             theirs["highest_in_counter"],
             theirs["has_met"],
             theirs["fallback"],
+            theirs["disappears_after"],
             ours.name,
         ),
     )

@@ -102,6 +102,15 @@ class Contacts(Store):
         """Choose what happens when the direct way is silent."""
         return self._update(name, fallback=int(fallback))
 
+    def set_disappearing(self, name: str, seconds: int | None) -> bool:
+        """Choose after how long texts with a contact are erased here; None: never."""
+        return self._update(name, disappears_after=seconds)
+
+    def disappearing(self) -> Sequence[tuple[str, int]]:
+        """The contacts whose texts disappear, and after how many seconds."""
+        found = self._db.rows("SELECT name, disappears_after FROM contact WHERE disappears_after > 0 ORDER BY name")
+        return [(name, int(seconds)) for name, seconds in found]
+
     def set_told_record(self, name: str, record_number: int) -> bool:
         """Note that the contact was sent the user's own record of this number."""
         return self._update(name, told_record_number=record_number)

@@ -6,13 +6,23 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from usernym.storage.client_messages import COLUMNS, Conversations, message_of
-from usernym.storage.client_types import ContactState, Direction, Message
+from usernym.storage.client_types import ContactState, Direction, Message, MessageState
+from usernym.storage.database import marks, parts
 
 ERASED: Final = 0
 """The kind of an incoming message whose content the user erased. Its place stays, so that no gap shows, and so does the
 token, in case its sender has to be told once more that it came."""
 _NO_ROW: Final = 2**63 - 1
 _SHOWN: Final = f"({int(ContactState.ACCEPTED)}, {int(ContactState.PENDING)})"
+
+
+_FINAL: Final = ", ".join(str(int(state)) for state in MessageState if state.is_final and state.name != "RECEIVED")
+_OLD: Final = f"""
+    SELECT id FROM message WHERE contact = ?1 AND kind = ?2 AND stored_at <= ?3 AND CASE direction
+        WHEN {int(Direction.IN)} THEN shown = 1 AND coalesce(shown_at, stored_at) <= ?3
+        ELSE state IN ({_FINAL}) END
+    ORDER BY stored_at LIMIT ?4
+"""  # noqa: S608 - constants
 
 
 class History(Conversations):
@@ -43,21 +53,41 @@ class History(Conversations):
 
         Capital and small letters count as the same in ASCII only. Nothing of declined and blocked contacts is found.
         """
-        where, of = "", [kind, _NO_ROW if before is None else before, text]
-        if contact is not None:
-            where, of = " AND contact = ?", [*of, contact]
+        # Rows are read in the order in which they lie: by any index of all contacts' they would be sorted first.
+        which, of = (
+            ("message NOT INDEXED WHERE", []) if contact is None else ("message WHERE contact = ? AND", [contact])
+        )
         rows = self._db.rows(
-            f"SELECT {COLUMNS} FROM message WHERE kind = ? AND id < ?"  # noqa: S608 - constants
-            f" AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0{where}"
+            f"SELECT {COLUMNS} FROM {which} kind = ? AND id < ?"  # noqa: S608 - constants
+            " AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0"
             f" AND contact IN (SELECT name FROM contact WHERE state IN {_SHOWN}) ORDER BY id DESC LIMIT ?",
-            [*of, limit],
+            [*of, kind, _NO_ROW if before is None else before, text, limit],
         )
         return [message_of(row) for row in rows]
 
     def erase(self, ids: Iterable[int], kind: int) -> int:
         """Erase the content of these rows, if they are of this kind; returns how many were. What waits is not sent."""
         with self._db.one_commit():
-            return sum(self._erase("id = ?", (row, kind)) for row in ids)
+            return sum(self._erase(f"id IN ({marks(len(some))})", (*some, kind)) for some in parts(ids, 2))
+
+    def by_contact(self, ids: Iterable[int]) -> Sequence[tuple[str, Sequence[int]]]:
+        """These rows, as far as they are there, by the contact with whom they are."""
+        found: dict[str, list[int]] = {}
+        for some in parts(ids):
+            of = self._db.rows(f"SELECT contact, id FROM message WHERE id IN ({marks(len(some))})", some)  # noqa: S608
+            for contact, row in of:
+                found.setdefault(contact, []).append(row)
+        return sorted(found.items())
+
+    def erase_old(self, contact: str, kind: int, until: int, limit: int) -> int:
+        """Erase messages of this kind with a contact that are as old as `until` (Unix seconds); returns how many.
+
+        At most `limit`, the oldest first. One that came must have been stored, and shown, by then; one of ours written,
+        and its fate final: what waits, or what the node still has, is left alone.
+        """
+        with self._db.one_commit():
+            rows = self._db.rows(_OLD, (contact, kind, until, limit))
+            return self.erase((row for (row,) in rows), kind)
 
     def erase_all(self, contact: str, kind: int) -> int:
         """Erase all messages of this kind with a contact; returns how many."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import peewee
 
-from usernym.storage.client_contacts import Contacts
+from usernym.storage.client_gaps import Gapped
 from usernym.storage.client_models import AckRow, ContactRow, MessageRow, OutboxEntry
 from usernym.storage.client_types import (
     ContactState,
@@ -28,7 +28,7 @@ _SHOWN_OF: Final = (int(ContactState.ACCEPTED), int(ContactState.PENDING))
 # run it.
 COLUMNS: Final = (
     "id, contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, reason, route, token,"
-    " key_number, shown"
+    " key_number, shown, late"
 )
 _ONE: Final = "contact = ? AND direction = ? AND message_id = ?"
 _MESSAGE: Final = f"SELECT {COLUMNS} FROM message WHERE {_ONE}"  # noqa: S608 - constants
@@ -39,8 +39,8 @@ _CONVERSATION: Final = f"""
 _ID_MAX: Final = 2**63 - 1
 _ADD: Final = """
     INSERT INTO message (contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, route, token,
-                         key_number, shown)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                         key_number, shown, late)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _QUEUE: Final = """
     INSERT INTO outbox (message_id, contact, attempts, next_attempt_at, created_at) VALUES (?, ?, 0, ?, ?)
@@ -56,7 +56,7 @@ _ADVANCE: Final = {
 }
 
 
-class Conversations(Contacts):
+class Conversations(Gapped):
     """The part of `ClientStore` that keeps messages."""
 
     # -- messages --
@@ -82,7 +82,7 @@ class Conversations(Contacts):
                 raise RowConflict("a message to somebody who is not a contact")
             state = int(MessageState.WAITING)
             row = (contact, int(Direction.OUT), message_id, counter, kind, body, now, now, state, int(route), token)
-            self._db.run(_ADD, (*row, None, 1))
+            self._db.run(_ADD, (*row, None, 1, 0))
             self._db.run(_QUEUE, (message_id, contact, now, now))
             message = self.message(contact, message_id)
         assert message is not None, "stored just now"
@@ -115,11 +115,8 @@ class Conversations(Contacts):
                 return False
             state = int(MessageState.RECEIVED)
             row = (contact, int(Direction.IN), message_id, counter, kind, body, sent_at, now, state, int(route), token)
-            self._db.run(_ADD, (*row, key_number, 0))
-            self._db.run(
-                "UPDATE contact SET has_met = 1, highest_in_counter = max(highest_in_counter, ?) WHERE name = ?",
-                (counter, contact),
-            )
+            late = self._note_counter(contact, counter)
+            self._db.run(_ADD, (*row, key_number, 0, int(late)))
             return True
 
     def message(self, contact: str, message_id: bytes, direction: Direction = Direction.OUT) -> Message | None:
@@ -143,7 +140,7 @@ class Conversations(Contacts):
         return [message_of(row) for row in reversed(newest_first)]
 
     def received_below(self, contact: str, counter: int) -> int:
-        """How many counters lower than this one have come from the contact: what is missing shows gaps."""
+        """How many counters lower than this one have come from the contact, by counting: `gaps` knows what has not."""
         row = self._db.row(
             "SELECT count(DISTINCT counter) FROM message WHERE contact = ? AND direction = ? AND counter < ?",
             (contact, int(Direction.IN), counter),
@@ -203,11 +200,12 @@ class Conversations(Contacts):
         )
         return [message_of(row[:-1]) for row in found]
 
-    def mark_shown(self, ids: Iterable[int]) -> None:
-        """These rows have been shown."""
+    def mark_shown(self, ids: Iterable[int], now: int | None = None) -> None:
+        """These rows have been shown, at `now`; when they were stored, if it is not said. The first time counts."""
         with self._db.one_commit():
             for some in parts(ids):
-                self._db.change(MessageRow.update(shown=1).where(MessageRow.id.in_(some)))
+                unshown = (MessageRow.shown == 0) & MessageRow.id.in_(some)
+                self._db.change(MessageRow.update(shown=1, shown_at=now).where(unshown))
 
     # -- the outbox --
 
@@ -253,6 +251,14 @@ class Conversations(Contacts):
         """Count attempts, and plan the next for `at`; False if it is not in the outbox."""
         later = (attempts, at, message_id)
         return self._db.run("UPDATE outbox SET attempts = ?, next_attempt_at = ? WHERE message_id = ?", later) > 0
+
+    def try_now(self, contact: str, message_id: bytes, now: int) -> bool:
+        """Make a waiting message due at `now`, and forget why it waited; False if it does not wait."""
+        with self._db.one_commit():
+            waiting = _is(contact, message_id, Direction.OUT) & (MessageRow.state == int(MessageState.WAITING))
+            if not self._db.change(MessageRow.update(reason=None).where(waiting)):
+                return False
+            return self._update_outbox(message_id, next_attempt_at=now)
 
     def hurry(self, now: int) -> int:
         """Make due at `now` whatever was planned for later; returns how many."""
@@ -340,7 +346,7 @@ def _is(contact: str, message_id: bytes, direction: Direction) -> peewee.Express
 def message_of(row: Sequence[Any]) -> Message:
     """A message from its `COLUMNS`."""
     id_, contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, reason, route, *rest = row
-    token, key_number, shown = rest
+    token, key_number, shown, late, *_ = rest
     return Message(
         id_,
         contact,
@@ -357,4 +363,5 @@ def message_of(row: Sequence[Any]) -> Message:
         token,
         key_number,
         bool(shown),
+        bool(late),
     )

@@ -74,9 +74,22 @@ class ContactRow(Model):
     address_revealed_at = IntegerField(null=True)
     fallback = IntegerField()
     direct_silent_since = IntegerField(null=True)
+    disappears_after = IntegerField(null=True, index=True)
 
     class Meta:
         table_name = "contact"
+
+
+class GapRow(Model):
+    """Counters of a contact's messages, `first` to `last`, that have not come (yet)."""
+
+    contact = TextField()
+    first = IntegerField()
+    last = IntegerField()
+
+    class Meta:
+        table_name = "gap"
+        primary_key = CompositeKey("contact", "last")
 
 
 class MessageRow(Model):
@@ -97,6 +110,8 @@ class MessageRow(Model):
     token = BlobField(null=True)
     key_number = IntegerField(null=True)
     shown = IntegerField(index=True)
+    late = IntegerField()
+    shown_at = IntegerField(null=True)
 
     class Meta:
         table_name = "message"
@@ -104,6 +119,8 @@ class MessageRow(Model):
             (("contact", "direction", "message_id"), True),
             (("contact", "direction", "counter"), False),
             (("message_id",), False),
+            (("contact", "kind"), False),
+            (("contact", "kind", "stored_at"), False),
         )
 
 
@@ -177,6 +194,7 @@ MODELS: Final[tuple[type[Model], ...]] = (
     IdentityRow,
     HpkeKeyRow,
     ContactRow,
+    GapRow,
     MessageRow,
     OutboxEntry,
     SeenRow,
@@ -276,8 +294,41 @@ _SCHEMA_1: Final = (
     "CREATE TABLE notice_to_confirm (id INTEGER NOT NULL PRIMARY KEY)",
 )
 
+FIND_GAPS: Final = """
+    INSERT INTO gap (contact, first, last)
+    SELECT contact, previous + 1, counter - 1 FROM (
+        SELECT contact, counter, lag(counter, 1, 0) OVER (PARTITION BY contact ORDER BY counter) AS previous FROM (
+            SELECT contact, counter FROM message WHERE direction = 2
+            UNION SELECT name, highest_in_counter + 1 FROM contact))
+    WHERE counter > previous + 1
+"""
+"""All gaps, from the messages that are there and the highest counter known; a migration, so never edited."""
+
+# Disappearing texts; gaps and late arrivals, which were counted anew for each message that was shown.
+_SCHEMA_2: Final = (
+    "ALTER TABLE contact ADD COLUMN disappears_after INTEGER",
+    "CREATE INDEX contact_disappears_after ON contact (disappears_after)",
+    "ALTER TABLE message ADD COLUMN late INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE message ADD COLUMN shown_at INTEGER",
+    """UPDATE message SET late = 1 WHERE id IN (
+        SELECT id FROM (
+            SELECT id, counter, max(counter) OVER (
+                PARTITION BY contact ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS highest
+            FROM message WHERE direction = 2)
+        WHERE counter < highest)""",
+    """CREATE TABLE gap (
+        contact TEXT NOT NULL REFERENCES contact (name) ON DELETE CASCADE,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        PRIMARY KEY (contact, last))""",
+    FIND_GAPS,
+    # The row's id is the last column of every index: this one has a conversation's texts in their order.
+    "CREATE INDEX message_contact_kind ON message (contact, kind)",
+    "CREATE INDEX message_contact_kind_stored_at ON message (contact, kind, stored_at)",
+)
+
 CLIENT_SCHEMA: Final = Schema(
     application_id=int.from_bytes(b"UNyC", "big"),
     tables=tuple(model._meta.table_name for model in MODELS),  # noqa: SLF001 - peewee's documented place for it
-    migrations=(_SCHEMA_1,),
+    migrations=(_SCHEMA_1, _SCHEMA_2),
 )

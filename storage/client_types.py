@@ -136,7 +136,7 @@ class Contact:
     `has_met`: the contact's client has shown that it knows the user's key (a message came, or one was delivered).
     `told_record_number`: the newest of the user's own records that was sent to the contact directly; 0 for none.
     `peer_address`: where the contact can be reached directly, 96 bytes. `address_revealed_at`: when the user's own
-    address was first sent to the contact.
+    address was first sent to the contact. `disappears_after`: the seconds after which texts are erased here, or None.
     """
 
     name: str = field(repr=False)
@@ -155,6 +155,7 @@ class Contact:
     address_revealed_at: int | None
     fallback: Fallback
     direct_silent_since: int | None
+    disappears_after: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,8 @@ class Message:
     """A message of a conversation.
 
     `counter` is its writer's in this conversation, `sent_at` the writer's clock, `stored_at` ours. `key_number` is the
-    key that an incoming message was sealed to, or an outgoing one the last time. `token` proves delivery.
+    key that an incoming message was sealed to, or an outgoing one the last time. `token` proves delivery. `late`: it
+    came after one of the same writer with a higher counter.
     """
 
     id: int
@@ -180,6 +182,7 @@ class Message:
     token: bytes | None = field(repr=False)
     key_number: int | None
     shown: bool
+    late: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from usernym.storage.errors import RowConflict
 KEY = b"k" * 32
 BOB = Contact(
     "bob", KEY, b"record", b"", Trust.CONFIRMED, ContactState.ACCEPTED, 5, 1, 0, False, 0,
-    Direct.NONE, None, None, Fallback.NODE, None,
+    Direct.NONE, None, None, Fallback.NODE, None, None,
 )  # fmt: skip
 
 
