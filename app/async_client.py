@@ -95,6 +95,10 @@ class AsyncClient:
         """See `Client.cancel`."""
         return await self._run(self.client.cancel, message_id, timeout)
 
+    async def retry(self, name: str, message_id: str, timeout: float = TIMEOUT_S, *, wait: Wait = "queued") -> Sent:
+        """See `Client.retry`."""
+        return await self._run(self.client.retry, name, message_id, timeout, wait=wait)
+
     def events(self) -> AsyncIterator[Event]:
         """Events from now on; ends when the client is closed."""
         iterator = self.client.events()
@@ -124,6 +128,10 @@ class AsyncClient:
     async def erase_conversation(self, name: str) -> int:
         """See `Client.erase_conversation`."""
         return await self._run(self.client.erase_conversation, name)
+
+    async def set_disappearing(self, name: str, seconds: int | None) -> None:
+        """See `Client.set_disappearing`."""
+        await self._run(self.client.set_disappearing, name, seconds)
 
     async def contacts(self) -> list[ContactView]:
         """See `Client.contacts`."""

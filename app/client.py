@@ -13,10 +13,12 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Final, Literal
 
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryChanged, DeliveryState, Event
+from usernym.actors.events import DeliveryChanged, DeliveryState, Event, TextsErased
+from usernym.actors.failures import RetryNotPossible
 from usernym.actors.messages import NodeRefused
 from usernym.client_base import TIMEOUT_S
 from usernym.client_links import Links
+from usernym.event_hub import Subscription
 from usernym.identity import replace_identity
 from usernym.node import Closed, GraphFailed, NotReady
 from usernym.protocol.cards import NodeCard, parse_card
@@ -24,6 +26,7 @@ from usernym.protocol.errors import Code
 from usernym.protocol.names import canonical
 from usernym.protocol.words import root_from_words
 from usernym.storage.client import ClientStore, IdentityState, Message
+from usernym.storage.client_gaps import Gaps
 from usernym.views import MessageView, Sent, Whoami, message_view
 
 Wait = Literal["queued", "accepted", "delivered"]
@@ -108,36 +111,56 @@ class Client(Links):
             message_id: bytes = self._ask(
                 "forwarding", lambda answer: msg.SendText(name, text, answer), timeout, "looking the recipient up"
             )
-            while not _far_enough(sent := self._sent(name, message_id), wait):
-                if sent.reason is not None:
-                    why = sent.reason.name.lower().replace("_", " ")
-                    raise NotReady(
-                        f"the node does not take the message now ({why}): it is kept here, and sent again while this"
-                        " home is online"
-                    )
-                if self.contact(name).trust == "changed":
-                    raise NotReady(
-                        "the identity behind this name has changed: the message is kept here until you have looked at"
-                        f" it (`usernym verify {name}`, or with --seen without comparing safety numbers)"
-                    )
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise NotReady(
-                        f"the message is {sent.state}, and not yet {wait}: it goes on when this home is online"
-                    )
-                events.wait_for(lambda event: isinstance(event, DeliveryChanged), left)
-        return sent
+            return self._follow(events, name, message_id, wait, end)
 
     def cancel(self, message_id: str, timeout: float = TIMEOUT_S) -> bool:
         """Send a waiting text no more. False if it is on its way or not waiting; an earlier try may have arrived."""
         wanted = bytes.fromhex(message_id)
         return self._ask("forwarding", lambda answer: msg.CancelText(wanted, answer), timeout, "cancelling")
 
+    def retry(self, name: str, message_id: str, timeout: float = TIMEOUT_S, *, wait: Wait = "queued") -> Sent:
+        """Send a text now that waits, instead of after its pause; or once more, if it failed.
+
+        One that was refused, has expired or was cancelled is written anew, with an id of its own, and the one before
+        goes in the same moment. If a try of that one did arrive after all, its recipient has it twice. Waits as `send`
+        does. Raises `RetryNotPossible` for a text that the node has, or that was delivered, and if there is none.
+        """
+        name, end = canonical(name), time.monotonic() + timeout
+        try:
+            before = bytes.fromhex(message_id)
+        except ValueError:
+            raise RetryNotPossible("a message's id has 32 hexadecimal digits") from None
+        with self._hub.subscribe() as events:
+            now: bytes = self._ask(
+                "forwarding", lambda answer: msg.RetryText(name, before, answer), timeout, "trying again"
+            )
+            return self._follow(events, name, now, wait, end)
+
+    def _follow(self, events: Subscription, name: str, message_id: bytes, wait: Wait, end: float) -> Sent:
+        """Wait until a message is far enough; `end` is on the monotonic clock."""
+        while not _far_enough(sent := self._sent(name, message_id), wait):
+            if sent.reason is not None:
+                why = sent.reason.name.lower().replace("_", " ")
+                raise NotReady(
+                    f"the node does not take the message now ({why}): it is kept here, and sent again while this"
+                    " home is online"
+                )
+            if self.contact(name).trust == "changed":
+                raise NotReady(
+                    "the identity behind this name has changed: the message is kept here until you have looked at"
+                    f" it (`usernym verify {name}`, or with --seen without comparing safety numbers)"
+                )
+            left = end - time.monotonic()
+            if left <= 0:
+                raise NotReady(f"the message is {sent.state}, and not yet {wait}: it goes on when this home is online")
+            events.wait_for(lambda event: isinstance(event, DeliveryChanged), left)
+        return sent
+
     def _sent(self, name: str, message_id: bytes) -> Sent:
         message = self._with_store(lambda store: store.message(name, message_id))
         if message is None:
             raise KeyError("no such message")
-        view = message_view(message, 0)
+        view = message_view(message, Gaps())
         return Sent(view.message_id, view.state or DeliveryState.WAITING, view.reason, view.route)
 
     def events(self, timeout: float | None = None) -> Generator[Event, None, None]:
@@ -181,12 +204,24 @@ class Client(Links):
     def erase(self, messages: Iterable[MessageView]) -> int:
         """Erase these texts here; what waits is not sent. Returns how many there were. Nobody else is told."""
         rows = [message.row for message in messages]
-        return self._with_store(lambda store: store.erase(rows, msg.PayloadKind.TEXT))
+
+        def erase(store: ClientStore) -> list[tuple[str, int]]:
+            with store.transaction():
+                return [(name, store.erase(some, msg.PayloadKind.TEXT)) for name, some in store.by_contact(rows)]
+
+        return self._erased(self._with_store(erase))
 
     def erase_conversation(self, name: str) -> int:
         """Erase all texts with a contact here, who stays one. Returns how many there were."""
         name = canonical(name)
-        return self._with_store(lambda store: store.erase_all(name, msg.PayloadKind.TEXT))
+        return self._erased([(name, self._with_store(lambda store: store.erase_all(name, msg.PayloadKind.TEXT)))])
+
+    def _erased(self, counts: Iterable[tuple[str, int]]) -> int:
+        """Tell whoever listens; how many it was in all."""
+        told = [TextsErased(name, count) for name, count in counts if count]
+        for event in told:
+            self._hub.publish(event)
+        return sum(event.count for event in told)
 
     def unread(self, limit: int = 1000) -> list[tuple[str, MessageView]]:
         """Texts that came and have not been shown yet, oldest first, with their senders; `mark_read` ends that."""
@@ -200,7 +235,7 @@ class Client(Links):
     def mark_read(self, messages: Iterable[MessageView]) -> None:
         """These have been shown."""
         rows = [message.row for message in messages]
-        self._with_store(lambda store: store.mark_shown(rows))
+        self._with_store(lambda store: store.mark_shown(rows, int(time.time())))
 
     # -- about this client --
 
@@ -229,7 +264,8 @@ class Client(Links):
 
 def _text_views(store: ClientStore, rows: Iterable[Message]) -> list[MessageView]:
     texts = [row for row in rows if row.kind == msg.PayloadKind.TEXT]
-    return [message_view(row, store.received_below(row.contact, row.counter)) for row in texts]
+    gaps = {name: store.gaps(name) for name in {row.contact for row in texts}}
+    return [message_view(row, gaps[row.contact]) for row in texts]
 
 
 def _far_enough(sent: Sent, wait: Wait) -> bool:

@@ -8,9 +8,14 @@ from usernym.actors import messages as msg
 from usernym.actors.events import Consent, ContactChanged
 from usernym.client_base import TIMEOUT_S, ClientBase
 from usernym.protocol.names import canonical
+from usernym.settings import SettingsError
 from usernym.storage.client import ClientStore, Contact, ContactState, Fallback, Trust
 from usernym.views import ContactView, RequestView, contact_view, message_view
 
+DISAPPEAR_S_MIN: Final = 60
+"""Below that a text would be gone while it is being read."""
+DISAPPEAR_S_MAX: Final = 366 * 86_400
+"""What durations are limited to elsewhere; who wants more wants to keep them."""
 _OFFERS_MAX: Final = 1_000
 """Offers and revocations that one person may have left behind while they were declined."""
 
@@ -61,7 +66,7 @@ class People(ClientBase):
 
     def _request_view(self, store: ClientStore, contact: Contact) -> RequestView:
         texts, first = store.received(contact.name, msg.PayloadKind.TEXT)
-        view = None if first is None else message_view(first, store.received_below(contact.name, first.counter))
+        view = None if first is None else message_view(first, store.gaps(contact.name))
         return RequestView(self._view(contact), texts, view)
 
     def accept(self, name: str) -> None:
@@ -94,6 +99,22 @@ class People(ClientBase):
         now = Consent[state.name]
         if before != now:
             self._hub.publish(ContactChanged(name, now))
+
+    # -- disappearing texts --
+
+    def set_disappearing(self, name: str, seconds: int | None) -> None:
+        """Erase texts with a contact in this home after so many seconds (a minute to a year); None: keep them.
+
+        This home's only: the contact is not told, and their copies are theirs. It counts for texts that are here
+        already, too. One that came goes that long after it was shown; one of ours that long after it was written, and
+        not while it waits, or the node has it for the contact. Raises `SettingsError`, or `KeyError` if there is no
+        such contact.
+        """
+        name = canonical(name)
+        self.contact(name)
+        if seconds is not None and not DISAPPEAR_S_MIN <= seconds <= DISAPPEAR_S_MAX:
+            raise SettingsError("texts may disappear after a minute at the least, and a year at the most")
+        self._with_store(lambda store: store.set_disappearing(name, seconds))
 
     # -- handshakes --
 

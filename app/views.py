@@ -18,6 +18,7 @@ from usernym.storage.client import (
     StoredRoute,
 )
 from usernym.storage.client import Trust as StoredTrust
+from usernym.storage.client_gaps import Gaps
 
 Trust = Literal["confirmed by the node", "verified", "changed"]
 """*Confirmed by the node*: our own lookup returned the key. *Verified*: a person compared safety numbers."""
@@ -37,6 +38,8 @@ class ContactView:
     """64 hexadecimal digits."""
     safety_number: str
     """Sixty digits in twelve groups: the same on both sides, unless somebody swapped keys."""
+    disappears_after: int | None
+    """Seconds after which texts are erased in this home; None: they stay. The contact's copies are the contact's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,12 @@ class MessageView:
     counter: int
     missing: int
     """How many of the sender's messages before this one have not come (yet); 0 for our own."""
+    late: bool
+    """Whether it came after one that its sender wrote later; False for our own."""
     sent_at: int
+    """When it was written, by its writer's clock (Unix seconds)."""
+    arrived_at: int
+    """When it was stored here, by this machine's clock (Unix seconds)."""
     state: DeliveryState | None
     """None for a message that came."""
     reason: Code | None
@@ -121,11 +129,12 @@ def contact_view(contact: Contact, node: bytes, me: tuple[str, bytes]) -> Contac
         contact.direct_silent_since is not None,
         contact.identity_key.hex(),
         safety_number(node, me, (contact.name, contact.identity_key)),
+        contact.disappears_after,
     )
 
 
-def message_view(message: Message, received_below: int) -> MessageView:
-    """A stored message; `received_below` counts the sender's messages with lower counters that have come."""
+def message_view(message: Message, gaps: Gaps) -> MessageView:
+    """A stored message; `gaps` is what has not come from its contact."""
     outgoing = message.direction is Direction.OUT
     return MessageView(
         message.id,
@@ -133,8 +142,10 @@ def message_view(message: Message, received_below: int) -> MessageView:
         outgoing,
         message.body.decode(),
         message.counter,
-        0 if outgoing else max(0, message.counter - 1 - received_below),
+        0 if outgoing else gaps.below(message.counter),
+        message.late,
         message.sent_at,
+        message.stored_at,
         _STATES[message.state] if outgoing else None,
         None if message.reason is None else Code(message.reason),
         Route.DIRECT if message.route is StoredRoute.DIRECT else Route.NODE,
