@@ -20,9 +20,12 @@ from usernym.actors.events import (
     NodeCaught,
     Route,
 )
+from usernym.actors.finding_messages import FoundRecord
 from usernym.actors.messages import HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
 from usernym.async_client import AsyncClient
 from usernym.client import Client
+from usernym.client_links import LinkMismatch, Mismatch
+from usernym.finder import Finder, NameState, NameVerdict
 from usernym.identity import Restore, WordsUnfit
 from usernym.node import Closed, GraphFailed, Node, NodeStatus, NotReady
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -45,14 +48,20 @@ __all__ = [
     "DeliveryState",
     "DirectSilent",
     "Event",
+    "Finder",
+    "FoundRecord",
     "GraphFailed",
     "HandshakeChanged",
     "HandshakeNotPossible",
     "HandshakeState",
     "IdentityChanged",
     "Imported",
+    "LinkMismatch",
     "MessageArrived",
     "MessageView",
+    "Mismatch",
+    "NameState",
+    "NameVerdict",
     "Node",
     "NodeCaught",
     "NodeRefused",

@@ -11,10 +11,14 @@ from typing import Any, Final
 
 from usernym import cli_work as work
 from usernym.cli_failures import NAME_REFUSALS, CommandFailed, Exit, failure_of
+from usernym.cli_links import show_number
 from usernym.cli_session import Options, Session
 from usernym.cli_text import note, printable, say, say_json, table
+from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import TEXT_BYTES_MAX
+from usernym.protocol.links import is_link, link_text, parse_link
 from usernym.protocol.names import canonical, check_registrable
+from usernym.protocol.safety import parse_number
 from usernym.storage.client import DATABASE_NAME, KEY_NAME
 from usernym.storage.errors import StorageError
 from usernym.storage.home import Home
@@ -102,7 +106,7 @@ def whoami(options: Options, _arguments: argparse.Namespace) -> None:
 
 _TRUST_NOTES: Final = {
     "confirmed by the node": "only the node says that this key is theirs; compare safety numbers to know",
-    "verified": "you compared safety numbers",
+    "verified": "you compared safety numbers, or took a link of theirs",
     "changed": "THE IDENTITY KEY CHANGED: compare safety numbers before you trust it",
 }
 
@@ -133,10 +137,10 @@ def handshake_text(value: dict[str, Any]) -> str:
 
 
 def lookup(options: Options, arguments: argparse.Namespace) -> None:
-    """`usernym lookup NAME`."""
-    name = canonical(arguments.name)
+    """`usernym lookup NAME`, or a link."""
+    wanted = link_text(parse_link(arguments.name)) if is_link(arguments.name) else canonical(arguments.name)
     with Session(options) as session:
-        value = session.call(work.Lookup(name))
+        value = session.call(work.Lookup(wanted))
     if options.json:
         say_json(value)
     else:
@@ -147,6 +151,9 @@ def verify(options: Options, arguments: argparse.Namespace) -> None:
     """`usernym verify NAME`."""
     name = canonical(arguments.name)
     with Session(options) as session:
+        if arguments.qr:
+            show_number(options, session.call(work.Show(name)))
+            return
         compare = not (arguments.undo or arguments.seen)
         if compare:
             value = session.call(work.Show(name))
@@ -161,7 +168,7 @@ def verify(options: Options, arguments: argparse.Namespace) -> None:
 def _compare(value: dict[str, Any], arguments: argparse.Namespace) -> None:
     """See to it that the number was compared: given here, or looked at on a terminal."""
     if arguments.number is not None:
-        if "".join(arguments.number.split()) != value["safety_number"].replace(" ", ""):
+        if _digits(arguments.number) != parse_number(value["safety_number"]):
             raise CommandFailed(
                 Exit.REFUSED,
                 "safety_number_differs",
@@ -174,6 +181,16 @@ def _compare(value: dict[str, Any], arguments: argparse.Namespace) -> None:
     note("Compare it with the one they see, face to face or in a call: not in a message sent through this node.")
     if not ask_person("Are they the same?"):
         raise CommandFailed(Exit.REFUSED, "not_confirmed", "not verified")
+
+
+def _digits(given: str) -> str:
+    """The digits that somebody typed, or a scanner read."""
+    try:
+        return parse_number(given)
+    except RemoteProtocolError:
+        raise CommandFailed(
+            Exit.USAGE, "settings", "this is no safety number: it has sixty digits, or is what a scanner reads off them"
+        ) from None
 
 
 def ask_person(question: str) -> bool:

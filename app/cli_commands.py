@@ -29,8 +29,12 @@ class WhoAmI(_Command, frozen=True, tag="whoami"):
     """Who the home belongs to."""
 
 
+class Link(_Command, frozen=True, tag="link"):
+    """The link to the home's own name."""
+
+
 class Lookup(_Command, frozen=True, tag="lookup"):
-    """Look a name up at the node."""
+    """Look a name up at the node; or a friend's link, which verifies them."""
 
     name: str
 
@@ -149,7 +153,7 @@ class Status(_Command, frozen=True, tag="node status"):
 
 
 ClientCommand = (
-    Register | Login | ReplaceIdentity | DeleteAccount | ChangePassphrase | Export | Import | WhoAmI | Lookup | Show
-    | Contacts | History | Search | Erase | Requests | Decide | Verify | Send | Handshake
+    Register | Login | ReplaceIdentity | DeleteAccount | ChangePassphrase | Export | Import | WhoAmI | Link | Lookup
+    | Show | Contacts | History | Search | Erase | Requests | Decide | Verify | Send | Handshake
 )  # fmt: skip
 NodeCommand = Card | Status

@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from usernym.actors.messages import Failure, HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
+from usernym.client_links import LinkMismatch, Mismatch
 from usernym.control import HolderBusy, HolderGone
 from usernym.identity import WordsUnfit
 from usernym.mixnet.transport import MixnetError
@@ -75,11 +76,20 @@ _REFUSALS: Final[dict[Code, str]] = {
     Code.UNOPENABLE: "the recipient can't open this message, with any key the node knows of",
     Code.BUSY: "the node has too much to do now: try again later",
     Code.CARD_INVALID: "this is no node's card: a card is one whole line, as `usernym node card` prints it",
-    Code.UNSUPPORTED_VERSION: "the node speaks another version of the protocol than this program",
+    Code.LINK_INVALID: "this is no usernym link, or a damaged one: a link is one line, as `usernym link` prints it",
+    Code.UNSUPPORTED_VERSION: "this is of another version of the protocol than this program speaks",
 }
 
 NAME_REFUSALS: Final = frozenset(code for code in _REFUSALS if code.name.startswith("NAME_"))
 """The refusals after which another name may be tried."""
+
+
+_MISMATCHES: Final = {
+    Mismatch.OTHER_NODE: "link_of_another_node",
+    Mismatch.YOURSELF: "that_is_you",
+    Mismatch.OLDER_IDENTITY: "link_outdated",
+    Mismatch.OTHER_IDENTITY: "link_differs",
+}
 
 
 def refusal_text(code: Code, detail: int = 0) -> str:
@@ -102,7 +112,7 @@ def date_text(unix_s: int) -> str:
 
 def refused(code: Code, detail: int = 0) -> CommandFailed:
     """The end of a command that was refused with `code`."""
-    exit_code = Exit.USAGE if code is Code.CARD_INVALID else Exit.REFUSED
+    exit_code = Exit.USAGE if code in (Code.CARD_INVALID, Code.LINK_INVALID) else Exit.REFUSED
     return CommandFailed(exit_code, code.name.lower(), refusal_text(code, detail))
 
 
@@ -119,6 +129,9 @@ def failure_of(error: BaseException) -> CommandFailed:
             return CommandFailed(Exit.REFUSED, "handshake_not_possible", str(error))
         case WordsInvalid():
             return CommandFailed(Exit.USAGE, "words_invalid", str(error))
+        case LinkMismatch():
+            text = f"this link does not verify {error.name}: {error}"
+            return CommandFailed(Exit.REFUSED, _MISMATCHES[error.why], text)
         case WordsUnfit():
             return CommandFailed(Exit.REFUSED, "words_unfit", str(error))
         case SettingsError():

@@ -13,6 +13,7 @@ from usernym import (
     cli_history,
     cli_identity,
     cli_keeping,
+    cli_links,
     cli_listen,
     cli_node,
     cli_node_store,
@@ -139,12 +140,18 @@ class Grammar:
         text = "add the contacts and messages of a backup to this home"
         add("import", cli_keeping.import_, text).add_argument("folder", type=Path, metavar="FOLDER", help="the backup")
         add("whoami", cli_client.whoami, "show who this home belongs to")
-        lookup = add("lookup", cli_client.lookup, "look a name up at the node")
-        lookup.add_argument("name", metavar="NAME")
+        link = add("link", cli_links.link, "print the link with which friends verify you; give it to them yourself")
+        link.add_argument("--qr", action="store_true", help="draw it, too")
+        text = "ask a node (--node, --mixnet) whether a name is free, and can be had at all"
+        add("check-name", cli_links.check_name, text).add_argument("name", metavar="NAME")
+        lookup = add("lookup", cli_client.lookup, "look a name up at the node; a friend's link verifies them")
+        lookup.add_argument("name", metavar="NAME|LINK")
         verify = add("verify", cli_client.verify, "compare safety numbers with a contact")
         verify.add_argument("name", metavar="NAME")
-        verify.add_argument("--number", metavar="DIGITS", help="the safety number that they see, instead of a question")
         without = verify.add_mutually_exclusive_group()
+        text = "the safety number that they see, or what a scanner read off their screen, instead of a question"
+        without.add_argument("--number", metavar="DIGITS", help=text)
+        without.add_argument("--qr", action="store_true", help="only draw the safety number, for them to scan")
         without.add_argument("--undo", action="store_true", help="take it back")
         without.add_argument(
             "--seen", action="store_true", help="their identity has changed, and you go on without comparing"

@@ -30,6 +30,7 @@ from usernym.cli_commands import (
     Handshake,
     History,
     Import,
+    Link,
     Login,
     Lookup,
     NodeCommand,
@@ -48,6 +49,7 @@ from usernym.cli_failures import CommandFailed, Exit, failure_of, refusal_text
 from usernym.client import Client, Wait
 from usernym.control import LINE_BYTES_MAX, Answer, encode
 from usernym.node import NotReady
+from usernym.protocol.links import is_link
 from usernym.protocol.names import canonical
 from usernym.views import ContactView, Sent
 
@@ -66,6 +68,7 @@ __all__ = [
     "Handshake",
     "History",
     "Import",
+    "Link",
     "Login",
     "Lookup",
     "NodeCommand",
@@ -202,6 +205,10 @@ def perform(client: Client, command: ClientCommand | NodeCommand, deadline: Dead
             return dataclasses.asdict(client.import_backup(folder, passphrase))
         case WhoAmI():
             return whoami(client)
+        case Link():
+            return {"name": client.name, "link": client.link()}
+        case Lookup(link) if is_link(link):
+            return contact_value(insist(client, lambda timeout: client.add_link(link, timeout), deadline))
         case Lookup(name):
             return contact_value(_look_up(client, name, deadline))
         case Show(name):

@@ -144,6 +144,7 @@ class Finder:
         end = time.monotonic() + timeout
         while True:
             answer: Future[T] = Future()
+            failure: Failure | None = None
             self._check_open()
             self._graph.refs["finding"].tell(question(answer))
             either: tuple[Future[Any], ...] = (answer, self._ended)
@@ -151,13 +152,12 @@ class Finder:
             if answer.done():
                 try:
                     return answer.result()
-                except NodeSilent:
-                    if time.monotonic() >= end:
-                        raise
-                wait((self._ended,), FIND_AGAIN_S)
+                except NodeSilent as silent:
+                    failure = silent.failure
+                wait((self._ended,), min(FIND_AGAIN_S, max(0.0, end - time.monotonic())))
             self._check_open()
             if time.monotonic() >= end:
-                raise NodeSilent(Failure.NO_ANSWER if self._mixnet_up else Failure.NO_MIXNET)
+                raise NodeSilent(failure or (Failure.NO_ANSWER if self._mixnet_up else Failure.NO_MIXNET))
 
     def _check_open(self) -> None:
         if self._ended.done():

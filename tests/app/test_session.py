@@ -227,7 +227,7 @@ def test_a_handshake_between_two_who_listen_and_back(network: Any) -> None:
     listeners[ida].wait_for("the offer", lambda told: told.get("state") == "offer received")
 
     number = terminal.ok("--home", hal, "lookup", ida)["safety_number"]
-    wrong = terminal.run("--json", "--home", ida, "verify", hal, "--number", "1" + number[1:] + "0")
+    wrong = terminal.run("--json", "--home", ida, "verify", hal, "--number", f"{(int(number[0]) + 1) % 10}{number[1:]}")
     assert (wrong.returncode, json.loads(wrong.stdout)["error"]) == (1, "safety_number_differs")
     assert terminal.ok("--home", ida, "verify", hal, "--number", number)["trust"] == "verified"
     accepted = terminal.run("--json", "--home", ida, "handshake", hal, "--accept", "--direct-only")
