@@ -130,7 +130,7 @@ class Session:
             mixnet=settings.mixnet,
             passphrase=passphrase_for(protection, settings.unprotected),
             unprotected=settings.unprotected and protection is not Protection.PASSPHRASE,
-            accept_strangers=settings.accept_strangers,
+            accept_strangers=settings.accept_strangers is not False,
             restore=self._restore,
         )
         self._stack.enter_context(client)

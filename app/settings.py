@@ -65,7 +65,8 @@ class ClientSettings:
 
     mixnet: str | None = None
     node: str | None = None
-    accept_strangers: bool = True
+    accept_strangers: bool | None = None
+    """None: as the program that asks would have it. Commands accept; the chat page asks."""
     unprotected: bool = False
     timeout: float = TIMEOUT_S
     log_level: LogLevel = "warning"

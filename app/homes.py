@@ -1,0 +1,67 @@
+"""A client's home from outside: what is there, and how one goes away that nobody was ever told of."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from usernym.client import Client
+from usernym.storage.client import DATABASE_NAME, KEY_NAME, ClientStore, IdentityState, Protection
+from usernym.storage.home import Home
+
+
+class HomeKind(Enum):
+    """What a folder has of a client."""
+
+    ABSENT = "no account"
+    OPEN = "an account without a passphrase"
+    PROTECTED = "an account behind a passphrase"
+
+
+_KINDS: Final = {
+    Protection.ABSENT: HomeKind.ABSENT,
+    Protection.NONE: HomeKind.OPEN,
+    Protection.PASSPHRASE: HomeKind.PROTECTED,
+}
+
+
+class AccountStays(Exception):
+    """The account is registered, or was: its keys are not thrown away."""
+
+
+def home_kind(home: Path) -> HomeKind:
+    """What is there. Raises `StorageError` if it is damaged, or others may read it."""
+    return _KINDS[ClientStore.protection(home)]
+
+
+def discard(client: Client, home: Path) -> None:
+    """Close a client whose name was never registered, and remove its store. Raises `AccountStays` for any other."""
+    if client.whoami().registered:
+        raise AccountStays("this account is registered: it is not removed")
+    client.close()
+    with Home(home, "making room"):
+        _remove(home)
+
+
+def remove_unfinished(home: Path, passphrase: str | None) -> None:
+    """Remove a store without an identity, or with one that was never registered: what a failed beginning leaves.
+
+    Raises `AccountStays` if there is more, `StorageError` if it can't be told.
+    """
+    with Home(home, "making room"):
+        if ClientStore.protection(home) is Protection.ABSENT:
+            return
+        store = ClientStore.open(home, passphrase, unprotected=passphrase is None)
+        try:
+            if store.has_identity() and store.identity().state is not IdentityState.CREATING:
+                raise AccountStays("this account is registered: it is not removed")
+        finally:
+            store.close()
+        _remove(home)
+
+
+def _remove(home: Path) -> None:
+    """The key first: without it the rest is noise."""
+    for name in (KEY_NAME, DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm"):
+        (home / name).unlink(missing_ok=True)

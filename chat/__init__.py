@@ -1,0 +1,6 @@
+"""The chat page: a person's client in the browser, on loopback.
+
+An adapter over `usernym.Client`: it knows no actor, no store and no transport. `serve` starts it, `person` holds the
+client for all pages, `guard` keeps other users and other web pages out, `page` and what it imports draw. What a browser
+runs is in `static/`: components that render by functions, so that the page's content security policy needs no `eval`.
+"""

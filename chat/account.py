@@ -1,0 +1,211 @@
+"""The dialogs that are about nobody in particular: finding somebody, one's own account, help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from usernym import qr
+from usernym.chat import texts
+from usernym.chat.dialogs import picture
+from usernym.chat.elements import Box, Button, Copy, Dialog, Field, KeyKeeper, Text
+from usernym.chat.person import Person
+from usernym.chat.welcome import PASSPHRASE_LETTERS_MIN
+from usernym.protocol.links import SCHEME
+
+KEYS: Final = (
+    ("Enter", "sends the text; Shift+Enter begins a new line"),
+    ("Ctrl+K", "searches texts"),
+    ("Alt+N", "finds somebody"),
+    ("Alt+↑, Alt+↓", "goes to the conversation above or below"),
+    ("↑, ↓", "walks through a list"),
+    ("Escape", "closes what is open"),
+)
+
+
+class NewDialog(Dialog):
+    """Finding somebody by name or by link."""
+
+    def __init__(self, person: Person, on_found: Callable[[str], None]) -> None:
+        super().__init__("Find somebody")
+        self._person, self._on_found = person, on_found
+        with self:
+            Text("The node learns that somebody asked for this name, not who.")
+            self._field = Field("Name, or a usernym: link", self._find, focus=1)
+            self._button = Button("Find", self._find, "main")
+
+    async def _find(self) -> None:
+        typed, client = self._field.value.strip(), self._person.client
+        if not typed:
+            return
+        self._button.enable(False)
+        self._field.say()
+        try:
+            by_link = typed.lower().startswith(SCHEME)
+            contact = await self._person.run(client.add_link if by_link else client.look_up, typed)
+        except Exception as error:  # noqa: BLE001 - said where the name stands
+            self._field.say(error=texts.problem(error))
+            self._button.enable(True)
+            self._field.focus()
+            return
+        self.close()
+        self._on_found(contact.name)
+
+
+class RefusedDialog(Dialog):
+    """Who was declined or blocked, and the way back."""
+
+    def __init__(self, person: Person) -> None:
+        super().__init__("Declined and blocked")
+        with self:
+            refused = [each for each in person.client.contacts() if each.state in ("declined", "blocked")]
+            if not refused:
+                Text("Nobody.")
+            for contact in refused:
+                with Box("div", "row"):
+                    Text(contact.name, "bdi")
+                    Text(contact.state, "span", "soft")
+                    Button("Accept after all", self._accept(person, contact.name))
+
+    def _accept(self, person: Person, name: str) -> Callable[[], Any]:
+        async def accept() -> None:
+            await person.run(person.client.accept, name)
+            self.close()
+
+        return accept
+
+
+class HelpDialog(Dialog):
+    """The keyboard, and what the words mean."""
+
+    def __init__(self) -> None:
+        super().__init__("Help")
+        with self:
+            with Box("dl"):
+                for key, meaning in KEYS:
+                    Text(key, "dt", "mono")
+                    Text(meaning, "dd")
+            Text("waiting here: on this machine's disk, not at the node yet.")
+            Text("accepted by the node: on the node's disk; it keeps it for 30 days.")
+            Text("delivered: the recipient's client proved that it has it.")
+            Text("confirmed by the node: the node says that this key belongs to the name.")
+            Text("verified: you have compared safety numbers, or followed a link that fits.")
+            Text("changed: somebody signed a new identity for this name; look at it before you write.")
+
+
+class AccountDialog(Dialog):
+    """One's own link, looks, passphrase, backup, and the ends of an account."""
+
+    def __init__(self, person: Person, keeper: KeyKeeper) -> None:
+        super().__init__("Your account")
+        self._person, self._keeper = person, keeper
+        self._said: Text | None = None
+        with self:
+            self._said = Text("", role="status")
+            self._link()
+            self._looks()
+            for title, make in (
+                ("Passphrase", self._passphrase),
+                ("Backup of contacts and texts", self._backup),
+                ("My machine was stolen: replace my identity", self._replace),
+                ("Delete this account", self._delete_account),
+            ):
+                with Box("details"):
+                    Text(title, "summary")
+                    with Box("div", "stack"):
+                        make()
+
+    async def _do(self, call: Callable[..., Any], *arguments: Any, done: str, **keywords: Any) -> bool:
+        assert self._said is not None, "made first"
+        self._said.set_text("One moment …")
+        self._said.classes(remove="error note")
+        try:
+            result = await self._person.run(call, *arguments, **keywords)
+        except Exception as error:  # noqa: BLE001 - said, never raised into the page
+            self._said.set_text(texts.problem(error))
+            self._said.classes(add="error")
+            return False
+        self._said.set_text(done.format(result))
+        self._said.classes(add="note")
+        return True
+
+    def _link(self) -> None:
+        link = self._person.client.link()
+        Text("Your link", "h3")
+        Text("Whoever follows it finds you, and knows at once that it is you, if the link came from you.")
+        Text(link, classes="mono small", data_link="own")
+        Copy("Copy the link", link)
+        picture(qr.svg(link), "Your link as a QR code")
+
+    def _looks(self) -> None:
+        with Box("div", "row", role="group", aria_label="Looks"):
+            Text("Looks", "h3")
+            for theme, label in (("auto", "As the system"), ("light", "Light"), ("dark", "Dark")):
+                Button(label, lambda theme=theme: self._keeper.show(theme=theme))
+
+    def _passphrase(self) -> None:
+        protected = self._person.client.whoami().protected
+        old = Field("The passphrase now", type="password", autocomplete="current-password") if protected else None
+        new = Field(
+            "The new one",
+            type="password",
+            autocomplete="new-password",
+            hint=f"At least {PASSPHRASE_LETTERS_MIN} letters",
+        )
+
+        async def change() -> None:
+            if len(new.value) < PASSPHRASE_LETTERS_MIN:
+                new.say(error=f"Please use at least {PASSPHRASE_LETTERS_MIN} letters.")
+                return
+            done = "The passphrase is changed. Copies of this home that were made before still open with the old one."
+            client = self._person.client
+            await self._do(client.change_passphrase, None if old is None else old.value, new.value, done=done)
+
+        Button("Change it", change)
+
+    def _backup(self) -> None:
+        Text("Contacts, what you verified, and texts; encrypted, without any key. With your recovery words it makes a"
+             " lost machine whole.")  # fmt: skip
+        folder = Field("Folder on this machine", hint="A new one to write, or one that was written")
+        passphrase = Field("A passphrase for the backup", type="password", autocomplete="off")
+        client = self._person.client
+
+        async def export() -> None:
+            await self._do(client.export_backup, folder.value, passphrase.value, done="The backup is written.")
+
+        async def bring() -> None:
+            done = "Done. New here: {0.contacts} contacts, {0.messages} texts."
+            await self._do(client.import_backup, folder.value, passphrase.value, done=done)
+
+        with Box("div", "row"):
+            Button("Write a backup", export)
+            Button("Bring one in", bring)
+
+    def _replace(self) -> None:
+        Text("A new identity, signed with your recovery key, takes the place of this one. Contacts see that it changed."
+             " What a thief does with the old one falls away.")  # fmt: skip
+        words = Field("Recovery words", lines=3)
+
+        async def replace() -> None:
+            typed = " ".join(words.value.lower().split())
+            if await self._do(self._person.client.replace_identity, typed, done="Your identity is replaced."):
+                words.put("")
+
+        Button("Replace my identity", replace, "danger")
+
+    def _delete_account(self) -> None:
+        Text(
+            "The node forgets your key, and holds the name for you for a while. Texts stay here until you delete them."
+        )
+        name = Field(f"Type {self._person.client.name} to go on")
+
+        async def delete() -> None:
+            if name.value.strip() != self._person.client.name:
+                name.say(error="This is not your name.")
+                return
+            name.say()
+            client = self._person.client
+            if await self._do(client.delete_account, done="The account is deleted."):
+                self._person.connection = "the account is deleted"
+
+        Button("Delete my account", delete, "danger")

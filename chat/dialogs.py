@@ -1,0 +1,152 @@
+"""The dialogs of one conversation: trust, direct route, disappearing texts, deletion."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from usernym import ContactView, HandshakeState, qr
+from usernym.chat import texts
+from usernym.chat.elements import Box, Button, Copy, Dialog, Field, Text
+
+Do = Callable[..., Awaitable[bool]]
+"""Calls the client by a method's name; False if it failed, which has been said then."""
+
+
+def picture(svg: str, label: str) -> None:
+    """A QR code as an image."""
+    encoded = base64.b64encode(svg.encode()).decode()
+    Box("img", "qr", src=f"data:image/svg+xml;base64,{encoded}", alt=label)
+
+
+class TrustDialog(Dialog):
+    """Safety numbers: shown, compared, and what follows from it."""
+
+    def __init__(self, contact: ContactView, do: Do) -> None:
+        super().__init__(f"Is this {contact.name}?")
+        self._contact, self._do = contact, do
+        with self:
+            Text(
+                {
+                    "verified": f"You have verified {contact.name}: safety numbers were compared, or came by a link.",
+                    "changed": f"{contact.name}'s identity has changed since you saw it. Compare again.",
+                }.get(
+                    contact.trust,
+                    f"The node confirms this key for {contact.name}. Whether the node is honest shows only when you two"
+                    " compare this number by another way: side by side, or in a call.",
+                )
+            )
+            with Box("div", "digits", role="group", aria_label="Safety number"):
+                for group in contact.safety_number.split():
+                    Text(group, "span")
+            picture(qr.svg(contact.safety_number.replace(" ", "")), "The safety number as a QR code")
+            Copy("Copy the number", contact.safety_number)
+            self._seen = Field("What do they see? Type or paste it here", self._compare, hint="Sixty digits")
+            with Box("div", "row"):
+                Button("Compare", self._compare)
+                Button("I have compared: they are the same", lambda: self._decide(True), "main")
+                if contact.trust == "verified":
+                    Button("Not verified any more", lambda: self._decide(False))
+                elif contact.trust == "changed":
+                    Button("Go on without comparing", lambda: self._decide(False))
+
+    async def _compare(self) -> None:
+        typed = "".join(self._seen.value.split())
+        if typed == self._contact.safety_number.replace(" ", ""):
+            await self._decide(True)
+        else:
+            self._seen.say(
+                error="This is another number. If you both read it right, somebody is between you: do not write."
+            )
+
+    async def _decide(self, verified: bool) -> None:
+        if await self._do("set_verified", self._contact.name, verified):
+            self.close()
+
+
+class HandshakeDialog(Dialog):
+    """The direct route: what it shows to whom, and its steps."""
+
+    def __init__(self, contact: ContactView, do: Do) -> None:
+        super().__init__(f"Direct route with {contact.name}")
+        self._name, self._do = contact.name, do
+        warning = texts.ADDRESS_WARNING.format(name=contact.name)
+        with self:
+            match contact.handshake:
+                case HandshakeState.OFFER_RECEIVED:
+                    Text(f"{contact.name} has shown you a Nym address, and asks for yours.")
+                    Text(warning, classes="note")
+                    self._buttons(
+                        ("Accept, and show my address", "accept_handshake", "main"),
+                        ("Decline", "revoke_handshake", ""),
+                    )
+                case HandshakeState.OFFERED:
+                    Text(f"You have offered a direct route; {contact.name} has not answered yet.")
+                    self._buttons(("Withdraw the offer", "revoke_handshake", ""))
+                case HandshakeState.ACTIVE:
+                    Text(f"You and {contact.name} write directly. The node does not see it.")
+                    self._policy(contact)
+                    self._buttons(("End the direct route", "revoke_handshake", "danger"))
+                case _:
+                    Text("You write through the node: it sees who writes to whom and when, but neither what nor where.")
+                    Text(warning, classes="note")
+                    self._buttons(("Show my address, and ask for theirs", "offer_handshake", "main"))
+
+    def _policy(self, contact: ContactView) -> None:
+        with Box("fieldset", "stack"):
+            Text("When the direct route is silent", "legend")
+            for direct_only, label in ((False, "fall back to the node"), (True, "wait: direct only")):
+                with Box("label", "choice"):
+                    checked = {"checked": "checked"} if contact.direct_only is direct_only else {}
+                    radio = Box("input", type="radio", name=f"policy-{contact.name}", **checked)
+                    radio.on("change", lambda _, chosen=direct_only: self._set_policy(chosen), args=[])
+                    Text(label, "span")
+
+    async def _set_policy(self, direct_only: bool) -> None:
+        await self._do("set_direct_only", self._name, direct_only)
+
+    def _buttons(self, *steps: tuple[str, str, str]) -> None:
+        with Box("div", "row"):
+            for label, call, classes in steps:
+                Button(label, self._step(call), classes)
+
+    def _step(self, call: str) -> Callable[[], Awaitable[Any]]:
+        async def take() -> None:
+            self.close()
+            await self._do(call, self._name)
+
+        return take
+
+
+class KeepingDialog(Dialog):
+    """What is kept of a conversation here: when texts disappear, and deleting all of them."""
+
+    def __init__(self, contact: ContactView, do: Do) -> None:
+        super().__init__(f"Texts with {contact.name}, here")
+        self._name, self._do = contact.name, do
+        with self:
+            Text(
+                "Texts can be deleted here after a while: theirs counted from when they came and were shown, yours from"
+                f" when you wrote them. {contact.name}'s own copy is not touched, in either way."
+            )
+            with Box("fieldset", "stack"):
+                Text("Texts disappear here", "legend")
+                for seconds, label in texts.DURATIONS:
+                    with Box("label", "choice"):
+                        checked = {"checked": "checked"} if contact.disappears_after == seconds else {}
+                        radio = Box("input", type="radio", name=f"vanish-{contact.name}", **checked)
+                        radio.on("change", lambda _, chosen=seconds: self._choose(chosen), args=[])
+                        Text(label, "span")
+            with Box("details"):
+                Text("Delete all texts now", "summary")
+                Text("What still waits is not sent.")
+                Button("Delete them all", self._forget, "danger")
+
+    async def _choose(self, seconds: int | None) -> None:
+        if await self._do("set_disappearing", self._name, seconds):
+            self.close()
+
+    async def _forget(self) -> None:
+        if await self._do("erase_conversation", self._name):
+            self.close()

@@ -1,0 +1,318 @@
+"""One person's client behind all pages that show it: opened once, its events handed to every page.
+
+What takes time (the disk, the node) runs on threads; pages live in the event loop. Drafts are kept here, in memory
+only: a browser would put them on its disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import usernym
+from usernym import Client, ConnectionChanged, Event, NodeRefused, NodeSilent, NotReady, Restore
+from usernym.chat.texts import refusal
+from usernym.finder import Finder, NameState
+from usernym.homes import HomeKind, discard, home_kind, remove_unfinished
+from usernym.protocol.names import canonical
+
+T = TypeVar("T")
+
+WORKERS: Final = 12
+"""Calls that may wait at once: each page waits for a few, and the node may be slow for one of them."""
+NONCES_MAX: Final = 1_000
+"""Presses of "send" that are remembered, so that one that a browser repeats is not sent twice."""
+SEND_S: Final = 60.0
+"""How long a text may take until it is on disk here: a changed contact may have to be looked up before."""
+
+
+class Stage(Enum):
+    """How far a home has come."""
+
+    NEW = auto()
+    LOCKED = auto()
+    UNREGISTERED = auto()
+    READY = auto()
+    ENDED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class HomeSettings:
+    """Where the person lives. `node` is a card, `mixnet` as on the command line; None: the home knows, or asks."""
+
+    home: Path
+    node: str | None = None
+    mixnet: str | None = None
+    accept_strangers: bool = False
+    passphrase: str | None = field(default=None, repr=False)
+    is_emulated: bool = False
+    """Whether the mixnet is known to be an emulated one: the page then says that it gives no anonymity."""
+
+
+Listener = Callable[[Event | None], None]
+"""Called in the event loop with each event; with None when the stage or the connection changed."""
+
+
+class Person:
+    """See the module's text. `held` is entered with the client as long as it is open: it serves the control socket."""
+
+    def __init__(self, settings: HomeSettings, held: Callable[[Client], AbstractContextManager[Any]]) -> None:
+        self.settings = settings
+        self.node = settings.node
+        self.mixnet = settings.mixnet
+        self.stage = Stage.NEW
+        self.problem = ""
+        self.online = False
+        self.connection = "connecting"
+        self.drafts: dict[str, str] = {}
+        self.last_open: dict[str, str] = {}
+        self._held = held
+        self._stack = contextlib.ExitStack()
+        self._client: Client | None = None
+        self._finder: Finder | None = None
+        self._listeners: list[Listener] = []
+        self._seen_listeners: list[Callable[[], None]] = []
+        self._nonces: OrderedDict[str, asyncio.Future[usernym.Sent]] = OrderedDict()
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="usernym-chat")
+        self._opening = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # -- for pages --
+
+    @property
+    def client(self) -> Client:
+        """The open client."""
+        if self._client is None:
+            raise RuntimeError("the home is not open")
+        return self._client
+
+    async def run(self, call: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
+        """Make a call that may wait, on a thread."""
+        bound = functools.partial(call, *arguments, **keywords)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, bound)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Hear of everything from now on; call what is returned to stop."""
+        self._listeners.append(listener)
+
+        def stop() -> None:
+            with contextlib.suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return stop
+
+    def listen_seen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Hear when texts have been seen in some window; call what is returned to stop."""
+        self._seen_listeners.append(listener)
+        return lambda: self._seen_listeners.remove(listener)
+
+    def note_seen(self) -> None:
+        """Texts have been seen in a window: what is counted as unread has changed."""
+        for listener in list(self._seen_listeners):
+            listener()
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether the mixnet is known to give no anonymity."""
+        return self.settings.is_emulated
+
+    def _tell(self, event: Event | None) -> None:
+        if isinstance(event, ConnectionChanged):
+            self.online, self.connection = event.online, event.reason
+        for listener in list(self._listeners):
+            listener(event)
+
+    async def send(self, nonce: str, name: str, text: str) -> usernym.Sent:
+        """Put a text on its way, once for each nonce: when this returns it is on disk here."""
+        under_way = self._nonces.get(nonce)
+        if under_way is None:
+            under_way = asyncio.ensure_future(self.run(self.client.send, name, text, wait="queued", timeout=SEND_S))
+            self._nonces[nonce] = under_way
+            if len(self._nonces) > NONCES_MAX:
+                self._nonces.popitem(last=False)
+        sent = await asyncio.shield(under_way)
+        self.drafts.pop(name, None)
+        return sent
+
+    # -- opening --
+
+    async def begin(self) -> None:
+        """Look at the home, and open it if that needs nobody."""
+        self._loop = asyncio.get_running_loop()
+        settings = self.settings
+        kind = await self.run(home_kind, settings.home)
+        if kind is HomeKind.ABSENT:
+            return
+        self.stage = Stage.LOCKED
+        if kind is HomeKind.OPEN or settings.passphrase is not None:
+            await self.unlock(None if kind is HomeKind.OPEN else settings.passphrase)
+
+    async def unlock(self, passphrase: str | None) -> None:
+        """Open a home that is there. Raises `StorageError` for a wrong passphrase, among others."""
+        async with self._opening:
+            if self.stage is not Stage.LOCKED:
+                return
+            try:
+                await self._open(passphrase=passphrase, unprotected=passphrase is None)
+            except usernym.SettingsError:
+                # A beginning that was cut off before there was an identity.
+                await self.run(remove_unfinished, self.settings.home, passphrase)
+                self._set_stage(Stage.NEW)
+                return
+            known = await self.run(self.client.whoami)
+            if known.registered:
+                self._go_online()
+                self._set_stage(Stage.READY)
+            else:
+                self._set_stage(Stage.UNREGISTERED)
+
+    async def _open(self, **more: Any) -> Client:
+        self._close_finder()
+        settings = self.settings
+        client = await self.run(
+            Client,
+            settings.home,
+            node=self.node,
+            mixnet=self.mixnet,
+            accept_strangers=settings.accept_strangers,
+            **more,
+        )
+        self._stack.enter_context(client)
+        self._client = client
+        self._stack.enter_context(self._held(client))
+        threading.Thread(target=self._pump, args=(client, client.events()), name="usernym-events", daemon=True).start()
+        return client
+
+    def _pump(self, client: Client, events: Any) -> None:
+        """Hand events to the event loop, until there will be none."""
+        assert self._loop is not None, "begun"
+        problem = ""
+        try:
+            for event in events:
+                self._loop.call_soon_threadsafe(self._tell, event)
+        except usernym.GraphFailed as error:
+            problem = str(error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._on_end, client, problem)
+
+    def _on_end(self, client: Client, problem: str) -> None:
+        if client is self._client:
+            self.problem = problem
+            self._set_stage(Stage.ENDED)
+
+    def _set_stage(self, stage: Stage) -> None:
+        self.stage = stage
+        self._tell(None)
+
+    def _go_online(self) -> None:
+        async def go() -> None:
+            try:
+                await self.run(self.client.go_online)
+            except (NodeSilent, NotReady) as error:
+                # The client goes on trying by itself.
+                if not self.online:
+                    self.connection = str(error)
+                    self._tell(None)
+            except NodeRefused as error:
+                self.connection = refusal(error.code, error.detail)
+                self._tell(None)
+            except usernym.GraphFailed:
+                pass  # its end is told by the events
+
+        task = asyncio.get_running_loop().create_task(go())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- the first run --
+
+    async def name_state(self, name: str) -> NameState:
+        """Whether a name can be had, as far as the node says. Raises `NodeSilent`, `SettingsError`, …"""
+        assert self.node is not None, "asked for before"
+        assert self.mixnet is not None, "asked for before"
+        if self._finder is None:
+            finder = await self.run(Finder, node=self.node, mixnet=self.mixnet)
+            if self._finder is None and self._client is None:
+                self._finder = finder
+            else:
+                finder.close()
+        if self._finder is None:
+            raise RuntimeError("the home is open already")
+        return await self.run(self._finder.name_state, name, 20.0)
+
+    def _close_finder(self) -> None:
+        finder, self._finder = self._finder, None
+        if finder is not None:
+            finder.close()
+
+    def _protected(self, passphrase: str | None) -> dict[str, Any]:
+        return {"unprotected": True} if passphrase is None else {"passphrase": passphrase}
+
+    async def create(self, name: str, passphrase: str | None) -> str:
+        """Make a home and an identity, not registered yet. Returns the recovery words, which are kept nowhere."""
+        async with self._opening:
+            if self.stage is not Stage.NEW:
+                raise RuntimeError("somebody made this home in another window")
+            client = await self._open(name=canonical(name), **self._protected(passphrase))
+            self._set_stage_quietly(Stage.UNREGISTERED)
+            words, client.recovery_words = client.recovery_words or "", None
+            return words
+
+    def _set_stage_quietly(self, stage: Stage) -> None:
+        self.stage = stage
+
+    async def register(self) -> None:
+        """Register the name, and go online. Raises `NodeRefused`, `NodeSilent`, `NotReady`."""
+        await self.run(self.client.register)
+        self._go_online()
+        self._set_stage(Stage.READY)
+
+    async def restore(self, name: str, words: str, passphrase: str | None, *, replace: bool) -> None:
+        """Make a home for an identity that exists. Raises `WordsInvalid`, `WordsUnfit`, `NodeRefused`, `NodeSilent`."""
+        async with self._opening:
+            if self.stage is not Stage.NEW:
+                raise RuntimeError("somebody made this home in another window")
+            try:
+                await self._open(
+                    name=canonical(name), restore=Restore(words, replace=replace), **self._protected(passphrase)
+                )
+            except BaseException:
+                await self.run(remove_unfinished, self.settings.home, passphrase)
+                raise
+        self._go_online()
+        self._set_stage(Stage.READY)
+
+    async def start_over(self) -> None:
+        """Forget an identity that was never registered."""
+        async with self._opening:
+            if self.stage is not Stage.UNREGISTERED:
+                return
+            client, self._client = self.client, None
+            await self.run(discard, client, self.settings.home)
+            await self.run(self._close_client)
+            self._set_stage(Stage.NEW)
+
+    # -- the end --
+
+    def _close_client(self) -> None:
+        client, self._client = self._client, None
+        stack, self._stack = self._stack, contextlib.ExitStack()
+        del client
+        stack.close()
+
+    async def close(self) -> None:
+        """End everything in order."""
+        self._listeners.clear()
+        await self.run(self._close_client)
+        self._close_finder()
+        self._pool.shutdown(wait=False, cancel_futures=True)

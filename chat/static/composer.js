@@ -1,0 +1,90 @@
+// Where a text is written. It is cleared only when the client has it on disk; the same press is never sent twice.
+const { h } = Vue;
+const DRAFT_EVERY_MS = 250;
+
+export default {
+  props: { label: String, draft: String, rev: Number, blocked: String, done: String, failed: String, error: String, limit: Number },
+  emits: ["draft", "send"],
+  data() {
+    return { text: this.draft || "", under_way: null };
+  },
+  watch: {
+    rev() {
+      this.text = this.draft || "";
+      this.under_way = null;
+      this.$nextTick(this.fit);
+      this.$nextTick(() => this.$refs.box?.focus());
+    },
+    done(nonce) {
+      if (nonce !== this.under_way) return;
+      this.under_way = null;
+      this.text = "";
+      this.$nextTick(this.fit);
+    },
+    failed(nonce) {
+      if (nonce === this.under_way) this.under_way = null;
+    },
+  },
+  mounted() {
+    this.fit();
+  },
+  unmounted() {
+    window.clearTimeout(this.timer);
+  },
+  computed: {
+    bytes() {
+      return new TextEncoder().encode(this.text).length;
+    },
+  },
+  methods: {
+    fit() {
+      const box = this.$refs.box;
+      if (!box) return;
+      box.style.height = "auto";
+      box.style.height = `${Math.min(box.scrollHeight + 2, 200)}px`;
+    },
+    onInput(event) {
+      this.text = event.target.value;
+      this.fit();
+      window.clearTimeout(this.timer);
+      this.timer = window.setTimeout(() => this.$emit("draft", this.text), DRAFT_EVERY_MS);
+    },
+    onKeydown(event) {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+        event.preventDefault();
+        this.send();
+      }
+    },
+    send() {
+      if (this.under_way || this.blocked || !this.text.trim() || this.bytes > this.limit) return;
+      window.clearTimeout(this.timer);
+      this.under_way = window.crypto.randomUUID();
+      this.$emit("send", { nonce: this.under_way, text: this.text });
+    },
+  },
+  render() {
+    const id = this.$attrs.id;
+    const left = this.limit - this.bytes;
+    let said = this.blocked || this.error || "";
+    if (!said && left < 0) said = `This text is too long by ${-left} bytes.`;
+    else if (!said && left < 4000) said = `${left} bytes are left.`;
+    return h("form", { class: "composer", onSubmit: (event) => (event.preventDefault(), this.send()) }, [
+      h("label", { for: `${id}-box`, class: "unseen" }, this.label),
+      h("textarea", {
+        id: `${id}-box`,
+        ref: "box",
+        rows: 1,
+        dir: "auto",
+        value: this.text,
+        placeholder: this.label,
+        readonly: !!this.under_way,
+        disabled: !!this.blocked,
+        "aria-describedby": `${id}-said`,
+        onInput: this.onInput,
+        onKeydown: this.onKeydown,
+      }),
+      h("button", { type: "submit", class: "main", disabled: !!this.under_way || !!this.blocked || left < 0 }, "Send"),
+      h("p", { id: `${id}-said`, class: ["composer-said", this.error || left < 0 ? "is-error" : ""], role: "status" }, said),
+    ]);
+  },
+};

@@ -1,0 +1,371 @@
+"""Before there is a conversation: the first run (name, passphrase, recovery words), the passphrase, and restoring.
+
+Whatever fails is said where it happened, and leaves what was typed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from usernym import NodeRefused, NodeSilent, NotReady
+from usernym.chat import texts
+from usernym.chat.elements import Box, Button, Field, Text
+from usernym.chat.person import Person
+from usernym.chat.screen import Refresher, Screen
+from usernym.finder import NameState
+from usernym.protocol.cards import parse_card
+from usernym.protocol.errors import RemoteProtocolError
+from usernym.protocol.names import canonical, check_registrable
+
+PASSPHRASE_LETTERS_MIN: Final = 8
+"""Fewer are guessed by whoever has the disk, Argon2id or not. Longer is what counts, so nothing else is asked for."""
+WORDS_ASKED: Final = 2
+"""Recovery words that are asked back: enough to show that the list was written down, few enough to be done."""
+LOOK_AFTER_S: Final = 0.4
+"""After so long without a key the node is asked whether a name is free."""
+_STEPS: Final = ("Name", "Passphrase", "Recovery words", "Done")
+
+
+class _Entrance(Screen):
+    """A screen of one column."""
+
+    def __init__(self, person: Person) -> None:
+        super().__init__(person)
+        self._column = Box("div", "entrance")
+
+    def _say(self, where: Text, what: str) -> None:
+        where.set_text(what)
+        where.set_visibility(bool(what))
+
+
+def _alert() -> Text:
+    text = Text("", classes="error", role="alert")
+    text.set_visibility(False)
+    return text
+
+
+class Unlock(_Entrance):
+    """The passphrase of a home that is there."""
+
+    def __init__(self, person: Person) -> None:
+        super().__init__(person)
+        with self._column:
+            Text("usernym", "h1")
+            Text("This account is protected by a passphrase.")
+            self._passphrase = Field(
+                "Passphrase", self._open, type="password", autocomplete="current-password", focus=1
+            )
+            self._error = _alert()
+            self._button = Button("Open", self._open, "main")
+
+    async def _open(self) -> None:
+        self._button.enable(False)
+        self._say(self._error, "")
+        try:
+            await self.person.unlock(self._passphrase.value)
+        except Exception as error:  # noqa: BLE001 - whatever it was is said, and can be tried again
+            self._say(self._error, texts.problem(error))
+            self._button.enable(True)
+            self._passphrase.focus()
+
+
+class FirstRun(_Entrance):
+    """From nothing to a registered name, step by step."""
+
+    def __init__(self, person: Person) -> None:
+        super().__init__(person)
+        self._name = ""
+        self._passphrase: str | None = None
+        self._looking = Refresher(self._look, LOOK_AFTER_S)
+        self._name_field: Field | None = None
+        self._next: Button | None = None
+        if person.node is None or person.mixnet is None:
+            self._ask_where()
+        else:
+            self._ask_name()
+
+    def leave(self) -> None:
+        """The window has gone."""
+        self._looking.end()
+
+    def _begin(self, step: int | None, title: str) -> None:
+        self._column.clear()
+        with self._column:
+            Text("usernym", "h1")
+            if step is not None:
+                with Box("ol", "steps", aria_label="Steps"):
+                    for at, name in enumerate(_STEPS):
+                        Text(name, "li", **({"aria_current": "step"} if at == step else {}))
+            Text(title, "h2")
+
+    # -- where --
+
+    def _ask_where(self) -> None:
+        self._begin(None, "Which node?")
+        with self._column:
+            Text("A discovery node keeps names. Whoever runs one hands its card on: one long line.")
+            card = Field("The node's card", lines=4, value=self.person.node or "", focus=1)
+            Text("usernym travels through the Nym mixnet, or through a Nym client that runs on this machine.")
+            mixnet = Field("Mixnet", hint="nym, or the address of a Nym client: ws://127.0.0.1:1977")
+            mixnet.put(self.person.mixnet or "nym")
+
+            def go_on() -> None:
+                try:
+                    parse_card(card.value.strip())
+                except RemoteProtocolError as error:
+                    card.say(error=texts.problem(error))
+                    card.focus()
+                    return
+                self.person.node, self.person.mixnet = card.value.strip(), mixnet.value.strip() or "nym"
+                self._ask_name()
+
+            Button("Go on", go_on, "main")
+
+    # -- the name --
+
+    def _ask_name(self) -> None:
+        self._begin(0, "Choose a name")
+        with self._column:
+            Text("Others find you by it. Everybody who asks the node learns that the name exists.")
+            self._name_field = Field(
+                "Name",
+                self._take_name,
+                hint="3 to 32 letters: a-z, 0-9 and _",
+                value=self._name,
+                limit=64,
+                focus=1,
+            ).on_typed(self._on_name)
+            with Box("div", "row"):
+                self._next = Button("Go on", self._take_name, "main")
+                Button("I have recovery words", self._ask_restore)
+        self._on_name(self._name)
+
+    def _on_name(self, typed: str) -> None:
+        field = self._name_field
+        if field is None:
+            return
+        field.say()
+        if self._next is not None:
+            self._next.enable(False)
+        if typed.strip():
+            try:
+                name = canonical(typed)
+                check_registrable(name)
+            except RemoteProtocolError as error:
+                field.say(error=texts.problem(error))
+                return
+            self._name = name
+            self._looking.soon()
+
+    async def _look(self) -> None:
+        field, name = self._name_field, self._name
+        if field is None or not name or not _is_now(field, name):
+            return
+        try:
+            state: NameState | None = await self.person.name_state(name)
+            problem = "" if state is None or state.reason is None else texts.refusal(state.reason)
+        except (NodeSilent, NotReady):
+            state, problem = None, ""
+        except Exception as error:  # noqa: BLE001 - a mixnet that is none, a card of another node, …: said, not raised
+            state, problem = None, texts.problem(error)
+        if not _is_now(field, name):
+            return  # typed on meanwhile
+        if problem:
+            field.say(error=problem)
+        elif state is None:
+            field.say(error="The node does not answer now: whether the name is free shows when it does.")
+            self._looking.soon()
+        else:
+            field.say(good=f"{name} is free.")
+            if self._next is not None:
+                self._next.enable(True)
+
+    async def _take_name(self) -> None:
+        if self._next is None or self._next.props.get("disabled"):
+            return
+        self._looking.end()
+        self._name_field = None
+        self._looking = Refresher(self._look, LOOK_AFTER_S)
+        self._ask_passphrase()
+
+    # -- the passphrase --
+
+    def _ask_passphrase(self) -> None:
+        self._name_field = None
+        self._begin(1, "Choose a passphrase")
+        with self._column:
+            Text("It protects your keys and texts on this machine. Nobody can reset it.")
+            first = Field(
+                "Passphrase",
+                type="password",
+                autocomplete="new-password",
+                hint=f"At least {PASSPHRASE_LETTERS_MIN} letters; several words are best",
+                focus=1,
+            )
+
+            async def take() -> None:
+                if len(first.value) < PASSPHRASE_LETTERS_MIN:
+                    first.say(error=f"Please use at least {PASSPHRASE_LETTERS_MIN} letters.")
+                    first.focus()
+                elif first.value != again.value:
+                    first.say()
+                    again.say(error="These two differ.")
+                    again.focus()
+                else:
+                    await self._create(first.value, button, error)
+
+            again = Field("Once more", take, type="password", autocomplete="new-password")
+            error = _alert()
+            with Box("div", "row"):
+                button = Button("Go on", take, "main")
+                Button("Back", self._ask_name)
+            with Box("details"):
+                Text("Without a passphrase", "summary")
+                Text("Then whoever gets this disk, or this user's files, can read your texts and write as you.")
+                Button("I choose to have none", lambda: self._create(None, button, error), "danger")
+
+    async def _create(self, passphrase: str | None, button: Button, error: Text) -> None:
+        button.enable(False)
+        self._say(error, "")
+        try:
+            words = await self.person.create(self._name, passphrase)
+        except Exception as failure:  # noqa: BLE001 - said where it happened, and can be tried again
+            self._say(error, texts.problem(failure))
+            button.enable(True)
+            return
+        self._show_words(words.split())
+
+    # -- the recovery words --
+
+    def _show_words(self, words: list[str]) -> None:
+        self._begin(2, "Write these words down")
+        with self._column:
+            Text(
+                "They are the only way to get your name back when this machine is lost, and to shut a thief out. They"
+                " are shown this once and kept nowhere. Paper is best; who has them can be you."
+            )
+            with Box("ol", "words", aria_label="Recovery words"):
+                for number, word in enumerate(words, 1):
+                    with Box("li"):
+                        Text(f"{number} ", "span")
+                        Text(word, "b")
+            Button("I have written them down", lambda: self._ask_back(words), "main")
+
+    def _ask_back(self, words: list[str]) -> None:
+        self._begin(2, "Which words were these?")
+        asked = sorted(secrets.SystemRandom().sample(range(len(words)), WORDS_ASKED))
+        with self._column:
+            fields = [Field(f"Word {at + 1}", focus=1 if at == asked[0] else 0) for at in asked]
+
+            async def check() -> None:
+                for at, field in zip(asked, fields, strict=True):
+                    if field.value.strip().lower() != words[at]:
+                        field.say(error="This is not that word.")
+                        field.focus()
+                        return
+                    field.say()
+                await _register(self.person, button, error, self._column)
+
+            error = _alert()
+            with Box("div", "row"):
+                button = Button("Register", check, "main")
+                Button("Show the words again", lambda: self._show_words(words))
+
+    # -- an identity that exists --
+
+    def _ask_restore(self) -> None:
+        self._name_field = None
+        self._begin(None, "Bring your name back")
+        with self._column:
+            name = Field("Name", value=self._name, focus=1)
+            words = Field("Recovery words", lines=3, hint="Twelve words, in their order")
+            first = Field(
+                "A new passphrase for this machine",
+                type="password",
+                autocomplete="new-password",
+                hint=f"At least {PASSPHRASE_LETTERS_MIN} letters",
+            )
+            with Box("label", "choice"):
+                stolen = Box("input", type="checkbox")
+                Text("Somebody else may have my old machine or its keys: replace my identity", "span")
+            self._replace = False
+
+            def choose(replace: bool) -> None:
+                self._replace = replace
+
+            stolen.on("change", lambda _: choose(not self._replace), args=[])
+            error = _alert()
+
+            async def restore() -> None:
+                if len(first.value) < PASSPHRASE_LETTERS_MIN:
+                    first.say(error=f"Please use at least {PASSPHRASE_LETTERS_MIN} letters.")
+                    first.focus()
+                    return
+                button.enable(False)
+                self._say(error, "")
+                try:
+                    await self.person.restore(
+                        name.value, " ".join(words.value.lower().split()), first.value, replace=self._replace
+                    )
+                except Exception as failure:  # noqa: BLE001 - said where it happened, and can be tried again
+                    self._say(error, texts.problem(failure))
+                    button.enable(True)
+
+            with Box("div", "row"):
+                button = Button("Bring it back", restore, "main")
+                Button("Back", self._ask_name)
+
+
+class Unfinished(_Entrance):
+    """An identity whose name was not registered: the window was closed before, or the node said no."""
+
+    def __init__(self, person: Person) -> None:
+        super().__init__(person)
+        with self._column:
+            Text("usernym", "h1")
+            Text(f"{person.client.name} is not registered yet", "h2")
+            Text("Do you have the recovery words that were shown? They are not shown again.")
+            error = _alert()
+
+            async def register() -> None:
+                await _register(self.person, button, error, self._column)
+
+            async def start_over() -> None:
+                try:
+                    await self.person.start_over()
+                except Exception as failure:  # noqa: BLE001 - as above
+                    self._say(error, texts.problem(failure))
+
+            with Box("div", "row"):
+                button = Button("I have them: register the name", register, "main")
+                Button("No: start over", start_over)
+
+
+async def _register(person: Person, button: Button, error: Text, column: Box) -> None:
+    """Register; another name may be chosen when the node refuses this one."""
+    button.enable(False)
+    error.set_visibility(False)
+    try:
+        await person.register()
+        return
+    except NodeRefused as refused:
+        _say_refused(person, error, column, texts.refusal(refused.code, refused.detail))
+    except Exception as failure:  # noqa: BLE001 - as above
+        error.set_text(texts.problem(failure))
+        error.set_visibility(True)
+    button.enable(True)
+
+
+def _say_refused(person: Person, error: Text, column: Box, why: str) -> None:
+    error.set_text(why)
+    error.set_visibility(True)
+    with column:
+        Button("Choose another name", person.start_over)
+
+
+def _is_now(field: Field, name: str) -> bool:
+    try:
+        return canonical(field.value) == name
+    except RemoteProtocolError:
+        return False
