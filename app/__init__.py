@@ -19,7 +19,9 @@ from usernym.actors.events import (
     MessageArrived,
     NodeCaught,
     Route,
+    TextsErased,
 )
+from usernym.actors.failures import RetryNotPossible
 from usernym.actors.finding_messages import FoundRecord
 from usernym.actors.messages import HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
 from usernym.async_client import AsyncClient
@@ -71,11 +73,13 @@ __all__ = [
     "RemoteProtocolError",
     "RequestView",
     "Restore",
+    "RetryNotPossible",
     "Route",
     "Sent",
     "SettingsError",
     "StorageError",
     "TextTooLong",
+    "TextsErased",
     "Whoami",
     "WordsInvalid",
     "WordsUnfit",

@@ -102,6 +102,13 @@ class Erase(_Command, frozen=True, tag="erase"):
     name: str
 
 
+class Disappear(_Command, frozen=True, tag="disappear"):
+    """Erase texts with a contact here after so many seconds; None: keep them."""
+
+    name: str
+    seconds: int | None
+
+
 class Requests(_Command, frozen=True, tag="requests"):
     """Who wrote and waits for the user's word; or who was declined."""
 
@@ -133,6 +140,21 @@ class Send(_Command, frozen=True, tag="send"):
     wait: Wait
 
 
+class Retry(_Command, frozen=True, tag="retry"):
+    """Send a text again; its id, or the first digits of it."""
+
+    name: str
+    message_id: str
+    wait: Wait
+
+
+class Cancel(_Command, frozen=True, tag="cancel"):
+    """Send a text that waits no more; its id, or the first digits of it."""
+
+    name: str
+    message_id: str
+
+
 Step = Literal["offer", "accept", "revoke", "status"]
 
 
@@ -154,6 +176,7 @@ class Status(_Command, frozen=True, tag="node status"):
 
 ClientCommand = (
     Register | Login | ReplaceIdentity | DeleteAccount | ChangePassphrase | Export | Import | WhoAmI | Link | Lookup
-    | Show | Contacts | History | Search | Erase | Requests | Decide | Verify | Send | Handshake
+    | Show | Contacts | History | Search | Erase | Disappear | Requests | Decide | Verify | Send | Retry | Cancel
+    | Handshake
 )  # fmt: skip
 NodeCommand = Card | Status

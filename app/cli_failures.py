@@ -6,6 +6,7 @@ import time
 from enum import IntEnum
 from typing import Any, Final
 
+from usernym.actors.failures import RetryNotPossible
 from usernym.actors.messages import Failure, HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
 from usernym.client_links import LinkMismatch, Mismatch
 from usernym.control import HolderBusy, HolderGone
@@ -125,6 +126,8 @@ def failure_of(error: BaseException) -> CommandFailed:
             return refused(error.code, error.detail)
         case RemoteProtocolError():
             return refused(error.code)
+        case RetryNotPossible():
+            return CommandFailed(Exit.REFUSED, "retry_not_possible", str(error))
         case HandshakeNotPossible():
             return CommandFailed(Exit.REFUSED, "handshake_not_possible", str(error))
         case WordsInvalid():

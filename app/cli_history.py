@@ -1,16 +1,26 @@
-"""The user's commands about what was written: history, search, erase."""
+"""The user's commands about what was written: history, search, retry, cancel, erase, disappear."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from typing import Any, Final
 
 from usernym import cli_work as work
+from usernym.actors.events import DeliveryState
 from usernym.cli_failures import CommandFailed, Exit
 from usernym.cli_session import Options, Session
 from usernym.cli_text import clock, note, printable, printable_text, say, say_json
+from usernym.cli_work_texts import ID_DIGITS_MIN
 from usernym.protocol.names import canonical
+from usernym.settings import duration
+
+_CAN_BE_RETRIED: Final = (
+    DeliveryState.WAITING,
+    DeliveryState.EXPIRED,
+    DeliveryState.REFUSED,
+    DeliveryState.CANCELLED,
+)
 
 
 def history(options: Options, arguments: argparse.Namespace) -> None:
@@ -40,8 +50,58 @@ def search(options: Options, arguments: argparse.Namespace) -> None:
 
 
 def _say_text(name: str, value: dict[str, Any]) -> None:
-    who = f"to {printable(name)} ({value['state']})" if value["outgoing"] else printable(name)
-    say(f"[{clock(value['sent_at'])}] {who}: {printable_text(value['text'])}")
+    marks = [value["state"]] if value["outgoing"] else []
+    if value["state"] in _CAN_BE_RETRIED:
+        marks.append(value["message_id"][:ID_DIGITS_MIN])
+    if value["missing"]:
+        marks.append(f"{value['missing']} before this one missing")
+    if value["late"]:
+        marks.append(f"late, came {clock(value['arrived_at'])}")
+    who = f"to {printable(name)}" if value["outgoing"] else printable(name)
+    suffix = f" ({', '.join(marks)})" if marks else ""
+    say(f"[{clock(value['sent_at'])}] {who}{suffix}: {printable_text(value['text'])}")
+
+
+def retry(options: Options, arguments: argparse.Namespace) -> None:
+    """`usernym retry NAME ID`."""
+    name = canonical(arguments.name)
+    with Session(options) as session:
+        value = session.call(work.Retry(name, arguments.id, "accepted"))
+    if options.json:
+        say_json(value)
+    else:
+        say(f"sent again as {value['id'][:ID_DIGITS_MIN]}: {value['state']}")
+
+
+def cancel(options: Options, arguments: argparse.Namespace) -> None:
+    """`usernym cancel NAME ID`."""
+    name = canonical(arguments.name)
+    with Session(options) as session:
+        value = session.call(work.Cancel(name, arguments.id))
+    if options.json:
+        say_json(value)
+    else:
+        say("cancelled: it is not sent any more; `usernym retry` sends it after all")
+
+
+def disappear(options: Options, arguments: argparse.Namespace) -> None:
+    """`usernym disappear NAME TIME`."""
+    name = canonical(arguments.name)
+    try:
+        seconds = None if arguments.time == "off" else int(duration(arguments.time))
+    except ValueError as error:
+        raise CommandFailed(Exit.USAGE, "settings", f"{error}; or `off`") from None
+    with Session(options) as session:
+        value = session.call(work.Disappear(name, seconds))
+    if options.json:
+        say_json(value)
+    elif seconds is None:
+        say(f"texts with {name} stay in this home until you erase them")
+    else:
+        say(
+            f"texts with {name} are erased in this home {arguments.time} after they were read or written;"
+            f" {name} keeps their copies, and is not told"
+        )
 
 
 def erase(options: Options, arguments: argparse.Namespace) -> None:

@@ -22,6 +22,7 @@ from usernym.actors.events import (
     IdentityChanged,
     MessageArrived,
     NodeCaught,
+    TextsErased,
 )
 from usernym.cli_failures import refusal_text
 from usernym.cli_interruptions import Interruptions
@@ -109,6 +110,7 @@ def _told_message(sender: str, view: MessageView, is_request: bool) -> Told:
         "sent_at": view.sent_at,
         "counter": view.counter,
         "missing": view.missing,
+        "late": view.late,
         "route": str(view.route),
         "request": is_request,
     }
@@ -130,6 +132,8 @@ def told_of(event: Event) -> Told:
                 "text": None if event.reason is None else refusal_text(event.reason),
                 "route": str(event.route),
             }
+        case TextsErased(name, count):
+            return {"event": "erased", "with": name, "texts": count}
         case HandshakeChanged(name, state):
             return {"event": "handshake", "with": name, "state": str(state)}
         case DirectSilent(name, silent, falls_back):
@@ -163,6 +167,8 @@ def sentence(told: Told) -> str:
             reason = f" ({printable(told['text'])})" if told["text"] else ""
             way = " directly" if told["route"] == "direct" else ""
             return f"* your message {told['id'][:8]} to {printable(told['to'])}: {told['state']}{way}{reason}"
+        case "erased":
+            return f"* texts with {printable(told['with'])} that were erased here: {told['texts']}"
         case "handshake":
             return "* " + _HANDSHAKES[HandshakeState(told["state"])].format(printable(told["with"]))
         case "direct":
@@ -194,6 +200,8 @@ def _message_line(told: Told) -> str:
         marks.append("not a contact yet")
     if told["missing"]:
         marks.append(f"{told['missing']} before this one missing")
+    if told["late"]:
+        marks.append("late")
     suffix = f" ({', '.join(marks)})" if marks else ""
     return f"[{clock(told['sent_at'])}] {printable(told['from'])}{suffix}: {printable_text(told['text'])}"
 

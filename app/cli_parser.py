@@ -193,6 +193,20 @@ class Grammar:
         search.add_argument("--with", dest="name", metavar="NAME", help="with this contact only")
         for parser in (history, search):
             parser.add_argument("--limit", type=count, default=50, metavar="N", help="at most so many; default 50")
+        for again, run, text in (
+            ("retry", cli_history.retry, "send a text of yours now that waits, or once more if it failed"),
+            ("cancel", cli_history.cancel, "give a text of yours up that still waits here"),
+        ):
+            parser = add(again, run, text)
+            parser.add_argument("name", metavar="NAME")
+            parser.add_argument("id", metavar="ID", help="the text's id as `history` shows it, or all of it")
+        disappear = add(
+            "disappear",
+            cli_history.disappear,
+            "erase texts with a contact after a time, in this home only: they keep their copies, and are not told",
+        )
+        disappear.add_argument("name", metavar="NAME")
+        disappear.add_argument("time", metavar="TIME", help="such as 1h or 7d, a minute to a year; or: off")
         erase = add("erase", cli_history.erase, "erase all texts with a contact, in this home only")
         erase.add_argument("name", metavar="NAME")
         erase.add_argument("--yes", action="store_true", help="do not ask")

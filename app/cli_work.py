@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from usernym.actors.events import DeliveryChanged, DeliveryState, HandshakeState
-from usernym.actors.messages import NodeSilent
 from usernym.cli_commands import (
+    Cancel,
     Card,
     ChangePassphrase,
     ClientCommand,
@@ -25,6 +24,7 @@ from usernym.cli_commands import (
     Decide,
     Decision,
     DeleteAccount,
+    Disappear,
     Erase,
     Export,
     Handshake,
@@ -37,6 +37,7 @@ from usernym.cli_commands import (
     Register,
     ReplaceIdentity,
     Requests,
+    Retry,
     Search,
     Send,
     Show,
@@ -46,53 +47,28 @@ from usernym.cli_commands import (
     WhoAmI,
 )
 from usernym.cli_failures import CommandFailed, Exit, failure_of, refusal_text
-from usernym.client import Client, Wait
-from usernym.control import LINE_BYTES_MAX, Answer, encode
+from usernym.cli_work_base import Deadline, contact_of, insist, known, look_up
+from usernym.cli_work_texts import perform_text
+from usernym.client import Client
+from usernym.control import Answer
 from usernym.node import NotReady
 from usernym.protocol.links import is_link
 from usernym.protocol.names import canonical
-from usernym.views import ContactView, Sent
+from usernym.views import ContactView
 
 T = TypeVar("T")
 
 __all__ = [
-    "Card",
-    "ChangePassphrase",
-    "ClientCommand",
-    "Contacts",
-    "Decide",
-    "Decision",
-    "DeleteAccount",
-    "Erase",
-    "Export",
-    "Handshake",
-    "History",
-    "Import",
-    "Link",
-    "Login",
-    "Lookup",
-    "NodeCommand",
-    "Register",
-    "ReplaceIdentity",
-    "Requests",
-    "Search",
-    "Send",
-    "Show",
-    "Status",
-    "Step",
-    "Verify",
-    "WhoAmI",
-]
+    "Cancel", "Card", "ChangePassphrase", "ClientCommand", "Contacts", "Deadline", "Decide", "Decision",
+    "DeleteAccount", "Disappear", "Erase", "Export", "Handshake", "History", "Import", "Link", "Login", "Lookup",
+    "NodeCommand", "Register", "ReplaceIdentity", "Requests", "Retry", "Search", "Send", "Show", "Status", "Step",
+    "Verify", "WhoAmI", "insist",
+]  # fmt: skip
 
 CONTROL_VERSION: Final = 1
-PAUSE_S: Final = 0.2
-"""Between tries while something is still starting."""
-CALL_S_MIN: Final = 0.1
 DIRECT_WORD_S: Final = 10.0
 """How long an acceptance, which goes straight to the peer, waits for the peer's word that it came."""
 TEXTS_MAX: Final = 10_000
-ANSWER_BYTES_MAX: Final = LINE_BYTES_MAX - 4096
-"""Of texts in one answer; the rest is for what is around them."""
 
 
 class HandedOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,27 +80,6 @@ class HandedOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _decoder: Final = msgspec.json.Decoder(HandedOver)
-
-
-class Deadline:
-    """When to stop waiting."""
-
-    def __init__(self, timeout: float) -> None:
-        self.timeout = timeout
-        self._end = time.monotonic() + timeout
-
-    def left(self) -> float:
-        """Seconds left; a moment at least, so that what is ready can still be had."""
-        return max(CALL_S_MIN, self._end - time.monotonic())
-
-    @property
-    def over(self) -> bool:
-        """Whether it is time."""
-        return time.monotonic() >= self._end
-
-    def pause(self, seconds: float = PAUSE_S) -> None:
-        """Wait before trying again."""
-        time.sleep(min(seconds, self.left()))
 
 
 def request(command: ClientCommand | NodeCommand, timeout: float) -> Answer:
@@ -210,66 +165,26 @@ def perform(client: Client, command: ClientCommand | NodeCommand, deadline: Dead
         case Lookup(link) if is_link(link):
             return contact_value(insist(client, lambda timeout: client.add_link(link, timeout), deadline))
         case Lookup(name):
-            return contact_value(_look_up(client, name, deadline))
+            return contact_value(look_up(client, name, deadline))
         case Show(name):
-            return contact_value(_contact(client, name) or _look_up(client, name, deadline))
+            return contact_value(contact_of(client, name) or look_up(client, name, deadline))
         case Contacts():
             return [contact_value(contact) for contact in client.contacts()]
-        case History(name, limit, before):
-            _known(client, name)
-            page = [dataclasses.asdict(text) for text in client.conversation(name, limit, before)]
-            return _fitting(page[::-1])[::-1]
-        case Search(text, limit, name):
-            found = client.search(text, name=name, limit=limit)
-            return _fitting([{"with": sender, **dataclasses.asdict(view)} for sender, view in found])
-        case Erase(name):
-            _known(client, name)
-            return {"erased": client.erase_conversation(name)}
         case Requests(declined):
             return [dataclasses.asdict(request) for request in client.requests(declined=declined)]
         case Decide(name, decision):
             return _decide(client, name, decision)
         case Verify(name, verified):
-            if _contact(client, name) is None:
-                _look_up(client, name, deadline)
+            if contact_of(client, name) is None:
+                look_up(client, name, deadline)
             client.set_verified(name, verified)
             return contact_value(client.contact(name))
-        case Send(name, text, wait):
-            return _send(client, name, text, wait, deadline)
+        case Send() | Retry() | Cancel() | History() | Search() | Erase() | Disappear():
+            return perform_text(client, command, deadline)
         case Handshake(name, step, direct_only):
             return _handshake(client, canonical(name), step, direct_only, deadline)
         case _:
             raise CommandFailed(Exit.USAGE, "settings", "this home is a client's, not a node's: name another --home")
-
-
-def insist(client: Client, call: Callable[[float], T], deadline: Deadline) -> T:
-    """Try until it is answered, or the time is over: the mixnet or the node may still be starting."""
-    while True:
-        try:
-            return call(deadline.left())
-        except NodeSilent:
-            if deadline.over:
-                raise _unanswered(client, deadline) from None
-            deadline.pause()
-        except NotReady:
-            raise _unanswered(client, deadline) from None
-
-
-def _unanswered(client: Client, deadline: Deadline) -> CommandFailed:
-    """Nothing came in time; say at which of the two links to look."""
-    mixnet = client.whoami().mixnet
-    if not client.counters()["io"].get("requests_sent"):
-        return CommandFailed(
-            Exit.NO_ANSWER,
-            "no_mixnet",
-            f"within {deadline.timeout:.3g} s no mixnet client could be used at {mixnet}: is nym-client (or"
-            " `usernym mixnet`) running there, and is no other program connected to it?",
-        )
-    return CommandFailed(
-        Exit.NO_ANSWER,
-        "no_answer",
-        f"no answer from the node within {deadline.timeout:.3g} s: is it running, on the mixnet of {mixnet}?",
-    )
 
 
 def whoami(client: Client) -> Answer:
@@ -282,72 +197,21 @@ def contact_value(contact: ContactView) -> Answer:
     return dataclasses.asdict(contact)
 
 
-def _contact(client: Client, name: str) -> ContactView | None:
-    """The contact if it is known here. Raises `CommandFailed` for the user's own name."""
-    if canonical(name) == client.name:
-        raise CommandFailed(Exit.REFUSED, "that_is_you", "that is you: `usernym whoami` shows your own account")
-    try:
-        return client.contact(name)
-    except KeyError:
-        return None
-
-
-def _look_up(client: Client, name: str, deadline: Deadline) -> ContactView:
-    _contact(client, name)
-    return insist(client, lambda timeout: client.look_up(name, timeout), deadline)
-
-
-def _known(client: Client, name: str) -> None:
-    """Raise `CommandFailed` unless this is a contact, or somebody who asked to be one."""
-    if _contact(client, name) is None:
-        raise CommandFailed(Exit.REFUSED, "no_contact", "there is nobody of this name among your contacts and requests")
-
-
-def _fitting(texts: list[Answer]) -> list[Answer]:
-    """As many of the first texts as one answer on the control socket holds; one at least."""
-    size = 0
-    for at, text in enumerate(texts):
-        size += len(encode(text))
-        if size > ANSWER_BYTES_MAX and at:
-            return texts[:at]
-    return texts
-
-
 def _decide(client: Client, name: str, decision: Decision) -> Answer:
-    _known(client, name)
+    known(client, name)
     {"accept": client.accept, "decline": client.decline, "block": client.block}[decision](name)
     return contact_value(client.contact(name))
 
 
-def _send(client: Client, name: str, text: str, wait: Wait, deadline: Deadline) -> Answer:
-    if wait != "queued":
-        insist(client, client.go_online, deadline)
-    if _contact(client, name) is None:
-        # First, so that a text is never left waiting for a lookup that nobody follows any more.
-        _look_up(client, name, deadline)
-    sent = client.send(name, text, wait=wait, timeout=deadline.left())
-    if sent.state in (DeliveryState.REFUSED, DeliveryState.EXPIRED, DeliveryState.CANCELLED):
-        reason = "the message was not taken" if sent.reason is None else refusal_text(sent.reason)
-        kind = str(sent.state) if sent.reason is None else sent.reason.name.lower()
-        raise CommandFailed(Exit.REFUSED, kind, reason)
-    return sent_value(sent)
-
-
-def sent_value(sent: Sent) -> Answer:
-    """A message that was sent, for JSON."""
-    reason = None if sent.reason is None else sent.reason.name.lower()
-    return {"id": sent.message_id, "state": str(sent.state), "reason": reason, "route": str(sent.route)}
-
-
 def _handshake(client: Client, name: str, step: Step, direct_only: bool | None, deadline: Deadline) -> Answer:
-    contact = _contact(client, name)
+    contact = contact_of(client, name)
     outcome = "unchanged"
     if step != "status":
         insist(client, client.go_online, deadline)
     if step == "accept":
         contact = _await_offer(client, name, deadline)
     elif contact is None:
-        contact = _look_up(client, name, deadline)
+        contact = look_up(client, name, deadline)
     if direct_only is not None:
         client.set_direct_only(name, direct_only)
     if step == "offer" or (step == "accept" and contact.handshake is not HandshakeState.ACTIVE) or step == "revoke":
@@ -358,7 +222,7 @@ def _handshake(client: Client, name: str, step: Step, direct_only: bool | None, 
 def _await_offer(client: Client, name: str, deadline: Deadline) -> ContactView:
     """The contact whose offer is here; it may still be on its way."""
     while True:
-        contact = _contact(client, name)
+        contact = contact_of(client, name)
         if contact is not None and contact.handshake in (HandshakeState.OFFER_RECEIVED, HandshakeState.ACTIVE):
             return contact
         if deadline.over:

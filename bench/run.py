@@ -1,4 +1,5 @@
-"""`make bench`: packets per operation, and one node's speed as a share of this machine's Ed25519 verification rate.
+"""`make bench`: packets per operation, one node's speed as a share of this machine's Ed25519 verification rate, and a
+long history beside a short one.
 
 Figures in seconds differ from machine to machine and from run to run; the shares are taken within one run. Node,
 load and emulated mixnet share one process, and so Python's lock: a node with a process of its own does better.
@@ -18,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
+from history import LONG, SHORT, history_table
 from load import ACCEPTED, LoadedNode
 from operations import packets_table
 
@@ -89,6 +91,10 @@ def main() -> None:
     print(f"\nOne node on this machine, beside {base:,.0f} Ed25519 verifications a second of one core\n")
     print(f"  {'lookups answered':<32} {lookups:>8,.0f} /s   {lookups / base:6.1%} of that rate")
     print(f"  {'forwards on disk and accepted':<32} {accepted:>8,.0f} /s   {accepted / base:6.1%} of that rate")
+    print(f"\nA history of {LONG:,} texts beside one of {SHORT:,}, in a client's encrypted store\n")
+    for figure in history_table():
+        ratio = figure.long_s / figure.short_s
+        print(f"  {figure.operation:<40} {figure.long_s * 1000:>7.1f} ms   {ratio:5.1f} times as long")
 
 
 if __name__ == "__main__":

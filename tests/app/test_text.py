@@ -21,6 +21,7 @@ from usernym.actors.events import (
     IdentityChanged,
     NodeCaught,
     Route,
+    TextsErased,
 )
 from usernym.cli_text import CONTINUED, clock, printable, printable_text, say_json
 from usernym.protocol.errors import Code
@@ -80,6 +81,7 @@ EVENTS: list[Event] = [
     DirectSilent("bob", silent=False, falls_back=True),
     IdentityChanged(HOSTILE, was_verified=True),
     NodeCaught(HOSTILE),
+    TextsErased(HOSTILE, 3),
     ConnectionChanged(online=False, reason=HOSTILE),
 ]
 
@@ -101,10 +103,11 @@ def test_a_hostile_message_stays_in_its_place() -> None:
         "sent_at": 0,
         "counter": 3,
         "missing": 2,
+        "late": True,
         "route": "direct",
         "request": True,
     }
     first, *others = cli_listen.sentence(told).split("\n")
-    assert first.partition("] ")[2].startswith("bob (direct, not a contact yet, 2 before this one missing): ")
+    assert first.partition("] ")[2].startswith("bob (direct, not a contact yet, 2 before this one missing, late): ")
     assert others
     assert all(other.startswith(CONTINUED) and is_safe(other) for other in others)
