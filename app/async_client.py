@@ -13,6 +13,7 @@ from typing import Any, Final, Self, TypeVar
 from usernym.actors.events import Event
 from usernym.client import Client, Wait
 from usernym.client_base import TIMEOUT_S
+from usernym.protocol.cards import NodeCard
 from usernym.storage.archive import Imported
 from usernym.views import ContactView, MessageView, RequestView, Sent, Whoami
 
@@ -48,8 +49,22 @@ class AsyncClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._run(self.client.close)
+        await self.close()
         self._pool.shutdown(wait=False)
+
+    @property
+    def name(self) -> str:
+        """The username."""
+        return self.client.name
+
+    @property
+    def recovery_words(self) -> str | None:
+        """See `Client`."""
+        return self.client.recovery_words
+
+    async def close(self) -> None:
+        """See `Client.close`. Leaving the context does so, too."""
+        await self._run(self.client.close)
 
     async def register(self, timeout: float = TIMEOUT_S) -> None:
         """See `Client.register`."""
@@ -79,13 +94,21 @@ class AsyncClient:
         """See `Client.import_backup`."""
         return await self._run(self.client.import_backup, folder, passphrase)
 
-    async def take_card(self, card: str, timeout: float = TIMEOUT_S) -> bool:
+    async def take_card(self, card: str | NodeCard, timeout: float = TIMEOUT_S) -> bool:
         """See `Client.take_card`."""
         return await self._run(self.client.take_card, card, timeout)
 
     async def look_up(self, name: str, timeout: float = TIMEOUT_S) -> ContactView:
         """See `Client.look_up`."""
         return await self._run(self.client.look_up, name, timeout)
+
+    async def link(self) -> str:
+        """See `Client.link`."""
+        return await self._run(self.client.link)
+
+    async def add_link(self, text: str, timeout: float = TIMEOUT_S) -> ContactView:
+        """See `Client.add_link`."""
+        return await self._run(self.client.add_link, text, timeout)
 
     async def send(self, name: str, text: str, *, wait: Wait = "accepted", timeout: float = TIMEOUT_S) -> Sent:
         """See `Client.send`."""
@@ -99,9 +122,9 @@ class AsyncClient:
         """See `Client.retry`."""
         return await self._run(self.client.retry, name, message_id, timeout, wait=wait)
 
-    def events(self) -> AsyncIterator[Event]:
-        """Events from now on; ends when the client is closed."""
-        iterator = self.client.events()
+    def events(self, timeout: float | None = None) -> AsyncIterator[Event]:
+        """See `Client.events`: subscribed when this is called, which does not block."""
+        iterator = self.client.events(timeout)
 
         async def generate() -> AsyncIterator[Event]:
             while (event := await self._run(next, iterator, None)) is not None:
@@ -133,9 +156,25 @@ class AsyncClient:
         """See `Client.set_disappearing`."""
         await self._run(self.client.set_disappearing, name, seconds)
 
+    async def unread(self, limit: int = 1000) -> list[tuple[str, MessageView]]:
+        """See `Client.unread`."""
+        return await self._run(self.client.unread, limit)
+
+    async def mark_read(self, messages: Iterable[MessageView]) -> None:
+        """See `Client.mark_read`."""
+        await self._run(self.client.mark_read, messages)
+
     async def contacts(self) -> list[ContactView]:
         """See `Client.contacts`."""
         return await self._run(self.client.contacts)
+
+    async def contact(self, name: str) -> ContactView:
+        """See `Client.contact`."""
+        return await self._run(self.client.contact, name)
+
+    async def set_verified(self, name: str, verified: bool) -> None:
+        """See `Client.set_verified`."""
+        await self._run(self.client.set_verified, name, verified)
 
     async def requests(self, *, declined: bool = False) -> list[RequestView]:
         """See `Client.requests`."""
@@ -165,6 +204,14 @@ class AsyncClient:
         """See `Client.revoke_handshake`."""
         await self._run(self.client.revoke_handshake, name, timeout)
 
+    async def set_direct_only(self, name: str, direct_only: bool) -> None:
+        """See `Client.set_direct_only`."""
+        await self._run(self.client.set_direct_only, name, direct_only)
+
     async def whoami(self) -> Whoami:
         """See `Client.whoami`."""
         return await self._run(self.client.whoami)
+
+    async def counters(self, timeout: float = 5.0) -> dict[str, dict[str, int]]:
+        """See `Client.counters`."""
+        return await self._run(self.client.counters, timeout)
