@@ -21,7 +21,8 @@ from usernym.storage.client import Trust as StoredTrust
 from usernym.storage.client_gaps import Gaps
 
 Trust = Literal["confirmed by the node", "verified", "changed"]
-"""*Confirmed by the node*: our own lookup returned the key. *Verified*: a person compared safety numbers."""
+"""*Confirmed by the node*: our own lookup returned the key. *Verified*: a person compared safety numbers,
+or took a friend's link."""
 
 
 @dataclass(frozen=True, slots=True)
