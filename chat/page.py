@@ -28,7 +28,7 @@ class Page:
         self._stage: Stage | None = None
         self._keeper = KeyKeeper().show(title="usernym", pane="people")
         self._keeper.hear("offer", self._on_offer).hear("shortcut", self._on_shortcut)
-        self._main = Box("main")
+        self._main = Box("div")  # NiceGUI's own page is the landmark `main`
         with self._main, Box("div", "entrance"):
             Text("usernym", "h1")
             self._said = Text("One moment …", role="status")
