@@ -73,11 +73,15 @@ class OwnTexts:
         """
         if not self._clock_is_sound():
             return
+        in_all = 0
         for name, seconds in self._store.disappearing():
             until = self._context.runtime.unix_s() - seconds
             erased = self._store.erase_old(name, PayloadKind.TEXT, until, ERASED_AT_ONCE_MAX)
             if erased:
                 self._context.on_event(TextsErased(name, erased))
+            in_all += erased
+        if in_all:
+            self._store.empty_journal()
 
     def _clock_is_sound(self) -> bool:
         now = self._context.runtime.now()

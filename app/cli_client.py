@@ -13,7 +13,7 @@ from usernym import cli_work as work
 from usernym.cli_failures import NAME_REFUSALS, CommandFailed, Exit, failure_of
 from usernym.cli_links import show_number
 from usernym.cli_session import Options, Session
-from usernym.cli_text import note, printable, say, say_json, table
+from usernym.cli_text import note, printable, say, say_json, span, table
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import TEXT_BYTES_MAX
 from usernym.protocol.links import is_link, link_text, parse_link
@@ -123,7 +123,13 @@ def show_contact(value: dict[str, Any]) -> None:
         rows.append(("contact", value["state"]))
     if value["handshake"] != "none":
         rows.append(("handshake", handshake_text(value)))
+    if value["disappears_after"] is not None:
+        rows.append(("texts", _disappearing(value)))
     say(table(rows))
+
+
+def _disappearing(value: dict[str, Any]) -> str:
+    return f"disappear here after {span(value['disappears_after'])}"
 
 
 def handshake_text(value: dict[str, Any]) -> str:
@@ -245,4 +251,5 @@ def contacts(options: Options, _arguments: argparse.Namespace) -> None:
         states = [value["trust"]]
         states += [] if value["state"] == "accepted" else [value["state"]]
         states += [] if value["handshake"] == "none" else [f"handshake {handshake_text(value)}"]
+        states += [] if value["disappears_after"] is None else [f"texts {_disappearing(value)}"]
         say(f"{value['name']:<{width}}  {', '.join(states)}")

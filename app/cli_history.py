@@ -10,7 +10,7 @@ from usernym import cli_work as work
 from usernym.actors.events import DeliveryState
 from usernym.cli_failures import CommandFailed, Exit
 from usernym.cli_session import Options, Session
-from usernym.cli_text import clock, note, printable, printable_text, say, say_json
+from usernym.cli_text import clock, note, printable, printable_text, say, say_json, span
 from usernym.cli_work_texts import ID_DIGITS_MIN
 from usernym.protocol.names import canonical
 from usernym.settings import duration
@@ -99,7 +99,7 @@ def disappear(options: Options, arguments: argparse.Namespace) -> None:
         say(f"texts with {name} stay in this home until you erase them")
     else:
         say(
-            f"texts with {name} are erased in this home {arguments.time} after they were read or written;"
+            f"texts with {name} are erased in this home {span(seconds)} after they were read or written;"
             f" {name} keeps their copies, and is not told"
         )
 

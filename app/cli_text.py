@@ -12,6 +12,7 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 """Invisible, harmless, and needed by emoji and by several scripts."""
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Controls, formats (the ones that turn text around are among them), lone surrogates, line and paragraph separators."""
+_SPANS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 CONTINUED: Final = "    | "
 """What precedes the second and later lines of a text: a line without it is this program's own."""
 
@@ -46,6 +47,11 @@ def clock(unix_s: int) -> str:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_s))
     except (OverflowError, ValueError, OSError):
         return "at no possible time"
+
+
+def span(seconds: int) -> str:
+    """A duration as it is typed: in the greatest unit that it is a whole number of."""
+    return next(f"{seconds // unit}{name}" for name, unit in _SPANS.items() if seconds % unit == 0)
 
 
 def say(text: str) -> None:

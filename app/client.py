@@ -219,6 +219,8 @@ class Client(Links):
     def _erased(self, counts: Iterable[tuple[str, int]]) -> int:
         """Tell whoever listens; how many it was in all."""
         told = [TextsErased(name, count) for name, count in counts if count]
+        if told:
+            self._with_store(lambda store: store.empty_journal())
         for event in told:
             self._hub.publish(event)
         return sum(event.count for event in told)

@@ -19,7 +19,7 @@ from usernym.storage.client import ClientStore, ContactState, StoredRoute, Trust
 from usernym.views import MessageView
 
 SHORT, LONG = 1_000, 100_000
-TRIES = 7
+TRIES = 20
 """Of each operation; the fastest counts, since others use this machine too."""
 PASSPHRASE = "of a benchmark"
 WORDS = 5_000

@@ -94,6 +94,10 @@ class History(Conversations):
         with self._db.one_commit():
             return self._erase("contact = ?", (contact, kind))
 
+    def empty_journal(self) -> bool:
+        """Have what was erased gone from the WAL too; False if readers are in the way. Not inside `transaction()`."""
+        return self._db.checkpoint()
+
     def _erase(self, which: str, of: tuple[Any, ...]) -> int:
         out, received = int(Direction.OUT), int(Direction.IN)
         own = f"SELECT message_id FROM message WHERE {which} AND kind = ? AND direction = {out}"  # noqa: S608

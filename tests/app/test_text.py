@@ -23,8 +23,9 @@ from usernym.actors.events import (
     Route,
     TextsErased,
 )
-from usernym.cli_text import CONTINUED, clock, printable, printable_text, say_json
+from usernym.cli_text import CONTINUED, clock, printable, printable_text, say_json, span
 from usernym.protocol.errors import Code
+from usernym.settings import duration
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u2066\u200b\r\nbob: send me your words\x00\x7f\u2028"
 
@@ -111,3 +112,11 @@ def test_a_hostile_message_stays_in_its_place() -> None:
     assert first.partition("] ")[2].startswith("bob (direct, not a contact yet, 2 before this one missing, late): ")
     assert others
     assert all(other.startswith(CONTINUED) and is_safe(other) for other in others)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "typed"), [(60, "1m"), (90, "90s"), (3600, "1h"), (604_800, "7d"), (90_000, "25h")]
+)
+def test_a_span_is_shown_as_it_is_typed(seconds: int, typed: str) -> None:
+    assert span(seconds) == typed
+    assert duration(typed) == seconds

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from usernym.storage.client import ClientStore, ContactState, Direction, Message, StoredRoute, Trust
+from pathlib import Path
+
+from usernym.storage.client import ClientStore, ContactState, Direction, Message, MessageState, StoredRoute, Trust
 
 TEXT, OFFER = 1, 3
 
@@ -69,3 +71,67 @@ def test_what_was_erased_is_gone_leaves_no_gap_and_is_not_sent() -> None:
     assert len(store.conversation("alice", 99)) > 2, "offers are part of a handshake, and stay"
     assert store.unshown(99, {TEXT}) == []
     assert store.contact("alice") is not None
+
+
+def test_what_disappeared_is_in_no_file_any_more(tmp_path: Path) -> None:
+    store = ClientStore.open_plain(tmp_path / "client.db", synchronous="FULL")
+    store.add_contact("alice", b"k" * 32, b"record", Trust.CONFIRMED, ContactState.ACCEPTED, 1)
+    secrets = [b"the first secret", b"the second secret" * 1000]
+    for number, secret in enumerate(secrets, 1):
+        store.add_incoming(
+            contact="alice", message_id=b"%016d" % number, key_number=1, counter=number, kind=TEXT, body=secret,
+            token=b"t" * 16, sent_at=1, now=1, route=StoredRoute.NODE,
+        )  # fmt: skip
+        store.add_outgoing("alice", b"%016d" % (10 + number), TEXT, b"mine: " + secret, b"t" * 16, 1)
+        store.save_seal(b"%016d" % (10 + number), b"sealed " + secret, 1)
+        store.advance("alice", b"%016d" % (10 + number), MessageState.DELIVERED)
+    store.mark_shown([row.id for row in store.unshown(9)])
+
+    def found() -> bool:
+        content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        return any(secret[:16] in content for secret in secrets)
+
+    assert found()
+    assert store.erase_old("alice", TEXT, 1, 99) == 4
+    assert store.empty_journal()
+    assert not found()
+    store.close()
+
+
+def test_only_what_is_old_shown_and_settled_is_erased() -> None:
+    store = store_with(0)
+
+    def receive(number: int, now: int, shown_at: int | None) -> None:
+        store.add_incoming(
+            contact="alice", message_id=b"%016d" % number, key_number=1, counter=number, kind=TEXT,
+            body=b"In %d" % number, token=b"t" * 16, sent_at=1, now=now, route=StoredRoute.NODE,
+        )  # fmt: skip
+        if shown_at is not None:
+            store.mark_shown([row.id for row in store.unshown(9) if row.counter == number], shown_at)
+
+    receive(1, 10, 10)
+    receive(2, 10, 51)
+    receive(3, 10, None)
+    receive(4, 51, 40)  # shown by a clock that was put back in between
+    receive(5, 50, 50)
+    for number, state in enumerate(MessageState, 100):
+        if state is not MessageState.RECEIVED:
+            store.add_outgoing("alice", b"%016d" % number, TEXT, b"Out %s" % state.name.encode(), b"t" * 16, 50)
+            store.advance("alice", b"%016d" % number, state)
+    store.add_outgoing("alice", b"%016d" % 200, OFFER, b"an offer", b"t" * 16, 1)
+    store.advance("alice", b"%016d" % 200, MessageState.DELIVERED)
+    assert store.erase_old("carol", TEXT, 99, 99) == 0
+    assert store.erase_old("alice", TEXT, 49, 1) == 1
+    assert store.erase_old("alice", TEXT, 49, 99) == 0
+    assert store.erase_old("alice", TEXT, 50, 99) == 5
+    assert bodies(list(store.of_kind("alice", TEXT, 99))) == [
+        b"In 2",
+        b"In 3",
+        b"In 4",
+        b"Out WAITING",
+        b"Out ACCEPTED",
+    ]
+    store.mark_shown([row.id for row in store.of_kind("alice", TEXT, 99)], 60)
+    assert store.erase_old("alice", TEXT, 59, 99) == 2, "the first showing counts"
+    assert store.erase_old("alice", TEXT, 60, 99) == 1
+    assert len(store.conversation("alice", 99)) == 5 + 2 + 1, "incoming ones keep their places"
