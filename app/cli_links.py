@@ -8,7 +8,7 @@ from typing import Any
 
 from usernym import cli_work as work
 from usernym import qr
-from usernym.cli_failures import CommandFailed, Exit, failure_of, refused
+from usernym.cli_failures import CommandFailed, Exit, refused
 from usernym.cli_session import Options, Session
 from usernym.cli_text import say, say_json
 from usernym.finder import Finder, NameState, name_rules
@@ -69,7 +69,4 @@ def _ask(options: Options, typed: str) -> NameState:
     if settings.node is None or settings.mixnet is None:
         raise CommandFailed(Exit.USAGE, "settings", "asking a node needs --node and --mixnet: see `usernym --help`")
     with Finder(node=settings.node, mixnet=settings.mixnet) as finder:
-        try:
-            return finder.name_state(found, settings.timeout)
-        except Exception as error:
-            raise failure_of(error) from error
+        return finder.name_state(found, settings.timeout)

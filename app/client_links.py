@@ -8,8 +8,10 @@ from typing import Final
 
 from usernym.actors import messages as msg
 from usernym.actors.finding_messages import FindRecord, FoundRecord
+from usernym.actors.messages import NodeRefused, NodeSilent
 from usernym.client_base import TIMEOUT_S
 from usernym.client_people import People
+from usernym.node import NotReady
 from usernym.protocol.links import Link, link_text, make_link, parse_link
 from usernym.protocol.names import canonical
 from usernym.storage.client import ClientStore, Trust
@@ -22,7 +24,7 @@ class Mismatch(StrEnum):
     OTHER_NODE = "it is of another node: names are per node"
     YOURSELF = "it is a link to your own name"
     OLDER_IDENTITY = "it was made before this person replaced their identity: ask them for a new one"
-    OTHER_IDENTITY = "the node shows another identity than the link: one of the two is false"
+    OTHER_IDENTITY = "the node shows another identity than the link, and nothing that explains it: one may be false"
 
 
 class LinkMismatch(Exception):
@@ -73,10 +75,16 @@ class Links(People):
         return self.contact(link.name)
 
     def _why(self, link: Link, timeout: float) -> Mismatch:
-        """Whether the link's identity was succeeded, signed by the keys that may do so, by the one that is pinned."""
-        found: FoundRecord = self._ask(
-            "finding", lambda answer: FindRecord(link.name, answer), timeout, "asking for the name's identities"
-        )
+        """Whether the link's identity was succeeded, signed by the keys that may do so, by the one that is pinned.
+
+        A node that does not prove it, or does not answer, must not make less of what is known already: they differ.
+        """
+        try:
+            found: FoundRecord = self._ask(
+                "finding", lambda answer: FindRecord(link.name, answer), timeout, "asking for the name's identities"
+            )
+        except (NodeRefused, NodeSilent, NotReady):
+            return Mismatch.OTHER_IDENTITY
         *former, last = found.chain
         pinned = self.contact(link.name).identity_key == last.stub.identity_key.hex()
         if pinned and any(link.matches(self._node, each.stub.identity_key) for each in former):

@@ -11,6 +11,8 @@ from handles import PATIENCE_S, Handles
 import usernym
 from usernym import cli_work as work
 from usernym.cli_failures import CommandFailed, failure_of
+from usernym.protocol import messages as m
+from usernym.protocol.codec import decode
 from usernym.protocol.links import link_text, make_link, parse_link
 from usernym.storage.client import Trust
 
@@ -99,6 +101,31 @@ def test_an_identity_that_changes_at_the_last_moment_is_not_verified(
     monkeypatch.setattr(alice, "look_up", and_then_another)
     assert why(alice, bob.link()) is usernym.Mismatch.OTHER_IDENTITY
     assert alice.contact("bob").trust == "changed"
+
+
+def test_a_node_that_hides_the_chain_hides_no_mismatch(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a node with a key of its own could turn the alarm into a mere "no answer"."""
+    alice, bob = handles.client("alice"), handles.client("bob")
+    words, former = bob.recovery_words, bob.link()
+    assert words is not None
+    bob.replace_identity(words, PATIENCE_S)
+    assert alice._kept is not None
+    transport, hidden = alice._kept._inner, []
+    send = transport.send
+
+    def without_history(recipient: bytes, data: bytes, surbs: int) -> None:
+        if isinstance(decode(data).message, m.History):
+            hidden.append(data)
+        else:
+            send(recipient, data, surbs)
+
+    monkeypatch.setattr(transport, "send", without_history)
+    with pytest.raises(usernym.LinkMismatch) as refused:
+        alice.add_link(former, 6.0)
+    assert refused.value.why is usernym.Mismatch.OTHER_IDENTITY
+    assert hidden
+    monkeypatch.undo()
+    assert why(alice, former) is usernym.Mismatch.OLDER_IDENTITY
 
 
 def test_a_blocked_persons_link_verifies_and_lets_nobody_in(handles: Handles) -> None:
