@@ -129,6 +129,15 @@ class Crash:
 
 
 @dataclass(frozen=True, slots=True)
+class LongAway:
+    """All people's machines are off for so many days, as if their processes had been killed, and then start again; with
+    `node`, the node's too. Keys grow old meanwhile, and what waits may expire."""
+
+    days: int
+    node: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class DiskFull:
     """`who`'s disk has no room for so long."""
 
@@ -189,7 +198,7 @@ class Inject:
 
 Step = (
     Write | Handshake | LookUp | Pause | Turns | Weather | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire
-    | Crash | DiskFull | DiskErrors | SlowDisk | ClockJump | NodeLies | Strangers | Inject
+    | Crash | LongAway | DiskFull | DiskErrors | SlowDisk | ClockJump | NodeLies | Strangers | Inject
 )  # fmt: skip
 
 STEPS: Final[dict[str, type[Step]]] = {kind.__name__: kind for kind in Step.__args__}

@@ -39,6 +39,8 @@ class Promise:
     """Whether what was taken must arrive: not where the node lies."""
     honest_node: bool = True
     """Whether nobody may be told that the node was caught lying, and all it says is so."""
+    may_expire: bool = False
+    """Whether anybody is away for so long that messages expire: they are missing at their recipients' then."""
     refusals: frozenset[str] = frozenset()
     """Reasons for which a text may be refused for good, such as `no_such_user` where somebody's account is deleted."""
 
@@ -159,7 +161,7 @@ class Oracle:
         """Everything has worked for long enough, and everybody has looked at their screens. `gaps`: reader, writer and
         how many of the writer's messages the reader's screen says are missing."""
         for reader, writer, missing in gaps:
-            if self.promise.all_arrive and missing:
+            if self.promise.all_arrive and missing and not self.promise.may_expire:
                 self._accuse(f"{reader}'s screen shows {missing} messages of {writer} missing")
         for text in self.texts.values():
             self._check_fate(text)
@@ -170,7 +172,9 @@ class Oracle:
         if not self.promise.all_arrive or text.given_up:
             return
         if text.shown:
-            if text.told != "delivered":
+            # A recipient who is switched off before the acknowledgement has arrived, and for longer than the term, has
+            # seen what the node then gives up: nobody can tell its writer better.
+            if text.told != "delivered" and not (self.promise.may_expire and text.told == "expired"):
                 self._accuse(f"{text} was shown, but its writer reads {text.told!r}")
         elif text.message_id is None:
             self._accuse(f"{text} was neither taken nor refused")

@@ -114,6 +114,8 @@ class Profile:
     """What the mixnet is like at first."""
     lies: int = 8
     """In one plan of so many the node lies; 0: in none."""
+    long_away: int = 16
+    """In one plan of so many everybody is away for days or weeks; 0: in none."""
     encrypted: int = 8
     """In one plan of so many the stores are encrypted; 0: in none."""
 
@@ -125,6 +127,7 @@ SOAK: Final = Profile(
     weights=(("Crash", 12), ("MixnetDies", 2), ("TagsDie", 1), ("Handshake", 2), ("CutOff", 1)),
     weather=f.Weather(loss=0.2, silent_loss=0.002),
     lies=0,
+    long_away=0,
 )
 """Many messages at 20 % loss, with crashes."""
 
@@ -152,6 +155,10 @@ def random_plan(seed: int, people: int, profile: Profile | None = None) -> Plan:
     if profile.weather != GOOD_WEATHER:
         steps.insert(0, profile.weather)
     encrypted = bool(profile.encrypted) and rng.randrange(profile.encrypted) == 0
+    if profile.long_away and rng.randrange(profile.long_away) == 0:
+        # A node that stays on has a month of sweeps to make: a second or two of the processor's time.
+        away = f.LongAway(rng.choice((2, 8, 31, 40)), rng.random() < 0.9)
+        steps.insert(rng.randint(0, len(steps)), away)
     return Plan(seed, people, tuple(steps), (), encrypted)
 
 

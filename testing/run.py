@@ -17,12 +17,12 @@ from usernym.actors.simulation import ProcessDied, SimulationStuck
 from usernym.storage.client import Direction
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
-from usernym.testing.oracle import Oracle, Promise
+from usernym.testing.oracle import TERM_S, Oracle, Promise
 from usernym.testing.plan import Plan
 from usernym.testing.process import Process
 from usernym.testing.screen import Screen
 from usernym.testing.tap import Heard
-from usernym.testing.troubles import Liars, Troubles
+from usernym.testing.troubles import DAY_S, Liars, Troubles
 from usernym.testing.world import SimClient, World
 
 END_S: Final = 4 * 3600.0
@@ -52,7 +52,8 @@ class Run:
     def __init__(self, plan: Plan, listener: Callable[[Heard], None] | None = None) -> None:
         self.plan = plan
         lies = any(isinstance(step, f.NodeLies) for step in plan.steps)
-        self.oracle = Oracle(Promise(all_arrive=not lies, honest_node=not lies))
+        weeks = any(isinstance(step, f.LongAway) and step.days * DAY_S > TERM_S for step in plan.steps)
+        self.oracle = Oracle(Promise(all_arrive=not lies, honest_node=not lies, may_expire=weeks))
         self._asked: list[tuple[str, str, Future[bytes]]] = []
         self._unmarked: dict[str, list[tuple[str, bytes]]] = {name: [] for name in plan.names}
         liars = Liars(plan.seed)

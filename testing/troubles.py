@@ -21,6 +21,7 @@ from usernym.testing.hostile import LyingTransport, Mallory
 from usernym.testing.process import NodeProcess, Process
 from usernym.testing.world import World
 
+DAY_S: Final = 86_400.0
 AGAIN_S: Final = 5.0
 """After so long the supervisor starts a process again that ended by itself."""
 
@@ -73,6 +74,7 @@ class Troubles:
         self._overheard = overheard
         self._mallory: Mallory | None = None
         self._down_s: dict[str, float] = {}
+        self._off_until: dict[str, float] = {}
         self._weather = f.Weather()
         self._groups: tuple[tuple[str, ...], ...] = ()
         self._far: dict[tuple[str, str], float] = {}
@@ -130,6 +132,8 @@ class Troubles:
                 self._hostile().attack(count)
             case f.Inject(count):
                 self._hostile().inject(count)
+            case f.LongAway(days, node):
+                self._switch_off(days, node)
             case f.Crash() | f.DiskFull() | f.DiskErrors() | f.SlowDisk() | f.ClockJump():
                 self._break(step)
             case _:
@@ -218,9 +222,22 @@ class Troubles:
             case f.ClockJump():
                 process.runtime.clock_error_s += step.seconds
 
+    def _switch_off(self, days: int, node: bool) -> None:
+        """Kill people's processes, and with `node` the nodes', and let the days pass."""
+        until = self.world.sim.now() + days * DAY_S
+        for process in [*self.world.clients.values(), *(self.world.nodes.values() if node else ())]:
+            self._off_until[process.name] = until
+            process.kill()
+            self.world.sim.call_later(days * DAY_S, process.start)
+        self.world.sim.run_for(days * DAY_S + AGAIN_S)
+
     def _after_death(self, process: Process) -> None:
         self._on_death(process)
-        self.world.sim.call_later(self._down_s.pop(process.name, AGAIN_S), process.start)
+        self.world.sim.call_later(self._down_s.pop(process.name, AGAIN_S), partial(self._start_again, process))
+
+    def _start_again(self, process: Process) -> None:
+        if self.world.sim.now() >= self._off_until.get(process.name, 0.0):
+            process.start()
 
     def _after_failure(self, process: Process, actor: str, error: BaseException) -> None:
         if isinstance(error, StorageError) and process.name in self.bad_disks:

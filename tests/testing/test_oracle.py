@@ -162,6 +162,18 @@ def test_where_the_node_lies_texts_may_be_lost_but_nothing_false_is_shown() -> N
     assert "nobody wrote" in oracle.wrong[0]
 
 
+def test_what_expired_while_its_recipient_was_away_may_have_been_shown() -> None:
+    for may_expire, says in ((False, "alice's text 0 to bob was shown, but its writer reads 'expired'"), (True, "")):
+        oracle = oracle_with_text(may_expire=may_expire)
+        told(oracle, "accepted")
+        oracle.shown("bob", "alice", "hi", ID, 1)
+        told(oracle, "expired", now=TERM_S + 1.0)
+        assert "".join(end(oracle)) == says
+    oracle = oracle_with_text(may_expire=True)
+    oracle.end([("bob", "alice", 1)])
+    assert len(oracle.wrong) == 1, "lost, though a gap is nothing to wonder at"
+
+
 def test_it_can_be_read_in_one_sitting() -> None:
     import inspect
 

@@ -164,6 +164,8 @@ def test_every_fault_happens_and_is_survived() -> None:
         f.Write("alice", "bob"),
         f.Crash("carol"),
         f.Pause(30),
+        f.LongAway(8),
+        f.Write("alice", "carol"),
         f.Handshake("alice", "bob", "revoke"),
     )
     assert {type(step) for step in steps} == set(f.STEPS.values()) - {f.NodeLies}
