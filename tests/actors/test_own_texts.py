@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from world import SimClient, World
 
@@ -13,6 +15,7 @@ from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S
 from usernym.storage.client import ClientStore, Direction, MessageState, StoredRoute, Trust
 from usernym.storage.errors import StoreFull
+from usernym.testing.loop import Bounds, replay_text, search
 
 HOUR_S = 3600
 SOON_S = 30
@@ -232,3 +235,26 @@ def test_a_disk_that_fails_between_the_two_leaves_the_old_one(monkeypatch: pytes
     assert bob.texts() == ["hello"]
     alice.wait_for_state(retry(alice, "bob", message_id), DeliveryState.DELIVERED)
     assert bob.texts() == ["hello", "again"]
+
+
+# -- among disasters --------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_lost_or_shown_twice_where_texts_disappear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Crashes at every commit, lossy mixnets, clocks that jump: the oracle's promises hold with erasing at work."""
+    add, erase_old, erased = ClientStore.add_contact, ClientStore.erase_old, []
+
+    def add_and_set(self: ClientStore, name: str, *rest: Any, **more: Any) -> bool:
+        added = add(self, name, *rest, **more)
+        self.set_disappearing(name, 60)
+        return added
+
+    def erase_and_count(self: ClientStore, *arguments: Any) -> int:
+        erased.append(erase_old(self, *arguments))
+        return erased[-1]
+
+    monkeypatch.setattr(ClientStore, "add_contact", add_and_set)
+    monkeypatch.setattr(ClientStore, "erase_old", erase_and_count)
+    summary = search(Bounds(scenarios=20))
+    assert not summary.failures, (summary.failures[0].wrong, replay_text(summary.failures[0].plan))
+    assert sum(erased) > 20
