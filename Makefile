@@ -10,7 +10,7 @@ RUST_AT_LEAST := 1.89
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo nym test test-nym check check-nym format typing vectors bench soak mutants crashes fuzz bench-nym clean
+.PHONY: help setup demo chat pictures nym test test-nym check check-nym format typing vectors bench soak mutants crashes fuzz bench-nym clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 
 demo: $(READY) ## mixnet, node, Alice and Bob as processes: the whole story, with its claims proved
 	$(BIN)/usernym demo
+
+chat: $(READY) ## mixnet, node and two people's chat pages in the browser, to play with; Ctrl-C ends them
+	$(BIN)/usernym demo --chat $(CHAT_ARGS)
 
 test: $(READY) ## all tests
 	$(BIN)/python -Im pytest $(PYTEST_ARGS)
@@ -74,6 +77,9 @@ typing:
 
 vectors: $(READY) ## rewrite tests/vectors (the generator uses none of the codec)
 	$(BIN)/python -I tests/support/make_vectors.py
+
+pictures: $(READY) ## draw docs/pictures anew, from the chat page in Chromium (apt install chromium fonts-noto-color-emoji)
+	$(BIN)/python -I tests/support/make_pictures.py
 
 soak: $(READY) ## simulated messages at 20 % loss with crashes: MINUTES (10) long, or COUNT messages, from SEED (0) on
 	$(BIN)/usernym simulate --profile soak --clients 3-5 --seed $${SEED:-0} $(if $(COUNT),--messages $(COUNT),--minutes $${MINUTES:-10})

@@ -63,6 +63,7 @@ def chat(options: Options, arguments: argparse.Namespace) -> None:
 def _announce(serving: Serving, *, as_json: bool, browser: bool) -> None:
     if as_json:
         say_json({"event": "ready", "address": serving.new_address()})
+        _hear(serving, as_json=True)
         return
     say(f"the chat page: {serving.new_address()}")
     note("Who opens this address first may use the page; after that it is worth nothing. Ctrl-C ends the page.")
@@ -72,10 +73,18 @@ def _announce(serving: Serving, *, as_json: bool, browser: bool) -> None:
         ).start()
     if sys.stdin is not None and sys.stdin.isatty():
         note("Press Enter for another address, for another browser.")
-        threading.Thread(target=_more_addresses, args=(serving,), name="usernym-addresses", daemon=True).start()
+        _hear(serving, as_json=False)
 
 
-def _more_addresses(serving: Serving) -> None:
-    with contextlib.suppress(Exception):  # the terminal has gone, or the program ends
+def _hear(serving: Serving, *, as_json: bool) -> None:
+    threading.Thread(target=_more_addresses, args=(serving, as_json), name="usernym-addresses", daemon=True).start()
+
+
+def _more_addresses(serving: Serving, as_json: bool) -> None:
+    """Another address for each line of the standard input."""
+    with contextlib.suppress(Exception):  # there is none, the terminal has gone, or the program ends
         while sys.stdin.readline():
-            say(f"the chat page: {serving.new_address()}")
+            if as_json:
+                say_json({"event": "address", "address": serving.new_address()})
+            else:
+                say(f"the chat page: {serving.new_address()}")

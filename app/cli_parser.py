@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from usernym import (
+    cli_chat,
     cli_client,
     cli_handshake,
     cli_history,
@@ -169,6 +170,7 @@ class Grammar:
         listen.add_argument(
             "--for", dest="duration", type=seconds, metavar="TIME", help="end after this time, e.g. 10s"
         )
+        self._chat(add("chat", cli_chat.chat, "serve the chat page to this machine's browser, until it is stopped"))
         self._handshake(add("handshake", cli_handshake.handshake, "talk directly to a contact: reveals your address"))
         add("contacts", cli_client.contacts, "list the contacts")
         self._history(add)
@@ -182,6 +184,23 @@ class Grammar:
             decide = add(decision, cli_requests.decide, text)
             decide.set_defaults(decision=decision)
             decide.add_argument("name", metavar="NAME")
+
+    @staticmethod
+    def _chat(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--port",
+            type=int,
+            choices=range(65536),
+            default=0,
+            metavar="PORT",
+            help="of 127.0.0.1; default: any free one",
+        )
+        parser.add_argument(
+            "--browser", action=argparse.BooleanOptionalAction, default=True, help="open the page in the browser"
+        )
+        parser.add_argument(
+            "--emulated", action="store_true", help="say on the page that its mixnet is an emulated one"
+        )
 
     @staticmethod
     def _history(add: Callable[[str, Run, str], argparse.ArgumentParser]) -> None:
@@ -261,7 +280,11 @@ class Grammar:
         text = "run an emulated mixnet for trying and testing: it gives no anonymity"
         self._emulator(self._add(commands, "mixnet", cli_node.mixnet, text, self._common, "none"))
         text = "play the whole story on this machine: mixnet, node, Alice and Bob"
-        self._add(commands, "demo", _demo, text, self._common, "none")
+        show = self._add(commands, "demo", _demo, text, self._common, "none")
+        show.add_argument("--chat", action="store_true", help="instead: two people's chat pages to play with")
+        show.add_argument(
+            "--browser", action=argparse.BooleanOptionalAction, default=True, help="with --chat: open both pages"
+        )
         text = "let users, node and mixnet go through disasters in a simulation, and judge what they were shown"
         cli_simulate.add_options(self._add(commands, "simulate", cli_simulate.simulate, text, self._common, "none"))
 
@@ -294,7 +317,12 @@ class Grammar:
         parser.add_argument("--surb-minimum", type=int, default=0, metavar="N", help="reply blocks kept back")
 
 
-def _demo(options: Options, _arguments: argparse.Namespace) -> None:
-    from usernym.demo import demo  # noqa: PLC0415 - only this command needs it
+def _demo(options: Options, arguments: argparse.Namespace) -> None:
+    if arguments.chat:
+        from usernym.demo_chat import demo_chat  # noqa: PLC0415 - only this command needs it
+
+        demo_chat(as_json=options.json, browser=arguments.browser)
+        return
+    from usernym.demo import demo  # noqa: PLC0415 - as above
 
     demo(options.json)

@@ -84,8 +84,9 @@ class Running:
                 self.process.kill()
                 self.process.wait()
         self._reader.join(END_S)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,12 @@ class Result:
 class Processes:
     """All processes of a demo. Leaving the context ends them, whatever happened."""
 
-    def __init__(self, folder: Path, interruptions: Interruptions) -> None:
+    def __init__(
+        self, folder: Path, interruptions: Interruptions, on_spawn: Callable[[int], None] | None = None
+    ) -> None:
         self.folder = folder
         self._interruptions = interruptions
+        self._on_spawn = on_spawn
         self._running: list[Running] = []
         self._spawned: list[subprocess.Popen[str]] = []
         # Nobody's own settings: the demo is to be the same everywhere.
@@ -127,29 +131,31 @@ class Processes:
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-P", "-m", "usernym.cli", "--json", "--timeout", f"{STEP_S:g}", *arguments]
 
-    def _spawn(self, name: str, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
+    def _spawn(self, name: str, arguments: tuple[str, ...], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         # As a whole: a process that is started and not yet known here could not be ended.
         with self.log_of(name).open("ab") as log, self._interruptions.whole():
             process = subprocess.Popen(
                 self._command(arguments),
                 cwd=self.folder,
                 env=self._environment,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the demo, which then ends them in order
             )
             self._spawned.append(process)
+            if self._on_spawn is not None:
+                self._on_spawn(process.pid)
         return process
 
     def log_of(self, name: str) -> Path:
         """Where what `name` says on its standard error goes."""
         return self.folder / f"{name}.log"
 
-    def start(self, name: str, *arguments: str) -> Running:
-        """Start a command that runs until the demo ends."""
-        process = self._spawn(name, arguments)
+    def start(self, name: str, *arguments: str, is_typed_to: bool = False) -> Running:
+        """Start a command that runs until the demo ends; its standard input is a pipe, or nothing."""
+        process = self._spawn(name, arguments, subprocess.PIPE if is_typed_to else subprocess.DEVNULL)
         running = Running(name, process)
         self._running.append(running)
         return running

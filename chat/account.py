@@ -116,6 +116,7 @@ class AccountDialog(Dialog):
                         make()
 
     async def _do(self, call: Callable[..., Any], *arguments: Any, done: str, **keywords: Any) -> bool:
+        """Call the client; `done` is what is said then, with the call's result put in."""
         assert self._said is not None, "made first"
         self._said.set_text("One moment …")
         self._said.classes(remove="error note")
@@ -205,7 +206,11 @@ class AccountDialog(Dialog):
                 return
             name.say()
             client = self._person.client
-            if await self._do(client.delete_account, done="The account is deleted."):
+
+            def forget() -> str:
+                return texts.moment_text(client.delete_account())
+
+            if await self._do(forget, done="The account is deleted. The node holds the name for you until {0}."):
                 self._person.connection = "the account is deleted"
 
         Button("Delete my account", delete, "danger")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from usernym import Event
 from usernym.chat.person import Person
+
+
+logger = logging.getLogger("usernym")
 
 
 class Screen:
@@ -46,7 +50,10 @@ class Refresher:
         while True:
             await asyncio.sleep(self._pause_s)
             self._again = False
-            await self._work()
+            try:
+                await self._work()
+            except Exception as error:  # noqa: BLE001 - the next event tries again; what failed may name somebody
+                logger.error("a window could not be drawn anew (%s)", type(error).__name__)
             if not self._again:
                 return
 
