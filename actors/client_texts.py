@@ -14,8 +14,8 @@ from usernym.actors.failures import RetryNotPossible
 from usernym.actors.messages import PayloadKind
 from usernym.storage.client import MessageState
 
-ERASED_AT_ONCE_MAX: Final = 500
-"""Texts of one contact erased in one commit, a few hundredths of a second: others wait for the disk meanwhile."""
+ERASED_AT_ONCE_MAX: Final = 2_000
+"""Texts of one contact erased in one commit, a tenth of a second: others wait for the disk meanwhile."""
 CLOCK_JUMP_S: Final = 60
 """A clock that is off by more since the last look did not just run."""
 CLOCK_SETTLES_S: Final = 600
