@@ -10,7 +10,6 @@ from typing import Any
 from usernym import Event
 from usernym.chat.person import Person
 
-
 logger = logging.getLogger("usernym")
 
 
