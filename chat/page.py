@@ -25,7 +25,7 @@ class Page:
         self._keys = keys
         self._stop: Callable[[], None] | None = None
         self._screen: Screen | None = None
-        self._stage: Stage | None = None
+        self._drawn: tuple[Stage, int] | None = None
         self._keeper = KeyKeeper().show(title="usernym", pane="people")
         self._keeper.hear("offer", self._on_offer).hear("shortcut", self._on_shortcut)
         self._main = Box("div")  # NiceGUI's own page is the landmark `main`
@@ -56,16 +56,16 @@ class Page:
             self._screen.on_shortcut(name)
 
     def _on_event(self, event: Event | None) -> None:
-        if event is None and self._person.stage is not self._stage:
+        if event is None and (self._person.stage, self._person.beginnings) != self._drawn:
             self._draw()
         elif self._screen is not None:
             self._screen.on_event(event)
 
     def _draw(self) -> None:
-        self._stage = self._person.stage
+        self._drawn = (self._person.stage, self._person.beginnings)
         self._main.clear()
         with self._main:
-            match self._stage:
+            match self._person.stage:
                 case Stage.NEW:
                     self._screen = FirstRun(self._person)
                 case Stage.LOCKED:

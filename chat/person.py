@@ -74,6 +74,8 @@ class Person:
         self.problem = ""
         self.online = False
         self.connection = "connecting"
+        self.beginnings = 0
+        """How often an unfinished home was given up: the first run of an earlier one is no longer to be shown."""
         self.drafts: dict[str, str] = {}
         self.last_open: dict[str, str] = {}
         self._held = held
@@ -300,6 +302,7 @@ class Person:
             client, self._client = self.client, None
             await self.run(discard, client, self.settings.home)
             await self.run(self._close_client)
+            self.beginnings += 1
             self._set_stage(Stage.NEW)
 
     # -- the end --
