@@ -101,6 +101,11 @@ def test_an_identity_that_changes_at_the_last_moment_is_not_verified(
     monkeypatch.setattr(alice, "look_up", and_then_another)
     assert why(alice, bob.link()) is usernym.Mismatch.OTHER_IDENTITY
     assert alice.contact("bob").trust == "changed"
+    words, former = bob.recovery_words, bob.link()
+    assert words is not None
+    bob.replace_identity(words, PATIENCE_S)
+    monkeypatch.setattr(alice, "look_up", lambda name, _timeout: alice.contact(name))
+    assert why(alice, former) is usernym.Mismatch.OTHER_IDENTITY, "the chain explains another key than the pinned one"
 
 
 def test_a_node_that_hides_the_chain_hides_no_mismatch(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
