@@ -27,6 +27,7 @@ from usernym.actors.messages import HandshakeNotPossible, NodeRefused, NodeSilen
 from usernym.async_client import AsyncClient
 from usernym.client import Client
 from usernym.client_links import LinkMismatch, Mismatch
+from usernym.client_people import IdentityMoved
 from usernym.finder import Finder, NameState, NameVerdict
 from usernym.identity import Restore, WordsUnfit
 from usernym.node import Closed, GraphFailed, Node, NodeStatus, NotReady
@@ -57,6 +58,7 @@ __all__ = [
     "HandshakeNotPossible",
     "HandshakeState",
     "IdentityChanged",
+    "IdentityMoved",
     "Imported",
     "LinkMismatch",
     "MessageArrived",

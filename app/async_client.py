@@ -172,9 +172,9 @@ class AsyncClient:
         """See `Client.contact`."""
         return await self._run(self.client.contact, name)
 
-    async def set_verified(self, name: str, verified: bool) -> None:
+    async def set_verified(self, name: str, verified: bool, *, identity_key: str | None = None) -> None:
         """See `Client.set_verified`."""
-        await self._run(self.client.set_verified, name, verified)
+        await self._run(self.client.set_verified, name, verified, identity_key=identity_key)
 
     async def requests(self, *, declined: bool = False) -> list[RequestView]:
         """See `Client.requests`."""

@@ -160,11 +160,12 @@ def verify(options: Options, arguments: argparse.Namespace) -> None:
         if arguments.qr:
             show_number(options, session.call(work.Show(name)))
             return
-        compare = not (arguments.undo or arguments.seen)
+        compare, key = not (arguments.undo or arguments.seen), None
         if compare:
             value = session.call(work.Show(name))
             _compare(value, arguments)
-        value = session.call(work.Verify(name, compare))
+            key = value["identity_key"]
+        value = session.call(work.Verify(name, compare, key))
     if options.json:
         say_json(value)
     else:

@@ -130,6 +130,8 @@ class Verify(_Command, frozen=True, tag="verify"):
 
     name: str
     verified: bool
+    identity_key: str | None = None
+    """The one that was compared."""
 
 
 class Send(_Command, frozen=True, tag="send"):

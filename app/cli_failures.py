@@ -9,6 +9,7 @@ from typing import Any, Final
 from usernym.actors.failures import RetryNotPossible
 from usernym.actors.messages import Failure, HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
 from usernym.client_links import LinkMismatch, Mismatch
+from usernym.client_people import IdentityMoved
 from usernym.control import HolderBusy, HolderGone
 from usernym.identity import WordsUnfit
 from usernym.mixnet.transport import MixnetError
@@ -132,6 +133,8 @@ def failure_of(error: BaseException) -> CommandFailed:
             return CommandFailed(Exit.REFUSED, "handshake_not_possible", str(error))
         case WordsInvalid():
             return CommandFailed(Exit.USAGE, "words_invalid", str(error))
+        case IdentityMoved():
+            return CommandFailed(Exit.REFUSED, "identity_moved", str(error))
         case LinkMismatch():
             text = f"this link does not verify {error.name}: {error}"
             return CommandFailed(Exit.REFUSED, _MISMATCHES[error.why], text)

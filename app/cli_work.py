@@ -174,10 +174,10 @@ def perform(client: Client, command: ClientCommand | NodeCommand, deadline: Dead
             return [dataclasses.asdict(request) for request in client.requests(declined=declined)]
         case Decide(name, decision):
             return _decide(client, name, decision)
-        case Verify(name, verified):
+        case Verify(name, verified, identity_key):
             if contact_of(client, name) is None:
                 look_up(client, name, deadline)
-            client.set_verified(name, verified)
+            client.set_verified(name, verified, identity_key=identity_key)
             return contact_value(client.contact(name))
         case Send() | Retry() | Cancel() | History() | Search() | Erase() | Disappear():
             return perform_text(client, command, deadline)

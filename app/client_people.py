@@ -20,6 +20,10 @@ _OFFERS_MAX: Final = 1_000
 """Offers and revocations that one person may have left behind while they were declined."""
 
 
+class IdentityMoved(Exception):
+    """The identity behind a name is not the one any more that the user looked at."""
+
+
 class People(ClientBase):
     """See `Client`."""
 
@@ -42,15 +46,25 @@ class People(ClientBase):
     def _view(self, contact: Contact) -> ContactView:
         return contact_view(contact, self._node, (self.name, self._key.public))
 
-    def set_verified(self, name: str, verified: bool) -> None:
+    def set_verified(self, name: str, verified: bool, *, identity_key: str | None = None) -> None:
         """The user compared safety numbers; or not (yet), and takes the contact as the node confirms it.
 
-        Either way a changed identity has been looked at: what waited for that is sent now.
+        Either way a changed identity has been looked at: what waited for that is sent now. `identity_key` is that of
+        the `ContactView` that the user looked at: if it is another one by now, this raises `IdentityMoved`, and nothing
+        is changed. Raises `KeyError` if there is no such contact.
         """
         name = canonical(name)
         self.contact(name)
         trust = Trust.VERIFIED if verified else Trust.CONFIRMED
-        self._with_store(lambda store: store.set_trust(name, trust))
+
+        def decide(store: ClientStore) -> None:
+            with store.transaction():
+                contact = store.contact(name)
+                if identity_key is not None and (contact is None or contact.identity_key.hex() != identity_key):
+                    raise IdentityMoved("the identity has changed once more, while you looked: look at it again")
+                store.set_trust(name, trust)
+
+        self._with_store(decide)
         self._tell("forwarding", msg.IdentityLookedAt(name))
 
     # -- requests --

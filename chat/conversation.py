@@ -159,7 +159,7 @@ class Conversation:
                 )
                 with Box("div", "row"):
                     Button("Compare safety numbers …", self._open_trust, "main")
-                    Button("Go on without comparing", lambda: self._do("set_verified", contact.name, False))
+                    Button("Go on without comparing", lambda: self._go_on(contact))
         if contact.disappears_after is not None:
             Text(f"Texts disappear here {texts.duration(contact.disappears_after)}.", classes="soft small")
         if contact.handshake is HandshakeState.OFFER_RECEIVED:
@@ -176,17 +176,20 @@ class Conversation:
 
     # -- what the person does --
 
-    async def _do(self, call: str, *arguments: Any) -> bool:
+    async def _do(self, call: str, *arguments: Any, **keywords: Any) -> bool:
         """Call the client; what fails is said under the composer."""
         try:
-            await self._person.run(getattr(self._person.client, call), *arguments)
+            await self._person.run(getattr(self._person.client, call), *arguments, **keywords)
         except Exception as error:  # noqa: BLE001 - said, never raised into the page
             self._composer.show(error=texts.problem(error))
             self._live.say(texts.problem(error))
             return False
         self._composer.show(error="")
-        self._refresher.soon()
+        self._person.note_change()
         return True
+
+    async def _go_on(self, contact: ContactView) -> None:
+        await self._do("set_verified", contact.name, False, identity_key=contact.identity_key)
 
     async def _decide(self, what: str) -> None:
         await self._do(what, self.name)
@@ -231,7 +234,7 @@ class Conversation:
             return
         seen = [message for message in self._shown if not message.outgoing and message.row <= row]
         await self._person.run(self._person.client.mark_read, seen)
-        self._person.note_seen()
+        self._person.note_change()
 
     # -- dialogs --
 

@@ -61,7 +61,8 @@ class TrustDialog(Dialog):
             )
 
     async def _decide(self, verified: bool) -> None:
-        if await self._do("set_verified", self._contact.name, verified):
+        contact = self._contact
+        if await self._do("set_verified", contact.name, verified, identity_key=contact.identity_key):
             self.close()
 
 

@@ -53,7 +53,10 @@ def test_an_identity_is_restored_on_another_machine_and_replaced_there(handles: 
     with pytest.raises(usernym.NotReady, match="identity behind this name has changed"):
         alice.send("bob", "are you?", timeout=PATIENCE_S)
     assert "are you?" not in [text.text for text in restored.conversation("alice")]
-    alice.set_verified("bob", False)
+    with pytest.raises(usernym.IdentityMoved):
+        alice.set_verified("bob", True, identity_key=before)
+    assert alice.contact("bob").trust == "changed"
+    alice.set_verified("bob", False, identity_key=alice.contact("bob").identity_key)
     handles.wait_for(lambda: alice.conversation("bob")[-1].state is usernym.DeliveryState.DELIVERED)
     assert restored.conversation("alice")[-1].text == "are you?"
 
