@@ -93,7 +93,7 @@ crashes: $(READY) ## kill real processes for CRASH_MINUTES (10) under load: noth
 fuzz: $(READY) ## fuzz every decoder and every entry for FUZZ_MINUTES (10)
 	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} $(BIN)/python -Im pytest -s tests/fuzz $(PYTEST_ARGS)
 
-bench: $(READY) ## packets per operation; speeds as a share of this machine's Ed25519 rate
+bench: $(READY) ## packets per operation; speeds as a share of this machine's Ed25519 rate; long histories
 	$(BIN)/python -I bench/run.py
 
 bench-nym: nym ## the binding beside Rust, and a node on a real Nym network beside what its client can send
