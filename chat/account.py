@@ -49,6 +49,7 @@ class NewDialog(Dialog):
             self._field.focus()
             return
         self.close()
+        self._person.note_change()
         self._on_found(contact.name)
 
 

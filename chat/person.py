@@ -83,7 +83,7 @@ class Person:
         self._client: Client | None = None
         self._finder: Finder | None = None
         self._listeners: list[Listener] = []
-        self._seen_listeners: list[Callable[[], None]] = []
+        self._change_listeners: list[Callable[[], None]] = []
         self._nonces: OrderedDict[str, asyncio.Future[usernym.Sent]] = OrderedDict()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="usernym-chat")
         self._opening = asyncio.Lock()
@@ -114,14 +114,14 @@ class Person:
 
         return stop
 
-    def listen_seen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Hear when texts have been seen in some window; call what is returned to stop."""
-        self._seen_listeners.append(listener)
-        return lambda: self._seen_listeners.remove(listener)
+    def listen_changes(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Hear when some window has changed what is shown, and no event tells of it; call what is returned to stop."""
+        self._change_listeners.append(listener)
+        return lambda: self._change_listeners.remove(listener)
 
-    def note_seen(self) -> None:
-        """Texts have been seen in a window: what is counted as unread has changed."""
-        for listener in list(self._seen_listeners):
+    def note_change(self) -> None:
+        """Something was changed from a window: a contact is new, or verified, or their texts have been seen."""
+        for listener in list(self._change_listeners):
             listener()
 
     @property

@@ -29,7 +29,7 @@ class Talk(Screen):
         self._words = ""
         self._refresher = Refresher(self._refresh)
         self._search = Refresher(self._find, 0.2)
-        self._stop_seen = person.listen_seen(self._refresher.soon)
+        self._stop_changes = person.listen_changes(self._on_change)
         self._live = Live()
         with Box("div", "chat"):
             self._make_top()
@@ -43,7 +43,7 @@ class Talk(Screen):
 
     def leave(self) -> None:
         """The window has gone."""
-        self._stop_seen()
+        self._stop_changes()
         self._refresher.end()
         self._search.end()
         if self._conversation is not None:
@@ -119,6 +119,11 @@ class Talk(Screen):
             self._live.say(f"A text from {event.sender}" if not event.is_request else "A request has come")
         if self._conversation is not None and event is not None:
             self._conversation.on_event(event)
+
+    def _on_change(self) -> None:
+        self._refresher.soon()
+        if self._conversation is not None:
+            self._conversation.on_event(None)
 
     def _is_open(self, name: str) -> bool:
         return self._conversation is not None and self._conversation.name == name
