@@ -1,0 +1,75 @@
+"""What the tests of the chat page stand on: processes, and a Chromium that is watched (tests/support/browser*.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import browser as browsers
+import pytest
+
+if TYPE_CHECKING:
+    from browser_people import People, World
+
+FAILED: pytest.StashKey[bool] = pytest.StashKey()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need Chromium say why they are skipped, where there is none."""
+    why = browsers.missing()
+    for item in items:
+        if why and item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Remember whether a test failed, for what is printed then."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A mixnet and a node; names and homes are new for each test."""
+    from browser_people import World
+
+    with World(tmp_path_factory.mktemp("world")) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[browsers.Chromium]:
+    """One browser for a file of tests; no longer, since its event loop would be in the way of asyncio's tests."""
+    with browsers.Chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def company(world: World, chromium: browsers.Chromium) -> Iterator[People]:
+    """People who stay for a whole file of tests."""
+    from browser_people import People
+
+    company = People(world, chromium)
+    yield company
+    company.leave()
+
+
+@pytest.fixture
+def people(
+    world: World, chromium: browsers.Chromium, company: People, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[People]:
+    """People for one test. After it, whatever their browsers must not do must not have been done by anybody's."""
+    from browser_people import People
+
+    people = People(world, chromium)
+    yield people
+    problems = chromium.take_problems()
+    if problems or request.node.stash.get(FAILED, False):
+        for person in (*people.present, *company.present):
+            person.tell(tmp_path)
+    people.leave()
+    assert problems == []

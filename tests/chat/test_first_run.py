@@ -1,0 +1,170 @@
+"""From nothing to a direct conversation, as two people see it; and what the first run refuses, and why."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from browser_people import People, Someone
+from playwright.sync_api import Locator, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+
+PASSPHRASE = "correct horse battery"
+
+
+def said_by(field: Locator) -> str:
+    """What is said about a field."""
+    said = field.evaluate("box => document.getElementById(box.getAttribute('aria-describedby'))?.textContent || ''")
+    return str(said)
+
+
+def heading(person: Someone, text: str) -> Locator:
+    """The title of the step."""
+    return person.page.get_by_role("heading", name=text, exact=True)
+
+
+def test_two_people_from_first_run_to_a_direct_conversation(people: People) -> None:
+    alice, bob = (people.someone(people.world.name(stem)) for stem in ("alice", "bob"))
+    for person in (alice, bob):
+        person.start_new()
+        person.look()
+        assert len(set(person.first_run())) > 6
+
+    alice.find(bob.home)
+    expect(alice.page.get_by_role("heading", name=bob.home, level=1)).to_be_visible()
+    alice.write("Hello Bob")
+    alice.expect_state("Hello Bob", "accepted by the node")
+    expect(bob.page.get_by_role("heading", name="Requests")).to_be_visible()
+    bob.turn_to(alice.home)
+    bob.expect_text("Hello Bob")
+    bob.press("Accept")
+    bob.write("Hello Alice")
+    alice.expect_text("Hello Alice")
+    bob.expect_state("Hello Alice", "delivered")
+
+    alice.press(re.compile("no direct route"))
+    expect(alice.dialog.get_by_text("names the gateway")).to_be_visible()
+    alice.press("Show my address, and ask for theirs")
+    bob.press("Look at it …")
+    expect(bob.dialog.get_by_text("names the gateway")).to_be_visible()
+    bob.press("Accept, and show my address")
+    expect(alice.button("direct route …")).to_be_visible()
+    expect(bob.button("direct route …")).to_be_visible()
+    alice.write("directly now")
+    alice.expect_state("directly now", "delivered")
+    assert [line.route for line in alice.lines()] == ["through the node", "through the node", "direct"]
+    bob.expect_text("directly now")
+    bob.press("direct route …")
+    bob.press("End the direct route")
+    expect(alice.button("direct route ended by them …")).to_be_visible()
+    expect(bob.button("direct route ended by you …")).to_be_visible()
+    bob.write("and by the node again")
+    alice.expect_text("and by the node again")
+    assert [line.text for line in alice.lines()] == [line.text for line in bob.lines()]
+
+
+def test_names_are_judged_while_they_are_typed(people: People) -> None:
+    world = people.world
+    taken = world.name("wilfredo")
+    world.register(taken)
+    person = people.someone(world.name("newcomer"))
+    person.start_new()
+    page = person.look()
+    field, go_on = page.get_by_label("Name", exact=True), person.button("Go on")
+    expect(go_on).to_be_disabled()
+    for typed, why in (
+        ("ab", "too short"),
+        ("a" * 33, "too long"),
+        ("älice", "a character that names can't have"),
+        ("ali ce", "a character that names can't have"),
+        ("1alice", "does not start with a letter"),
+        ("admin", "reserved"),
+        ("adm1n", "reserved"),
+        (taken, "is taken"),
+        (taken.replace("o", "0").replace("l", "1"), "looks like one that is registered"),
+        (taken.upper(), "is taken"),
+    ):
+        field.fill(typed)
+        expect(page.locator(".field-said.is-error")).to_have_text(re.compile(why))
+        expect(go_on).to_be_disabled()
+        assert field.get_attribute("aria-invalid") == "true"
+        assert re.search(why, said_by(field))
+        field.press("Enter")  # takes no name that is not free
+    expect(heading(person, "Choose a name")).to_be_visible()
+    field.fill(person.home.upper())
+    expect(page.get_by_text(f"{person.home} is free.")).to_be_visible()
+    expect(go_on).to_be_enabled()
+    assert field.get_attribute("aria-invalid") is None
+
+
+def test_passphrase_and_words_are_asked_for_until_they_fit(people: People) -> None:
+    person = people.someone(people.world.name("carol"))
+    person.start_new()
+    page = person.look()
+    person.choose_name()
+    for first, again, why in (
+        ("short", "short", "at least 8 letters"),
+        (PASSPHRASE, "another one", "These two differ"),
+    ):
+        page.get_by_label("Passphrase").fill(first)
+        page.get_by_label("Once more").fill(again)
+        person.press("Go on")
+        expect(page.get_by_text(why)).to_be_visible()
+    page.get_by_label("Once more").fill(PASSPHRASE)
+    person.press("Go on")
+    words = person.words_shown()
+    person.press("I have written them down")
+    fields = page.locator(".field")
+    expect(fields).to_have_count(2)
+    numbers = [int(label.split()[1]) for label in fields.locator("label").all_inner_texts()]
+    fields.nth(0).locator("input").fill(words[numbers[0] - 1])
+    fields.nth(1).locator("input").fill("zebra" if words[numbers[1] - 1] != "zebra" else "abandon")
+    person.press("Register")
+    expect(page.get_by_text("This is not that word.")).to_have_count(1)
+    fields.nth(1).locator("input").fill(f" {words[numbers[1] - 1].upper()} ")
+    person.press("Register")
+    person.wait_online()
+
+    person.stop()
+    person.start()
+    with person.cut_off():
+        person.look_again()
+        passphrase = page.get_by_label("Passphrase")
+        passphrase.fill("not that one")
+        person.press("Open")
+        expect(page.get_by_role("alert")).to_contain_text("passphrase")
+        expect(person.button("Open")).to_be_enabled()
+        passphrase.fill(PASSPHRASE)
+        passphrase.press("Enter")
+        person.wait_online()
+
+
+def test_a_first_run_that_was_left_goes_on(people: People) -> None:
+    person = people.someone(people.world.name("dora"))
+    person.start_new()
+    page = person.look()
+    person.choose_name()
+    person.choose_passphrase(PASSPHRASE)
+    page.reload()
+    expect(heading(person, f"{person.home} is not registered yet")).to_be_visible()
+    assert page.locator(".words li").count() == 0  # shown once
+    person.press("No: start over")
+    expect(heading(person, "Choose a name")).to_be_visible()
+    person.first_run()
+
+
+def test_the_name_that_was_taken_meanwhile(people: People) -> None:
+    person = people.someone(people.world.name("erin"))
+    person.start_new()
+    page = person.look()
+    person.choose_name()
+    with people.world.client(person.home, home="faster") as faster:
+        faster.register()
+    page.get_by_text("Without a passphrase").click()
+    person.press("I choose to have none")
+    person.give_back(person.words_shown())
+    expect(page.get_by_role("alert").filter(has_text="is taken")).to_be_visible()
+    person.press("Choose another name")
+    expect(heading(person, "Choose a name")).to_be_visible()
+    person.first_run(people.world.name("erin"))

@@ -1,0 +1,124 @@
+"""Trust, as a page shows it: safety numbers, links, and an identity that changed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from browser_people import People, Someone
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+
+
+def number_of(person: Someone) -> str:
+    """The safety number in the open dialog: sixty digits."""
+    groups = person.dialog.get_by_label("Safety number").locator("span")
+    expect(groups).to_have_count(12)
+    digits = "".join(groups.all_inner_texts())
+    assert re.fullmatch(r"[0-9]{60}", digits)
+    return digits
+
+
+def close(person: Someone) -> None:
+    person.page.keyboard.press("Escape")
+    expect(person.dialog).to_have_count(0)
+
+
+def test_a_typed_number_verifies_if_it_is_the_same(people: People) -> None:
+    alice, bob = people.pair()
+    bob.press("confirmed by the node …")
+    theirs = number_of(bob)
+    close(bob)
+    alice.press("confirmed by the node …")
+    assert number_of(alice) == theirs
+    wrong = theirs[:30] + str((int(theirs[30]) + 1) % 10) + theirs[31:]
+    field = alice.dialog.get_by_label("What do they see?")
+    for typed in (wrong, theirs[:-1], ""):
+        field.fill(typed)
+        alice.button("Compare", alice.dialog).click()
+        expect(alice.dialog.get_by_text("This is another number")).to_be_visible()
+        expect(alice.button("confirmed by the node …")).to_have_count(1)
+    field.fill(" ".join(theirs[at : at + 5] for at in range(0, 60, 5)))
+    field.press("Enter")
+    expect(alice.button("verified …")).to_be_visible()
+    expect(alice.dialog).to_have_count(0)
+    expect(bob.button("confirmed by the node …")).to_be_visible()  # a word of one's own
+    alice.press("verified …")
+    alice.press("Not verified any more")
+    expect(alice.button("confirmed by the node …")).to_be_visible()
+
+
+def test_a_friends_link_verifies_and_a_tampered_one_does_nothing(people: People) -> None:
+    alice, bob = (people.registered(stem) for stem in ("alice", "bob"))
+    bob.press("Your account …")
+    link = bob.dialog.locator("[data-link=own]").inner_text()
+    assert link.startswith("usernym:")
+    at = link.index(bob.home) if bob.home in link else -1
+    end = len(link) - 1
+    tampered = link[:end] + ("A" if link[end] != "A" else "B")
+    assert at != end
+    alice.find(tampered)
+    said = alice.dialog.locator(".field-said.is-error")
+    expect(said).not_to_have_text("")
+    expect(alice.button("Find")).to_be_enabled()
+    close(alice)
+    assert alice.entry(bob.home).locator(".mark").all_inner_texts() in ([], ["confirmed by the node"])
+    alice.find(link)
+    expect(alice.button("verified …")).to_be_visible()
+    expect(alice.entry(bob.home).locator(".mark")).to_have_text("verified")
+
+
+def test_a_changed_identity_stops_texts_until_it_was_looked_at(people: People) -> None:
+    world = people.world
+    alice_name, bob_name = world.name("alice"), world.name("bob")
+    world.register(alice_name)
+    words = world.register(bob_name)
+    world.acquaint(alice_name, bob_name)
+    alice, bob = (people.someone(name).begin() for name in (alice_name, bob_name))
+    alice.turn_to(bob_name)
+    bob.turn_to(alice_name)
+    alice.press("confirmed by the node …")
+    before = number_of(alice)
+    alice.press("I have compared: they are the same")
+    expect(alice.button("verified …")).to_be_visible()
+    alice.write("before")
+    bob.expect_text("before")
+
+    bob.press("Your account …")
+    bob.page.get_by_text("My machine was stolen").click()
+    field = bob.dialog.get_by_label("Recovery words")
+    field.fill("not the words at all")
+    bob.press("Replace my identity")
+    expect(bob.dialog.get_by_role("status").first).to_have_class(re.compile("error"))
+    field.fill(words.upper())
+    bob.press("Replace my identity")
+    expect(bob.dialog.get_by_text("Your identity is replaced.")).to_be_visible()
+    expect(field).to_have_value("")
+    close(bob)
+    bob.wait_online()
+
+    # What alice writes to the former key is not sent to the new one unasked. (It tells her client that there is one.)
+    alice.write("to whom?")
+    expect(alice.button("changed …")).to_be_visible()
+    expect(alice.box).to_be_disabled()
+    expect(alice.page.get_by_role("alert").filter(has_text="identity has changed")).to_be_visible()
+    expect(alice.entry(bob_name).locator(".mark")).to_have_text("changed")
+    alice.expect_state("to whom?", re.compile("waiting here"))
+    bob.write("it is me")
+    alice.expect_text("it is me")  # so whatever alice had sent before would have come
+    expect(bob.line("to whom?")).to_have_count(0)
+    alice.page.reload()
+    expect(alice.box).to_be_disabled()  # a reload is no look
+
+    alice.press("Compare safety numbers …")
+    after = number_of(alice)
+    assert after != before
+    bob.press("confirmed by the node …")
+    assert number_of(bob) == after
+    close(bob)
+    alice.button("Go on without comparing", alice.dialog).click()
+    expect(alice.button("confirmed by the node …")).to_be_visible()  # and not verified any more
+    alice.expect_state("to whom?", "delivered")
+    bob.expect_text("to whom?")
+    expect(alice.box).to_be_enabled()
