@@ -128,7 +128,7 @@ class KeepingDialog(Dialog):
         self._name, self._do = contact.name, do
         with self:
             Text(
-                "Texts can be deleted here after a while: theirs counted from when they came and were shown, yours from"
+                "Texts can be deleted here after a while: theirs counted from when they were shown to you, yours from"
                 f" when you wrote them. {contact.name}'s own copy is not touched, in either way."
             )
             with Box("fieldset", "stack"):
