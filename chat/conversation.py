@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -14,6 +15,7 @@ from usernym import (
     HandshakeState,
     MessageArrived,
     MessageView,
+    Sent,
     TextTooLong,
 )
 from usernym.chat import lines, texts
@@ -66,6 +68,7 @@ class Conversation:
             label=f"Write to {name}", draft=person.drafts.get(name, ""), rev=0, limit=TEXT_BYTES, blocked="", error=""
         )
         self._composer.hear("draft", self._keep_draft).hear("send", self._send)
+        self._show_outgoing()
         self._refresher.soon()
 
     def end(self) -> None:
@@ -84,7 +87,27 @@ class Conversation:
         if isinstance(event, MessageArrived) and event.sender == self.name:
             self._live.say(f"{self.name}: {event.text}")
 
+    def on_change(self) -> None:
+        """Something was changed from a window, this one or another."""
+        self._show_outgoing()
+        self._refresher.soon()
+
     # -- what is shown --
+
+    def _show_outgoing(self) -> None:
+        """Where a text that is being sent stands in the box, it is under way here, too: it was sent before a reload, or
+        in another window."""
+        out = self._person.outgoing.get(self.name)
+        if out is None:
+            return
+        composer, nonce = self._composer, out.nonce
+        composer.show(pending={"nonce": nonce, "text": out.text})
+
+        def ended(result: asyncio.Future[Sent]) -> None:
+            failed = result.cancelled() or result.exception() is not None
+            composer.show(**{"failed" if failed else "done": nonce})
+
+        out.result.add_done_callback(ended)
 
     async def _refresh(self) -> None:
         person = self._person

@@ -59,6 +59,15 @@ class HomeSettings:
     """Whether the mixnet is known to be an emulated one: the page then says that it gives no anonymity."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A text that is being put on disk here."""
+
+    nonce: str
+    text: str = field(repr=False)
+    result: asyncio.Future[usernym.Sent] = field(repr=False)
+
+
 Listener = Callable[[Event | None], None]
 """Called in the event loop with each event; with None when the stage or the connection changed."""
 
@@ -78,6 +87,8 @@ class Person:
         """How often an unfinished home was given up: the first run of an earlier one is no longer to be shown."""
         self.drafts: dict[str, str] = {}
         self.last_open: dict[str, str] = {}
+        self.outgoing: dict[str, Outgoing] = {}
+        """By name: a window that is loaded meanwhile shows it as under way, so that nobody sends it once more."""
         self._held = held
         self._stack = contextlib.ExitStack()
         self._client: Client | None = None
@@ -137,15 +148,30 @@ class Person:
 
     async def send(self, nonce: str, name: str, text: str) -> usernym.Sent:
         """Put a text on its way, once for each nonce: when this returns it is on disk here."""
-        under_way = self._nonces.get(nonce)
-        if under_way is None:
-            under_way = asyncio.ensure_future(self.run(self.client.send, name, text, wait="queued", timeout=SEND_S))
-            self._nonces[nonce] = under_way
+        result = self._nonces.get(nonce)
+        if result is None:
+            other = self.outgoing.get(name)
+            if other is not None and other.text == text:
+                result = other.result  # pressed before, in a window that was loaded anew since
+            else:
+                call = self.run(self.client.send, name, text, wait="queued", timeout=SEND_S)
+                result = asyncio.ensure_future(call)
+                self.outgoing[name] = Outgoing(nonce, text, result)
+                result.add_done_callback(lambda done: self._on_sent(name, done))
+                self.note_change()
+            self._nonces[nonce] = result
             if len(self._nonces) > NONCES_MAX:
                 self._nonces.popitem(last=False)
-        sent = await asyncio.shield(under_way)
-        self.drafts.pop(name, None)
-        return sent
+        return await asyncio.shield(result)
+
+    def _on_sent(self, name: str, result: asyncio.Future[usernym.Sent]) -> None:
+        out = self.outgoing.get(name)
+        if out is None or out.result is not result:
+            return
+        del self.outgoing[name]
+        if not result.cancelled() and result.exception() is None and self.drafts.get(name) == out.text:
+            del self.drafts[name]
+        self.note_change()
 
     # -- opening --
 

@@ -123,7 +123,7 @@ class Talk(Screen):
     def _on_change(self) -> None:
         self._refresher.soon()
         if self._conversation is not None:
-            self._conversation.on_event(None)
+            self._conversation.on_change()
 
     def _is_open(self, name: str) -> bool:
         return self._conversation is not None and self._conversation.name == name

@@ -3,10 +3,11 @@ const { h } = Vue;
 const DRAFT_EVERY_MS = 250;
 
 export default {
-  props: { label: String, draft: String, rev: Number, blocked: String, done: String, failed: String, error: String, limit: Number },
+  props: { label: String, draft: String, rev: Number, blocked: String, pending: Object, done: String, failed: String, error: String, limit: Number },
   emits: ["draft", "send"],
   data() {
-    return { text: this.draft || "", under_way: null };
+    const text = this.draft || "";
+    return { text, under_way: this.pending?.text === text ? this.pending.nonce : null };
   },
   watch: {
     rev() {
@@ -15,17 +16,20 @@ export default {
       this.$nextTick(this.fit);
       this.$nextTick(() => this.$refs.box?.focus());
     },
-    done(nonce) {
-      if (nonce !== this.under_way) return;
-      this.under_way = null;
-      this.text = "";
-      this.$nextTick(this.fit);
+    pending(sent) {
+      // This very text is being sent: before a reload of this window, or from another one.
+      if (!this.under_way && sent.text === this.text) this.under_way = sent.nonce;
+      this.settle();
     },
-    failed(nonce) {
-      if (nonce === this.under_way) this.under_way = null;
+    done() {
+      this.settle();
+    },
+    failed() {
+      this.settle();
     },
   },
   mounted() {
+    this.settle();
     this.fit();
   },
   unmounted() {
@@ -37,6 +41,16 @@ export default {
     },
   },
   methods: {
+    settle() {
+      if (!this.under_way) return;
+      if (this.under_way === this.done) {
+        this.under_way = null;
+        this.text = "";
+        this.$nextTick(this.fit);
+      } else if (this.under_way === this.failed) {
+        this.under_way = null;
+      }
+    },
     fit() {
       const box = this.$refs.box;
       if (!box) return;
