@@ -13,9 +13,10 @@ from typing import Any
 import usernym
 from usernym.mixnet.emulator import Emulator
 from usernym.mixnet.inprocess import InProcessMixnet, ThreadTimers
+from usernym.mixnet.transport import Transport
 from usernym.protocol.cards import card_text, make_card
 from usernym.protocol.signing import SigningKey
-from usernym.storage.client import ClientStore, ContactState, StoredRoute, Trust
+from usernym.storage.client import ClientStore, ContactState, IdentityState, StoredRoute, Trust
 from usernym.views import MessageView
 
 SHORT, LONG = 1_000, 100_000
@@ -69,17 +70,24 @@ def fastest(action: Callable[[], Any]) -> float:
     return min(times)
 
 
+def make_home(home: Path, texts: int, mixnet: str | Transport) -> str:
+    """A home with a passphrase and such a history, as if it were registered; returns a word of the newest text."""
+    card = card_text(make_card(SigningKey.from_seed(bytes(32)), bytes(96), 1, 20_000))
+    usernym.Client(home, name="alice", node=card, mixnet=mixnet, passphrase=PASSPHRASE).close()
+    store = ClientStore.open(home, PASSPHRASE)
+    store.set_identity_state(IdentityState.REGISTERED)
+    near = fill(store, texts)
+    store.close()
+    return near
+
+
 def times(texts: int) -> dict[str, float]:
     """Seconds by operation, through the handle, on a store with a passphrase."""
     timers = ThreadTimers()
     mixnet = InProcessMixnet(Emulator(random.Random(1)), timers)
-    card = card_text(make_card(SigningKey.from_seed(bytes(32)), bytes(96), 1, 20_000))
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        usernym.Client(home, name="alice", node=card, mixnet=mixnet.transport(), passphrase=PASSPHRASE).close()
-        store = ClientStore.open(home, PASSPHRASE)
-        near = fill(store, texts)
-        store.close()
+        near = make_home(home, texts, mixnet.transport())
         with usernym.Client(home, mixnet=mixnet.transport(), passphrase=PASSPHRASE) as alice:
             middle: MessageView = alice.conversation("bob", texts // 2)[0]
             assert not alice.search(NOWHERE)

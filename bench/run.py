@@ -19,9 +19,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
-from history import LONG, SHORT, history_table
+from browser import missing
+from history import LONG, SHORT, Figure, history_table
 from load import ACCEPTED, LoadedNode
 from operations import packets_table
+from page import page_table
 
 from usernym.mixnet.emulator import Emulator
 from usernym.mixnet.emulator_state import Faults
@@ -92,9 +94,18 @@ def main() -> None:
     print(f"  {'lookups answered':<32} {lookups:>8,.0f} /s   {lookups / base:6.1%} of that rate")
     print(f"  {'forwards on disk and accepted':<32} {accepted:>8,.0f} /s   {accepted / base:6.1%} of that rate")
     print(f"\nA history of {LONG:,} texts beside one of {SHORT:,}, in a client's encrypted store\n")
-    for figure in history_table():
+    print_figures(history_table())
+    print("\nThe same in the chat page, in Chromium; a search begins 200 ms after the last key\n")
+    print_figures(page_table())
+
+
+def print_figures(figures: list[Figure]) -> None:
+    """A line each; or that there is no browser, which only the page needs."""
+    for figure in figures:
         ratio = figure.long_s / figure.short_s
-        print(f"  {figure.operation:<40} {figure.long_s * 1000:>7.1f} ms   {ratio:5.1f} times as long")
+        print(f"  {figure.operation:<42} {figure.long_s * 1000:>7.1f} ms   {ratio:5.1f} times as long")
+    if not figures:
+        print(f"  not measured: {missing()}")
 
 
 if __name__ == "__main__":

@@ -196,11 +196,14 @@ class Talk(Screen):
         self._found_box.set_visibility(bool(words))
         self._lists.set_visibility(not words)
         if not words:
+            self._found.show(items=[], empty="")
             return
+        self._found.show(empty="Searching …")
         try:
             found = await self.person.run(self.person.client.search, words, limit=FOUND_MAX)
         except GraphFailed:
             return
         if words == self._words:
             now = time.time()
-            self._found.show(items=[lines.found_line(name, message, now) for name, message in found])
+            items = [lines.found_line(name, message, now) for name, message in found]
+            self._found.show(items=items, empty="Nothing was found.")
