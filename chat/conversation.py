@@ -47,7 +47,7 @@ class Conversation:
         self._limit = PAGE
         self._shown: list[MessageView] = []
         self._contact: ContactView | None = None
-        self._notes_for: object = None
+        self._seen = 0
         self._bottom = 0
         self._refresher = Refresher(self._refresh)
         with Box("header", "right-head"):
@@ -119,6 +119,7 @@ class Conversation:
         if contact != self._contact:
             self._contact = contact
             self._show_contact(contact)
+            await self._mark_seen()  # a request that was just accepted has been looked at
         items = lines.text_lines(shown, self.name, time.time())
         self._messages.show(items=items, older=older, newer=self._before is not None, found=self._found or 0)
 
@@ -252,10 +253,14 @@ class Conversation:
                 pass
 
     async def _see(self, row: Any) -> None:
-        contact = self._contact
-        if contact is None or contact.state != "accepted" or not isinstance(row, int):
+        if isinstance(row, int):
+            self._seen = row
+            await self._mark_seen()
+
+    async def _mark_seen(self) -> None:
+        if self._contact is None or self._contact.state != "accepted" or not self._seen:
             return
-        seen = [message for message in self._shown if not message.outgoing and message.row <= row]
+        seen = [message for message in self._shown if not message.outgoing and message.row <= self._seen]
         await self._person.run(self._person.client.mark_read, seen)
         self._person.note_change()
 

@@ -29,10 +29,12 @@ export default {
     },
   },
   mounted() {
+    window.addEventListener("pagehide", this.keep);
     this.settle();
     this.fit();
   },
   unmounted() {
+    window.removeEventListener("pagehide", this.keep);
     window.clearTimeout(this.timer);
   },
   computed: {
@@ -61,9 +63,17 @@ export default {
       this.text = event.target.value;
       this.fit();
       window.clearTimeout(this.timer);
-      this.timer = window.setTimeout(() => this.$emit("draft", this.text), DRAFT_EVERY_MS);
+      this.timer = window.setTimeout(this.keep, DRAFT_EVERY_MS);
+    },
+    keep() {
+      // At once where another conversation, or no window, may be next.
+      if (!this.timer) return;
+      window.clearTimeout(this.timer);
+      this.timer = null;
+      this.$emit("draft", this.text);
     },
     onKeydown(event) {
+      if (event.altKey || event.ctrlKey || event.metaKey) this.keep();
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
         event.preventDefault();
         this.send();
@@ -72,6 +82,7 @@ export default {
     send() {
       if (this.under_way || this.blocked || !this.text.trim() || this.bytes > this.limit) return;
       window.clearTimeout(this.timer);
+      this.timer = null;
       this.under_way = window.crypto.randomUUID();
       this.$emit("send", { nonce: this.under_way, text: this.text });
     },
@@ -96,6 +107,7 @@ export default {
         "aria-describedby": `${id}-said`,
         onInput: this.onInput,
         onKeydown: this.onKeydown,
+        onBlur: this.keep,
       }),
       h("button", { type: "submit", class: "main", disabled: !!this.under_way || !!this.blocked || left < 0 }, "Send"),
       h("p", { id: `${id}-said`, class: ["composer-said", this.error || left < 0 ? "is-error" : ""], role: "status" }, said),
