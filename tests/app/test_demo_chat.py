@@ -45,7 +45,7 @@ def processes_in(folder: Path) -> list[str]:
 
 def wait_until_nothing_is_left(folder: Path) -> None:
     end = time.monotonic() + WAIT_S
-    while processes_in(folder) or list(folder.iterdir()):
+    while processes_in(folder) or any(folder.iterdir()):
         assert time.monotonic() < end, (processes_in(folder), list(folder.iterdir()))
         time.sleep(0.1)
 
