@@ -46,6 +46,8 @@ _FIXED: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
+_NOTHING: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+"""A refusal may do nothing at all."""
 _LEFT_OUT: Final = frozenset({b"content-length", b"server", b"access-control-allow-origin", b"content-security-policy"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 
@@ -90,7 +92,7 @@ class Guard:
 
 
 async def _refuse(send: Send, why: bytes) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"), *_FIXED]
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"), _NOTHING, *_FIXED]
     await send({"type": "http.response.start", "status": 403, "headers": headers})
     await send({"type": "http.response.body", "body": why})
 
