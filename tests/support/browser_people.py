@@ -316,6 +316,10 @@ class Someone:
         )
         return [Line(**line) for line in shown]
 
+    def last(self) -> str:
+        """The text that is shown last; empty if there is none."""
+        return next((line.text for line in reversed(self.lines())), "")
+
     def line(self, text: str) -> Locator:
         """The line that holds exactly this text."""
         return self.page.locator("li.text").filter(has=self.page.locator(".said", has_text=_exactly(text)))
