@@ -32,6 +32,7 @@ export default {
     window.addEventListener("pagehide", this.keep);
     this.settle();
     this.fit();
+    if (this.rev) this.$nextTick(() => this.$refs.box?.focus()); // asked for before it was drawn
   },
   unmounted() {
     window.removeEventListener("pagehide", this.keep);
