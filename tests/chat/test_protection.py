@@ -201,14 +201,6 @@ def test_no_text_is_in_the_browsers_files(people: People, tmp_path: Path) -> Non
 
     files = [path for path in profile.rglob("*") if path.is_file() and not path.is_symlink()]
     held = {path: path.read_bytes() for path in files}
-    print(
-        "OWN",
-        [
-            p.relative_to(profile)
-            for p, c in held.items()
-            if alice.home.encode() in c or alice.home.encode("utf-16-le") in c
-        ],
-    )
     assert any(alice.host.encode() in content for content in held.values())  # what was visited is there
     for secret in (MARKER, bob.home):
         for form in (secret.encode(), secret.encode("utf-16-le"), secret.encode("utf-16-be")):
