@@ -1,0 +1,253 @@
+"""What is kept, found, tried again, deleted and brought back, by the page."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from browser_people import People, Someone
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+
+LONG = 520
+
+
+def act(person: Someone, text: str, action: str) -> None:
+    """Choose something from a text's menu."""
+    line = person.line(text)
+    line.get_by_role("button", name="What can be done with this text").click()
+    line.get_by_role("button", name=action, exact=True).click()
+
+
+@pytest.fixture(scope="module")
+def writer(company: People) -> Someone:
+    """Somebody with a long history, at a node that is there; most texts wait for a friend who never comes."""
+    world = company.world
+    names = world.name("writer"), world.name("friend")
+    for name in names:
+        world.register(name)
+    world.acquaint(*names)
+    with world.client(names[0]) as client:
+        for number in range(LONG):
+            client.send(names[1], f"text number {number:03}" + (" with a needle" if number == 7 else ""), wait="queued")
+    person = company.someone(names[0]).begin()
+    person.turn_to(names[1])
+    return person
+
+
+def numbers(person: Someone) -> list[int]:
+    return [int(line.text.split()[2]) for line in person.lines()]
+
+
+def test_paging_back_to_the_first_text_and_to_the_newest(people: People, writer: Someone) -> None:
+    newest = LONG - 1
+    writer.wait_until("the newest are shown", lambda: numbers(writer)[-1:] == [newest])
+    assert len(numbers(writer)) < 100
+    while (first := numbers(writer)[0]) > 0:
+        writer.press("Show older texts")
+        writer.wait_until("older ones are shown", lambda first=first: numbers(writer)[0] < first)  # type: ignore[misc]
+        shown = numbers(writer)
+        assert shown == list(range(shown[0], shown[-1] + 1))  # none left out, none twice
+        assert len(shown) <= 300
+    expect(writer.button("Show older texts")).to_have_count(0)
+    writer.press("Go to the newest text")
+    writer.wait_until("the newest are shown", lambda: numbers(writer)[-1] == newest)
+    box = writer.page.locator(".texts-box")
+    writer.wait_until("the newest can be seen", lambda: bool(
+        box.evaluate("one => one.scrollHeight - one.scrollTop - one.clientHeight < 5")))  # fmt: skip
+
+
+def test_searching_opens_at_the_text(people: People, writer: Someone) -> None:
+    search = writer.page.get_by_label("Search texts")
+    search.fill("needle nowhere")
+    expect(writer.page.get_by_text("Nothing was found.")).to_be_visible()
+    search.fill("NEEDLE")
+    found = writer.page.get_by_role("list", name="Found").get_by_role("button")
+    expect(found).to_have_count(1)
+    found.click()
+    line = writer.page.locator("li.text.is-found")
+    expect(line.locator(".said")).to_have_text("text number 007 with a needle")
+    expect(line).to_be_in_viewport()
+    search.fill("")
+    expect(found).to_have_count(0)
+    writer.press("Go to the newest text")
+    expect(writer.page.locator("li.text.is-found")).to_have_count(0)
+
+
+def test_waiting_texts_are_cancelled_tried_again_and_deleted(people: People) -> None:
+    alice, bob = people.pair()
+    people.world.kill_node()
+    try:
+        for text in ("cancelled", "tried", "deleted"):
+            alice.write(text)
+            alice.expect_state(text, re.compile("^waiting here"))
+        alice.wait_until("it may be cancelled", lambda: cancelled(alice))
+        act(alice, "deleted", "Delete here")
+        expect(alice.line("deleted")).to_have_count(0)
+    finally:
+        people.world.start_node()
+    bob.write("I am here")  # or it would take his next heartbeat to bring him back to the node
+    alice.expect_text("I am here")
+    if (tried := alice.line("tried").locator(".state")).inner_text() != "delivered":
+        try_now(alice)
+    expect(tried).to_have_text("delivered")
+    bob.expect_text("tried")
+    alice.expect_state("cancelled", "cancelled")
+    act(alice, "cancelled", "Send again")
+    expect(alice.line("cancelled")).to_have_count(1)
+    alice.expect_state("cancelled", "delivered")
+    # A try before the cancelling may have arrived at the node's gateway, and then he has that one, too.
+    bob.wait_until("it came", lambda: bob.line("cancelled").count() > 0)
+    expect(alice.line("deleted")).to_have_count(0)
+    act(bob, "tried", "Delete here")
+    expect(bob.line("tried")).to_have_count(0)
+    assert alice.line("tried").count() == 1  # nobody else's copy
+
+
+def cancelled(person: Someone) -> bool:
+    if person.line("cancelled").locator(".state").inner_text() == "cancelled":
+        return True
+    act(person, "cancelled", "Cancel")
+    return False
+
+
+def try_now(person: Someone) -> None:
+    line = person.line("tried")
+    line.get_by_role("button", name="What can be done with this text").click()
+    again = line.get_by_role("button", name="Try now", exact=True)
+    if again.count():
+        again.click()
+
+
+def test_disappearing_is_set_and_shown_and_all_texts_can_go(people: People) -> None:
+    alice, bob = people.pair()
+    alice.write("kept for now")
+    bob.expect_text("kept for now")
+    alice.press("Texts here …")
+    expect(alice.dialog.get_by_label("never")).to_be_checked()
+    alice.dialog.get_by_label("after an hour").check()
+    expect(alice.page.get_by_text("Texts disappear here after an hour.")).to_be_visible()
+    alice.page.reload()
+    expect(alice.page.get_by_text("Texts disappear here after an hour.")).to_be_visible()
+    alice.press("Texts here …")
+    expect(alice.dialog.get_by_label("after an hour")).to_be_checked()
+    expect(alice.dialog).to_contain_text("own copy is not touched")
+    alice.dialog.get_by_label("never").check()
+    expect(alice.page.get_by_text("Texts disappear here")).to_have_count(0)
+    expect(alice.line("kept for now")).to_have_count(1)
+    alice.press("Texts here …")
+    alice.page.get_by_text("Delete all texts now").click()
+    alice.press("Delete them all")
+    expect(alice.page.get_by_text("No texts yet.", exact=True)).to_be_visible()
+    expect(alice.dialog).to_have_count(0)
+    assert bob.line("kept for now").count() == 1
+    alice.write("a new beginning")
+    bob.expect_text("a new beginning")
+
+
+def account(person: Someone, part: str) -> Any:
+    """Open a part of the account's dialog; the dialog."""
+    person.press("Your account …")
+    person.dialog.locator("summary", has_text=part).click()
+    return person.dialog
+
+
+def test_a_lost_machine_is_made_whole_again(people: People) -> None:
+    world = people.world
+    alice = people.someone(world.name("alice"))
+    alice.start_new()
+    alice.look()
+    words = alice.first_run(passphrase="the first passphrase")
+    bob = people.registered("bob")
+    bob.find(alice.home)
+    bob.write("hello")
+    alice.turn_to(bob.home)
+    alice.press("Accept")
+    alice.write("to be kept")
+    bob.expect_text("to be kept")
+    alice.press("confirmed by the node …")
+    number = alice.dialog.get_by_label("Safety number").inner_text()
+    alice.press("I have compared: they are the same")
+    expect(alice.button("verified …")).to_be_visible()
+
+    dialog = account(alice, "Passphrase")
+    dialog.get_by_label("The passphrase now").fill("not this one")
+    dialog.get_by_label("The new one").fill("the second passphrase")
+    alice.press("Change it")
+    expect(dialog.get_by_role("status").first).to_have_class(re.compile("error"))
+    dialog.get_by_label("The passphrase now").fill("the first passphrase")
+    alice.press("Change it")
+    expect(dialog.get_by_text("The passphrase is changed.")).to_be_visible()
+    dialog.locator("summary", has_text="Backup of contacts").click()
+    folder = world.folder / f"backup-{alice.home}"
+    dialog.get_by_label("Folder on this machine").fill(str(folder))
+    dialog.get_by_label("A passphrase for the backup").fill("backup passphrase")
+    alice.press("Write a backup")
+    expect(dialog.get_by_text("The backup is written.")).to_be_visible()
+    assert all(b"to be kept" not in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+    alice.stop()
+    alice.start()
+    with alice.cut_off():
+        alice.look_again()
+        alice.page.get_by_label("Passphrase").fill("the second passphrase")
+        alice.press("Open")
+        alice.wait_online()
+    alice.leave()  # the machine is gone; what comes now waits at the node
+    bob.write("while you were away")
+    bob.expect_state("while you were away", "accepted by the node")
+
+    again = people.someone(f"new-machine-of-{alice.home}")
+    again.start_new()
+    page = again.look()
+    page.get_by_label("Name", exact=True).fill(alice.home)
+    expect(page.locator(".field-said.is-error")).to_contain_text("taken")
+    again.press("I have recovery words")
+    expect(page.get_by_label("Name", exact=True)).to_have_value(alice.home)
+    page.get_by_label("A new passphrase for this machine").fill("the third passphrase")
+    page.get_by_label("Recovery words").fill(" ".join(words[:-1]))
+    again.press("Bring it back")
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("Recovery words").fill("  ".join(words).upper())
+    again.press("Bring it back")
+    again.wait_online()
+    dialog = account(again, "Backup of contacts")
+    dialog.get_by_label("Folder on this machine").fill(str(folder))
+    dialog.get_by_label("A passphrase for the backup").fill("a wrong passphrase")
+    again.press("Bring one in")
+    expect(dialog.get_by_role("status").first).to_have_class(re.compile("error"))
+    dialog.get_by_label("A passphrase for the backup").fill("backup passphrase")
+    again.press("Bring one in")
+    expect(dialog.get_by_text(re.compile("New here: "))).to_be_visible()
+    page.keyboard.press("Escape")
+    again.turn_to(bob.home)
+    again.expect_text("to be kept")
+    again.expect_text("while you were away")
+    expect(again.button("verified …")).to_be_visible()
+    again.press("verified …")
+    expect(again.dialog.get_by_label("Safety number").locator("span")).to_have_count(12)
+    assert again.dialog.get_by_label("Safety number").inner_text() == number
+    page.keyboard.press("Escape")
+    bob.expect_state("while you were away", "delivered")
+    again.write("back again")
+    bob.expect_text("back again")
+    expect(bob.button("confirmed by the node …")).to_be_visible()  # nothing has changed for them
+
+
+def test_an_account_is_deleted_by_typing_its_name(people: People) -> None:
+    alice = people.registered("alice")
+    dialog = account(alice, "Delete this account")
+    alice.press("Delete my account")
+    expect(dialog.get_by_text("This is not your name.")).to_be_visible()
+    dialog.get_by_label(f"Type {alice.home} to go on").fill(alice.home)
+    alice.press("Delete my account")
+    expect(dialog.get_by_text(re.compile("account is deleted|name is held|is held"))).to_be_visible()
+    carol = people.registered("carol")
+    carol.find(alice.home)
+    expect(carol.dialog.locator(".field-said.is-error")).not_to_have_text("")
+    newcomer = people.someone(people.world.name("newcomer"))
+    newcomer.start_new()
+    newcomer.look().get_by_label("Name", exact=True).fill(alice.home)
+    expect(newcomer.page.locator(".field-said.is-error")).to_contain_text("held back for its owner")

@@ -1,0 +1,156 @@
+"""One person behind all windows: opening, sending once, and starting over, on a real client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from handles import Handles
+
+import usernym
+from usernym.chat import lines
+from usernym.chat.person import HomeSettings, Person, Stage
+from usernym.storage.errors import StorageError
+
+PASSPHRASE = "correct horse"
+
+
+@pytest.fixture
+def handles(tmp_path: Path) -> Iterator[Handles]:
+    handles = Handles(tmp_path)
+    yield handles
+    handles.close()
+
+
+@contextlib.asynccontextmanager
+async def opened(home: Path, **more: object) -> AsyncIterator[Person]:
+    """A person whose home this is, begun."""
+    person = Person(HomeSettings(home, **more), lambda client: contextlib.nullcontext())  # type: ignore[arg-type]
+    try:
+        await person.begin()
+        yield person
+    finally:
+        await person.close()
+
+
+@contextlib.asynccontextmanager
+async def holding(handles: Handles, client: usernym.Client) -> AsyncIterator[Person]:
+    """A person with this client, as if it had been opened by the page."""
+    async with opened(handles.home("nobody-yet")) as person:
+        person._client = client
+        yield person
+        person._client = None
+
+
+def test_a_home_that_is_not_there_is_new(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with opened(tmp_path / "none") as person:
+            assert person.stage is Stage.NEW
+            with pytest.raises(RuntimeError):
+                _ = person.client
+        assert not (tmp_path / "none").exists()
+
+    asyncio.run(play())
+
+
+def test_a_protected_home_is_locked_until_the_passphrase_fits(handles: Handles) -> None:
+    handles.client("alice", passphrase=PASSPHRASE).close()
+    # The mixnet of these handles lives in this process only: the home is told of one that nobody serves.
+    mixnet = "ws://127.0.0.1:9"
+
+    async def play() -> None:
+        async with opened(handles.home("alice"), mixnet=mixnet) as person:
+            assert person.stage is Stage.LOCKED
+            with pytest.raises(StorageError):
+                await person.unlock("another")
+            assert person.stage is Stage.LOCKED
+            stages: list[Stage] = []
+            stop = person.listen(lambda event: stages.append(person.stage))
+            await person.unlock(PASSPHRASE)
+            stop()
+            stop()  # twice is harmless
+            assert stages[-1] is Stage.READY
+            assert person.client.name == "alice"
+            await person.unlock("whatever")  # it is open: nothing happens
+        async with opened(handles.home("alice"), mixnet=mixnet, passphrase=PASSPHRASE) as person:
+            assert person.stage is Stage.READY
+
+    asyncio.run(play())
+
+
+def test_one_press_is_one_text_however_often_it_comes(handles: Handles) -> None:
+    alice, bob = handles.client("alice"), handles.client("bob")
+    alice.look_up("bob")
+
+    async def play() -> None:
+        async with holding(handles, alice) as person:
+            person.drafts["bob"] = "hello"
+            first = await asyncio.gather(*(person.send("nonce", "bob", "hello") for _ in range(5)))
+            later = await person.send("nonce", "bob", "hello")
+            assert {sent.message_id for sent in (*first, later)} == {later.message_id}
+            assert "bob" not in person.drafts
+            # Another press in a window that was loaded meanwhile, with the same text, while the first is under way.
+            both = await asyncio.gather(person.send("a", "bob", "again"), person.send("b", "bob", "again"))
+            assert both[0].message_id == both[1].message_id
+            third = await person.send("c", "bob", "again")  # and one that was meant
+            assert third.message_id != both[0].message_id
+            assert person.outgoing == {}
+
+    asyncio.run(play())
+    handles.wait_for(lambda: sorted(text.text for text in bob.conversation("alice")) == ["again", "again", "hello"])
+
+
+def test_a_text_that_failed_may_be_sent_again_and_its_draft_stays(handles: Handles) -> None:
+    alice = handles.client("alice")
+
+    async def play() -> None:
+        async with holding(handles, alice) as person:
+            person.drafts["nobody_there"] = "hello"
+            for nonce in ("a", "b"):
+                with pytest.raises(usernym.NodeRefused):
+                    await person.send(nonce, "nobody_there", "hello")
+            assert person.drafts == {"nobody_there": "hello"}
+            assert person.outgoing == {}
+
+    asyncio.run(play())
+
+
+def test_every_window_hears_of_a_change(handles: Handles) -> None:
+    alice = handles.client("alice")
+
+    async def play() -> None:
+        async with holding(handles, alice) as person:
+            heard: list[int] = []
+            stops: list[Callable[[], None]] = [
+                person.listen_changes(lambda number=number: heard.append(number))  # type: ignore[misc]
+                for number in range(2)
+            ]
+            person.note_change()
+            stops[0]()
+            person.note_change()
+            assert heard == [0, 1, 1]
+
+    asyncio.run(play())
+
+
+def test_the_list_has_contacts_and_requests_the_latest_first(handles: Handles) -> None:
+    alice = handles.client("alice", accept_strangers=False)
+    bob, carol, dave = (handles.client(name) for name in ("bob", "carol", "dave"))
+    alice.look_up("bob")
+    alice.look_up("carol")
+    carol.send("alice", "first", wait="delivered")
+    bob.send("alice", "second", wait="delivered")
+    dave.send("alice", "let me in")
+    handles.wait_for(lambda: bool(alice.requests()))
+    overview = lines.overview(alice, 1_800_000_000)
+    assert [(line["name"], line["text"], line["unread"]) for line in overview.contacts] == [
+        ("bob", "second", 1),
+        ("carol", "first", 1),
+    ]
+    assert [line["name"] for line in overview.requests] == ["dave"]
+    assert overview.unread == 2  # a request counts when it was accepted
+    alice.block("dave")
+    assert lines.overview(alice, 1_800_000_000).requests == ()
