@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from browser_people import People, Someone
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import FloatRect, Locator, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -69,10 +69,10 @@ def test_code_and_markup_are_letters(people: People, pair: Pair, text: str) -> N
     assert bob.page.get_by_role("log").locator("p *").count() == 0
 
 
-def box_of(locator: Locator) -> dict[str, float]:
+def box_of(locator: Locator) -> FloatRect:
     box = locator.bounding_box()
     assert box is not None
-    return dict(box)
+    return box
 
 
 @pytest.mark.parametrize("text", SCRIPTS + TURNING)
