@@ -14,7 +14,7 @@ from usernym.actors.base import Ref
 from usernym.actors.client_context import ClientContext
 from usernym.actors.client_keys import former_identities
 from usernym.actors.client_sending import Sending
-from usernym.actors.events import MessageArrived, Route
+from usernym.actors.events import Consent, ContactChanged, MessageArrived, Route
 from usernym.actors.handshake_rules import body_of
 from usernym.actors.messages import (
     AcknowledgeNow,
@@ -82,6 +82,7 @@ class Receiving:
         self._keys: dict[int, MessageKey] = {}
         self._acknowledged: dict[tuple[str, bytes], bytes | None] = {}
         self._received_directly: dict[str, dict[bytes, bytes]] = {}
+        self._left: set[str] = set()
         self._due = False
         self.login_id: bytes | None = None
 
@@ -135,6 +136,8 @@ class Receiving:
             if contact.state is ContactState.ACCEPTED:
                 # As whom we are now: the sender looks us up if it does not know that identity.
                 self._say_unopenable(arrival, replace(envelope, recipient_key=self._me.key.public))
+            elif contact.state is ContactState.PENDING and self._is_of_before(arrival):
+                self._leave_at_node(contact)
             else:
                 self._discard(arrival)
             raise
@@ -144,6 +147,22 @@ class Receiving:
             self._discard(arrival)
             raise
         self._take(contact, arrival, payload)
+
+    def _is_of_before(self, arrival: Arrival) -> bool:
+        """Whether it is sealed to a key of before this home was made from the recovery words.
+
+        In any other home a key is destroyed only when all mail to it has expired; and nodes refuse new mail to this one a
+        week after the new one is there, so that strangers can leave no more than that.
+        """
+        keys = self._store.hpke_keys()
+        return arrival.route is Route.NODE and bool(keys) and arrival.key_number < keys[0].number
+
+    def _leave_at_node(self, contact: Contact) -> None:
+        """Neither take nor refuse it, until the user has decided: a stranger must not learn that somebody is here, and
+        what waits for somebody who was no stranger before must not be lost. The node tells it again."""
+        if contact.name not in self._left:
+            self._left.add(contact.name)
+            self._context.on_event(ContactChanged(contact.name, Consent.PENDING))
 
     def _take(self, contact: Contact, arrival: Arrival, payload: p.Payload) -> None:
         """Commit the payload, then tell everybody whom it concerns."""

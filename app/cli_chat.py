@@ -7,8 +7,8 @@ import contextlib
 import os
 import sys
 import threading
-import webbrowser
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from usernym import cli_work as work
@@ -19,6 +19,7 @@ from usernym.cli_stopping import Stopping
 from usernym.cli_text import note, say, say_json
 from usernym.client import Client
 from usernym.mixnets import transport_to
+from usernym.opening import NAME, open_pages
 from usernym.settings import PASSPHRASE_VARIABLE
 
 if TYPE_CHECKING:
@@ -55,12 +56,23 @@ def chat(options: Options, arguments: argparse.Namespace) -> None:
 
         def on_ready(serving: Serving) -> None:
             stopping.by(serving.stop)
-            _announce(serving, as_json=options.json, browser=arguments.browser)
+            _announce(serving, options.home, as_json=options.json, browser=arguments.browser)
 
-        serve(home, port=arguments.port, held=held, on_ready=on_ready)
+        try:
+            serve(home, port=arguments.port, held=held, on_ready=on_ready)
+        finally:
+            (options.home / NAME).unlink(missing_ok=True)
 
 
-def _announce(serving: Serving, *, as_json: bool, browser: bool) -> None:
+def _is_typed_to() -> bool:
+    """Whether somebody at a terminal types to this very program: one in the background would be stopped for reading."""
+    try:
+        return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (AttributeError, ValueError, OSError):
+        return False
+
+
+def _announce(serving: Serving, home: Path, *, as_json: bool, browser: bool) -> None:
     if as_json:
         say_json({"event": "ready", "address": serving.new_address()})
         _hear(serving, as_json=True)
@@ -68,10 +80,8 @@ def _announce(serving: Serving, *, as_json: bool, browser: bool) -> None:
     say(f"the chat page: {serving.new_address()}")
     note("Who opens this address first may use the page; after that it is worth nothing. Ctrl-C ends the page.")
     if browser:
-        threading.Thread(
-            target=webbrowser.open, args=(serving.new_address(),), name="usernym-browser", daemon=True
-        ).start()
-    if sys.stdin is not None and sys.stdin.isatty():
+        open_pages([(serving.new_address(), home)])
+    if _is_typed_to():
         note("Press Enter for another address, for another browser.")
         _hear(serving, as_json=False)
 

@@ -156,7 +156,9 @@ class ClientBase:
         Doing so twice changes nothing. Raises `StorageError`: another account's, a wrong passphrase, …
         """
         owner = self._node + self.name.encode()
-        return self._with_store(lambda store: import_archive(store, Path(folder), passphrase, owner))
+        imported = self._with_store(lambda store: import_archive(store, Path(folder), passphrase, owner))
+        self._tell("registration", msg.RouteDoubted())  # as `accept`: those who are contacts again may have written
+        return imported
 
     # -- identities that exist --
 

@@ -91,6 +91,8 @@ class People(ClientBase):
         """
         name = canonical(name)
         self._decide(name, ContactState.ACCEPTED)
+        # What waits at the node for this decision (after a restore) is told again with a heartbeat's answer.
+        self._tell("registration", msg.RouteDoubted())
         offers = self._with_store(lambda store: store.unshown(_OFFERS_MAX, msg.HANDSHAKE_KINDS))
         for offer in offers:
             if offer.contact == name:

@@ -12,8 +12,6 @@ import os
 import select
 import sys
 import tempfile
-import threading
-import webbrowser
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,6 +22,7 @@ from usernym.cli_node import NO_ANONYMITY
 from usernym.cli_text import note, say, say_json
 from usernym.demo_cleaner import Cleaner
 from usernym.demo_processes import Processes, Running, demo_failed
+from usernym.opening import open_pages
 
 WATCH_S: Final = 0.5
 """How often it is looked whether everything still runs, and whether somebody pressed Enter."""
@@ -72,7 +71,7 @@ def demo_chat(*, as_json: bool, browser: bool) -> None:
             if not as_json:
                 note("A mixnet, a node and two pages are starting …")
             running, pages = _set_up(processes)
-            _announce(pages, as_json=as_json, browser=browser)
+            _announce(pages, folder, as_json=as_json, browser=browser)
             try:
                 _watch(running, pages, as_json=as_json)
             except KeyboardInterrupt:
@@ -98,7 +97,7 @@ def _start_page(processes: Processes, who: str, mixnet: str) -> PersonsPage:
     return PersonsPage(who, who == "bob", processes.start(f"{who}'s page", *arguments, is_typed_to=True))
 
 
-def _announce(pages: list[PersonsPage], *, as_json: bool, browser: bool) -> None:
+def _announce(pages: list[PersonsPage], folder: Path, *, as_json: bool, browser: bool) -> None:
     if as_json:
         _say_addresses(pages, as_json=True)
         return
@@ -112,7 +111,7 @@ def _announce(pages: list[PersonsPage], *, as_json: bool, browser: bool) -> None
         say("Press Enter for two new addresses.")
     say("Ctrl-C ends everything, and deletes it.")
     if browser:
-        _open([page.address() for page in pages])
+        open_pages([(page.address(), folder / page.who) for page in pages])
 
 
 def _say_addresses(pages: list[PersonsPage], *, as_json: bool) -> None:
@@ -124,23 +123,6 @@ def _say_addresses(pages: list[PersonsPage], *, as_json: bool) -> None:
     for page, address in found:
         say(f"  {page.who.title()}'s page: {address}")
         say("    (bob has his name already, and waits)" if page.is_registered else "    (she is new: the first run)")
-
-
-def _open(addresses: list[str]) -> threading.Thread | None:
-    """Open all in the browser, on a thread. Without a desktop there is none that would leave the terminal alone."""
-    if not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")):
-        note("(There is no desktop here to open a browser on: open the addresses yourself.)")
-        return None
-
-    def open_both() -> None:
-        # One by one: a browser that is only just starting may lose one of two that come at once.
-        opened = [webbrowser.open(address) for address in addresses]
-        if not all(opened):
-            note("(No browser was found: open the addresses yourself.)")
-
-    thread = threading.Thread(target=open_both, name="usernym-browser", daemon=True)
-    thread.start()
-    return thread
 
 
 def _watch(running: list[Running], pages: list[PersonsPage], *, as_json: bool) -> None:

@@ -47,6 +47,7 @@ class Conversation:
         self._limit = PAGE
         self._shown: list[MessageView] = []
         self._contact: ContactView | None = None
+        self._drawn: tuple[ContactView, bool] | None = None
         self._seen = 0
         self._bottom = 0
         self._refresher = Refresher(self._refresh)
@@ -65,7 +66,7 @@ class Conversation:
         self._messages.hear("older", lambda _: self._go_back()).hear("newer", lambda _: self._go_to_newest())
         self._messages.hear("act", self._act).hear("seen", self._see)
         self._composer = Composer().show(
-            label=f"Write to {name}", draft=person.drafts.get(name, ""), rev=0, limit=TEXT_BYTES, blocked="", error=""
+            label=f"Write to {name}", draft=person.drafts.get(name, ""), focus=0, limit=TEXT_BYTES, blocked="", error=""
         )
         self._composer.hear("draft", self._keep_draft).hear("send", self._send)
         self._show_outgoing()
@@ -77,7 +78,7 @@ class Conversation:
 
     def focus(self) -> None:
         """Put the cursor where texts are written."""
-        self._composer.show(draft=self._person.drafts.get(self.name, ""), rev=self._composer.props.get("rev", 0) + 1)
+        self._composer.show(focus=self._composer.props.get("focus", 0) + 1)
 
     def on_event(self, event: Event | None) -> None:
         """Something happened; what is shown is read again where it may concern this contact."""
@@ -116,8 +117,8 @@ class Conversation:
         except (GraphFailed, KeyError):
             return  # the client has been closed, or the contact has gone: another screen comes
         self._shown = shown
-        if contact != self._contact:
-            self._contact = contact
+        if (contact, bool(shown)) != self._drawn:
+            self._contact, self._drawn = contact, (contact, bool(shown))
             self._show_contact(contact)
             await self._mark_seen()  # a request that was just accepted has been looked at
         items = lines.text_lines(shown, self.name, time.time())
@@ -166,6 +167,12 @@ class Conversation:
             with Box("div", "note stack", role="group", aria_label="Request"):
                 Text(f"{contact.name} is new to you and wants to write with you.")
                 Text("They are not told what you choose, nor that their texts came.", classes="small")
+                if not self._shown and contact.handshake is HandshakeState.NONE:
+                    Text(
+                        "What they wrote was sealed to a key that this machine does not have. If you accept, they send"
+                        " it again by themselves.",
+                        classes="small",
+                    )
                 with Box("div", "row"):
                     Button("Accept", lambda: self._decide("accept"), "main")
                     Button("Decline", lambda: self._decide("decline"))

@@ -78,6 +78,7 @@ class HandshakeDialog(Dialog):
                 case HandshakeState.OFFER_RECEIVED:
                     Text(f"{contact.name} has shown you a Nym address, and asks for yours.")
                     Text(warning, classes="note")
+                    _warn_of_node(contact)
                     self._buttons(
                         ("Accept, and show my address", "accept_handshake", "main"),
                         ("Decline", "revoke_handshake", ""),
@@ -92,6 +93,7 @@ class HandshakeDialog(Dialog):
                 case _:
                     Text("You write through the node: it sees who writes to whom and when, but neither what nor where.")
                     Text(warning, classes="note")
+                    _warn_of_node(contact)
                     self._buttons(("Show my address, and ask for theirs", "offer_handshake", "main"))
 
     def _policy(self, contact: ContactView) -> None:
@@ -118,6 +120,16 @@ class HandshakeDialog(Dialog):
             await self._do(call, self._name)
 
         return take
+
+
+def _warn_of_node(contact: ContactView) -> None:
+    """What else an offer may show, and to whom, where nobody but the node vouches for the key."""
+    if contact.trust != "verified":
+        Text(
+            f"{contact.name} is not verified: only the node vouches for this key. A dishonest node could have put its"
+            " own in the place, and would read your address. Compare safety numbers first.",
+            classes="error",
+        )
 
 
 class KeepingDialog(Dialog):

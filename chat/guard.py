@@ -86,9 +86,16 @@ class Guard:
         origins = found.get(b"origin", [])
         if origins != [self._origin] and (origins or needs_origin):
             return b"another page has no business here"
-        if found.get(b"sec-fetch-site", [b"none"])[0] not in (b"none", b"same-origin"):
+        if found.get(b"sec-fetch-site", [b"none"])[0] not in (b"none", b"same-origin") and not _is_visit(found):
             return b"another page has no business here"
         return None
+
+
+def _is_visit(headers: dict[bytes, list[bytes]]) -> bool:
+    """Whether a window goes to the page, as by a link. That shows the page to its own user: it goes into no frame, lets
+    go of the window that it came from (COOP), and knows who may look by what the browser keeps for this origin."""
+    wanted = {b"sec-fetch-mode": b"navigate", b"sec-fetch-dest": b"document"}
+    return all(headers.get(name) == [value] for name, value in wanted.items())
 
 
 async def _refuse(send: Send, why: bytes) -> None:

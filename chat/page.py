@@ -44,7 +44,7 @@ class Page:
             self._keeper.show(refused=True)
             self._said.set_text(
                 "This window is not allowed to show anything. Open the address that `usernym chat` has printed; each"
-                " one works once, and `usernym chat --address` prints another."
+                " one works once, and Enter in its terminal prints another."
             )
             return
         self._keeper.show(grant=grant)

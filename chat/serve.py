@@ -114,7 +114,9 @@ def _application(person: Person, keys: Keys) -> Any:
         Page(client, person, keys)
 
     pages.add_static_files("/static", STATIC, max_cache_age=0)
-    ui.add_head_html('<link rel="stylesheet" href="/static/chat.css">', shared=True)
+    ui.add_head_html(
+        '<meta name="google" content="notranslate"><link rel="stylesheet" href="/static/chat.css">', shared=True
+    )
     application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     ui.run_with(
         application,

@@ -152,6 +152,10 @@ class Talk(Screen):
 
     def _open(self, name: str, found: int | None = None) -> None:
         if self._conversation is not None:
+            if self._conversation.name == name and found is None:
+                self._conversation.focus()
+                self._keeper.show(pane="conversation")
+                return
             self._conversation.end()
         self.person.last_open[self._tab] = name
         self._right.clear()

@@ -3,17 +3,15 @@ const { h } = Vue;
 const DRAFT_EVERY_MS = 250;
 
 export default {
-  props: { label: String, draft: String, rev: Number, blocked: String, pending: Object, done: String, failed: String, error: String, limit: Number },
+  props: { label: String, draft: String, focus: Number, blocked: String, pending: Object, done: String, failed: String, error: String, limit: Number },
   emits: ["draft", "send"],
   data() {
     const text = this.draft || "";
     return { text, under_way: this.pending?.text === text ? this.pending.nonce : null };
   },
   watch: {
-    rev() {
-      this.text = this.draft || "";
-      this.under_way = null;
-      this.$nextTick(this.fit);
+    focus() {
+      this.release();
       this.$nextTick(() => this.$refs.box?.focus());
     },
     pending(sent) {
@@ -30,9 +28,10 @@ export default {
   },
   mounted() {
     window.addEventListener("pagehide", this.keep);
+    this.release();
     this.settle();
     this.fit();
-    if (this.rev) this.$nextTick(() => this.$refs.box?.focus()); // asked for before it was drawn
+    if (this.focus) this.$nextTick(() => this.$refs.box?.focus()); // asked for before it was drawn
   },
   unmounted() {
     window.removeEventListener("pagehide", this.keep);
@@ -44,6 +43,10 @@ export default {
     },
   },
   methods: {
+    release() {
+      // The conversation that was picked is here.
+      this.$el.closest(".right").inert = false;
+    },
     settle() {
       if (!this.under_way) return;
       if (this.under_way === this.done) {
@@ -100,6 +103,9 @@ export default {
         id: `${id}-box`,
         ref: "box",
         rows: 1,
+        autocomplete: "off",
+        spellcheck: "false", // some browsers ask a service
+        translate: "no",
         dir: "auto",
         value: this.text,
         placeholder: this.label,

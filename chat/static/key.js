@@ -10,7 +10,7 @@ export default {
   mounted() {
     const token = window.location.hash.slice(1);
     if (token) {
-      // Neither the address bar nor the history keeps it.
+      // The address bar does not keep it. The browser's history may; but it has been used by then.
       window.history.replaceState(null, "", window.location.pathname);
     }
     const theme = window.localStorage.getItem(THEME);
@@ -45,6 +45,8 @@ export default {
       else if (event.altKey && !with_control && event.key === "ArrowUp") name = "previous";
       if (name === null) return;
       event.preventDefault();
+      const right = document.querySelector(".right");
+      if (right && (name === "next" || name === "previous")) right.inert = true; // as when somebody is picked
       this.$emit("shortcut", name);
     },
   },

@@ -19,6 +19,12 @@ export default {
       event.preventDefault();
       buttons[(at + step + buttons.length) % buttons.length].focus();
     },
+    pick(key) {
+      // Nothing may be written where the last conversation still stands: it would go to somebody else, or be lost.
+      const right = document.querySelector(".right");
+      if (right && key !== this.active) right.inert = true;
+      this.$emit("pick", key);
+    },
     line(one) {
       return h("li", { key: one.key }, [
         h(
@@ -27,7 +33,7 @@ export default {
             type: "button",
             class: ["person", one.key === this.active ? "is-active" : ""],
             "aria-current": one.key === this.active ? "true" : undefined,
-            onClick: () => this.$emit("pick", one.key),
+            onClick: () => this.pick(one.key),
           },
           [
             h("span", { class: "person-top" }, [

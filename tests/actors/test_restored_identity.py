@@ -9,7 +9,7 @@ from outsider import Outsider
 from world import SimClient, World
 
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryState, IdentityChanged, NodeCaught
+from usernym.actors.events import Consent, ContactChanged, DeliveryState, IdentityChanged, NodeCaught
 from usernym.actors.finding_messages import FoundRecord
 from usernym.identity import WordsUnfit, replace_identity, restore_identity
 from usernym.protocol import messages as m
@@ -17,7 +17,7 @@ from usernym.protocol.limits import UINT32_MAX
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.protocol.safety import safety_number
 from usernym.protocol.signing import SigningKey
-from usernym.storage.client import ClientStore, IdentityState, Trust
+from usernym.storage.client import ClientStore, ContactState, IdentityState, Trust
 
 
 def found(world: World, name: str) -> FoundRecord:
@@ -33,13 +33,13 @@ def words_of(client: SimClient) -> str:
     return client.words
 
 
-def on_an_empty_machine(world: World, lost: SimClient, bring: Any = restore_identity) -> SimClient:
+def on_an_empty_machine(world: World, lost: SimClient, bring: Any = restore_identity, **settings: Any) -> SimClient:
     """The same person with a new store, made from the words; not online yet."""
     lost.kill()
     store = ClientStore.open_plain()
     sim = world.sim
     bring(store, lost.name, world.node.card, words_of(lost), found(world, lost.name), sim.random_bytes, sim.unix_s())
-    return world.client(lost.name, register=False, online=False, store=store)
+    return world.client(lost.name, register=False, online=False, store=store, **settings)
 
 
 def replace_at_home(world: World, client: SimClient, *, shown: bool = True) -> None:
@@ -88,6 +88,33 @@ def test_words_bring_name_identity_and_waiting_messages_back(rotations: int) -> 
     bob.go_online()
     alice.send_and_wait("bob", "after another start")
     world.check()
+
+
+@pytest.mark.parametrize("decision", [ContactState.ACCEPTED, ContactState.DECLINED, None])
+def test_what_waited_for_a_restored_home_that_asks_waits_for_its_users_word(decision: ContactState | None) -> None:
+    """It was discarded there: nobody is a contact in a new home, and nothing opens what was sealed to the lost one."""
+    with World() as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.send_and_wait("bob", "hello")
+        bob.kill()
+        waiting = alice.send_and_wait("bob", "are you there?", DeliveryState.ACCEPTED)
+        bob = on_an_empty_machine(world, bob, accept_strangers=False)
+        bob.go_online()
+        world.settle(1800)
+        assert alice.states(waiting) == [DeliveryState.ACCEPTED], "a stranger learns nothing"
+        assert bob.contact("alice").state is ContactState.PENDING
+        assert [event.state for event in bob.of_kind(ContactChanged)] == [Consent.PENDING]
+        if decision is None:
+            alice.send("bob", "hello?")
+            world.settle(600)
+            assert bob.texts() == [], "alice has not seen the new key yet, and is not told of it"
+        bob.store.set_contact_state("alice", decision or ContactState.ACCEPTED)
+        world.settle(600)
+        assert ("hello?" in bob.texts()) is (decision is None)
+        lost = decision is ContactState.DECLINED
+        assert ("are you there?" in bob.texts()) is not lost
+        assert (DeliveryState.DELIVERED in alice.states(waiting)) is not lost
+        world.check()
 
 
 def test_a_crash_before_the_node_has_the_new_key_loses_nothing() -> None:

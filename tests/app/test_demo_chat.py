@@ -165,25 +165,6 @@ def test_without_the_extra_it_says_what_is_missing(typed: Any, monkeypatch: pyte
     assert "pip install 'usernym[chat]'" in done.told["text"]
 
 
-@pytest.mark.parametrize("opens", [True, False])
-def test_both_pages_are_opened_where_there_is_a_desktop(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], opens: bool
-) -> None:
-    opened: list[str] = []
-
-    def open_page(address: str) -> bool:
-        opened.append(address)
-        return opens
-
-    monkeypatch.setattr("webbrowser.open", open_page)
-    monkeypatch.setenv("DISPLAY", ":0")
-    thread = demo_chat._open(["http://127.0.0.1:1/#a", "http://127.0.0.1:2/#b"])
-    assert thread is not None
-    thread.join(WAIT_S)
-    assert opened == ["http://127.0.0.1:1/#a", "http://127.0.0.1:2/#b"]
-    assert ("No browser was found" in capsys.readouterr().err) is not opens
-
-
 def test_a_cleaner_ends_also_what_does_not_want_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
