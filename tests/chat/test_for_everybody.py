@@ -72,10 +72,6 @@ def check_screen(page: Page, *, phone: bool = False) -> None:
         assert page.evaluate(TOO_WIDE) == []
 
 
-def fill_by_keys(page: Page, text: str) -> None:
-    page.keyboard.type(text)
-
-
 def focused(page: Page) -> Any:
     return page.evaluate(
         "document.activeElement.labels?.[0]?.textContent || document.activeElement.getAttribute('aria-label')"
@@ -169,7 +165,6 @@ def test_light_and_dark_can_be_read(people: People, pair: tuple[Someone, Someone
     alice.press("Your account …")
     alice.press(theme)
     wanted = colours if theme == "As the system" else theme.lower()
-    is_dark = "(() => getComputedStyle(document.documentElement).colorScheme)()"
     expect(alice.dialog).to_be_visible()
     alice.wait_until(
         "the ground has the colour",
@@ -178,7 +173,6 @@ def test_light_and_dark_can_be_read(people: People, pair: tuple[Someone, Someone
             == (wanted == "dark")
         ),
     )
-    assert alice.page.evaluate(is_dark)
     for summary in alice.dialog.locator("summary").all():
         summary.click()
     check_screen(alice.page)
