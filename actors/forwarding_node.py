@@ -149,6 +149,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             case m.TopUp() as top_up:
                 name, route = top_up.name, self._verified_route(top_up, frame, tag)
                 route.stock.add(top_up.surbs, self._runtime.now())
+                route.wanted_at = float("-inf")  # what was asked for is here: the next long message may ask at once
                 self._serve(name, route)
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "not a request of this exchange")

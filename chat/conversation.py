@@ -86,7 +86,7 @@ class Conversation:
         if about in (None, self.name):
             self._refresher.soon()
         if isinstance(event, MessageArrived) and event.sender == self.name:
-            self._live.say(f"{self.name}: {event.text}")
+            self._live.say(f"{self.name}: {lines.snippet(event.text)}")
 
     def on_change(self) -> None:
         """Something was changed from a window, this one or another."""

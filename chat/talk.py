@@ -137,7 +137,7 @@ class Talk(Screen):
         self._contacts.show(items=list(found.contacts))
         self._requests.show(items=list(found.requests))
         self._request_box.set_visibility(bool(found.requests))
-        self._keeper.show(unread=found.unread, title=f"{self.person.client.name} · usernym")
+        self._keeper.show(unread=found.unread)
 
     # -- choosing --
 

@@ -14,7 +14,7 @@ STATES: Final = {
     DeliveryState.DELIVERED: "delivered",
     DeliveryState.EXPIRED: "expired: not fetched in time",
     DeliveryState.REFUSED: "refused",
-    DeliveryState.CANCELLED: "cancelled",
+    DeliveryState.CANCELLED: "cancelled (an earlier try may still arrive)",
 }
 ROUTES: Final = {Route.NODE: "through the node", Route.DIRECT: "direct"}
 TRUST_KINDS: Final = {"confirmed by the node": "confirmed", "verified": "verified", "changed": "changed"}

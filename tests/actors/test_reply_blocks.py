@@ -13,7 +13,7 @@ from usernym.actors.events import ConnectionChanged, DeliveryState
 from usernym.actors.node_routes import Route
 from usernym.actors.surbs import SurbStock
 from usernym.protocol import messages as m
-from usernym.protocol.limits import DAY_S, HOUR_S, SURB_S, SURBS_GIVEN_MAX, SURBS_LOW
+from usernym.protocol.limits import DAY_S, HOUR_S, SURB_S, SURBS_GIVEN_MAX, SURBS_LOW, TEXT_BYTES_MAX
 
 
 def route_of(world: World, name: str) -> Route:
@@ -244,3 +244,18 @@ def test_a_message_that_is_never_acknowledged_does_not_cost_all_surbs_each_minut
     world.sim.run_until(lambda: world.node.store.waiting_count("bob") == 0, 120)
     assert bob.texts() == ["hello", "unacknowledged"]
     world.check()
+
+
+def test_long_texts_in_a_row_do_not_wait_for_heartbeats() -> None:
+    """The node asked for SURBs at most once in ten seconds, and a second long text waited for the next heartbeat."""
+    with World() as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.send_and_wait("bob", "hello")
+        began = world.sim.now()
+        for number in range(3):
+            alice.send_and_wait("bob", f"{number}".ljust(TEXT_BYTES_MAX, "x"))
+        for each in [alice.send("bob", f"{number}".ljust(TEXT_BYTES_MAX, "y")) for number in range(3)]:
+            alice.wait_for_state(each, DeliveryState.DELIVERED)
+        assert world.sim.now() - began < 30
+        assert len(bob.texts()) == 7
+        world.check()

@@ -7,6 +7,7 @@ import itertools
 import os
 import random
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -169,6 +170,16 @@ class Someone:
         """`kill -9`."""
         assert self.program is not None, "started before"
         kill(self.program)
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The program does nothing for now, as on a machine that has too much to do."""
+        assert self.program is not None
+        self.program.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.program.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
