@@ -82,7 +82,7 @@ class Receiving:
         self._keys: dict[int, MessageKey] = {}
         self._acknowledged: dict[tuple[str, bytes], bytes | None] = {}
         self._received_directly: dict[str, dict[bytes, bytes]] = {}
-        self._left: set[str] = set()
+        self._left: dict[str, dict[bytes, Arrival]] = {}
         self._due = False
         self.login_id: bytes | None = None
 
@@ -137,7 +137,7 @@ class Receiving:
                 # As whom we are now: the sender looks us up if it does not know that identity.
                 self._say_unopenable(arrival, replace(envelope, recipient_key=self._me.key.public))
             elif contact.state is ContactState.PENDING and self._is_of_before(arrival):
-                self._leave_at_node(contact)
+                self._leave_at_node(contact, arrival)
             else:
                 self._discard(arrival)
             raise
@@ -151,18 +151,29 @@ class Receiving:
     def _is_of_before(self, arrival: Arrival) -> bool:
         """Whether it is sealed to a key of before this home was made from the recovery words.
 
-        In any other home a key is destroyed only when all mail to it has expired; and nodes refuse new mail to this one a
-        week after the new one is there, so that strangers can leave no more than that.
+        In any other home a key is destroyed only when all mail to it has expired; and nodes refuse new mail to this one
+        a week after the new one is there, so that strangers can leave no more than that.
         """
         keys = self._store.hpke_keys()
         return arrival.route is Route.NODE and bool(keys) and arrival.key_number < keys[0].number
 
-    def _leave_at_node(self, contact: Contact) -> None:
+    def _leave_at_node(self, contact: Contact, arrival: Arrival) -> None:
         """Neither take nor refuse it, until the user has decided: a stranger must not learn that somebody is here, and
-        what waits for somebody who was no stranger before must not be lost. The node tells it again."""
+        what waits for somebody who was no stranger before must not be lost. The node tells it again in any case."""
         if contact.name not in self._left:
-            self._left.add(contact.name)
+            self._left[contact.name] = {}
             self._context.on_event(ContactChanged(contact.name, Consent.PENDING))
+        if sum(map(len, self._left.values())) < HELD_MAX:
+            self._left[contact.name][arrival.message_id] = arrival
+
+    def take_decided(self) -> list[Arrival]:
+        """What was left at the node for somebody who is no stranger any more, either way: it can be judged now."""
+        decided: list[Arrival] = []
+        for name in list(self._left):
+            contact = self._store.contact(name)
+            if contact is None or contact.state is not ContactState.PENDING:
+                decided += self._left.pop(name).values()
+        return decided
 
     def _take(self, contact: Contact, arrival: Arrival, payload: p.Payload) -> None:
         """Commit the payload, then tell everybody whom it concerns."""

@@ -1,10 +1,10 @@
 """Forwarding, the client's half: seal and send, receive and acknowledge.
 
 Serves docs/protocol.md, "Forwarding", "Receiving", "Direct messages" and "Message states".
-Receives: `SendText`, `CancelText`, `RetryText`, `IdentityLookedAt` from the edges, `DirectRouteChanged` from handshake;
-answers; what the node tells; direct messages; word of the route. Sends: `Forward` requests, acknowledgements, direct
-messages; `Resolve` to lookup, `HandshakeArrived` to handshake; events. Owns: conversations, outbox, ids seen in the
-store (`client_sending`, `client_receiving`, `client_texts`).
+Receives: `SendText`, `CancelText`, `RetryText`, `IdentityLookedAt`, `RequestsDecided` from the edges,
+`DirectRouteChanged` from handshake; answers; what the node tells; direct messages; word of the route. Sends: `Forward`
+requests, acknowledgements, direct messages; `Resolve` to lookup, `HandshakeArrived` to handshake; events. Owns:
+conversations, outbox, ids seen in the store (`client_sending`, `client_receiving`, `client_texts`).
 It commits before it sends, and before it acknowledges; it opens nothing that its sender's confirmed key has not signed.
 """
 
@@ -35,6 +35,7 @@ from usernym.actors.messages import (
     PayloadKind,
     RecordPublished,
     RequestFailed,
+    RequestsDecided,
     Resolve,
     Resolved,
     ResolveFailed,
@@ -140,6 +141,8 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
                 self._sending.flush()
             case IdentityLookedAt():
                 self._sending.flush()
+            case RequestsDecided():
+                self._judge(self._receiving.take_decided())
             case Tick():
                 self._on_tick()
             case _:
@@ -270,7 +273,10 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         self._note_notices(settled)
         if wrong is not None:
             self.refuse(wrong)
-        for arrival in self._receiving.on_resolved(name):
+        self._judge(self._receiving.on_resolved(name))
+
+    def _judge(self, arrivals: list[Arrival]) -> None:
+        for arrival in arrivals:
             try:
                 self._receiving.on_arrival(arrival)
             except RemoteProtocolError as error:

@@ -18,6 +18,7 @@ from usernym.actors.failures import NodeRefused as NodeRefused  # noqa: PLC0414 
 from usernym.actors.failures import NodeSilent as NodeSilent  # noqa: PLC0414 - told on from here
 from usernym.actors.failures import TextTooLong as TextTooLong  # noqa: PLC0414 - told on from here
 from usernym.actors.text_messages import CancelText as CancelText  # noqa: PLC0414 - told on from here
+from usernym.actors.text_messages import RequestsDecided as RequestsDecided  # noqa: PLC0414 - told on from here
 from usernym.actors.text_messages import RetryText as RetryText  # noqa: PLC0414 - told on from here
 from usernym.mixnet.transport import TransportEvent
 from usernym.protocol import messages as m
@@ -382,7 +383,7 @@ RegistrationClientInbox = (
 LookupClientInbox = LookUp | Resolve | AnswerArrived | RequestFailed | Inquire
 ForwardingClientInbox = (
     SendText | CancelText | RetryText | AnswerArrived | RequestFailed | TellArrived | DirectArrived | WentOnline
-    | WentOffline | Resolved | ResolveFailed | RecordPublished | DirectRouteChanged | IdentityLookedAt | AcknowledgeNow
-    | Tick | Inquire
+    | WentOffline | Resolved | ResolveFailed | RecordPublished | DirectRouteChanged | IdentityLookedAt | RequestsDecided
+    | AcknowledgeNow | Tick | Inquire
 )  # fmt: skip
 HandshakeInbox = OfferHandshake | AcceptHandshake | RevokeHandshake | HandshakeArrived | MixnetUp | MixnetDown | Inquire

@@ -21,3 +21,8 @@ class RetryText:
     name: str = field(repr=False)
     message_id: bytes = field(repr=False)
     answer: Future[bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsDecided:
+    """The user has decided about strangers, or brought contacts back: what was left at the node for that is judged."""

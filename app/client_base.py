@@ -157,7 +157,7 @@ class ClientBase:
         """
         owner = self._node + self.name.encode()
         imported = self._with_store(lambda store: import_archive(store, Path(folder), passphrase, owner))
-        self._tell("registration", msg.RouteDoubted())  # as `accept`: those who are contacts again may have written
+        self._tell("forwarding", msg.RequestsDecided())
         return imported
 
     # -- identities that exist --

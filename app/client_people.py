@@ -91,8 +91,6 @@ class People(ClientBase):
         """
         name = canonical(name)
         self._decide(name, ContactState.ACCEPTED)
-        # What waits at the node for this decision (after a restore) is told again with a heartbeat's answer.
-        self._tell("registration", msg.RouteDoubted())
         offers = self._with_store(lambda store: store.unshown(_OFFERS_MAX, msg.HANDSHAKE_KINDS))
         for offer in offers:
             if offer.contact == name:
@@ -112,6 +110,7 @@ class People(ClientBase):
     def _decide(self, name: str, state: ContactState) -> None:
         before = self.contact(name).state
         self._with_store(lambda store: store.set_contact_state(name, state))
+        self._tell("forwarding", msg.RequestsDecided())
         now = Consent[state.name]
         if before != now:
             self._hub.publish(ContactChanged(name, now))

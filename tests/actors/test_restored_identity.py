@@ -90,8 +90,11 @@ def test_words_bring_name_identity_and_waiting_messages_back(rotations: int) -> 
     world.check()
 
 
+@pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("decision", [ContactState.ACCEPTED, ContactState.DECLINED, None])
-def test_what_waited_for_a_restored_home_that_asks_waits_for_its_users_word(decision: ContactState | None) -> None:
+def test_what_waited_for_a_restored_home_that_asks_waits_for_its_users_word(
+    decision: ContactState | None, told: bool
+) -> None:
     """It was discarded there: nobody is a contact in a new home, and nothing opens what was sealed to the lost one."""
     with World() as world:
         alice, bob = world.client("alice"), world.client("bob")
@@ -109,7 +112,9 @@ def test_what_waited_for_a_restored_home_that_asks_waits_for_its_users_word(deci
             world.settle(600)
             assert bob.texts() == [], "alice has not seen the new key yet, and is not told of it"
         bob.store.set_contact_state("alice", decision or ContactState.ACCEPTED)
-        world.settle(600)
+        if told:  # else a heartbeat brings it
+            bob.graph.refs["forwarding"].tell(msg.RequestsDecided())
+        world.settle(15 if told else 600)
         assert ("hello?" in bob.texts()) is (decision is None)
         lost = decision is ContactState.DECLINED
         assert ("are you there?" in bob.texts()) is not lost

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Error, Page, expect, sync_playwright
 
-PATIENCE_S: Final = 20.0
-"""How long a condition may take to come true on a machine that others keep busy; it takes a second or two."""
+PATIENCE_S: Final = 60.0
+"""How long a condition may take to come true on a machine that others keep busy. It takes a second or two, or the 35
+seconds of three tries where a program comes back that others spoke to."""
 CHROMIUM: Final = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS: Final = (
     "--disable-gpu",
