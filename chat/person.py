@@ -206,7 +206,7 @@ class Person:
                 self._set_stage(Stage.UNREGISTERED)
 
     async def _open(self, **more: Any) -> Client:
-        self._close_finder()
+        await self._close_finder()
         settings = self.settings
         client = await self.run(
             Client,
@@ -270,18 +270,19 @@ class Person:
         assert self.mixnet is not None, "asked for before"
         if self._finder is None:
             finder = await self.run(Finder, node=self.node, mixnet=self.mixnet)
-            if self._finder is None and self._client is None:
+            if self._finder is None and self._client is None and not self._opening.locked():
                 self._finder = finder
             else:
-                finder.close()
+                await self.run(finder.close)
         if self._finder is None:
             raise RuntimeError("the home is open already")
         return await self.run(self._finder.name_state, name, 20.0)
 
-    def _close_finder(self) -> None:
+    async def _close_finder(self) -> None:
+        """Let go of the mixnet: a Nym client's websocket takes one connection only."""
         finder, self._finder = self._finder, None
         if finder is not None:
-            finder.close()
+            await self.run(finder.close)
 
     def _protected(self, passphrase: str | None) -> dict[str, Any]:
         return {"unprotected": True} if passphrase is None else {"passphrase": passphrase}
@@ -315,7 +316,9 @@ class Person:
                     name=canonical(name), restore=Restore(words, replace=replace), **self._protected(passphrase)
                 )
             except BaseException:
-                await self.run(remove_unfinished, self.settings.home, passphrase)
+                if self._client is None:
+                    with contextlib.suppress(Exception):  # why it failed is what counts
+                        await self.run(remove_unfinished, self.settings.home, passphrase)
                 raise
         self._go_online()
         self._set_stage(Stage.READY)
@@ -343,5 +346,5 @@ class Person:
         """End everything in order."""
         self._listeners.clear()
         await self.run(self._close_client)
-        self._close_finder()
+        await self._close_finder()
         self._pool.shutdown(wait=False, cancel_futures=True)

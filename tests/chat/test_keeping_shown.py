@@ -9,6 +9,8 @@ import pytest
 from browser_people import People, Someone
 from playwright.sync_api import expect
 
+from usernym.storage.client import ClientStore
+
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 LONG = 520
@@ -142,6 +144,32 @@ def test_disappearing_is_set_and_shown_and_all_texts_can_go(people: People) -> N
     assert bob.line("kept for now").count() == 1
     alice.write("a new beginning")
     bob.expect_text("a new beginning")
+
+
+def test_old_texts_go_from_the_page_when_their_time_is_over(people: People) -> None:
+    alice, bob = people.pair()
+    for number in range(2):
+        alice.write(f"an old one {number}")
+        alice.expect_state(f"an old one {number}", "delivered")
+        bob.write(f"an old answer {number}")
+        alice.expect_text(f"an old answer {number}")
+    alice.stop()
+    store = ClientStore.open(people.world.folder / alice.home, None, unprotected=True)
+    with store.transaction():  # as if it had been two hours ago
+        store.database.run("UPDATE message SET stored_at = stored_at - 7200, shown_at = shown_at - 7200")
+    store.close()
+    alice.start()
+    with alice.cut_off():
+        alice.look_again()
+        alice.wait_online()
+    alice.turn_to(bob.home)
+    alice.write("a new one")
+    alice.expect_state("a new one", "delivered")
+    assert len(alice.lines()) == 5
+    alice.press("Texts here …")
+    alice.dialog.get_by_label("after an hour").click()
+    alice.wait_until("the old ones are gone", lambda: [line.text for line in alice.lines()] == ["a new one"])
+    assert len(bob.lines()) == 5
 
 
 def account(person: Someone, part: str) -> Any:
