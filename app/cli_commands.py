@@ -97,9 +97,10 @@ class Search(_Command, frozen=True, tag="search"):
 
 
 class Erase(_Command, frozen=True, tag="erase"):
-    """Erase all texts with a contact; the user has consented."""
+    """Erase a text with a contact, or all; the user has consented."""
 
     name: str
+    message_id: str | None = None
 
 
 class Disappear(_Command, frozen=True, tag="disappear"):

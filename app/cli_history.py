@@ -105,16 +105,16 @@ def disappear(options: Options, arguments: argparse.Namespace) -> None:
 
 
 def erase(options: Options, arguments: argparse.Namespace) -> None:
-    """`usernym erase NAME`."""
+    """`usernym erase NAME`, all texts; or one, by its id."""
     name = canonical(arguments.name)
-    if not arguments.yes:
+    if not arguments.yes and arguments.text is None:
         if not sys.stdin.isatty():
             raise CommandFailed(Exit.USAGE, "settings", "this erases all texts: --yes says that it is meant")
         note(f"This erases all texts with {name} in this home; what they have stays. Type {name} to go on:")
         if sys.stdin.readline(4096).strip() != name:
             raise CommandFailed(Exit.REFUSED, "not_meant", "nothing was erased")
     with Session(options) as session:
-        value = session.call(work.Erase(name))
+        value = session.call(work.Erase(name, arguments.text))
     if options.json:
         say_json(value)
     else:

@@ -226,8 +226,9 @@ class Grammar:
         )
         disappear.add_argument("name", metavar="NAME")
         disappear.add_argument("time", metavar="TIME", help="such as 1h or 7d, a minute to a year; or: off")
-        erase = add("erase", cli_history.erase, "erase all texts with a contact, in this home only")
+        erase = add("erase", cli_history.erase, "erase all texts with a contact, or one, in this home only")
         erase.add_argument("name", metavar="NAME")
+        erase.add_argument("--text", metavar="ID", help="this one: 8 digits of its id at least (history --json has it)")
         erase.add_argument("--yes", action="store_true", help="do not ask")
 
     @staticmethod

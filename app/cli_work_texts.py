@@ -29,12 +29,12 @@ def perform_text(client: Client, command: TextCommand, deadline: Deadline) -> An
         case Send(name, text, wait):
             return _send(client, name, text, wait, deadline)
         case Retry(name, message_id, wait):
-            before = _own_text(client, name, message_id)
+            before = _text(client, name, message_id, own=True)
             if wait != "queued":
                 insist(client, client.go_online, deadline)
             return _sent(client.retry(name, before.message_id, deadline.left(), wait=wait))
         case Cancel(name, message_id):
-            return _cancel(client, name, _own_text(client, name, message_id), deadline)
+            return _cancel(client, name, _text(client, name, message_id, own=True), deadline)
         case History(name, limit, before):
             known(client, name)
             page = [dataclasses.asdict(text) for text in client.conversation(name, limit, before)]
@@ -42,25 +42,28 @@ def perform_text(client: Client, command: TextCommand, deadline: Deadline) -> An
         case Search(text, limit, name):
             found = client.search(text, name=name, limit=limit)
             return _fitting([{"with": sender, **dataclasses.asdict(view)} for sender, view in found])
-        case Erase(name):
+        case Erase(name, message_id):
             known(client, name)
-            return {"erased": client.erase_conversation(name)}
+            if message_id is None:
+                return {"erased": client.erase_conversation(name)}
+            return {"erased": client.erase([_text(client, name, message_id, own=False)])}
         case Disappear(name, seconds):
             known(client, name)
             client.set_disappearing(name, seconds)
             return dataclasses.asdict(client.contact(name))
 
 
-def _own_text(client: Client, name: str, digits: str) -> MessageView:
-    """The user's own text that these first digits of an id name."""
+def _text(client: Client, name: str, digits: str, *, own: bool) -> MessageView:
+    """The text that these first digits of an id name; with `own`, of the user's own texts."""
     known(client, name)
     if len(digits) < ID_DIGITS_MIN:
         raise CommandFailed(Exit.USAGE, "settings", f"name a text by {ID_DIGITS_MIN} digits of its id at least")
     texts = client.conversation(name, LOOKED_THROUGH_MAX)
-    found = [text for text in texts if text.outgoing and text.message_id.startswith(digits.lower())]
+    found = [text for text in texts if text.outgoing >= own and text.message_id.startswith(digits.lower())]
     if len(found) != 1:
-        why = "none of your" if not found else "more than one of your"
-        raise CommandFailed(Exit.REFUSED, "no_text", f"{why} texts to {name} has an id that begins so")
+        whose = f"of your texts to {name}" if own else f"of the texts with {name}"
+        why = "none" if not found else "more than one"
+        raise CommandFailed(Exit.REFUSED, "no_text", f"{why} {whose} has an id that begins so")
     return found[0]
 
 

@@ -38,7 +38,11 @@ def test_pages_search_and_erasing(handles: Handles) -> None:
         bob.send("alice", "\x01" * 60_000, wait="queued", timeout=PATIENCE_S)
     assert len(do(work.History("alice", 9))) == 2, "what one answer holds"
     assert len(do(work.Search("\x01", 9))) == 2
-    assert do(work.Erase("alice")) == {"erased": 8}
+    theirs = page[0]["message_id"]
+    assert do(work.Erase("alice", theirs[:8])) == {"erased": 1}
+    with pytest.raises(CommandFailed, match="none of the texts"):
+        do(work.Erase("alice", theirs))
+    assert do(work.Erase("alice")) == {"erased": 7}
     assert do(work.History("alice", 9)) == []
     assert len([text for text in alice.conversation("bob") if text.outgoing]) == 6, "they keep theirs"
     with pytest.raises(CommandFailed):
@@ -161,7 +165,8 @@ def test_the_commands_ask_before_they_erase(typed: Any, tmp_path: Any) -> None:
     assert typed(*home, "history", "bob", "--limit", "0").code == 2
     assert typed(*home, "disappear", "bob", "tomorrow").told["error"] == "settings"
     for command in (
-        ["erase", "bob", "--yes"], ["history", "bob"], ["search", "text"], ["retry", "bob", "12345678"],
+        ["erase", "bob", "--yes"], ["erase", "bob", "--text", "12345678"], ["history", "bob"],
+        ["search", "text"], ["retry", "bob", "12345678"],
         ["cancel", "bob", "12345678"], ["disappear", "bob", "7d"], ["disappear", "bob", "off"],
     ):  # fmt: skip
         assert typed(*home, *command).told["error"] == "no_account"
