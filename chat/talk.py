@@ -147,7 +147,7 @@ class Talk(Screen):
 
     def _pick_found(self, key: Any) -> None:
         name, slash, row = key.partition("/") if isinstance(key, str) else ("", "", "")
-        if slash and row.isdecimal() and len(row) < 19:
+        if slash and name in self._order and row.isascii() and row.isdecimal() and len(row) < 19:
             self._open(name, found=int(row))
 
     def _open(self, name: str, found: int | None = None) -> None:
