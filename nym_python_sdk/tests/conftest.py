@@ -1,11 +1,16 @@
 """A Nym network for the whole run, and the settings that make its clients fast."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from nym_python_sdk import ClientConfig
 from nym_python_sdk.testing import LocalNetwork
+
+# A shell starts background jobs with SIGINT ignored, and what is ignored is handed on to the processes of the tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
