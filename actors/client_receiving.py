@@ -136,7 +136,7 @@ class Receiving:
             if contact.state is ContactState.ACCEPTED:
                 # As whom we are now: the sender looks us up if it does not know that identity.
                 self._say_unopenable(arrival, replace(envelope, recipient_key=self._me.key.public))
-            elif contact.state is ContactState.PENDING and self._is_of_before(arrival):
+            elif contact.state is not ContactState.BLOCKED and self._is_of_before(arrival):
                 self._leave_at_node(contact, arrival)
             else:
                 self._discard(arrival)
@@ -162,16 +162,18 @@ class Receiving:
         what waits for somebody who was no stranger before must not be lost. The node tells it again in any case."""
         if contact.name not in self._left:
             self._left[contact.name] = {}
-            self._context.on_event(ContactChanged(contact.name, Consent.PENDING))
+            if contact.state is ContactState.PENDING:
+                self._context.on_event(ContactChanged(contact.name, Consent.PENDING))
         if sum(map(len, self._left.values())) < HELD_MAX:
             self._left[contact.name][arrival.message_id] = arrival
 
     def take_decided(self) -> list[Arrival]:
-        """What was left at the node for somebody who is no stranger any more, either way: it can be judged now."""
+        """What was left at the node for somebody who is accepted now, or blocked: it can be judged. To decline is no
+        last word."""
         decided: list[Arrival] = []
         for name in list(self._left):
             contact = self._store.contact(name)
-            if contact is None or contact.state is not ContactState.PENDING:
+            if contact is None or contact.state in (ContactState.ACCEPTED, ContactState.BLOCKED):
                 decided += self._left.pop(name).values()
         return decided
 

@@ -252,6 +252,7 @@ class Client(Links):
             "" if mixnet is None else mixnet.decode(),
             identity.state is IdentityState.REGISTERED,
             self._open_store.protected,
+            identity.state is IdentityState.DELETED,
         )
 
     def counters(self, timeout: float = 5.0) -> dict[str, dict[str, int]]:

@@ -37,11 +37,25 @@ def home_kind(home: Path) -> HomeKind:
 
 def discard(client: Client, home: Path) -> None:
     """Close a client whose name was never registered, and remove its store. Raises `AccountStays` for any other."""
-    if client.whoami().registered:
-        raise AccountStays("this account is registered: it is not removed")
+    known = client.whoami()
+    if known.registered or known.deleted:
+        raise AccountStays("this account is registered, or was: it is not removed")
     client.close()
     with Home(home, "making room"):
         _remove(home)
+
+
+def remove_empty(home: Path, passphrase: str | None) -> bool:
+    """Remove a store that has no identity yet; False if there is one. Raises `StorageError` if it can't be told."""
+    with Home(home, "making room"):
+        store = ClientStore.open(home, passphrase, unprotected=passphrase is None)
+        try:
+            if store.has_identity():
+                return False
+        finally:
+            store.close()
+        _remove(home)
+        return True
 
 
 def remove_unfinished(home: Path, passphrase: str | None) -> None:

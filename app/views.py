@@ -101,6 +101,8 @@ class Whoami:
     registered: bool
     protected: bool
     """Whether a passphrase protects the home."""
+    deleted: bool = False
+    """Whether the account was deleted: the texts are here, and nobody is reached."""
 
 
 _TRUST: Final[dict[StoredTrust, Trust]] = {

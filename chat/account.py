@@ -29,6 +29,7 @@ class NewDialog(Dialog):
     def __init__(self, person: Person, on_found: Callable[[str], None]) -> None:
         super().__init__("Find somebody")
         self._person, self._on_found = person, on_found
+        self._under_way = False
         with self:
             Text("The node learns that somebody asked for this name, not who.")
             self._field = Field("Name, or a usernym: link", self._find, focus=1)
@@ -36,21 +37,30 @@ class NewDialog(Dialog):
 
     async def _find(self) -> None:
         typed, client = self._field.value.strip(), self._person.client
-        if not typed:
+        if not typed or self._under_way:
             return
+        self._under_way = True
         self._button.enable(False)
         self._field.say()
         try:
             by_link = typed.lower().startswith(SCHEME)
             contact = await self._person.run(client.add_link if by_link else client.look_up, typed)
-        except Exception as error:  # noqa: BLE001 - said where the name stands
-            self._field.say(error=texts.problem(error))
-            self._button.enable(True)
-            self._field.focus()
+        except KeyError:
+            self._say("This is your own name.")
             return
-        self.close()
+        except Exception as error:  # noqa: BLE001 - said where the name stands
+            self._say(texts.problem(error))
+            return
         self._person.note_change()
-        self._on_found(contact.name)
+        if not self.is_deleted:  # else it was given up: nobody may be taken from what they are writing now
+            self.close()
+            self._on_found(contact.name)
+
+    def _say(self, error: str) -> None:
+        self._under_way = False
+        self._field.say(error=error)
+        self._button.enable(True)
+        self._field.focus()
 
 
 class RefusedDialog(Dialog):
@@ -59,6 +69,7 @@ class RefusedDialog(Dialog):
     def __init__(self, person: Person) -> None:
         super().__init__("Declined and blocked")
         with self:
+            problem = Text("", role="alert")
             refused = [each for each in person.client.contacts() if each.state in ("declined", "blocked")]
             if not refused:
                 Text("Nobody.")
@@ -66,11 +77,15 @@ class RefusedDialog(Dialog):
                 with Box("div", "row"):
                     Text(contact.name, "bdi")
                     Text(contact.state, "span", "soft")
-                    Button("Accept after all", self._accept(person, contact.name))
+                    Button("Accept after all", self._accept(person, contact.name, problem))
 
-    def _accept(self, person: Person, name: str) -> Callable[[], Any]:
+    def _accept(self, person: Person, name: str, problem: Text) -> Callable[[], Any]:
         async def accept() -> None:
-            await person.run(person.client.accept, name)
+            try:
+                await person.run(person.client.accept, name)
+            except Exception as error:  # noqa: BLE001 - said, never raised into the page
+                problem.set_text(texts.problem(error))
+                return
             self.close()
 
         return accept
@@ -132,12 +147,19 @@ class AccountDialog(Dialog):
         return True
 
     def _link(self) -> None:
-        link = self._person.client.link()
         Text("Your link", "h3")
         Text("Whoever follows it finds you, and knows at once that it is you, if the link came from you.")
-        Text(link, classes="mono small", data_link="own")
-        Copy("Copy the link", link)
-        picture(qr.svg(link), "Your link as a QR code")
+        self._own_link = Box("div", "stack")
+        self._show_link()
+
+    def _show_link(self) -> None:
+        """As it is now: a new identity makes another."""
+        link = self._person.client.link()
+        self._own_link.clear()
+        with self._own_link:
+            Text(link, classes="mono small", data_link="own")
+            Copy("Copy the link", link)
+            picture(qr.svg(link), "Your link as a QR code")
 
     def _looks(self) -> None:
         with Box("div", "row", role="group", aria_label="Looks"):
@@ -192,6 +214,7 @@ class AccountDialog(Dialog):
             typed = " ".join(words.value.lower().split())
             if await self._do(self._person.client.replace_identity, typed, done="Your identity is replaced."):
                 words.put("")
+                self._show_link()
 
         Button("Replace my identity", replace, "danger")
 
@@ -211,7 +234,6 @@ class AccountDialog(Dialog):
             def forget() -> str:
                 return texts.moment_text(client.delete_account())
 
-            if await self._do(forget, done="The account is deleted. The node holds the name for you until {0}."):
-                self._person.connection = "the account is deleted"
+            await self._do(forget, done="The account is deleted. The node holds the name for you until {0}.")
 
         Button("Delete my account", delete, "danger")

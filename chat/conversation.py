@@ -49,6 +49,7 @@ class Conversation:
         self._contact: ContactView | None = None
         self._drawn: tuple[ContactView, bool] | None = None
         self._seen = 0
+        self._marked: set[int] = set()
         self._bottom = 0
         self._refresher = Refresher(self._refresh)
         with Box("header", "right-head"):
@@ -120,7 +121,7 @@ class Conversation:
         if (contact, bool(shown)) != self._drawn:
             self._contact, self._drawn = contact, (contact, bool(shown))
             self._show_contact(contact)
-            await self._mark_seen()  # a request that was just accepted has been looked at
+        await self._mark_seen()  # also of a request that was just accepted, and of older texts that are shown now
         items = lines.text_lines(shown, self.name, time.time())
         self._messages.show(items=items, older=older, newer=self._before is not None, found=self._found or 0)
 
@@ -134,7 +135,7 @@ class Conversation:
         if self._limit < WINDOW:
             self._limit = min(WINDOW, self._limit + 2 * PAGE)
         elif len(self._shown) > PAGE:
-            self._before = self._shown[-2 * PAGE].row
+            self._before = self._shown[-2 * PAGE :][0].row
         self._refresher.soon()
 
     def _go_to_newest(self) -> None:
@@ -207,17 +208,20 @@ class Conversation:
 
     # -- what the person does --
 
-    async def _do(self, call: str, *arguments: Any, **keywords: Any) -> bool:
-        """Call the client; what fails is said under the composer."""
+    async def _do(self, call: str, *arguments: Any, **keywords: Any) -> str:
+        """Call the client; what fails is said under the composer, and returned: a dialog says it itself."""
         try:
             await self._person.run(getattr(self._person.client, call), *arguments, **keywords)
         except Exception as error:  # noqa: BLE001 - said, never raised into the page
-            self._composer.show(error=texts.problem(error))
-            self._live.say(texts.problem(error))
-            return False
+            self._say(texts.problem(error))
+            return texts.problem(error)
         self._composer.show(error="")
         self._person.note_change()
-        return True
+        return ""
+
+    def _say(self, problem: str) -> None:
+        self._composer.show(error=problem)
+        self._live.say(problem)
 
     async def _go_on(self, contact: ContactView) -> None:
         await self._do("set_verified", contact.name, False, identity_key=contact.identity_key)
@@ -255,9 +259,17 @@ class Conversation:
             case "retry":
                 await self._do("retry", self.name, message.message_id)
             case "cancel" if message.state is DeliveryState.WAITING:
-                await self._do("cancel", message.message_id)
+                await self._cancel(message)
             case _:
                 pass
+
+    async def _cancel(self, message: MessageView) -> None:
+        try:
+            if not await self._person.run(self._person.client.cancel, message.message_id):
+                self._say("This text can't be cancelled: it is being handed over right now, or has been.")
+        except Exception as error:  # noqa: BLE001 - as above
+            self._say(texts.problem(error))
+        self._person.note_change()
 
     async def _see(self, row: Any) -> None:
         if isinstance(row, int):
@@ -267,9 +279,11 @@ class Conversation:
     async def _mark_seen(self) -> None:
         if self._contact is None or self._contact.state != "accepted" or not self._seen:
             return
-        seen = [message for message in self._shown if not message.outgoing and message.row <= self._seen]
-        await self._person.run(self._person.client.mark_read, seen)
-        self._person.note_change()
+        theirs = [message for message in self._shown if not message.outgoing and message.row <= self._seen]
+        if seen := [message for message in theirs if message.row not in self._marked]:
+            self._marked.update(message.row for message in seen)
+            await self._person.run(self._person.client.mark_read, seen)
+            self._person.note_change()
 
     # -- dialogs --
 

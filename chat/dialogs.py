@@ -10,8 +10,8 @@ from usernym import ContactView, HandshakeState, qr
 from usernym.chat import texts
 from usernym.chat.elements import Box, Button, Copy, Dialog, Field, Text
 
-Do = Callable[..., Awaitable[bool]]
-"""Calls the client by a method's name; False if it failed, which has been said then."""
+Do = Callable[..., Awaitable[str]]
+"""Calls the client by a method's name; returns what went wrong, in words, or nothing."""
 
 
 def picture(svg: str, label: str) -> None:
@@ -20,12 +20,33 @@ def picture(svg: str, label: str) -> None:
     Box("img", "qr", src=f"data:image/svg+xml;base64,{encoded}", alt=label)
 
 
-class TrustDialog(Dialog):
+class _Asking(Dialog):
+    """A dialog that calls the client, and says itself what failed: all else is behind it."""
+
+    def __init__(self, label: str, do: Do) -> None:
+        super().__init__(label)
+        self._do = do
+        with self:
+            self._problem = Text("", classes="error", role="alert")
+            self._problem.set_visibility(False)
+
+    async def _ask(self, call: str, *arguments: Any, **keywords: Any) -> bool:
+        """Call the client, and close if it went well."""
+        problem = await self._do(call, *arguments, **keywords)
+        if not problem:
+            self.close()
+        elif not self.is_deleted:
+            self._problem.set_text(problem)
+            self._problem.set_visibility(True)
+        return not problem
+
+
+class TrustDialog(_Asking):
     """Safety numbers: shown, compared, and what follows from it."""
 
     def __init__(self, contact: ContactView, do: Do) -> None:
-        super().__init__(f"Is this {contact.name}?")
-        self._contact, self._do = contact, do
+        super().__init__(f"Is this {contact.name}?", do)
+        self._contact = contact
         with self:
             Text(
                 {
@@ -62,16 +83,15 @@ class TrustDialog(Dialog):
 
     async def _decide(self, verified: bool) -> None:
         contact = self._contact
-        if await self._do("set_verified", contact.name, verified, identity_key=contact.identity_key):
-            self.close()
+        await self._ask("set_verified", contact.name, verified, identity_key=contact.identity_key)
 
 
-class HandshakeDialog(Dialog):
+class HandshakeDialog(_Asking):
     """The direct route: what it shows to whom, and its steps."""
 
     def __init__(self, contact: ContactView, do: Do) -> None:
-        super().__init__(f"Direct route with {contact.name}")
-        self._name, self._do = contact.name, do
+        super().__init__(f"Direct route with {contact.name}", do)
+        self._name = contact.name
         warning = texts.ADDRESS_WARNING.format(name=contact.name)
         with self:
             match contact.handshake:
@@ -97,17 +117,13 @@ class HandshakeDialog(Dialog):
                     self._buttons(("Show my address, and ask for theirs", "offer_handshake", "main"))
 
     def _policy(self, contact: ContactView) -> None:
-        with Box("fieldset", "stack"):
-            Text("When the direct route is silent", "legend")
-            for direct_only, label in ((False, "fall back to the node"), (True, "wait: direct only")):
-                with Box("label", "choice"):
-                    checked = {"checked": "checked"} if contact.direct_only is direct_only else {}
-                    radio = Box("input", type="radio", name=f"policy-{contact.name}", **checked)
-                    radio.on("change", lambda _, chosen=direct_only: self._set_policy(chosen), args=[])
-                    Text(label, "span")
-
-    async def _set_policy(self, direct_only: bool) -> None:
-        await self._do("set_direct_only", self._name, direct_only)
+        now, other = (
+            ("When the direct route is silent, texts wait: direct only.", "Fall back to the node then")
+            if contact.direct_only
+            else ("When the direct route is silent, texts go through the node.", "Wait then: direct only")
+        )
+        Text(now)
+        Button(other, lambda: self._ask("set_direct_only", self._name, not contact.direct_only))
 
     def _buttons(self, *steps: tuple[str, str, str]) -> None:
         with Box("div", "row"):
@@ -116,8 +132,7 @@ class HandshakeDialog(Dialog):
 
     def _step(self, call: str) -> Callable[[], Awaitable[Any]]:
         async def take() -> None:
-            self.close()
-            await self._do(call, self._name)
+            await self._ask(call, self._name)
 
         return take
 
@@ -132,12 +147,12 @@ def _warn_of_node(contact: ContactView) -> None:
         )
 
 
-class KeepingDialog(Dialog):
+class KeepingDialog(_Asking):
     """What is kept of a conversation here: when texts disappear, and deleting all of them."""
 
     def __init__(self, contact: ContactView, do: Do) -> None:
-        super().__init__(f"Texts with {contact.name}, here")
-        self._name, self._do = contact.name, do
+        super().__init__(f"Texts with {contact.name}, here", do)
+        self._name, self._chosen = contact.name, contact.disappears_after
         with self:
             Text(
                 "Texts can be deleted here after a while: theirs counted from when they were shown to you, yours from"
@@ -151,15 +166,18 @@ class KeepingDialog(Dialog):
                         radio = Box("input", type="radio", name=f"vanish-{contact.name}", **checked)
                         radio.on("change", lambda _, chosen=seconds: self._choose(chosen), args=[])
                         Text(label, "span")
+                Text("What is older by then is deleted at once, for good.", classes="small")
+                Button("Apply", self._apply, "main")
             with Box("details"):
                 Text("Delete all texts now", "summary")
                 Text("What still waits is not sent.")
                 Button("Delete them all", self._forget, "danger")
 
-    async def _choose(self, seconds: int | None) -> None:
-        if await self._do("set_disappearing", self._name, seconds):
-            self.close()
+    def _choose(self, seconds: int | None) -> None:
+        self._chosen = seconds  # arrow keys pass by shorter times on their way
+
+    async def _apply(self) -> None:
+        await self._ask("set_disappearing", self._name, self._chosen)
 
     async def _forget(self) -> None:
-        if await self._do("erase_conversation", self._name):
-            self.close()
+        await self._ask("erase_conversation", self._name)

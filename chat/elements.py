@@ -10,6 +10,8 @@ from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 from nicegui.events import GenericEventArguments
 
+LIVE_LINES: Final = 8
+"""Lines that are kept for a screen reader: as many as may come at once, and still be listened to."""
 STATIC: Final = Path(__file__).parent / "static"
 
 Handler = Callable[[], Any] | Callable[[], Awaitable[Any]]
@@ -175,8 +177,10 @@ class Live(Component, component=STATIC / "live.js"):
     def __init__(self) -> None:
         super().__init__()
         self._rev = 0
+        self._said: list[tuple[int, str]] = []
 
     def say(self, text: str) -> None:
-        """Say it."""
+        """Say it, after what was said just before: the window may get several at once."""
         self._rev += 1
-        self.show(said=text, rev=self._rev)
+        self._said = [*self._said[1 - LIVE_LINES :], (self._rev, text)]
+        self.show(said=[{"key": key, "text": said} for key, said in self._said])

@@ -39,7 +39,7 @@ class Keys:
         for key in self._keys:
             if hmac.compare_digest(key, offered):
                 return key
-        for token in self._tokens:
+        for token in tuple(self._tokens):  # another thread adds to them
             if hmac.compare_digest(token, offered):
                 self._tokens.discard(token)
                 return self._new_key()

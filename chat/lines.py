@@ -15,6 +15,9 @@ SNIPPET_LETTERS: Final = 80
 UNREAD_MAX: Final = 1_000
 """Unread texts that are counted one by one; more than anybody reads today."""
 
+_NOWHERE: Final = (DeliveryState.WAITING, DeliveryState.REFUSED, DeliveryState.CANCELLED)
+"""States of texts that may never have taken any way."""
+
 Line = dict[str, Any]
 
 
@@ -111,7 +114,7 @@ def text_line(message: MessageView, who: str, day: str) -> Line:
         "late": late,
         "state": texts.state(message),
         "kind": "" if message.state is None else str(message.state),
-        "route": "" if message.state is DeliveryState.WAITING else texts.ROUTES[message.route],
+        "route": "" if message.state in _NOWHERE else texts.ROUTES[message.route],
         "actions": _actions(message),
     }
 

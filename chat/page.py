@@ -63,6 +63,8 @@ class Page:
 
     def _draw(self) -> None:
         self._drawn = (self._person.stage, self._person.beginnings)
+        if self._screen is not None:
+            self._screen.leave()
         self._main.clear()
         with self._main:
             match self._person.stage:

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import usernym
-from usernym import Client, ConnectionChanged, Event, NodeRefused, NodeSilent, NotReady, Restore
+from usernym import Client, ConnectionChanged, Event, NodeCaught, NodeRefused, NodeSilent, NotReady, Restore
 from usernym.chat.texts import refusal
 from usernym.finder import Finder, NameState
-from usernym.homes import HomeKind, discard, home_kind, remove_unfinished
+from usernym.homes import AccountStays, HomeKind, discard, home_kind, remove_empty, remove_unfinished
 from usernym.protocol.names import canonical
 
 T = TypeVar("T")
@@ -81,6 +81,8 @@ class Person:
         self.mixnet = settings.mixnet
         self.stage = Stage.NEW
         self.problem = ""
+        self.caught = ""
+        """What the node was caught at; for every window, also one that is opened later."""
         self.online = False
         self.connection = "connecting"
         self.beginnings = 0
@@ -143,6 +145,8 @@ class Person:
     def _tell(self, event: Event | None) -> None:
         if isinstance(event, ConnectionChanged):
             self.online, self.connection = event.online, event.reason
+        elif isinstance(event, NodeCaught):
+            self.caught = event.what
         for listener in list(self._listeners):
             listener(event)
 
@@ -194,12 +198,15 @@ class Person:
             try:
                 await self._open(passphrase=passphrase, unprotected=passphrase is None)
             except usernym.SettingsError:
-                # A beginning that was cut off before there was an identity.
-                await self.run(remove_unfinished, self.settings.home, passphrase)
-                self._set_stage(Stage.NEW)
+                if not await self.run(remove_empty, self.settings.home, passphrase):
+                    raise
+                self._set_stage(Stage.NEW)  # a beginning that was cut off before there was an identity
                 return
             known = await self.run(self.client.whoami)
-            if known.registered:
+            if known.deleted:
+                self.connection = "the account is deleted"
+                self._set_stage(Stage.READY)
+            elif known.registered:
                 self._go_online()
                 self._set_stage(Stage.READY)
             else:
@@ -208,17 +215,21 @@ class Person:
     async def _open(self, **more: Any) -> Client:
         await self._close_finder()
         settings = self.settings
-        client = await self.run(
-            Client,
-            settings.home,
-            node=self.node,
-            mixnet=self.mixnet,
-            accept_strangers=settings.accept_strangers,
-            **more,
-        )
-        self._stack.enter_context(client)
-        self._client = client
-        self._stack.enter_context(self._held(client))
+        try:
+            client = await self.run(
+                Client,
+                settings.home,
+                node=self.node,
+                mixnet=self.mixnet,
+                accept_strangers=settings.accept_strangers,
+                **more,
+            )
+            self._stack.enter_context(client)
+            self._client = client
+            self._stack.enter_context(self._held(client))
+        except BaseException:
+            await self.run(self._close_client)
+            raise
         threading.Thread(target=self._pump, args=(client, client.events()), name="usernym-events", daemon=True).start()
         return client
 
@@ -268,14 +279,14 @@ class Person:
         """Whether a name can be had, as far as the node says. Raises `NodeSilent`, `SettingsError`, …"""
         assert self.node is not None, "asked for before"
         assert self.mixnet is not None, "asked for before"
-        if self._finder is None:
+        if self._finder is None and self._client is None:
             finder = await self.run(Finder, node=self.node, mixnet=self.mixnet)
             if self._finder is None and self._client is None and not self._opening.locked():
                 self._finder = finder
             else:
                 await self.run(finder.close)
         if self._finder is None:
-            raise RuntimeError("the home is open already")
+            raise usernym.SettingsError("this account was begun in another window: go on there")
         return await self.run(self._finder.name_state, name, 20.0)
 
     async def _close_finder(self) -> None:
@@ -291,18 +302,30 @@ class Person:
         """Make a home and an identity, not registered yet. Returns the recovery words, which are kept nowhere."""
         async with self._opening:
             if self.stage is not Stage.NEW:
-                raise RuntimeError("somebody made this home in another window")
-            client = await self._open(name=canonical(name), **self._protected(passphrase))
-            self._set_stage_quietly(Stage.UNREGISTERED)
+                raise usernym.SettingsError("this account was begun in another window: go on there")
+            try:
+                client = await self._open(name=canonical(name), **self._protected(passphrase))
+            except BaseException:
+                await self._clear_away(passphrase)
+                raise
+            self.stage = Stage.UNREGISTERED  # told to nobody yet: this window goes on to the words
             words, client.recovery_words = client.recovery_words or "", None
             return words
 
-    def _set_stage_quietly(self, stage: Stage) -> None:
-        self.stage = stage
+    async def _clear_away(self, passphrase: str | None) -> None:
+        """After a beginning that failed: nothing half-made stays; what is whole is there to be opened."""
+        with contextlib.suppress(Exception):  # why it failed is what counts
+            await self.run(remove_unfinished, self.settings.home, passphrase)
+        with contextlib.suppress(Exception):
+            if await self.run(home_kind, self.settings.home) is not HomeKind.ABSENT:
+                self._set_stage(Stage.LOCKED)
 
     async def register(self) -> None:
         """Register the name, and go online. Raises `NodeRefused`, `NodeSilent`, `NotReady`."""
-        await self.run(self.client.register)
+        async with self._opening:
+            if self.stage is not Stage.UNREGISTERED:
+                return
+            await self.run(self.client.register)
         self._go_online()
         self._set_stage(Stage.READY)
 
@@ -310,15 +333,13 @@ class Person:
         """Make a home for an identity that exists. Raises `WordsInvalid`, `WordsUnfit`, `NodeRefused`, `NodeSilent`."""
         async with self._opening:
             if self.stage is not Stage.NEW:
-                raise RuntimeError("somebody made this home in another window")
+                raise usernym.SettingsError("this account was begun in another window: go on there")
             try:
                 await self._open(
                     name=canonical(name), restore=Restore(words, replace=replace), **self._protected(passphrase)
                 )
             except BaseException:
-                if self._client is None:
-                    with contextlib.suppress(Exception):  # why it failed is what counts
-                        await self.run(remove_unfinished, self.settings.home, passphrase)
+                await self._clear_away(passphrase)
                 raise
         self._go_online()
         self._set_stage(Stage.READY)
@@ -328,8 +349,14 @@ class Person:
         async with self._opening:
             if self.stage is not Stage.UNREGISTERED:
                 return
-            client, self._client = self.client, None
-            await self.run(discard, client, self.settings.home)
+            client, self._client = self.client, None  # its end is no news
+            try:
+                await self.run(discard, client, self.settings.home)
+            except AccountStays:  # registered meanwhile, by a command
+                self._client = client
+                self._go_online()
+                self._set_stage(Stage.READY)
+                return
             await self.run(self._close_client)
             self.beginnings += 1
             self._set_stage(Stage.NEW)
@@ -345,6 +372,7 @@ class Person:
     async def close(self) -> None:
         """End everything in order."""
         self._listeners.clear()
-        await self.run(self._close_client)
-        await self._close_finder()
+        async with self._opening:  # what is being opened is closed as well
+            await self.run(self._close_client)
+            await self._close_finder()
         self._pool.shutdown(wait=False, cancel_futures=True)

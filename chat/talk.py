@@ -63,7 +63,7 @@ class Talk(Screen):
             if self.person.is_emulated:
                 Text(texts.EMULATED, "p", "offline small wide")
         self._caught = Text("", classes="error banner", role="alert")
-        self._caught.set_visibility(False)
+        self._show_caught()
 
     def _make_left(self) -> None:
         with Box("nav", "left", aria_label="People"):
@@ -109,8 +109,7 @@ class Talk(Screen):
         if event is None or isinstance(event, ConnectionChanged):
             self._show_connection()
         elif isinstance(event, NodeCaught):
-            self._caught.set_text(f"The node was caught: {event.what}. Do not trust it; tell whoever runs it.")
-            self._caught.set_visibility(True)
+            self._show_caught()
         elif isinstance(event, IdentityChanged):
             self._live.say(f"{event.name}'s identity has changed.")
         elif isinstance(event, HandshakeChanged):
@@ -124,6 +123,11 @@ class Talk(Screen):
         self._refresher.soon()
         if self._conversation is not None:
             self._conversation.on_change()
+
+    def _show_caught(self) -> None:
+        caught = self.person.caught
+        self._caught.set_text(f"The node was caught: {caught}. Do not trust it; tell whoever runs it.")
+        self._caught.set_visibility(bool(caught))
 
     def _is_open(self, name: str) -> bool:
         return self._conversation is not None and self._conversation.name == name
@@ -144,11 +148,20 @@ class Talk(Screen):
     def _pick(self, name: Any) -> None:
         if isinstance(name, str) and name in self._order:
             self._open(name)
+        else:
+            self._stay()
 
     def _pick_found(self, key: Any) -> None:
         name, slash, row = key.partition("/") if isinstance(key, str) else ("", "", "")
         if slash and name in self._order and row.isascii() and row.isdecimal() and len(row) < 19:
             self._open(name, found=int(row))
+        else:
+            self._stay()
+
+    def _stay(self) -> None:
+        """Nothing else opens: what the window has made untouchable for that is to be touched again."""
+        if self._conversation is not None:
+            self._conversation.focus()
 
     def _open(self, name: str, found: int | None = None) -> None:
         if self._conversation is not None:
@@ -187,7 +200,7 @@ class Talk(Screen):
                 at = self._order.index(now) + step if now in self._order else 0
                 self._open(self._order[at % len(self._order)])
             case _:
-                pass
+                self._stay()
 
     # -- searching --
 
@@ -205,7 +218,8 @@ class Talk(Screen):
         self._found.show(empty="Searching …")
         try:
             found = await self.person.run(self.person.client.search, words, limit=FOUND_MAX)
-        except GraphFailed:
+        except Exception as error:  # noqa: BLE001 - said where it is waited for
+            self._found.show(items=[], empty=texts.problem(error))
             return
         if words == self._words:
             now = time.time()

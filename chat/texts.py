@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Final
 
-from usernym import Code, ContactView, DeliveryState, HandshakeState, MessageView, Route
+from usernym import Code, DeliveryState, HandshakeState, MessageView, Route
 from usernym.cli_failures import failure_of, refusal_text
 
 STATES: Final = {
@@ -54,11 +54,6 @@ def state(message: MessageView) -> str:
     if message.reason is not None and message.state in (DeliveryState.WAITING, DeliveryState.REFUSED):
         text += f": {refusal_text(message.reason)}"
     return text
-
-
-def trust(contact: ContactView) -> str:
-    """The contact's trust, in the one word that it has."""
-    return contact.trust
 
 
 def missing(count: int) -> str:

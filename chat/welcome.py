@@ -33,6 +33,8 @@ class _Entrance(Screen):
     def __init__(self, person: Person) -> None:
         super().__init__(person)
         self._column = Box("div", "entrance")
+        if person.is_emulated:
+            Text(texts.EMULATED, classes="offline small entrance")
 
     def _say(self, where: Text, what: str) -> None:
         where.set_text(what)
@@ -325,7 +327,10 @@ class Unfinished(_Entrance):
         with self._column:
             Text("usernym", "h1")
             Text(f"{person.client.name} is not registered yet", "h2")
-            Text("Do you have the recovery words that were shown? They are not shown again.")
+            Text(
+                "Do you have the recovery words that were shown? They are not shown again. If a registration was under"
+                " way, the node may have the name already: then only these words bring it back."
+            )
             error = _alert()
 
             async def register() -> None:
@@ -358,10 +363,18 @@ async def _register(person: Person, button: Button, error: Text, column: Box) ->
 
 
 def _say_refused(person: Person, error: Text, column: Box, why: str) -> None:
+    async def start_over() -> None:
+        try:
+            await person.start_over()
+        except Exception as failure:  # noqa: BLE001 - said where it happened
+            error.set_text(texts.problem(failure))
+
     error.set_text(why)
     error.set_visibility(True)
-    with column:
-        Button("Choose another name", person.start_over)
+    if error.props.get("data-offers") is None:
+        error.props["data-offers"] = "another name"
+        with column:
+            Button("Choose another name", start_over)
 
 
 def _is_now(field: Field, name: str) -> bool:

@@ -35,7 +35,7 @@ export default {
   },
   unmounted() {
     window.removeEventListener("pagehide", this.keep);
-    window.clearTimeout(this.timer);
+    this.keep();
   },
   computed: {
     bytes() {
@@ -88,7 +88,8 @@ export default {
       window.clearTimeout(this.timer);
       this.timer = null;
       this.under_way = window.crypto.randomUUID();
-      this.$emit("send", { nonce: this.under_way, text: this.text });
+      // Half a character of a broken paste is no text that can travel.
+      this.$emit("send", { nonce: this.under_way, text: this.text.toWellFormed?.() ?? this.text });
     },
   },
   render() {

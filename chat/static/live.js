@@ -2,10 +2,12 @@
 const { h } = Vue;
 
 export default {
-  props: { said: String, rev: Number },
+  props: { said: Array },
   render() {
-    return h("div", { class: "unseen", role: "log", "aria-live": "polite", "aria-label": "News" }, [
-      h("p", { key: this.rev }, this.said || ""),
-    ]);
+    return h(
+      "div",
+      { class: "unseen", role: "log", "aria-live": "polite", "aria-label": "News" },
+      (this.said || []).map((line) => h("p", { key: line.key }, line.text)),
+    );
   },
 };

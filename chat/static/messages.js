@@ -17,12 +17,15 @@ export default {
   mounted() {
     document.addEventListener("visibilitychange", this.see);
     window.addEventListener("focus", this.see);
+    this.sizes = new ResizeObserver(() => this.see());
+    this.sizes.observe(this.$refs.box);
     this.toBottom();
     this.see();
   },
   unmounted() {
     document.removeEventListener("visibilitychange", this.see);
     window.removeEventListener("focus", this.see);
+    this.sizes.disconnect();
   },
   beforeUpdate() {
     const box = this.$refs.box;
@@ -55,6 +58,7 @@ export default {
     see() {
       // Shown means: on a screen that is looked at, and scrolled to.
       if (document.visibilityState !== "visible" || !this.items.length || this.newer || !this.atBottom) return;
+      if (!this.$refs.box?.clientHeight) return; // a narrow window shows the other pane
       const last = this.items[this.items.length - 1].row;
       if (last === this.seen) return;
       this.seen = last;

@@ -91,7 +91,7 @@ def test_words_bring_name_identity_and_waiting_messages_back(rotations: int) -> 
 
 
 @pytest.mark.parametrize("told", [True, False])
-@pytest.mark.parametrize("decision", [ContactState.ACCEPTED, ContactState.DECLINED, None])
+@pytest.mark.parametrize("decision", [ContactState.ACCEPTED, ContactState.DECLINED, ContactState.BLOCKED, None])
 def test_what_waited_for_a_restored_home_that_asks_waits_for_its_users_word(
     decision: ContactState | None, told: bool
 ) -> None:
@@ -116,9 +116,15 @@ def test_what_waited_for_a_restored_home_that_asks_waits_for_its_users_word(
             bob.graph.refs["forwarding"].tell(msg.RequestsDecided())
         world.settle(15 if told else 600)
         assert ("hello?" in bob.texts()) is (decision is None)
-        lost = decision is ContactState.DECLINED
+        if decision is ContactState.DECLINED:
+            assert (bob.texts(), alice.states(waiting)) == ([], [DeliveryState.ACCEPTED])
+            bob.store.set_contact_state("alice", ContactState.ACCEPTED)  # it is undone
+            world.settle(600)
+        lost = decision is ContactState.BLOCKED
         assert ("are you there?" in bob.texts()) is not lost
         assert (DeliveryState.DELIVERED in alice.states(waiting)) is not lost
+        if lost:
+            assert world.node.store.waiting_count("bob") == 0
         world.check()
 
 

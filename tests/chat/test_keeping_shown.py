@@ -126,7 +126,8 @@ def test_disappearing_is_set_and_shown_and_all_texts_can_go(people: People) -> N
     bob.expect_text("kept for now")
     alice.press("Texts here …")
     expect(alice.dialog.get_by_label("never")).to_be_checked()
-    alice.dialog.get_by_label("after an hour").click()  # closes the dialog
+    alice.dialog.get_by_label("after an hour").click()
+    alice.press("Apply")  # closes the dialog
     expect(alice.page.get_by_text("Texts disappear here after an hour.")).to_be_visible()
     alice.page.reload()
     expect(alice.page.get_by_text("Texts disappear here after an hour.")).to_be_visible()
@@ -134,6 +135,7 @@ def test_disappearing_is_set_and_shown_and_all_texts_can_go(people: People) -> N
     expect(alice.dialog.get_by_label("after an hour")).to_be_checked()
     expect(alice.dialog).to_contain_text("own copy is not touched")
     alice.dialog.get_by_label("never").click()
+    alice.press("Apply")
     expect(alice.page.get_by_text("Texts disappear here")).to_have_count(0)
     expect(alice.line("kept for now")).to_have_count(1)
     alice.press("Texts here …")
@@ -168,6 +170,7 @@ def test_old_texts_go_from_the_page_when_their_time_is_over(people: People) -> N
     assert len(alice.lines()) == 5
     alice.press("Texts here …")
     alice.dialog.get_by_label("after an hour").click()
+    alice.press("Apply")
     alice.wait_until("the old ones are gone", lambda: [line.text for line in alice.lines()] == ["a new one"])
     assert len(bob.lines()) == 5
 

@@ -13,6 +13,7 @@ from handles import Handles
 import usernym
 from usernym.chat import lines
 from usernym.chat.person import HomeSettings, Person, Stage
+from usernym.homes import AccountStays, discard
 from usernym.storage.errors import StorageError
 
 PASSPHRASE = "correct horse"
@@ -154,3 +155,106 @@ def test_the_list_has_contacts_and_requests_the_latest_first(handles: Handles) -
     assert overview.unread == 2  # a request counts when it was accepted
     alice.block("dave")
     assert lines.overview(alice, 1_800_000_000).requests == ()
+
+
+NOWHERE = "ws://127.0.0.1:9"
+"""A mixnet that nobody serves: the tests' own lives in this process only."""
+
+
+def test_a_deleted_account_keeps_its_texts_and_can_not_be_started_over(handles: Handles) -> None:
+    alice = handles.client("alice")
+    handles.client("bob")
+    alice.send("bob", "to keep", wait="queued")
+    alice.delete_account(30.0)
+    alice.close()
+
+    async def play() -> None:
+        async with opened(handles.home("alice"), mixnet=NOWHERE) as person:
+            assert (person.stage, person.connection) == (Stage.READY, "the account is deleted")
+            await person.start_over()
+            assert [text.text for text in person.client.conversation("bob")] == ["to keep"]
+            with pytest.raises(AccountStays):
+                discard(person.client, handles.home("alice"))
+        assert (handles.home("alice") / "client.db").exists()
+
+    asyncio.run(play())
+
+
+def test_settings_that_do_not_fit_remove_nothing(handles: Handles, tmp_path: Path) -> None:
+    """Also where the identity is not registered yet: its words may be on paper, and the node may have the name."""
+    handles.client("alice", online=False).close()
+    other = usernym.Node(tmp_path / "other", mixnet=handles.mixnet.transport())
+    with other:
+        card = other.card(30.0)
+
+    async def play() -> None:
+        with pytest.raises(usernym.SettingsError, match="another node"):
+            async with opened(handles.home("alice"), mixnet=NOWHERE, node=card):
+                pass
+        async with opened(handles.home("alice"), mixnet=NOWHERE) as person:
+            assert person.stage is Stage.UNREGISTERED
+            assert person.client.name == "alice"
+
+    asyncio.run(play())
+
+
+def stage_of(person: Person) -> Stage:
+    """As it is now."""
+    return person.stage
+
+
+def test_a_beginning_that_fails_leaves_nothing_and_can_be_made_again(handles: Handles, tmp_path: Path) -> None:
+    fails = [True]
+
+    @contextlib.contextmanager
+    def held(_client: usernym.Client) -> Iterator[None]:
+        if fails.pop() if fails else False:
+            raise OSError("no room")
+        yield
+
+    async def play() -> None:
+        person = Person(HomeSettings(tmp_path / "new", node=handles.card, mixnet=NOWHERE), held)
+        await person.begin()
+        with pytest.raises(OSError, match="no room"):
+            await person.create("alice", PASSPHRASE)
+        assert stage_of(person) is Stage.NEW
+        words = await person.create("alice", PASSPHRASE)
+        assert len(words.split()) == 12
+        assert stage_of(person) is Stage.UNREGISTERED
+        with pytest.raises(usernym.SettingsError, match="another window"):
+            await person.create("alice", PASSPHRASE)
+        await person.start_over()
+        assert stage_of(person) is Stage.NEW
+        assert not (tmp_path / "new" / "client.db").exists()
+        await person.close()
+
+    asyncio.run(play())
+
+
+def test_what_was_registered_meanwhile_is_not_started_over(handles: Handles) -> None:
+    alice = handles.client("alice", online=False)
+
+    async def play() -> None:
+        async with holding(handles, alice) as person:
+            person.stage = Stage.UNREGISTERED
+            await person.run(alice.register)  # as by a command
+            await person.start_over()
+            assert (person.stage, person.client) == (Stage.READY, alice)
+            assert alice.whoami().registered
+
+    asyncio.run(play())
+
+
+def test_an_end_while_the_home_is_being_opened_closes_it(handles: Handles) -> None:
+    handles.client("alice", passphrase=PASSPHRASE).close()
+
+    async def play() -> None:
+        person = Person(HomeSettings(handles.home("alice"), mixnet=NOWHERE), lambda _: contextlib.nullcontext())
+        await person.begin()
+        opening = asyncio.create_task(person.unlock(PASSPHRASE))
+        await asyncio.sleep(0.05)
+        await person.close()
+        await opening
+        usernym.Client(handles.home("alice"), passphrase=PASSPHRASE).close()  # nobody holds it any more
+
+    asyncio.run(play())
