@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from types import TracebackType
@@ -62,6 +63,8 @@ class ClientBase:
         self._timers = ThreadTimers()
         self._lock = threading.Lock()
         self._want_online = False
+        self._asking = threading.Lock()
+        self._asked: set[Future[Any]] = set()
         self.recovery_words: str | None = None
         self._home = Home(Path(home), "client")
         self._home.__enter__()
@@ -207,6 +210,11 @@ class ClientBase:
             kept, self._kept = self._kept, None
         if graph is not None:
             graph.stop()
+        with self._asking:
+            asked = tuple(self._asked)
+        for answer in asked:  # nobody will answer any more: whoever waits is told, and not left to their patience
+            with contextlib.suppress(InvalidStateError):
+                answer.set_exception(Closed("the client is closed"))
         if kept is not None:
             kept.close()
         self._timers.close()
@@ -235,11 +243,16 @@ class ClientBase:
 
     def _ask(self, actor: str, command: Callable[[Future[T]], Any], timeout: float, what: str) -> T:
         answer: Future[T] = Future()
-        self._tell(actor, command(answer))
+        with self._asking:
+            self._asked.add(answer)
         try:
+            self._tell(actor, command(answer))
             return answer.result(timeout)
         except FutureTimeout:
             raise NotReady(f"{what} took longer than {timeout:g} seconds; it goes on in this process") from None
+        finally:
+            with self._asking:
+                self._asked.discard(answer)
 
     def _with_store(self, read: Callable[[ClientStore], T]) -> T:
         store = self._open_store

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,22 @@ def test_a_closed_client_says_so(tmp_path: Path, mixnet: InProcessMixnet, node: 
     assert list(events) == []
     with pytest.raises(usernym.Closed):
         alice.register()
+
+
+def test_whoever_waits_for_a_client_that_is_closed_is_told_at_once(tmp_path: Path, mixnet: InProcessMixnet) -> None:
+    """They waited out their patience, and kept the process from ending."""
+    transport = mixnet.transport()
+    with usernym.Node(tmp_path / "node", mixnet=transport) as node:
+        alice = client(tmp_path, mixnet, node, "alice")
+        alice.register(PATIENCE_S)
+        mixnet.offline(transport.client)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(alice.go_online, 600.0)
+            while not alice.counters()["io"].get("requests_sent", 0):
+                time.sleep(0.01)
+            alice.close()
+            with pytest.raises(usernym.Closed):
+                waiting.result(PATIENCE_S)
 
 
 def test_a_home_is_one_persons_at_one_node(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:
