@@ -49,7 +49,7 @@ from usernym.actors.messages import (
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import CONFIRMED_MAX, MINUTE_S, SURBS_REQUEST
+from usernym.protocol.limits import CONFIRMED_MAX, MINUTE_S, NOTICES_MAX, SURBS_REQUEST
 from usernym.storage.errors import StorageError
 
 HEARTBEAT_S: Final = 60.0
@@ -192,6 +192,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                     self._lose_route("the node has restarted")
                     self._log_in()
                 self._store.clear_notices(list(confirmed))
+                if len(self._store.notices_to_confirm(NOTICES_MAX)) == NOTICES_MAX:
+                    self._beat()  # they came meanwhile, and the node waits for these before it tells more
             case m.Delete(), m.Deleted(held_until=held_until):
                 self._want_online = False
                 self._keys.deleted()
