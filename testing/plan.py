@@ -156,8 +156,9 @@ def random_plan(seed: int, people: int, profile: Profile | None = None) -> Plan:
         steps.insert(0, profile.weather)
     encrypted = bool(profile.encrypted) and rng.randrange(profile.encrypted) == 0
     if profile.long_away and rng.randrange(profile.long_away) == 0:
-        # A node that stays on has a month of sweeps to make: a second or two of the processor's time.
-        away = f.LongAway(rng.choice((2, 8, 31, 40)), rng.random() < 0.9)
+        days, node = rng.choice((2, 8, 31, 40)), rng.random() < 0.9
+        # A node that stays on sweeps every five minutes: a month of that takes seconds of the processor's time.
+        away = f.LongAway(days if node else min(days, 8), node)
         steps.insert(rng.randint(0, len(steps)), away)
     return Plan(seed, people, tuple(steps), (), encrypted)
 
