@@ -27,6 +27,7 @@ from usernym.actors.messages import (
 from usernym.actors.node_card import renew_card
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_mail import NoticeKind
+from usernym.actors.node_proofs import SpentProofs
 from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
@@ -105,6 +106,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._on_card = on_card
         self._work_bits_min = work_bits
         self._challenger = Challenger(runtime.random_bytes(32))
+        self._spent = SpentProofs()
         self._boot_id = b""
         self._recent, self._recent_since = 0, runtime.now()
 
@@ -281,7 +283,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         frame.verify(account.identity_key, self._node)
         login_id = self._runtime.random_bytes(ID_BYTES)
         fresh = digest(Context.REQUEST, frame.body)[:ID_BYTES] + login_id
-        known = self._store.remember(_nonce_id(proof.nonce), fresh, proof.expires_at + MINUTE_S)
+        with self._spent.taking(proof.nonce):
+            known = self._store.remember(_nonce_id(proof.nonce), fresh, proof.expires_at + MINUTE_S)
         if known is None:
             # What the two requests brought, less the two answers.
             surbs = 2 * SURBS_REQUEST - 2
@@ -293,15 +296,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             login_id = known[ID_BYTES:]
         else:
             raise RemoteProtocolError(Code.CHALLENGE_USED)
-        return m.LoggedIn(
-            proof.request_id,
-            login_id,
-            self._boot_id,
-            account.record_number,
-            self._store.card_sequence(),
-            self._store.waiting_count(account.name),
-            now,
-        )
+        card, waiting = self._store.card_sequence(), self._store.waiting_count(account.name)
+        return m.LoggedIn(proof.request_id, login_id, self._boot_id, account.record_number, card, waiting, now)
 
     # -- changes --
 

@@ -1,0 +1,37 @@
+"""Proofs of login that were good and could not be taken, for want of room: they must not be good later, in other hands.
+
+A part of registration at the node; docs/protocol.md, "Requests and answers". What was taken is remembered on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.storage.errors import StorageError
+
+SPENT_MAX: Final = 10_000
+"""Nonces remembered, about 100 bytes each; past that the oldest goes. They die with the process, as challenges do."""
+
+
+class SpentProofs:
+    """Owned by the registration actor, and used in its thread only."""
+
+    def __init__(self) -> None:
+        self._nonces: dict[bytes, None] = {}
+
+    @contextmanager
+    def taking(self, nonce: bytes) -> Iterator[None]:
+        """Within the block a proof is put on disk. If that fails, the nonce is spent all the same: it raises
+        CHALLENGE_USED from then on."""
+        if nonce in self._nonces:
+            raise RemoteProtocolError(Code.CHALLENGE_USED, "it could not be taken when it came first")
+        try:
+            yield
+        except StorageError:
+            self._nonces[nonce] = None
+            if len(self._nonces) > SPENT_MAX:
+                del self._nonces[next(iter(self._nonces))]
+            raise

@@ -1,0 +1,25 @@
+"""Plans that once found something, made smaller: each must stay without a finding."""
+
+from __future__ import annotations
+
+import pytest
+
+from usernym.testing.loop import Quiet, replayed
+from usernym.testing.run import play
+
+FOUND = {
+    "a heartbeat whose answer could not be noted was under way for ever": (
+        "eNpNjcEKwyAQRP9lz8tiTNTkXnLuoZCDeFjSFKSSgNb_r4aGepp9vGXGdqiE0hP2-OKQNrQOrYUl-s8GCCvHI5Tk4NfCXZFw55zKLUgaXXnm-P-A_"
+        "XiWGElUddVc8lcnT_nIcU-Avalw8-k959BsyZFUMzfQMJmGJWltnHNfGyk3ig=="
+    ),
+    "a proof of login that was refused for want of room was good in another's hands": (
+        "eNptkDELwyAQhf_LzUeIJjTJ3FLo1qHQQRxMYmlaUdDY318NpsTQxePue_p8xwi2pGtqrPEhlJPIODIGV-GdBCyLsmnDAE6Te5-9UoCgzRgILco4v9tp"
+        "Dh2M4hOLUNMQYcZ604dzENaoFd281Q6QNFtdupwrL_olh3n_ZJL891vh4pujnQWJ7GiFe_4iUITZWL1EjzQtIsSt6k1PaHGouu0HScc5_wKd52Dt"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", FOUND.values(), ids=FOUND.keys())
+def test_what_was_found_once(line: str) -> None:
+    with Quiet():
+        assert play(replayed(line)).wrong == ()
