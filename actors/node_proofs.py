@@ -14,6 +14,8 @@ from usernym.storage.errors import StorageError
 
 SPENT_MAX: Final = 10_000
 """Nonces remembered, about 100 bytes each; past that the oldest goes. They die with the process, as challenges do."""
+LATEST_MAX: Final = 100_000
+"""Users whose latest login is remembered, as many as routes; about 100 bytes each."""
 
 
 class SpentProofs:
@@ -21,11 +23,15 @@ class SpentProofs:
 
     def __init__(self) -> None:
         self._nonces: dict[bytes, None] = {}
+        self._latest: dict[str, int] = {}
 
     @contextmanager
-    def taking(self, nonce: bytes) -> Iterator[None]:
+    def taking(self, name: str, nonce: bytes, expires_at: int) -> Iterator[None]:
         """Within the block a proof is put on disk. If that fails, the nonce is spent all the same: it raises
-        CHALLENGE_USED from then on."""
+        CHALLENGE_USED from then on. An answer to an older challenge than the latest login's raises CHALLENGE_EXPIRED:
+        what a process that died has left in the mixnet must not take the route from the one that came after it."""
+        if expires_at < self._latest.get(name, 0):
+            raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "a later login came before it")
         if nonce in self._nonces:
             raise RemoteProtocolError(Code.CHALLENGE_USED, "it could not be taken when it came first")
         try:
@@ -35,3 +41,6 @@ class SpentProofs:
             if len(self._nonces) > SPENT_MAX:
                 del self._nonces[next(iter(self._nonces))]
             raise
+        self._latest[name] = expires_at
+        if len(self._latest) > LATEST_MAX:
+            del self._latest[next(iter(self._latest))]

@@ -283,7 +283,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         frame.verify(account.identity_key, self._node)
         login_id = self._runtime.random_bytes(ID_BYTES)
         fresh = digest(Context.REQUEST, frame.body)[:ID_BYTES] + login_id
-        with self._spent.taking(proof.nonce):
+        with self._spent.taking(proof.name, proof.nonce, proof.expires_at):
             known = self._store.remember(_nonce_id(proof.nonce), fresh, proof.expires_at + MINUTE_S)
         if known is None:
             # What the two requests brought, less the two answers.

@@ -8,6 +8,10 @@ from usernym.testing.loop import Quiet, replayed
 from usernym.testing.run import play
 
 FOUND = {
+    "a login that a killed client had left in the mixnet took the route from its next life": (
+        "eNqNkE0KwyAQhe_iehD_G9e9QHddiAvTGhIIEYy5f6c2gXZRzGIYeG--8TmOg2XGWBAwhHmN4Dw4R-55KpEACfP0ePc-9QQEQ--MVaVjoEndwraixCgT"
+        "5u8W3lhyzWEdUVrSEx0LpKS8IEaVqmQMZYy5voLF966h5C1CZxRD4VxOrqm5yJ_gnZaN7x8slVZ-x92HGEJxSPlzBu_9CxbXcro="
+    ),
     "a heartbeat whose answer could not be noted was under way for ever": (
         "eNpNjcEKwyAQRP9lz8tiTNTkXnLuoZCDeFjSFKSSgNb_r4aGepp9vGXGdqiE0hP2-OKQNrQOrYUl-s8GCCvHI5Tk4NfCXZFw55zKLUgaXXnm-P-A_"
         "XiWGElUddVc8lcnT_nIcU-Avalw8-k959BsyZFUMzfQMJmGJWltnHNfGyk3ig=="
