@@ -3,14 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-OURS := app actors protocol storage mixnet testing chat tests bench
-SUBPACKAGES := actors protocol storage mixnet testing chat
+OURS := usernym actors protocol storage mixnet testing chat tests bench
 CARGO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/usernym/cargo-target
 RUST_AT_LEAST := 1.89
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chat pictures nym test test-nym check check-nym format typing vectors bench soak mutants crashes fuzz bench-nym clean
+.PHONY: help setup demo chat pictures nym test test-nym check check-nym format vectors bench soak mutants crashes fuzz bench-nym clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,28 +57,22 @@ check-nym: nym ## rustfmt, clippy, Rust's own tests; ruff and mypy of nym_python
 	cd nym_python_sdk && $(CURDIR)/$(BIN)/ruff format --check python tests bench && $(CURDIR)/$(BIN)/ruff check python tests bench
 	$(BIN)/mypy --config-file nym_python_sdk/pyproject.toml nym_python_sdk/python/nym_python_sdk
 
-check: $(READY) typing ## format, lint, types, import rule
+check: $(READY) ## format, lint, types, import rule
 	$(BIN)/ruff format --check $(OURS)
 	$(BIN)/ruff check $(OURS)
 	$(BIN)/mypy
 	$(BIN)/mypy tests bench
-	PYTHONPATH=.typing $(BIN)/lint-imports
+	$(BIN)/lint-imports
 
 format: $(READY) ## rewrite the sources as `make check` wants them
 	$(BIN)/ruff format $(OURS)
 	$(BIN)/ruff check --fix $(OURS)
 
-# The type checker must see the root folders as one package: a folder of links says so.
-typing:
-	@rm -rf .typing && mkdir -p .typing/usernym
-	@for f in app/*.py app/py.typed; do ln -s ../../$$f .typing/usernym/; done
-	@for d in $(SUBPACKAGES); do ln -s ../../$$d .typing/usernym/$$d; done
-
 vectors: $(READY) ## rewrite tests/vectors (the generator uses none of the codec)
-	$(BIN)/python -I tests/support/make_vectors.py
+	$(BIN)/python -Im tests.vectors.generator
 
 pictures: $(READY) ## draw docs/pictures anew, from the chat page in Chromium (apt install chromium fonts-noto-color-emoji)
-	$(BIN)/python -I tests/support/make_pictures.py
+	$(BIN)/python -Im tests.helpers.make_pictures
 
 soak: $(READY) ## simulated messages at 20 % loss with crashes: MINUTES (10) long, or COUNT messages, from SEED (0) on
 	$(BIN)/usernym simulate --profile soak --clients 3-5 --seed $${SEED:-0} $(if $(COUNT),--messages $(COUNT),--minutes $${MINUTES:-10})
@@ -94,12 +87,12 @@ fuzz: $(READY) ## fuzz every decoder and every entry for FUZZ_MINUTES (10)
 	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} $(BIN)/python -Im pytest -s tests/fuzz $(PYTEST_ARGS)
 
 bench: $(READY) ## packets per operation; speeds as a share of this machine's Ed25519 rate; long histories
-	$(BIN)/python -I bench/run.py
+	$(BIN)/python -Im bench.run
 
 bench-nym: nym ## the binding beside Rust, and a node on a real Nym network beside what its client can send
 	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) cargo build --release --locked --package nym-local-network --example speed
 	$(BIN)/python -I nym_python_sdk/bench/speed.py $(CARGO_CACHE)/release/examples/speed
-	$(BIN)/python -I bench/nym.py
+	$(BIN)/python -Im bench.nym
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .typing .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info
+	rm -rf $(VENV) .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import usernym
-from usernym.mixnet.emulator import Emulator
-from usernym.mixnet.inprocess import InProcessMixnet, ThreadTimers
+from usernym.mixnet.emulator.core import Emulator
+from usernym.mixnet.emulator.in_process import InProcessMixnet, ThreadTimers
 from usernym.mixnet.transport import Transport
 from usernym.protocol.cards import card_text, make_card
 from usernym.protocol.signing import SigningKey

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
-from usernym.actors.client_keys import first_record
+from usernym.actors.graphs import node_graph
+from usernym.actors.registration.keys import first_record
 from usernym.actors.runtime import ThreadRuntime
-from usernym.mixnet.inprocess import ThreadTimers
+from usernym.mixnet.emulator.in_process import ThreadTimers
 from usernym.mixnet.transport import Incoming, Transport, TransportEvent, TransportUp
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
@@ -23,7 +24,6 @@ from usernym.protocol.records import first_succession
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.storage.node import NodeStore
-from usernym.wiring import node_graph
 
 ASKERS = 20
 """Clients that look names up: a mixnet client keeps at most 200 SURBs of each."""

@@ -6,18 +6,13 @@ have no cover traffic: what is measured is the work.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
-
-from load import opened
 from nym_python_sdk.testing import LocalNetwork
-from run import load_node
 
+from bench.load import opened
+from bench.run import load_node
 from usernym.mixnet.nym_sdk import NymSdkTransport
 from usernym.mixnet.transport import Incoming, TransportEvent, TransportUp
 

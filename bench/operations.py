@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from world import SimClient, World
-
 from usernym.actors import messages as msg
 from usernym.actors.events import DeliveryState, HandshakeChanged, HandshakeState
+from usernym.testing.world import SimClient, World
 
 ALICE, BOB = "alice_" + "a" * 26, "bobby_" + "b" * 26
 QUIET_S = 5.0

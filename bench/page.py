@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from browser import Chromium, missing
-from crash_world import kill, start, usernym_command
-from history import LONG, NOWHERE, PASSPHRASE, SHORT, Figure, make_home
 from playwright.sync_api import Page, expect
 
-from usernym.demo_processes import Running
+from bench.history import LONG, NOWHERE, PASSPHRASE, SHORT, Figure, make_home
+from tests.helpers.browser import Chromium, missing
+from tests.helpers.crash_world import kill, start, usernym_command
+from usernym.demo.processes import Running
 
 TRIES = 7
 """Of each operation; the fastest counts, since others use this machine too."""

@@ -9,25 +9,20 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
-
-from browser import missing
-from history import LONG, SHORT, Figure, history_table
-from load import ACCEPTED, LoadedNode
-from operations import packets_table
-from page import page_table
-
-from usernym.mixnet.emulator import Emulator
-from usernym.mixnet.emulator_state import Faults
-from usernym.mixnet.inprocess import InProcessMixnet, ThreadTimers
+from bench.history import LONG, SHORT, Figure, history_table
+from bench.load import ACCEPTED, LoadedNode
+from bench.operations import packets_table
+from bench.page import page_table
+from tests.helpers.browser import missing
+from usernym.mixnet.emulator.core import Emulator
+from usernym.mixnet.emulator.in_process import InProcessMixnet, ThreadTimers
+from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.transport import Transport
 from usernym.protocol.signing import Context, SigningKey, verify
 

@@ -21,9 +21,9 @@ from typing import Any, Final, TypeVar
 
 import usernym
 from usernym import Client, ConnectionChanged, Event, NodeCaught, NodeRefused, NodeSilent, NotReady, Restore
+from usernym.account_home import AccountStays, HomeKind, discard, home_kind, remove_empty, remove_unfinished
 from usernym.chat.texts import refusal
 from usernym.finder import Finder, NameState
-from usernym.homes import AccountStays, HomeKind, discard, home_kind, remove_empty, remove_unfinished
 from usernym.protocol.names import canonical
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import datetime
 from typing import Final
 
 from usernym import Code, DeliveryState, HandshakeState, MessageView, Route
-from usernym.cli_failures import failure_of, refusal_text
+from usernym.cli.failures import failure_of, refusal_text
 
 STATES: Final = {
     DeliveryState.WAITING: "waiting here",

@@ -19,9 +19,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
-from usernym.mixnet.linked import LinkedTransport, LinkLost
-from usernym.mixnet.transport import Incoming
-from usernym.mixnet.websocket_api import (
+from usernym.mixnet.nym_api import (
     ApiError,
     ErrorResponse,
     Received,
@@ -32,6 +30,8 @@ from usernym.mixnet.websocket_api import (
     decode_response,
     encode_request,
 )
+from usernym.mixnet.reconnecting import LinkedTransport, LinkLost
+from usernym.mixnet.transport import Incoming
 from usernym.mixnet.websocket_logging import silent_logger
 
 logger = logging.getLogger("usernym")

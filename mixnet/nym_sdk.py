@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from usernym.mixnet.addresses import AddressError, format_address, parse_address
-from usernym.mixnet.linked import LinkedTransport, LinkLost
+from usernym.mixnet.nym_api import Reply, SendAnonymous
+from usernym.mixnet.reconnecting import LinkedTransport, LinkLost
 from usernym.mixnet.transport import Incoming
-from usernym.mixnet.websocket_api import Reply, SendAnonymous
 
 if TYPE_CHECKING:
     from nym_python_sdk import ClientConfig, MixnetClient

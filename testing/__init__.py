@@ -2,7 +2,7 @@
 
 from usernym.actors.events import DeliveryChanged, DeliveryState, Event, MessageArrived
 from usernym.actors.simulation import SimulationStuck
-from usernym.mixnet.emulator_state import Faults
+from usernym.mixnet.emulator.state import Faults
 from usernym.testing.chart import Chart, charted
 from usernym.testing.disk import Moment
 from usernym.testing.faults import (

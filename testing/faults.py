@@ -59,7 +59,7 @@ class Turns:
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """How badly the mixnet behaves from now on; see `usernym.mixnet.emulator_state.Faults`."""
+    """How badly the mixnet behaves from now on; see `usernym.mixnet.emulator.state.Faults`."""
 
     loss: float = 0.0
     silent_loss: float = 0.0

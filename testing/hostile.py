@@ -14,7 +14,7 @@ from typing import Any, Final, cast, get_args
 
 import msgspec
 
-from usernym.actors.client_keys import first_record
+from usernym.actors.registration.keys import first_record
 from usernym.actors.simulation import SimulationStuck
 from usernym.mixnet.transport import Incoming, MixnetError, TransportEvent
 from usernym.protocol import messages as m

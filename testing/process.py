@@ -8,23 +8,23 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from usernym.actors.client_context import ClientContext, Me
+from usernym.actors.context import ClientContext, Me
 from usernym.actors.events import Event
+from usernym.actors.graphs import Graph, client_graph, node_graph
 from usernym.actors.simulation import ProcessDied, Simulation
 from usernym.identity import create_identity
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client import ClientStore
-from usernym.storage.client_models import CLIENT_SCHEMA
+from usernym.storage.client.schema import CLIENT_SCHEMA
 from usernym.storage.database import IN_MEMORY, open_database
 from usernym.storage.errors import StorageError
 from usernym.storage.node import NodeStore
-from usernym.storage.node_models import NODE_SCHEMA
+from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.testing.disk import Disk
-from usernym.wiring import Graph, client_graph, node_graph
 
 if TYPE_CHECKING:
-    from usernym.mixnet.inprocess import InProcessTransport
+    from usernym.mixnet.emulator.in_process import InProcessTransport
     from usernym.testing.world import World
 
 STORAGE_KEY: Final = bytes(range(32))

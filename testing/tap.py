@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from usernym.mixnet.inprocess import InProcessMixnet
+from usernym.mixnet.emulator.in_process import InProcessMixnet
 from usernym.mixnet.transport import Incoming, TransportEvent
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from usernym.mixnet.emulator_state import Faults, LinkDelay
+from usernym.mixnet.emulator.state import Faults, LinkDelay
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
 from usernym.testing.hostile import LyingTransport, Mallory

@@ -1,8 +1,8 @@
 """A whole world on one thread: nodes, their users, an emulated mixnet, real stores, a virtual clock.
 
 Everything comes from `seed` (and from `tape`, while it lasts): the same seed and the same calls give the same run. The
-processes are the product's own graphs (`usernym.wiring`) on its own stores; only time, chance, the mixnet and the disk
-are simulated.
+processes are the product's own graphs (`usernym.actors.graphs`) on its own stores; only time, chance, the mixnet and
+the disk are simulated.
 
     with World(seed=7) as world:
         alice, bob = world.client("alice"), world.client("bob")
@@ -24,8 +24,8 @@ from typing import Any, Final, Self, TypeVar
 from usernym.actors import messages as msg
 from usernym.actors.events import DeliveryChanged, DeliveryState, Event, MessageArrived
 from usernym.actors.simulation import Simulation
-from usernym.mixnet.emulator import Emulator
-from usernym.mixnet.emulator_state import Faults
+from usernym.mixnet.emulator.core import Emulator
+from usernym.mixnet.emulator.state import Faults
 from usernym.storage.client import Contact, IdentityState, Message, Trust
 from usernym.testing.process import App, ClientProcess, NodeProcess, Process
 from usernym.testing.tap import TappedMixnet

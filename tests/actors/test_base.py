@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire, Ref
-from usernym.actors.client_route import CREDIT_PER_HOUR, ClientRoute
+from usernym.actors.mixnet_io.login_route import CREDIT_PER_HOUR, ClientRoute
 from usernym.actors.runtime import Runtime, ThreadRuntime
 from usernym.actors.simulation import Simulation, SimulationStuck
 from usernym.actors.surbs import CounterWindow, SurbStock, surbs_that_fit
-from usernym.mixnet.inprocess import ThreadTimers
+from usernym.mixnet.emulator.in_process import ThreadTimers
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX
 from usernym.protocol.packets import anonymous_packets

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from world import World
 
 from usernym.actors import messages as msg
 from usernym.actors.messages import Failure, NodeSilent
 from usernym.identity import replace_identity
 from usernym.storage.errors import StoreFull, StoreInaccessible
 from usernym.testing.disk import Disk
+from usernym.testing.world import World
 
 
 def _disk(world: World, name: str) -> Disk:

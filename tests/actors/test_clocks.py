@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
-from hostile import RawClient, Wiretap
 from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
-from world import SimClient, World
 
+from tests.helpers.hostile import RawClient, Wiretap
 from usernym.actors import messages as msg
 from usernym.actors.events import DeliveryState, MessageArrived
 from usernym.actors.messages import NodeRefused
 from usernym.actors.node_clock import JUMP_S, STEADY_S, NodeClock
-from usernym.actors.registration_node import SWEEP_S
+from usernym.actors.registration.node import SWEEP_S
 from usernym.actors.simulation import START_UNIX_S, Simulation
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import ACCEPTANCE_WINDOW_S, CHALLENGE_S, DAY_S, HOUR_S, MINUTE_S, SEEN_S
 from usernym.storage.node import IN_MEMORY, NodeStore
+from usernym.testing.world import SimClient, World
 
 EDGES: Final = (
     0, MINUTE_S, int(SWEEP_S), int(STEADY_S), CHALLENGE_S, ACCEPTANCE_WINDOW_S, 2 * ACCEPTANCE_WINDOW_S, SEEN_S,

@@ -13,17 +13,17 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from hostile import Wiretap, message_of
-from world import SimClient, World
 
+from tests.helpers.hostile import Wiretap, message_of
 from usernym.actors import messages as msg
-from usernym.actors.client_context import JITTER
-from usernym.actors.client_sending import RETRY_S
+from usernym.actors.context import JITTER
 from usernym.actors.events import DeliveryState
-from usernym.mixnet.emulator_state import Faults
+from usernym.actors.forwarding.outbox import RETRY_S
+from usernym.mixnet.emulator.state import Faults
 from usernym.protocol import messages as m
 from usernym.protocol.limits import ACKNOWLEDGED_MAX, DAY_S, HOUR_S, MAILBOX_S, NOTICE_S
 from usernym.storage.client import MessageState
+from usernym.testing.world import SimClient, World
 
 
 @pytest.fixture

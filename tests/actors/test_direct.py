@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from world import SimClient, World
 
 from usernym.actors.events import DeliveryState, DirectSilent, HandshakeChanged, HandshakeState, MessageArrived, Route
 from usernym.actors.messages import HandshakeNotPossible
 from usernym.protocol.limits import DAY_S
 from usernym.protocol.records import decode_record
 from usernym.storage.client import Fallback
+from usernym.testing.world import SimClient, World
 
 
 def direct_pair(seed: int = 0) -> tuple[World, SimClient, SimClient]:

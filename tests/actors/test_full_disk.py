@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from world import World
 
 from usernym.actors.events import DeliveryChanged, DeliveryState
 from usernym.actors.messages import NodeRefused
@@ -14,6 +13,7 @@ from usernym.protocol.errors import Code
 from usernym.protocol.limits import HOUR_S, MAILBOX_S
 from usernym.storage.errors import StoreFull
 from usernym.storage.node import NodeStore
+from usernym.testing.world import World
 
 
 class FullDisk:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import usernym
-from usernym import cli_work as work
-from usernym.mixnet.emulator import Emulator
-from usernym.mixnet.inprocess import InProcessMixnet, ThreadTimers
+from usernym.cli import perform as work
+from usernym.mixnet.emulator.core import Emulator
+from usernym.mixnet.emulator.in_process import InProcessMixnet, ThreadTimers
 
 PATIENCE_S = 30.0
 

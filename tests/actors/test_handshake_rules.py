@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pytest
-from hostile import message_of
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
-from world import SimClient, World
 
-from usernym.actors.handshake_rules import Said, Side, body_of, said_in, standing
+from tests.helpers.hostile import message_of
+from usernym.actors.handshake.rules import Said, Side, body_of, said_in, standing
 from usernym.protocol import messages as m
 from usernym.storage.client import Direct
+from usernym.testing.world import SimClient, World
 
 FINAL_PAIRS: Final = {
     (Direct.NONE, Direct.NONE),

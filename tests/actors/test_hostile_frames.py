@@ -10,18 +10,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from hostile import CONTENT, RawClient, Wiretap, dump, flipped, message_of, total
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_strategies import strategy
-from world import SimClient, World
 
+from tests.helpers.hostile import CONTENT, RawClient, Wiretap, dump, flipped, message_of, total
+from tests.helpers.wire_strategies import strategy
 from usernym.actors import messages as msg
 from usernym.actors.events import MessageArrived, NodeCaught
 from usernym.protocol import messages as m
 from usernym.protocol.codec import encode_signed
 from usernym.protocol.limits import FRAME_BYTES_MAX, HPKE_ROTATION_S
 from usernym.protocol.signing import SigningKey
+from usernym.testing.world import SimClient, World
 
 SIGNED_REQUESTS = (m.RegisterProof, m.LoginProof, m.Publish, m.Forward, m.Acknowledge, m.Heartbeat, m.TopUp, m.Delete)
 SETTLED = tuple(table for table in CONTENT if table != "remembered")

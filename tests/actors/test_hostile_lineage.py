@@ -11,18 +11,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from hostile import HostileWorld, RawClient, Wiretap, message_of, total
-from world import World
 
-from usernym.actors.client_sending import DIRECT_AGAIN_S
+from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of, total
 from usernym.actors.events import DeliveryState, DirectSilent, MessageArrived, NodeCaught, Route
-from usernym.actors.registration_node import REGISTRATIONS_PER_BIT, SWEEP_S
-from usernym.mixnet.emulator_state import Faults
+from usernym.actors.forwarding.outbox import DIRECT_AGAIN_S
+from usernym.actors.registration.node import REGISTRATIONS_PER_BIT, SWEEP_S
+from usernym.mixnet.emulator.state import Faults
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S, MAILBOX_S
 from usernym.protocol.safety import safety_number
+from usernym.testing.world import World
 
 
 def test_first_contact_does_not_trust_the_key_that_comes_with_the_message() -> None:

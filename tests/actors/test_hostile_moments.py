@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hostile import HostileWorld, RawClient, dump, message_of
-from world import SimClient, World
 
+from tests.helpers.hostile import HostileWorld, RawClient, dump, message_of
 from usernym.actors.events import DeliveryState, HandshakeChanged, HandshakeState
 from usernym.actors.surbs import STOCK_MAX, SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
 from usernym.storage.client import Direct, Direction
+from usernym.testing.world import SimClient, World
 
 
 def met(seed: int = 0) -> tuple[World, SimClient, SimClient]:

@@ -9,9 +9,8 @@ import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from hostile import HostileWorld, RawClient, dump
-from world import SimClient
 
+from tests.helpers.hostile import HostileWorld, RawClient, dump
 from usernym.actors.events import DeliveryState, IdentityChanged, MessageArrived, NodeCaught
 from usernym.actors.messages import Failure, LookUp, NodeRefused, NodeSilent
 from usernym.protocol import messages as m
@@ -31,6 +30,7 @@ from usernym.protocol.records import (
 from usernym.protocol.safety import safety_number
 from usernym.protocol.signing import Context, SigningKey, verify
 from usernym.storage.client import Direction, MessageState, Trust
+from usernym.testing.world import SimClient
 
 CONTACTS = ("contact", "message", "seen", "outbox")
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hostile import RawClient, Wiretap, dump
-from world import SimClient, World
 
+from tests.helpers.hostile import RawClient, Wiretap, dump
 from usernym.actors.events import (
     DeliveryState,
     HandshakeChanged,
@@ -24,6 +23,7 @@ from usernym.protocol.records import KeyRecord, decode_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.storage.client import ContactState, Direct, Direction
 from usernym.storage.node import MailboxLimits
+from usernym.testing.world import SimClient, World
 
 
 def text(words: str, counter: int = 1, token: bytes = bytes(16)) -> bytes:

@@ -7,11 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hostile import DIRECTORY, RawClient, dump
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world import World
 
+from tests.helpers.hostile import DIRECTORY, RawClient, dump
 from usernym.actors import messages as msg
 from usernym.actors.messages import NodeRefused
 from usernym.protocol import messages as m
@@ -20,6 +19,7 @@ from usernym.protocol.errors import Code
 from usernym.protocol.limits import CHALLENGE_S, NAME_HELD_S
 from usernym.protocol.records import sign_record
 from usernym.protocol.signing import SigningKey
+from usernym.testing.world import World
 
 
 def code_of(answer: Any) -> Code:

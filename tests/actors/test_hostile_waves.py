@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hostile import RawClient
-from world import World
-
-from usernym.actors.registration_node import BITS_BEHIND_MAX, REGISTRATIONS_PER_BIT, SWEEP_S
+from tests.helpers.hostile import RawClient
+from usernym.actors.registration.node import BITS_BEHIND_MAX, REGISTRATIONS_PER_BIT, SWEEP_S
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
+from usernym.testing.world import World
 
 LETTERS = str.maketrans("0123456789", "bcdfghjkmn")
 """No two of them look alike."""

@@ -15,21 +15,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hostile import HostileWorld, RawClient, Wiretap, message_of
-from lineage import Defect, padded
-from world import World
 
-from usernym.actors import lookup_client, registration_node
+from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of
+from tests.helpers.lineage import Defect, padded
 from usernym.actors import messages as msg
-from usernym.actors.client_keys import first_record
-from usernym.actors.client_receiving import Receiving
-from usernym.actors.client_sending import Sending
 from usernym.actors.events import DeliveryState, MessageArrived
-from usernym.actors.forwarding_node import ForwardingNode
-from usernym.actors.mixnet_io import MixnetIO
+from usernym.actors.forwarding.inbox import Receiving
+from usernym.actors.forwarding.node import ForwardingNode
+from usernym.actors.forwarding.outbox import Sending
+from usernym.actors.lookup import client as lookup_client
+from usernym.actors.mixnet_io.actor import MixnetIO
 from usernym.actors.node_clock import NodeClock
-from usernym.actors.registration_node import REGISTRATIONS_PER_BIT, RegistrationNode
-from usernym.mixnet.emulator_state import Faults
+from usernym.actors.registration import node as registration_node
+from usernym.actors.registration.keys import first_record
+from usernym.actors.registration.node import REGISTRATIONS_PER_BIT, RegistrationNode
+from usernym.mixnet.emulator.state import Faults
 from usernym.protocol import messages as m
 from usernym.protocol import signing
 from usernym.protocol.codec import Frame
@@ -38,6 +38,7 @@ from usernym.protocol.limits import MAILBOX_S
 from usernym.protocol.signing import Context, SigningKey
 from usernym.protocol.wire import pack
 from usernym.storage.client import Argon2Cost, ClientStore, ContactState, Trust
+from usernym.testing.world import World
 
 # -- a client signs any nonce with the routine that it uses for messages ----------------------------------------------
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from world import World
-
 from usernym.actors.events import DeliveryState
 from usernym.protocol.limits import NOTICES_MAX
+from usernym.testing.world import World
 
 TEXTS = 3 * NOTICES_MAX + 7
 

@@ -7,19 +7,19 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from hostile import HostileWorld, RawClient, Wiretap, message_of, total
-from world import SimClient, World
 
+from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of, total
 from usernym.actors import messages as msg
-from usernym.actors.client_card import CARDS_AGAIN_S
 from usernym.actors.events import ConnectionChanged, DeliveryState, NodeCaught
-from usernym.mixnet.emulator_state import Faults
-from usernym.mixnet.joined import JoinedTransport
+from usernym.actors.registration.card_holder import CARDS_AGAIN_S
+from usernym.mixnet.emulator.state import Faults
+from usernym.mixnet.former_addresses import JoinedTransport
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard, card_text, make_card, parse_card
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import DAY_S
 from usernym.protocol.signing import SigningKey
+from usernym.testing.world import SimClient, World
 
 
 def run_node(world: World, current: bytes | None, *former: bytes) -> bytes:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from world import SimClient, World
 
 from usernym.actors import messages as msg
-from usernym.actors.client_texts import CLOCK_SETTLES_S, ERASED_AT_ONCE_MAX
 from usernym.actors.events import DeliveryState, TextsErased
 from usernym.actors.failures import RetryNotPossible
+from usernym.actors.forwarding.user_texts import CLOCK_SETTLES_S, ERASED_AT_ONCE_MAX
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S
 from usernym.storage.client import ClientStore, Direction, MessageState, StoredRoute, Trust
 from usernym.storage.errors import StoreFull
 from usernym.testing.loop import Bounds, replay_text, search
+from usernym.testing.world import SimClient, World
 
 HOUR_S = 3600
 SOON_S = 30

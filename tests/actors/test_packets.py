@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from world import SimClient, World
-
 from usernym.actors.events import DeliveryState
+from usernym.testing.world import SimClient, World
 
 ALICE, BOB = "alice_" + "a" * 26, "bobby_" + "b" * 26
 QUIET_S = 30.0

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hostile import RawClient, Wiretap, message_of, total
-from world import SimClient, World
 
+from tests.helpers.hostile import RawClient, Wiretap, message_of, total
 from usernym.actors.events import ConnectionChanged, DeliveryState
-from usernym.actors.node_routes import Route
+from usernym.actors.forwarding.routes import Route
 from usernym.actors.surbs import SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol.limits import DAY_S, HOUR_S, SURB_S, SURBS_GIVEN_MAX, SURBS_LOW, TEXT_BYTES_MAX
+from usernym.testing.world import SimClient, World
 
 
 def route_of(world: World, name: str) -> Route:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import RawClient, Wiretap
-from world import SimClient, World
 
+from tests.helpers.hostile import RawClient, Wiretap
 from usernym.actors import messages as msg
-from usernym.actors import mixnet_io
 from usernym.actors.events import DeliveryState, MessageArrived
+from usernym.actors.mixnet_io import actor as mixnet_io
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
 from usernym.storage.client import ContactState, MessageState
+from usernym.testing.world import SimClient, World
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from outsider import Outsider
-from world import SimClient, World
 
+from tests.helpers.outsider import Outsider
 from usernym.actors import messages as msg
 from usernym.actors.events import Consent, ContactChanged, DeliveryState, IdentityChanged, NodeCaught
-from usernym.actors.finding_messages import FoundRecord
+from usernym.actors.lookup.finding_messages import FoundRecord
 from usernym.identity import WordsUnfit, replace_identity, restore_identity
 from usernym.protocol import messages as m
 from usernym.protocol.limits import UINT32_MAX
@@ -18,6 +17,7 @@ from usernym.protocol.records import decode_record, decode_succession
 from usernym.protocol.safety import safety_number
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client import ClientStore, ContactState, IdentityState, Trust
+from usernym.testing.world import SimClient, World
 
 
 def found(world: World, name: str) -> FoundRecord:

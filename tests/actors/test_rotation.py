@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from world import SimClient, World
 
 from usernym.actors.events import DeliveryState, NodeCaught
 from usernym.actors.messages import NodeRefused
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S, HPKE_KEEP_S, HPKE_ROTATION_S
 from usernym.protocol.records import decode_record
+from usernym.testing.world import SimClient, World
 
 
 def pass_days_away(world: World, days: int, *clients: SimClient) -> None:

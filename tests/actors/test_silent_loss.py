@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
-from hostile import message_of
-from world import SimClient, World
 
+from tests.helpers.hostile import message_of
 from usernym.actors.events import DeliveryState, HandshakeChanged, HandshakeState, MessageArrived, NodeCaught, Route
 from usernym.actors.messages import NodeSilent
 from usernym.protocol import messages as m
 from usernym.storage.client import Direct, Direction, MessageState
+from usernym.testing.world import SimClient, World
 
 PATIENCE_S: Final = 900.0
 """Every loss is made good by then: a request is sent again after seconds, what was told with the next heartbeat."""

@@ -13,13 +13,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
-from world import SimClient, World
 
 from usernym.actors import messages as msg
 from usernym.actors.events import DeliveryChanged, DeliveryState, IdentityChanged, MessageArrived, NodeCaught
 from usernym.actors.messages import HandshakeNotPossible
-from usernym.mixnet.emulator_state import Faults
+from usernym.mixnet.emulator.state import Faults
 from usernym.storage.client import Direct, Direction, Fallback, MessageState
+from usernym.testing.world import SimClient, World
 
 SEARCH = int(os.environ.get("USERNYM_STATEFUL_EXAMPLES", "0"))
 """How many plans a search for new ones tries. Without it, the same plans are tried each time, for half a minute."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from world import World
 
 from usernym.actors.events import (
     DeliveryChanged,
@@ -13,9 +12,10 @@ from usernym.actors.events import (
     MessageArrived,
     Route,
 )
-from usernym.actors.forwarding_node import LIMITS
+from usernym.actors.forwarding.node import LIMITS
 from usernym.actors.messages import NodeRefused
 from usernym.protocol.errors import Code
+from usernym.testing.world import World
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hostile import Wiretap
-from world import World
 
+from tests.helpers.hostile import Wiretap
 from usernym.actors import messages as msg
 from usernym.actors.events import Consent, ContactChanged, DeliveryState, HandshakeChanged, HandshakeState
 from usernym.protocol import messages as m
 from usernym.protocol.codec import decode
 from usernym.storage.client import ContactState
+from usernym.testing.world import World
 
 Frames = list[tuple[float, int, str, int, int | None]]
 

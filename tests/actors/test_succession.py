@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from outsider import Outsider
-from world import SimClient, World
 
+from tests.helpers.outsider import Outsider
 from usernym.actors.events import IdentityChanged, NodeCaught
 from usernym.actors.messages import NodeRefused
 from usernym.protocol import messages as m
@@ -20,6 +19,7 @@ from usernym.protocol.records import (
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.words import identity_seed, recovery_key, root_from_words
 from usernym.storage.client import Trust
+from usernym.testing.world import SimClient, World
 
 
 def owner_keys(owner: SimClient) -> tuple[RecordStub, SigningKey, SigningKey]:

@@ -6,11 +6,12 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import browser as browsers
 import pytest
 
+from tests.helpers import browser as browsers
+
 if TYPE_CHECKING:
-    from browser_people import People, World
+    from tests.helpers.browser_people import People, World
 
 FAILED: pytest.StashKey[bool] = pytest.StashKey()
 
@@ -35,7 +36,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A mixnet and a node; names and homes are new for each test."""
-    from browser_people import World
+    from tests.helpers.browser_people import World
 
     with World(tmp_path_factory.mktemp("world")) as world:
         yield world
@@ -51,7 +52,7 @@ def chromium() -> Iterator[browsers.Chromium]:
 @pytest.fixture(scope="module")
 def company(world: World, chromium: browsers.Chromium) -> Iterator[People]:
     """People who stay for a whole file of tests."""
-    from browser_people import People
+    from tests.helpers.browser_people import People
 
     company = People(world, chromium)
     yield company
@@ -63,7 +64,7 @@ def people(
     world: World, chromium: browsers.Chromium, company: People, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[People]:
     """People for one test. After it, whatever their browsers must not do must not have been done by anybody's."""
-    from browser_people import People
+    from tests.helpers.browser_people import People
 
     people = People(world, chromium)
     yield people

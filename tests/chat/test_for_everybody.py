@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from browser import PHONE
-from browser_people import People, Someone
 from playwright.sync_api import Page, expect
+
+from tests.helpers.browser import PHONE
+from tests.helpers.browser_people import People, Someone
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import pytest
 import socketio
-from browser_people import People, chooser
+
+from tests.helpers.browser_people import People, chooser
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 

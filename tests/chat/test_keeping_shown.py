@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from browser_people import People, Someone
 from playwright.sync_api import expect
 
+from tests.helpers.browser_people import People, Someone
 from usernym.storage.client import ClientStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from handles import Handles
 
 import usernym
+from tests.helpers.handles import Handles
+from usernym.account_home import AccountStays, discard
 from usernym.chat import lines
 from usernym.chat.person import HomeSettings, Person, Stage
-from usernym.homes import AccountStays, discard
 from usernym.storage.errors import StorageError
 
 PASSPHRASE = "correct horse"

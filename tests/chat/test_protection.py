@@ -8,8 +8,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from browser_people import People, Someone
 from playwright.sync_api import Page, WebSocket, expect
+
+from tests.helpers.browser_people import People, Someone
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 

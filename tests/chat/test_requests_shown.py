@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser_people import People, Someone
 from playwright.sync_api import expect
+
+from tests.helpers.browser_people import People, Someone
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 

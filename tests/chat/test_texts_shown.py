@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from browser_people import People, Someone
 from playwright.sync_api import FloatRect, Locator, expect
+
+from tests.helpers.browser_people import People, Someone
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 

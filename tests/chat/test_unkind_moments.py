@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from browser_people import People, Someone, chooser
 from playwright.sync_api import expect
+
+from tests.helpers.browser_people import People, Someone, chooser
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 

@@ -6,9 +6,10 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from browser import Watch
-from browser_people import People, Someone
 from playwright.sync_api import Page
+
+from tests.helpers.browser import Watch
+from tests.helpers.browser_people import People, Someone
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 

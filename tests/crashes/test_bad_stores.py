@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from crash_world import Crowd, cut_names, environment, json_lines, kill, start, usernym_command
 
-from usernym.demo_processes import Running
+from tests.helpers.crash_world import Crowd, cut_names, environment, json_lines, kill, start, usernym_command
+from usernym.demo.processes import Running
 from usernym.storage.client import ClientStore
-from usernym.storage.client_models import CLIENT_SCHEMA
+from usernym.storage.client.schema import CLIENT_SCHEMA
 from usernym.storage.database import StoreDatabase
 from usernym.storage.migrations import Schema
 from usernym.storage.node import NodeStore
-from usernym.storage.node_models import NODE_SCHEMA
+from usernym.storage.node.schema import NODE_SCHEMA
 
 pytestmark = pytest.mark.processes
 

@@ -12,7 +12,8 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 import pytest
-from crash_world import Crowd, cut_names, seed_of
+
+from tests.helpers.crash_world import Crowd, cut_names, seed_of
 
 pytestmark = pytest.mark.processes
 

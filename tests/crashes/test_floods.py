@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Final, Self
 
 import pytest
-from crash_world import Crowd, cut_names
 
 import usernym
+from tests.helpers.crash_world import Crowd, cut_names
 from usernym.mixnet.addresses import parse_address
+from usernym.mixnet.emulator.control import ask
 from usernym.mixnet.nym_client import NymClientTransport
-from usernym.mixnet.server_control import ask
 from usernym.mixnet.transport import MixnetError, TransportEvent, TransportUp
 from usernym.protocol import messages as m
 from usernym.protocol.cards import parse_card

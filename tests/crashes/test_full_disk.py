@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from crash_world import Crowd, cut_names, kill, limit_files
+
+from tests.helpers.crash_world import Crowd, cut_names, kill, limit_files
 
 pytestmark = pytest.mark.processes
 

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
-from crash_world import NETWORKS, Crowd, cut_names, seed_of
 
+from tests.helpers.crash_world import NETWORKS, Crowd, cut_names, seed_of
 from usernym.mixnet.nym_sdk import installed
 
 pytestmark = pytest.mark.processes

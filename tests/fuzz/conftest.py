@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from fuzzing import Fuzzer
+
+from tests.helpers.fuzzing import Fuzzer
 
 _fuzzers = 0
 

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import Fuzzer, altered, altered_text, pool, seeds_for, texts
 from hypothesis import strategies as st
 
+from tests.helpers.fuzzing import Fuzzer, altered, altered_text, pool, seeds_for, texts
 from usernym import settings
-from usernym.actors.node_mail import Mail, NoticeKind, mail_of, not_opened_blob, notice_tells
-from usernym.cli_text import printable, printable_text
-from usernym.cli_work import handler
-from usernym.mixnet import websocket_api as api
+from usernym.cli.perform import handler
+from usernym.cli.terminal import printable, printable_text
+from usernym.mixnet import nym_api as api
 from usernym.mixnet.addresses import AddressError, format_address, parse_address
-from usernym.mixnet.websocket_json import decode_text_request
+from usernym.mixnet.emulator.json_api import decode_text_request
 from usernym.protocol import cards, codec, links, names, payloads, records, safety, words
 from usernym.protocol import messages as m
 from usernym.protocol.errors import RemoteProtocolError
@@ -30,6 +29,7 @@ from usernym.protocol.wire import pack
 from usernym.storage.errors import StorageError
 from usernym.storage.keyfile import Argon2Cost, create_key, protection, read_key
 from usernym.storage.node import Notice
+from usernym.storage.node.mail import Mail, NoticeKind, mail_of, not_opened_blob, notice_tells
 
 
 def encoded_frame(frame: codec.Frame) -> bytes:

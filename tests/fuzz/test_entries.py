@@ -8,24 +8,24 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from fuzzing import Fuzzer, altered, pool
-from hostile import RawClient, Wiretap
 from hypothesis import strategies as st
-from mixnet_networks import ServerThread
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
-from world import World
 
+from tests.helpers.fuzzing import Fuzzer, altered, pool
+from tests.helpers.hostile import RawClient, Wiretap
+from tests.helpers.mixnet_networks import ServerThread
 from usernym.metrics import MetricsServer
-from usernym.mixnet import websocket_api as api
-from usernym.mixnet.emulator_state import Faults
+from usernym.mixnet import nym_api as api
+from usernym.mixnet.emulator.server import ServerSettings
+from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.nym_client import NymClientTransport
-from usernym.mixnet.server import ServerSettings
 from usernym.mixnet.transport import Incoming, MixnetError, TransportEvent
 from usernym.node import NodeStatus
 from usernym.protocol.codec import decode
 from usernym.protocol.errors import RemoteProtocolError
+from usernym.testing.world import World
 
 WAIT_S = 20.0
 ADDRESS = bytes(range(96))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from mixnet_members import Network
-from mixnet_networks import NETWORKS, network_parameters
 
+from tests.helpers.mixnet_members import Network
+from tests.helpers.mixnet_networks import NETWORKS, network_parameters
 from usernym.mixnet.transport import (
     ADDRESS_BYTES,
     MESSAGE_BYTES_MAX,

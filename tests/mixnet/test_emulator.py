@@ -6,13 +6,13 @@ import random
 from typing import Any
 
 import pytest
-from emulator_driver import Driver
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usernym.mixnet import emulator_state as state
-from usernym.mixnet.emulator import Emulator
-from usernym.mixnet.emulator_state import CATCH_UP_S, GATEWAY_S, Faults
+from tests.helpers.emulator_driver import Driver
+from usernym.mixnet.emulator import state
+from usernym.mixnet.emulator.core import Emulator
+from usernym.mixnet.emulator.state import CATCH_UP_S, GATEWAY_S, Faults
 from usernym.mixnet.transport import ADDRESS_BYTES, MESSAGE_BYTES_MAX, SENDER_TAG_BYTES, SURBS_MAX, MixnetError
 from usernym.protocol.packets import anonymous_packets, reply_packets
 

@@ -6,12 +6,12 @@ import random
 from typing import Any
 
 import pytest
-from emulator_driver import Driver
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usernym.mixnet.emulator import Emulator
-from usernym.mixnet.emulator_state import ACK_TIMEOUT_S, REPLY_RETRANSMISSIONS_MAX, Faults, LinkDelay
+from tests.helpers.emulator_driver import Driver
+from usernym.mixnet.emulator.core import Emulator
+from usernym.mixnet.emulator.state import ACK_TIMEOUT_S, REPLY_RETRANSMISSIONS_MAX, Faults, LinkDelay
 
 
 def test_lost_packets_are_sent_again_until_all_is_there() -> None:

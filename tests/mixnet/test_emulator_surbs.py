@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from emulator_driver import Driver
 
-from usernym.mixnet import emulator_state as state
-from usernym.mixnet.emulator_state import (
+from tests.helpers.emulator_driver import Driver
+from usernym.mixnet.emulator import state
+from usernym.mixnet.emulator.state import (
     STOCK_MAX,
     SURB_AGE_S_MAX,
     SURB_MINIMUM_EPHEMERAL,

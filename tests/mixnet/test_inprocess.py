@@ -7,13 +7,13 @@ import threading
 from typing import Any
 
 import pytest
-from mixnet_members import WAIT_S, Recorder
-from mixnet_networks import InProcessNetwork
-from virtual_timers import VirtualTimers
 
-from usernym.mixnet.emulator import Emulator
-from usernym.mixnet.emulator_state import Faults
-from usernym.mixnet.inprocess import InProcessMixnet, InProcessTransport, ThreadTimers
+from tests.helpers.mixnet_members import WAIT_S, Recorder
+from tests.helpers.mixnet_networks import InProcessNetwork
+from tests.helpers.virtual_timers import VirtualTimers
+from usernym.mixnet.emulator.core import Emulator
+from usernym.mixnet.emulator.in_process import InProcessMixnet, InProcessTransport, ThreadTimers
+from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.transport import Incoming, MixnetDown, MixnetError, TransportDown, TransportEvent, TransportUp
 
 

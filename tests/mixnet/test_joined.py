@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable
 
 import pytest
-from virtual_timers import VirtualTimers
 
-from usernym.mixnet.emulator import Emulator
-from usernym.mixnet.inprocess import InProcessMixnet, InProcessTransport
-from usernym.mixnet.joined import FORMER_MAX, JoinedTransport
+from tests.helpers.virtual_timers import VirtualTimers
+from usernym.mixnet.emulator.core import Emulator
+from usernym.mixnet.emulator.in_process import InProcessMixnet, InProcessTransport
+from usernym.mixnet.former_addresses import FORMER_MAX, JoinedTransport
 from usernym.mixnet.transport import Incoming, MixnetError, TransportDown, TransportEvent, TransportUp
 
 

@@ -8,16 +8,17 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from mixnet_members import WAIT_S, Member, Recorder
-from mixnet_networks import ServerThread
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
-from usernym.mixnet import linked, nym_client
-from usernym.mixnet import websocket_api as api
-from usernym.mixnet.emulator_state import Faults
+from tests.helpers.mixnet_members import WAIT_S, Member, Recorder
+from tests.helpers.mixnet_networks import ServerThread
+from usernym.mixnet import nym_api as api
+from usernym.mixnet import nym_client
+from usernym.mixnet import reconnecting as linked
+from usernym.mixnet.emulator.server import ServerSettings
+from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.nym_client import NymClientTransport
-from usernym.mixnet.server import ServerSettings
 from usernym.mixnet.transport import (
     MESSAGE_BYTES_MAX,
     Incoming,

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_nym import local_network
-from mixnet_members import Member, Recorder
 
+from tests.helpers.local_nym import local_network
+from tests.helpers.mixnet_members import Member, Recorder
 from usernym.mixnet.nym_sdk import SURBS_WITHHELD, NymSdkTransport, client_config, installed
 from usernym.mixnet.transport import ADDRESS_BYTES, Incoming, TransportDown, TransportUp
 

@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import pytest
-from mixnet_members import WAIT_S
-from mixnet_networks import ServerThread
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from usernym.mixnet import server_port
-from usernym.mixnet import websocket_api as api
+from tests.helpers.mixnet_members import WAIT_S
+from tests.helpers.mixnet_networks import ServerThread
+from usernym.mixnet import nym_api as api
 from usernym.mixnet.addresses import format_address, parse_address
-from usernym.mixnet.emulator_state import Faults
-from usernym.mixnet.server import ServerSettings
-from usernym.mixnet.server_control import ask
+from usernym.mixnet.emulator import port as server_port
+from usernym.mixnet.emulator.control import ask
+from usernym.mixnet.emulator.server import ServerSettings
+from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.transport import MESSAGE_BYTES_MAX, MixnetError
 
 FAST = Faults(hop_delay_s=0.001)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usernym.mixnet import websocket_api as api
+from usernym.mixnet import nym_api as api
 from usernym.mixnet.addresses import format_address
-from usernym.mixnet.websocket_api import ApiError, ErrorKind
-from usernym.mixnet.websocket_json import decode_text_request, encode_text_response
+from usernym.mixnet.emulator.json_api import decode_text_request, encode_text_response
+from usernym.mixnet.nym_api import ApiError, ErrorKind
 
 ADDRESS = bytes(range(96))
 TAG = bytes(range(16))

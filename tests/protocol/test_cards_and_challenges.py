@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusals import refusal
-from wire_strategies import strategy
 
+from tests.helpers.refusals import refusal
+from tests.helpers.wire_strategies import strategy
 from usernym.protocol import messages as m
 from usernym.protocol.cards import (
     NodeCard,

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusals import refusal
-from vector_runs import load, unhexed
-from wire_strategies import strategy
 
+from tests.helpers.refusals import refusal
+from tests.helpers.vector_runs import load, unhexed
+from tests.helpers.wire_strategies import strategy
 from usernym.protocol import codec
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from vector_runs import FOLDER
 
+from tests.helpers.vector_runs import FOLDER
 from usernym.protocol import messages as m
 from usernym.protocol import names, payloads
 from usernym.protocol.errors import Code

@@ -8,8 +8,8 @@ from functools import partial
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from refusals import refusal
 
+from tests.helpers.refusals import refusal
 from usernym.protocol.errors import Code
 from usernym.protocol.links import LINK_LETTERS_MAX, is_link, link_text, make_link, parse_link
 from usernym.protocol.safety import number_code, parse_number, safety_number

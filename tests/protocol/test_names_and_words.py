@@ -7,8 +7,8 @@ import string
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusals import refusal
 
+from tests.helpers.refusals import refusal
 from usernym.protocol import names, words
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import NAME_LETTERS_MAX, NAME_LETTERS_MIN

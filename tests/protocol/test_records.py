@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusals import refusal
-from wire_strategies import strategy
 
+from tests.helpers.refusals import refusal
+from tests.helpers.wire_strategies import strategy
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.records import (
     NO_PREVIOUS,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from refusals import refusal
 
+from tests.helpers.refusals import refusal
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import HPKE_KEY_BYTES, SEAL_OVERHEAD_BYTES
 from usernym.protocol.sealing import Envelope, MessageKey, seal

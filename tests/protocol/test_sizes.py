@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusals import refusal
-from wire_strategies import strategy
 
+from tests.helpers.refusals import refusal
+from tests.helpers.wire_strategies import strategy
 from usernym.protocol import codec, limits, packets, payloads
 from usernym.protocol import messages as m
 from usernym.protocol.cards import CARD_TEXT_MAX, card_text, make_card

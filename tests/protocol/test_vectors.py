@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import make_vectors
 import pytest
-import vectors_base
-import vectors_seals
-from vector_runs import FOLDER, OPERATIONS, Vector, from_plain, load, run
 
+from tests.helpers.vector_runs import FOLDER, OPERATIONS, Vector, from_plain, load, run
+from tests.vectors.generator import __main__ as make_vectors
+from tests.vectors.generator import base, seals
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.words import WordsInvalid
 
@@ -58,10 +57,10 @@ def test_enough_vectors_of_every_operation() -> None:
 
 
 def test_the_generators_codes_are_the_packages() -> None:
-    assert {code.name: code.value for code in Code} == vectors_base.CODES
+    assert {code.name: code.value for code in Code} == base.CODES
 
 
 def test_the_files_are_what_the_generator_makes() -> None:
-    kept = vectors_seals.kept_from(FOLDER / "seals.json")
+    kept = seals.kept_from(FOLDER / "seals.json")
     for name, text in make_vectors.files(kept).items():
         assert (FOLDER / name).read_text() == text, f"{name} is out of date: run `make vectors`"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from usernym.storage.archive import Imported, export_archive, import_archive
 from usernym.storage.client import ClientStore, ContactState, MessageState, StoredRoute, Trust
+from usernym.storage.client.archive import Imported, export_archive, import_archive
 from usernym.storage.errors import NotAStore
 from usernym.storage.keyfile import Argon2Cost
 

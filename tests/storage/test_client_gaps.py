@@ -8,9 +8,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usernym.storage.archive import export_archive, import_archive
 from usernym.storage.client import ClientStore, ContactState, StoredRoute, Trust
-from usernym.storage.client_models import CLIENT_SCHEMA
+from usernym.storage.client.archive import export_archive, import_archive
+from usernym.storage.client.schema import CLIENT_SCHEMA
 from usernym.storage.database import StoreDatabase
 from usernym.storage.keyfile import Argon2Cost, create_key
 

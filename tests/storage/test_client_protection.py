@@ -22,7 +22,7 @@ from usernym.storage.client import (
     StoredRoute,
     Trust,
 )
-from usernym.storage.client_models import CLIENT_SCHEMA
+from usernym.storage.client.schema import CLIENT_SCHEMA
 from usernym.storage.database import open_database
 
 SECRETS = {

@@ -14,13 +14,13 @@ import pytest
 
 from usernym.storage import errors
 from usernym.storage.client import ClientStore
-from usernym.storage.client_models import CLIENT_SCHEMA
-from usernym.storage.client_models import MODELS as CLIENT_MODELS
+from usernym.storage.client.schema import CLIENT_SCHEMA
+from usernym.storage.client.schema import MODELS as CLIENT_MODELS
 from usernym.storage.database import IN_MEMORY, Store, StoreDatabase, Synchronous, open_database
 from usernym.storage.migrations import Schema, schema_version
 from usernym.storage.node import NodeStore
-from usernym.storage.node_models import MODELS as NODE_MODELS
-from usernym.storage.node_models import NODE_SCHEMA
+from usernym.storage.node.schema import MODELS as NODE_MODELS
+from usernym.storage.node.schema import NODE_SCHEMA
 
 _V1 = ("CREATE TABLE thing (id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE)",)
 _V2 = ("ALTER TABLE thing ADD COLUMN size INTEGER NOT NULL DEFAULT 0", "UPDATE thing SET size = length(name)")

@@ -9,7 +9,7 @@ import pytest
 
 from usernym.actors.simulation import ProcessDied
 from usernym.storage.client import ClientStore
-from usernym.storage.client_models import CLIENT_SCHEMA
+from usernym.storage.client.schema import CLIENT_SCHEMA
 from usernym.storage.database import Synchronous, open_database
 from usernym.storage.errors import StoreFull, StoreInaccessible
 from usernym.testing.disk import Disk, Moment

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from planted_defects import DEFECTS
 
+from tests.helpers.planted_defects import DEFECTS
 from usernym.testing import ScenarioFailed, faults
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()

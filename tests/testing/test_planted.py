@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from planted_defects import DEFECTS, Defect
 
+from tests.helpers.planted_defects import DEFECTS, Defect
 from usernym.testing.loop import Quiet, plan_at
 from usernym.testing.run import play
 

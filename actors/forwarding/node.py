@@ -1,0 +1,398 @@
+"""Forwarding, the node's half: verify, queue, deliver over SURBs, delete on acknowledgement.
+
+Serves docs/protocol.md, "Forwarding", "What the node tells" and "Reply blocks".
+Receives: `RequestArrived` with `Forward`, `Acknowledge`, `Unopenable`, `Heartbeat` or `TopUp`; `RouteOpened`,
+`IdentityReplaced` and `CardRenewed` from registration; word of the mixnet's state. Sends: answers and tells over users'
+routes.
+Owns: the mailbox, the notices to senders, and the routes, which live in memory only: they die with the mixnet client.
+A message is committed before it is accepted, together with those that came with it; it leaves by its recipient's
+acknowledgement or after its term. No route moves here: that takes a login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from usernym.actors.base import PASSING_FAILURES, Actor, Ref
+from usernym.actors.forwarding.routes import RETRY_S, Route, Routes
+from usernym.actors.messages import (
+    CardRenewed,
+    CommitBatch,
+    ForwardingNodeInbox,
+    IdentityReplaced,
+    MixnetDown,
+    MixnetUp,
+    NoticesDue,
+    RequestArrived,
+    RouteOpened,
+    SendReply,
+    Tick,
+)
+from usernym.actors.node_clock import NodeClock
+from usernym.actors.runtime import Runtime
+from usernym.protocol import messages as m
+from usernym.protocol.codec import Frame, frame_bytes
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import (
+    ACCEPTANCE_WINDOW_S,
+    HPKE_GRACE_S,
+    MAILBOX_S,
+    MINUTE_S,
+    NOTICE_S,
+    NOTICES_MAX,
+    SEEN_S,
+    UINT32_MAX,
+)
+from usernym.protocol.names import check
+from usernym.protocol.packets import reply_packets
+from usernym.protocol.signing import Context, SigningKey, digest, prefixed
+from usernym.storage.node import Enqueued, MailboxLimits, NodeStore
+from usernym.storage.node.mail import (
+    NoticeKind,
+    delivered_blob,
+    mail_blob,
+    mail_of,
+    not_opened_blob,
+    notice_tells,
+)
+
+DELIVERIES_AT_ONCE: Final = 16
+"""Messages on their way to one user: as many as one acknowledgement lists."""
+NOTICE_DELAY_S: Final = 0.5
+"""Receipts are gathered this long before they travel together."""
+SWEEP_S: Final = 5 * MINUTE_S
+SWEEP_AGAIN_S: Final = 1.0
+SWEEP_ROWS: Final = 1_000
+
+LIMITS: Final = MailboxLimits(
+    messages_max=2_000, bytes_max=32 * 1024 * 1024, sender_messages_max=200, sender_bytes_max=8 * 1024 * 1024
+)
+"""One mailbox: 2,000 texts or 32 MiB in 30 days; one sender may take a tenth of the messages, a quarter of the room."""
+
+
+class ForwardingNode(Actor[ForwardingNodeInbox]):
+    """See the module's text."""
+
+    name = "forwarding"
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        on_failed: Callable[[str, BaseException], None],
+        *,
+        store: NodeStore,
+        clock: NodeClock,
+        key: SigningKey,
+        io: Ref[Any],
+        limits: MailboxLimits = LIMITS,
+    ) -> None:
+        super().__init__(runtime, on_failed)
+        self._store = store
+        self._clock = clock
+        self._key = key
+        self._node = key.public
+        self._io = io
+        self._limits = limits
+        self._boot_id = b""
+        self._routes = Routes(runtime, io, self.counts)
+        self._batch: list[tuple[m.Forward, bytes]] = []
+        self._notices_for: set[str] = set()
+        self._notices_set = False
+
+    def acquire(self) -> None:
+        """Start the sweep. The routes outlive a bug: losing them would cost every user a login."""
+        self._batch = []
+        self._notices_for = set()
+        self._notices_set = False
+        self.tell_self_later(SWEEP_S, Tick())
+
+    def release(self) -> None:
+        """Close this thread's connection."""
+        self._store.close_thread()
+
+    def receive(self, message: ForwardingNodeInbox) -> None:
+        """Handle one message."""
+        match message:
+            case RequestArrived(frame, tag):
+                self._on_request(frame, tag)
+            case CommitBatch():
+                self._commit()
+            case RouteOpened():
+                self._serve(message.name, self._routes.open(message))
+            case IdentityReplaced(name):
+                self._routes.drop(name)
+            case CardRenewed(card):
+                self._routes.card = card
+            case MixnetUp(_, boot_id):
+                self._boot_id = boot_id
+                self._routes.clear()
+            case MixnetDown():
+                pass
+            case Tick():
+                self._sweep()
+            case NoticesDue():
+                self._send_notices()
+            case _:
+                super().receive(message)
+
+    def _on_request(self, frame: Frame, tag: bytes) -> None:
+        match frame.message:
+            case m.Forward() as forward:
+                self._forward(forward, frame, tag)
+            case m.Acknowledge() as acknowledge:
+                self._acknowledge(acknowledge, frame, tag)
+            case m.Unopenable() as unopenable:
+                self._unopenable(unopenable, frame, tag)
+            case m.Heartbeat() as heartbeat:
+                self._heartbeat(heartbeat, frame, tag)
+            case m.TopUp() as top_up:
+                name, route = top_up.name, self._verified_route(top_up, frame, tag)
+                route.stock.add(top_up.surbs, self._runtime.now())
+                route.wanted_at = float("-inf")  # what was asked for is here: the next long message may ask at once
+                self._serve(name, route)
+            case _:
+                raise RemoteProtocolError(Code.UNEXPECTED, "not a request of this exchange")
+
+    # -- who speaks --
+
+    def _identity_key(self, name: str) -> bytes:
+        route = self._routes.get(name)
+        if route is not None:
+            return route.identity_key
+        check(name)
+        account = self._store.account(name)
+        if account is None or account.deleted_until is not None:
+            raise RemoteProtocolError(Code.NOT_REGISTERED)
+        return account.identity_key
+
+    def _verified_route(self, said: m.Statement | m.Heartbeat, frame: Frame, tag: bytes) -> Route:
+        """The route that the message is about. Raises unless its user signed it, for the login that holds the route,
+        and it came from the route's mixnet client: sent again from anywhere else it counts for nothing."""
+        frame.verify(self._identity_key(said.name), self._node)
+        route = self._routes.get(said.name)
+        if route is None or route.login_id != said.login_id or route.tag != tag:
+            raise RemoteProtocolError(Code.NOT_LOGGED_IN)
+        self._routes.touch(said.name)
+        return route
+
+    # -- messages in --
+
+    def _forward(self, forward: m.Forward, frame: Frame, tag: bytes) -> None:
+        frame.verify(self._identity_key(forward.sender), self._node)
+        try:
+            self._check_forward(forward)
+        except RemoteProtocolError as error:
+            self.refuse(error)
+            self._refuse_forward(forward, tag, error.code)
+            return
+        if not self._batch:
+            self.tell_self(CommitBatch())
+        self._batch.append((forward, tag))
+
+    def _refuse_forward(self, forward: m.Forward, tag: bytes, code: Code) -> None:
+        detail = self._clock.now() if code is Code.CLOCK_SKEW else 0
+        self._routes.answer(forward.sender, tag, m.Refused(forward.request_id, code, detail))
+
+    def _check_forward(self, forward: m.Forward) -> None:
+        now = self._clock.now()
+        if abs(now - forward.made_at) > ACCEPTANCE_WINDOW_S:
+            raise RemoteProtocolError(Code.CLOCK_SKEW)
+        check(forward.recipient)
+        account = self._store.account(forward.recipient)
+        if account is None or account.deleted_until is not None:
+            raise RemoteProtocolError(Code.NO_SUCH_USER)
+        if forward.key_number == account.hpke_number:
+            return
+        superseded_at = self._store.key_superseded_at(forward.recipient, forward.key_number)
+        if superseded_at is None:
+            raise RemoteProtocolError(Code.UNKNOWN_KEY)
+        if now - superseded_at > HPKE_GRACE_S:
+            raise RemoteProtocolError(Code.STALE_KEY)
+
+    def _commit(self) -> None:
+        """Commit all that was gathered, then answer each, then deliver."""
+        batch, self._batch = self._batch, []
+        now = self._clock.now()
+        outcomes: list[Enqueued] = []
+        try:
+            with self._store.transaction():
+                outcomes.extend(self._enqueue(forward, now) for forward, _ in batch)
+        except PASSING_FAILURES as failure:
+            self.note_failure(failure)
+            for forward, tag in batch:
+                self._refuse_forward(forward, tag, Code.BUSY)
+            return
+        recipients: dict[str, None] = {}
+        for (forward, tag), outcome in zip(batch, outcomes, strict=True):
+            match outcome:
+                case Enqueued.STORED:
+                    self.counts["forwards"] += 1
+                    recipients[forward.recipient] = None
+                    self._routes.answer(forward.sender, tag, m.Accepted(forward.request_id))
+                case Enqueued.DUPLICATE:
+                    self.counts["forwards_again"] += 1
+                    self._routes.answer(forward.sender, tag, m.Accepted(forward.request_id))
+                case Enqueued.MAILBOX_FULL:
+                    self._refuse_forward(forward, tag, Code.MAILBOX_FULL)
+                case Enqueued.SENDER_SHARE_FULL:
+                    self._refuse_forward(forward, tag, Code.SENDER_SHARE_FULL)
+        for name in recipients:
+            route = self._routes.get(name)
+            if route is not None:
+                self._deliver(name, route, again=False)
+
+    def _enqueue(self, forward: m.Forward, now: int) -> Enqueued:
+        """Store the message. An id is remembered with its seal: the same message sealed anew is not a repetition."""
+        blob = mail_blob(forward)
+        seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
+        if self._store.was_seen(seen, now):
+            return Enqueued.DUPLICATE
+        outcome = self._store.enqueue(
+            sender=forward.sender,
+            recipient=forward.recipient,
+            message_id=forward.message_id,
+            blob=blob,
+            now=now,
+            expires_at=now + MAILBOX_S,
+            limits=self._limits,
+        )
+        if outcome is Enqueued.STORED:
+            self._store.remember(seen, b"", now + SEEN_S)
+        return outcome
+
+    # -- messages out --
+
+    def _serve(self, name: str, route: Route) -> None:
+        """The route has SURBs, and its user is there: deliver what waits, again what went unacknowledged."""
+        self._routes.tell_card(route)
+        self._deliver(name, route, again=True)
+        self._notify(name, route)
+
+    def _deliver(self, name: str, route: Route, *, again: bool) -> None:
+        now = self._runtime.now()
+        waiting = self._store.waiting(name, DELIVERIES_AT_ONCE)
+        # What is not among the oldest any more has been acknowledged, or has expired.
+        route.sent_at = {row.id: route.sent_at[row.id] for row in waiting if row.id in route.sent_at}
+        for row in waiting:
+            sent_at = route.sent_at.get(row.id)
+            if sent_at is not None and (not again or now - sent_at < RETRY_S):
+                continue
+            mail = mail_of(row.blob)
+            tell = m.Deliver(
+                route.login_id,
+                UINT32_MAX,
+                row.sender,
+                row.message_id,
+                mail.key_number,
+                mail.sealed,
+                mail.inner_signature,
+                mail.first_key,
+            )
+            need = reply_packets(frame_bytes(tell))
+            if route.stock.left(now) <= need:
+                self._routes.want_surbs(route, need)
+                return
+            self._routes.tell(route, tell)
+            route.sent_at[row.id] = now
+            self.counts["deliveries"] += 1
+
+    def _acknowledge(self, said: m.Acknowledge, frame: Frame, tag: bytes) -> None:
+        route = self._verified_route(said, frame, tag)
+        route.stock.add(said.surbs, self._runtime.now())
+        now = self._clock.now()
+        tokens = {(item.sender, item.message_id): item.token for item in said.messages}
+        with self._store.transaction():
+            self._confirm(said.name, route, said.confirmed)
+            for row in self._store.acknowledge(said.name, list(tokens)):
+                route.note_arrived(route.sent_at.pop(row.id, None))
+                self.counts["acknowledged"] += 1
+                token = tokens[row.sender, row.message_id]
+                if token is not None:
+                    blob = delivered_blob(row.message_id, token)
+                    self._store.add_notice(row.sender, NoticeKind.DELIVERED, blob, now, now + NOTICE_S)
+                    self._plan_notices(row.sender)
+        self._serve(said.name, route)
+
+    def _unopenable(self, said: m.Unopenable, frame: Frame, tag: bytes) -> None:
+        route = self._verified_route(said, frame, tag)
+        route.stock.add(said.surbs, self._runtime.now())
+        now = self._clock.now()
+        with self._store.transaction():
+            for row in self._store.acknowledge(said.name, [(said.sender, said.message_id)]):
+                route.note_arrived(route.sent_at.pop(row.id, None))
+                self.counts["not_opened"] += 1
+                blob = not_opened_blob(said.name, row.message_id, said.statement)
+                self._store.add_notice(row.sender, NoticeKind.NOT_OPENED, blob, now, now + NOTICE_S)
+                self._plan_notices(row.sender)
+
+    def _heartbeat(self, said: m.Heartbeat, frame: Frame, tag: bytes) -> None:
+        try:
+            route = self._verified_route(said, frame, tag)
+        except RemoteProtocolError as error:
+            self.refuse(error)
+            self._io.tell(SendReply(tag, m.Refused(said.request_id, error.code, 0)))
+            return
+        now = self._runtime.now()
+        route.stock.add(said.surbs, now)
+        self._confirm(said.name, route, said.confirmed)
+        self._routes.doubt_stock(route)
+        stock = max(0, route.stock.left(now) - 1)
+        waiting = self._store.waiting_count(said.name)
+        self._routes.answer(said.name, tag, m.Alive(said.request_id, self._boot_id, stock, waiting))
+        self._serve(said.name, route)
+
+    # -- notices --
+
+    def _confirm(self, name: str, route: Route, numbers: tuple[int, ...]) -> None:
+        if numbers:
+            self._store.confirm_notices(name, list(numbers))
+            for number in numbers:
+                route.note_arrived(route.notices_at.pop(number, None))
+
+    def _plan_notices(self, name: str) -> None:
+        self._notices_for.add(name)
+        if not self._notices_set:
+            self._notices_set = True
+            self.tell_self_later(NOTICE_DELAY_S, NoticesDue())
+
+    def _send_notices(self) -> None:
+        names, self._notices_for, self._notices_set = sorted(self._notices_for), set(), False
+        for name in names:
+            route = self._routes.get(name)
+            if route is not None:
+                self._notify(name, route)
+
+    def _notify(self, name: str, route: Route) -> None:
+        now = self._runtime.now()
+        due = [
+            notice
+            for notice in self._store.notices(name, NOTICES_MAX)
+            if now - route.notices_at.get(notice.id, float("-inf")) >= RETRY_S
+        ]
+        for numbers, tell in notice_tells(due, route.login_id):
+            if not self._routes.tell(route, tell):
+                return
+            route.notices_at.update(dict.fromkeys(numbers, now))
+
+    # -- time --
+
+    def _sweep(self) -> None:
+        """Give up what has waited its term, and say so to its sender."""
+        gone = 0
+        try:
+            now = self._clock.deletion_time()
+            if now is not None:
+                gone = self._give_up_mail(now)
+        finally:  # also when the disk is full
+            self.tell_self_later(SWEEP_AGAIN_S if gone == SWEEP_ROWS else SWEEP_S, Tick())
+        self.counts["expired"] += gone
+
+    def _give_up_mail(self, now: int) -> int:
+        with self._store.transaction():
+            rows = self._store.expire(now, SWEEP_ROWS)
+            for row in rows:
+                self._store.add_notice(row.sender, NoticeKind.EXPIRED, row.message_id, now, now + NOTICE_S)
+                self._plan_notices(row.sender)
+            self._store.expire_notices(now, SWEEP_ROWS)
+        return len(rows)

@@ -1,0 +1,385 @@
+"""How a client sends: seal, sign, keep, try again. The outgoing half of the forwarding actor.
+
+docs/protocol.md, "Forwarding", "Direct messages" and "Message states". What is sent is on disk before it leaves, and
+stays until its fate is known. Each message goes one way at a time: through the node, or directly where the handshake is
+active and not silent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any, Final
+
+from usernym.actors.base import Ref
+from usernym.actors.context import ClientContext
+from usernym.actors.events import (
+    Consent,
+    ContactChanged,
+    DeliveryChanged,
+    DeliveryState,
+    DirectSilent,
+    NodeCaught,
+    Route,
+)
+from usernym.actors.handshake.rules import said_in
+from usernym.actors.messages import (
+    DirectRouteChanged,
+    PayloadKind,
+    Resolve,
+    RouteDoubted,
+    SendDirect,
+    SendRequest,
+)
+from usernym.protocol import messages as m
+from usernym.protocol import payloads as p
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import ID_BYTES, PACKETS_MAX, TOKEN_BYTES
+from usernym.protocol.records import KeyRecord, decode_record
+from usernym.protocol.sealing import seal
+from usernym.storage.client import (
+    Contact,
+    ContactState,
+    Direct,
+    Fallback,
+    Message,
+    MessageState,
+    OutboxRow,
+    StoredRoute,
+    Trust,
+)
+
+LOOKED_AT_MAX: Final = 10_000
+"""Messages due that are looked at together; far above what a person writes while there is no route."""
+IN_FLIGHT_MAX: Final = 16
+"""Messages on their way to the node at once: each needs a SURB for its answer."""
+RETRY_S: Final = (10, 30, 60, 300, 900)
+"""Pauses before a message is sent again through the node; the last one repeats. Up to a quarter is taken off each."""
+DIRECT_AGAIN_S: Final = 3600
+"""A silent direct way is tried again after this long: if both sides went silent, nobody else would."""
+DIRECT_RETRY_S: Final = (5, 10, 30, 60, 300)
+"""Pauses before a message is sent again directly; the last one repeats."""
+PAUSE_MAX_S: Final = max(*RETRY_S, *DIRECT_RETRY_S)
+"""No pause is longer: what was planned for later was planned by a clock that has been put back since."""
+DIRECT_MISSES_MAX: Final = 2
+"""Unacknowledged direct tries after which the way counts as silent: 15 seconds, time for Nym to resend lost packets
+several times, and short enough for somebody who waits at a prompt."""
+NEWS_SENT_MAX: Final = 256
+"""Direct messages with our newer record that wait for their receipts."""
+RESEALS_MAX: Final = 3
+"""How often one message is sealed anew, because its recipient could not open it or the node calls its key stale: a
+node that calls every key stale must not keep a client busy for ever."""
+
+_RETRY_LATER: Final = frozenset({Code.BUSY, Code.MAILBOX_FULL, Code.SENDER_SHARE_FULL, Code.NOT_REGISTERED})
+_LOOK_UP_AGAIN: Final = frozenset({Code.STALE_KEY, Code.UNKNOWN_KEY})
+_BEHIND: Final = Code.RECORD_STALE
+"""A lookup's end when the node has an older record than we know: restored from an older copy, it gets the newest from
+its owner's next login. (One that is hostile can refuse messages in any case.)"""
+
+_STATES: Final = {
+    DeliveryState.WAITING: MessageState.WAITING,
+    DeliveryState.ACCEPTED: MessageState.ACCEPTED,
+    DeliveryState.DELIVERED: MessageState.DELIVERED,
+    DeliveryState.EXPIRED: MessageState.EXPIRED,
+    DeliveryState.REFUSED: MessageState.REFUSED,
+    DeliveryState.CANCELLED: MessageState.CANCELLED,
+}
+
+
+class Sending:
+    """Owned by the forwarding actor, and used in its thread only."""
+
+    def __init__(self, context: ClientContext, *, io: Ref[Any], lookup: Ref[Any], registration: Ref[Any], me: Ref[Any]):
+        self._context = context
+        self._store = context.store
+        self._me = context.me
+        self._io = io
+        self._lookup = lookup
+        self._registration = registration
+        self._self = me
+        self._in_flight: dict[bytes, bytes] = {}
+        self._resolving: set[str] = set()
+        self._news_sent: dict[bytes, int] = {}
+        self._reseals: Counter[bytes] = Counter()
+        self.online = False
+        self.clock_offset_s = 0
+
+    # -- a new message --
+
+    def enqueue(self, contact: Contact, kind: PayloadKind, body: bytes, instead_of: Message | None = None) -> bytes:
+        """Put a message on disk; `flush` sends it as soon as there is a way. Returns its id (16 bytes).
+
+        It takes the place of `instead_of`, if that is given: one commit has both, or nothing.
+        """
+        runtime = self._context.runtime
+        message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)
+        with self._store.transaction():
+            self._store.add_outgoing(contact.name, message_id, int(kind), body, token, runtime.unix_s())
+            if contact.state is ContactState.PENDING:
+                # Whoever answers a stranger wants to hear from them.
+                self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
+            if instead_of is not None:
+                self._store.erase([instead_of.id], instead_of.kind)
+        if contact.state is ContactState.PENDING:
+            self._context.on_event(ContactChanged(contact.name, Consent.ACCEPTED))
+        return message_id
+
+    def is_under_way(self, message_id: bytes) -> bool:
+        """Whether a try to hand it to the node is not answered yet."""
+        return message_id in self._in_flight.values()
+
+    def flush(self) -> None:
+        """Send what is due, as far as there is a way for it. What has none holds up nobody else's."""
+        now = self._context.runtime.unix_s()
+        flying = set(self._in_flight.values())
+        no_way = set(self._resolving)
+        for message_id, name in self._store.due(now, LOOKED_AT_MAX, PAUSE_MAX_S):
+            if message_id in flying or name in no_way:
+                continue
+            contact = self._store.contact(name)
+            row, message = self._store.outbox_row(message_id), self._store.message(name, message_id)
+            if contact is None or row is None or message is None:
+                self._store.remove_outgoing(message_id)
+            elif contact.trust is Trust.CHANGED:
+                no_way.add(name)  # whoever signs for this name now may be a thief: the user looks first
+            elif _goes_direct(contact, now):
+                self._send_direct(contact, message, row, now)
+            elif self.online and len(self._in_flight) < IN_FLIGHT_MAX:
+                self._send_forward(contact, message, row)
+            else:
+                no_way.add(name)
+
+    # -- through the node --
+
+    def _send_forward(self, contact: Contact, message: Message, row: OutboxRow) -> None:
+        sealed, key_number, first_key = self._sealed(contact, message, row, record=None)
+        if sealed is None:
+            return
+        envelope = self._me.envelope_to(contact.name, contact.identity_key, key_number, message.message_id)
+        request = m.Forward(
+            self._context.request_id(),
+            self._me.name,
+            contact.name,
+            message.message_id,
+            self._context.runtime.unix_s() + self.clock_offset_s,
+            key_number,
+            sealed,
+            envelope.sign(self._me.key, sealed),
+            first_key,
+        )
+        self._in_flight[request.request_id] = message.message_id
+        self._io.tell(SendRequest(request, self._self))
+
+    def _sealed(
+        self, contact: Contact, message: Message, row: OutboxRow, record: KeyRecord | None
+    ) -> tuple[bytes | None, int, bytes | None]:
+        """The message's seal, made once and kept; with its key's number, and our key if this is a first contact."""
+        first = not contact.has_met
+        first_key = self._me.key.public if first else None
+        if row.sealed is not None and row.key_number is not None and record is None:
+            return row.sealed, row.key_number, first_key
+        theirs = decode_record(contact.record)
+        envelope = self._me.envelope_to(contact.name, contact.identity_key, theirs.hpke_number, message.message_id)
+        padded = p.pad_payload(payload_of(message, record), first_contact=first)
+        try:
+            sealed = seal(theirs.hpke_key, padded, envelope)
+        except RemoteProtocolError as error:
+            self.settle(message, DeliveryState.REFUSED, error.code)
+            return None, 0, None
+        if record is None:
+            self._store.save_seal(message.message_id, sealed, theirs.hpke_number)
+        return sealed, theirs.hpke_number, first_key
+
+    def on_accepted(self, request: m.Forward) -> None:
+        """The node has it on disk."""
+        self._in_flight.pop(request.request_id, None)
+        message = self._store.message(request.recipient, request.message_id)
+        if message is not None:
+            self._store.set_route(message.contact, message.message_id, StoredRoute.NODE)
+            self.settle(message, DeliveryState.ACCEPTED, None)
+        self.flush()
+
+    def on_refused(self, request: m.Forward, code: Code, detail: int) -> None:
+        """The node did not take it."""
+        self._in_flight.pop(request.request_id, None)
+        message = self._store.message(request.recipient, request.message_id)
+        if message is None:
+            return
+        if code is Code.CLOCK_SKEW:
+            self.clock_offset_s = detail - self._context.runtime.unix_s()
+            self._postpone(message.message_id)
+        elif code in _LOOK_UP_AGAIN:
+            self.seal_again(message, code)
+        elif code in _RETRY_LATER:
+            self._postpone(message.message_id)
+            if self._store.set_reason(message.contact, message.message_id, code):
+                # It goes on waiting; but its writer should know what for.
+                waits = DeliveryChanged(message.message_id, message.contact, DeliveryState.WAITING, code, Route.NODE)
+                self._context.on_event(waits)
+        else:
+            self.settle(message, DeliveryState.REFUSED, code)
+        self.flush()
+
+    def on_unanswered(self, request: m.Forward) -> None:
+        """No answer: the message may be on the node's disk or not, so it is sent again; and the route is in doubt."""
+        self._in_flight.pop(request.request_id, None)
+        self._postpone(request.message_id)
+        self._registration.tell(RouteDoubted())
+
+    def _postpone(self, message_id: bytes) -> None:
+        row = self._store.outbox_row(message_id)
+        if row is not None:
+            pause = math.ceil(self._context.with_jitter(RETRY_S[min(row.attempts, len(RETRY_S) - 1)]))
+            self._store.postpone(message_id, row.attempts + 1, self._context.runtime.unix_s() + pause)
+
+    def went_online(self, clock_offset_s: int) -> None:
+        """There is a route: what waits may go at once."""
+        self.online, self.clock_offset_s = True, clock_offset_s
+        self._store.hurry(self._context.runtime.unix_s())
+        self.flush()
+
+    # -- sealing again --
+
+    def seal_again(self, message: Message, code: Code) -> None:
+        """The key was not the recipient's current one: look it up, and seal to what comes."""
+        if self._reseals[message.message_id] >= RESEALS_MAX:
+            self.settle(message, DeliveryState.REFUSED, code)
+            return
+        self._reseals[message.message_id] += 1
+        row = self._store.outbox_row(message.message_id)
+        now = self._context.runtime.unix_s()
+        self._store.requeue(message.contact, message.message_id, (row.attempts if row else 0) + 1, now)
+        self._resolving.add(message.contact)
+        self._lookup.tell(Resolve(message.contact, self._self))
+
+    def on_resolved(self, name: str) -> None:
+        """The contact's record is the newest."""
+        if name in self._resolving:
+            self._resolving.discard(name)
+            self.flush()
+
+    def on_resolve_failed(self, name: str, code: Code | None) -> None:
+        """The contact's record could not be had: the node said why, or nothing."""
+        if name not in self._resolving:
+            return
+        self._resolving.discard(name)
+        for row in self._store.outbox_of(name):
+            message = self._store.message(name, row.message_id)
+            if code in (None, Code.BUSY, _BEHIND) or message is None:
+                self._postpone(row.message_id)
+                if code is _BEHIND and self._reseals[row.message_id]:
+                    self._reseals[row.message_id] -= 1
+            else:
+                self.settle(message, DeliveryState.REFUSED, code)
+
+    # -- directly --
+
+    def _send_direct(self, contact: Contact, message: Message, row: OutboxRow, now: int) -> None:
+        if contact.peer_address is None:
+            return
+        if row.attempts >= DIRECT_MISSES_MAX and not _is_silent(contact, now):
+            self._note_silence(contact, silent=True)
+            if contact.fallback is Fallback.NODE:
+                self._store.postpone(message.message_id, 0, now)
+                self._self.tell(DirectRouteChanged(contact.name))
+                return
+        news = self._news_for(contact, message)
+        sealed, key_number, _ = self._sealed(contact, message, row, news)
+        if sealed is None:
+            return
+        if news is not None:
+            self._note_news(message.message_id, news.number)
+        envelope = self._me.envelope_to(contact.name, contact.identity_key, key_number, message.message_id)
+        direct = m.Direct(self._me.name, message.message_id, key_number, sealed, envelope.sign(self._me.key, sealed))
+        self._io.tell(SendDirect(contact.peer_address, direct))
+        pause = math.ceil(self._context.with_jitter(DIRECT_RETRY_S[min(row.attempts, len(DIRECT_RETRY_S) - 1)]))
+        self._store.postpone(message.message_id, row.attempts + 1, now + pause)
+        self._store.set_route(contact.name, message.message_id, StoredRoute.DIRECT)
+
+    def _news_for(self, contact: Contact, message: Message) -> KeyRecord | None:
+        """Our record, if the peer has not been sent this one directly yet, and there is room for it."""
+        identity = self._store.identity()
+        if contact.told_record_number >= identity.record_number:
+            return None
+        roomy = len(message.body) < p.text_bytes_in(PACKETS_MAX - 1, first_contact=True)
+        return decode_record(identity.record) if roomy else None
+
+    def _note_news(self, message_id: bytes, record_number: int) -> None:
+        """Remember which record travels with a message, until its receipt; the oldest are forgotten, and told again."""
+        self._news_sent[message_id] = record_number
+        if len(self._news_sent) > NEWS_SENT_MAX:
+            del self._news_sent[next(iter(self._news_sent))]
+
+    def _note_silence(self, contact: Contact, *, silent: bool) -> None:
+        since = self._context.runtime.unix_s() if silent else None
+        self._store.set_direct_silent(contact.name, since)
+        if silent != (contact.direct_silent_since is not None):
+            self._context.on_event(DirectSilent(contact.name, silent, contact.fallback is Fallback.NODE))
+
+    def heard_directly(self, contact: Contact) -> None:
+        """Something verified came directly: the way works."""
+        if contact.direct_silent_since is not None:
+            self._note_silence(contact, silent=False)
+            self.flush()
+
+    # -- what became of it --
+
+    def on_receipts(self, receipts: tuple[tuple[bytes, bytes], ...], contact: str | None) -> None:
+        """Recipients' clients have these: (message id, token) each. A wrong token proves nothing, and is reported."""
+        for message_id, token in receipts:
+            message = self._store.outgoing(message_id, contact)
+            if message is None:
+                continue
+            if message.token != token:
+                if contact is None:
+                    self._context.on_event(NodeCaught("a receipt without its proof"))
+                continue
+            told = self._news_sent.pop(message_id, None)
+            if told is not None:
+                self._store.set_told_record(message.contact, told)
+            self.settle(message, DeliveryState.DELIVERED, None)
+
+    def on_expired(self, message_id: bytes) -> None:
+        """The node kept it for its term, and nobody came."""
+        message = self._store.outgoing(message_id, None)
+        if message is not None:
+            self.settle(message, DeliveryState.EXPIRED, None)
+
+    def settle(self, message: Message, state: DeliveryState, reason: Code | None) -> None:
+        """Note what became of a message, and tell the user, if it is news."""
+        if self._store.advance(message.contact, message.message_id, _STATES[state], reason):
+            current = self._store.message(message.contact, message.message_id)
+            took = current.route if current is not None else message.route
+            route = Route.DIRECT if took is StoredRoute.DIRECT else Route.NODE
+            self._context.on_event(DeliveryChanged(message.message_id, message.contact, state, reason, route))
+            if state is not DeliveryState.ACCEPTED:
+                self._reseals.pop(message.message_id, None)
+
+
+def _is_silent(contact: Contact, now: int) -> bool:
+    since = contact.direct_silent_since
+    return since is not None and abs(now - since) < DIRECT_AGAIN_S
+
+
+def _goes_direct(contact: Contact, now: int) -> bool:
+    active = contact.direct is Direct.ACTIVE and contact.peer_address is not None
+    return active and (contact.fallback is Fallback.DIRECT_ONLY or not _is_silent(contact, now))
+
+
+def payload_of(message: Message, record: KeyRecord | None) -> p.Payload:
+    """The payload of a stored message of ours."""
+    counter, sent_at, token = message.counter, message.sent_at, message.token or b""
+    match PayloadKind(message.kind):
+        case PayloadKind.TEXT:
+            return p.Text(counter, sent_at, token, record, message.body.decode())
+        case PayloadKind.HANDSHAKE_OFFER:
+            return p.HandshakeOffer(counter, sent_at, token, record, *_handshake_fields(message))
+        case PayloadKind.HANDSHAKE_ACCEPT:
+            return p.HandshakeAccept(counter, sent_at, token, record, *_handshake_fields(message))
+        case PayloadKind.HANDSHAKE_REVOKE:
+            return p.HandshakeRevoke(counter, sent_at, token, record, said_in(counter, message.body).seen)
+
+
+def _handshake_fields(message: Message) -> tuple[bytes, int]:
+    said = said_in(message.counter, message.body)
+    return said.address, said.seen

@@ -1,0 +1,71 @@
+"""What a recipient could not open: a statement that it signed, judged, and the message sealed again.
+
+A part of the forwarding actor. docs/protocol.md, "Receiving". A statement that the pinned identity did not sign is no
+lie yet: the recipient's identity may have changed. It is looked up first, and the node's notice is confirmed only when
+the statement has been judged, so that it is told again if that could not be done.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from usernym.actors.base import Ref
+from usernym.actors.context import ClientContext
+from usernym.actors.events import NodeCaught
+from usernym.actors.forwarding.outbox import Sending
+from usernym.actors.messages import Resolve
+from usernym.protocol import messages as m
+from usernym.protocol.errors import Code, RemoteProtocolError
+
+DOUBTED_MAX: Final = 64
+"""Statements that wait for a lookup. The node tells the others again."""
+
+
+class NotOpened:
+    """Owned by the forwarding actor, and used in its thread only."""
+
+    def __init__(self, context: ClientContext, sending: Sending, *, lookup: Ref[Any], forwarding: Any) -> None:
+        self._context = context
+        self._store = context.store
+        self._sending = sending
+        self._lookup = lookup
+        self._forwarding = forwarding
+        self._doubted: dict[str, dict[bytes, m.NotOpened]] = {}
+
+    def on_told(self, told: m.NotOpened) -> bool:
+        """Judge a statement. False if a lookup must come first. Raises if the recipient did not make it."""
+        try:
+            return self._judge(told)
+        except RemoteProtocolError:
+            if sum(map(len, self._doubted.values())) < DOUBTED_MAX:
+                self._doubted.setdefault(told.recipient, {})[told.message_id] = told
+                self._lookup.tell(Resolve(told.recipient, self._forwarding))
+            return False
+
+    def on_resolved(self, name: str) -> tuple[list[int], RemoteProtocolError | None]:
+        """The recipient's record is the newest: the notices that are settled by it, and what was wrong with one."""
+        settled, wrong = [], None
+        for told in self._doubted.pop(name, {}).values():
+            settled.append(told.notice)
+            try:
+                self._judge(told)
+            except RemoteProtocolError as error:
+                wrong = error
+                self._context.on_event(NodeCaught("a statement that the recipient did not make"))
+        return settled, wrong
+
+    def on_resolve_failed(self, name: str) -> None:
+        """Nothing can be said about it now: the node tells it again."""
+        self._doubted.pop(name, None)
+
+    def _judge(self, told: m.NotOpened) -> bool:
+        message = self._store.message(told.recipient, told.message_id)
+        contact = self._store.contact(told.recipient)
+        if message is None or contact is None or message.key_number is None:
+            return True
+        envelope = self._context.me.envelope_to(
+            told.recipient, contact.identity_key, message.key_number, told.message_id
+        )
+        envelope.verify_unopenable(told.statement)
+        self._sending.seal_again(message, Code.UNOPENABLE)
+        return True

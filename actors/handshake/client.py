@@ -1,0 +1,168 @@
+"""Handshake: two people agree to talk directly. The client's graph only: the node can't tell it from a text.
+
+Serves docs/protocol.md, "Handshake". Receives: `OfferHandshake`, `AcceptHandshake` and `RevokeHandshake` from the edges
+(each is its user's consent); `HandshakeArrived` from forwarding; word of the mixnet's state. Sends:
+`DirectRouteChanged` to forwarding; events. Owns: the contacts' direct routes in the store.
+No address leaves but for an offer or an acceptance that the user asked for. A step and the message that tells the peer
+of it are one commit; a peer's message is marked as shown in the commit that takes its step, so that a crash loses none.
+
+    none ──offer──▶ offered ──peer accepts or offers──▶ active ──either ends──▶ ended
+    none ──peer offers──▶ offer received ──accept──▶ active
+
+Where it stands is computed from all that both have said (`handshake_rules`): steps that cross lead both to one place.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any, Final
+
+from usernym.actors.base import Actor, Ref
+from usernym.actors.context import ClientContext
+from usernym.actors.events import Consent, ContactChanged, HandshakeChanged, handshake_state
+from usernym.actors.handshake.rules import Side, body_of, sides, standing
+from usernym.actors.messages import (
+    HANDSHAKE_KINDS,
+    AcceptHandshake,
+    DirectRouteChanged,
+    HandshakeArrived,
+    HandshakeInbox,
+    HandshakeNotPossible,
+    MixnetDown,
+    MixnetUp,
+    OfferHandshake,
+    PayloadKind,
+    RevokeHandshake,
+)
+from usernym.protocol.limits import ID_BYTES, TOKEN_BYTES
+from usernym.storage.client import Contact, ContactState, Direct, Direction
+
+CATCH_UP_MAX: Final = 1_000
+"""Handshake messages that a crash may leave behind: they are handled as they come, so there are hardly any."""
+
+
+class HandshakeClient(Actor[HandshakeInbox]):
+    """See the module's text."""
+
+    name = "handshake"
+
+    def __init__(self, context: ClientContext, *, forwarding: Ref[Any]) -> None:
+        super().__init__(context.runtime, context.on_failed)
+        self._context = context
+        self._store = context.store
+        self._forwarding = forwarding
+        self._address: bytes | None = None
+
+    def release(self) -> None:
+        """Close this thread's connection."""
+        self._store.close_thread()
+
+    def receive(self, message: HandshakeInbox) -> None:
+        """Handle one message."""
+        match message:
+            case OfferHandshake(name, answer):
+                self._step(name, answer, self._offer)
+            case AcceptHandshake(name, answer):
+                self._step(name, answer, self._accept)
+            case RevokeHandshake(name, answer):
+                self._step(name, answer, self._revoke)
+            case HandshakeArrived(name, message_id):
+                self._on_arrived(name, message_id)
+            case MixnetUp(address):
+                self._address = address
+                self._catch_up()
+            case MixnetDown():
+                pass
+            case _:
+                super().receive(message)
+
+    def _step(self, name: str, answer: Future[None], step: Any) -> None:
+        contact = self._store.contact(name)
+        try:
+            if contact is None:
+                raise HandshakeNotPossible("look the person up, or write to them, first")
+            step(contact)
+        except HandshakeNotPossible as why:
+            if not answer.done():
+                answer.set_exception(why)
+            return
+        if not answer.done():
+            answer.set_result(None)
+
+    def _own_address(self) -> bytes:
+        if self._address is None:
+            raise HandshakeNotPossible("there is no mixnet client, so there is no address to reveal yet")
+        return self._address
+
+    # -- our user's steps --
+
+    def _offer(self, contact: Contact) -> None:
+        if contact.direct is Direct.ACTIVE:
+            raise HandshakeNotPossible("the handshake is active already")
+        if contact.direct is Direct.OFFER_RECEIVED:
+            self._accept(contact)
+            return
+        self._send(contact, PayloadKind.HANDSHAKE_OFFER, self._own_address())
+
+    def _accept(self, contact: Contact) -> None:
+        if contact.direct is not Direct.OFFER_RECEIVED:
+            raise HandshakeNotPossible("there is no offer of theirs to accept")
+        self._send(contact, PayloadKind.HANDSHAKE_ACCEPT, self._own_address())
+
+    def _revoke(self, contact: Contact) -> None:
+        if contact.direct not in (Direct.ACTIVE, Direct.OFFERED, Direct.OFFER_RECEIVED):
+            raise HandshakeNotPossible("there is no handshake to end")
+        self._send(contact, PayloadKind.HANDSHAKE_REVOKE, b"")
+
+    def _send(self, contact: Contact, kind: PayloadKind, address: bytes) -> None:
+        runtime = self._context.runtime
+        message_id, token, now = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES), runtime.unix_s()
+        with self._store.transaction():
+            _, theirs = self._sides(contact.name)
+            body = body_of(address, theirs.last)
+            self._store.add_outgoing(contact.name, message_id, int(kind), body, token, now)
+            direct, peer_address = standing(*self._sides(contact.name))
+            # An ending goes through the node: the direct way is closed before it is sent.
+            self._store.set_direct(contact.name, direct, peer_address, now if address else None)
+            if address and contact.state is ContactState.PENDING:
+                # Whoever reveals an address to a stranger wants to hear from them.
+                self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
+        if address and contact.state is ContactState.PENDING:
+            self._context.on_event(ContactChanged(contact.name, Consent.ACCEPTED))
+        self._changed(contact.name, direct)
+
+    def _sides(self, name: str) -> tuple[Side, Side]:
+        return sides(self._store.last_of_kinds(name, HANDSHAKE_KINDS))
+
+    # -- the peer's steps --
+
+    def _catch_up(self) -> None:
+        """Take the steps that a crash kept us from taking."""
+        for message in self._store.unshown(CATCH_UP_MAX, HANDSHAKE_KINDS):
+            self._on_arrived(message.contact, message.message_id)
+
+    def _on_arrived(self, name: str, message_id: bytes) -> None:
+        contact = self._store.contact(name)
+        message = self._store.message(name, message_id, Direction.IN)
+        if contact is None or message is None or message.shown:
+            return
+        with self._store.transaction():
+            if message.counter < self._sides(name)[1].last:
+                # The mixnet reorders: the peer has said something else since. It may count all the same.
+                self.counts["overtaken"] += 1
+            self._store.mark_shown([message.id])
+            direct, address = standing(*self._sides(name))
+            if contact.direct is Direct.NONE and direct is Direct.ENDED_BY_PEER:
+                # It ended what never came: nothing to tell the user.
+                direct = Direct.NONE
+            changed = (direct, address) != (contact.direct, contact.peer_address)
+            if changed:
+                self._store.set_direct(name, direct, address, None)
+        if changed:
+            self._changed(name, direct)
+        else:
+            self.counts["changed_nothing"] += 1
+
+    def _changed(self, name: str, direct: Direct) -> None:
+        self._forwarding.tell(DirectRouteChanged(name))
+        self._context.on_event(HandshakeChanged(name, handshake_state(direct)))

@@ -1,0 +1,397 @@
+"""Mixnet I/O: bytes on one side, typed messages on the other. The same actor in the node's graph and the client's.
+
+Serves every exchange (docs/protocol.md, "Frames", "Requests and answers", "Reply blocks").
+Receives: what the transport reports; `SendReply` (node); `SendRequest`, `SendStatement`, `SendDirect`, `DropRoute`,
+`SetCard` (client). Sends: each decoded frame to the actor that the wiring named for its type; `AnswerArrived` or
+`RequestFailed` to whoever asked; `MixnetUp` and `MixnetDown` to all who want to know.
+Owns: the requests in flight, and the client's account of the SURBs that the node holds.
+It never reads a store, never decides about a name, and takes nothing for the node's that the node has not signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast, get_args
+
+import msgspec
+
+from usernym.actors.base import Actor, Ref, Tellable
+from usernym.actors.events import EventSink, NodeCaught
+from usernym.actors.messages import (
+    AnswerArrived,
+    DirectArrived,
+    DropRoute,
+    Failure,
+    IoClient,
+    IoNode,
+    MixnetDown,
+    MixnetUp,
+    NodeHeard,
+    RequestArrived,
+    RequestFailed,
+    SendDirect,
+    SendReply,
+    SendRequest,
+    SendStatement,
+    SetCard,
+    TellArrived,
+    Tick,
+    TransportReported,
+)
+from usernym.actors.mixnet_io.inbox_limit import Inflow
+from usernym.actors.mixnet_io.login_route import ClientRoute
+from usernym.actors.runtime import Runtime, logger
+from usernym.actors.surbs import surbs_that_fit
+from usernym.mixnet.transport import Incoming, MixnetError, Transport, TransportDown, TransportEvent, TransportUp
+from usernym.protocol import messages as m
+from usernym.protocol.codec import Frame, decode, encode_signed, encode_unsigned, is_signed
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import (
+    BOOT_ID_BYTES,
+    BUSY_RETRY_S,
+    SURBS_GIVEN_MAX,
+    SURBS_LOW,
+    SURBS_TOP_UP,
+)
+from usernym.protocol.signing import SigningKey
+
+REQUESTS_WAITING_MAX: Final = 1_000
+"""Requests in one node actor's inbox. More are refused as BUSY: a client does better to come back than to wait."""
+IN_FLIGHT_MAX: Final = 256
+"""A client's requests in flight."""
+ATTEMPTS_S: Final = (5.0, 10.0, 20.0)
+"""How long an unanswered request waits before it is sent again, and at last given up. Nym itself resends a lost packet
+after 0.3 to 1.7 s, so five seconds mean that an answer is lost for good."""
+FORWARD_ATTEMPTS_S: Final = (6.0,)
+"""A message is sent again by its outbox; without an answer the route is in doubt, and that is worth knowing soon."""
+HEARD_EVERY_S: Final = 5.0
+"""`NodeHeard` at most this often."""
+
+_ROUTE_ANSWERS: Final = (m.Forward, m.Heartbeat)
+"""Requests whose answers are paid from the route's stock; the others bring the SURBs for theirs."""
+_ANSWERS: Final[Mapping[type[Any], type[Any]]] = {
+    m.RegisterAsk: m.Challenge,
+    m.RegisterProof: m.Registered,
+    m.LoginAsk: m.Challenge,
+    m.LoginProof: m.LoggedIn,
+    m.Publish: m.Published,
+    m.Lookup: m.Found,
+    m.History: m.Links,
+    m.Forward: m.Accepted,
+    m.Delete: m.Deleted,
+    m.Heartbeat: m.Alive,
+}
+
+
+@dataclass(slots=True)
+class _Waiting:
+    request: m.Request
+    reply_to: Tellable[AnswerArrived | RequestFailed]
+    attempts: int
+    next_at: float
+
+    @property
+    def pauses_s(self) -> tuple[float, ...]:
+        """How long to wait for an answer, try by try."""
+        return FORWARD_ATTEMPTS_S if isinstance(self.request, m.Forward) else ATTEMPTS_S
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Where a graph's I/O sends what it decodes: a type of message to an actor; and who hears of the mixnet's state."""
+
+    by_type: Mapping[type[Any], Ref[Any]]
+    mixnet_watchers: Sequence[Ref[Any]]
+    heard: Ref[Any] | None = None
+    on_event: EventSink | None = None
+    on_mixnet: Callable[[str | None], None] = lambda _reason: None
+
+
+class MixnetIO(Actor[IoNode | IoClient]):
+    """See the module's text. `node_address` is None in a node's graph; `signer` is the node's or the user's key."""
+
+    name = "mixnet-io"
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        on_failed: Callable[[str, BaseException], None],
+        *,
+        transport: Transport,
+        signer: SigningKey,
+        node: bytes,
+        node_address: bytes | None,
+        dispatch: Dispatch,
+    ) -> None:
+        super().__init__(runtime, on_failed)
+        self._transport = transport
+        self._signer = signer
+        self._node = node
+        self._node_address = node_address
+        self._dispatch = dispatch
+        self._opened = False
+        self._up = False
+        self._waiting: dict[bytes, _Waiting] = {}
+        self._route = ClientRoute(runtime)
+        self._heard_at = float("-inf")
+        self._tick_set = False
+        self._inflow = Inflow()
+
+    def acquire(self) -> None:
+        """Open the transport, once: what is in flight outlives a bug."""
+        self._tick_set = False
+        self._set_tick()
+        if not self._opened:
+            self._opened = True
+            self._transport.open(self._on_transport_event)
+
+    def _on_transport_event(self, event: TransportEvent) -> None:
+        """Called on the transport's thread. A flood is dropped here, before it takes memory."""
+        if isinstance(event, Incoming) and not self._inflow.admit(len(event.data), self.backlog()):
+            self.counts["frames_dropped"] += 1
+            return
+        self.tell_self_from_outside(TransportReported(event))
+
+    def receive(self, message: IoNode | IoClient) -> None:
+        """Handle one message."""
+        match message:
+            case TransportReported(Incoming(data, tag)):
+                self._inflow.taken(len(data))
+                self._on_frame(data, tag)
+            case TransportReported(TransportUp(address)):
+                self._on_up(address)
+            case TransportReported(TransportDown(reason, final)):
+                self._up = False
+                self.counts["mixnet_up"] = 0
+                self._dispatch.on_mixnet(reason)
+                logger.warning("%s: the mixnet client is not there", self.name)
+                for watcher in self._dispatch.mixnet_watchers:
+                    watcher.tell(MixnetDown(reason, final))
+            case SendReply(tag, reply):
+                self._send_reply(tag, reply)
+            case SendRequest():
+                self._accept_request(message)
+            case SendStatement(statement):
+                self._send_statement(statement)
+            case SendDirect(address, direct):
+                self._hand_over(address, encode_unsigned(direct), 0, "direct_sent")
+            case DropRoute(previous):
+                self._route.drop(previous)
+            case SetCard(address):
+                self._node_address = address
+                self._ask_again(lambda request: not isinstance(request, _ROUTE_ANSWERS))
+            case Tick():
+                self._tick_set = False
+                self._retry_waiting()
+            case _:
+                super().receive(message)
+
+    # -- what the transport brings --
+
+    def _on_up(self, address: bytes) -> None:
+        self._up = True
+        self.counts["mixnet_up"] = 1
+        self._dispatch.on_mixnet(None)
+        logger.info("%s: the mixnet client is there", self.name)
+        up = MixnetUp(address, self._runtime.random_bytes(BOOT_ID_BYTES))
+        for watcher in self._dispatch.mixnet_watchers:
+            watcher.tell(up)
+        for waiting in self._waiting.values():
+            self._send_request(waiting)
+
+    def _on_frame(self, data: bytes, tag: bytes | None) -> None:
+        self.counts["frames_received"] += 1
+        frame = decode(data)
+        message = frame.message
+        target = self._dispatch.by_type.get(type(message))
+        if isinstance(message, get_args(m.Answer)):
+            self._on_answer(frame, len(data))
+        elif isinstance(message, get_args(m.Tell)):
+            self._on_tell(frame, len(data))
+        elif target is None:
+            raise RemoteProtocolError(Code.UNEXPECTED, "nobody here takes this kind of message")
+        elif isinstance(message, m.Direct):
+            target.tell(DirectArrived(message))
+        elif tag is None:
+            raise RemoteProtocolError(Code.UNEXPECTED, "a request without a sender tag")
+        elif target.backlog() >= REQUESTS_WAITING_MAX:
+            self._refuse_busy(frame, tag)
+        else:
+            target.tell(RequestArrived(frame, tag))
+
+    def _refuse_busy(self, frame: Frame, tag: bytes) -> None:
+        self.counts["refused_busy"] += 1
+        request_id = getattr(frame.message, "request_id", None)
+        if request_id is not None and not isinstance(frame.message, m.Forward):
+            self._send_reply(tag, m.Refused(request_id, Code.BUSY, BUSY_RETRY_S))
+
+    def _on_answer(self, frame: Frame, size: int) -> None:
+        answer = cast(m.Answer, frame.message)
+        self._verify_node(frame)
+        self._route.note_used(size)
+        waiting = self._waiting.get(answer.request_id)
+        if waiting is None:
+            raise RemoteProtocolError(Code.UNEXPECTED, "an answer to nothing that was asked")
+        if not isinstance(answer, (_ANSWERS[type(waiting.request)], m.Refused)):
+            if self._dispatch.on_event is not None:
+                self._dispatch.on_event(NodeCaught("an answer that does not fit its request"))
+            raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit its request")
+        del self._waiting[answer.request_id]
+        if isinstance(waiting.request, _ROUTE_ANSWERS):
+            self._route.spend(size)
+        if isinstance(answer, m.Alive):
+            self._route.reconcile(answer.stock)
+        waiting.reply_to.tell(AnswerArrived(waiting.request, answer))
+        if isinstance(waiting.request, m.LoginProof) and isinstance(answer, m.LoggedIn):
+            self._open_route(waiting.request.name, answer.login_id)
+        self._keep_stocked()
+
+    def _on_tell(self, frame: Frame, size: int) -> None:
+        self._verify_node(frame)
+        self._route.note_used(size)
+        self._take_tell(cast(m.Tell, frame.message), size)
+
+    def _take_tell(self, tell: m.Tell, size: int) -> None:
+        """Take what the node said, if it was said to us, and is new."""
+        logging_in = any(isinstance(waiting.request, m.LoginProof) for waiting in self._waiting.values())
+        if not self._route.admit(tell, size, logging_in=logging_in):
+            return
+        self._note_heard()
+        if isinstance(tell, m.SurbsWanted):
+            self._top_up(tell.count)
+            return
+        target = self._dispatch.by_type.get(type(tell))
+        if target is not None:
+            target.tell(TellArrived(tell))
+        self._keep_stocked()
+
+    def _verify_node(self, frame: Frame) -> None:
+        try:
+            frame.verify(self._node, self._node)
+        except RemoteProtocolError:
+            self.counts["not_the_node"] += 1
+            raise
+
+    def _note_heard(self) -> None:
+        now = self._runtime.now()
+        if self._dispatch.heard is not None and now - self._heard_at >= HEARD_EVERY_S:
+            self._heard_at = now
+            self._dispatch.heard.tell(NodeHeard())
+
+    # -- what the exchanges send --
+
+    def _encode(self, message: m.Message) -> bytes:
+        if is_signed(message):
+            return encode_signed(message, self._signer, self._node)
+        return encode_unsigned(message)
+
+    def _send_reply(self, tag: bytes, reply: m.FromNode) -> None:
+        try:
+            self._transport.reply(tag, self._encode(reply))
+            self.counts["replies_sent"] += 1
+        except MixnetError as error:
+            self._count_unsent(error)
+
+    def _hand_over(self, address: bytes, data: bytes, surbs: int, counter: str) -> None:
+        try:
+            self._transport.send(address, data, surbs)
+            self.counts[counter] += 1
+        except MixnetError as error:
+            self._count_unsent(error)
+
+    def _count_unsent(self, error: MixnetError) -> None:
+        self.counts["unsent"] += 1
+        logger.debug("not handed to the mixnet: %s", type(error).__name__)
+
+    def _accept_request(self, message: SendRequest) -> None:
+        if len(self._waiting) >= IN_FLIGHT_MAX:
+            message.reply_to.tell(RequestFailed(message.request, Failure.TOO_MANY))
+            return
+        waiting = _Waiting(message.request, message.reply_to, 0, 0.0)
+        waiting.next_at = self._runtime.now() + waiting.pauses_s[0]
+        self._waiting[message.request.request_id] = waiting
+        self._keep_stocked()
+        self._send_request(waiting)
+        self._set_tick()
+
+    def _send_request(self, waiting: _Waiting) -> None:
+        request = waiting.request
+        if not self._up or self._node_address is None:
+            return
+        surbs = 0 if isinstance(request, m.Forward) else request.surbs
+        if isinstance(request, m.Heartbeat):
+            request, surbs = self._with_free_surbs(request, self._route.for_heartbeat())
+        self._hand_over(self._node_address, self._encode(request), surbs, "requests_sent")
+
+    def _send_statement(self, statement: m.Statement) -> None:
+        if not self._up or self._node_address is None:
+            return
+        statement, surbs = self._with_free_surbs(statement, 0)
+        self._hand_over(self._node_address, self._encode(statement), surbs, "statements_sent")
+
+    def _with_free_surbs(self, message: Any, least: int) -> tuple[Any, int]:
+        """The message with as many SURBs as the stock lacks and its packets have room for, but at least `least`."""
+        fitting = surbs_that_fit(len(self._encode(msgspec.structs.replace(message, surbs=SURBS_GIVEN_MAX))))
+        surbs = max(least, min(self._route.lacking(), fitting))
+        self._route.give(surbs)
+        return msgspec.structs.replace(message, surbs=surbs), surbs
+
+    # -- requests in flight --
+
+    def _set_tick(self) -> None:
+        if self._waiting and not self._tick_set:
+            self._tick_set = True
+            soonest = min(waiting.next_at for waiting in self._waiting.values())
+            self.tell_self_later(max(0.0, soonest - self._runtime.now()), Tick())
+
+    def _ask_again(self, which: Callable[[m.Request], bool]) -> None:
+        """Send these at once, and wait as long for their answers as if this were their first try."""
+        for waiting in self._waiting.values():
+            if which(waiting.request):
+                waiting.attempts, waiting.next_at = 0, self._runtime.now() + waiting.pauses_s[0]
+                self._send_request(waiting)
+
+    def _retry_waiting(self) -> None:
+        now = self._runtime.now()
+        for request_id, waiting in list(self._waiting.items()):
+            if waiting.next_at > now:
+                continue
+            waiting.attempts += 1
+            if waiting.attempts == len(waiting.pauses_s):
+                del self._waiting[request_id]
+                failure = Failure.NO_ANSWER if self._up else Failure.NO_MIXNET
+                waiting.reply_to.tell(RequestFailed(waiting.request, failure))
+            else:
+                waiting.next_at = now + waiting.pauses_s[waiting.attempts]
+                self._send_request(waiting)
+        self._set_tick()
+
+    # -- the route's SURBs --
+
+    def _open_route(self, name: str, login_id: bytes) -> None:
+        """The login holds the route from now on; what the node has told it already is taken now."""
+        for tell, size in self._route.open(name, login_id):
+            try:
+                self._take_tell(tell, size)
+            except RemoteProtocolError as error:
+                self.refuse(error)
+        # What was sent before can't be answered over the route of before any more.
+        self._ask_again(lambda request: isinstance(request, m.Forward))
+
+    def _keep_stocked(self) -> None:
+        """Give the node SURBs before it runs short; those that answers on their way will take count as gone."""
+        promised = sum(isinstance(waiting.request, m.Forward) for waiting in self._waiting.values())
+        if self._route.login_id is not None and self._route.held() - promised < SURBS_LOW:
+            self._top_up(SURBS_TOP_UP)
+
+    def _top_up(self, wanted: int) -> None:
+        """Give the node SURBs, but never more than a client lets a node hold."""
+        route = self._route
+        if route.login_id is None or self._node_address is None or not self._up:
+            return
+        count = min(wanted, route.room())
+        if count > 0:
+            route.give(count)
+            top_up = m.TopUp(count, route.name, route.login_id)
+            self._hand_over(self._node_address, self._encode(top_up), count, "top_ups_sent")

@@ -1,0 +1,396 @@
+"""Registration, the node's half: challenges, proofs, and everything that writes the directory.
+
+Serves docs/protocol.md, "Registration and login", "Publishing" and "Deleting".
+Receives: `RequestArrived` with `RegisterAsk`, `RegisterProof`, `LoginAsk`, `LoginProof`, `Publish` or `Delete`; word of
+the mixnet's state. Sends: one answer to each request, to the tag it came from; `RouteOpened`, `IdentityReplaced` and
+`CardRenewed` to forwarding. Owns: the directory's rows, the node's card, the challenges' secret, the difficulty.
+It commits before it answers; it never moves a route but for the proof of a login, and never twice for one proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from usernym.actors.base import PASSING_FAILURES, Actor, Ref
+from usernym.actors.messages import (
+    CardRenewed,
+    IdentityReplaced,
+    MixnetDown,
+    MixnetUp,
+    RegistrationNodeInbox,
+    RequestArrived,
+    RouteOpened,
+    SendReply,
+    Tick,
+)
+from usernym.actors.node_clock import NodeClock
+from usernym.actors.registration.node_card import renew_card
+from usernym.actors.registration.spent_proofs import SpentProofs
+from usernym.actors.runtime import Runtime
+from usernym.protocol import messages as m
+from usernym.protocol.cards import NodeCard
+from usernym.protocol.challenges import Challenger, work_holds
+from usernym.protocol.codec import Frame
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import (
+    ACCEPTANCE_WINDOW_S,
+    BUSY_RETRY_S,
+    ID_BYTES,
+    MINUTE_S,
+    NAME_HELD_S,
+    NOTICE_S,
+    SEEN_S,
+    SURBS_REQUEST,
+    WORK_BITS_MAX,
+    WORK_BITS_MIN,
+)
+from usernym.protocol.names import SKELETON_VERSION, check, check_registrable, skeleton
+from usernym.protocol.records import (
+    NO_PREVIOUS,
+    Authority,
+    KeyRecord,
+    Succession,
+    decode_record,
+    decode_succession,
+    extend_chain,
+    first_succession,
+    is_update,
+    record_hash,
+    verify_record,
+    verify_record_in_chain,
+)
+from usernym.protocol.signing import Context, SigningKey, digest
+from usernym.protocol.wire import pack
+from usernym.storage.node import Account, NewNotice, NodeStore, Registration
+from usernym.storage.node.mail import NoticeKind
+
+SWEEP_S: Final = 5 * MINUTE_S
+SWEEP_ROWS: Final = 10_000
+"""Rows forgotten in one sweep: a bounded pause for those who wait."""
+SWEEP_AGAIN_S: Final = 1.0
+"""When there was more to forget than one sweep takes."""
+REGISTRATIONS_PER_BIT: Final = 32
+"""Registrations within `SWEEP_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price
+each time, while a busy day costs newcomers tenths of a second."""
+BITS_BEHIND_MAX: Final = 1
+"""How much easier than today's a challenge may be when it is answered: whoever asked as a wave began is let in, but a
+store of challenges from before it is worth no more than its first 64 names, and half the price after that."""
+
+
+class RegistrationNode(Actor[RegistrationNodeInbox]):
+    """See the module's text. `on_card` is told each card that becomes current."""
+
+    name = "registration"
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        on_failed: Callable[[str, BaseException], None],
+        *,
+        store: NodeStore,
+        clock: NodeClock,
+        key: SigningKey,
+        io: Ref[Any],
+        forwarding: Ref[Any],
+        on_card: Callable[[NodeCard], None],
+        work_bits: int = WORK_BITS_MIN,
+    ) -> None:
+        super().__init__(runtime, on_failed)
+        self._store = store
+        self._clock = clock
+        self._key = key
+        self._node = key.public
+        self._io = io
+        self._forwarding = forwarding
+        self._on_card = on_card
+        self._work_bits_min = work_bits
+        self._challenger = Challenger(runtime.random_bytes(32))
+        self._spent = SpentProofs()
+        self._boot_id = b""
+        self._recent, self._recent_since = 0, runtime.now()
+
+    def acquire(self) -> None:
+        """Start the sweep. The challenges' secret outlives a bug, so that those who are answering one can go on."""
+        self._set_recent(0)
+        self.tell_self_later(SWEEP_S, Tick())
+
+    def release(self) -> None:
+        """Close this thread's connection."""
+        self._store.close_thread()
+
+    def receive(self, message: RegistrationNodeInbox) -> None:
+        """Handle one message."""
+        match message:
+            case RequestArrived(frame, tag):
+                self._answer(frame, tag)
+            case MixnetUp(address, boot_id):
+                self._boot_id = boot_id
+                card = renew_card(self._store, self._key, address, self._clock.now())
+                self._forwarding.tell(CardRenewed(card))
+                self._on_card(card)
+            case MixnetDown():
+                pass
+            case Tick():
+                self._sweep()
+            case _:
+                super().receive(message)
+
+    def _answer(self, frame: Frame, tag: bytes) -> None:
+        request = frame.message
+        if not isinstance(request, m.Challenged | m.Publish | m.Delete):
+            raise RemoteProtocolError(Code.UNEXPECTED, "not a request of this exchange")
+        try:
+            answer = self._carry_out(request, frame, tag)
+        except RemoteProtocolError as error:
+            self.refuse(error)
+            detail = self._clock.now() if error.code is Code.CLOCK_SKEW else 0
+            answer = m.Refused(request.request_id, error.code, detail)
+        except PASSING_FAILURES as failure:
+            self.note_failure(failure)
+            answer = m.Refused(request.request_id, Code.BUSY, BUSY_RETRY_S)
+        self._io.tell(SendReply(tag, answer))
+
+    def _carry_out(self, request: m.Challenged | m.Publish | m.Delete, frame: Frame, tag: bytes) -> m.Answer:
+        match request:
+            case m.RegisterAsk():
+                return self._register_ask(request)
+            case m.RegisterProof():
+                return self._register(request, frame)
+            case m.LoginAsk():
+                return self._login_ask(request)
+            case m.LoginProof():
+                return self._login(request, frame, tag)
+            case m.Publish():
+                return self._publish(request, frame)
+            case m.Delete():
+                return self._delete(request, frame)
+
+    def _sweep(self) -> None:
+        """Forget what is due; the difficulty falls again."""
+        now, more = self._runtime.now(), False
+        if now - self._recent_since >= SWEEP_S:
+            self._recent_since = now
+            self._set_recent(0)
+        try:
+            due = self._clock.deletion_time()
+            if due is not None:
+                more = self._store.forget_expired(due, SWEEP_ROWS) == SWEEP_ROWS
+                self._store.release_names(due, SWEEP_ROWS)
+        finally:  # also when the disk is full
+            self.tell_self_later(SWEEP_AGAIN_S if more else SWEEP_S, Tick())
+
+    # -- registration --
+
+    def _set_recent(self, registrations: int) -> None:
+        self._recent = registrations
+        self.counts["work_bits"] = self._difficulty
+
+    @property
+    def _difficulty(self) -> int:
+        return min(WORK_BITS_MAX, self._work_bits_min + self._recent // REGISTRATIONS_PER_BIT)
+
+    def _check_free(self, name: str, identity_key: bytes) -> None:
+        """Raise unless this key may have this name, as far as the directory knows now."""
+        check_registrable(name)
+        now = self._clock.now()
+        account = self._store.account(name)
+        if account is not None and not _free_again(account, now):
+            if account.identity_key != identity_key:
+                raise RemoteProtocolError(Code.NAME_TAKEN if account.deleted_until is None else Code.NAME_HELD)
+            return
+        alike = self._store.account_by_skeleton(skeleton(name))
+        if alike is not None and alike.name != name and not _free_again(alike, now):
+            raise RemoteProtocolError(Code.NAME_LOOKS_ALIKE)
+
+    def _register_ask(self, ask: m.RegisterAsk) -> m.Answer:
+        self._check_free(ask.name, ask.identity_key)
+        self.counts["challenges"] += 1
+        nonce = self._runtime.random_bytes(ID_BYTES)
+        return self._challenger.challenge(ask, nonce, self._clock.now(), self._difficulty)
+
+    def _register(self, proof: m.RegisterProof, frame: Frame) -> m.Answer:
+        """Create the account, or find it created by the same proof or the same key."""
+        now = self._clock.now()
+        record = proof.record
+        self._challenger.check(proof, now)
+        if proof.difficulty + BITS_BEHIND_MAX < self._difficulty:
+            raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "it was made when work was cheaper")
+        if not work_holds(self._node, proof.nonce, proof.work, proof.difficulty):
+            raise RemoteProtocolError(Code.WORK_INSUFFICIENT)
+        frame.verify(record.identity_key, self._node)
+        self._check_free(proof.name, record.identity_key)
+        self._check_record(proof.name, record)
+        with self._store.transaction():
+            self._use_nonce(proof, frame)
+            outcome = self._store.register(
+                name=proof.name,
+                skeleton=skeleton(proof.name),
+                skeleton_version=SKELETON_VERSION,
+                identity_key=record.identity_key,
+                record=pack(record),
+                record_number=record.number,
+                hpke_number=record.hpke_number,
+                link=pack(first_succession(record)),
+                now=now,
+            )
+        match outcome:
+            case Registration.NAME_TAKEN:
+                raise RemoteProtocolError(Code.NAME_TAKEN)
+            case Registration.LOOKS_ALIKE:
+                raise RemoteProtocolError(Code.NAME_LOOKS_ALIKE)
+            case Registration.CREATED:
+                self._set_recent(self._recent + 1)
+                self.counts["registrations"] += 1
+        return m.Registered(proof.request_id)
+
+    def _check_record(self, name: str, record: KeyRecord) -> None:
+        """Raise unless the record may start the name's chain, or follow in it where its owner takes the name back."""
+        verify_record(self._node, name, record)
+        account = self._store.account(name)
+        if account is None or account.identity_key != record.identity_key:
+            if record.number != 1 or record.recoveries or record.previous != NO_PREVIOUS:
+                raise RemoteProtocolError(Code.RECORD_INVALID, "not the first record of a name")
+        elif record.number > account.record_number:
+            self._check_update(name, decode_record(account.record), record, self._chain(name))
+
+    def _use_nonce(self, proof: m.RegisterProof, frame: Frame) -> None:
+        """Remember the nonce with what it proved; raise if it has proved something else before."""
+        proved = digest(Context.REQUEST, frame.body)[:ID_BYTES]
+        known = self._store.remember(_nonce_id(proof.nonce), proved, proof.expires_at + MINUTE_S)
+        if known is not None and known != proved:
+            raise RemoteProtocolError(Code.CHALLENGE_USED)
+
+    # -- login --
+
+    def _account(self, name: str, *, held_too: bool = False) -> Account:
+        check(name)
+        account = self._store.account(name)
+        if account is None or _free_again(account, self._clock.now()) or (account.deleted_until and not held_too):
+            raise RemoteProtocolError(Code.NOT_REGISTERED)
+        return account
+
+    def _login_ask(self, ask: m.LoginAsk) -> m.Answer:
+        self._account(ask.name)
+        nonce = self._runtime.random_bytes(ID_BYTES)
+        return self._challenger.challenge(ask, nonce, self._clock.now(), 0)
+
+    def _login(self, proof: m.LoginProof, frame: Frame, tag: bytes) -> m.Answer:
+        """Open a route to `tag`. The same proof again gets the same answer, and moves nothing."""
+        now = self._clock.now()
+        account = self._account(proof.name)
+        self._challenger.check(proof, now)
+        frame.verify(account.identity_key, self._node)
+        login_id = self._runtime.random_bytes(ID_BYTES)
+        fresh = digest(Context.REQUEST, frame.body)[:ID_BYTES] + login_id
+        with self._spent.taking(proof.name, proof.nonce, proof.expires_at):
+            known = self._store.remember(_nonce_id(proof.nonce), fresh, proof.expires_at + MINUTE_S)
+        if known is None:
+            # What the two requests brought, less the two answers.
+            surbs = 2 * SURBS_REQUEST - 2
+            self._forwarding.tell(
+                RouteOpened(account.name, account.identity_key, tag, login_id, surbs, proof.card_sequence)
+            )
+            self.counts["logins"] += 1
+        elif known[:ID_BYTES] == fresh[:ID_BYTES]:
+            login_id = known[ID_BYTES:]
+        else:
+            raise RemoteProtocolError(Code.CHALLENGE_USED)
+        card, waiting = self._store.card_sequence(), self._store.waiting_count(account.name)
+        return m.LoggedIn(proof.request_id, login_id, self._boot_id, account.record_number, card, waiting, now)
+
+    # -- changes --
+
+    def _publish(self, publish: m.Publish, frame: Frame) -> m.Answer:
+        record, change = publish.record, publish.succession
+        # Also where a thief deleted the account: the recovery key takes the name back.
+        by_recovery = change is not None and change.authority is Authority.RECOVERY
+        account = self._account(publish.name, held_too=by_recovery)
+        frame.verify(record.identity_key, self._node)
+        current = decode_record(account.record)
+        if record == current and account.deleted_until is None:
+            return m.Published(publish.request_id, record.number)
+        verify_record(self._node, account.name, record)
+        new_link = self._check_change(account.name, current, publish)
+        replaced = self._store.replace_record(
+            account.name,
+            expected_number=current.number,
+            identity_key=record.identity_key,
+            record=pack(record),
+            record_number=record.number,
+            hpke_number=record.hpke_number,
+            new_link=new_link,
+            now=self._clock.now(),
+        )
+        if not replaced:
+            raise RemoteProtocolError(Code.RECORD_STALE, "another record came first")
+        if new_link is not None:
+            self._forwarding.tell(IdentityReplaced(account.name, record.identity_key))
+        self.counts["published"] += 1
+        return m.Published(publish.request_id, record.number)
+
+    def _check_change(self, name: str, current: KeyRecord, publish: m.Publish) -> tuple[int, bytes] | None:
+        """The chain's new link with its place, or None if the identity stays. Raises if the record may not follow."""
+        record, succession = publish.record, publish.succession
+        chain = self._chain(name)
+        by_recovery = succession is not None and succession.authority is Authority.RECOVERY
+        if record.number <= current.number and not by_recovery:
+            # Whoever recovers may go back behind the numbers that a thief used up.
+            raise RemoteProtocolError(Code.RECORD_STALE, "not a newer record")
+        if succession is None:
+            self._check_update(name, current, record, chain)
+            return None
+        extended = extend_chain(self._node, name, chain, succession)
+        verify_record_in_chain(self._node, name, extended, record)
+        has_new_key = record.hpke_key != current.hpke_key and (by_recovery or record.hpke_number > current.hpke_number)
+        if record.stub() != succession.stub or not has_new_key:
+            raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a succession comes with its own record and a new key")
+        return len(extended) - 1, pack(succession)
+
+    def _chain(self, name: str) -> tuple[Succession, ...]:
+        return tuple(decode_succession(link.blob) for link in self._store.links(name, 0))
+
+    def _check_update(self, name: str, current: KeyRecord, record: KeyRecord, chain: tuple[Succession, ...]) -> None:
+        """Raise unless the identity of `current` may put `record` in its place."""
+        if not is_update(current, record):
+            raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a new identity needs a succession")
+        if record.previous != record_hash(self._node, name, chain[-1].stub):
+            raise RemoteProtocolError(Code.RECORD_INVALID, "does not name the record that set its identity")
+
+    def _delete(self, request: m.Delete, frame: Frame) -> m.Answer:
+        now = self._clock.now()
+        check(request.name)
+        account = self._store.account(request.name)
+        if account is None:
+            raise RemoteProtocolError(Code.NOT_REGISTERED)
+        frame.verify(account.identity_key, self._node)
+        if abs(now - request.made_at) > ACCEPTANCE_WINDOW_S:
+            raise RemoteProtocolError(Code.CLOCK_SKEW)
+        done = digest(Context.REQUEST, frame.body)
+        with self._store.transaction():
+            held_until = now + NAME_HELD_S if account.deleted_until is None else account.deleted_until
+            known = self._store.remember(done, held_until.to_bytes(4, "big"), now + SEEN_S)
+            if known is not None:
+                return m.Deleted(request.request_id, int.from_bytes(known, "big"))
+            self._give_up_mail(account.name, now)
+            self._store.delete_account(account.name, held_until)
+        self._forwarding.tell(IdentityReplaced(account.name, None))
+        self.counts["deleted"] += 1
+        return m.Deleted(request.request_id, held_until)
+
+    def _give_up_mail(self, name: str, now: int) -> None:
+        """What waits for a name that is deleted now will never be fetched: its senders are told so."""
+        last = 0
+        while rows := self._store.waiting(name, SWEEP_ROWS, last):
+            last = rows[-1].id
+            expired = [NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in rows]
+            self._store.add_notices(expired, now, now + NOTICE_S)
+
+
+def _nonce_id(nonce: bytes) -> bytes:
+    return digest(Context.CHALLENGE, b"used", nonce)
+
+
+def _free_again(account: Account, now: int) -> bool:
+    """Whether a deleted name has been held back long enough."""
+    return account.deleted_until is not None and account.deleted_until <= now

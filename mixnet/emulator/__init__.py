@@ -1,0 +1,1 @@
+"""The emulated mixnet: no anonymity, for tests, simulation and demonstration."""

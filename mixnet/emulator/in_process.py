@@ -1,0 +1,298 @@
+"""The emulated mixnet inside one process: a `Transport` for each client, under real time or a simulation's.
+
+Under a simulation's timers everything happens in the scheduler's calls, and the same seed gives the same run. Under
+`ThreadTimers` all methods may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from usernym.mixnet.emulator.core import Emulator
+from usernym.mixnet.emulator.state import Faults, PacketCounts
+from usernym.mixnet.transport import (
+    Incoming,
+    MixnetDown,
+    MixnetError,
+    Timers,
+    TransportDown,
+    TransportEvent,
+    TransportUp,
+)
+
+logger = logging.getLogger("usernym")
+
+
+class InProcessMixnet:
+    """An emulated mixnet running on `timers`. `core` must not be used past it, except to read counters.
+
+    Two locks. `_lock` guards the core and is never held while an application's callback runs, so a callback may send.
+    `_dispatch` is held while events are handed over: they come one at a time and in order, and `close` waits for them.
+    """
+
+    def __init__(self, core: Emulator, timers: Timers) -> None:
+        self._core = core
+        self._timers = timers
+        self._lock = threading.RLock()
+        self._dispatch = threading.RLock()
+        self._dispatching = False
+        self._events: deque[tuple[InProcessTransport, TransportEvent]] = deque()
+        self._open: dict[int, InProcessTransport] = {}
+        self._wake_at: float | None = None
+
+    # -- clients --
+
+    def transport(self, address: bytes | None = None, surb_minimum: int = 0) -> InProcessTransport:
+        """A transport for a new client; or, with the address of one, for that client, whose transport was closed.
+
+        A new client is away from the mixnet until its transport is opened. Raises `MixnetError` for bad arguments.
+        """
+        with self._lock:
+            client = None if address is None else self._core.client_at(address)
+            if client is None:
+                client = self._core.add_client(address, surb_minimum, connected=False)
+            return InProcessTransport(self, client, self._core.address(client))
+
+    def counts(self, client: int) -> PacketCounts:
+        """The packet counters of a client, as they are now."""
+        with self._lock:
+            return dataclasses.replace(self._core.counts(client))
+
+    @property
+    def faults(self) -> Faults:
+        """How badly the mixnet behaves; may be replaced at any time."""
+        return self._core.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        with self._lock:
+            self._core.faults = faults
+
+    # -- what happens to clients: the transport that is open on the client hears of it --
+
+    def kill(self, client: int) -> None:
+        """End the client's process as `kill -9` does, and start it again: down, and up with its memory lost."""
+        self._end_process(client, self._core.kill, "the emulated mixnet client was killed")
+
+    def restart(self, client: int) -> None:
+        """Restart the client in order: down, and up with new tags."""
+        self._end_process(client, self._core.restart, "the emulated mixnet client restarts")
+
+    def forget(self, client: int) -> None:
+        """Let the client lose all SURBs, tags and reply keys without a word: what a real one does when it is replaced
+        behind its owner's back. Replies to it and from it vanish, and only silence tells."""
+        with self._lock:
+            self._core.kill(self._advance(), client)
+        self._hand_over()
+
+    def offline(self, client: int) -> None:
+        """Cut the client off the mixnet: down, until `online`."""
+        with self._lock:
+            now = self._advance()
+            if self._core.connected(client):
+                self._core.offline(now, client)
+                self._report(client, TransportDown("the emulated mixnet client has no connection to its gateway"))
+        self._hand_over()
+
+    def online(self, client: int) -> None:
+        """Connect the client again: up. A client without an open transport stays away."""
+        with self._lock:
+            now = self._advance()
+            if client in self._open and not self._core.connected(client):
+                self._core.online(now, client)
+                self._report(client, TransportUp(self._core.address(client)))
+                self._plan(now)
+        self._hand_over()
+
+    def rotate_keys(self) -> None:
+        """Let the mix nodes change keys: every SURB made until now is dead."""
+        with self._lock:
+            self._core.rotate_keys(self._advance())
+        self._hand_over()
+
+    def _end_process(self, client: int, end: Callable[[float, int], None], reason: str) -> None:
+        with self._lock:
+            end(self._advance(), client)
+            if self._core.connected(client):
+                self._report(client, TransportDown(reason))
+                self._report(client, TransportUp(self._core.address(client)))
+        self._hand_over()
+
+    # -- for those who drive clients: transports, and the emulator's server --
+
+    def send(self, client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
+        """Send for a client, also while it is offline (it holds the message then); plainly if `surbs` is None."""
+        with self._lock:
+            now = self._timers.now()
+            self._core.send(now, client, recipient, data, surbs)
+            self._plan(now)
+
+    def reply(self, client: int, tag: bytes, data: bytes) -> None:
+        """Reply for a client, also while it is offline."""
+        with self._lock:
+            now = self._timers.now()
+            self._core.reply(now, client, tag, data)
+            self._plan(now)
+
+    def attach(self, transport: InProcessTransport, client: int) -> None:
+        """Connect the client, and report what happens to it to this transport."""
+        with self._lock:
+            if client in self._open:
+                raise MixnetError("this emulated client has an open transport already")
+            self._open[client] = transport
+        self.online(client)
+
+    def detach(self, transport: InProcessTransport, client: int) -> None:
+        """End the client's process in order, and report nothing more; waits for an event that is being handed over."""
+        with self._lock:
+            if self._open.get(client) is transport:
+                now = self._advance()
+                del self._open[client]
+                self._core.offline(now, client)
+                self._core.restart(now, client)
+        self._hand_over()
+
+    def is_up(self, client: int) -> bool:
+        """Whether a transport is open on the client, and the client connected."""
+        with self._lock:
+            return client in self._open and self._core.connected(client)
+
+    # -- time and events --
+
+    def _advance(self, until: float | None = None) -> float:
+        """Let the core catch up with the clock, or with the moment that was planned."""
+        now = self._timers.now() if until is None else max(until, self._timers.now())
+        for client, data, tag in self._core.advance(now):
+            self._report(client, Incoming(data, tag))
+        return now
+
+    def _report(self, client: int, event: TransportEvent) -> None:
+        transport = self._open.get(client)
+        if transport is not None:
+            self._events.append((transport, event))
+
+    def _plan(self, now: float) -> None:
+        """See to it that `_wake` is called when the core's next event is due. An older plan comes to nothing."""
+        at = self._core.next_event_at()
+        if at is not None and (self._wake_at is None or at < self._wake_at):
+            self._wake_at = at
+            self._timers.call_later(max(0.0, at - now), lambda: self._wake(at))
+
+    def _wake(self, at: float) -> None:
+        with self._lock:
+            if at != self._wake_at:
+                return
+            self._wake_at = None
+            # Up to `at` even if the clock, added up in floats, is a hair short of it: else this could spin.
+            self._plan(self._advance(at))
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give the events to the applications. A callback that causes more events leaves them to this loop."""
+        with self._dispatch:
+            if self._dispatching:
+                return
+            self._dispatching = True
+            try:
+                while self._events:
+                    transport, event = self._events.popleft()
+                    transport.hand_over(event)
+            finally:
+                self._dispatching = False
+
+
+class InProcessTransport:
+    """One client of an `InProcessMixnet`, as a `Transport`. Made by `InProcessMixnet.transport`."""
+
+    def __init__(self, mixnet: InProcessMixnet, client: int, address: bytes) -> None:
+        self._mixnet = mixnet
+        self.client = client
+        """The client's number in the mixnet: for faults and counters."""
+        self.address = address
+        self._on_event: Callable[[TransportEvent], None] | None = None
+        self._closed = False
+
+    def open(self, on_event: Callable[[TransportEvent], None]) -> None:
+        """See `Transport`. Raises `MixnetError` if the client has an open transport, or this one was open before."""
+        if self._on_event is not None or self._closed:
+            raise MixnetError("a transport can be opened once")
+        self._on_event = on_event
+        self._mixnet.attach(self, self.client)
+
+    def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
+        """See `Transport`."""
+        self._check_up()
+        self._mixnet.send(self.client, recipient, data, surbs)
+
+    def reply(self, sender_tag: bytes, data: bytes) -> None:
+        """See `Transport`."""
+        self._check_up()
+        self._mixnet.reply(self.client, sender_tag, data)
+
+    def close(self) -> None:
+        """See `Transport`. The client's process ends in order: its gateway keeps what comes, its SURBs are kept."""
+        self._closed = True
+        self._mixnet.detach(self, self.client)
+
+    def hand_over(self, event: TransportEvent) -> None:
+        """Called by the mixnet, one event at a time."""
+        if self._on_event is not None and not self._closed:
+            self._on_event(event)
+
+    def _check_up(self) -> None:
+        if self._closed or not self._mixnet.is_up(self.client):
+            raise MixnetDown("the emulated mixnet client is not connected")
+
+
+class ThreadTimers:
+    """Real time: one thread that runs actions when they are due. An action that fails is logged, and forgotten."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._serial = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="usernym-timers", daemon=True)
+        self._thread.start()
+
+    def now(self) -> float:
+        """The monotonic clock, in seconds."""
+        return time.monotonic()
+
+    def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Run `action` once on the timers' thread, `delay_s` seconds from now. After `close` nothing runs."""
+        with self._condition:
+            if self._closed:
+                return
+            self._serial += 1
+            heapq.heappush(self._heap, (self.now() + delay_s, self._serial, action))
+            if self._heap[0][1] == self._serial:
+                self._condition.notify()
+
+    def close(self) -> None:
+        """Run nothing more; wait for the action that is running, unless that is the one that calls this."""
+        with self._condition:
+            self._closed = True
+            self._heap.clear()
+            self._condition.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while not self._closed and (not self._heap or self._heap[0][0] > self.now()):
+                    self._condition.wait(self._heap[0][0] - self.now() if self._heap else None)
+                if self._closed:
+                    return
+                action = heapq.heappop(self._heap)[2]
+            try:
+                action()
+            except Exception:
+                logger.exception("a timer's action failed")

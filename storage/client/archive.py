@@ -1,0 +1,151 @@
+"""A client's backup: contacts with their pins, and the history; no identity, no message key, nothing that waits.
+
+It is a client's store of its own in a new folder, encrypted as a whole under a passphrase (see `client` and `keyfile`),
+with the name and node that it belongs to among its settings. So it opens nothing that was sealed to its owner, and the
+recovery words are what brings the identity back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from usernym.storage.client import ClientStore
+from usernym.storage.client.schema import ContactRow
+from usernym.storage.client.types import ContactState, Direction, MessageState, Trust
+from usernym.storage.database import StoreDatabase
+from usernym.storage.errors import NotAStore
+from usernym.storage.files import new_folder
+from usernym.storage.keyfile import Argon2Cost, Protection, RandomBytes
+
+_OF: Final = "backup_of"
+_CONTACT: Final = tuple(ContactRow._meta.columns)  # noqa: SLF001 - peewee's documented way to a model's columns
+_ALL_CONTACTS: Final = f"SELECT {', '.join(_CONTACT)} FROM contact"  # noqa: S608 - constants
+_MESSAGE: Final = (
+    "contact", "direction", "message_id", "counter", "kind", "body", "sent_at", "stored_at", "state", "reason", "route",
+    "token", "key_number", "shown", "late", "shown_at",
+)  # fmt: skip
+_CHUNK: Final = 500
+"""Messages held in memory at a time: 33 MB at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came of a backup: what was not there before."""
+
+    contacts: int
+    messages: int
+
+
+def export_archive(
+    store: ClientStore,
+    folder: Path,
+    passphrase: str,
+    owner: bytes,
+    *,
+    cost: Argon2Cost | None = None,
+    random_bytes: RandomBytes = os.urandom,
+) -> None:
+    """Write a backup into the new folder `folder`; `owner` says whose it is. The store may be in use.
+
+    Raises `StoreInaccessible` if `folder` exists or its parent does not, `StoreFull`, and what opening a store raises.
+    Nothing half-made stays.
+    """
+    with (
+        new_folder(folder) as partial,
+        contextlib.closing(ClientStore.open(partial, passphrase, cost=cost, random_bytes=random_bytes)) as copy,
+        copy.transaction(),
+    ):
+        copy.set_setting(_OF, owner)
+        last = _last_id(store.database)  # first: whoever wrote one of these is a contact by then
+        for row in store.database.rows(_ALL_CONTACTS):
+            copy.database.run(_insert("contact", _CONTACT), row)
+        _copy_messages(store.database, copy.database, last, 0, _insert("message", ("id", *_MESSAGE)))
+
+
+def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: bytes) -> Imported:
+    """Add a backup's contacts and messages to a store, in one commit; what is there already stays.
+
+    Of a contact that is there: counters go on from the higher, the user's word about it (accepted, verified, …) comes
+    back, and one whose identity the two know differently is marked as changed. A message of ours that was still to be
+    sent when the backup was made becomes *cancelled*: nobody can know whether it was sent since.
+
+    Raises `NotAStore` if it is no backup of this owner, and what opening a store raises.
+    """
+    if ClientStore.protection(folder) is Protection.ABSENT:
+        raise NotAStore(f"{folder} is no backup")
+    with contextlib.closing(ClientStore.open(folder, passphrase)) as backup:
+        whose = backup.setting(_OF)
+        if whose is None:
+            raise NotAStore(f"{folder} is no backup, but a home")
+        if whose != owner:
+            raise NotAStore(f"{folder} is the backup of another account")
+        source, target = backup.database, store.database
+        with store.transaction():
+            contacts = sum(_take_contact(store, row) for row in backup.database.rows(_ALL_CONTACTS))
+            before = target.row("SELECT count(*) FROM message")
+            last = _last_id(source)
+            if last:
+                # What came since goes behind what is older: conversations are read in this order.
+                target.run("UPDATE message SET id = -(id + ?)", (last,))
+                target.run("UPDATE message SET id = -id WHERE id < 0")
+            insert = _insert("message", ("id", *_MESSAGE)) + " ON CONFLICT DO NOTHING"
+            _copy_messages(source, target, last, 0, insert)
+            store.find_gaps()
+            target.run(
+                "UPDATE message SET state = ? WHERE direction = ? AND state = ? AND message_id NOT IN"
+                " (SELECT message_id FROM outbox)",
+                (int(MessageState.CANCELLED), int(Direction.OUT), int(MessageState.WAITING)),
+            )
+            after = target.row("SELECT count(*) FROM message")
+        return Imported(contacts, (after or (0,))[0] - (before or (0,))[0])
+
+
+def _take_contact(store: ClientStore, row: tuple[Any, ...]) -> bool:
+    """Add a contact, or bring together what the two know of it; whether it is new."""
+    theirs = dict(zip(_CONTACT, row, strict=True))
+    ours = store.contact(theirs["name"])
+    if ours is None:
+        store.database.run(_insert("contact", _CONTACT), row)
+        return True
+    trust = ours.trust
+    if ours.identity_key != theirs["identity_key"]:
+        trust = Trust.CHANGED
+    elif ours.trust is Trust.CONFIRMED:
+        trust = Trust(theirs["trust"])
+    store.set_trust(ours.name, trust)
+    store.set_contact_state(ours.name, ContactState(theirs["state"]))
+    store.database.run(
+        "UPDATE contact SET next_out_counter = max(next_out_counter, ?),"
+        " highest_in_counter = max(highest_in_counter, ?), has_met = max(has_met, ?), fallback = ?,"
+        " disappears_after = coalesce(disappears_after, ?) WHERE name = ?",
+        (
+            theirs["next_out_counter"],
+            theirs["highest_in_counter"],
+            theirs["has_met"],
+            theirs["fallback"],
+            theirs["disappears_after"],
+            ours.name,
+        ),
+    )
+    return False
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+
+
+def _last_id(database: StoreDatabase) -> int:
+    row = database.row("SELECT max(id) FROM message")
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
+def _copy_messages(source: StoreDatabase, target: StoreDatabase, last: int, at: int, insert: str) -> None:
+    query = f"SELECT id, {', '.join(_MESSAGE)} FROM message WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"  # noqa: S608
+    while rows := source.rows(query, (at, last, _CHUNK)):
+        for row in rows:
+            target.run(insert, row)
+        at = rows[-1][0]

@@ -1,0 +1,87 @@
+"""Gaps: which of a contact's messages have not come (yet). Ranges of counters, so that no reader has to count."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from usernym.storage.client.contacts import Contacts
+from usernym.storage.client.schema import FIND_GAPS
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """A contact's missing counters, as (first, last) in rising order, and how many are missing before each range."""
+
+    ranges: Sequence[tuple[int, int]] = ()
+    before: Sequence[int] = ()
+
+    def below(self, counter: int) -> int:
+        """How many counters lower than this one are missing."""
+        at = bisect_left(self.ranges, (counter,))
+        if at == 0:
+            return 0
+        first, last = self.ranges[at - 1]
+        return self.before[at - 1] + min(last + 1, counter) - first
+
+
+class Gapped(Contacts):
+    """The part of `ClientStore` that keeps gaps. A sender who skips counters adds a row for each message, no more."""
+
+    def gaps(self, contact: str) -> Gaps:
+        """All gaps in what came from a contact."""
+        ranges = [
+            (first, last)
+            for first, last in self._db.rows("SELECT first, last FROM gap WHERE contact = ? ORDER BY last", (contact,))
+        ]
+        before, missing = [], 0
+        for first, last in ranges:
+            before.append(missing)
+            missing += last + 1 - first
+        return Gaps(ranges, before)
+
+    def missing_below(self, contact: str, counter: int) -> int:
+        """How many messages of the contact with lower counters than this one, which came, have not come."""
+        row = self._db.row(
+            "SELECT coalesce(sum(last + 1 - first), 0) FROM gap WHERE contact = ? AND last < ?", (contact, counter)
+        )
+        return 0 if row is None else int(row[0])
+
+    def find_gaps(self) -> None:
+        """Find all gaps anew, after messages were brought in from elsewhere."""
+        with self._db.one_commit():
+            self._db.run("DELETE FROM gap")
+            self._db.run(FIND_GAPS)
+
+    def _note_counter(self, contact: str, counter: int) -> bool:
+        """A message with this counter came: open or close gaps. True if one with a higher counter had come before."""
+        found = self._db.row("SELECT highest_in_counter FROM contact WHERE name = ?", (contact,))
+        if found is None:
+            return False
+        highest = int(found[0])
+        if counter > highest + 1:
+            self._add_gap(contact, highest + 1, counter - 1)
+        elif counter <= highest:
+            self._fill_gap(contact, counter)
+        self._db.run(
+            "UPDATE contact SET has_met = 1, highest_in_counter = max(highest_in_counter, ?) WHERE name = ?",
+            (counter, contact),
+        )
+        return counter < highest
+
+    def _fill_gap(self, contact: str, counter: int) -> None:
+        gap = self._db.row(
+            "SELECT first, last FROM gap WHERE contact = ? AND last >= ? ORDER BY last LIMIT 1", (contact, counter)
+        )
+        if gap is None or gap[0] > counter:
+            return
+        first, last = gap
+        self._db.run("DELETE FROM gap WHERE contact = ? AND last = ?", (contact, last))
+        if first < counter:
+            self._add_gap(contact, first, counter - 1)
+        if counter < last:
+            self._add_gap(contact, counter + 1, last)
+
+    def _add_gap(self, contact: str, first: int, last: int) -> None:
+        self._db.run("INSERT INTO gap (contact, first, last) VALUES (?, ?, ?)", (contact, first, last))

@@ -1,0 +1,111 @@
+"""History: what a conversation holds, as somebody reads it. A part of the client's store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from usernym.storage.client.messages import COLUMNS, Conversations, message_of
+from usernym.storage.client.types import ContactState, Direction, Message, MessageState
+from usernym.storage.database import marks, parts
+
+ERASED: Final = 0
+"""The kind of an incoming message whose content the user erased. Its place stays, so that no gap shows, and so does the
+token, in case its sender has to be told once more that it came."""
+_NO_ROW: Final = 2**63 - 1
+_SHOWN: Final = f"({int(ContactState.ACCEPTED)}, {int(ContactState.PENDING)})"
+
+
+_FINAL: Final = ", ".join(str(int(state)) for state in MessageState if state.is_final and state.name != "RECEIVED")
+_OLD: Final = f"""
+    SELECT id FROM message WHERE contact = ?1 AND kind = ?2 AND stored_at <= ?3 AND CASE direction
+        WHEN {int(Direction.IN)} THEN shown = 1 AND coalesce(shown_at, stored_at) <= ?3
+        ELSE state IN ({_FINAL}) END
+    ORDER BY stored_at LIMIT ?4
+"""  # noqa: S608 - constants
+
+
+class History(Conversations):
+    """The part of `ClientStore` that reads conversations."""
+
+    def received(self, contact: str, kind: int) -> tuple[int, Message | None]:
+        """How many messages of this kind came from a contact, and the first of them."""
+        of = (contact, int(Direction.IN), kind)
+        count = self._db.row("SELECT count(*) FROM message WHERE contact = ? AND direction = ? AND kind = ?", of)
+        first = self._db.row(
+            f"SELECT {COLUMNS} FROM message WHERE contact = ? AND direction = ? AND kind = ? ORDER BY id LIMIT 1",  # noqa: S608
+            of,
+        )
+        return 0 if count is None else int(count[0]), None if first is None else message_of(first)
+
+    def of_kind(self, contact: str, kind: int, limit: int, before: int | None = None) -> Sequence[Message]:
+        """The last `limit` messages of one kind with a contact, of those before row `before`; the oldest first."""
+        rows = self._db.rows(
+            f"SELECT {COLUMNS} FROM message WHERE contact = ? AND kind = ? AND id < ? ORDER BY id DESC LIMIT ?",  # noqa: S608
+            (contact, kind, _NO_ROW if before is None else before, limit),
+        )
+        return [message_of(row) for row in reversed(rows)]
+
+    def search(
+        self, text: str, kind: int, limit: int, contact: str | None = None, before: int | None = None
+    ) -> Sequence[Message]:
+        """The last `limit` messages of one kind that contain `text`, of those before row `before`; the newest first.
+
+        Capital and small letters count as the same in ASCII only. Nothing of declined and blocked contacts is found.
+        """
+        # Rows are read in the order in which they lie: by any index of all contacts' they would be sorted first.
+        which, of = (
+            ("message NOT INDEXED WHERE", []) if contact is None else ("message WHERE contact = ? AND", [contact])
+        )
+        rows = self._db.rows(
+            f"SELECT {COLUMNS} FROM {which} kind = ? AND id < ?"  # noqa: S608 - constants
+            " AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0"
+            f" AND contact IN (SELECT name FROM contact WHERE state IN {_SHOWN}) ORDER BY id DESC LIMIT ?",
+            [*of, kind, _NO_ROW if before is None else before, text, limit],
+        )
+        return [message_of(row) for row in rows]
+
+    def erase(self, ids: Iterable[int], kind: int) -> int:
+        """Erase the content of these rows, if they are of this kind; returns how many were. What waits is not sent."""
+        with self._db.one_commit():
+            return sum(self._erase(f"id IN ({marks(len(some))})", (*some, kind)) for some in parts(ids, 2))
+
+    def by_contact(self, ids: Iterable[int]) -> Sequence[tuple[str, Sequence[int]]]:
+        """These rows, as far as they are there, by the contact with whom they are."""
+        found: dict[str, list[int]] = {}
+        for some in parts(ids):
+            of = self._db.rows(f"SELECT contact, id FROM message WHERE id IN ({marks(len(some))})", some)  # noqa: S608
+            for contact, row in of:
+                found.setdefault(contact, []).append(row)
+        return sorted(found.items())
+
+    def erase_old(self, contact: str, kind: int, until: int, limit: int) -> int:
+        """Erase messages of this kind with a contact that are as old as `until` (Unix seconds); returns how many.
+
+        At most `limit`, the oldest first. One that came must have been stored, and shown, by then; one of ours written,
+        and its fate final: what waits, or what the node still has, is left alone.
+        """
+        with self._db.one_commit():
+            rows = self._db.rows(_OLD, (contact, kind, until, limit))
+            return self.erase((row for (row,) in rows), kind)
+
+    def erase_all(self, contact: str, kind: int) -> int:
+        """Erase all messages of this kind with a contact; returns how many."""
+        with self._db.one_commit():
+            return self._erase("contact = ?", (contact, kind))
+
+    def empty_journal(self) -> bool:
+        """Have what was erased gone from the WAL too; False if readers are in the way. Not inside `transaction()`."""
+        return self._db.checkpoint()
+
+    def _erase(self, which: str, of: tuple[Any, ...]) -> int:
+        out, received = int(Direction.OUT), int(Direction.IN)
+        own = f"SELECT message_id FROM message WHERE {which} AND kind = ? AND direction = {out}"  # noqa: S608
+        self._db.run(f"DELETE FROM outbox WHERE message_id IN ({own})", of)  # noqa: S608
+        sent = self._db.run(f"DELETE FROM message WHERE {which} AND kind = ? AND direction = {out}", of)  # noqa: S608
+        came = self._db.run(
+            f"UPDATE message SET kind = {ERASED}, body = x'', shown = 1"  # noqa: S608
+            f" WHERE {which} AND kind = ? AND direction = {received}",
+            of,
+        )
+        return sent + came

@@ -1,0 +1,238 @@
+"""The directory: who holds which name, with which keys.
+
+A deleted name keeps its row until its hold ends: its owner, who still has the identity key, may register it again;
+for everybody else it is taken until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+from usernym.storage.database import Store, StoreDatabase
+from usernym.storage.node.schema import AccountRow, HpkeNumber, LinkRow
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A name in the directory. `deleted_until` is set while a deleted name is held back (Unix seconds)."""
+
+    name: str = field(repr=False)
+    skeleton: str = field(repr=False)
+    skeleton_version: int
+    identity_key: bytes = field(repr=False)
+    record: bytes = field(repr=False)
+    record_number: int
+    hpke_number: int
+    created_at: int
+    updated_at: int
+    deleted_until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link of a name's chain of identities; generation 0 is the first."""
+
+    generation: int
+    blob: bytes = field(repr=False)
+
+
+class Registration(Enum):
+    """What came of a registration."""
+
+    CREATED = "created"
+    SAME_IDENTITY = "same identity again: nothing was changed"
+    REVIVED = "the owner took a deleted name back"
+    NAME_TAKEN = "name taken, or held back"
+    LOOKS_ALIKE = "a name that looks alike is taken, or held back"
+
+
+@dataclass(frozen=True, slots=True)
+class _NewRecord:
+    identity_key: bytes = field(repr=False)
+    record: bytes = field(repr=False)
+    record_number: int
+    hpke_number: int
+    now: int
+
+
+_ACCOUNT_COLUMNS: Final = (
+    "name, skeleton, skeleton_version, identity_key, record, record_number, hpke_number, created_at, updated_at,"
+    " deleted_until"
+)
+_ACCOUNT_BY_NAME: Final = f"SELECT {_ACCOUNT_COLUMNS} FROM account WHERE name = ?"  # noqa: S608 - constants
+_ACCOUNT_BY_SKELETON: Final = f"SELECT {_ACCOUNT_COLUMNS} FROM account WHERE skeleton = ?"  # noqa: S608
+
+
+class Directory(Store):
+    """The part of `NodeStore` that keeps accounts, their chains of identities and their key numbers."""
+
+    def account(self, name: str) -> Account | None:
+        """The account of this name, deleted or not."""
+        row = self._db.row(_ACCOUNT_BY_NAME, (name,))
+        return None if row is None else Account(*row)
+
+    def account_by_skeleton(self, skeleton: str) -> Account | None:
+        """The account whose name looks like this, deleted or not."""
+        row = self._db.row(_ACCOUNT_BY_SKELETON, (skeleton,))
+        return None if row is None else Account(*row)
+
+    def account_count(self) -> int:
+        """How many names are registered, without the deleted ones."""
+        row = self._db.row("SELECT count(*) FROM account WHERE deleted_until IS NULL")
+        return 0 if row is None else int(row[0])
+
+    def register(
+        self,
+        *,
+        name: str,
+        skeleton: str,
+        skeleton_version: int,
+        identity_key: bytes,
+        record: bytes,
+        record_number: int,
+        hpke_number: int,
+        link: bytes,
+        now: int,
+    ) -> Registration:
+        """Create an account with the first link of its chain, unless somebody has the name or one that looks alike.
+
+        The same identity key again changes nothing; on its own deleted name it takes the name back, with the chain
+        and record of before, or the given record if that is newer. A name whose hold has ended is free.
+        """
+        db = self._db
+        with db.one_commit():
+            for held in (self.account(name), self.account_by_skeleton(skeleton)):
+                if held is not None and held.identity_key != identity_key and _free_again(held, now):
+                    db.change(AccountRow.delete().where(AccountRow.name == held.name))
+            existing = self.account(name)
+            if existing is not None:
+                if existing.identity_key != identity_key:
+                    return Registration.NAME_TAKEN
+                if existing.deleted_until is None:
+                    return Registration.SAME_IDENTITY
+                _revive(db, existing, _NewRecord(identity_key, record, record_number, hpke_number, now))
+                return Registration.REVIVED
+            if self.account_by_skeleton(skeleton) is not None:
+                return Registration.LOOKS_ALIKE
+            db.change(
+                AccountRow.insert(
+                    name=name,
+                    skeleton=skeleton,
+                    skeleton_version=skeleton_version,
+                    identity_key=identity_key,
+                    record=record,
+                    record_number=record_number,
+                    hpke_number=hpke_number,
+                    created_at=now,
+                    updated_at=now,
+                )
+            )
+            db.change(LinkRow.insert(name=name, generation=0, blob=link))
+            db.change(HpkeNumber.insert(name=name, number=hpke_number))
+            return Registration.CREATED
+
+    def replace_record(
+        self,
+        name: str,
+        *,
+        expected_number: int,
+        identity_key: bytes,
+        record: bytes,
+        record_number: int,
+        hpke_number: int,
+        now: int,
+        new_link: tuple[int, bytes] | None = None,
+    ) -> bool:
+        """Put a newer record in place of number `expected_number`; False if that is not the current one (any more).
+
+        `new_link` is (generation, blob): the chain is cut before that generation and goes on with this link. A new
+        HPKE key number supersedes the current one at `now`. Only with a new link may the key number go back (a thief
+        may have used up the numbers); else that raises ValueError. With one, a deleted name is taken back.
+        """
+        db = self._db
+        with db.one_commit():
+            current = self.account(name)
+            held = current is not None and current.deleted_until is not None
+            if current is None or (held and new_link is None) or current.record_number != expected_number:
+                return False
+            if hpke_number < current.hpke_number and new_link is None:
+                raise ValueError("a key number never goes back")
+            _write_record(db, current, _NewRecord(identity_key, record, record_number, hpke_number, now))
+            if new_link is not None:
+                generation, blob = new_link
+                db.change(AccountRow.update(deleted_until=None).where(AccountRow.name == name))
+                # Nobody is to seal to a former identity's keys any more: a thief may have them.
+                former = (HpkeNumber.name == name) & (HpkeNumber.number != hpke_number)
+                db.change(HpkeNumber.update(superseded_at=0).where(former))
+                db.change(LinkRow.delete().where((LinkRow.name == name) & (LinkRow.generation >= generation)))
+                db.change(LinkRow.insert(name=name, generation=generation, blob=blob))
+            return True
+
+    def links(self, name: str, from_generation: int) -> Sequence[Link]:
+        """The chain of identities of a name from this generation on, in order; empty for an unknown name."""
+        found = self._db.rows(
+            "SELECT generation, blob FROM link WHERE name = ? AND generation >= ? ORDER BY generation",
+            (name, from_generation),
+        )
+        return [Link(*row) for row in found]
+
+    def key_superseded_at(self, name: str, number: int) -> int | None:
+        """When this HPKE key number of a name was superseded; None if it is the current one or was never published."""
+        row = self._db.row("SELECT superseded_at FROM hpke_number WHERE name = ? AND number = ?", (name, number))
+        return None if row is None else row[0]
+
+    def delete_account(self, name: str, held_until: int) -> bool:
+        """Delete an account with what waits for it, and hold its name back until `held_until`; False if there is none.
+
+        What the account has sent stays with its recipients' mailboxes.
+        """
+        db = self._db
+        with db.one_commit():
+            mark = AccountRow.update(deleted_until=held_until).where(
+                (AccountRow.name == name) & AccountRow.deleted_until.is_null()
+            )
+            if not db.change(mark):
+                return False
+            db.run("DELETE FROM mail WHERE recipient = ?", (name,))
+            db.run("DELETE FROM notice WHERE account = ?", (name,))
+            return True
+
+    def release_names(self, now: int, limit: int) -> int:
+        """Forget at most `limit` deleted names whose hold has ended, with all that belongs to them; how many."""
+        ended = (
+            AccountRow.select(AccountRow.name)
+            .where(AccountRow.deleted_until.is_null(is_null=False) & (AccountRow.deleted_until <= now))
+            .limit(limit)
+        )
+        return self._db.change(AccountRow.delete().where(AccountRow.name.in_(ended)))
+
+
+def _free_again(account: Account, now: int) -> bool:
+    return account.deleted_until is not None and account.deleted_until <= now
+
+
+def _write_record(db: StoreDatabase, account: Account, new: _NewRecord) -> None:
+    """Put `new` in the place of the account's record; a new key number supersedes the one of before."""
+    fields: dict[Any, Any] = {
+        AccountRow.identity_key: new.identity_key,
+        AccountRow.record: new.record,
+        AccountRow.record_number: new.record_number,
+        AccountRow.hpke_number: new.hpke_number,
+        AccountRow.updated_at: new.now,
+    }
+    db.change(AccountRow.update(fields).where(AccountRow.name == account.name))
+    if new.hpke_number != account.hpke_number:
+        old = (HpkeNumber.name == account.name) & HpkeNumber.superseded_at.is_null()
+        db.change(HpkeNumber.update(superseded_at=new.now).where(old))
+        same = (HpkeNumber.name == account.name) & (HpkeNumber.number == new.hpke_number)
+        db.change(HpkeNumber.delete().where(same))
+        db.change(HpkeNumber.insert(name=account.name, number=new.hpke_number))
+
+
+def _revive(db: StoreDatabase, account: Account, new: _NewRecord) -> None:
+    db.change(AccountRow.update(deleted_until=None, updated_at=new.now).where(AccountRow.name == account.name))
+    if new.record_number > account.record_number and new.hpke_number >= account.hpke_number:
+        _write_record(db, account, new)

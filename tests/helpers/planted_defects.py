@@ -1,0 +1,389 @@
+"""Defects that the simulation must find: each swaps one thing in the product, for as long as its context lasts.
+
+They are of three kinds: what earlier systems of this sort got wrong, what careless changes of this one would get wrong,
+and what the simulation itself found and is mended (those say so).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from usernym.actors.events import DeliveryState
+from usernym.actors.forwarding import client as forwarding_client
+from usernym.actors.forwarding import outbox as client_sending
+from usernym.actors.forwarding.client import ForwardingClient
+from usernym.actors.forwarding.inbox import Receiving
+from usernym.actors.forwarding.node import ForwardingNode
+from usernym.actors.forwarding.outbox import Sending
+from usernym.actors.lookup.client import LookupClient
+from usernym.actors.messages import Failure, PayloadKind
+from usernym.actors.registration.client import RegistrationClient
+from usernym.protocol import messages as m
+from usernym.protocol import payloads as p
+from usernym.protocol.errors import Code
+from usernym.protocol.limits import ID_BYTES
+from usernym.protocol.sealing import Envelope
+from usernym.storage.client import ClientStore, Direction
+from usernym.storage.client import messages as client_messages
+from usernym.storage.client.contacts import Contacts
+from usernym.storage.client.messages import Conversations
+from usernym.storage.database import StoreDatabase
+from usernym.storage.errors import StorageError
+from usernym.storage.node import NodeStore
+
+Plant = Callable[[ExitStack], None]
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One defect: its name, and what is wrong with it in."""
+
+    name: str
+    says: str
+    plant: Plant
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """The product has the defect within the block."""
+        with ExitStack() as stack:
+            self.plant(stack)
+            yield
+
+
+DEFECTS: list[Defect] = []
+
+
+def defect(says: str) -> Callable[[Plant], Plant]:
+    """Put a defect on the list, under its function's name."""
+
+    def add(plant: Plant) -> Plant:
+        DEFECTS.append(Defect(plant.__name__, says, plant))
+        return plant
+
+    return add
+
+
+def swap(stack: ExitStack, owner: Any, name: str, new: Any) -> Any:
+    """Put `new` in the place of an attribute; what was there before."""
+    old = getattr(owner, name)
+    stack.enter_context(patch.object(owner, name, new))
+    return old
+
+
+# -- the node --
+
+
+@defect("the node answers `accepted` before the message is on its disk")
+def accepts_before_commit(stack: ExitStack) -> None:
+    def forward(self: Any, said: m.Forward, frame: Any, tag: bytes) -> None:
+        self._routes.answer(said.sender, tag, m.Accepted(said.request_id))
+        old(self, said, frame, tag)
+
+    old = swap(stack, ForwardingNode, "_forward", forward)
+
+
+@defect("the node answers `accepted` when its disk is full")
+def accepts_without_room(stack: ExitStack) -> None:
+    def refuse(self: Any, said: m.Forward, tag: bytes, code: Code) -> None:
+        if code is Code.BUSY:
+            self._routes.answer(said.sender, tag, m.Accepted(said.request_id))
+        else:
+            old(self, said, tag, code)
+
+    old = swap(stack, ForwardingNode, "_refuse_forward", refuse)
+
+
+@defect("the node deletes a message when it has sent it, not when it is acknowledged")
+def mailbox_deleted_on_sending(stack: ExitStack) -> None:
+    def deliver(self: Any, name: str, route: Any, *, again: bool) -> None:
+        old(self, name, route, again=again)
+        for row in list(route.sent_at):
+            self._store._db.run("DELETE FROM mail WHERE id = ?", (row,))
+
+    old = swap(stack, ForwardingNode, "_deliver", deliver)
+
+
+@defect("a user's route follows whoever sends a message of theirs, also one that was seen and is sent again")
+def route_follows_any_message(stack: ExitStack) -> None:
+    def on_request(self: Any, frame: Any, tag: bytes) -> None:
+        route = self._routes.get(getattr(frame.message, "sender", getattr(frame.message, "name", "")))
+        if route is not None:
+            route.tag = tag
+        old(self, frame, tag)
+
+    old = swap(stack, ForwardingNode, "_on_request", on_request)
+
+
+@defect("the node delivers a message once to each login, and never again")
+def delivers_once(stack: ExitStack) -> None:
+    def deliver(self: Any, name: str, route: Any, *, again: bool) -> None:
+        del again
+        old(self, name, route, again=False)
+
+    old = swap(stack, ForwardingNode, "_deliver", deliver)
+
+
+@defect("the node forgets a notice when it has told it once")
+def notices_told_once(stack: ExitStack) -> None:
+    def notify(self: Any, name: str, route: Any) -> None:
+        old(self, name, route)
+        self._store.confirm_notices(name, list(route.notices_at))
+
+    old = swap(stack, ForwardingNode, "_notify", notify)
+
+
+@defect("the node's transactions are not one commit")
+def node_commits_apart(stack: ExitStack) -> None:
+    swap(stack, NodeStore, "transaction", lambda _self: nullcontext())
+
+
+@defect("the node makes a new identity at each start")
+def node_identity_not_kept(stack: ExitStack) -> None:
+    swap(stack, NodeStore, "identity_seed", lambda _self, new_seed: new_seed)
+
+
+@defect("the node does not check who acknowledges")
+def anybody_acknowledges(stack: ExitStack) -> None:
+    def verified(self: Any, said: Any, frame: Any, tag: bytes) -> Any:
+        route = self._routes.get(said.name)
+        return old(self, said, frame, tag) if route is None or not isinstance(said, m.Acknowledge) else route
+
+    old = swap(stack, ForwardingNode, "_verified_route", verified)
+
+
+# -- stores --
+
+
+@defect("stores do not wait for the disk (`synchronous=OFF`)")
+def commits_not_synced(stack: ExitStack) -> None:
+    def make(self: Any, *arguments: Any, **keywords: Any) -> None:
+        old(self, *arguments, **(keywords | {"synchronous": "OFF"}))
+
+    old = swap(stack, StoreDatabase, "__init__", make)
+
+
+@defect("a client remembers the ids that it has seen in memory only")
+def ids_forgotten_at_restart(stack: ExitStack) -> None:
+    def mark_seen(self: Any, contact: str, message_id: bytes, key_number: int, now: int) -> bool:
+        del key_number, now
+        seen = self.__dict__.setdefault("seen", set())
+        new = (contact, message_id) not in seen
+        seen.add((contact, message_id))
+        return new
+
+    swap(stack, Conversations, "mark_seen", mark_seen)
+    swap(stack, Conversations, "was_seen", lambda self, contact, id_: (contact, id_) in self.__dict__.get("seen", ()))
+    swap(stack, client_messages, "_ADD", client_messages._ADD.replace("INSERT INTO", "INSERT OR REPLACE INTO"))
+
+
+@defect("a client remembers an id in one commit, and keeps its message in another")
+def seen_before_kept(stack: ExitStack) -> None:
+    def add_incoming(self: Any, **row: Any) -> bool:
+        if not self.mark_seen(row["contact"], row["message_id"], row["key_number"], row["now"]):
+            return False
+        self.mark_seen = lambda *_: True
+        try:
+            return bool(old(self, **row))
+        finally:
+            del self.mark_seen
+
+    old = swap(stack, Conversations, "add_incoming", add_incoming)
+    swap(stack, ClientStore, "transaction", lambda _self: nullcontext())
+
+
+@defect("a message's state may go back: `accepted` after `delivered`")
+def states_go_back(stack: ExitStack) -> None:
+    states = {state: f"{sql.partition(' AND state IN')[0]} AND state != {int(state)}"
+              for state, sql in client_messages._ADVANCE.items()}  # fmt: skip
+    swap(stack, client_messages, "_ADVANCE", states)
+
+
+@defect("a conversation's counter starts anew with each process")
+def counters_start_anew(stack: ExitStack) -> None:
+    def take(self: Any, name: str) -> int:
+        counters = self.__dict__.setdefault("counters", {})
+        counters[name] = counters.get(name, 0) + 1
+        return int(counters[name])
+
+    swap(stack, Contacts, "take_out_counter", take)
+
+
+# -- the client, sending --
+
+
+@defect("a client says that it took a text before the text is on disk")
+def takes_before_commit(stack: ExitStack) -> None:
+    def take(self: Any, contact: Any, command: Any) -> None:
+        runtime = self._context.runtime
+        message_id = runtime.random_bytes(ID_BYTES)
+        forwarding_client._answer(command.answer, message_id)
+        ids = iter([message_id])
+        runtime.random_bytes = lambda count: next(ids, None) or type(runtime).random_bytes(runtime, count)
+        try:
+            self._sending.enqueue(contact, PayloadKind.TEXT, command.text.encode())
+        finally:
+            del runtime.random_bytes
+
+    swap(stack, ForwardingClient, "_take", take)
+
+
+@defect("a client gives a message up when the node does not answer")
+def gives_up_without_answer(stack: ExitStack) -> None:
+    def on_unanswered(self: Any, request: m.Forward) -> None:
+        old(self, request)
+        self._store.remove_outgoing(request.message_id)
+
+    old = swap(stack, Sending, "on_unanswered", on_unanswered)
+
+
+@defect("a client calls delivered what the node accepted")
+def delivered_when_accepted(stack: ExitStack) -> None:
+    def settle(self: Any, message: Any, state: DeliveryState, reason: Code | None) -> None:
+        old(self, message, DeliveryState.DELIVERED if state is DeliveryState.ACCEPTED else state, reason)
+
+    old = swap(stack, Sending, "settle", settle)
+
+
+@defect("a client believes the node's receipts without their proof")
+def receipts_unproved(stack: ExitStack) -> None:
+    def on_receipts(self: Any, receipts: Any, contact: str | None) -> None:
+        for message_id, _ in receipts:
+            message = self._store.outgoing(message_id, contact)
+            if message is not None:
+                self.settle(message, DeliveryState.DELIVERED, None)
+
+    swap(stack, Sending, "on_receipts", on_receipts)
+
+
+@defect("a client takes `busy` for a refusal for good")
+def busy_is_final(stack: ExitStack) -> None:
+    swap(stack, client_sending, "_RETRY_LATER", frozenset())
+
+
+@defect("a client takes a clock that differs for a refusal for good")
+def clock_skew_is_final(stack: ExitStack) -> None:
+    def on_refused(self: Any, request: m.Forward, code: Code, detail: int) -> None:
+        old(self, request, Code.MALFORMED if code is Code.CLOCK_SKEW else code, detail)
+
+    old = swap(stack, Sending, "on_refused", on_refused)
+
+
+@defect("found by the simulation: what a clock planned that was put back since waits until it comes round again")
+def plans_of_a_wrong_clock(stack: ExitStack) -> None:
+    def due(self: Any, now: int, limit: int, _pause_max: int = 0) -> Any:
+        return old(self, now, limit)
+
+    old = swap(stack, Conversations, "due", due)
+
+
+@defect("found by the simulation: a text overtakes those that wait for a lookup whose answer is on disk already")
+def texts_overtake(stack: ExitStack) -> None:
+    def send_text(self: Any, command: Any) -> None:
+        try:
+            contact = self._store.contact(command.name)
+        except StorageError:
+            contact = None
+        if contact is None:
+            old(self, command)
+        else:
+            self._take(contact, command)
+            self._sending.flush()
+
+    old = swap(stack, ForwardingClient, "_send_text", send_text)
+
+
+@defect("found by the simulation: whoever gave a text that could not be stored is never told")
+def failure_not_told(stack: ExitStack) -> None:
+    swap(stack, forwarding_client, "_fail", lambda _future, _why: None)
+
+
+@defect("found by the simulation: a lookup whose answer could not be stored never ends")
+def lookup_never_ends(stack: ExitStack) -> None:
+    def finish(self: Any, name: str, failed: Any) -> None:
+        if failed is not Failure.NO_STORAGE:
+            old(self, name, failed)
+
+    old = swap(stack, LookupClient, "_finish", finish)
+
+
+# -- the client, receiving --
+
+
+@defect("a client acknowledges before the message is on disk")
+def acknowledges_before_commit(stack: ExitStack) -> None:
+    def take(self: Any, contact: Any, arrival: Any, payload: Any) -> None:
+        if not isinstance(payload, p.DirectReceipt):
+            self._acknowledge(contact, arrival, payload.token)
+        old(self, contact, arrival, payload)
+
+    old = swap(stack, Receiving, "_take", take)
+
+
+@defect("a client acknowledges each message once, also when the acknowledgement is lost")
+def acknowledges_once(stack: ExitStack) -> None:
+    def acknowledge(self: Any, contact: Any, arrival: Any, token: bytes | None) -> None:
+        done = self.__dict__.setdefault("done", set())
+        if arrival.message_id not in done:
+            done.add(arrival.message_id)
+            old(self, contact, arrival, token)
+
+    old = swap(stack, Receiving, "_acknowledge", acknowledge)
+
+
+@defect("a client acknowledges what it has had before without the proof")
+def acknowledges_again_without_proof(stack: ExitStack) -> None:
+    swap(stack, Conversations, "incoming_token", lambda _self, _contact, _message_id: None)
+
+
+@defect("a client does not check the inner signature")
+def inner_signature_unchecked(stack: ExitStack) -> None:
+    swap(stack, Envelope, "verify", lambda _self, _sealed, _signature: None)
+
+
+@defect("a client trusts the key that comes with a first message")
+def first_key_trusted(stack: ExitStack) -> None:
+    def on_arrival(self: Any, arrival: Any) -> None:
+        contact = self._store.contact(arrival.sender)
+        first = arrival.first_key
+        if contact is None or first in (None, contact.identity_key) or self._store.was_seen(
+            arrival.sender, arrival.message_id
+        ):  # fmt: skip
+            old(self, arrival)
+            return
+        envelope = self._me.envelope_from(contact.name, first, arrival.key_number, arrival.message_id)
+        envelope.verify(arrival.sealed, arrival.inner_signature)
+        self._open(contact, arrival, envelope)
+
+    old = swap(stack, Receiving, "on_arrival", on_arrival)
+
+
+# -- the client's login --
+
+
+@defect("a client sends no heartbeats: it does not notice that its route died")
+def no_heartbeats(stack: ExitStack) -> None:
+    swap(stack, RegistrationClient, "_beat", lambda _self: None)
+
+
+@defect("a client does not log in again when the node says that it does not know its route")
+def no_second_login(stack: ExitStack) -> None:
+    def on_refusal(self: Any, request: Any, code: Code, detail: int) -> None:
+        if isinstance(request, m.Heartbeat):
+            self._beating = False
+        else:
+            old(self, request, code, detail)
+
+    old = swap(stack, RegistrationClient, "_on_refusal", on_refusal)
+
+
+@defect("what a client received but did not show before it died is not shown after its start either")
+def unshown_forgotten(stack: ExitStack) -> None:
+    def unshown(self: Any, limit: int, kinds: Any = None) -> Any:
+        rows = old(self, limit, kinds)
+        return [row for row in rows if row.direction is not Direction.IN]
+
+    old = swap(stack, Conversations, "unshown", unshown)

@@ -1,0 +1,172 @@
+"""History on the handles and by command."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from typing import Any
+
+import pytest
+
+import usernym
+from tests.helpers.handles import PATIENCE_S, Handles
+from usernym import control
+from usernym.cli import perform as work
+from usernym.cli.failures import CommandFailed
+from usernym.storage.client import ClientStore, MessageState, StoredRoute, Trust
+
+
+def test_pages_search_and_erasing(handles: Handles) -> None:
+    alice, bob = handles.client("alice"), handles.client("bob")
+    for number in range(5):
+        alice.send("bob", f"Text {number}", wait="delivered", timeout=PATIENCE_S)
+    last = bob.conversation("alice", 2)
+    assert [text.text for text in last] == ["Text 3", "Text 4"]
+    assert [text.text for text in bob.conversation("alice", 2, last[0])] == ["Text 1", "Text 2"]
+    assert [(name, text.text) for name, text in bob.search("text 4")] == [("alice", "Text 4")]
+    assert bob.erase(last) == 2
+    alice.send("bob", "after that", wait="delivered", timeout=PATIENCE_S)
+    assert [(text.text, text.missing) for text in bob.conversation("alice", 2)] == [("Text 2", 0), ("after that", 0)]
+    do = performing(bob)
+    page = do(work.History("alice", 2))
+    assert [text["text"] for text in page] == ["Text 2", "after that"]
+    assert [text["text"] for text in do(work.History("alice", 2, page[0]["row"]))] == ["Text 0", "Text 1"]
+    assert [(text["with"], text["text"]) for text in do(work.Search("AFTER", 9))] == [("alice", "after that")]
+    assert do(work.Search("AFTER", 9, "carol")) == []
+    for _ in range(4):
+        bob.send("alice", "\x01" * 60_000, wait="queued", timeout=PATIENCE_S)
+    assert len(do(work.History("alice", 9))) == 2, "what one answer holds"
+    assert len(do(work.Search("\x01", 9))) == 2
+    theirs = page[0]["message_id"]
+    assert do(work.Erase("alice", theirs[:8])) == {"erased": 1}
+    with pytest.raises(CommandFailed, match="none of the texts"):
+        do(work.Erase("alice", theirs))
+    assert do(work.Erase("alice")) == {"erased": 7}
+    assert do(work.History("alice", 9)) == []
+    assert len([text for text in alice.conversation("bob") if text.outgoing]) == 6, "they keep theirs"
+    with pytest.raises(CommandFailed):
+        do(work.Erase("carol"))
+
+
+def performing(client: usernym.Client) -> Any:
+    """Carries commands out as the holder of a home does."""
+    handle = work.handler(lambda command, deadline: work.perform(client, command, deadline))
+
+    def do(command: Any) -> Any:
+        return work.result_of(handle(control.encode(work.request(command, PATIENCE_S))))
+
+    return do
+
+
+def test_when_texts_came_and_which_were_late(handles: Handles) -> None:
+    alice, bob = handles.client("alice"), handles.client("bob")
+    before = int(time.time())
+    alice.send("bob", "one", wait="delivered", timeout=PATIENCE_S)
+    with contextlib.closing(ClientStore.open(handles.home("bob"), None, unprotected=True)) as store:
+        for counter, text in ((4, "four"), (2, "two")):
+            store.add_incoming(
+                contact="alice", message_id=bytes([counter]) * 16, key_number=1, counter=counter, kind=1,
+                body=text.encode(), token=bytes(16), sent_at=counter, now=before + 7, route=StoredRoute.NODE,
+            )  # fmt: skip
+    one, four, two = bob.conversation("alice")
+    assert before <= one.arrived_at <= time.time()
+    assert (four.arrived_at, four.sent_at) == (before + 7, 4)
+    assert [(text.late, text.missing) for text in (one, four, two)] == [(False, 0), (False, 1), (True, 0)]
+    mine = alice.conversation("bob")[0]
+    assert (mine.late, mine.missing) == (False, 0)
+    assert before <= mine.arrived_at <= time.time()
+
+
+def test_texts_that_disappear_are_set_and_told(handles: Handles) -> None:
+    alice, bob = handles.client("alice"), handles.client("bob")
+    alice.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
+    do = performing(bob)
+    assert bob.contact("alice").disappears_after is None
+    assert do(work.Disappear("alice", 3600))["disappears_after"] == 3600
+    for wrong in (59, 366 * 86_400 + 1, 0, -1):
+        with pytest.raises(usernym.SettingsError):
+            bob.set_disappearing("alice", wrong)
+    with pytest.raises(KeyError):
+        bob.set_disappearing("carol", 60)
+    assert bob.contact("alice").disappears_after == 3600
+    with contextlib.closing(ClientStore.open(handles.home("bob"), None, unprotected=True)) as store:
+        store.database.run("UPDATE message SET stored_at = stored_at - 4000")
+    bob.mark_read(text for _, text in bob.unread())
+    with contextlib.closing(bob.events(PATIENCE_S)) as events:
+        handles.wait_for(lambda: len(bob.conversation("alice")) == 1)
+        with contextlib.closing(ClientStore.open(handles.home("bob"), None, unprotected=True)) as store:
+            store.database.run("UPDATE message SET shown_at = shown_at - 4000")
+        told = next(event for event in events if isinstance(event, usernym.TextsErased))
+    assert (told.name, told.count) == ("alice", 1)
+    assert bob.conversation("alice") == []
+    assert len(alice.conversation("bob")) == 1
+    assert do(work.Disappear("alice", None))["disappears_after"] is None
+
+
+def test_erasing_is_told_to_whoever_shows_the_texts(handles: Handles) -> None:
+    alice, bob = handles.client("alice"), handles.client("bob")
+    for text in ("one", "two", "three"):
+        alice.send("bob", text, wait="delivered", timeout=PATIENCE_S)
+    with contextlib.closing(bob.events(PATIENCE_S)) as events:
+        assert bob.erase(bob.conversation("alice", 1)) == 1
+        assert bob.erase([]) == 0
+        assert bob.erase_conversation("alice") == 2
+        erased = (event for event in events if isinstance(event, usernym.TextsErased))
+        assert [(event.name, event.count) for event in itertools.islice(erased, 2)] == [("alice", 1), ("alice", 2)]
+
+
+def test_cancel_and_retry(handles: Handles) -> None:
+    alice, bob = handles.client("alice"), handles.client("bob")
+    alice.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
+    with contextlib.closing(ClientStore.open(handles.home("alice"), None, unprotected=True)) as store:
+        store.set_trust("bob", Trust.CHANGED)  # so nothing is sent
+    sent = alice.send("bob", "hello again", wait="queued", timeout=PATIENCE_S)
+    with contextlib.closing(ClientStore.open(handles.home("alice"), None, unprotected=True)) as store:
+        store.advance("bob", bytes.fromhex(sent.message_id), MessageState.REFUSED, usernym.Code.UNOPENABLE)
+    do = performing(alice)
+    for wrong, kind in ((sent.message_id[:7], "settings"), ("0" * 32, "no_text"), ("rubbish!", "no_text")):
+        with pytest.raises(CommandFailed) as failed:
+            do(work.Retry("bob", wrong, "queued"))
+        assert failed.value.kind == kind
+    again = do(work.Retry("bob", sent.message_id[:8], "queued"))
+    assert again["id"] != sent.message_id
+    assert again["state"] == "waiting"
+    assert [text.text for text in alice.conversation("bob")] == ["hello", "hello again"]
+    with pytest.raises(CommandFailed) as failed:
+        do(work.Cancel("bob", alice.conversation("bob")[0].message_id))
+    assert failed.value.kind == "not_cancelled"
+    for wrong in (sent.message_id, "no digits", alice.conversation("bob")[0].message_id):
+        with pytest.raises(usernym.RetryNotPossible):
+            alice.retry("bob", wrong, PATIENCE_S)
+    with pytest.raises(CommandFailed) as failed:
+        do(work.Retry("bob", alice.conversation("bob")[0].message_id, "queued"))
+    assert failed.value.kind == "retry_not_possible"
+    assert do(work.Cancel("bob", again["id"][:8].upper())) == {"id": again["id"], "state": "cancelled"}
+    assert [text.state for text in alice.conversation("bob")][-1] is usernym.DeliveryState.CANCELLED
+    assert len(bob.conversation("alice")) == 1
+
+
+def test_a_retry_waits_as_long_as_it_is_told_to(handles: Handles) -> None:
+    alice, bob = handles.client("alice"), handles.client("bob")
+    alice.look_up("bob", PATIENCE_S)
+    with contextlib.closing(ClientStore.open(handles.home("alice"), None, unprotected=True)) as store:
+        store.add_outgoing("bob", b"\x07" * 16, 1, b"expired", bytes(16), 1)
+        store.advance("bob", b"\x07" * 16, MessageState.EXPIRED)
+    sent = alice.retry("bob", "07" * 16, PATIENCE_S, wait="delivered")
+    assert sent.state is usernym.DeliveryState.DELIVERED
+    assert [text.text for text in bob.conversation("alice")] == ["expired"]
+    assert [text.message_id for text in alice.conversation("bob")] == [sent.message_id]
+
+
+def test_the_commands_ask_before_they_erase(typed: Any, tmp_path: Any) -> None:
+    home = ("--home", str(tmp_path / "none"), "--json")
+    assert typed(*home, "erase", "bob").told["error"] == "settings"
+    assert typed(*home, "history", "bob", "--limit", "0").code == 2
+    assert typed(*home, "disappear", "bob", "tomorrow").told["error"] == "settings"
+    for command in (
+        ["erase", "bob", "--yes"], ["erase", "bob", "--text", "12345678"], ["history", "bob"],
+        ["search", "text"], ["retry", "bob", "12345678"],
+        ["cancel", "bob", "12345678"], ["disappear", "bob", "7d"], ["disappear", "bob", "off"],
+    ):  # fmt: skip
+        assert typed(*home, *command).told["error"] == "no_account"

@@ -1,0 +1,101 @@
+"""Restoring, replacing and deleting an account, on the handles and as commands."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import usernym
+from tests.helpers.handles import PATIENCE_S, Handles
+
+
+def test_an_identity_is_restored_on_another_machine_and_replaced_there(handles: Handles) -> None:
+    alice, bob = handles.client("alice"), handles.client("bob")
+    words = bob.recovery_words
+    assert words is not None
+    alice.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
+    number = alice.contact("bob").safety_number
+    bob.close()
+    waiting = alice.send("bob", "while you were away", timeout=PATIENCE_S)
+
+    with pytest.raises(usernym.WordsInvalid):
+        handles.client("bob", home="typo", restore=usernym.Restore("these are not words"))
+    with pytest.raises(usernym.WordsUnfit):
+        handles.client("alice", home="other", restore=usernym.Restore(words))
+    with pytest.raises(usernym.NodeRefused):
+        handles.client("nobody_here", home="none", restore=usernym.Restore(words))
+    with pytest.raises(usernym.SettingsError, match="has an identity"):
+        handles.client("bob", restore=usernym.Restore(words))
+
+    restored = handles.client("bob", home="typo", online=False, restore=usernym.Restore(words))
+    events = restored.events(PATIENCE_S)
+    restored.go_online(PATIENCE_S)
+    arrived = next(event for event in events if isinstance(event, usernym.MessageArrived))
+    assert arrived.text == "while you were away"
+    handles.wait_for(lambda: alice.conversation("bob")[-1].state is usernym.DeliveryState.DELIVERED)
+    assert alice.conversation("bob")[-1].message_id == waiting.message_id
+    assert restored.recovery_words is None
+    assert restored.contact("alice").safety_number == number == alice.contact("bob").safety_number
+    assert alice.contact("bob").trust == "confirmed by the node"
+
+    with pytest.raises(usernym.WordsInvalid):
+        restored.replace_identity("these are not words", PATIENCE_S)
+    restored.send("alice", "still online", wait="delivered", timeout=PATIENCE_S)
+    before = restored.whoami().identity_key
+    restored.replace_identity(words, PATIENCE_S)
+    assert restored.whoami().identity_key != before
+    restored.send("alice", "I was robbed", wait="delivered", timeout=PATIENCE_S)
+    assert alice.contact("bob").trust == "changed"
+    assert alice.contact("bob").safety_number == restored.contact("alice").safety_number != number
+    with pytest.raises(usernym.NotReady, match="identity behind this name has changed"):
+        alice.send("bob", "are you?", timeout=PATIENCE_S)
+    assert "are you?" not in [text.text for text in restored.conversation("alice")]
+    with pytest.raises(usernym.IdentityMoved):
+        alice.set_verified("bob", True, identity_key=before)
+    assert alice.contact("bob").trust == "changed"
+    alice.set_verified("bob", False, identity_key=alice.contact("bob").identity_key)
+    handles.wait_for(lambda: alice.conversation("bob")[-1].state is usernym.DeliveryState.DELIVERED)
+    assert restored.conversation("alice")[-1].text == "are you?"
+
+    assert restored.delete_account(PATIENCE_S) > 0
+    with pytest.raises(usernym.NodeRefused):
+        handles.client("carol").look_up("bob", PATIENCE_S)
+
+
+def type_words(network: Any, words: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command whose standard input are the words."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "usernym.cli", *arguments],
+        cwd=network.terminal.folder,
+        env=network.terminal.environment(),
+        input=words + "\n",
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+@pytest.mark.processes
+def test_the_commands_bring_a_name_back(network: Any) -> None:
+    terminal, mixnet = network.terminal, network.mixnet()
+    there = ("--mixnet", mixnet, "--node", "node.card")
+    words = terminal.ok("--home", "hal", "register", "hal", *there)["recovery_words"]
+    key = terminal.ok("--home", "hal", "whoami")["identity_key"]
+
+    done = type_words(network, words, "--home", "hal2", "restore", "hal", *there)
+    assert done.returncode == 0, done.stderr
+    assert "the same identity" in done.stdout
+    assert terminal.ok("--home", "hal2", "whoami")["identity_key"] == key
+    again = type_words(network, words, "--home", "hal2", "restore", "hal")
+    assert (again.returncode, "has an identity" in again.stderr) == (2, True)
+
+    replaced = type_words(network, words, "--home", "hal2", "replace-identity")
+    assert replaced.returncode == 0, replaced.stderr
+    assert terminal.ok("--home", "hal2", "whoami")["identity_key"] != key
+    assert terminal.run("--home", "hal2", "delete-account").returncode == 2
+    assert terminal.ok("--home", "hal2", "delete-account", "--yes")["held_until"] > 0
+    assert words.split()[0] not in done.stdout + done.stderr + replaced.stdout + replaced.stderr

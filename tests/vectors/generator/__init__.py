@@ -1,0 +1,1 @@
+"""Writes the test vectors. It uses nothing of usernym."""

@@ -1,0 +1,198 @@
+"""Vectors of frames: one or more good ones of every kind of message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tests.vectors.generator.base import ALICE, BOB, NODE, NOW, VERSION, Signer, Vector, fixed, good, hexed, pack, plain
+from tests.vectors.generator.identity import CARD, CHAIN, CHANGED, RECORD, SUCCESSION
+
+LONG: Final = "a_name_of_thirty_two_letters_123"
+OTHER_LONG: Final = "z23456789_123456789_123456789_12"
+UINT32_MAX: Final = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as tag and fields, with who signs it under which context."""
+
+    kind: str
+    tag: int
+    fields: tuple[object, ...]
+    context: str | None = None
+    key: Signer = ALICE
+
+    @property
+    def body(self) -> bytes:
+        """The canonical encoding."""
+        return pack((self.tag, *self.fields))
+
+    def replaced(self, at: int, value: object) -> Message:
+        """The message with another field number `at`, counted from 0 behind the tag."""
+        fields = (*self.fields[:at], value, *self.fields[at + 1 :])
+        return Message(self.kind, self.tag, fields, self.context, self.key)
+
+
+def frame_of(body: bytes, context: str | None, key: Signer) -> bytes:
+    """The frame of a body, signed under `context` if there is one."""
+    return VERSION + body + (key.sign(context, NODE.public, body) if context else b"")
+
+
+def frame(message: Message) -> bytes:
+    """The frame of a message."""
+    return frame_of(message.body, message.context, message.key)
+
+
+def asked(kind: str, tag: int, *fields: object, key: Signer | None = ALICE) -> Message:
+    """A message of a client: signed by `key`, or by nobody."""
+    return Message(kind, tag, fields, "request" if key else None, key or ALICE)
+
+
+def answered(kind: str, tag: int, *fields: object) -> Message:
+    """A node's answer."""
+    return Message(kind, tag, fields, "answer", NODE)
+
+
+def told(kind: str, tag: int, *fields: object) -> Message:
+    """What a node tells unasked."""
+    return Message(kind, tag, fields, "tell", NODE)
+
+
+REQUEST_ID: Final = fixed("request id", 8)
+LOGIN_ID: Final = fixed("login id", 16)
+BOOT_ID: Final = fixed("boot id", 8)
+NONCE: Final = fixed("nonce", 16)
+MESSAGE_ID: Final = fixed("message id", 16)
+TOKEN: Final = fixed("token", 16)
+MAC: Final = fixed("mac", 16)
+SEALED: Final = fixed("sealed bytes", 1136 + 169)
+INNER: Final = fixed("inner signature", 64)
+
+REGISTER_ASK: Final = asked("RegisterAsk", 1, REQUEST_ID, 2, "alice", ALICE.public, fixed("record hash"), key=None)
+REGISTER_PROOF: Final = asked("RegisterProof", 2, REQUEST_ID, 2, "alice", RECORD, NONCE, NOW + 600, 18, MAC, 2**40 + 7)
+LOGIN_ASK: Final = asked("LoginAsk", 3, REQUEST_ID, 2, "alice", key=None)
+LOGIN_PROOF: Final = asked("LoginProof", 4, REQUEST_ID, 2, "alice", NONCE, NOW + 600, MAC, 3)
+PUBLISH: Final = asked("Publish", 5, REQUEST_ID, 2, "alice", RECORD, None)
+LOOKUP: Final = asked("Lookup", 6, REQUEST_ID, 2, "bob", key=None)
+HISTORY: Final = asked("History", 7, REQUEST_ID, 4, "alice", 0, key=None)
+FORWARD: Final = asked("Forward", 8, REQUEST_ID, "alice", "bob", MESSAGE_ID, NOW, 3, SEALED, INNER, None)
+DELETE: Final = asked("Delete", 9, REQUEST_ID, 2, "alice", NOW)
+ACKNOWLEDGE: Final = asked(
+    "Acknowledge", 10, 2, "bob", LOGIN_ID, (("alice", MESSAGE_ID, TOKEN), ("carol", TOKEN, None)), (1, 200), key=BOB
+)
+UNOPENABLE: Final = asked("Unopenable", 11, 0, "bob", LOGIN_ID, "alice", MESSAGE_ID, INNER, key=BOB)
+HEARTBEAT: Final = asked("Heartbeat", 12, REQUEST_ID, 2, "alice", LOGIN_ID, (7,))
+TOP_UP: Final = asked("TopUp", 13, 10, "alice", LOGIN_ID)
+CHALLENGE: Final = answered("Challenge", 20, REQUEST_ID, NONCE, NOW + 600, 18, MAC)
+REGISTERED: Final = answered("Registered", 21, REQUEST_ID)
+LOGGED_IN: Final = answered("LoggedIn", 22, REQUEST_ID, LOGIN_ID, BOOT_ID, 12, 3, 130, NOW)
+PUBLISHED: Final = answered("Published", 23, REQUEST_ID, 12)
+FOUND: Final = answered("Found", 24, REQUEST_ID, RECORD)
+LINKS: Final = answered("Links", 25, REQUEST_ID, CHAIN, 3)
+ACCEPTED: Final = answered("Accepted", 26, REQUEST_ID)
+DELETED: Final = answered("Deleted", 27, REQUEST_ID, NOW + 365 * 86_400)
+ALIVE: Final = answered("Alive", 28, REQUEST_ID, BOOT_ID, 11, 0)
+REFUSED: Final = answered("Refused", 29, REQUEST_ID, 50, NOW)
+DELIVER: Final = told("Deliver", 40, LOGIN_ID, 1, "alice", MESSAGE_ID, 3, SEALED, INNER, ALICE.public)
+DELIVERED: Final = told("Delivered", 41, LOGIN_ID, 2, ((1, MESSAGE_ID, TOKEN), (65_536, TOKEN, MESSAGE_ID)))
+EXPIRED: Final = told("Expired", 42, LOGIN_ID, 3, ((2, MESSAGE_ID),))
+NOT_OPENED: Final = told("NotOpened", 43, LOGIN_ID, 4, 3, "bob", MESSAGE_ID, INNER)
+SURBS_WANTED: Final = told("SurbsWanted", 44, LOGIN_ID, 5, 20)
+NEW_CARD: Final = told("NewCard", 45, LOGIN_ID, 6, CARD)
+DISPLACED: Final = told("Displaced", 46, LOGIN_ID, UINT32_MAX)
+DIRECT: Final = asked("Direct", 60, "alice", MESSAGE_ID, 3, SEALED, INNER, key=None)
+
+PLAIN: Final = (
+    REGISTER_ASK,
+    REGISTER_PROOF,
+    LOGIN_ASK,
+    LOGIN_PROOF,
+    PUBLISH,
+    LOOKUP,
+    HISTORY,
+    FORWARD,
+    DELETE,
+    ACKNOWLEDGE,
+    UNOPENABLE,
+    HEARTBEAT,
+    TOP_UP,
+    CHALLENGE,
+    REGISTERED,
+    LOGGED_IN,
+    PUBLISHED,
+    FOUND,
+    LINKS,
+    ACCEPTED,
+    DELETED,
+    ALIVE,
+    REFUSED,
+    DELIVER,
+    DELIVERED,
+    EXPIRED,
+    NOT_OPENED,
+    SURBS_WANTED,
+    NEW_CARD,
+    DISPLACED,
+    DIRECT,
+)
+
+EDGES: Final = {
+    "publish with a succession": asked("Publish", 5, REQUEST_ID, 3, "alice", CHANGED, SUCCESSION),
+    "forward on first contact, largest numbers, longest names": asked(
+        "Forward", 8, REQUEST_ID, LONG, OTHER_LONG, MESSAGE_ID, UINT32_MAX, UINT32_MAX, SEALED, INNER, ALICE.public
+    ),
+    "forward, sealed bytes of 255": FORWARD.replaced(6, SEALED[:255]),
+    "forward, sealed bytes of 256": FORWARD.replaced(6, SEALED[:256]),
+    "forward, sealed bytes of 65535": FORWARD.replaced(6, b"\x5a" * 65_535),
+    "forward, sealed bytes of 65536": FORWARD.replaced(6, b"\x5a" * 65_536),
+    "acknowledge, sixteen and sixty-four": asked(
+        "Acknowledge",
+        10,
+        0,
+        "bob",
+        LOGIN_ID,
+        tuple((LONG, fixed(f"message {at}", 16), fixed(f"token {at}", 16)) for at in range(16)),
+        tuple(range(100, 164)),
+        key=BOB,
+    ),
+    "acknowledge, nothing confirmed": ACKNOWLEDGE.replaced(4, ()),
+    "heartbeat, integers at the edges of their encodings": HEARTBEAT.replaced(
+        4, (1, 127, 128, 255, 256, 65_535, 65_536, UINT32_MAX)
+    ),
+    "login proof, the highest card sequence": LOGIN_PROOF.replaced(6, UINT32_MAX),
+    "heartbeat, 255 surbs": HEARTBEAT.replaced(1, 255),
+    "lookup, the longest name": LOOKUP.replaced(2, LONG),
+    "lookup, a name field of 31 letters": LOOKUP.replaced(2, LONG[:31]),
+    "lookup, a name field that is no name is well-formed": LOOKUP.replaced(2, "Not a name!"),
+    "lookup, an empty name field is well-formed": LOOKUP.replaced(2, ""),
+    "lookup, a name field of 63 four-byte letters is well-formed": LOOKUP.replaced(2, "\U0001f600" * 63),
+    "register proof, the largest work": REGISTER_PROOF.replaced(8, 2**63 - 1),
+    "register proof, no work": REGISTER_PROOF.replaced(8, 0),
+    "links, none": LINKS.replaced(1, ()).replaced(2, 0),
+    "refused, an unknown code is well-formed": REFUSED.replaced(1, 255),
+    "delivered, thirty-two": DELIVERED.replaced(
+        2, tuple((UINT32_MAX - at, fixed(f"message {at}", 16), fixed(f"token {at}", 16)) for at in range(32))
+    ),
+}
+
+
+def frame_input(data: bytes, message: Message) -> dict[str, object]:
+    """What a frame vector gives: the frame and, if its kind is signed, the key and the node to check it with."""
+    given: dict[str, object] = {"frame": hexed(data)}
+    if message.context:
+        given |= {"key": message.key.public.hex(), "node": NODE.public.hex()}
+    return given
+
+
+def _good(name: str, message: Message) -> Vector:
+    given = frame_input(frame(message), message)
+    if message.context:
+        given["seed"] = message.key.seed.hex()
+    return good(name, "frame", given, {"kind": message.kind, "fields": plain(message.fields)})
+
+
+def vectors() -> Sequence[Vector]:
+    """All good frames."""
+    return [_good(f"{each.kind}", each) for each in PLAIN] + [_good(name, each) for name, each in EDGES.items()]

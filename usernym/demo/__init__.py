@@ -1,0 +1,1 @@
+"""`usernym demo`: the whole story in one command."""

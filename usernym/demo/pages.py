@@ -1,0 +1,141 @@
+"""`usernym demo --chat`: a mixnet, a node and two people's chat pages on one machine, for a newcomer to play with.
+
+Alice is at her first run, since that is what a newcomer has before them; Bob is there already, so that there is
+somebody to find, and nobody has to go through the same path twice before a first text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import select
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from usernym.cli.browser import open_pages
+from usernym.cli.failures import CommandFailed, Exit
+from usernym.cli.interruptions import Interruptions
+from usernym.cli.node import NO_ANONYMITY
+from usernym.cli.terminal import note, say, say_json
+from usernym.demo.cleaner import Cleaner
+from usernym.demo.processes import Processes, Running, demo_failed
+
+WATCH_S: Final = 0.5
+"""How often it is looked whether everything still runs, and whether somebody pressed Enter."""
+_WHO: Final = ("node", "alice", "bob")
+"""In the order of the emulated mixnet's clients."""
+_FIRST_STEPS: Final = (
+    "Alice's page: choose a name and a passphrase, keep the recovery words for a minute, register.",
+    "Alice's page: “New …”, bob, “Find”; write to him. Bob's page: accept her request, and answer.",
+    "Both: “confirmed by the node …” shows the same sixty digits. Then try “no direct route …”.",
+)
+
+
+@dataclass(slots=True)
+class PersonsPage:
+    """Somebody's chat page, as a process."""
+
+    who: str
+    is_registered: bool
+    running: Running
+    _used: set[str] = field(default_factory=set)
+
+    def address(self) -> str:
+        """An address that opens the page and that nobody has been told yet."""
+        if self._used:
+            assert self.running.process.stdin is not None, "started with a pipe"
+            with contextlib.suppress(BrokenPipeError):  # that it has ended is said below
+                self.running.process.stdin.write("\n")
+                self.running.process.stdin.flush()
+        told = self.running.wait_for("its address", lambda told: told.get("address", "") not in {"", *self._used})
+        address = str(told["address"])
+        self._used.add(address)
+        return address
+
+
+def demo_chat(*, as_json: bool, browser: bool) -> None:
+    """Serve both pages until Ctrl-C. Raises `CommandFailed` when something does not start, or ends by itself."""
+    if importlib.util.find_spec("nicegui") is None:
+        raise CommandFailed(
+            Exit.USAGE, "chat_not_installed", "the chat page needs more (nicegui): pip install 'usernym[chat]'"
+        )
+    with Interruptions() as interruptions:
+        with interruptions.whole():
+            folder = Path(tempfile.mkdtemp(prefix="usernym-demo-"))
+            cleaner = Cleaner(folder)
+        with cleaner, Processes(folder, interruptions, on_spawn=cleaner.also) as processes:
+            if not as_json:
+                note("A mixnet, a node and two pages are starting …")
+            running, pages = _set_up(processes)
+            _announce(pages, folder, as_json=as_json, browser=browser)
+            try:
+                _watch(running, pages, as_json=as_json)
+            except KeyboardInterrupt:
+                if not as_json:
+                    note("\nEnding everything …")
+
+
+def _set_up(processes: Processes) -> tuple[list[Running], list[PersonsPage]]:
+    mixnet = processes.start("mixnet", "mixnet", "--first-port", "0", "--clients", str(len(_WHO)))
+    ready = mixnet.wait_for("that it is ready", lambda told: told.get("event") == "ready")
+    mixnets = {who: client["mixnet"] for who, client in zip(_WHO, ready["clients"], strict=True)}
+    node = processes.start("node", "--home", "node", "node", "run", "--mixnet", mixnets["node"])
+    card = processes.run("node", "card", home="node").told["card"]
+    (processes.folder / "node.card").write_text(card + "\n")
+    alice = _start_page(processes, "alice", mixnets["alice"])  # it comes up while Bob registers
+    processes.run("register", "bob", "--mixnet", mixnets["bob"], "--node", "node.card", home="bob")
+    pages = [alice, _start_page(processes, "bob", mixnets["bob"])]
+    return [mixnet, node, *(page.running for page in pages)], pages
+
+
+def _start_page(processes: Processes, who: str, mixnet: str) -> PersonsPage:
+    arguments = ("--home", who, "chat", "--emulated", "--no-browser", "--mixnet", mixnet, "--node", "node.card")
+    return PersonsPage(who, who == "bob", processes.start(f"{who}'s page", *arguments, is_typed_to=True))
+
+
+def _announce(pages: list[PersonsPage], folder: Path, *, as_json: bool, browser: bool) -> None:
+    if as_json:
+        _say_addresses(pages, as_json=True)
+        return
+    say(f"\n{NO_ANONYMITY}\n")
+    _say_addresses(pages, as_json=False)
+    say("\nTry first:")
+    for number, step in enumerate(_FIRST_STEPS, 1):
+        say(f"  {number}. {step}")
+    say("\nEach address opens its page once; the browser that opened it may come back without it.")
+    if sys.stdin is not None and sys.stdin.isatty():
+        say("Press Enter for two new addresses.")
+    say("Ctrl-C ends everything, and deletes it.")
+    if browser:
+        open_pages([(page.address(), folder / page.who) for page in pages])
+
+
+def _say_addresses(pages: list[PersonsPage], *, as_json: bool) -> None:
+    found = [(page, page.address()) for page in pages]
+    if as_json:
+        shown = [{"who": page.who, "registered": page.is_registered, "address": address} for page, address in found]
+        say_json({"event": "ready", "pages": shown, "anonymity": False})
+        return
+    for page, address in found:
+        say(f"  {page.who.title()}'s page: {address}")
+        say("    (bob has his name already, and waits)" if page.is_registered else "    (she is new: the first run)")
+
+
+def _watch(running: list[Running], pages: list[PersonsPage], *, as_json: bool) -> None:
+    """Until Ctrl-C: see that all still runs; Enter on the terminal shows new addresses."""
+    terminal = [sys.stdin] if sys.stdin is not None and sys.stdin.isatty() else []
+    while True:
+        for each in running:
+            if each.process.poll() is not None:
+                raise demo_failed(f"{each.name} has ended by itself (exit code {each.process.returncode})")
+        typed, _, _ = select.select(terminal, [], [], WATCH_S)
+        # In the background the line is the shell's, and reading it would stop the demo.
+        if typed and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp():
+            if not sys.stdin.readline():
+                terminal = []
+                continue
+            _say_addresses(pages, as_json=as_json)

@@ -1,0 +1,121 @@
+"""Log lines, as text or as JSON, on the standard error; and what can't get into one.
+
+This project's own messages name actors, kinds, codes and counts (`usernym.actors.runtime.logger`). What anybody else
+wrote may carry whatever they were handling, and so may the text of an exception that nobody expected. Therefore a
+traceback is logged by its types and places only, and of a library's record only who made it and where.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any, Final
+
+from usernym.actors.runtime import logger
+from usernym.cli.terminal import printable
+from usernym.settings import LogFormat
+
+FRAMES_MAX: Final = 30
+"""Places of one traceback: the innermost; a recursion has thousands."""
+CAUSES_MAX: Final = 5
+"""Exceptions of one chain."""
+_FIELDS: Final = "fields"
+
+
+def set_up(level: str, log_format: LogFormat) -> None:
+    """Log to the standard error from now on, at `level` and above; of libraries, warnings and above."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(level.upper())
+    # What nobody handles goes here: libraries' warnings, and exceptions that end a thread.
+    handler_of_others = logging.StreamHandler()
+    handler_of_others.setLevel(logging.WARNING)
+    handler_of_others.setFormatter(handler.formatter)
+    logging.lastResort = handler_of_others
+    threading.excepthook = _on_thread_failed
+    sys.unraisablehook = _on_unraisable
+
+
+def fields(**values: int | str) -> dict[str, Any]:
+    """Numbers and constants that go along with a message: `logger.info("…", extra=fields(sequence=3))`."""
+    return {_FIELDS: values}
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC), level, thread, message, further fields, and `exception` if there was one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, in printable ASCII."""
+        line: dict[str, Any] = {
+            "time": _time_of(record),
+            "level": record.levelname.lower(),
+            "thread": record.threadName,
+            "message": _message_of(record),
+        }
+        line |= getattr(record, _FIELDS, {})
+        if (error := _error_of(record)) is not None:
+            line["exception"] = places_of(error)
+        return json.dumps(line, ensure_ascii=True).replace("\x7f", "\\u007f")
+
+
+class TextLines(logging.Formatter):
+    """Time (UTC), level and message on a line; what belongs to it below, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line or lines."""
+        more = "".join(f" {name}={value}" for name, value in getattr(record, _FIELDS, {}).items())
+        lines = [f"{_time_of(record)} {record.levelname} {printable(_message_of(record) + more)}"]
+        if (error := _error_of(record)) is not None:
+            lines += [f"    {printable(place)}" for place in places_of(error)]
+        return "\n".join(lines)
+
+
+def _time_of(record: logging.LogRecord) -> str:
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    return f"{whole}.{int(record.created % 1 * 1000):03d}Z"
+
+
+def _message_of(record: logging.LogRecord) -> str:
+    if record.name == logger.name:
+        return record.getMessage()
+    return f"{record.name}: a message that is not shown, from {_place(record.pathname, record.lineno, record.funcName)}"
+
+
+def _error_of(record: logging.LogRecord) -> BaseException | None:
+    return record.exc_info[1] if record.exc_info else None
+
+
+def places_of(error: BaseException) -> list[str]:
+    """An exception, the innermost cause first: where it passed, and its type; never its text, nor any value."""
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain and len(chain) < CAUSES_MAX:
+        chain.insert(0, current)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    lines = []
+    for one in chain:
+        frames = traceback.extract_tb(one.__traceback__)[-FRAMES_MAX:]
+        lines += [_place(frame.filename, frame.lineno, frame.name) for frame in frames]
+        lines.append(type(one).__qualname__)
+    return lines
+
+
+def _place(path: str, line: int | None, function: str | None) -> str:
+    return f"{'/'.join(Path(path).parts[-2:])}:{line} in {function}"
+
+
+def _on_thread_failed(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_type is not SystemExit:
+        name = "?" if failed.thread is None else failed.thread.name
+        logger.error("a thread ended by a bug", exc_info=failed.exc_value, extra=fields(ended=name))
+
+
+def _on_unraisable(failed: Any) -> None:
+    logger.error("an exception that nobody could take", exc_info=failed.exc_value)
