@@ -120,7 +120,7 @@ def test_a_bug_while_a_name_is_handled_logs_no_name(lines: list[str], monkeypatc
 
 THREAD_FAILS = """
 import logging, threading
-from usernym import logs
+from usernym import log as logs
 logs.set_up("debug", "json")
 def fail():
     raise ValueError("the-name-in-it")
