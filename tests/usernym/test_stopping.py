@@ -77,7 +77,7 @@ def test_a_signal_while_it_starts_leaves_nothing_half_made(tmp_path: Path, numbe
 
 HANGS = """
 import sys, threading, time
-from usernym import logs
+from usernym import log as logs
 from usernym.cli.stopping import Stopping
 logs.set_up("info", "json")
 with Stopping(within_s=float(sys.argv[1])) as stopping:
