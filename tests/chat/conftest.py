@@ -1,4 +1,4 @@
-"""What the tests of the chat page stand on: processes, and a Chromium that is watched (tests/support/browser*.py)."""
+"""What the tests of the chat page stand on: processes, and a Chromium that is watched (tests/helpers/browser*.py)."""
 
 from __future__ import annotations
 

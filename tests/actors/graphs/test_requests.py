@@ -17,7 +17,7 @@ from usernym.protocol.errors import Code
 from usernym.storage.client import ContactState, MessageState
 from usernym.testing.world import SimClient, World
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_every_test_that_the_page_names_is_there() -> None:

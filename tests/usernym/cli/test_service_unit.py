@@ -15,7 +15,7 @@ from usernym.cli.failures import Exit
 from usernym.cli.parser import Grammar
 from usernym.cli.stopping import STOP_S
 
-UNIT = Path(__file__).resolve().parents[2] / "contrib" / "systemd" / "usernym-node.service"
+UNIT = Path(__file__).resolve().parents[3] / "contrib" / "systemd" / "usernym-node.service"
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def commands(shell: str) -> list[str]:
 
 
 def test_that_session_is_the_one_in_the_readme() -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text()
     (block,) = [block for block in readme.split("```") if "usernym --home b listen" in block]
     played = commands(SESSION.format(port=1977, alice=1978, bob=1979))
     assert len(played) == 10
