@@ -153,8 +153,11 @@ class Actor(pykka.ThreadingActor, Generic[M]):
     # -- Pykka's side --
 
     def begin(self) -> None:
-        """Register the actor and run its loop: what Pykka's `start` does, for an actor that has been made before."""
-        pykka.ActorRegistry.register(self.actor_ref)
+        """Run the actor's loop: what Pykka's `start` does, for an actor that has been made before.
+
+        Pykka's process-wide registry does not hear of it: it would keep every graph of the process alive, and another
+        application's `ActorRegistry.stop_all()` would stop them.
+        """
         self._start_actor_loop()
 
     def _start_actor_loop(self) -> None:

@@ -14,8 +14,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import pykka
-
 START_UNIX_S: Final = 1_800_000_000
 """The wall clock at the start of a simulation (January 2027)."""
 
@@ -175,7 +173,6 @@ class Simulation:
         """These stop between two messages, without a word: what `kill -9` does to a process."""
         for actor in actors:
             actor.actor_stopped.set()
-            pykka.ActorRegistry.unregister(actor.actor_ref)
             actor.actor_inbox.close()
 
     def hold(self, actors: Sequence[Any], seconds: float) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
+import pykka
 import pytest
 
 from usernym.actors.messages import NodeRefused
@@ -96,3 +100,13 @@ def test_a_scenario_that_fails_names_its_seed() -> None:
         check(third_time_unlucky, scenarios=5)
     assert failed.value.seed == 2
     check(third_time_unlucky, scenarios=5, seed=3)
+
+
+def test_a_world_that_nobody_holds_is_gone_with_its_stores() -> None:
+    world = World()
+    world.client("alice")
+    assert pykka.ActorRegistry.get_all() == [], "another application's registry must not hold or stop our actors"
+    gone = weakref.ref(world)
+    del world
+    gc.collect()
+    assert gone() is None
