@@ -1,9 +1,31 @@
-"""For all tests: they may be started in the background, and processes that they start must hear Ctrl-C all the same."""
+"""For all tests: signals as in a terminal, and how many examples Hypothesis tries."""
 
 from __future__ import annotations
 
 import signal
 
-# A shell starts background jobs with SIGINT ignored, and what is ignored is handed on to children; a handler is not.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.helpers.examples import CI_EXAMPLES, DEFAULT_EXAMPLES, QUICK_EXAMPLES
+
+# Hypothesis would load a `ci` of its own where it sees a CI server: the profile is what the command line says, if any.
+settings.register_profile("default", deadline=None, max_examples=DEFAULT_EXAMPLES)
+settings.register_profile(
+    "quick", deadline=None, max_examples=QUICK_EXAMPLES, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", deadline=None, max_examples=CI_EXAMPLES, database=None, print_blob=True)
+settings.load_profile("default")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_as_in_a_terminal() -> None:
+    """Let SIGINT and SIGHUP end the processes that tests start, also where this one was told to ignore them.
+
+    A background job of a shell ignores SIGINT, and what `nohup` starts ignores SIGHUP. Children inherit that; they do
+    not inherit a handler. A fixture, because pytest-xdist's controller must leave both ignored for its workers.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _signal, _frame: None)

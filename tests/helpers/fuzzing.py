@@ -20,6 +20,7 @@ import hypothesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from tests.helpers.examples import scaled
 from tests.helpers.vector_runs import load
 
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
@@ -174,7 +175,7 @@ class Fuzzer:
         while True:
             test = hypothesis.given(strategy)(counted)
             test = settings(
-                max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+                max_examples=scaled(examples), deadline=None, database=None, suppress_health_check=list(HealthCheck)
             )(test)
             try:
                 hypothesis.seed(seed)(test)()

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from tests.helpers.refusals import refusal
 from tests.helpers.wire_strategies import strategy
 from usernym.protocol import messages as m
@@ -47,7 +48,7 @@ def test_a_cards_text_is_the_card(address: bytes, sequence: int, made_on: int) -
     assert line.isascii()
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(st.data())
 def test_no_letter_of_a_card_can_be_changed(data: st.DataObject) -> None:
     line = card_text(make_card(KEY, bytes(96), 3, 20_500))
@@ -59,7 +60,7 @@ def test_no_letter_of_a_card_can_be_changed(data: st.DataObject) -> None:
         assert refusal(lambda: parse_card(changed)) in {Code.CARD_INVALID, Code.UNSUPPORTED_VERSION}
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.text(max_size=60) | st.text(string.ascii_letters + string.digits + "-_=", max_size=300))
 def test_any_text_is_refused(text: str) -> None:
     assert refusal(lambda: parse_card(text)) is Code.CARD_INVALID
@@ -87,7 +88,7 @@ def _proof(ask: m.RegisterAsk | m.LoginAsk, record: KeyRecord, made: m.Challenge
     )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(secrets, names, st.booleans(), nonces, times, st.integers(0, 26), st.data())
 def test_a_challenge_holds_for_its_request_until_it_expires(
     secret: bytes, name: str, registers: bool, nonce: bytes, now: int, difficulty: int, data: st.DataObject
@@ -121,7 +122,7 @@ def test_a_challenge_holds_for_its_request_until_it_expires(
     assert refusal(lambda: other.check(proof, now)) is Code.CHALLENGE_INVALID
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(secrets, nonces, st.integers(0, 9), st.integers(0, 1_000))
 def test_work_is_searched_and_checked_alike(node: bytes, nonce: bytes, bits: int, start: int) -> None:
     found = search_work(node, nonce, bits, start, 20_000)

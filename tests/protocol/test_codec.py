@@ -8,9 +8,10 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from tests.helpers.refusals import refusal
 from tests.helpers.vector_runs import load, unhexed
 from tests.helpers.wire_strategies import strategy
@@ -45,7 +46,7 @@ def test_every_kind_is_in_the_vectors() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(data=st.data())
 def test_round_trip(kind: Any, data: st.DataObject) -> None:
     message = data.draw(strategy(kind))
@@ -65,13 +66,13 @@ def test_round_trip(kind: Any, data: st.DataObject) -> None:
             codec.encode_signed(message, KEY, NODE)
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(1500)
 @given(st.binary(max_size=200) | st.binary(max_size=200).map(b"\1".__add__))
 def test_any_bytes_are_refused_or_a_frame(data: bytes) -> None:
     decodes_or_refuses(data)
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(1500)
 @given(kind=st.sampled_from(KINDS), body=st.binary(max_size=120), count=st.integers(0, 15))
 def test_any_body_of_a_known_kind_is_refused_or_a_frame(kind: Any, body: bytes, count: int) -> None:
     decodes_or_refuses(bytes((1, 0x90 | count, kind.__struct_config__.tag)) + body)
@@ -89,7 +90,7 @@ def decodes_or_refuses(data: bytes) -> None:
     assert len(frame.signature) == (64 if codec.is_signed(frame.message) else 0)
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(1500)
 @given(data=st.data())
 def test_mutated_frames_are_refused_or_frames(data: st.DataObject) -> None:
     frame = bytearray(data.draw(st.sampled_from(good_frames())))
@@ -112,7 +113,7 @@ def test_mutated_frames_are_refused_or_frames(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", SIGNED, ids=lambda kind: kind.__name__)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data())
 def test_no_byte_of_a_signed_frame_can_be_changed(kind: Any, data: st.DataObject) -> None:
     frame = bytearray(encode(data.draw(strategy(kind))))

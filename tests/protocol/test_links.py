@@ -6,9 +6,10 @@ import re
 import string
 from functools import partial
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from tests.helpers.refusals import refusal
 from usernym.protocol.errors import Code
 from usernym.protocol.links import LINK_LETTERS_MAX, is_link, link_text, make_link, parse_link
@@ -69,7 +70,7 @@ def test_no_letter_of_a_link_can_be_changed_or_swapped_with_the_next() -> None:
             assert refusal(partial(parse_link, typed)) is expected, typed
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.text(max_size=60) | st.text("abcdefgh234567ABC/?#=", max_size=120))
 def test_any_text_is_refused(text: str) -> None:
     assert refusal(lambda: parse_link(text)) is Code.LINK_INVALID

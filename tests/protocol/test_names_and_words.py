@@ -5,9 +5,10 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from tests.helpers.refusals import refusal
 from usernym.protocol import names, words
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -27,7 +28,7 @@ def test_a_valid_name_is_its_own_form(name: str) -> None:
     assert names.canonical(f" {name.upper()}\t") == name
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(near_names | st.text(max_size=40))
 def test_what_is_typed_is_a_name_or_refused_with_a_reason(typed: str) -> None:
     refused = refusal(lambda: names.canonical(typed))
@@ -42,7 +43,7 @@ def test_what_is_typed_is_a_name_or_refused_with_a_reason(typed: str) -> None:
     assert names.canonical(name) == name
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(near_names | st.text(max_size=40))
 def test_a_name_on_the_wire_has_its_form_or_is_refused(name: str) -> None:
     refused = refusal(lambda: names.check(name))
@@ -82,7 +83,7 @@ def test_reserved_names_are_names_that_nobody_can_register(name: str) -> None:
         assert caught.value.code is Code.NAME_RESERVED
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.binary(min_size=16, max_size=16))
 def test_words_give_the_same_keys_however_they_are_typed(entropy: bytes) -> None:
     written = words.words_from_entropy(entropy)
@@ -92,7 +93,7 @@ def test_words_give_the_same_keys_however_they_are_typed(entropy: bytes) -> None
     assert words.root_from_words(f"\n{written.upper().replace(' ', '   ')} ") == root
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.binary(min_size=64, max_size=64), st.lists(st.integers(0, 2**32 - 1), min_size=2, max_size=5, unique=True))
 def test_all_keys_of_a_root_are_different(root: bytes, numbers: list[int]) -> None:
     publics = {SigningKey.from_seed(words.identity_seed(root, number)).public for number in numbers}
@@ -100,7 +101,7 @@ def test_all_keys_of_a_root_are_different(root: bytes, numbers: list[int]) -> No
     assert len(publics) == len(numbers) + 1
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.binary(min_size=16, max_size=16), st.data())
 def test_other_words_give_other_keys_or_none(entropy: bytes, data: st.DataObject) -> None:
     written = words.words_from_entropy(entropy).split()
@@ -117,7 +118,7 @@ def test_other_words_give_other_keys_or_none(entropy: bytes, data: st.DataObject
     assert wrong in {"", "one of the words is wrong, or two are swapped: their checksum does not hold"}
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(valid_names, valid_names, st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32))
 def test_both_sides_see_one_safety_number(mine: str, theirs: str, my_key: bytes, their_key: bytes) -> None:
     node = b"n" * 32

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from tests.helpers.refusals import refusal
 from tests.helpers.wire_strategies import strategy
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -112,7 +113,6 @@ def chain_of(links: list[Link]) -> Chain:
 
 
 @given(histories())
-@settings(deadline=None)
 def test_an_owners_chain_holds_and_everybody_follows_it(links: list[Link]) -> None:
     chain = chain_of(links)
     verify_chain(NODE, NAME, chain)
@@ -129,7 +129,7 @@ def test_an_owners_chain_holds_and_everybody_follows_it(links: list[Link]) -> No
 
 
 @given(histories(), st.data())
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_no_byte_of_a_chain_can_be_changed(links: list[Link], data: st.DataObject) -> None:
     chain = list(chain_of(links))
     at = data.draw(st.integers(0, len(chain) - 1))
@@ -144,7 +144,6 @@ def test_no_byte_of_a_chain_can_be_changed(links: list[Link], data: st.DataObjec
 
 
 @given(histories(), st.data())
-@settings(deadline=None)
 def test_a_chain_holds_for_its_node_and_name_and_order_alone(links: list[Link], data: st.DataObject) -> None:
     chain = chain_of(links)
     assert refusal(lambda: verify_chain(b"m" * 32, NAME, chain)) is Code.RECORD_INVALID
@@ -156,7 +155,6 @@ def test_a_chain_holds_for_its_node_and_name_and_order_alone(links: list[Link], 
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_no_field_of_a_record_can_be_changed(data: st.DataObject) -> None:
     made = genesis("owner 0", "recovery 0").record
     verify_record(NODE, NAME, made)
@@ -226,7 +224,7 @@ def thefts(draw: st.DrawFn) -> tuple[list[Link], int, Chain, Thief]:
 
 
 @given(thefts())
-@settings(deadline=None, max_examples=1500)
+@examples(1500)
 def test_no_thief_gets_past_a_recovery_or_changes_a_recovery_key(theft: tuple[list[Link], int, Chain, Thief]) -> None:
     links, at, chain, thief = theft
     if refusal(lambda: verify_chain(NODE, NAME, chain)) is not None:
@@ -246,7 +244,6 @@ def test_no_thief_gets_past_a_recovery_or_changes_a_recovery_key(theft: tuple[li
 
 
 @given(histories(), st.integers(1, 3), st.booleans())
-@settings(deadline=None)
 def test_a_recovery_beats_what_a_thief_had_accepted(links: list[Link], stolen: int, known: bool) -> None:
     """Also if the contact never heard of the recovery's beginning, and the thief can't come back afterwards."""
     thiefs = [links[-1]]
@@ -268,7 +265,6 @@ def test_a_recovery_beats_what_a_thief_had_accepted(links: list[Link], stolen: i
 
 
 @given(histories())
-@settings(deadline=None)
 def test_an_old_recovery_moves_nobody_who_knows_a_newer_one(links: list[Link]) -> None:
     kept = [*links, _recover_with_same_key(links[-1], "owner a")]
     twice = [*kept, _recover_with_same_key(kept[-1], "owner b")]
@@ -323,7 +319,6 @@ def test_a_full_chain_is_closed_to_the_identity_key_and_open_to_the_recovery_key
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_updates_go_forward_only(data: st.DataObject) -> None:
     """Against a model: within one identity, number and message key number never fall, and each names one thing."""
     owner = genesis("owner 0", "recovery 0")

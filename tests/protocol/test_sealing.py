@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from tests.helpers.refusals import refusal
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import HPKE_KEY_BYTES, SEAL_OVERHEAD_BYTES
@@ -43,7 +44,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(envelopes, st.binary(max_size=300))
 def test_what_is_sealed_opens_once_more(envelope: Envelope, plaintext: bytes) -> None:
     sealed = seal(KEY.public, plaintext, envelope)
@@ -56,7 +57,7 @@ def test_what_is_sealed_opens_once_more(envelope: Envelope, plaintext: bytes) ->
 
 
 @pytest.mark.parametrize("field", FIELDS)
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(envelope=envelopes, data=st.data())
 def test_any_bound_field_changed_is_refused(field: str, envelope: Envelope, data: st.DataObject) -> None:
     sealed, inner, statement = (
@@ -72,14 +73,14 @@ def test_any_bound_field_changed_is_refused(field: str, envelope: Envelope, data
     assert refusal(lambda: changed.verify_unopenable(statement)) is Code.SIGNATURE_INVALID
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(envelopes, names, names)
 def test_no_two_pairs_of_names_bind_alike(envelope: Envelope, sender: str, recipient: str) -> None:
     other = replace(envelope, sender=sender, recipient=recipient)
     assert (other.info() == envelope.info()) == ((sender, recipient) == (envelope.sender, envelope.recipient))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(envelopes, st.data())
 def test_no_byte_of_a_seal_can_be_changed(envelope: Envelope, data: st.DataObject) -> None:
     sealed = bytearray(seal(KEY.public, b"hello", envelope))
@@ -89,13 +90,13 @@ def test_no_byte_of_a_seal_can_be_changed(envelope: Envelope, data: st.DataObjec
     assert refusal(lambda: envelope.verify(bytes(sealed), inner)) is Code.SIGNATURE_INVALID
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(envelopes, st.binary(max_size=1300) | st.integers(0, 1300).map(bytes))
 def test_what_nobody_sealed_is_refused(envelope: Envelope, sealed: bytes) -> None:
     assert refusal(lambda: KEY.open(sealed, envelope)) is Code.UNOPENABLE
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(envelopes, st.binary(min_size=64, max_size=64))
 def test_sealing_to_no_key_is_refused_or_harmless(envelope: Envelope, seed: bytes) -> None:
     public = (seed * 19)[:HPKE_KEY_BYTES]
@@ -104,7 +105,7 @@ def test_sealing_to_no_key_is_refused_or_harmless(envelope: Envelope, seed: byte
 
 
 @pytest.mark.parametrize("signed", list(Context))
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(envelope=envelopes)
 def test_no_context_stands_in_for_another(signed: Context, envelope: Envelope) -> None:
     """Whatever a key signs under another label is neither an inner signature nor a statement."""

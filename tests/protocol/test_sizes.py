@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from tests.helpers.refusals import refusal
 from tests.helpers.wire_strategies import strategy
 from usernym.protocol import codec, limits, packets, payloads
@@ -54,7 +55,7 @@ def text(letters: str, counter: int = UINT32_MAX, record: KeyRecord | None = Non
 
 @pytest.mark.parametrize("first_contact", [False, True])
 @pytest.mark.parametrize("kind", [payloads.Text, payloads.DirectReceipt, *payloads.Handshake.__args__])
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data())
 def test_payloads_take_only_the_ladders_sizes(kind: Any, first_contact: bool, data: st.DataObject) -> None:
     payload = data.draw(strategy(kind))
@@ -84,7 +85,7 @@ def test_a_handshake_has_the_size_of_a_short_text(
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=300).map(lambda data: data + b"\x80\0\0"))
-@settings(max_examples=500)
+@examples(500)
 def test_any_plaintext_is_refused_or_a_payload(plaintext: bytes) -> None:
     refused = refusal(lambda: payloads.unpad_payload(plaintext))
     assert refused in {Code.MALFORMED, None}

@@ -8,9 +8,10 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from usernym.testing import faults as f
 from usernym.testing.chart import charted
 from usernym.testing.disk import Moment
@@ -40,10 +41,9 @@ def test_soaking() -> None:
     assert summary.deaths > 0
 
 
-@settings(
-    max_examples=40,
+@examples(
+    40,
     derandomize=True,
-    deadline=None,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -79,7 +79,7 @@ def test_a_plan_is_a_run_in_every_process(seed: int) -> None:
         assert found.stdout.strip() == expected
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@examples(60, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
 @given(plans(people=4))
 def test_a_plan_can_be_written_on_one_line(plan: Plan) -> None:
     assert plan_of(line(plan)) == plan

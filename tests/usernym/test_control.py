@@ -9,9 +9,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from usernym import control
 from usernym.cli.perform import Deadline, handler
 from usernym.control import Answer, ControlServer, HolderBusy, HolderGone, NobodyThere, ask
@@ -129,14 +130,14 @@ def test_garbage_is_refused_and_costs_nobody_else_anything(tmp_path: Path, sent:
     assert len(done) == 1
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.one_of(st.binary(), st.text().map(str.encode)))
 def test_no_line_makes_the_handler_raise(line: bytes) -> None:
     handle = handler(lambda command, deadline: (command, deadline)[0] and None)
     assert handle(line) == {"garbage": True}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_no_bytes_take_the_server_down(tmp_path: Path, sent: bytes) -> None:
     with ControlServer(tmp_path, handler(lambda _command, _deadline: None)):

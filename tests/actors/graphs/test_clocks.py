@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, example, given, note, settings
+from hypothesis import HealthCheck, example, given, note
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from tests.helpers.hostile import RawClient, Wiretap
 from usernym.actors import messages as msg
 from usernym.actors.events import DeliveryState, MessageArrived
@@ -87,7 +88,7 @@ def stored(world: World, before: int) -> int:
     return before + world.node.counters()["forwarding"].get("forwards", 0)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@examples(80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @example(dated=ACCEPTANCE_WINDOW_S, plan=[Pass(SEEN_S + 301), Jump(-(SEEN_S + 301)), Replay()])
 @example(dated=ACCEPTANCE_WINDOW_S, plan=[Pass(SEEN_S + 301), Jump(-(SEEN_S + 301)), Restart(), Replay()])
 @example(dated=0, plan=[Pass(DAY_S), Restart(), Jump(-DAY_S), Replay(), Pass(DAY_S), Replay()])
@@ -183,7 +184,7 @@ class Clocked:
         self.clock = NodeClock(self.sim, self.store)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(st.one_of(st.builds(Pass, moments), st.builds(Jump, st.integers(-DAY_S, DAY_S)), st.just(Restart()))))
 def test_the_clock_never_shows_less_than_what_was_deleted_by(plan: list[Any]) -> None:
     it, deleted_by = Clocked(), 0

@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from tests.helpers.hostile import CONTENT, RawClient, Wiretap, dump, flipped, message_of, total
 from tests.helpers.wire_strategies import strategy
 from usernym.actors import messages as msg
@@ -230,7 +231,7 @@ def test_bytes_of_every_length_are_refused_by_node_and_client() -> None:
     scene.still_works()
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.sampled_from((*m.SIGNED_BY_CLIENT, *m.SIGNED_BY_NODE, *m.UNSIGNED)), st.data())
 def test_any_frame_of_any_kind_from_nobody_is_survived(kind: type[Any], data: st.DataObject) -> None:
     world = World()

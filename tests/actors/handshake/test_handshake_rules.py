@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from tests.helpers.hostile import message_of
 from usernym.actors.handshake.rules import Said, Side, body_of, said_in, standing
 from usernym.protocol import messages as m
@@ -56,7 +57,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(steps, st.randoms(use_true_random=False))
 def test_both_sides_agree_when_all_has_arrived(plan: list[tuple[int, str, int]], order: Any) -> None:
     people = [Person(b"a" * 96), Person(b"b" * 96)]

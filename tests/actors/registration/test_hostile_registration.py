@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
 from tests.helpers.hostile import DIRECTORY, RawClient, dump
 from usernym.actors import messages as msg
 from usernym.actors.messages import NodeRefused
@@ -51,7 +52,7 @@ def test_a_proof_of_a_name_that_was_taken_meanwhile_is_refused() -> None:
     world.check()
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(0, 2**16), st.lists(st.integers(0, 7), max_size=100))
 def test_of_two_who_register_a_name_at_once_exactly_one_wins(seed: int, tape: list[int]) -> None:
     world = World(seed, tape)

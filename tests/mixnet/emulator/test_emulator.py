@@ -6,10 +6,11 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.emulator_driver import Driver
+from tests.helpers.examples import examples
 from usernym.mixnet.emulator import state
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.state import CATCH_UP_S, GATEWAY_S, Faults
@@ -18,7 +19,7 @@ from usernym.protocol.packets import anonymous_packets, reply_packets
 
 
 @given(size=st.integers(0, 9_000), surbs=st.integers(0, 12), reply_size=st.integers(1, 9_000))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_packets_are_those_of_the_formulas(size: int, surbs: int, reply_size: int) -> None:
     it = Driver()
     tag = it.tag_of("question" if size == 0 else bytes(size), surbs)

@@ -6,10 +6,11 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.emulator_driver import Driver
+from tests.helpers.examples import examples
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.state import ACK_TIMEOUT_S, REPLY_RETRANSMISSIONS_MAX, Faults, LinkDelay
 
@@ -90,7 +91,7 @@ def test_reply_is_given_up_after_ten_retransmissions() -> None:
 
 
 @given(loss=st.floats(0.0, 0.6), size=st.integers(1, 20_000), seed=st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_every_surb_is_accounted_for_and_nothing_arrives_twice(loss: float, size: int, seed: int) -> None:
     it = Driver(seed=seed)
     tag = it.tag_of(b"question", 100)
@@ -179,7 +180,7 @@ def run(seed: int, script: list[Step]) -> list[Any]:
 
 
 @given(seed=st.integers(0, 2**32), script=steps)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_same_seed_same_run_and_nothing_is_left_over(seed: int, script: list[Step]) -> None:
     trace = run(seed, script)
     assert trace == run(seed, script)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from tests.helpers.examples import examples
 from usernym.storage.node import IN_MEMORY, Enqueued, Load, MailboxLimits, NodeStore
 
 ROOMY = MailboxLimits(10**6, 10**9, 10**6, 10**9)
@@ -191,4 +191,4 @@ def _bytes(kept: list[Kept]) -> int:
 
 
 TestMailboxAgainstAModel = MailboxMachine.TestCase
-TestMailboxAgainstAModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMailboxAgainstAModel.settings = examples(60, stateful_step_count=40)
