@@ -60,6 +60,38 @@ class Challenger:
             raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "the challenge has expired")
 
 
+@dataclass(frozen=True, slots=True)
+class LoginNonces:
+    """Nonces of login challenges. Only the node that made one can read it: in which order, and for which sender tag.
+
+    The order is a count, not a time, so a wall clock that jumps puts no login before another. The tag binds the proof
+    to the mixnet client that asked: the same proof, sent again from elsewhere, opens no route there.
+    `secret` (32 bytes, not the challenger's) lives as long as the node's process.
+    """
+
+    secret: bytes = field(repr=False)
+
+    def make(self, number: int, tag: bytes) -> bytes:
+        """The nonce (16 bytes) of the challenge with this number (below 2**64, each used once), asked for by `tag`."""
+        seal = self._seal(number, tag)
+        return seal + self._mask(seal, number.to_bytes(8, "big"))
+
+    def number(self, nonce: bytes, tag: bytes) -> int:
+        """The number of a nonce made here. Raises CHALLENGE_INVALID if another sender tag asked for it."""
+        seal, masked = nonce[:8], nonce[8:]
+        number = int.from_bytes(self._mask(seal, masked), "big")
+        if not hmac.compare_digest(seal, self._seal(number, tag)):
+            raise RemoteProtocolError(Code.CHALLENGE_INVALID, "another mixnet client asked for it")
+        return number
+
+    def _seal(self, number: int, tag: bytes) -> bytes:
+        return hmac.digest(self.secret, b"seal" + number.to_bytes(8, "big") + tag, "sha256")[:8]
+
+    def _mask(self, seal: bytes, number: bytes) -> bytes:
+        mask = hmac.digest(self.secret, b"mask" + seal, "sha256")
+        return bytes(a ^ b for a, b in zip(number, mask, strict=False))
+
+
 def _work_digest(node: bytes, nonce: bytes, counter: int) -> bytes:
     return digest(Context.WORK, node, nonce, counter.to_bytes(8, "big"))
 

@@ -30,7 +30,7 @@ from usernym.actors.registration.spent_proofs import SpentProofs
 from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
-from usernym.protocol.challenges import Challenger, work_holds
+from usernym.protocol.challenges import Challenger, LoginNonces, work_holds
 from usernym.protocol.codec import Frame
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
@@ -106,6 +106,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._on_card = on_card
         self._work_bits_min = work_bits
         self._challenger = Challenger(runtime.random_bytes(32))
+        self._login_nonces = LoginNonces(runtime.random_bytes(32))
+        self._logins_asked = 0
         self._spent = SpentProofs()
         self._boot_id = b""
         self._recent, self._recent_since = 0, runtime.now()
@@ -158,7 +160,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             case m.RegisterProof():
                 return self._register(request, frame)
             case m.LoginAsk():
-                return self._login_ask(request)
+                return self._login_ask(request, tag)
             case m.LoginProof():
                 return self._login(request, frame, tag)
             case m.Publish():
@@ -270,9 +272,10 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             raise RemoteProtocolError(Code.NOT_REGISTERED)
         return account
 
-    def _login_ask(self, ask: m.LoginAsk) -> m.Answer:
+    def _login_ask(self, ask: m.LoginAsk, tag: bytes) -> m.Answer:
         self._account(ask.name)
-        nonce = self._runtime.random_bytes(ID_BYTES)
+        self._logins_asked += 1
+        nonce = self._login_nonces.make(self._logins_asked, tag)
         return self._challenger.challenge(ask, nonce, self._clock.now(), 0)
 
     def _login(self, proof: m.LoginProof, frame: Frame, tag: bytes) -> m.Answer:
@@ -280,10 +283,11 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         now = self._clock.now()
         account = self._account(proof.name)
         self._challenger.check(proof, now)
+        number = self._login_nonces.number(proof.nonce, tag)
         frame.verify(account.identity_key, self._node)
         login_id = self._runtime.random_bytes(ID_BYTES)
         fresh = digest(Context.REQUEST, frame.body)[:ID_BYTES] + login_id
-        with self._spent.taking(proof.name, proof.nonce, proof.expires_at):
+        with self._spent.taking(proof.name, proof.nonce, number):
             known = self._store.remember(_nonce_id(proof.nonce), fresh, proof.expires_at + MINUTE_S)
         if known is None:
             # What the two requests brought, less the two answers.

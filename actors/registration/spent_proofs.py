@@ -26,11 +26,14 @@ class SpentProofs:
         self._latest: dict[str, int] = {}
 
     @contextmanager
-    def taking(self, name: str, nonce: bytes, expires_at: int) -> Iterator[None]:
-        """Within the block a proof is put on disk. If that fails, the nonce is spent all the same: it raises
-        CHALLENGE_USED from then on. An answer to an older challenge than the latest login's raises CHALLENGE_EXPIRED:
-        what a process that died has left in the mixnet must not take the route from the one that came after it."""
-        if expires_at < self._latest.get(name, 0):
+    def taking(self, name: str, nonce: bytes, number: int) -> Iterator[None]:
+        """Within the block a proof is put on disk. `number` is its challenge's place among all that the node made.
+
+        If the disk fails, the nonce is spent all the same: it raises CHALLENGE_USED from then on. The answer to an
+        older challenge than the latest login's raises CHALLENGE_EXPIRED: what a dead process left in the mixnet must
+        not take the route from the process that came after it.
+        """
+        if number < self._latest.get(name, 0):
             raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "a later login came before it")
         if nonce in self._nonces:
             raise RemoteProtocolError(Code.CHALLENGE_USED, "it could not be taken when it came first")
@@ -41,6 +44,6 @@ class SpentProofs:
             if len(self._nonces) > SPENT_MAX:
                 del self._nonces[next(iter(self._nonces))]
             raise
-        self._latest[name] = expires_at
+        self._latest[name] = number
         if len(self._latest) > LATEST_MAX:
             del self._latest[next(iter(self._latest))]

@@ -24,7 +24,7 @@ from usernym.protocol.cards import (
     verify_card,
     verify_newer_card,
 )
-from usernym.protocol.challenges import Challenger, search_work, whole_record_hash, work_holds
+from usernym.protocol.challenges import Challenger, LoginNonces, search_work, whole_record_hash, work_holds
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import CHALLENGE_S, UINT32_MAX
 from usernym.protocol.records import KeyRecord
@@ -135,3 +135,17 @@ def test_work_is_searched_and_checked_alike(node: bytes, nonce: bytes, bits: int
         assert work_holds(node, nonce, counter, bits) == (zeros >= bits) == (counter == found)
     assert search_work(node, nonce, bits, start, found - start) is None
     assert work_holds(node, nonce, found, 0)
+
+
+@given(secrets, st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), st.binary(min_size=16, max_size=16), nonces)
+def test_a_logins_nonce_tells_its_maker_alone_its_number_and_who_asked(
+    secret: bytes, number: int, other: int, tag: bytes, noise: bytes
+) -> None:
+    made = LoginNonces(secret)
+    nonce = made.make(number, tag)
+    assert len(nonce) == 16
+    assert made.number(nonce, tag) == number
+    assert (made.make(other, tag) == nonce) == (other == number)
+    for wrong in (bytes(16), noise):
+        if wrong != tag:
+            assert refusal(lambda wrong=wrong: made.number(nonce, wrong)) == Code.CHALLENGE_INVALID  # type: ignore[misc]

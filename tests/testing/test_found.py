@@ -20,6 +20,14 @@ FOUND = {
         "eNptkDELwyAQhf_LzUeIJjTJ3FLo1qHQQRxMYmlaUdDY318NpsTQxePue_p8xwi2pGtqrPEhlJPIODIGV-GdBCyLsmnDAE6Te5-9UoCgzRgILco4v9tp"
         "Dh2M4hOLUNMQYcZ604dzENaoFd281Q6QNFtdupwrL_olh3n_ZJL891vh4pujnQWJ7GiFe_4iUITZWL1EjzQtIsSt6k1PaHGouu0HScc5_wKd52Dt"
     ),
+    "a clock that was wrong for a moment kept a user from logging in for as long as it had been wrong by": (
+        "eNqLNtQxNTXSMdJJS8wpTtWJjtWJjlbyzazISy1xyUwtVtJRSspPUoLIAuWUnHPyk7O9SnMLgDJ5-SmpSjqWBkAAkgpILC0G8s30DA2MQfzw"
+        "osySVJgBSok5mclAnhFYKYoFEGMgNsTGAgB-1CxV"
+    ),
+    "a proof of login that was quicker from another's mixnet client opened the route there": (
+        "eNptjzEPwiAQhf8L86U5ak3orIuTDiYOhIE2YDCkTYD-f6EFpdGJvHd333twChSR0g7hAFpar4AL4Jw8nAmKAJHWjOkd5oGkVYxTclrCVevojtLN"
+        "lkDLGpb8cpTtctyuR_fFTT6Kvt5csR8M1qNdckbIpz-bYibnJhcfNTa4cXMI7f7VqUm5DKvF8bfZ7gffsI1_mV5qDDGtF0K8AXDTX1I="
+    ),
 }
 
 

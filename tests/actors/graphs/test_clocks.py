@@ -169,6 +169,21 @@ def test_no_login_is_repeated_whatever_the_clock_does(passed: int, jump: int) ->
     world.check()
 
 
+@pytest.mark.parametrize("wrong_by", [DAY_S, 30 * DAY_S, -DAY_S])
+def test_a_clock_that_was_wrong_for_a_moment_keeps_no_user_out(wrong_by: int) -> None:
+    """Who logged in meanwhile logs in again as soon as the clock is right: logins are ordered by a count."""
+    world = World()
+    alice = world.client("alice", online=False)
+    world.node.runtime.clock_error_s += wrong_by
+    alice.go_online()
+    world.node.runtime.clock_error_s -= wrong_by
+    for _ in range(2):
+        alice.restart()
+        alice.go_online()
+    assert "told_challenge_expired" not in alice.counters()["registration"]
+    world.check()
+
+
 # -- the clock itself -------------------------------------------------------------------------------------------------
 
 

@@ -240,13 +240,17 @@ def test_a_login_that_is_replayed_at_once_moves_no_route() -> None:
     forwarding: Any = next(actor for actor in world.node.graph.actors if actor.name == "forwarding")
     before = vars_of(forwarding._routes.get("alice"))
     frame = tap.of(alice.client_number, m.LoginProof)[-1]
-    answer = thief.exchange(frame, message_of(frame).request_id)
-    assert isinstance(answer, m.LoggedIn), "the same answer as before"
-    assert answer.login_id == alice.store.login_id()
     another = msgspec.structs.replace(message_of(frame), request_id=thief.new_id())
-    refused = thief.ask(another)
-    assert isinstance(refused, m.Refused)
-    assert refused.code == Code.CHALLENGE_USED, "not even with the victim's own signature"
+    for data in (frame, thief.encode(another)):
+        refused = thief.exchange(data, message_of(data).request_id)
+        assert isinstance(refused, m.Refused)
+        assert refused.code == Code.CHALLENGE_INVALID, "not even with the victim's own signature"
+    replies = len(tap.replies)
+    world.mixnet.send(alice.client_number, world.node.card.address, frame, 2)
+    world.sim.run_until(lambda: len(tap.replies) > replies, 5)
+    answer = message_of(tap.replies[-1][2])
+    assert isinstance(answer, m.LoggedIn), "from the own mixnet client: the same answer as before"
+    assert answer.login_id == alice.store.login_id()
     assert vars_of(forwarding._routes.get("alice")) == before
     bob.send("alice", "to alice")
     world.sim.run_until(lambda: alice.texts() == ["to alice"], 3)
@@ -256,3 +260,24 @@ def test_a_login_that_is_replayed_at_once_moves_no_route() -> None:
 
 def vars_of(route: Any) -> tuple[bytes, bytes, int]:
     return route.tag, route.login_id, route.counter
+
+
+def test_a_proof_of_login_that_another_mixnet_client_brings_first_opens_no_route_there() -> None:
+    world = World()
+    tap = Wiretap(world)
+    alice = world.client("alice", online=False)
+    tap.lost = (m.LoginProof,)
+    alice.connect()
+    world.sim.run_until(lambda: bool(tap.of(alice.client_number, m.LoginProof)))
+    tap.lost = ()
+    thief = RawClient(world, "alice")
+    for frame in tap.of(alice.client_number, m.LoginProof):
+        answer = thief.exchange(frame, message_of(frame).request_id)
+        assert isinstance(answer, m.Refused)
+        assert answer.code == Code.CHALLENGE_INVALID
+    world.settle(30)
+    assert world.node.counters()["registration"]["logins"] == 1
+    assert not thief.received(m.Deliver)
+    assert not thief.received(m.SurbsWanted)
+    assert alice.counters()["registration"].get("told_challenge_invalid", 0) == 0
+    world.check()
