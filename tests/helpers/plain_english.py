@@ -3,7 +3,7 @@
     python -Im tests.helpers.plain_english [FILE ...]
 
 prints `file:line: phrase -> better words` for each finding and exits with 1 if there is one. Without files it reads
-all that git tracks. It looks at prose only: comments, docstrings and strings with a space in them. `make check` runs it.
+all that git tracks. It looks at prose only: comments, docstrings and strings with a space in them.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def phrases_in(name: str, text: str) -> list[tuple[int, str, str]]:
 
 
 def long_lines_in(text: str) -> list[int]:
-    """Lines of Markdown prose that are too long. Tables, code, headings, pictures and lines with a link may be longer."""
+    """Lines of prose that are too long. Tables, code, headings, pictures and lines with a link may be longer."""
     found, fenced = [], False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):
@@ -163,12 +163,11 @@ def check(files: Iterable[str], root: Path = ROOT) -> list[str]:
 def main(arguments: list[str]) -> int:
     """The program."""
     names = subprocess.run(
-        ["git", "ls-files", "--", *arguments],  # noqa: S607 - make check needs git anyway
+        ["git", "ls-files", "--", *arguments],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout.splitlines()  # fmt: skip
     report = check(names)
-    for line in report:
-        print(line)
+    sys.stdout.writelines(f"{line}\n" for line in report)
     return 1 if report else 0
 
 
