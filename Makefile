@@ -9,7 +9,7 @@ RUST_AT_LEAST := 1.89
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chat pictures nym test test-nym check check-nym format vectors bench soak mutants crashes fuzz bench-nym clean
+.PHONY: help setup demo chat pictures nym test test-nym check check-nym format vectors bench soak mutants crashes fuzz bench-nym docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ vectors: $(READY) ## rewrite tests/vectors (the generator uses none of the codec
 
 pictures: $(READY) ## draw docs/pictures anew, from the chat page in Chromium (apt install chromium fonts-noto-color-emoji)
 	$(BIN)/python -Im tests.helpers.make_pictures
+
+docs: $(READY) ## build the documentation site in build/docs; it loads nothing from other machines
+	$(BIN)/python -Im sphinx -q -W --keep-going -b html -d build/doctrees -c docs . build/docs
 
 soak: $(READY) ## simulated messages at 20 % loss with crashes: MINUTES (10) long, or COUNT messages, from SEED (0) on
 	$(BIN)/usernym simulate --profile soak --clients 3-5 --seed $${SEED:-0} $(if $(COUNT),--messages $(COUNT),--minutes $${MINUTES:-10})

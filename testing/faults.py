@@ -200,6 +200,7 @@ Step = (
     Write | Handshake | LookUp | Pause | Turns | Weather | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire
     | Crash | LongAway | DiskFull | DiskErrors | SlowDisk | ClockJump | NodeLies | Strangers | Inject
 )  # fmt: skip
+"""What a plan is made of."""
 
 STEPS: Final[dict[str, type[Step]]] = {kind.__name__: kind for kind in Step.__args__}
 """Every kind of step, by name."""

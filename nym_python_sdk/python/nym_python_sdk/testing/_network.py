@@ -1,5 +1,7 @@
 """The network, from Python."""
 
+from __future__ import annotations
+
 import os
 from types import TracebackType
 from typing import Any, Literal, Self
