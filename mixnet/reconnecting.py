@@ -1,8 +1,8 @@
 """What every transport over a mixnet client of the outside has in common: a queue, a thread, and the way back.
 
 A *link* is one connection to, or one lifetime of, a mixnet client. The transport makes a link, works with it until it
-is lost, says so, and makes the next one, for as long as it is open. One thread with an event loop of its own does it
-all.
+is lost, reports that, and makes the next one, for as long as it is open. One thread with an event loop of its own does
+it all. A bug ends a link like a loss does; a bug that comes back again and again ends the transport for good.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -42,6 +43,11 @@ BACKOFF_S_MAX: Final = 5.0
 """Waits between attempts double from the first to the second: soon back after a restart, never a burden."""
 FLUSH_S: Final = 2.0
 """How long `close` lets the queue be handed over."""
+BUGS_MAX: Final = 3
+"""Links that may end by a bug within `BUGS_WINDOW_S` before the transport ends for good: a bug that comes back will not
+go away, and each new mixnet client costs the network a login at its gateway."""
+BUGS_WINDOW_S: Final = 60.0
+_BUG: Final = "the connection to the mixnet client failed by a bug"
 
 
 class LinkLost(Exception):
@@ -149,8 +155,8 @@ class LinkedTransport:
         try:
             self._loop.run_until_complete(self._main())
         except Exception:
-            logger.exception("the connection to the mixnet client failed by a bug")
-            self._went_down("the connection to the mixnet client failed by a bug", final=True)
+            logger.exception(_BUG)
+            self._went_down(f"{_BUG} again and again; the log has it", final=True)
         finally:
             with self._lock:
                 self._closed = True  # nothing may be handed to the loop from now on
@@ -158,8 +164,16 @@ class LinkedTransport:
 
     async def _main(self) -> None:
         backoff_s = BACKOFF_S_MIN
+        bugs: deque[float] = deque(maxlen=BUGS_MAX)
         while not self._stop.is_set():
-            reason, was_up = await self._lifetime()
+            try:
+                reason, was_up = await self._lifetime()
+            except Exception:
+                if len(bugs) == BUGS_MAX and time.monotonic() - bugs[0] < BUGS_WINDOW_S:
+                    raise
+                bugs.append(time.monotonic())
+                logger.exception(_BUG)
+                reason, was_up = _BUG, False
             if self._stop.is_set():
                 break
             self._went_down(reason)

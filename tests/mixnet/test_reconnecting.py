@@ -1,0 +1,91 @@
+"""A transport whose links end by bugs: it makes new ones, a bounded number of times, and then says that it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+
+import pytest
+
+from usernym.mixnet import reconnecting
+from usernym.mixnet.nym_api import Reply, SendAnonymous
+from usernym.mixnet.reconnecting import BUGS_MAX, LinkedTransport
+from usernym.mixnet.transport import Incoming, MixnetDown, TransportDown, TransportEvent, TransportUp
+
+ADDRESS = bytes(96)
+
+
+class BuggyLink:
+    """A link that fails by a bug as soon as it is asked for a message."""
+
+    address = ADDRESS
+
+    async def send(self, request: SendAnonymous | Reply) -> None:
+        """Take it, and do nothing with it."""
+
+    async def receive(self) -> Incoming:
+        raise ValueError("a bug")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class SoundLink(BuggyLink):
+    """A link on which nothing ever comes."""
+
+    async def receive(self) -> Incoming:
+        await asyncio.Event().wait()
+        raise AssertionError("not reached")
+
+
+def _opened(links: list[BuggyLink]) -> tuple[LinkedTransport, queue.Queue[TransportEvent]]:
+    events: queue.Queue[TransportEvent] = queue.Queue()
+
+    async def connect() -> BuggyLink:
+        return links.pop(0)
+
+    transport = LinkedTransport(connect, "test")
+    transport.open(events.put)
+    return transport, events
+
+
+def test_a_link_that_ends_by_a_bug_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        transport, events = _opened([BuggyLink(), SoundLink()])
+        assert events.get(timeout=10) == TransportUp(ADDRESS)
+        down = events.get(timeout=10)
+        assert isinstance(down, TransportDown)
+        assert not down.final
+        assert events.get(timeout=10) == TransportUp(ADDRESS)
+        transport.send(ADDRESS, b"it works again", 0)
+        transport.close()
+    assert "ValueError: a bug" in caplog.text
+
+
+def test_a_bug_that_comes_back_ends_the_transport_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconnecting, "BACKOFF_S_MAX", 0.2)
+    transport, events = _opened([BuggyLink() for _ in range(BUGS_MAX + 5)])
+    ends: list[TransportDown] = []
+    while not ends or not ends[-1].final:
+        event = events.get(timeout=10)
+        if isinstance(event, TransportDown):
+            ends.append(event)
+    assert len(ends) == BUGS_MAX + 1
+    assert "bug" in ends[-1].reason
+    with pytest.raises(MixnetDown, match="bug"):
+        transport.send(ADDRESS, b"too late", 0)
+    transport.close()
+    assert events.empty()
+
+
+def test_bugs_far_apart_do_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconnecting, "BUGS_WINDOW_S", 0.0)
+    monkeypatch.setattr(reconnecting, "BACKOFF_S_MAX", 0.01)
+    monkeypatch.setattr(reconnecting, "BACKOFF_S_MIN", 0.01)
+    transport, events = _opened([*(BuggyLink() for _ in range(3 * BUGS_MAX)), SoundLink()])
+    for _ in range(6 * BUGS_MAX):
+        event = events.get(timeout=10)
+        assert not isinstance(event, TransportDown) or not event.final
+    assert events.get(timeout=10) == TransportUp(ADDRESS)
+    transport.close()
