@@ -1,0 +1,103 @@
+"""The fate of an arrival: every combination of facts has one outcome, and some combinations must not have some."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from usernym.actors.events import Consent, Route
+from usernym.actors.forwarding.arrival import (
+    ArrivalFate,
+    ArrivalOutcome,
+    Check,
+    Facts,
+    OpenedSeal,
+    SenderLookup,
+    decide,
+)
+
+BOTH = (False, True)
+
+
+def every_beginning() -> Iterator[Facts]:
+    """All that can be known before a check."""
+    for values in itertools.product(Route, BOTH, (None, *Consent), BOTH, BOTH, SenderLookup, BOTH):
+        yield Facts(*values)
+
+
+def every_end(facts: Facts) -> Iterator[tuple[Facts, ArrivalOutcome, tuple[Check, ...]]]:
+    """All outcomes to which these facts can lead, with all that was known, and the checks that were made."""
+    waiting: list[tuple[Facts, tuple[Check, ...]]] = [(facts, ())]
+    while waiting:
+        known, made = waiting.pop()
+        match decide(known):
+            case Check.SIGNATURE:
+                waiting += [(replace(known, signed=signed), (*made, Check.SIGNATURE)) for signed in BOTH]
+            case Check.SEAL:
+                waiting += [(replace(known, seal=seal), (*made, Check.SEAL)) for seal in OpenedSeal]
+            case ArrivalOutcome() as outcome:
+                yield known, outcome, made
+
+
+ENDS = [end for facts in every_beginning() for end in every_end(facts)]
+
+
+def test_every_arrival_ends_and_every_outcome_has_its_arrival() -> None:
+    assert {outcome for _, outcome, _ in ENDS} == set(ArrivalOutcome)
+    assert {outcome.fate for outcome in ArrivalOutcome} == set(ArrivalFate)
+
+
+def test_each_outcome_has_a_reason_of_its_own() -> None:
+    assert len({outcome.reason for outcome in ArrivalOutcome}) == len(ArrivalOutcome)
+
+
+def test_nothing_is_opened_that_a_contact_has_not_signed() -> None:
+    for known, _, made in ENDS:
+        assert made in ((), (Check.SIGNATURE,), (Check.SIGNATURE, Check.SEAL))
+        if made:
+            assert known.consent is not None
+        if Check.SEAL in made:
+            assert known.signed
+
+
+def test_nothing_is_kept_but_what_opens_for_the_first_time() -> None:
+    for known, outcome, made in ENDS:
+        if outcome is ArrivalOutcome.KEPT:
+            assert made == (Check.SIGNATURE, Check.SEAL)
+            assert known.seal is OpenedSeal.PAYLOAD
+            assert not known.seen
+            assert known.consent is not Consent.BLOCKED
+        if known.seen and known.consent is not None and outcome.fate is ArrivalFate.TAKEN:
+            assert outcome is ArrivalOutcome.REPEATED
+
+
+def test_only_contacts_learn_that_a_message_does_not_open() -> None:
+    for known, outcome, _ in ENDS:
+        if outcome is ArrivalOutcome.CALLED_UNOPENABLE:
+            assert known.consent is Consent.ACCEPTED
+
+
+def test_what_comes_directly_is_never_left_at_the_node_for_a_lookup() -> None:
+    for known, outcome, _ in ENDS:
+        if known.route is Route.DIRECT and (known.direct_route and known.consent is not None):
+            assert outcome not in (ArrivalOutcome.HELD_FOR_LOOKUP, ArrivalOutcome.NO_ROOM_TO_HOLD)
+        if known.route is Route.DIRECT and not known.direct_route:
+            assert outcome.fate is ArrivalFate.DISCARDED
+
+
+def test_a_lookup_happens_once_for_a_contacts_message() -> None:
+    for known, outcome, _ in ENDS:
+        if outcome is ArrivalOutcome.HELD_FOR_LOOKUP and known.consent is not None:
+            assert known.lookup is SenderLookup.NONE
+            assert known.signed is False
+
+
+@pytest.mark.parametrize("consent", [Consent.PENDING, Consent.DECLINED])
+def test_what_a_lost_home_could_have_opened_waits_for_the_users_decision(consent: Consent) -> None:
+    """docs/decisions/13: to contacts it is called unopenable, and to block discards it."""
+    facts = Facts(Route.NODE, True, consent, False, False, SenderLookup.NONE, True, True, OpenedSeal.LOST_KEY)
+    assert decide(facts) is ArrivalOutcome.AWAITS_DECISION
+    assert decide(replace(facts, seal=OpenedSeal.CLOSED)) is ArrivalOutcome.UNOPENABLE
+    assert decide(replace(facts, consent=Consent.ACCEPTED)) is ArrivalOutcome.CALLED_UNOPENABLE
+    assert decide(replace(facts, consent=Consent.BLOCKED)) is ArrivalOutcome.UNOPENABLE
