@@ -41,7 +41,7 @@ class Exit(IntEnum):
 
 MEANINGS: Final = {
     Exit.OK: "done",
-    Exit.REFUSED: "refused: the node, or how things stand, says no",
+    Exit.REFUSED: "refused by the node, or not possible in the current state",
     Exit.USAGE: "the command or a setting is wrong",
     Exit.NO_ANSWER: "no answer within the time limit",
     Exit.STORAGE: "the home, its store or its passphrase",
