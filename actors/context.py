@@ -11,7 +11,7 @@ from usernym.actors.runtime import Runtime
 from usernym.protocol.limits import REQUEST_ID_BYTES
 from usernym.protocol.sealing import Envelope
 from usernym.protocol.signing import SigningKey
-from usernym.storage.client import ClientStore
+from usernym.storage.client.store import ClientStore
 
 JITTER: Final = 0.25
 """The part of a pause between tries that is random."""

@@ -4,64 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Final
 
 from usernym.protocol.errors import Code
-from usernym.storage.client import Direct
-
-
-class Route(StrEnum):
-    """The way a message took."""
-
-    NODE = "node"
-    DIRECT = "direct"
-
-
-class DeliveryState(StrEnum):
-    """What is known of a message that we sent."""
-
-    WAITING = "waiting"
-    ACCEPTED = "accepted"
-    DELIVERED = "delivered"
-    EXPIRED = "expired"
-    REFUSED = "refused"
-    CANCELLED = "cancelled"
-
-
-class HandshakeState(StrEnum):
-    """Where two people stand with their direct route."""
-
-    NONE = "none"
-    OFFERED = "offered"
-    OFFER_RECEIVED = "offer received"
-    ACTIVE = "active"
-    ENDED_BY_ME = "ended by me"
-    ENDED_BY_PEER = "ended by peer"
-
-
-class Consent(StrEnum):
-    """Whether the user wants to hear from somebody."""
-
-    ACCEPTED = "accepted"
-    PENDING = "pending"
-    DECLINED = "declined"
-    BLOCKED = "blocked"
-
-
-_SHOWN: Final = {
-    Direct.NONE: HandshakeState.NONE,
-    Direct.OFFERED: HandshakeState.OFFERED,
-    Direct.OFFER_RECEIVED: HandshakeState.OFFER_RECEIVED,
-    Direct.ACTIVE: HandshakeState.ACTIVE,
-    Direct.ENDED_BY_ME: HandshakeState.ENDED_BY_ME,
-    Direct.ENDED_BY_PEER: HandshakeState.ENDED_BY_PEER,
-}
-
-
-def handshake_state(stored: Direct) -> HandshakeState:
-    """A contact's direct route, in the words of the interface."""
-    return _SHOWN[stored]
+from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Route
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.limits import WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
-from usernym.storage.node import NodeStore
+from usernym.storage.node.store import NodeStore
 
 STOP_S: Final = 10.0
 """How long a graph's actors may take to finish what they are at."""

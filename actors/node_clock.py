@@ -18,7 +18,7 @@ from typing import Final
 
 from usernym.actors.runtime import Runtime, logger
 from usernym.protocol.limits import MINUTE_S
-from usernym.storage.node import NodeStore
+from usernym.storage.node.store import NodeStore
 
 STEADY_S: Final = 10 * MINUTE_S
 """How long the system's clock must have run evenly before anything is deleted by it: time for a clock service to put
@@ -56,14 +56,14 @@ class NodeClock:
             now = self._now()
             if self._runtime.now() - self._even_since < STEADY_S:
                 return None
-            self._store.raise_clock_floor(now)
+            self._store.profile.raise_clock_floor(now)
             self._floor, self._floor_at = now, self._runtime.now()
             return now
 
     def _now(self) -> int:
         wall, monotonic = self._runtime.unix_s(), self._runtime.now()
         if self._floor is None:
-            self._floor, self._floor_at = self._store.clock_floor(), monotonic
+            self._floor, self._floor_at = self._store.profile.clock_floor(), monotonic
         if self._looked is None:
             self._even_since = monotonic
         elif abs((wall - self._looked[0]) - (monotonic - self._looked[1])) > JUMP_S:

@@ -16,7 +16,8 @@ from usernym.mixnet.emulator.in_process import InProcessMixnet, ThreadTimers
 from usernym.mixnet.transport import Transport
 from usernym.protocol.cards import card_text, make_card
 from usernym.protocol.signing import SigningKey
-from usernym.storage.client import ClientStore, ContactState, IdentityState, StoredRoute, Trust
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import Consent, IdentityState, Route, Trust
 from usernym.views import MessageView
 
 SHORT, LONG = 1_000, 100_000
@@ -43,19 +44,19 @@ def fill(store: ClientStore, texts: int) -> str:
     words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxy", k=chance.randint(2, 9))) for _ in range(WORDS)]
     text = ""
     with store.transaction():
-        store.add_contact("bob", bytes(32), bytes(1_300), Trust.CONFIRMED, ContactState.ACCEPTED, 1)
+        store.contacts.add("bob", bytes(32), bytes(1_300), Trust.CONFIRMED, Consent.ACCEPTED, 1)
         for number in range(texts):
             text = " ".join(chance.choices(words, k=chance.randint(1, 30)))
             message_id = chance.randbytes(16)
             if number % 2:
-                store.add_outgoing("bob", message_id, 1, text.encode(), bytes(16), number)
-                store.remove_outgoing(message_id)
+                store.messages.add_outgoing("bob", message_id, 1, text.encode(), bytes(16), number)
+                store.messages.remove_outgoing(message_id)
                 continue
             # One of a hundred never came, and one of a thousand came late.
             counter = number // 2 + 1 + number // 200 - (2 if number % 2_000 == 1_000 else 0)
-            store.add_incoming(
+            store.messages.add_incoming(
                 contact="bob", message_id=message_id, key_number=1, counter=counter, kind=1, body=text.encode(),
-                token=bytes(16), sent_at=number, now=number, route=StoredRoute.NODE,
+                token=bytes(16), sent_at=number, now=number, route=Route.NODE,
             )  # fmt: skip
     return text.split()[-1]
 
@@ -75,7 +76,7 @@ def make_home(home: Path, texts: int, mixnet: str | Transport) -> str:
     card = card_text(make_card(SigningKey.from_seed(bytes(32)), bytes(96), 1, 20_000))
     usernym.Client(home, name="alice", node=card, mixnet=mixnet, passphrase=PASSPHRASE).close()
     store = ClientStore.open(home, PASSPHRASE)
-    store.set_identity_state(IdentityState.REGISTERED)
+    store.profile.set_identity_state(IdentityState.REGISTERED)
     near = fill(store, texts)
     store.close()
     return near

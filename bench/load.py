@@ -23,7 +23,7 @@ from usernym.protocol.payloads import plaintext_bytes
 from usernym.protocol.records import first_succession
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
-from usernym.storage.node import NodeStore
+from usernym.storage.node.store import NodeStore
 
 ASKERS = 20
 """Clients that look names up: a mixnet client keeps at most 200 SURBs of each."""
@@ -56,7 +56,7 @@ class LoadedNode:
         self._timers = ThreadTimers()
         self.new_transport = new_transport
         self._store = NodeStore.open(path)
-        self._key = SigningKey.from_seed(self._store.identity_seed(os.urandom(32)))
+        self._key = SigningKey.from_seed(self._store.profile.identity_seed(os.urandom(32)))
         self.node = self._key.public
         self._record_keys = {name: self._register(name) for name in self._names()}
         cards: SimpleQueue[NodeCard] = SimpleQueue()
@@ -89,7 +89,7 @@ class LoadedNode:
     def _register(self, name: str) -> SigningKey:
         key, recovery = SigningKey.from_seed(os.urandom(32)), SigningKey.from_seed(os.urandom(32))
         record = first_record(key, recovery.public, self.node, name, os.urandom(32), int(time.time()))
-        self._store.register(
+        self._store.directory.register(
             name=name,
             skeleton=skeleton(name),
             skeleton_version=SKELETON_VERSION,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryState, HandshakeChanged, HandshakeState
+from usernym.actors.events import HandshakeChanged
+from usernym.storage.client.types import DeliveryState, HandshakeState
 from usernym.testing.world import SimClient, World
 
 ALICE, BOB = "alice_" + "a" * 26, "bobby_" + "b" * 26

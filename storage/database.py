@@ -272,12 +272,12 @@ class Store:
     """What both stores have in common. One object serves all threads; each thread has its own connection."""
 
     def __init__(self, database: StoreDatabase) -> None:
-        self._db = database
+        self.database = database
 
     @property
     def path(self) -> str:
         """The database's file."""
-        return self._db.path
+        return self.database.path
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -286,7 +286,7 @@ class Store:
         Raises what its writes raise; `StoreBusy` if another thread writes for longer than the busy timeout. A
         `StoreFull` may have ended the transaction already: let it leave the block.
         """
-        with self._db.one_commit():
+        with self.database.one_commit():
             yield
 
     def close_thread(self) -> None:
@@ -294,13 +294,13 @@ class Store:
 
         A database in memory lives in its connection, which therefore stays.
         """
-        if not self._db.in_memory:
-            self._db.close()
+        if not self.database.in_memory:
+            self.database.close()
 
     def close(self) -> None:
         """Close the calling thread's connection; later calls raise `StoreClosed` where no connection is left."""
-        self._db.shut()
+        self.database.shut()
 
     def problems(self) -> list[str]:
         """What is wrong with the file, as SQLite's `quick_check` says; reads all of it. Empty if it is sound."""
-        return self._db.problems()
+        return self.database.problems()

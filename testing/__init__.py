@@ -1,8 +1,9 @@
 """Simulation for anyone's tests: worlds of nodes, users and a mixnet, with faults, from a seed. See docs/testing.md."""
 
-from usernym.actors.events import DeliveryChanged, DeliveryState, Event, MessageArrived
+from usernym.actors.events import DeliveryChanged, Event, MessageArrived
 from usernym.actors.simulation import SimulationStuck
 from usernym.mixnet.emulator.state import Faults
+from usernym.storage.client.types import DeliveryState
 from usernym.testing.chart import Chart, charted
 from usernym.testing.disk import Moment
 from usernym.testing.faults import (

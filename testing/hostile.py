@@ -147,14 +147,14 @@ class LyingTransport:
 
     def _forged_for(self, message: m.Deliver, number: int) -> list[m.Message]:
         world, store = self._node.world, self._node.store
-        waiting = [row for name in world.clients for row in store.waiting(name, 16)]
+        waiting = [row for name in world.clients for row in store.mailbox.waiting(name, 16)]
         to = next((row.recipient for row in waiting if row.message_id == message.message_id), None)
-        account = None if to is None else store.account(to)
-        others = [name for name in sorted(world.clients) if name != to and store.account(name) is not None]
+        account = None if to is None else store.directory.account(to)
+        others = [name for name in sorted(world.clients) if name != to and store.directory.account(name) is not None]
         if to is None or account is None or not others:
             return []
         record, sender, own = decode_record(account.record), self._rng.choice(others), self._node.key
-        theirs = store.account(sender)
+        theirs = store.directory.account(sender)
         assert theirs is not None, "chosen among those that have one"
         forged = [
             forgery(world, self._rng, to, record, sender, theirs.identity_key, own),
@@ -211,7 +211,7 @@ class Mallory:
         for client in self.world.clients.values():
             if client.running and client.disk is not None:
                 with client.disk.paused():
-                    contacts = client.store.contacts()
+                    contacts = client.store.contacts.all()
                 addresses += [contact.peer_address for contact in contacts if contact.peer_address is not None]
         return addresses
 

@@ -15,12 +15,12 @@ from usernym.actors.simulation import ProcessDied, Simulation
 from usernym.identity import create_identity
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.signing import SigningKey
-from usernym.storage.client import ClientStore
 from usernym.storage.client.schema import CLIENT_SCHEMA
+from usernym.storage.client.store import ClientStore
 from usernym.storage.database import IN_MEMORY, open_database
 from usernym.storage.errors import StorageError
-from usernym.storage.node import NodeStore
 from usernym.storage.node.schema import NODE_SCHEMA
+from usernym.storage.node.store import NodeStore
 from usernym.testing.disk import Disk
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class NodeProcess(Process):
         else:
             self.store = NodeStore(open_database(self.disk.path, NODE_SCHEMA, make=self.disk.database))
             self._opened = True
-        self.key = SigningKey.from_seed(self.store.identity_seed(self.world.sim.random_bytes(32)))
+        self.key = SigningKey.from_seed(self.store.profile.identity_seed(self.world.sim.random_bytes(32)))
 
     def _make_graph(self, transport: InProcessTransport) -> Graph:
         return node_graph(
@@ -250,10 +250,10 @@ class ClientProcess(Process):
 
     def _make_graph(self, transport: InProcessTransport) -> Graph:
         card = self.node.card
-        if not self.store.has_identity():
+        if not self.store.profile.has_identity():
             random_bytes = self.world.sim.random_bytes
             self.words = create_identity(self.store, self.name, card, random_bytes, self.runtime.unix_s())
-        identity = self.store.identity()
+        identity = self.store.profile.identity()
         self.me = Me(identity.name, SigningKey.from_seed(identity.seed), card.node)
         context = ClientContext(
             self.runtime, self.report_failure, self.on_event, self.store, self.me, self.accept_strangers

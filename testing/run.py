@@ -14,7 +14,7 @@ from typing import Final
 
 from usernym.actors import messages as msg
 from usernym.actors.simulation import ProcessDied, SimulationStuck
-from usernym.storage.client import Direction
+from usernym.storage.client.types import Direction
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
 from usernym.testing.oracle import TERM_S, Oracle, Promise
@@ -164,8 +164,8 @@ class Run:
     def mark_shown(self, client: SimClient) -> None:
         """Note in the store what was shown before the process died: showing and noting are one step."""
         shown, self._unmarked[client.name] = self._unmarked[client.name], []
-        rows = [client.store.message(sender, message_id, Direction.IN) for sender, message_id in shown]
-        client.store.mark_shown([row.id for row in rows if row is not None])
+        rows = [client.store.messages.get(sender, message_id, Direction.IN) for sender, message_id in shown]
+        client.store.messages.mark_shown([row.id for row in rows if row is not None])
 
     def show(self, client: SimClient, sender: str, text: str, message_id: bytes, counter: int) -> None:
         """A text is on the screen."""
@@ -209,9 +209,9 @@ class Run:
 
     def _handshakes_under_way(self) -> bool:
         return not self._troubles.all_run() or any(
-            client.store.outbox_of(contact.name)
+            client.store.messages.outbox_of(contact.name)
             for client in self.world.clients.values()
-            for contact in client.store.contacts()
+            for contact in client.store.contacts.all()
         )
 
     def _look_through_conversations(self) -> None:
@@ -221,9 +221,9 @@ class Run:
 
     def _gaps(self) -> list[tuple[str, str, int]]:
         return [
-            (client.name, contact.name, highest - client.store.received_below(contact.name, highest + 1))
+            (client.name, contact.name, highest - client.store.messages.received_below(contact.name, highest + 1))
             for client in self.world.clients.values()
-            for contact in client.store.contacts()
+            for contact in client.store.contacts.all()
             if (highest := contact.highest_in_counter)
         ]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from usernym.actors.events import DeliveryChanged, Event, IdentityChanged, MessageArrived, NodeCaught
 from usernym.actors.messages import PayloadKind
 from usernym.protocol.errors import Code
-from usernym.storage.client import Direction, Message
+from usernym.storage.client.types import Direction, Message
 
 if TYPE_CHECKING:
     from usernym.testing.run import Run
@@ -32,7 +32,7 @@ class Screen:
         if client.deaths and client.disk is not None:
             with client.disk.paused():
                 run.mark_shown(client)
-                unread = client.store.unshown(SCREEN_ROWS, {PayloadKind.TEXT})
+                unread = client.store.messages.unshown(SCREEN_ROWS, {PayloadKind.TEXT})
                 own = self.own_texts()
             for row in unread:
                 run.show(client, row.contact, row.body.decode(), row.message_id, row.counter)
@@ -44,8 +44,8 @@ class Screen:
         store = self._client.store
         return [
             row
-            for contact in store.contacts()
-            for row in store.conversation(contact.name, SCREEN_ROWS)
+            for contact in store.contacts.all()
+            for row in store.messages.conversation(contact.name, SCREEN_ROWS)
             if row.direction is Direction.OUT and row.kind == PayloadKind.TEXT
         ]
 

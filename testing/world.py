@@ -22,11 +22,11 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryChanged, DeliveryState, Event, MessageArrived
+from usernym.actors.events import DeliveryChanged, Event, MessageArrived
 from usernym.actors.simulation import Simulation
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.state import Faults
-from usernym.storage.client import Contact, IdentityState, Message, Trust
+from usernym.storage.client.types import Contact, DeliveryState, IdentityState, Message, Trust
 from usernym.testing.process import App, ClientProcess, NodeProcess, Process
 from usernym.testing.tap import TappedMixnet
 
@@ -161,7 +161,7 @@ class SimClient(ClientProcess):
         """Start the process, and the app in it."""
         self.app = None if self._make_app is None else self._make_app(self)
         super().start()
-        if self.running and self.store.identity().state is IdentityState.REGISTERED:
+        if self.running and self.store.profile.identity().state is IdentityState.REGISTERED:
             self.begin_app()
 
     def begin_app(self) -> None:
@@ -208,13 +208,13 @@ class SimClient(ClientProcess):
 
     def contact(self, name: str) -> Contact:
         """A contact as the store has it."""
-        contact = self.store.contact(name)
+        contact = self.store.contacts.get(name)
         assert contact is not None
         return contact
 
     def look_at_identity(self, name: str) -> None:
         """Look at a changed identity and go on without comparing, as `Client.set_verified(name, False)` does."""
-        self.store.set_trust(name, Trust.CONFIRMED)
+        self.store.contacts.set_trust(name, Trust.CONFIRMED)
         self.graph.refs["forwarding"].tell(msg.IdentityLookedAt(name))
 
     def write(self, name: str, text: str) -> Future[bytes]:
@@ -254,11 +254,11 @@ class SimClient(ClientProcess):
 
     def unread(self) -> list[Message]:
         """Texts that came and have not been marked as read, the oldest first."""
-        return list(self.store.unshown(UNREAD_MAX, {int(msg.PayloadKind.TEXT)}))
+        return list(self.store.messages.unshown(UNREAD_MAX, {int(msg.PayloadKind.TEXT)}))
 
     def mark_read(self, messages: Iterable[Message]) -> None:
         """These have been dealt with: they are not unread after a restart either."""
-        self.store.mark_shown([message.id for message in messages])
+        self.store.messages.mark_shown([message.id for message in messages])
 
     # -- what the user was told --
 

@@ -7,18 +7,14 @@ run under simulation in tests. The command line is `usernym`.
 from usernym._version import __version__
 from usernym.actors.events import (
     ConnectionChanged,
-    Consent,
     ContactChanged,
     DeliveryChanged,
-    DeliveryState,
     DirectSilent,
     Event,
     HandshakeChanged,
-    HandshakeState,
     IdentityChanged,
     MessageArrived,
     NodeCaught,
-    Route,
     TextsErased,
 )
 from usernym.actors.failures import RetryNotPossible
@@ -35,6 +31,7 @@ from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.words import WordsInvalid
 from usernym.settings import SettingsError
 from usernym.storage.client.archive import Imported
+from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Route
 from usernym.storage.errors import StorageError
 from usernym.views import ContactView, MessageView, RequestView, Sent, Whoami
 

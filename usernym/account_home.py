@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from usernym.client import Client
-from usernym.storage.client import DATABASE_NAME, KEY_NAME, ClientStore, IdentityState, Protection
+from usernym.storage.client.store import DATABASE_NAME, KEY_NAME, ClientStore
+from usernym.storage.client.types import IdentityState
 from usernym.storage.home import Home
+from usernym.storage.keyfile import Protection
 
 
 class HomeKind(Enum):
@@ -50,7 +52,7 @@ def remove_empty(home: Path, passphrase: str | None) -> bool:
     with Home(home, "making room"):
         store = ClientStore.open(home, passphrase, unprotected=passphrase is None)
         try:
-            if store.has_identity():
+            if store.profile.has_identity():
                 return False
         finally:
             store.close()
@@ -68,7 +70,7 @@ def remove_unfinished(home: Path, passphrase: str | None) -> None:
             return
         store = ClientStore.open(home, passphrase, unprotected=passphrase is None)
         try:
-            if store.has_identity() and store.identity().state is not IdentityState.CREATING:
+            if store.profile.has_identity() and store.profile.identity().state is not IdentityState.CREATING:
                 raise AccountStays("this account is registered: it is not removed")
         finally:
             store.close()

@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Final, Literal
 
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryChanged, DeliveryState, Event, TextsErased
+from usernym.actors.events import DeliveryChanged, Event, TextsErased
 from usernym.actors.failures import RetryNotPossible
 from usernym.actors.messages import NodeRefused
 from usernym.identity import replace_identity
@@ -24,8 +24,9 @@ from usernym.protocol.errors import Code
 from usernym.protocol.names import canonical
 from usernym.protocol.words import root_from_words
 from usernym.running import TIMEOUT_S
-from usernym.storage.client import ClientStore, IdentityState, Message
-from usernym.storage.client.gaps import Gaps
+from usernym.storage.client.gaps import MissingCounters
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import DeliveryState, IdentityState, Message
 from usernym.subscriptions import Subscription
 from usernym.views import MessageView, Sent, Whoami, message_view
 
@@ -77,7 +78,7 @@ class Client(Links):
         and not at the node yet: `go_online` goes on with it.
         """
         end = time.monotonic() + timeout
-        card = parse_card(self._with_store(lambda store: store.setting("node_card") or b"").decode())
+        card = parse_card(self._with_store(lambda store: store.profile.setting("node_card") or b"").decode())
 
         def change() -> None:
             try:
@@ -157,10 +158,10 @@ class Client(Links):
         return sent
 
     def _sent(self, name: str, message_id: bytes) -> Sent:
-        message = self._with_store(lambda store: store.message(name, message_id))
+        message = self._with_store(lambda store: store.messages.get(name, message_id))
         if message is None:
             raise KeyError("no such message")
-        view = message_view(message, Gaps())
+        view = message_view(message, MissingCounters())
         return Sent(view.message_id, view.state or DeliveryState.WAITING, view.reason, view.route)
 
     def events(self, timeout: float | None = None) -> Generator[Event, None, None]:
@@ -184,7 +185,9 @@ class Client(Links):
     def conversation(self, name: str, limit: int = 100, before: MessageView | int | None = None) -> list[MessageView]:
         """The newest texts of a conversation, oldest first; of those before a text (or its `row`), if it is given."""
         name, row = canonical(name), before.row if isinstance(before, MessageView) else before
-        return self._with_store(lambda store: _text_views(store, store.of_kind(name, msg.PayloadKind.TEXT, limit, row)))
+        return self._with_store(
+            lambda store: _text_views(store, store.history.of_kind(name, msg.PayloadKind.TEXT, limit, row))
+        )
 
     def search(
         self, text: str, *, name: str | None = None, limit: int = 100, before: MessageView | None = None
@@ -196,7 +199,7 @@ class Client(Links):
         wanted, row = None if name is None else canonical(name), None if before is None else before.row
 
         def read(store: ClientStore) -> list[tuple[str, MessageView]]:
-            rows = store.search(text, msg.PayloadKind.TEXT, limit, wanted, row)
+            rows = store.history.search(text, msg.PayloadKind.TEXT, limit, wanted, row)
             return list(zip((found.contact for found in rows), _text_views(store, rows), strict=True))
 
         return self._with_store(read)
@@ -207,14 +210,19 @@ class Client(Links):
 
         def erase(store: ClientStore) -> list[tuple[str, int]]:
             with store.transaction():
-                return [(name, store.erase(some, msg.PayloadKind.TEXT)) for name, some in store.by_contact(rows)]
+                return [
+                    (name, store.history.erase(some, msg.PayloadKind.TEXT))
+                    for name, some in store.history.by_contact(rows)
+                ]
 
         return self._erased(self._with_store(erase))
 
     def erase_conversation(self, name: str) -> int:
         """Erase all texts with a contact here, who stays one. Returns how many there were."""
         name = canonical(name)
-        return self._erased([(name, self._with_store(lambda store: store.erase_all(name, msg.PayloadKind.TEXT)))])
+        return self._erased(
+            [(name, self._with_store(lambda store: store.history.erase_all(name, msg.PayloadKind.TEXT)))]
+        )
 
     def _erased(self, counts: Iterable[tuple[str, int]]) -> int:
         """Tell whoever listens; how many it was in all."""
@@ -229,7 +237,7 @@ class Client(Links):
         """Texts that came and have not been shown yet, oldest first, with their senders; `mark_read` ends that."""
 
         def read(store: ClientStore) -> list[tuple[str, MessageView]]:
-            rows = [row for row in store.unshown(limit) if row.kind == msg.PayloadKind.TEXT]
+            rows = [row for row in store.messages.unshown(limit) if row.kind == msg.PayloadKind.TEXT]
             return list(zip((row.contact for row in rows), _text_views(store, rows), strict=True))
 
         return self._with_store(read)
@@ -237,14 +245,14 @@ class Client(Links):
     def mark_read(self, messages: Iterable[MessageView]) -> None:
         """These have been shown."""
         rows = [message.row for message in messages]
-        self._with_store(lambda store: store.mark_shown(rows, int(time.time())))
+        self._with_store(lambda store: store.messages.mark_shown(rows, int(time.time())))
 
     # -- about this client --
 
     def whoami(self) -> Whoami:
         """Who this home belongs to."""
-        identity = self._with_store(lambda store: store.identity())
-        mixnet = self._with_store(lambda store: store.setting("mixnet"))
+        identity = self._with_store(lambda store: store.profile.identity())
+        mixnet = self._with_store(lambda store: store.profile.setting("mixnet"))
         return Whoami(
             identity.name,
             self._node.hex(),
@@ -267,7 +275,7 @@ class Client(Links):
 
 def _text_views(store: ClientStore, rows: Iterable[Message]) -> list[MessageView]:
     texts = [row for row in rows if row.kind == msg.PayloadKind.TEXT]
-    gaps = {name: store.gaps(name) for name in {row.contact for row in texts}}
+    gaps = {name: store.gaps.of(name) for name in {row.contact for row in texts}}
     return [message_view(row, gaps[row.contact]) for row in texts]
 
 

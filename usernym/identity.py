@@ -33,7 +33,8 @@ from usernym.protocol.sealing import MessageKey
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.protocol.words import ENTROPY_BYTES, identity_seed, recovery_key, root_from_words, words_from_entropy
-from usernym.storage.client import ClientStore, Identity, IdentityState
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import Identity, IdentityState
 
 RandomBytes = Callable[[int], bytes]
 
@@ -74,11 +75,11 @@ def create_identity(
     message_seed = random_bytes(SEED_BYTES)
     record = first_record(SigningKey.from_seed(seed), recovery_public, card.node, name, message_seed, unix_s)
     with store.transaction():
-        store.save_identity(
+        store.profile.save_identity(
             Identity(name, seed, 0, recovery_public, pack(record), pack(record), 1, IdentityState.CREATING, unix_s)
         )
-        store.add_hpke_key(record.hpke_number, message_seed, unix_s)
-        store.set_setting("node_card", card_text(card).encode())
+        store.keys.add(record.hpke_number, message_seed, unix_s)
+        store.profile.set_setting("node_card", card_text(card).encode())
     return words
 
 
@@ -131,7 +132,7 @@ def restore_identity(
     )
     with store.transaction():
         _save_owner(store, name, card, owner, index, record if record.stub() == link else link, record, unix_s)
-        store.add_hpke_key(number, seed, unix_s)
+        store.keys.add(number, seed, unix_s)
         former = [each.stub.identity_key for each in found.chain[:-1] if owner.index(each.stub) is not None]
         save_replacement(store, sign_record(key, card.node, name, newer), None, former)
 
@@ -158,8 +159,8 @@ def replace_identity(
     stubs = _own_stubs(store, owner, found)
     before = stubs[-1]
     index = 1 + max(owner.index(stub) or 0 for stub in stubs)
-    if store.has_identity():
-        index = max(index, store.identity().number + 1)
+    if store.profile.has_identity():
+        index = max(index, store.profile.identity().number + 1)
     if index >= SUCCESSIONS_MAX or before.recoveries >= RECOVERIES_MAX:
         raise WordsUnfit("this name has changed its identity too often")
     key, seed = SigningKey.from_seed(owner.seeds[index]), random_bytes(SEED_BYTES)
@@ -185,7 +186,7 @@ def replace_identity(
     former = {stub.identity_key: None for stub in stubs} | dict.fromkeys(former_identities(store))
     with store.transaction():
         _save_owner(store, name, card, owner, index, record, record, unix_s)
-        store.add_hpke_key(key_number, seed, unix_s)
+        store.keys.add(key_number, seed, unix_s)
         save_replacement(store, record, succession, former)
 
 
@@ -202,16 +203,18 @@ def _save_owner(
     """Make the owner's identity `index` the store's, with its link of the chain and its newest record, at that node."""
     seed, recovery = owner.seeds[index], owner.recovery.public
     state = IdentityState.REGISTERED
-    store.save_identity(Identity(name, seed, index, recovery, pack(link), pack(record), record.number, state, unix_s))
-    store.set_setting("node_card", card_text(card).encode())
+    store.profile.save_identity(
+        Identity(name, seed, index, recovery, pack(link), pack(record), record.number, state, unix_s)
+    )
+    store.profile.set_setting("node_card", card_text(card).encode())
 
 
 def _own_stubs(store: ClientStore, owner: _Owner, found: FoundRecord | None) -> list[RecordStub]:
     """The links that are ours, up to the one that a recovery may follow: only identities signed behind it."""
     if found is None:
-        if not store.has_identity():
+        if not store.profile.has_identity():
             raise WordsUnfit("the node has no such name, and nothing of it is here")
-        stored = store.identity().link
+        stored = store.profile.identity().link
         try:
             stubs = [decode_record(stored).stub()]
         except RemoteProtocolError:
@@ -231,4 +234,4 @@ def _own_stubs(store: ClientStore, owner: _Owner, found: FoundRecord | None) -> 
 
 def _next_key_number(store: ClientStore, known: int) -> int:
     """A number for a message key that neither the node nor the store has had for another."""
-    return 1 + max([known, *(key.number for key in store.hpke_keys())])
+    return 1 + max([known, *(key.number for key in store.keys.all())])

@@ -14,7 +14,8 @@ from usernym.people import People
 from usernym.protocol.links import Link, link_text, make_link, parse_link
 from usernym.protocol.names import canonical
 from usernym.running import TIMEOUT_S
-from usernym.storage.client import ClientStore, Trust
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import Trust
 from usernym.views import ContactView
 
 
@@ -95,7 +96,7 @@ class Links(People):
 def _verify(store: ClientStore, node: bytes, link: Link) -> bool:
     """Note that the contact is verified, unless the identity that is pinned at this very moment is another one."""
     with store.transaction():
-        contact = store.contact(link.name)
+        contact = store.contacts.get(link.name)
         if contact is None or not link.matches(node, contact.identity_key):
             return False
-        return store.set_trust(link.name, Trust.VERIFIED)
+        return store.contacts.set_trust(link.name, Trust.VERIFIED)

@@ -23,7 +23,7 @@ from usernym.protocol.limits import WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
 from usernym.storage.filelock import FileHold
 from usernym.storage.home import Home
-from usernym.storage.node import NodeStore
+from usernym.storage.node.store import NodeStore
 
 STORE_NAME: Final = "node.db"
 SEED_BYTES: Final = 32
@@ -96,7 +96,7 @@ class Node:
         try:
             self._file.__enter__()
             self._store = NodeStore.open(Path(home) / STORE_NAME)
-            key = SigningKey.from_seed(self._store.identity_seed(os.urandom(SEED_BYTES)))
+            key = SigningKey.from_seed(self._store.profile.identity_seed(os.urandom(SEED_BYTES)))
             self._store.close_thread()
             self._graph = node_graph(
                 ThreadRuntime(self._timers),

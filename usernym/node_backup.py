@@ -24,8 +24,8 @@ from usernym.storage import backup
 from usernym.storage.errors import StoreCorrupt
 from usernym.storage.home import Home
 from usernym.storage.keyfile import Protection
-from usernym.storage.node import NodeStore
 from usernym.storage.node.schema import NODE_SCHEMA
+from usernym.storage.node.store import NodeStore
 
 NUMBERS_SKIPPED: Final = 2**24
 """Numbers of notices that a restored node leaves out, since it may have given them out after its backup was made: an
@@ -74,10 +74,10 @@ def _prepare(path: Path) -> None:
 
 
 def _renew_card(store: NodeStore) -> None:
-    stored = store.card()
+    stored = store.profile.card()
     if stored is None:
         return  # it never was on a mixnet: nobody has a card of it
-    seed = store.identity_seed(os.urandom(SEED_BYTES))
+    seed = store.profile.identity_seed(os.urandom(SEED_BYTES))
     key = SigningKey.from_seed(seed)
     try:
         old = decode_card(stored.blob)
@@ -87,4 +87,4 @@ def _renew_card(store: NodeStore) -> None:
         raise StoreCorrupt("the backup's node card is another node's: use another backup")
     now = int(time.time())
     sequence = min(UINT32_MAX, max(stored.sequence + 1, now))
-    store.save_card(sequence, pack(make_card(key, old.address, sequence, day_of(now))))
+    store.profile.save_card(sequence, pack(make_card(key, old.address, sequence, day_of(now))))

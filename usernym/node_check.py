@@ -18,8 +18,8 @@ from usernym.protocol.names import check, skeleton
 from usernym.protocol.records import KeyRecord, decode_record, decode_succession, verify_chain, verify_record_in_chain
 from usernym.protocol.signing import SigningKey
 from usernym.storage.integrity import ReadOnlyStore, file_problems
-from usernym.storage.node import Notice
 from usernym.storage.node.mail import NoticeKind, mail_of, notice_tells
+from usernym.storage.node.notices import Notice
 from usernym.storage.node.schema import NODE_SCHEMA
 
 PROBLEMS_MAX: Final = 100

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from usernym.actors import messages as msg
-from usernym.actors.events import Consent, ContactChanged
+from usernym.actors.events import ContactChanged
 from usernym.protocol.names import canonical
 from usernym.running import TIMEOUT_S, ClientBase
 from usernym.settings import SettingsError
-from usernym.storage.client import ClientStore, Contact, ContactState, Fallback, Trust
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import Consent, Contact, Fallback, Trust
 from usernym.views import ContactView, RequestView, contact_view, message_view
 
 DISAPPEAR_S_MIN: Final = 60
@@ -31,14 +32,14 @@ class People(ClientBase):
 
     def contacts(self) -> list[ContactView]:
         """All contacts, by name."""
-        return [self._view(contact) for contact in self._with_store(lambda store: store.contacts())]
+        return [self._view(contact) for contact in self._with_store(lambda store: store.contacts.all())]
 
     def contact(self, name: str) -> ContactView:
         """One contact. Raises `KeyError` if there is none of this name."""
         name = canonical(name)
         if name == self.name:
             raise KeyError("that is you")
-        contact = self._with_store(lambda store: store.contact(name))
+        contact = self._with_store(lambda store: store.contacts.get(name))
         if contact is None:
             raise KeyError("no such contact")
         return self._view(contact)
@@ -59,10 +60,10 @@ class People(ClientBase):
 
         def decide(store: ClientStore) -> None:
             with store.transaction():
-                contact = store.contact(name)
+                contact = store.contacts.get(name)
                 if identity_key is not None and (contact is None or contact.identity_key.hex() != identity_key):
                     raise IdentityMoved("the identity has changed once more, while you looked: look at it again")
-                store.set_trust(name, trust)
+                store.contacts.set_trust(name, trust)
 
         self._with_store(decide)
         self._tell("forwarding", msg.IdentityLookedAt(name))
@@ -71,16 +72,16 @@ class People(ClientBase):
 
     def requests(self, *, declined: bool = False) -> list[RequestView]:
         """Those who wrote and wait for the user's word, by name; or those who were declined, which can be undone."""
-        wanted = ContactState.DECLINED if declined else ContactState.PENDING
+        wanted = Consent.DECLINED if declined else Consent.PENDING
 
         def read(store: ClientStore) -> list[RequestView]:
-            return [self._request_view(store, contact) for contact in store.contacts(wanted)]
+            return [self._request_view(store, contact) for contact in store.contacts.all(wanted)]
 
         return self._with_store(read)
 
     def _request_view(self, store: ClientStore, contact: Contact) -> RequestView:
-        texts, first = store.received(contact.name, msg.PayloadKind.TEXT)
-        view = None if first is None else message_view(first, store.gaps(contact.name))
+        texts, first = store.history.received(contact.name, msg.PayloadKind.TEXT)
+        view = None if first is None else message_view(first, store.gaps.of(contact.name))
         return RequestView(self._view(contact), texts, view)
 
     def accept(self, name: str) -> None:
@@ -90,8 +91,8 @@ class People(ClientBase):
         such contact, as the two below do.
         """
         name = canonical(name)
-        self._decide(name, ContactState.ACCEPTED)
-        offers = self._with_store(lambda store: store.unshown(_OFFERS_MAX, msg.HANDSHAKE_KINDS))
+        self._decide(name, Consent.ACCEPTED)
+        offers = self._with_store(lambda store: store.messages.unshown(_OFFERS_MAX, msg.HANDSHAKE_KINDS))
         for offer in offers:
             if offer.contact == name:
                 self._tell("handshake", msg.HandshakeArrived(name, offer.message_id))
@@ -101,19 +102,18 @@ class People(ClientBase):
 
         Nobody can tell this from a request that waits: the node is told that it can delete the message, and no more.
         """
-        self._decide(canonical(name), ContactState.DECLINED)
+        self._decide(canonical(name), Consent.DECLINED)
 
     def block(self, name: str) -> None:
         """Show and keep nothing that this person sends. They can't tell this from a request that waits, either."""
-        self._decide(canonical(name), ContactState.BLOCKED)
+        self._decide(canonical(name), Consent.BLOCKED)
 
-    def _decide(self, name: str, state: ContactState) -> None:
+    def _decide(self, name: str, consent: Consent) -> None:
         before = self.contact(name).state
-        self._with_store(lambda store: store.set_contact_state(name, state))
+        self._with_store(lambda store: store.contacts.set_consent(name, consent))
         self._tell("forwarding", msg.RequestsDecided())
-        now = Consent[state.name]
-        if before != now:
-            self._hub.publish(ContactChanged(name, now))
+        if before is not consent:
+            self._hub.publish(ContactChanged(name, consent))
 
     # -- disappearing texts --
 
@@ -129,7 +129,7 @@ class People(ClientBase):
         self.contact(name)
         if seconds is not None and not DISAPPEAR_S_MIN <= seconds <= DISAPPEAR_S_MAX:
             raise SettingsError("texts may disappear after a minute at the least, and a year at the most")
-        self._with_store(lambda store: store.set_disappearing(name, seconds))
+        self._with_store(lambda store: store.contacts.set_disappearing(name, seconds))
 
     # -- handshakes --
 
@@ -153,4 +153,4 @@ class People(ClientBase):
         name = canonical(name)
         self.contact(name)
         policy = Fallback.DIRECT_ONLY if direct_only else Fallback.NODE
-        self._with_store(lambda store: store.set_fallback(name, policy))
+        self._with_store(lambda store: store.contacts.set_fallback(name, policy))

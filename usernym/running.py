@@ -31,8 +31,8 @@ from usernym.protocol.names import canonical
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.words import root_from_words
 from usernym.settings import SettingsError
-from usernym.storage.client import ClientStore
 from usernym.storage.client.archive import Imported, export_archive, import_archive
+from usernym.storage.client.store import ClientStore
 from usernym.storage.home import Home
 from usernym.subscriptions import EventHub
 
@@ -84,7 +84,7 @@ class ClientBase:
         store = self._open_store
         card = parse_card(node) if isinstance(node, str) else node
         wanted = None if name is None else canonical(name)
-        if not store.has_identity():
+        if not store.profile.has_identity():
             if wanted is None or card is None or mixnet is None:
                 raise SettingsError("a new home needs a name, a node's card and a mixnet")
             if restore is None:
@@ -95,22 +95,22 @@ class ClientBase:
                 self._restore(wanted, card, restore)
         elif restore is not None:
             raise SettingsError("this home has an identity already; choose another home to restore one")
-        identity = store.identity()
+        identity = store.profile.identity()
         if wanted is not None and wanted != identity.name:
             raise SettingsError("this home belongs to another name; choose another home")
         if card is not None:
-            known = store.setting("node_card")
+            known = store.profile.setting("node_card")
             if known is not None and parse_card(known.decode()).node != card.node:
                 raise SettingsError("this home is registered at another node; choose another home")
             if known is None or parse_card(known.decode()).sequence < card.sequence:
-                store.set_setting("node_card", card_text(card).encode())
+                store.profile.set_setting("node_card", card_text(card).encode())
         if isinstance(mixnet, str):
-            store.set_setting("mixnet", mixnet.encode())
+            store.profile.set_setting("mixnet", mixnet.encode())
 
     def _start(self, mixnet: str | Transport | None) -> None:
         if self._kept is None:
             self._kept = KeptTransport(
-                transport_to(_text(self._open_store.setting("mixnet")), self._home.folder)
+                transport_to(_text(self._open_store.profile.setting("mixnet")), self._home.folder)
                 if mixnet is None or isinstance(mixnet, str)
                 else mixnet
             )
@@ -120,8 +120,8 @@ class ClientBase:
         """The actors, as whoever the store says that the user is."""
         store, kept = self._open_store, self._kept
         assert kept is not None, "made before"
-        identity = store.identity()
-        card = parse_card(_text(store.setting("node_card")))
+        identity = store.profile.identity()
+        card = parse_card(_text(store.profile.setting("node_card")))
         self._node = card.node
         self.name = identity.name
         self._key = SigningKey.from_seed(identity.seed)

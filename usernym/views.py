@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
 
-from usernym.actors.events import DeliveryState, HandshakeState, Route, handshake_state
 from usernym.protocol.errors import Code
 from usernym.protocol.safety import safety_number
-from usernym.storage.client import (
+from usernym.storage.client.gaps import MissingCounters
+from usernym.storage.client.types import (
+    Consent,
     Contact,
-    ContactState,
+    DeliveryState,
     Direction,
     Fallback,
+    HandshakeState,
     Message,
-    MessageState,
-    StoredRoute,
+    Route,
+    Trust,
 )
-from usernym.storage.client import Trust as StoredTrust
-from usernym.storage.client.gaps import Gaps
-
-Trust = Literal["confirmed by the node", "verified", "changed"]
-"""*Confirmed by the node*: our own lookup returned the key. *Verified*: a person compared safety numbers,
-or took a friend's link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +26,7 @@ class ContactView:
 
     name: str
     trust: Trust
-    state: Literal["accepted", "pending", "declined", "blocked"]
+    state: Consent
     handshake: HandshakeState
     direct_only: bool
     direct_silent: bool
@@ -105,29 +100,13 @@ class Whoami:
     """Whether the account was deleted: the texts are here, and nobody is reached."""
 
 
-_TRUST: Final[dict[StoredTrust, Trust]] = {
-    StoredTrust.CONFIRMED: "confirmed by the node",
-    StoredTrust.VERIFIED: "verified",
-    StoredTrust.CHANGED: "changed",
-}
-_STATES: Final = {
-    MessageState.WAITING: DeliveryState.WAITING,
-    MessageState.ACCEPTED: DeliveryState.ACCEPTED,
-    MessageState.DELIVERED: DeliveryState.DELIVERED,
-    MessageState.EXPIRED: DeliveryState.EXPIRED,
-    MessageState.REFUSED: DeliveryState.REFUSED,
-    MessageState.CANCELLED: DeliveryState.CANCELLED,
-}
-
-
 def contact_view(contact: Contact, node: bytes, me: tuple[str, bytes]) -> ContactView:
     """A stored contact as it is shown to `me`, a name with its identity key."""
-    state: Any = ContactState(contact.state).name.lower()
     return ContactView(
         contact.name,
-        _TRUST[contact.trust],
-        state,
-        handshake_state(contact.direct),
+        contact.trust,
+        contact.consent,
+        contact.handshake,
         contact.fallback is Fallback.DIRECT_ONLY,
         contact.direct_silent_since is not None,
         contact.identity_key.hex(),
@@ -136,7 +115,7 @@ def contact_view(contact: Contact, node: bytes, me: tuple[str, bytes]) -> Contac
     )
 
 
-def message_view(message: Message, gaps: Gaps) -> MessageView:
+def message_view(message: Message, gaps: MissingCounters) -> MessageView:
     """A stored message; `gaps` is what has not come from its contact."""
     outgoing = message.direction is Direction.OUT
     return MessageView(
@@ -149,7 +128,7 @@ def message_view(message: Message, gaps: Gaps) -> MessageView:
         message.late,
         message.sent_at,
         message.stored_at,
-        _STATES[message.state] if outgoing else None,
+        message.state if outgoing else None,
         None if message.reason is None else Code(message.reason),
-        Route.DIRECT if message.route is StoredRoute.DIRECT else Route.NODE,
+        message.route,
     )

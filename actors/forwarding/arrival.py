@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from usernym.actors.events import Consent, Route
+from usernym.storage.client.types import Consent, Route
 
 
 class ArrivalFate(Enum):

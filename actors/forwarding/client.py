@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from usernym.actors.base import Actor, Ref
 from usernym.actors.context import ClientContext
-from usernym.actors.events import Route
 from usernym.actors.failures import RetryNotPossible
 from usernym.actors.forwarding.inbox import Arrival, Receiving
 from usernym.actors.forwarding.outbox import Sending
@@ -51,7 +50,7 @@ from usernym.actors.messages import (
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import NOTICES_MAX, TEXT_BYTES_MAX
-from usernym.storage.client import Contact
+from usernym.storage.client.types import Contact, Route
 from usernym.storage.errors import StorageError
 
 TICK_S: Final = 5.0
@@ -156,7 +155,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             command.answer.set_exception(TextTooLong(f"a text has 1 to {TEXT_BYTES_MAX} bytes in UTF-8, not {size}"))
             return
         try:
-            contact = self._store.contact(command.name)
+            contact = self._store.contacts.get(command.name)
         except StorageError as failure:
             _fail(command.answer, failure)
             raise
@@ -231,8 +230,8 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
 
     def _note_notices(self, numbers: list[int]) -> None:
         """A heartbeat is to confirm these; at once if the node tells no further ones before."""
-        self._store.note_notices(numbers)
-        if len(self._store.notices_to_confirm(NOTICES_MAX)) >= NOTICES_MAX:
+        self._store.notices.add(numbers)
+        if len(self._store.notices.oldest(NOTICES_MAX)) >= NOTICES_MAX:
             self._registration.tell(RouteDoubted())
 
     # -- from a peer --
@@ -255,7 +254,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
 
     def _on_resolved(self, name: str) -> None:
         try:
-            contact = self._store.contact(name)
+            contact = self._store.contacts.get(name)
         except StorageError:
             self._on_resolve_failed(name, None)
             raise

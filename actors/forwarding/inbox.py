@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from usernym.actors.base import Ref
 from usernym.actors.context import ClientContext
-from usernym.actors.events import Consent, ContactChanged, MessageArrived, Route
+from usernym.actors.events import ContactChanged, MessageArrived
 from usernym.actors.forwarding.outbox import Sending
 from usernym.actors.handshake.rules import body_of
 from usernym.actors.messages import (
@@ -32,7 +32,7 @@ from usernym.protocol.names import check
 from usernym.protocol.records import KeyRecord, decode_record, is_update, verify_record
 from usernym.protocol.sealing import Envelope, MessageKey, seal
 from usernym.protocol.wire import pack
-from usernym.storage.client import Contact, ContactState, Direct, StoredRoute
+from usernym.storage.client.types import Consent, Contact, HandshakeState, Route
 
 HELD_MAX: Final = 64
 """Messages held while their senders are looked up, 67 kB each at most. What does not fit is delivered again."""
@@ -91,14 +91,14 @@ class Receiving:
     def on_arrival(self, arrival: Arrival) -> None:
         """Take a sealed message through all checks. Raises `RemoteProtocolError` for what is not acceptable."""
         check(arrival.sender)
-        contact = self._store.contact(arrival.sender)
+        contact = self._store.contacts.get(arrival.sender)
         if arrival.route is Route.DIRECT and (contact is None or not _may_come_directly(contact)):
             raise RemoteProtocolError(Code.UNEXPECTED, "a direct message of somebody who has no direct route")
         if contact is None:
             self._look_up_first(arrival)
             return
-        if self._store.was_seen(contact.name, arrival.message_id):
-            self._acknowledge(contact, arrival, self._store.incoming_token(contact.name, arrival.message_id))
+        if self._store.messages.was_seen(contact.name, arrival.message_id):
+            self._acknowledge(contact, arrival, self._store.messages.incoming_token(contact.name, arrival.message_id))
             return
         try:
             if arrival.first_key not in (None, contact.identity_key):
@@ -133,10 +133,10 @@ class Receiving:
                 raise RemoteProtocolError(Code.UNOPENABLE, "no key of that number")
             plaintext = key.open(arrival.sealed, envelope)
         except RemoteProtocolError:
-            if contact.state is ContactState.ACCEPTED:
+            if contact.consent is Consent.ACCEPTED:
                 # As whom we are now: the sender looks us up if it does not know that identity.
                 self._say_unopenable(arrival, replace(envelope, recipient_key=self._me.key.public))
-            elif contact.state is not ContactState.BLOCKED and self._is_of_before(arrival):
+            elif contact.consent is not Consent.BLOCKED and self._is_of_before(arrival):
                 self._leave_at_node(contact, arrival)
             else:
                 self._discard(arrival)
@@ -154,7 +154,7 @@ class Receiving:
         In any other home a key is destroyed only when all mail to it has expired; and nodes refuse new mail to this one
         a week after the new one is there, so that strangers can leave no more than that.
         """
-        keys = self._store.hpke_keys()
+        keys = self._store.keys.all()
         return arrival.route is Route.NODE and bool(keys) and arrival.key_number < keys[0].number
 
     def _leave_at_node(self, contact: Contact, arrival: Arrival) -> None:
@@ -162,7 +162,7 @@ class Receiving:
         what waits for somebody who was no stranger before must not be lost. The node tells it again in any case."""
         if contact.name not in self._left:
             self._left[contact.name] = {}
-            if contact.state is ContactState.PENDING:
+            if contact.consent is Consent.PENDING:
                 self._context.on_event(ContactChanged(contact.name, Consent.PENDING))
         if sum(map(len, self._left.values())) < HELD_MAX:
             self._left[contact.name][arrival.message_id] = arrival
@@ -172,8 +172,8 @@ class Receiving:
         last word."""
         decided: list[Arrival] = []
         for name in list(self._left):
-            contact = self._store.contact(name)
-            if contact is None or contact.state in (ContactState.ACCEPTED, ContactState.BLOCKED):
+            contact = self._store.contacts.get(name)
+            if contact is None or contact.consent in (Consent.ACCEPTED, Consent.BLOCKED):
                 decided += self._left.pop(name).values()
         return decided
 
@@ -189,13 +189,13 @@ class Receiving:
             return
         kind, body = _kind_and_body(payload)
         now = self._context.runtime.unix_s()
-        if contact.state is ContactState.BLOCKED:
+        if contact.consent is Consent.BLOCKED:
             # Nothing of it is kept: whoever is blocked must not fill the disk.
-            self._store.mark_seen(contact.name, arrival.message_id, arrival.key_number, now)
+            self._store.messages.mark_seen(contact.name, arrival.message_id, arrival.key_number, now)
             self._acknowledge(contact, arrival, None)
             return
         with self._store.transaction():
-            is_new = self._store.add_incoming(
+            is_new = self._store.messages.add_incoming(
                 contact=contact.name,
                 message_id=arrival.message_id,
                 key_number=arrival.key_number,
@@ -205,11 +205,11 @@ class Receiving:
                 token=payload.token,
                 sent_at=payload.sent_at,
                 now=now,
-                route=StoredRoute.DIRECT if arrival.route is Route.DIRECT else StoredRoute.NODE,
+                route=arrival.route,
             )
-            missing = self._store.missing_below(contact.name, payload.counter)
+            missing = self._store.gaps.missing_below(contact.name, payload.counter)
         self._acknowledge(contact, arrival, payload.token)
-        if not is_new or contact.state is ContactState.DECLINED:
+        if not is_new or contact.consent is Consent.DECLINED:
             return
         if isinstance(payload, p.Text):
             self._context.on_event(
@@ -221,7 +221,7 @@ class Receiving:
                     payload.counter,
                     missing,
                     arrival.route,
-                    contact.state is ContactState.PENDING,
+                    contact.consent is Consent.PENDING,
                 )
             )
         else:
@@ -235,7 +235,9 @@ class Receiving:
         except RemoteProtocolError:
             return
         if newer:
-            self._store.update_record(contact.name, record.identity_key, pack(record), self._context.runtime.unix_s())
+            self._store.contacts.update_record(
+                contact.name, record.identity_key, pack(record), self._context.runtime.unix_s()
+            )
 
     # -- unknown senders, and known ones whose signature does not hold --
 
@@ -267,9 +269,9 @@ class Receiving:
     def _acknowledge(self, contact: Contact, arrival: Arrival, token: bytes | None) -> None:
         """Plan the acknowledgement, by the way the message came; only accepted contacts get their token back."""
         if arrival.route is Route.NODE:
-            shown = token if contact.state is ContactState.ACCEPTED else None
+            shown = token if contact.consent is Consent.ACCEPTED else None
             self._acknowledged[contact.name, arrival.message_id] = shown
-        elif token is not None and contact.state is ContactState.ACCEPTED:
+        elif token is not None and contact.consent is Consent.ACCEPTED:
             self._received_directly.setdefault(contact.name, {})[arrival.message_id] = token
         self._plan()
 
@@ -292,7 +294,7 @@ class Receiving:
             self._send_receipt(name, tokens)
 
     def _send_receipt(self, name: str, tokens: dict[bytes, bytes]) -> None:
-        contact = self._store.contact(name)
+        contact = self._store.contacts.get(name)
         if contact is None or contact.peer_address is None:
             return
         pairs = [p.Received(message_id, token) for message_id, token in tokens.items()]
@@ -318,7 +320,7 @@ class Receiving:
 
     def _message_key(self, number: int) -> MessageKey | None:
         if number not in self._keys:
-            stored = self._store.hpke_key(number)
+            stored = self._store.keys.get(number)
             if stored is None:
                 return None
             if len(self._keys) >= KEYS_CACHED:
@@ -333,7 +335,7 @@ class Receiving:
 
 def _may_come_directly(contact: Contact) -> bool:
     """Direct messages count from those whom we gave our address, until either side ended it."""
-    return contact.direct in (Direct.ACTIVE, Direct.OFFERED) and contact.state is ContactState.ACCEPTED
+    return contact.handshake in (HandshakeState.ACTIVE, HandshakeState.OFFERED) and contact.consent is Consent.ACCEPTED
 
 
 def _kind_and_body(payload: p.Text | p.Handshake) -> tuple[PayloadKind, bytes]:

@@ -47,7 +47,6 @@ from usernym.protocol.limits import (
 from usernym.protocol.names import check
 from usernym.protocol.packets import reply_packets
 from usernym.protocol.signing import Context, SigningKey, digest, prefixed
-from usernym.storage.node import Enqueued, MailboxLimits, NodeStore
 from usernym.storage.node.mail import (
     NoticeKind,
     delivered_blob,
@@ -56,6 +55,8 @@ from usernym.storage.node.mail import (
     not_opened_blob,
     notice_tells,
 )
+from usernym.storage.node.mailbox import Enqueued, MailboxLimits
+from usernym.storage.node.store import NodeStore
 
 DELIVERIES_AT_ONCE: Final = 16
 """Messages on their way to one user: as many as one acknowledgement lists."""
@@ -161,7 +162,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         if route is not None:
             return route.identity_key
         check(name)
-        account = self._store.account(name)
+        account = self._store.directory.account(name)
         if account is None or account.deleted_until is not None:
             raise RemoteProtocolError(Code.NOT_REGISTERED)
         return account.identity_key
@@ -199,12 +200,12 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         if abs(now - forward.made_at) > ACCEPTANCE_WINDOW_S:
             raise RemoteProtocolError(Code.CLOCK_SKEW)
         check(forward.recipient)
-        account = self._store.account(forward.recipient)
+        account = self._store.directory.account(forward.recipient)
         if account is None or account.deleted_until is not None:
             raise RemoteProtocolError(Code.NO_SUCH_USER)
         if forward.key_number == account.hpke_number:
             return
-        superseded_at = self._store.key_superseded_at(forward.recipient, forward.key_number)
+        superseded_at = self._store.directory.key_superseded_at(forward.recipient, forward.key_number)
         if superseded_at is None:
             raise RemoteProtocolError(Code.UNKNOWN_KEY)
         if now - superseded_at > HPKE_GRACE_S:
@@ -246,9 +247,9 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         """Store the message. An id is remembered with its seal: the same message sealed anew is not a repetition."""
         blob = mail_blob(forward)
         seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
-        if self._store.was_seen(seen, now):
+        if self._store.replay_ids.knows(seen, now):
             return Enqueued.DUPLICATE
-        outcome = self._store.enqueue(
+        outcome = self._store.mailbox.enqueue(
             sender=forward.sender,
             recipient=forward.recipient,
             message_id=forward.message_id,
@@ -258,7 +259,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             limits=self._limits,
         )
         if outcome is Enqueued.STORED:
-            self._store.remember(seen, b"", now + SEEN_S)
+            self._store.replay_ids.remember(seen, b"", now + SEEN_S)
         return outcome
 
     # -- messages out --
@@ -271,7 +272,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _deliver(self, name: str, route: Route, *, again: bool) -> None:
         now = self._runtime.now()
-        waiting = self._store.waiting(name, DELIVERIES_AT_ONCE)
+        waiting = self._store.mailbox.waiting(name, DELIVERIES_AT_ONCE)
         # What is not among the oldest any more has been acknowledged, or has expired.
         route.sent_at = {row.id: route.sent_at[row.id] for row in waiting if row.id in route.sent_at}
         for row in waiting:
@@ -304,13 +305,13 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         tokens = {(item.sender, item.message_id): item.token for item in said.messages}
         with self._store.transaction():
             self._confirm(said.name, route, said.confirmed)
-            for row in self._store.acknowledge(said.name, list(tokens)):
+            for row in self._store.mailbox.acknowledge(said.name, list(tokens)):
                 route.note_arrived(route.sent_at.pop(row.id, None))
                 self.counts["acknowledged"] += 1
                 token = tokens[row.sender, row.message_id]
                 if token is not None:
                     blob = delivered_blob(row.message_id, token)
-                    self._store.add_notice(row.sender, NoticeKind.DELIVERED, blob, now, now + NOTICE_S)
+                    self._store.notices.add(row.sender, NoticeKind.DELIVERED, blob, now, now + NOTICE_S)
                     self._plan_notices(row.sender)
         self._serve(said.name, route)
 
@@ -319,11 +320,11 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         route.stock.add(said.surbs, self._runtime.now())
         now = self._clock.now()
         with self._store.transaction():
-            for row in self._store.acknowledge(said.name, [(said.sender, said.message_id)]):
+            for row in self._store.mailbox.acknowledge(said.name, [(said.sender, said.message_id)]):
                 route.note_arrived(route.sent_at.pop(row.id, None))
                 self.counts["not_opened"] += 1
                 blob = not_opened_blob(said.name, row.message_id, said.statement)
-                self._store.add_notice(row.sender, NoticeKind.NOT_OPENED, blob, now, now + NOTICE_S)
+                self._store.notices.add(row.sender, NoticeKind.NOT_OPENED, blob, now, now + NOTICE_S)
                 self._plan_notices(row.sender)
 
     def _heartbeat(self, said: m.Heartbeat, frame: Frame, tag: bytes) -> None:
@@ -338,7 +339,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._confirm(said.name, route, said.confirmed)
         self._routes.doubt_stock(route)
         stock = max(0, route.stock.left(now) - 1)
-        waiting = self._store.waiting_count(said.name)
+        waiting = self._store.mailbox.waiting_count(said.name)
         self._routes.answer(said.name, tag, m.Alive(said.request_id, self._boot_id, stock, waiting))
         self._serve(said.name, route)
 
@@ -346,7 +347,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _confirm(self, name: str, route: Route, numbers: tuple[int, ...]) -> None:
         if numbers:
-            self._store.confirm_notices(name, list(numbers))
+            self._store.notices.confirm(name, list(numbers))
             for number in numbers:
                 route.note_arrived(route.notices_at.pop(number, None))
 
@@ -367,7 +368,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         now = self._runtime.now()
         due = [
             notice
-            for notice in self._store.notices(name, NOTICES_MAX)
+            for notice in self._store.notices.of(name, NOTICES_MAX)
             if now - route.notices_at.get(notice.id, float("-inf")) >= RETRY_S
         ]
         for numbers, tell in notice_tells(due, route.login_id):
@@ -390,9 +391,9 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _give_up_mail(self, now: int) -> int:
         with self._store.transaction():
-            rows = self._store.expire(now, SWEEP_ROWS)
+            rows = self._store.mailbox.expire(now, SWEEP_ROWS)
             for row in rows:
-                self._store.add_notice(row.sender, NoticeKind.EXPIRED, row.message_id, now, now + NOTICE_S)
+                self._store.notices.add(row.sender, NoticeKind.EXPIRED, row.message_id, now, now + NOTICE_S)
                 self._plan_notices(row.sender)
-            self._store.expire_notices(now, SWEEP_ROWS)
+            self._store.notices.expire(now, SWEEP_ROWS)
         return len(rows)

@@ -13,15 +13,7 @@ from typing import Any, Final
 
 from usernym.actors.base import Ref
 from usernym.actors.context import ClientContext
-from usernym.actors.events import (
-    Consent,
-    ContactChanged,
-    DeliveryChanged,
-    DeliveryState,
-    DirectSilent,
-    NodeCaught,
-    Route,
-)
+from usernym.actors.events import ContactChanged, DeliveryChanged, DirectSilent, NodeCaught
 from usernym.actors.handshake.rules import said_in
 from usernym.actors.messages import (
     DirectRouteChanged,
@@ -37,15 +29,15 @@ from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import ID_BYTES, PACKETS_MAX, TOKEN_BYTES
 from usernym.protocol.records import KeyRecord, decode_record
 from usernym.protocol.sealing import seal
-from usernym.storage.client import (
+from usernym.storage.client.types import (
+    Consent,
     Contact,
-    ContactState,
-    Direct,
+    DeliveryState,
     Fallback,
+    HandshakeState,
     Message,
-    MessageState,
     OutboxRow,
-    StoredRoute,
+    Route,
     Trust,
 )
 
@@ -76,15 +68,6 @@ _BEHIND: Final = Code.RECORD_STALE
 """A lookup's end when the node has an older record than we know: restored from an older copy, it gets the newest from
 its owner's next login. (One that is hostile can refuse messages in any case.)"""
 
-_STATES: Final = {
-    DeliveryState.WAITING: MessageState.WAITING,
-    DeliveryState.ACCEPTED: MessageState.ACCEPTED,
-    DeliveryState.DELIVERED: MessageState.DELIVERED,
-    DeliveryState.EXPIRED: MessageState.EXPIRED,
-    DeliveryState.REFUSED: MessageState.REFUSED,
-    DeliveryState.CANCELLED: MessageState.CANCELLED,
-}
-
 
 class Sending:
     """Owned by the forwarding actor, and used in its thread only."""
@@ -114,13 +97,13 @@ class Sending:
         runtime = self._context.runtime
         message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)
         with self._store.transaction():
-            self._store.add_outgoing(contact.name, message_id, int(kind), body, token, runtime.unix_s())
-            if contact.state is ContactState.PENDING:
+            self._store.messages.add_outgoing(contact.name, message_id, int(kind), body, token, runtime.unix_s())
+            if contact.consent is Consent.PENDING:
                 # Whoever answers a stranger wants to hear from them.
-                self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
+                self._store.contacts.set_consent(contact.name, Consent.ACCEPTED)
             if instead_of is not None:
-                self._store.erase([instead_of.id], instead_of.kind)
-        if contact.state is ContactState.PENDING:
+                self._store.history.erase([instead_of.id], instead_of.kind)
+        if contact.consent is Consent.PENDING:
             self._context.on_event(ContactChanged(contact.name, Consent.ACCEPTED))
         return message_id
 
@@ -133,13 +116,13 @@ class Sending:
         now = self._context.runtime.unix_s()
         flying = set(self._in_flight.values())
         no_way = set(self._resolving)
-        for message_id, name in self._store.due(now, LOOKED_AT_MAX, PAUSE_MAX_S):
+        for message_id, name in self._store.messages.due(now, LOOKED_AT_MAX, PAUSE_MAX_S):
             if message_id in flying or name in no_way:
                 continue
-            contact = self._store.contact(name)
-            row, message = self._store.outbox_row(message_id), self._store.message(name, message_id)
+            contact = self._store.contacts.get(name)
+            row, message = self._store.messages.outbox_row(message_id), self._store.messages.get(name, message_id)
             if contact is None or row is None or message is None:
-                self._store.remove_outgoing(message_id)
+                self._store.messages.remove_outgoing(message_id)
             elif contact.trust is Trust.CHANGED:
                 no_way.add(name)  # whoever signs for this name now may be a thief: the user looks first
             elif _goes_direct(contact, now):
@@ -187,22 +170,22 @@ class Sending:
             self.settle(message, DeliveryState.REFUSED, error.code)
             return None, 0, None
         if record is None:
-            self._store.save_seal(message.message_id, sealed, theirs.hpke_number)
+            self._store.messages.save_seal(message.message_id, sealed, theirs.hpke_number)
         return sealed, theirs.hpke_number, first_key
 
     def on_accepted(self, request: m.Forward) -> None:
         """The node has it on disk."""
         self._in_flight.pop(request.request_id, None)
-        message = self._store.message(request.recipient, request.message_id)
+        message = self._store.messages.get(request.recipient, request.message_id)
         if message is not None:
-            self._store.set_route(message.contact, message.message_id, StoredRoute.NODE)
+            self._store.messages.set_route(message.contact, message.message_id, Route.NODE)
             self.settle(message, DeliveryState.ACCEPTED, None)
         self.flush()
 
     def on_refused(self, request: m.Forward, code: Code, detail: int) -> None:
         """The node did not take it."""
         self._in_flight.pop(request.request_id, None)
-        message = self._store.message(request.recipient, request.message_id)
+        message = self._store.messages.get(request.recipient, request.message_id)
         if message is None:
             return
         if code is Code.CLOCK_SKEW:
@@ -212,7 +195,7 @@ class Sending:
             self.seal_again(message, code)
         elif code in _RETRY_LATER:
             self._postpone(message.message_id)
-            if self._store.set_reason(message.contact, message.message_id, code):
+            if self._store.messages.set_reason(message.contact, message.message_id, code):
                 # It goes on waiting; but its writer should know what for.
                 waits = DeliveryChanged(message.message_id, message.contact, DeliveryState.WAITING, code, Route.NODE)
                 self._context.on_event(waits)
@@ -227,15 +210,15 @@ class Sending:
         self._registration.tell(RouteDoubted())
 
     def _postpone(self, message_id: bytes) -> None:
-        row = self._store.outbox_row(message_id)
+        row = self._store.messages.outbox_row(message_id)
         if row is not None:
             pause = math.ceil(self._context.with_jitter(RETRY_S[min(row.attempts, len(RETRY_S) - 1)]))
-            self._store.postpone(message_id, row.attempts + 1, self._context.runtime.unix_s() + pause)
+            self._store.messages.postpone(message_id, row.attempts + 1, self._context.runtime.unix_s() + pause)
 
     def went_online(self, clock_offset_s: int) -> None:
         """There is a route: what waits may go at once."""
         self.online, self.clock_offset_s = True, clock_offset_s
-        self._store.hurry(self._context.runtime.unix_s())
+        self._store.messages.retry_all_now(self._context.runtime.unix_s())
         self.flush()
 
     # -- sealing again --
@@ -246,9 +229,9 @@ class Sending:
             self.settle(message, DeliveryState.REFUSED, code)
             return
         self._reseals[message.message_id] += 1
-        row = self._store.outbox_row(message.message_id)
+        row = self._store.messages.outbox_row(message.message_id)
         now = self._context.runtime.unix_s()
-        self._store.requeue(message.contact, message.message_id, (row.attempts if row else 0) + 1, now)
+        self._store.messages.requeue(message.contact, message.message_id, (row.attempts if row else 0) + 1, now)
         self._resolving.add(message.contact)
         self._lookup.tell(Resolve(message.contact, self._self))
 
@@ -263,8 +246,8 @@ class Sending:
         if name not in self._resolving:
             return
         self._resolving.discard(name)
-        for row in self._store.outbox_of(name):
-            message = self._store.message(name, row.message_id)
+        for row in self._store.messages.outbox_of(name):
+            message = self._store.messages.get(name, row.message_id)
             if code in (None, Code.BUSY, _BEHIND) or message is None:
                 self._postpone(row.message_id)
                 if code is _BEHIND and self._reseals[row.message_id]:
@@ -280,7 +263,7 @@ class Sending:
         if row.attempts >= DIRECT_MISSES_MAX and not _is_silent(contact, now):
             self._note_silence(contact, silent=True)
             if contact.fallback is Fallback.NODE:
-                self._store.postpone(message.message_id, 0, now)
+                self._store.messages.postpone(message.message_id, 0, now)
                 self._self.tell(DirectRouteChanged(contact.name))
                 return
         news = self._news_for(contact, message)
@@ -293,12 +276,12 @@ class Sending:
         direct = m.Direct(self._me.name, message.message_id, key_number, sealed, envelope.sign(self._me.key, sealed))
         self._io.tell(SendDirect(contact.peer_address, direct))
         pause = math.ceil(self._context.with_jitter(DIRECT_RETRY_S[min(row.attempts, len(DIRECT_RETRY_S) - 1)]))
-        self._store.postpone(message.message_id, row.attempts + 1, now + pause)
-        self._store.set_route(contact.name, message.message_id, StoredRoute.DIRECT)
+        self._store.messages.postpone(message.message_id, row.attempts + 1, now + pause)
+        self._store.messages.set_route(contact.name, message.message_id, Route.DIRECT)
 
     def _news_for(self, contact: Contact, message: Message) -> KeyRecord | None:
         """Our record, if the peer has not been sent this one directly yet, and there is room for it."""
-        identity = self._store.identity()
+        identity = self._store.profile.identity()
         if contact.told_record_number >= identity.record_number:
             return None
         roomy = len(message.body) < p.text_bytes_in(PACKETS_MAX - 1, first_contact=True)
@@ -312,7 +295,7 @@ class Sending:
 
     def _note_silence(self, contact: Contact, *, silent: bool) -> None:
         since = self._context.runtime.unix_s() if silent else None
-        self._store.set_direct_silent(contact.name, since)
+        self._store.contacts.set_direct_silent(contact.name, since)
         if silent != (contact.direct_silent_since is not None):
             self._context.on_event(DirectSilent(contact.name, silent, contact.fallback is Fallback.NODE))
 
@@ -327,7 +310,7 @@ class Sending:
     def on_receipts(self, receipts: tuple[tuple[bytes, bytes], ...], contact: str | None) -> None:
         """Recipients' clients have these: (message id, token) each. A wrong token proves nothing, and is reported."""
         for message_id, token in receipts:
-            message = self._store.outgoing(message_id, contact)
+            message = self._store.messages.outgoing(message_id, contact)
             if message is None:
                 continue
             if message.token != token:
@@ -336,21 +319,20 @@ class Sending:
                 continue
             told = self._news_sent.pop(message_id, None)
             if told is not None:
-                self._store.set_told_record(message.contact, told)
+                self._store.contacts.set_told_record(message.contact, told)
             self.settle(message, DeliveryState.DELIVERED, None)
 
     def on_expired(self, message_id: bytes) -> None:
         """The node kept it for its term, and nobody came."""
-        message = self._store.outgoing(message_id, None)
+        message = self._store.messages.outgoing(message_id, None)
         if message is not None:
             self.settle(message, DeliveryState.EXPIRED, None)
 
     def settle(self, message: Message, state: DeliveryState, reason: Code | None) -> None:
         """Note what became of a message, and tell the user, if it is news."""
-        if self._store.advance(message.contact, message.message_id, _STATES[state], reason):
-            current = self._store.message(message.contact, message.message_id)
-            took = current.route if current is not None else message.route
-            route = Route.DIRECT if took is StoredRoute.DIRECT else Route.NODE
+        if self._store.messages.advance(message.contact, message.message_id, state, reason):
+            current = self._store.messages.get(message.contact, message.message_id)
+            route = current.route if current is not None else message.route
             self._context.on_event(DeliveryChanged(message.message_id, message.contact, state, reason, route))
             if state is not DeliveryState.ACCEPTED:
                 self._reseals.pop(message.message_id, None)
@@ -362,7 +344,7 @@ def _is_silent(contact: Contact, now: int) -> bool:
 
 
 def _goes_direct(contact: Contact, now: int) -> bool:
-    active = contact.direct is Direct.ACTIVE and contact.peer_address is not None
+    active = contact.handshake is HandshakeState.ACTIVE and contact.peer_address is not None
     return active and (contact.fallback is Fallback.DIRECT_ONLY or not _is_silent(contact, now))
 
 

@@ -59,8 +59,8 @@ class NotOpened:
         self._doubted.pop(name, None)
 
     def _judge(self, told: m.NotOpened) -> bool:
-        message = self._store.message(told.recipient, told.message_id)
-        contact = self._store.contact(told.recipient)
+        message = self._store.messages.get(told.recipient, told.message_id)
+        contact = self._store.contacts.get(told.recipient)
         if message is None or contact is None or message.key_number is None:
             return True
         envelope = self._context.me.envelope_to(

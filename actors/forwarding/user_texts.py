@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from usernym.actors.context import ClientContext
-from usernym.actors.events import DeliveryChanged, DeliveryState, Route, TextsErased
+from usernym.actors.events import DeliveryChanged, TextsErased
 from usernym.actors.failures import RetryNotPossible
 from usernym.actors.forwarding.outbox import Sending
 from usernym.actors.messages import PayloadKind
-from usernym.storage.client import MessageState
+from usernym.storage.client.types import DeliveryState, Route
 
 ERASED_AT_ONCE_MAX: Final = 2_000
 """Texts of one contact erased in one commit, a tenth of a second: others wait for the disk meanwhile."""
@@ -37,8 +37,8 @@ class OwnTexts:
 
         If an earlier try did reach the node, its receipt says so later: *delivered* beats *cancelled*.
         """
-        message = self._store.outgoing(message_id, None)
-        if message is None or message.state is not MessageState.WAITING or message.kind != PayloadKind.TEXT:
+        message = self._store.messages.outgoing(message_id, None)
+        if message is None or message.state is not DeliveryState.WAITING or message.kind != PayloadKind.TEXT:
             return False
         if self._sending.is_under_way(message_id):
             return False
@@ -51,13 +51,13 @@ class OwnTexts:
         A message's fate is final, and its id is spent: so it is written again, behind what was written since, and the
         one that failed goes in the same commit. Raises `RetryNotPossible` for any other.
         """
-        message, contact = self._store.message(name, message_id), self._store.contact(name)
+        message, contact = self._store.messages.get(name, message_id), self._store.contacts.get(name)
         if message is None or contact is None or message.kind != PayloadKind.TEXT:
             raise RetryNotPossible("there is no such text of yours to this contact")
         match message.state:
-            case MessageState.WAITING:
-                self._store.try_now(name, message_id, self._context.runtime.unix_s())
-            case MessageState.EXPIRED | MessageState.REFUSED | MessageState.CANCELLED:
+            case DeliveryState.WAITING:
+                self._store.messages.try_now(name, message_id, self._context.runtime.unix_s())
+            case DeliveryState.EXPIRED | DeliveryState.REFUSED | DeliveryState.CANCELLED:
                 message_id = self._sending.enqueue(contact, PayloadKind.TEXT, message.body, instead_of=message)
                 waits = DeliveryChanged(message_id, name, DeliveryState.WAITING, None, Route.NODE)
                 self._context.on_event(waits)
@@ -74,9 +74,9 @@ class OwnTexts:
         if not self._clock_is_sound():
             return
         in_all = 0
-        for name, seconds in self._store.disappearing():
+        for name, seconds in self._store.contacts.disappearing():
             until = self._context.runtime.unix_s() - seconds
-            erased = self._store.erase_old(name, PayloadKind.TEXT, until, ERASED_AT_ONCE_MAX)
+            erased = self._store.history.erase_old(name, PayloadKind.TEXT, until, ERASED_AT_ONCE_MAX)
             if erased:
                 self._context.on_event(TextsErased(name, erased))
             in_all += erased

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from usernym.actors.base import Actor, Ref
 from usernym.actors.context import ClientContext
-from usernym.actors.events import Consent, ContactChanged, HandshakeChanged, handshake_state
+from usernym.actors.events import ContactChanged, HandshakeChanged
 from usernym.actors.handshake.rules import Side, body_of, sides, standing
 from usernym.actors.messages import (
     HANDSHAKE_KINDS,
@@ -35,7 +35,7 @@ from usernym.actors.messages import (
     RevokeHandshake,
 )
 from usernym.protocol.limits import ID_BYTES, TOKEN_BYTES
-from usernym.storage.client import Contact, ContactState, Direct, Direction
+from usernym.storage.client.types import Consent, Contact, Direction, HandshakeState
 
 CATCH_UP_MAX: Final = 1_000
 """Handshake messages that a crash may leave behind: they are handled as they come, so there are hardly any."""
@@ -77,7 +77,7 @@ class HandshakeClient(Actor[HandshakeInbox]):
                 super().receive(message)
 
     def _step(self, name: str, answer: Future[None], step: Any) -> None:
-        contact = self._store.contact(name)
+        contact = self._store.contacts.get(name)
         try:
             if contact is None:
                 raise HandshakeNotPossible("look the person up, or write to them, first")
@@ -97,20 +97,20 @@ class HandshakeClient(Actor[HandshakeInbox]):
     # -- our user's steps --
 
     def _offer(self, contact: Contact) -> None:
-        if contact.direct is Direct.ACTIVE:
+        if contact.handshake is HandshakeState.ACTIVE:
             raise HandshakeNotPossible("the handshake is active already")
-        if contact.direct is Direct.OFFER_RECEIVED:
+        if contact.handshake is HandshakeState.OFFER_RECEIVED:
             self._accept(contact)
             return
         self._send(contact, PayloadKind.HANDSHAKE_OFFER, self._own_address())
 
     def _accept(self, contact: Contact) -> None:
-        if contact.direct is not Direct.OFFER_RECEIVED:
+        if contact.handshake is not HandshakeState.OFFER_RECEIVED:
             raise HandshakeNotPossible("there is no offer of theirs to accept")
         self._send(contact, PayloadKind.HANDSHAKE_ACCEPT, self._own_address())
 
     def _revoke(self, contact: Contact) -> None:
-        if contact.direct not in (Direct.ACTIVE, Direct.OFFERED, Direct.OFFER_RECEIVED):
+        if contact.handshake not in (HandshakeState.ACTIVE, HandshakeState.OFFERED, HandshakeState.OFFER_RECEIVED):
             raise HandshakeNotPossible("there is no handshake to end")
         self._send(contact, PayloadKind.HANDSHAKE_REVOKE, b"")
 
@@ -120,49 +120,49 @@ class HandshakeClient(Actor[HandshakeInbox]):
         with self._store.transaction():
             _, theirs = self._sides(contact.name)
             body = body_of(address, theirs.last)
-            self._store.add_outgoing(contact.name, message_id, int(kind), body, token, now)
+            self._store.messages.add_outgoing(contact.name, message_id, int(kind), body, token, now)
             direct, peer_address = standing(*self._sides(contact.name))
             # An ending goes through the node: the direct way is closed before it is sent.
-            self._store.set_direct(contact.name, direct, peer_address, now if address else None)
-            if address and contact.state is ContactState.PENDING:
+            self._store.contacts.set_handshake(contact.name, direct, peer_address, now if address else None)
+            if address and contact.consent is Consent.PENDING:
                 # Whoever reveals an address to a stranger wants to hear from them.
-                self._store.set_contact_state(contact.name, ContactState.ACCEPTED)
-        if address and contact.state is ContactState.PENDING:
+                self._store.contacts.set_consent(contact.name, Consent.ACCEPTED)
+        if address and contact.consent is Consent.PENDING:
             self._context.on_event(ContactChanged(contact.name, Consent.ACCEPTED))
         self._changed(contact.name, direct)
 
     def _sides(self, name: str) -> tuple[Side, Side]:
-        return sides(self._store.last_of_kinds(name, HANDSHAKE_KINDS))
+        return sides(self._store.messages.last_of_kinds(name, HANDSHAKE_KINDS))
 
     # -- the peer's steps --
 
     def _catch_up(self) -> None:
         """Take the steps that a crash kept us from taking."""
-        for message in self._store.unshown(CATCH_UP_MAX, HANDSHAKE_KINDS):
+        for message in self._store.messages.unshown(CATCH_UP_MAX, HANDSHAKE_KINDS):
             self._on_arrived(message.contact, message.message_id)
 
     def _on_arrived(self, name: str, message_id: bytes) -> None:
-        contact = self._store.contact(name)
-        message = self._store.message(name, message_id, Direction.IN)
+        contact = self._store.contacts.get(name)
+        message = self._store.messages.get(name, message_id, Direction.IN)
         if contact is None or message is None or message.shown:
             return
         with self._store.transaction():
             if message.counter < self._sides(name)[1].last:
                 # The mixnet reorders: the peer has said something else since. It may count all the same.
                 self.counts["overtaken"] += 1
-            self._store.mark_shown([message.id])
+            self._store.messages.mark_shown([message.id])
             direct, address = standing(*self._sides(name))
-            if contact.direct is Direct.NONE and direct is Direct.ENDED_BY_PEER:
+            if contact.handshake is HandshakeState.NONE and direct is HandshakeState.ENDED_BY_PEER:
                 # It ended what never came: nothing to tell the user.
-                direct = Direct.NONE
-            changed = (direct, address) != (contact.direct, contact.peer_address)
+                direct = HandshakeState.NONE
+            changed = (direct, address) != (contact.handshake, contact.peer_address)
             if changed:
-                self._store.set_direct(name, direct, address, None)
+                self._store.contacts.set_handshake(name, direct, address, None)
         if changed:
             self._changed(name, direct)
         else:
             self.counts["changed_nothing"] += 1
 
-    def _changed(self, name: str, direct: Direct) -> None:
+    def _changed(self, name: str, direct: HandshakeState) -> None:
         self._forwarding.tell(DirectRouteChanged(name))
-        self._context.on_event(HandshakeChanged(name, handshake_state(direct)))
+        self._context.on_event(HandshakeChanged(name, direct))

@@ -14,7 +14,7 @@ from typing import Final
 
 from usernym.actors.messages import PayloadKind
 from usernym.protocol.limits import ADDRESS_BYTES
-from usernym.storage.client import Direct, Direction, Message
+from usernym.storage.client.types import Direction, HandshakeState, Message
 
 SEEN_BYTES: Final = 4
 
@@ -70,14 +70,14 @@ def sides(messages: Iterable[Message]) -> tuple[Side, Side]:
     return Side(*last[Direction.OUT]), Side(*last[Direction.IN])
 
 
-def standing(mine: Side, theirs: Side) -> tuple[Direct, bytes | None]:
+def standing(mine: Side, theirs: Side) -> tuple[HandshakeState, bytes | None]:
     """Where it stands, and the peer's address where that may be kept."""
     i_hold, they_hold = mine.holds(theirs), theirs.holds(mine)
     if they_hold:
-        return Direct.ACTIVE if i_hold else Direct.OFFER_RECEIVED, theirs.consent.address
+        return HandshakeState.ACTIVE if i_hold else HandshakeState.OFFER_RECEIVED, theirs.consent.address
     if i_hold:
-        return Direct.OFFERED, None
+        return HandshakeState.OFFERED, None
     if not (mine.end.counter or theirs.end.counter):
-        return Direct.NONE, None
+        return HandshakeState.NONE, None
     ended_by_them = theirs.end.counter > mine.end.seen and theirs.end.seen >= mine.end.counter
-    return Direct.ENDED_BY_PEER if ended_by_them else Direct.ENDED_BY_ME, None
+    return HandshakeState.ENDED_BY_PEER if ended_by_them else HandshakeState.ENDED_BY_ME, None

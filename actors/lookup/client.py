@@ -42,7 +42,7 @@ from usernym.protocol.records import (
     verify_record_in_chain,
 )
 from usernym.protocol.wire import pack
-from usernym.storage.client import ContactState, Trust
+from usernym.storage.client.types import Consent, Trust
 from usernym.storage.errors import StorageError
 
 LOOKUPS_WAITING_MAX: Final = 128
@@ -143,14 +143,14 @@ class LookupClient(Actor[LookupClientInbox]):
                 raise RemoteProtocolError(Code.RECORD_INVALID, "the node shows another's key under our name")
             self._finish(name, None)
             return
-        contact = self._store.contact(name)
+        contact = self._store.contacts.get(name)
         if contact is None:
             ask = pending.stranger and not self._context.accept_strangers
-            state = ContactState.PENDING if ask else ContactState.ACCEPTED
-            self._store.add_contact(name, record.identity_key, pack(record), Trust.CONFIRMED, state, now)
+            state = Consent.PENDING if ask else Consent.ACCEPTED
+            self._store.contacts.add(name, record.identity_key, pack(record), Trust.CONFIRMED, state, now)
             self._finish(name, None)
         elif is_update(decode_record(contact.record), record):
-            self._store.update_record(name, record.identity_key, pack(record), now)
+            self._store.contacts.update_record(name, record.identity_key, pack(record), now)
             self._finish(name, None)
         else:
             pending.record = record
@@ -165,7 +165,7 @@ class LookupClient(Actor[LookupClientInbox]):
         if links and len(pending.links) < total:
             self._ask_links(name, len(pending.links))
             return
-        contact, record, chain = self._store.contact(name), pending.record, tuple(pending.links)
+        contact, record, chain = self._store.contacts.get(name), pending.record, tuple(pending.links)
         if contact is None or record is None:
             self._finish(name, Failure.NO_ANSWER)
             return
@@ -174,8 +174,8 @@ class LookupClient(Actor[LookupClientInbox]):
         if not accepts_change(decode_record(contact.record), chain):
             raise RemoteProtocolError(Code.SUCCESSION_INVALID, "does not follow from the identity known before")
         with self._store.transaction():
-            self._store.update_record(name, record.identity_key, pack(record), self._context.runtime.unix_s())
-            self._store.set_trust(name, Trust.CHANGED)
+            self._store.contacts.update_record(name, record.identity_key, pack(record), self._context.runtime.unix_s())
+            self._store.contacts.set_trust(name, Trust.CHANGED)
         self._context.on_event(IdentityChanged(name, contact.trust is Trust.VERIFIED))
         self._finish(name, None)
 

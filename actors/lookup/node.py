@@ -19,7 +19,8 @@ from usernym.protocol.limits import BUSY_RETRY_S, SUCCESSIONS_PER_ANSWER_MAX
 from usernym.protocol.names import check
 from usernym.protocol.packets import reply_packets
 from usernym.protocol.records import decode_record, decode_succession
-from usernym.storage.node import Account, NodeStore
+from usernym.storage.node.directory import Account
+from usernym.storage.node.store import NodeStore
 
 
 class LookupNode(Actor[LookupNodeInbox]):
@@ -68,7 +69,7 @@ class LookupNode(Actor[LookupNodeInbox]):
 
     def _find(self, name: str) -> Account:
         check(name)
-        account = self._store.account(name)
+        account = self._store.directory.account(name)
         if account is None or account.deleted_until is not None:
             raise RemoteProtocolError(Code.NO_SUCH_USER)
         return account
@@ -76,7 +77,7 @@ class LookupNode(Actor[LookupNodeInbox]):
     def _found(self, request: m.Lookup | m.History, account: Account) -> m.Answer:
         if isinstance(request, m.Lookup):
             return m.Found(request.request_id, decode_record(account.record))
-        links = self._store.links(account.name, request.start)
+        links = self._store.directory.links(account.name, request.start)
         total = request.start + len(links)
         part = tuple(decode_succession(link.blob) for link in links[:SUCCESSIONS_PER_ANSWER_MAX])
         answer = m.Links(request.request_id, part, total)

@@ -61,5 +61,5 @@ class CardHeld:
         return True
 
     def _keep(self, card: NodeCard) -> None:
-        self._context.store.set_setting(SETTING, card_text(card).encode())
+        self._context.store.profile.set_setting(SETTING, card_text(card).encode())
         self.card = card

@@ -112,7 +112,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         """Load the keys; the rest is about the mixnet, and outlives a bug."""
         self._keys.load()
         if self._login is _Login.NONE:
-            self._last_login_id = self._store.login_id()
+            self._last_login_id = self._store.profile.login_id()
             self._io.tell(DropRoute(self._last_login_id))
             self.tell_self(LogInAgain())
         self.tell_self_later(TICK_S, Tick())
@@ -191,8 +191,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 if self._beat_ends(login_id) and boot_id != self._boot_id:
                     self._lose_route("the node has restarted")
                     self._log_in()
-                self._store.clear_notices(list(confirmed))
-                if len(self._store.notices_to_confirm(NOTICES_MAX)) == NOTICES_MAX:
+                self._store.notices.remove(list(confirmed))
+                if len(self._store.notices.oldest(NOTICES_MAX)) == NOTICES_MAX:
                     self._beat()  # they came meanwhile, and the node waits for these before it tells more
             case m.Delete(), m.Deleted(held_until=held_until):
                 self._want_online = False
@@ -299,7 +299,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         if self._login is not _Login.PROVING:
             return
         # No login without its place on disk: if there is none, another one is made, when there may be room again.
-        self._store.save_login(answer.login_id, answer.boot_id, self._context.runtime.unix_s())
+        self._store.profile.save_login(answer.login_id, answer.boot_id, self._context.runtime.unix_s())
         self._last_login_id = answer.login_id
         self._login = _Login.DONE
         self._failures = 0
@@ -361,7 +361,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def _beat(self) -> None:
         if self._login is not _Login.DONE or self._beating or self._login_id is None:
             return
-        confirmed = tuple(self._store.notices_to_confirm(CONFIRMED_MAX))
+        confirmed = tuple(self._store.notices.oldest(CONFIRMED_MAX))
         self._beating = True
         self._ask(m.Heartbeat(self._context.request_id(), SURBS_REQUEST, self._me.name, self._login_id, confirmed))
         self.counts["heartbeats"] += 1

@@ -29,7 +29,8 @@ from usernym.protocol.records import (
 from usernym.protocol.sealing import MessageKey
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
-from usernym.storage.client import ClientStore, IdentityState
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import IdentityState
 from usernym.storage.errors import StoreBusy
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ SEED_BYTES: Final = 32
 
 def former_identities(store: ClientStore) -> list[bytes]:
     """The identity keys that the user had before, 32 bytes each: who does not know of the change seals to them."""
-    keys = store.setting(_FORMER) or b""
+    keys = store.profile.setting(_FORMER) or b""
     return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
 
 
@@ -55,10 +56,10 @@ def save_replacement(
 
     Without a succession it is a newer record of the same identity.
     """
-    store.set_setting(_PENDING, pack(pending))
-    store.set_setting(_SUCCESSION, None if succession is None else pack(succession))
-    store.set_setting(_PUBLISH_FIRST, b"1")
-    store.set_setting(_FORMER, b"".join(former) or None)
+    store.profile.set_setting(_PENDING, pack(pending))
+    store.profile.set_setting(_SUCCESSION, None if succession is None else pack(succession))
+    store.profile.set_setting(_PUBLISH_FIRST, b"1")
+    store.profile.set_setting(_FORMER, b"".join(former) or None)
 
 
 def first_record(
@@ -86,15 +87,15 @@ class KeyRing:
 
     def load(self) -> None:
         """Read the record, and the one that may be on its way to the node."""
-        identity = self._store.identity()
+        identity = self._store.profile.identity()
         self.record = decode_record(identity.record)
         me = self._context.me
         link, self._first = _link_of(identity.link)
         self._link = record_hash(me.node, me.name, link)
-        pending, succession = self._store.setting(_PENDING), self._store.setting(_SUCCESSION)
+        pending, succession = self._store.profile.setting(_PENDING), self._store.profile.setting(_SUCCESSION)
         self.pending = None if pending is None else decode_record(pending)
         self.succession = None if succession is None else decode_succession(succession)
-        self.publish_first = self._store.setting(_PUBLISH_FIRST) is not None
+        self.publish_first = self._store.profile.setting(_PUBLISH_FIRST) is not None
 
     @property
     def to_register(self) -> KeyRecord:
@@ -105,19 +106,19 @@ class KeyRing:
     def registered(self) -> None:
         """The node has the name: the first key can be sealed to from now on."""
         with self._store.transaction():
-            self._store.set_identity_state(IdentityState.REGISTERED)
-            self._store.confirm_hpke_key(self.record.hpke_number, self._context.runtime.unix_s())
+            self._store.profile.set_identity_state(IdentityState.REGISTERED)
+            self._store.keys.confirm(self.record.hpke_number, self._context.runtime.unix_s())
 
     def deleted(self) -> None:
         """The node has deleted the account."""
-        self._store.set_identity_state(IdentityState.DELETED)
+        self._store.profile.set_identity_state(IdentityState.DELETED)
 
     def rotate_if_due(self) -> bool:
         """Make the next key and its record, if the current one is old enough. True if there is one to publish."""
         now = self._context.runtime.unix_s()
         if self.pending is not None:
             return False
-        current = self._store.hpke_key(self.record.hpke_number)
+        current = self._store.keys.get(self.record.hpke_number)
         if current is not None and now - current.created_at < HPKE_ROTATION_S:
             return False
         self._make_next(now)
@@ -141,25 +142,25 @@ class KeyRing:
             ),
         )
         with self._store.transaction():
-            self._store.add_hpke_key(number, seed, now)
-            self._store.set_setting(_PENDING, pack(record))
+            self._store.keys.add(number, seed, now)
+            self._store.profile.set_setting(_PENDING, pack(record))
         self.pending = record
 
     def published(self, record: KeyRecord) -> None:
         """The node answers lookups with `record` from now on."""
         if self.pending is not None and record == self.pending:
             with self._store.transaction():
-                self._store.save_record(pack(record), record.number)
-                self._store.confirm_hpke_key(record.hpke_number, self._context.runtime.unix_s())
+                self._store.profile.save_record(pack(record), record.number)
+                self._store.keys.confirm(record.hpke_number, self._context.runtime.unix_s())
                 for setting in (_PENDING, _SUCCESSION, _PUBLISH_FIRST):
-                    self._store.set_setting(setting, None)
+                    self._store.profile.set_setting(setting, None)
             self.record, self.pending = record, None
             self.succession, self.publish_first = None, False
 
     def destroy_due(self) -> None:
         """Destroy the private keys that no message can need any more, and the ids remembered for them."""
         try:
-            self._store.destroy_hpke_keys(self._context.runtime.unix_s() - HPKE_KEEP_S)
+            self._store.keys.destroy(self._context.runtime.unix_s() - HPKE_KEEP_S)
         except StoreBusy:
             logger.info("old message keys are not gone from the disk yet: the next check tries again")
 

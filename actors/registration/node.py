@@ -62,8 +62,10 @@ from usernym.protocol.records import (
 )
 from usernym.protocol.signing import Context, SigningKey, digest
 from usernym.protocol.wire import pack
-from usernym.storage.node import Account, NewNotice, NodeStore, Registration
+from usernym.storage.node.directory import Account, Registration
 from usernym.storage.node.mail import NoticeKind
+from usernym.storage.node.notices import NewNotice
+from usernym.storage.node.store import NodeStore
 
 SWEEP_S: Final = 5 * MINUTE_S
 SWEEP_ROWS: Final = 10_000
@@ -177,8 +179,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         try:
             due = self._clock.deletion_time()
             if due is not None:
-                more = self._store.forget_expired(due, SWEEP_ROWS) == SWEEP_ROWS
-                self._store.release_names(due, SWEEP_ROWS)
+                more = self._store.replay_ids.expire(due, SWEEP_ROWS) == SWEEP_ROWS
+                self._store.directory.release_names(due, SWEEP_ROWS)
         finally:  # also when the disk is full
             self.tell_self_later(SWEEP_AGAIN_S if more else SWEEP_S, Tick())
 
@@ -196,12 +198,12 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         """Raise unless this key may have this name, as far as the directory knows now."""
         check_registrable(name)
         now = self._clock.now()
-        account = self._store.account(name)
+        account = self._store.directory.account(name)
         if account is not None and not _free_again(account, now):
             if account.identity_key != identity_key:
                 raise RemoteProtocolError(Code.NAME_TAKEN if account.deleted_until is None else Code.NAME_HELD)
             return
-        alike = self._store.account_by_skeleton(skeleton(name))
+        alike = self._store.directory.account_by_skeleton(skeleton(name))
         if alike is not None and alike.name != name and not _free_again(alike, now):
             raise RemoteProtocolError(Code.NAME_LOOKS_ALIKE)
 
@@ -225,7 +227,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._check_record(proof.name, record)
         with self._store.transaction():
             self._use_nonce(proof, frame)
-            outcome = self._store.register(
+            outcome = self._store.directory.register(
                 name=proof.name,
                 skeleton=skeleton(proof.name),
                 skeleton_version=SKELETON_VERSION,
@@ -249,7 +251,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
     def _check_record(self, name: str, record: KeyRecord) -> None:
         """Raise unless the record may start the name's chain, or follow in it where its owner takes the name back."""
         verify_record(self._node, name, record)
-        account = self._store.account(name)
+        account = self._store.directory.account(name)
         if account is None or account.identity_key != record.identity_key:
             if record.number != 1 or record.recoveries or record.previous != NO_PREVIOUS:
                 raise RemoteProtocolError(Code.RECORD_INVALID, "not the first record of a name")
@@ -259,7 +261,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
     def _use_nonce(self, proof: m.RegisterProof, frame: Frame) -> None:
         """Remember the nonce with what it proved; raise if it has proved something else before."""
         proved = digest(Context.REQUEST, frame.body)[:ID_BYTES]
-        known = self._store.remember(_nonce_id(proof.nonce), proved, proof.expires_at + MINUTE_S)
+        known = self._store.replay_ids.remember(_nonce_id(proof.nonce), proved, proof.expires_at + MINUTE_S)
         if known is not None and known != proved:
             raise RemoteProtocolError(Code.CHALLENGE_USED)
 
@@ -267,7 +269,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
 
     def _account(self, name: str, *, held_too: bool = False) -> Account:
         check(name)
-        account = self._store.account(name)
+        account = self._store.directory.account(name)
         if account is None or _free_again(account, self._clock.now()) or (account.deleted_until and not held_too):
             raise RemoteProtocolError(Code.NOT_REGISTERED)
         return account
@@ -288,7 +290,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         login_id = self._runtime.random_bytes(ID_BYTES)
         fresh = digest(Context.REQUEST, frame.body)[:ID_BYTES] + login_id
         with self._spent.taking(proof.name, proof.nonce, number):
-            known = self._store.remember(_nonce_id(proof.nonce), fresh, proof.expires_at + MINUTE_S)
+            known = self._store.replay_ids.remember(_nonce_id(proof.nonce), fresh, proof.expires_at + MINUTE_S)
         if known is None:
             # What the two requests brought, less the two answers.
             surbs = 2 * SURBS_REQUEST - 2
@@ -300,7 +302,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             login_id = known[ID_BYTES:]
         else:
             raise RemoteProtocolError(Code.CHALLENGE_USED)
-        card, waiting = self._store.card_sequence(), self._store.waiting_count(account.name)
+        card, waiting = self._store.profile.card_sequence(), self._store.mailbox.waiting_count(account.name)
         return m.LoggedIn(proof.request_id, login_id, self._boot_id, account.record_number, card, waiting, now)
 
     # -- changes --
@@ -316,7 +318,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             return m.Published(publish.request_id, record.number)
         verify_record(self._node, account.name, record)
         new_link = self._check_change(account.name, current, publish)
-        replaced = self._store.replace_record(
+        replaced = self._store.directory.replace_record(
             account.name,
             expected_number=current.number,
             identity_key=record.identity_key,
@@ -352,7 +354,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         return len(extended) - 1, pack(succession)
 
     def _chain(self, name: str) -> tuple[Succession, ...]:
-        return tuple(decode_succession(link.blob) for link in self._store.links(name, 0))
+        return tuple(decode_succession(link.blob) for link in self._store.directory.links(name, 0))
 
     def _check_update(self, name: str, current: KeyRecord, record: KeyRecord, chain: tuple[Succession, ...]) -> None:
         """Raise unless the identity of `current` may put `record` in its place."""
@@ -364,7 +366,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
     def _delete(self, request: m.Delete, frame: Frame) -> m.Answer:
         now = self._clock.now()
         check(request.name)
-        account = self._store.account(request.name)
+        account = self._store.directory.account(request.name)
         if account is None:
             raise RemoteProtocolError(Code.NOT_REGISTERED)
         frame.verify(account.identity_key, self._node)
@@ -373,11 +375,11 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         done = digest(Context.REQUEST, frame.body)
         with self._store.transaction():
             held_until = now + NAME_HELD_S if account.deleted_until is None else account.deleted_until
-            known = self._store.remember(done, held_until.to_bytes(4, "big"), now + SEEN_S)
+            known = self._store.replay_ids.remember(done, held_until.to_bytes(4, "big"), now + SEEN_S)
             if known is not None:
                 return m.Deleted(request.request_id, int.from_bytes(known, "big"))
             self._give_up_mail(account.name, now)
-            self._store.delete_account(account.name, held_until)
+            self._store.directory.delete_account(account.name, held_until)
         self._forwarding.tell(IdentityReplaced(account.name, None))
         self.counts["deleted"] += 1
         return m.Deleted(request.request_id, held_until)
@@ -385,10 +387,10 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
     def _give_up_mail(self, name: str, now: int) -> None:
         """What waits for a name that is deleted now will never be fetched: its senders are told so."""
         last = 0
-        while rows := self._store.waiting(name, SWEEP_ROWS, last):
+        while rows := self._store.mailbox.waiting(name, SWEEP_ROWS, last):
             last = rows[-1].id
             expired = [NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in rows]
-            self._store.add_notices(expired, now, now + NOTICE_S)
+            self._store.notices.add_all(expired, now, now + NOTICE_S)
 
 
 def _nonce_id(nonce: bytes) -> bytes:

@@ -9,7 +9,7 @@ from usernym.protocol.limits import UINT32_MAX
 from usernym.protocol.records import day_of
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
-from usernym.storage.node import NodeStore
+from usernym.storage.node.store import NodeStore
 
 SEQUENCE_BY_CLOCK_MAX: Final = UINT32_MAX - 2**20
 """The highest card sequence taken from the clock: one that is wrong by a century leaves room for a million cards."""
@@ -18,10 +18,10 @@ SEQUENCE_BY_CLOCK_MAX: Final = UINT32_MAX - 2**20
 def renew_card(store: NodeStore, key: SigningKey, address: bytes, now: int) -> NodeCard:
     """The card for `address`, stored. A newer one's sequence comes from the clock (`now`, Unix seconds), so that a node
     restored from an older copy does not use one a second time."""
-    stored = store.card()
+    stored = store.profile.card()
     card = None if stored is None else decode_card(stored.blob)
     if card is None or card.address != address:
         sequence = max(1 if card is None else card.sequence + 1, min(now, SEQUENCE_BY_CLOCK_MAX))
         card = make_card(key, address, sequence, day_of(now))
-        store.save_card(sequence, pack(card))
+        store.profile.save_card(sequence, pack(card))
     return card

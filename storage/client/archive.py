@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from usernym.storage.client import ClientStore
 from usernym.storage.client.schema import ContactRow
-from usernym.storage.client.types import ContactState, Direction, MessageState, Trust
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import Consent, DeliveryState, Direction, Trust
 from usernym.storage.database import StoreDatabase
 from usernym.storage.errors import NotAStore
 from usernym.storage.files import new_folder
@@ -59,7 +59,7 @@ def export_archive(
         contextlib.closing(ClientStore.open(partial, passphrase, cost=cost, random_bytes=random_bytes)) as copy,
         copy.transaction(),
     ):
-        copy.set_setting(_OF, owner)
+        copy.profile.set_setting(_OF, owner)
         last = _last_id(store.database)  # first: whoever wrote one of these is a contact by then
         for row in store.database.rows(_ALL_CONTACTS):
             copy.database.run(_insert("contact", _CONTACT), row)
@@ -78,7 +78,7 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
     if ClientStore.protection(folder) is Protection.ABSENT:
         raise NotAStore(f"{folder} is no backup")
     with contextlib.closing(ClientStore.open(folder, passphrase)) as backup:
-        whose = backup.setting(_OF)
+        whose = backup.profile.setting(_OF)
         if whose is None:
             raise NotAStore(f"{folder} is no backup, but a home")
         if whose != owner:
@@ -94,11 +94,11 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
                 target.run("UPDATE message SET id = -id WHERE id < 0")
             insert = _insert("message", ("id", *_MESSAGE)) + " ON CONFLICT DO NOTHING"
             _copy_messages(source, target, last, 0, insert)
-            store.find_gaps()
+            store.gaps.find()
             target.run(
                 "UPDATE message SET state = ? WHERE direction = ? AND state = ? AND message_id NOT IN"
                 " (SELECT message_id FROM outbox)",
-                (int(MessageState.CANCELLED), int(Direction.OUT), int(MessageState.WAITING)),
+                (DeliveryState.CANCELLED.number, int(Direction.OUT), DeliveryState.WAITING.number),
             )
             after = target.row("SELECT count(*) FROM message")
         return Imported(contacts, (after or (0,))[0] - (before or (0,))[0])
@@ -107,7 +107,7 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
 def _take_contact(store: ClientStore, row: tuple[Any, ...]) -> bool:
     """Add a contact, or bring together what the two know of it; whether it is new."""
     theirs = dict(zip(_CONTACT, row, strict=True))
-    ours = store.contact(theirs["name"])
+    ours = store.contacts.get(theirs["name"])
     if ours is None:
         store.database.run(_insert("contact", _CONTACT), row)
         return True
@@ -115,9 +115,9 @@ def _take_contact(store: ClientStore, row: tuple[Any, ...]) -> bool:
     if ours.identity_key != theirs["identity_key"]:
         trust = Trust.CHANGED
     elif ours.trust is Trust.CONFIRMED:
-        trust = Trust(theirs["trust"])
-    store.set_trust(ours.name, trust)
-    store.set_contact_state(ours.name, ContactState(theirs["state"]))
+        trust = Trust.of_number(theirs["trust"])
+    store.contacts.set_trust(ours.name, trust)
+    store.contacts.set_consent(ours.name, Consent.of_number(theirs["consent"]))
     store.database.run(
         "UPDATE contact SET next_out_counter = max(next_out_counter, ?),"
         " highest_in_counter = max(highest_in_counter, ?), has_met = max(has_met, ?), fallback = ?,"

@@ -6,35 +6,38 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from usernym.storage.client.schema import ContactRow
-from usernym.storage.client.types import Contact, ContactState, Direct, Fallback, Trust
-from usernym.storage.database import Store
+from usernym.storage.client.types import Consent, Contact, Fallback, HandshakeState, Trust
+from usernym.storage.database import StoreDatabase
 
 _COLUMNS: Final = tuple(ContactRow._meta.columns)  # noqa: SLF001 - peewee's documented way to a model's columns
 _CONTACT: Final = f"SELECT {', '.join(_COLUMNS)} FROM contact WHERE name = ?"  # noqa: S608 - asked for each message
-_CONTACTS: Final = f"SELECT {', '.join(_COLUMNS)} FROM contact WHERE ?1 IS NULL OR state = ?1 ORDER BY name"  # noqa: S608 - as above
+_CONTACTS: Final = f"SELECT {', '.join(_COLUMNS)} FROM contact WHERE ?1 IS NULL OR consent = ?1 ORDER BY name"  # noqa: S608 - as above
 
 
-class Contacts(Store):
-    """The part of `ClientStore` that keeps contacts. Changes of an unknown contact return False."""
+class Contacts:
+    """The user's contacts. Changing an unknown contact returns False."""
 
-    def contact(self, name: str) -> Contact | None:
+    def __init__(self, database: StoreDatabase) -> None:
+        self._db = database
+
+    def get(self, name: str) -> Contact | None:
         """The contact of this name."""
         row = self._db.row(_CONTACT, (name,))
         return None if row is None else _contact(dict(zip(_COLUMNS, row, strict=True)))
 
-    def contacts(self, state: ContactState | None = None) -> Sequence[Contact]:
-        """All contacts, or those in one state, by name."""
-        wanted = None if state is None else int(state)
+    def all(self, consent: Consent | None = None) -> Sequence[Contact]:
+        """All contacts, or those with this consent, by name."""
+        wanted = None if consent is None else consent.number
         rows = self._db.rows(_CONTACTS, (wanted,))
         return [_contact(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
 
-    def add_contact(
+    def add(
         self,
         name: str,
         identity_key: bytes,
         record: bytes,
         trust: Trust,
-        state: ContactState,
+        consent: Consent,
         now: int,
         *,
         links: bytes = b"",
@@ -46,14 +49,14 @@ class Contacts(Store):
                 identity_key=identity_key,
                 record=record,
                 links=links,
-                trust=int(trust),
-                state=int(state),
+                trust=trust.number,
+                consent=consent.number,
                 fetched_at=now,
                 next_out_counter=1,
                 highest_in_counter=0,
                 has_met=0,
                 told_record_number=0,
-                direct=int(Direct.NONE),
+                handshake=HandshakeState.NONE.number,
                 fallback=int(Fallback.NODE),
             ).on_conflict_ignore()
         )
@@ -71,19 +74,21 @@ class Contacts(Store):
             columns["links"] = links
         return self._update(name, **columns)
 
-    def remove_contact(self, name: str) -> bool:
+    def remove(self, name: str) -> bool:
         """Remove a contact with its conversation and what waits to be sent to it. Seen ids stay remembered."""
         return self._db.change(ContactRow.delete().where(ContactRow.name == name)) > 0
 
     def set_trust(self, name: str, trust: Trust) -> bool:
         """Note what speaks for the contact's key."""
-        return self._update(name, trust=int(trust))
+        return self._update(name, trust=trust.number)
 
-    def set_contact_state(self, name: str, state: ContactState) -> bool:
+    def set_consent(self, name: str, consent: Consent) -> bool:
         """Accept, decline or block."""
-        return self._update(name, state=int(state))
+        return self._update(name, consent=consent.number)
 
-    def set_direct(self, name: str, direct: Direct, peer_address: bytes | None, revealed_at: int | None) -> bool:
+    def set_handshake(
+        self, name: str, state: HandshakeState, peer_address: bytes | None, revealed_at: int | None
+    ) -> bool:
         """Move the handshake: the peer's address (None: none any more), and when ours was sent, if it was sent now.
 
         A date of revealing that is there stays: the first one counts. A silence that was noted ends.
@@ -92,7 +97,7 @@ class Contacts(Store):
             if revealed_at is not None:
                 never = (ContactRow.name == name) & ContactRow.address_revealed_at.is_null()
                 self._db.change(ContactRow.update(address_revealed_at=revealed_at).where(never))
-            return self._update(name, direct=int(direct), peer_address=peer_address, direct_silent_since=None)
+            return self._update(name, handshake=state.number, peer_address=peer_address, direct_silent_since=None)
 
     def set_direct_silent(self, name: str, since: int | None) -> bool:
         """Note since when the direct way has been silent; None: it is not."""
@@ -135,10 +140,10 @@ def _contact(row: dict[str, Any]) -> Contact:
     return Contact(
         **{
             **row,
-            "trust": Trust(row["trust"]),
-            "state": ContactState(row["state"]),
+            "trust": Trust.of_number(row["trust"]),
+            "consent": Consent.of_number(row["consent"]),
             "has_met": bool(row["has_met"]),
-            "direct": Direct(row["direct"]),
+            "handshake": HandshakeState.of_number(row["handshake"]),
             "fallback": Fallback(row["fallback"]),
         }
     )

@@ -6,12 +6,12 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from usernym.storage.client.contacts import Contacts
 from usernym.storage.client.schema import FIND_GAPS
+from usernym.storage.database import StoreDatabase
 
 
 @dataclass(frozen=True, slots=True)
-class Gaps:
+class MissingCounters:
     """A contact's missing counters, as (first, last) in rising order, and how many are missing before each range."""
 
     ranges: Sequence[tuple[int, int]] = ()
@@ -26,10 +26,13 @@ class Gaps:
         return self.before[at - 1] + min(last + 1, counter) - first
 
 
-class Gapped(Contacts):
-    """The part of `ClientStore` that keeps gaps. A sender who skips counters adds a row for each message, no more."""
+class Gaps:
+    """The gaps of all contacts. A sender who skips counters adds one row for each message, no more."""
 
-    def gaps(self, contact: str) -> Gaps:
+    def __init__(self, database: StoreDatabase) -> None:
+        self._db = database
+
+    def of(self, contact: str) -> MissingCounters:
         """All gaps in what came from a contact."""
         ranges = [
             (first, last)
@@ -39,7 +42,7 @@ class Gapped(Contacts):
         for first, last in ranges:
             before.append(missing)
             missing += last + 1 - first
-        return Gaps(ranges, before)
+        return MissingCounters(ranges, before)
 
     def missing_below(self, contact: str, counter: int) -> int:
         """How many messages of the contact with lower counters than this one, which came, have not come."""
@@ -48,13 +51,13 @@ class Gapped(Contacts):
         )
         return 0 if row is None else int(row[0])
 
-    def find_gaps(self) -> None:
+    def find(self) -> None:
         """Find all gaps anew, after messages were brought in from elsewhere."""
         with self._db.one_commit():
             self._db.run("DELETE FROM gap")
             self._db.run(FIND_GAPS)
 
-    def _note_counter(self, contact: str, counter: int) -> bool:
+    def note_counter(self, contact: str, counter: int) -> bool:
         """A message with this counter came: open or close gaps. True if one with a higher counter had come before."""
         found = self._db.row("SELECT highest_in_counter FROM contact WHERE name = ?", (contact,))
         if found is None:

@@ -7,22 +7,23 @@ from typing import Any, Final
 
 import peewee
 
-from usernym.storage.client.gaps import Gapped
+from usernym.storage.client.contacts import Contacts
+from usernym.storage.client.gaps import Gaps
 from usernym.storage.client.schema import AckRow, ContactRow, MessageRow, OutboxEntry
 from usernym.storage.client.types import (
-    ContactState,
+    Consent,
+    DeliveryState,
     Direction,
     Message,
-    MessageState,
     OutboxRow,
     PendingAck,
-    StoredRoute,
+    Route,
 )
-from usernym.storage.database import marks, parts
+from usernym.storage.database import StoreDatabase, marks, parts
 from usernym.storage.errors import RowConflict
 
 NO_PAUSE_MAX_S: Final = 2**32
-_SHOWN_OF: Final = (int(ContactState.ACCEPTED), int(ContactState.PENDING))
+_SHOWN_OF: Final = (Consent.ACCEPTED.number, Consent.PENDING.number)
 
 # Plain SQL where every message passes several times: peewee takes ten times as long to write a statement as SQLite to
 # run it.
@@ -51,13 +52,18 @@ _OUTBOX_ROW: Final = """
 """
 _ADVANCE: Final = {
     state: f"UPDATE message SET state = ?, reason = ? WHERE {_ONE} AND state IN "  # noqa: S608 - constants
-    f"({', '.join(str(int(each)) for each in MessageState if each.rank < state.rank)})"
-    for state in MessageState
+    f"({', '.join(str(each.number) for each in DeliveryState if each.rank < state.rank)})"
+    for state in DeliveryState
 }
 
 
-class Conversations(Gapped):
-    """The part of `ClientStore` that keeps messages."""
+class Messages:
+    """All conversations' messages, the outbox, and the ids of what was received."""
+
+    def __init__(self, database: StoreDatabase, contacts: Contacts, gaps: Gaps) -> None:
+        self._db = database
+        self._contacts = contacts
+        self._gaps = gaps
 
     # -- messages --
 
@@ -70,21 +76,21 @@ class Conversations(Gapped):
         token: bytes,
         now: int,
         *,
-        route: StoredRoute = StoredRoute.NODE,
+        route: Route = Route.NODE,
     ) -> Message:
         """Keep a message to a contact, with the conversation's next counter, and queue it for sending at `now`.
 
         Raises `RowConflict` if the contact is unknown or the message id is not new.
         """
         with self._db.one_commit():
-            counter = self.take_out_counter(contact)
+            counter = self._contacts.take_out_counter(contact)
             if counter is None:
                 raise RowConflict("a message to somebody who is not a contact")
-            state = int(MessageState.WAITING)
-            row = (contact, int(Direction.OUT), message_id, counter, kind, body, now, now, state, int(route), token)
+            state = DeliveryState.WAITING.number
+            row = (contact, int(Direction.OUT), message_id, counter, kind, body, now, now, state, route.number, token)
             self._db.run(_ADD, (*row, None, 1, 0))
             self._db.run(_QUEUE, (message_id, contact, now, now))
-            message = self.message(contact, message_id)
+            message = self.get(contact, message_id)
         assert message is not None, "stored just now"
         return message
 
@@ -100,7 +106,7 @@ class Conversations(Gapped):
         token: bytes | None,
         sent_at: int,
         now: int,
-        route: StoredRoute,
+        route: Route,
         ack_kind: int | None = None,
     ) -> bool:
         """Keep a message of a contact; False if it was seen before, and then it is not kept again.
@@ -113,25 +119,37 @@ class Conversations(Gapped):
                 self.add_ack(contact, message_id, token, ack_kind, now)
             if not self.mark_seen(contact, message_id, key_number, now):
                 return False
-            state = int(MessageState.RECEIVED)
-            row = (contact, int(Direction.IN), message_id, counter, kind, body, sent_at, now, state, int(route), token)
-            late = self._note_counter(contact, counter)
+            state = DeliveryState.DELIVERED.number
+            row = (
+                contact,
+                int(Direction.IN),
+                message_id,
+                counter,
+                kind,
+                body,
+                sent_at,
+                now,
+                state,
+                route.number,
+                token,
+            )
+            late = self._gaps.note_counter(contact, counter)
             self._db.run(_ADD, (*row, key_number, 0, int(late)))
             return True
 
-    def message(self, contact: str, message_id: bytes, direction: Direction = Direction.OUT) -> Message | None:
+    def get(self, contact: str, message_id: bytes, direction: Direction = Direction.OUT) -> Message | None:
         """One message of a conversation; the user's own, if not said otherwise."""
         return self._message(_MESSAGE, (contact, int(direction), message_id))
 
     def outgoing(self, message_id: bytes, contact: str | None) -> Message | None:
         """The user's own message of this id, to `contact` if that is given."""
         if contact is not None:
-            return self.message(contact, message_id)
+            return self.get(contact, message_id)
         return self._message(_OF_ID, (message_id, int(Direction.OUT)))
 
     def incoming_token(self, contact: str, message_id: bytes) -> bytes | None:
         """The receipt token that came with a message of this contact, if the message is still kept."""
-        message = self.message(contact, message_id, Direction.IN)
+        message = self.get(contact, message_id, Direction.IN)
         return None if message is None else message.token
 
     def conversation(self, contact: str, limit: int, before: int | None = None) -> Sequence[Message]:
@@ -147,33 +165,33 @@ class Conversations(Gapped):
         )
         return 0 if row is None else int(row[0])
 
-    def advance(self, contact: str, message_id: bytes, state: MessageState, reason: int | None = None) -> bool:
+    def advance(self, contact: str, message_id: bytes, state: DeliveryState, reason: int | None = None) -> bool:
         """Note what became of an outgoing message; False if nothing changed (states only follow in rising rank).
 
         A final state takes the message out of the outbox. ACCEPTED lets it rest there until there is word of it.
         """
         with self._db.one_commit():
             one = (contact, int(Direction.OUT), message_id)
-            changed = self._db.run(_ADVANCE[state], (int(state), reason, *one)) > 0
+            changed = self._db.run(_ADVANCE[state], (state.number, reason, *one)) > 0
             entry = (message_id, contact)
             if state.is_final:
                 self._db.run("DELETE FROM outbox WHERE message_id = ? AND contact = ?", entry)
-            elif state is MessageState.ACCEPTED:
+            elif state is DeliveryState.ACCEPTED:
                 self._db.run("UPDATE outbox SET next_attempt_at = NULL WHERE message_id = ? AND contact = ?", entry)
-            if changed and state is MessageState.DELIVERED:
-                self.set_met(contact)
+            if changed and state is DeliveryState.DELIVERED:
+                self._contacts.set_met(contact)
             return changed
 
     def set_reason(self, contact: str, message_id: bytes, reason: int) -> bool:
         """Note why an outgoing message still waits; False if it does not, or this is known."""
-        waiting = _is(contact, message_id, Direction.OUT) & (MessageRow.state == int(MessageState.WAITING))
+        waiting = _is(contact, message_id, Direction.OUT) & (MessageRow.state == DeliveryState.WAITING.number)
         news = MessageRow.reason.is_null() | (MessageRow.reason != reason)
         return self._db.change(MessageRow.update(reason=reason).where(waiting & news)) > 0
 
-    def set_route(self, contact: str, message_id: bytes, route: StoredRoute) -> bool:
+    def set_route(self, contact: str, message_id: bytes, route: Route) -> bool:
         """Note the way an outgoing message takes; False if there is none."""
         one = (contact, int(Direction.OUT), message_id)
-        return self._db.run(f"UPDATE message SET route = ? WHERE {_ONE}", (int(route), *one)) > 0  # noqa: S608
+        return self._db.run(f"UPDATE message SET route = ? WHERE {_ONE}", (route.number, *one)) > 0  # noqa: S608
 
     # -- what the user has not been shown --
 
@@ -185,7 +203,7 @@ class Conversations(Gapped):
         query = (
             MessageRow.select()
             .join(ContactRow, on=(MessageRow.contact == ContactRow.name))
-            .where((MessageRow.shown == 0) & ContactRow.state.in_(_SHOWN_OF))
+            .where((MessageRow.shown == 0) & ContactRow.consent.in_(_SHOWN_OF))
         )
         if kinds is not None:
             query = query.where(MessageRow.kind.in_(list(kinds)))
@@ -255,19 +273,19 @@ class Conversations(Gapped):
     def try_now(self, contact: str, message_id: bytes, now: int) -> bool:
         """Make a waiting message due at `now`, and forget why it waited; False if it does not wait."""
         with self._db.one_commit():
-            waiting = _is(contact, message_id, Direction.OUT) & (MessageRow.state == int(MessageState.WAITING))
+            waiting = _is(contact, message_id, Direction.OUT) & (MessageRow.state == DeliveryState.WAITING.number)
             if not self._db.change(MessageRow.update(reason=None).where(waiting)):
                 return False
             return self._update_outbox(message_id, next_attempt_at=now)
 
-    def hurry(self, now: int) -> int:
+    def retry_all_now(self, now: int) -> int:
         """Make due at `now` whatever was planned for later; returns how many."""
         return self._db.change(OutboxEntry.update(next_attempt_at=now).where(OutboxEntry.next_attempt_at > now))
 
     def requeue(self, contact: str, message_id: bytes, attempts: int, now: int) -> bool:
         """Have a message sealed anew and sent again, whether the node had it or not; False if its fate is final."""
         with self._db.one_commit():
-            message = self.message(contact, message_id)
+            message = self.get(contact, message_id)
             if message is None or message.state.is_final:
                 return False
             columns: dict[str, Any] = {
@@ -357,9 +375,9 @@ def message_of(row: Sequence[Any]) -> Message:
         body,
         sent_at,
         stored_at,
-        MessageState(state),
+        DeliveryState.of_number(state),
         reason,
-        StoredRoute(route),
+        Route.of_number(route),
         token,
         key_number,
         bool(shown),

@@ -63,13 +63,13 @@ class ContactRow(Model):
     record = BlobField()
     links = BlobField()
     trust = IntegerField()
-    state = IntegerField()
+    consent = IntegerField()
     fetched_at = IntegerField()
     next_out_counter = IntegerField()
     highest_in_counter = IntegerField()
     has_met = IntegerField()
     told_record_number = IntegerField()
-    direct = IntegerField()
+    handshake = IntegerField()
     peer_address = BlobField(null=True)
     address_revealed_at = IntegerField(null=True)
     fallback = IntegerField()
@@ -228,13 +228,13 @@ _SCHEMA_1: Final = (
         record BLOB NOT NULL,
         links BLOB NOT NULL,
         trust INTEGER NOT NULL,
-        state INTEGER NOT NULL,
+        consent INTEGER NOT NULL,
         fetched_at INTEGER NOT NULL,
         next_out_counter INTEGER NOT NULL,
         highest_in_counter INTEGER NOT NULL,
         has_met INTEGER NOT NULL,
         told_record_number INTEGER NOT NULL,
-        direct INTEGER NOT NULL,
+        handshake INTEGER NOT NULL,
         peer_address BLOB,
         address_revealed_at INTEGER,
         fallback INTEGER NOT NULL,

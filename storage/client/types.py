@@ -1,12 +1,104 @@
-"""What the client's store gives back: frozen rows, and the numbers that stand in its columns.
+"""What the client's store returns: frozen rows, and the words for states that both the store and the user's side use.
 
-The numbers are stored: one that was ever released keeps its meaning.
+Each word has the number that stands for it in the database. A released number keeps its meaning.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
+from typing import Any, Self
+
+
+class StoredWord(StrEnum):
+    """A word that people and programs are shown, with its number in the database: `NODE = "node", 1`."""
+
+    number: int
+
+    def __new__(cls, word: str, number: int | None = None) -> Self:
+        """A member, remembered by its number too. `Route("node")` finds a member by its word, and needs no number."""
+        assert number is not None, "a member needs a number"
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.number = number
+        _BY_NUMBER[cls, number] = member
+        return member
+
+    @classmethod
+    def of_number(cls, number: int) -> Self:
+        """The word that this number stands for."""
+        word: Self = _BY_NUMBER[cls, number]
+        return word
+
+
+_BY_NUMBER: dict[tuple[type[StoredWord], int], Any] = {}
+
+
+class Trust(StoredWord):
+    """What vouches for a contact's identity key."""
+
+    CONFIRMED = "confirmed by the node", 1
+    """Our own lookup returned the key."""
+    VERIFIED = "verified", 2
+    """The user compared safety numbers, or took a friend's link."""
+    CHANGED = "changed", 3
+    """The key has changed since, and the user has not looked at the new one."""
+
+
+class Consent(StoredWord):
+    """Whether the user wants to hear from a contact."""
+
+    ACCEPTED = "accepted", 1
+    PENDING = "pending", 2
+    DECLINED = "declined", 3
+    BLOCKED = "blocked", 4
+
+
+class HandshakeState(StoredWord):
+    """How far the handshake with a contact has come."""
+
+    NONE = "none", 0
+    OFFERED = "offered", 1
+    OFFER_RECEIVED = "offer received", 2
+    ACTIVE = "active", 3
+    ENDED_BY_ME = "ended by me", 4
+    ENDED_BY_PEER = "ended by peer", 5
+
+
+class Route(StoredWord):
+    """The way a message took: through the node, or directly."""
+
+    NODE = "node", 1
+    DIRECT = "direct", 2
+
+
+class DeliveryState(StoredWord):
+    """How far a message has come. An incoming message is `DELIVERED`."""
+
+    WAITING = "waiting", 1
+    ACCEPTED = "accepted", 2
+    DELIVERED = "delivered", 3
+    EXPIRED = "expired", 4
+    REFUSED = "refused", 5
+    CANCELLED = "cancelled", 6
+
+    @property
+    def rank(self) -> int:
+        """A state is only ever followed by one of a higher rank; a proof of delivery has the highest."""
+        match self:
+            case DeliveryState.WAITING:
+                return 0
+            case DeliveryState.ACCEPTED:
+                return 1
+            case DeliveryState.DELIVERED:
+                return 3
+            case _:
+                return 2
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing is left to be sent."""
+        return self not in (DeliveryState.WAITING, DeliveryState.ACCEPTED)
 
 
 class IdentityState(IntEnum):
@@ -17,90 +109,18 @@ class IdentityState(IntEnum):
     DELETED = 3
 
 
-class Trust(IntEnum):
-    """What speaks for a contact's identity key."""
-
-    CONFIRMED = 1
-    """The node's word, by the client's own lookup."""
-    VERIFIED = 2
-    """A safety number that was compared, or a friend's link."""
-    CHANGED = 3
-    """It has changed since, and nobody has looked at it yet."""
-
-
-class ContactState(IntEnum):
-    """Whether the user wants to hear from a contact."""
-
-    ACCEPTED = 1
-    PENDING = 2
-    DECLINED = 3
-    BLOCKED = 4
-
-
-class Direct(IntEnum):
-    """How far the handshake with a contact has come."""
-
-    NONE = 0
-    OFFERED = 1
-    OFFER_RECEIVED = 2
-    ACTIVE = 3
-    ENDED_BY_ME = 4
-    ENDED_BY_PEER = 5
-
-
 class Fallback(IntEnum):
-    """What happens when the direct way is silent."""
+    """What happens to messages while a contact does not answer on the direct route."""
 
     NODE = 1
     DIRECT_ONLY = 2
 
 
 class Direction(IntEnum):
-    """Who wrote a message."""
+    """Who wrote a message: the user (out) or the contact (in)."""
 
     OUT = 1
     IN = 2
-
-
-class StoredRoute(IntEnum):
-    """The way a message took."""
-
-    NODE = 1
-    DIRECT = 2
-
-
-class MessageState(IntEnum):
-    """What became of a message."""
-
-    WAITING = 1
-    ACCEPTED = 2
-    DELIVERED = 3
-    EXPIRED = 4
-    REFUSED = 5
-    CANCELLED = 6
-    RECEIVED = 7
-    """The only state of an incoming message."""
-
-    @property
-    def rank(self) -> int:
-        """States follow only in rising rank: a proof of delivery beats all, and nothing beats it."""
-        return _RANKS[self]
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing is left to be sent."""
-        return self.rank > _RANKS[MessageState.ACCEPTED]
-
-
-_RANKS = {
-    MessageState.WAITING: 0,
-    MessageState.ACCEPTED: 1,
-    MessageState.EXPIRED: 2,
-    MessageState.REFUSED: 2,
-    MessageState.CANCELLED: 2,
-    MessageState.DELIVERED: 3,
-    MessageState.RECEIVED: 4,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +164,13 @@ class Contact:
     record: bytes = field(repr=False)
     links: bytes = field(repr=False)
     trust: Trust
-    state: ContactState
+    consent: Consent
     fetched_at: int
     next_out_counter: int
     highest_in_counter: int
     has_met: bool
     told_record_number: int
-    direct: Direct
+    handshake: HandshakeState
     peer_address: bytes | None = field(repr=False)
     address_revealed_at: int | None
     fallback: Fallback
@@ -176,9 +196,9 @@ class Message:
     body: bytes = field(repr=False)
     sent_at: int
     stored_at: int
-    state: MessageState
+    state: DeliveryState
     reason: int | None
-    route: StoredRoute
+    route: Route
     token: bytes | None = field(repr=False)
     key_number: int | None
     shown: bool

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
-from usernym.storage.database import Store, StoreDatabase
+from usernym.storage.database import StoreDatabase
 from usernym.storage.node.schema import AccountRow, HpkeNumber, LinkRow
 
 
@@ -32,7 +32,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """A link of a name's chain of identities; generation 0 is the first."""
 
     generation: int
@@ -66,8 +66,11 @@ _ACCOUNT_BY_NAME: Final = f"SELECT {_ACCOUNT_COLUMNS} FROM account WHERE name = 
 _ACCOUNT_BY_SKELETON: Final = f"SELECT {_ACCOUNT_COLUMNS} FROM account WHERE skeleton = ?"  # noqa: S608
 
 
-class Directory(Store):
-    """The part of `NodeStore` that keeps accounts, their chains of identities and their key numbers."""
+class Directory:
+    """Accounts, their chains of identities and their key numbers."""
+
+    def __init__(self, database: StoreDatabase) -> None:
+        self._db = database
 
     def account(self, name: str) -> Account | None:
         """The account of this name, deleted or not."""
@@ -171,13 +174,13 @@ class Directory(Store):
                 db.change(LinkRow.insert(name=name, generation=generation, blob=blob))
             return True
 
-    def links(self, name: str, from_generation: int) -> Sequence[Link]:
+    def links(self, name: str, from_generation: int) -> Sequence[ChainLink]:
         """The chain of identities of a name from this generation on, in order; empty for an unknown name."""
         found = self._db.rows(
             "SELECT generation, blob FROM link WHERE name = ? AND generation >= ? ORDER BY generation",
             (name, from_generation),
         )
-        return [Link(*row) for row in found]
+        return [ChainLink(*row) for row in found]
 
     def key_superseded_at(self, name: str, number: int) -> int | None:
         """When this HPKE key number of a name was superseded; None if it is the current one or was never published."""

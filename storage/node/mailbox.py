@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
-from usernym.storage.database import Store, marks, parts
+from usernym.storage.database import StoreDatabase, marks, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,11 @@ _EXPIRE: Final = f"""
 """  # noqa: S608
 
 
-class Mailbox(Store):
-    """The part of `NodeStore` that keeps undelivered messages."""
+class Mailbox:
+    """The undelivered messages of all recipients."""
+
+    def __init__(self, database: StoreDatabase) -> None:
+        self._db = database
 
     def enqueue(
         self,

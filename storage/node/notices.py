@@ -1,5 +1,4 @@
-"""What the node remembers for a while: word for senders of what became of their messages, requests carried out, and
-the time by which it has forgotten others."""
+"""Notices: what the node has to tell senders of the fate of their messages, until they confirm it."""
 
 from __future__ import annotations
 
@@ -7,13 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from usernym.storage.database import Store, check_row_limit, marks, parts
+from usernym.storage.database import StoreDatabase, marks, parts
 
 NOTICES_PER_ACCOUNT_MAX: Final = 2_000
 """Unconfirmed notices kept for one account; past that the oldest goes. As many as a mailbox holds messages."""
-REMEMBERED_ROWS_MAX: Final = 1_500_000
-"""Requests remembered at once, about 150 bytes each: 500 a second over half an hour, and a quarter of an hour more in
-which nothing is deleted after the clock has jumped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +41,19 @@ _TRIM: Final = """
 _EXPIRE: Final = """
     DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
 """
-_FORGET: Final = """
-    DELETE FROM remembered WHERE digest IN (
-        SELECT digest FROM remembered WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
-"""
 
 
-class Memory(Store):
-    """The part of `NodeStore` that keeps notices and remembered requests."""
+class Notices:
+    """The unconfirmed notices of all accounts."""
 
-    # -- the clock --
+    def __init__(self, database: StoreDatabase) -> None:
+        self._db = database
 
-    def clock_floor(self) -> int:
-        """The latest time (Unix seconds) by which anything was deleted; 0 before the first."""
-        row = self._db.row("SELECT floor FROM clock")
-        return 0 if row is None else int(row[0])
+    def add(self, account: str, kind: int, blob: bytes, now: int, expires_at: int) -> int:
+        """Keep one notice; returns its id. See `add_all`."""
+        return self.add_all([NewNotice(account, kind, blob)], now, expires_at)[0]
 
-    def raise_clock_floor(self, at: int) -> None:
-        """Note that things are deleted that were due at this time; an earlier one changes nothing."""
-        self._db.run("UPDATE clock SET floor = ?1 WHERE floor < ?1", (at,))
-
-    # -- notices --
-
-    def add_notice(self, account: str, kind: int, blob: bytes, now: int, expires_at: int) -> int:
-        """Keep one notice; returns its id. See `add_notices`."""
-        return self.add_notices([NewNotice(account, kind, blob)], now, expires_at)[0]
-
-    def add_notices(
+    def add_all(
         self, notices: Iterable[NewNotice], now: int, expires_at: int, account_max: int = NOTICES_PER_ACCOUNT_MAX
     ) -> list[int]:
         """Keep notices; returns their ids. An account keeps its newest `account_max`."""
@@ -87,7 +69,7 @@ class Memory(Store):
                 self._db.run(_TRIM, (account, account_max))
         return ids
 
-    def notices(self, account: str, limit: int) -> Sequence[Notice]:
+    def of(self, account: str, limit: int) -> Sequence[Notice]:
         """At most `limit` unconfirmed notices of this account, the oldest first."""
         found = self._db.rows(
             "SELECT id, account, kind, blob, created_at, expires_at FROM notice WHERE account = ? ORDER BY id LIMIT ?",
@@ -95,7 +77,7 @@ class Memory(Store):
         )
         return [Notice(*row) for row in found]
 
-    def confirm_notices(self, account: str, ids: Iterable[int]) -> int:
+    def confirm(self, account: str, ids: Iterable[int]) -> int:
         """Remove notices of this account; those that are gone, or another's, are passed over. Returns how many went."""
         with self._db.one_commit():
             return sum(
@@ -106,37 +88,6 @@ class Memory(Store):
                 for some in parts(ids)
             )
 
-    def expire_notices(self, now: int, limit: int) -> int:
+    def expire(self, now: int, limit: int) -> int:
         """Remove at most `limit` notices whose `expires_at` is not after `now`; returns how many."""
         return self._db.run(_EXPIRE, (now, limit))
-
-    # -- requests carried out --
-
-    def remember(
-        self, digest: bytes, answer: bytes, expires_at: int, rows_max: int = REMEMBERED_ROWS_MAX
-    ) -> bytes | None:
-        """Remember a request (32-byte digest) with its answer, unless it is known: then return the answer of before.
-
-        Raises `RowLimitReached` when `rows_max` requests are remembered: forgetting one early would let it be
-        repeated, so new ones have to wait.
-        """
-        with self._db.one_commit():
-            row = self._db.row(
-                "SELECT (SELECT answer FROM remembered WHERE digest = ?), rows FROM remembered_count", (digest,)
-            )
-            assert row is not None, "the count is always there"
-            known: bytes | None = row[0]
-            if known is None:
-                check_row_limit(row[1], rows_max, "remembered requests")
-                self._db.run(
-                    "INSERT INTO remembered (digest, answer, expires_at) VALUES (?, ?, ?)", (digest, answer, expires_at)
-                )
-            return known
-
-    def was_seen(self, digest: bytes, now: int) -> bool:
-        """Whether this request is remembered and not yet due to be forgotten."""
-        return self._db.row("SELECT 1 FROM remembered WHERE digest = ? AND expires_at > ?", (digest, now)) is not None
-
-    def forget_expired(self, now: int, limit: int) -> int:
-        """Forget at most `limit` requests whose `expires_at` is not after `now`; returns how many."""
-        return self._db.run(_FORGET, (now, limit))

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.helpers.browser_people import People, Someone
-from usernym.storage.client import ClientStore
+from usernym.storage.client.store import ClientStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 

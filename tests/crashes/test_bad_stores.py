@@ -13,12 +13,12 @@ import pytest
 
 from tests.helpers.crash_world import Crowd, cut_names, environment, json_lines, kill, start, usernym_command
 from usernym.demo.processes import Running
-from usernym.storage.client import ClientStore
 from usernym.storage.client.schema import CLIENT_SCHEMA
+from usernym.storage.client.store import ClientStore
 from usernym.storage.database import StoreDatabase
 from usernym.storage.migrations import Schema
-from usernym.storage.node import NodeStore
 from usernym.storage.node.schema import NODE_SCHEMA
+from usernym.storage.node.store import NodeStore
 
 pytestmark = pytest.mark.processes
 
@@ -112,7 +112,7 @@ def test_a_node_takes_its_store_of_any_older_version(
     wait_for_start(tmp_path, "home")
     kill(node)
     with contextlib.closing(NodeStore.open(path)) as store:
-        assert (store.identity_seed(b"n" * 32) == b"s" * 32) is bool(version)
+        assert (store.profile.identity_seed(b"n" * 32) == b"s" * 32) is bool(version)
         assert store.problems() == []
 
 
@@ -185,7 +185,7 @@ def test_damage_that_the_start_does_not_meet_is_found_by_the_check_and_not_backe
         assert crowd.node is not None
         kill(crowd.node)
         with contextlib.closing(NodeStore.open(path)) as store:
-            store._db.checkpoint()
+            store.database.checkpoint()
         with contextlib.closing(sqlite3.connect(path)) as raw:
             (page,) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'account_skeleton'").fetchone()
         damaged = bytearray(path.read_bytes())

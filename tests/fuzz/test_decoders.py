@@ -28,8 +28,8 @@ from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.storage.errors import StorageError
 from usernym.storage.keyfile import Argon2Cost, create_key, protection, read_key
-from usernym.storage.node import Notice
 from usernym.storage.node.mail import Mail, NoticeKind, mail_of, not_opened_blob, notice_tells
+from usernym.storage.node.notices import Notice
 
 
 def encoded_frame(frame: codec.Frame) -> bytes:

@@ -27,9 +27,9 @@ from usernym.cli.failures import CommandFailed
 from usernym.demo.processes import Running
 from usernym.node_check import check_store
 from usernym.protocol.names import skeleton
-from usernym.storage.client import ClientStore, MessageState
-from usernym.storage.client.types import Direction
-from usernym.storage.node import NodeStore
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import DeliveryState, Direction
+from usernym.storage.node.store import NodeStore
 
 START_S = 60.0
 END_S = 30.0
@@ -319,10 +319,10 @@ class Crowd:
             for peer in self.names:
                 if peer == name:
                     continue
-                rows = sorted(store.conversation(peer, 10**6), key=lambda row: row.counter)
+                rows = sorted(store.messages.conversation(peer, 10**6), key=lambda row: row.counter)
                 for direction in (Direction.OUT, Direction.IN):
                     kept[peer, direction] = [row.body.decode() for row in rows if row.direction is direction]
-                assert {row.state for row in rows if row.direction is Direction.OUT} <= {MessageState.DELIVERED}
+                assert {row.state for row in rows if row.direction is Direction.OUT} <= {DeliveryState.DELIVERED}
         return kept
 
     def _check_said(self, name: str, kept: dict[str, dict[tuple[str, Direction], list[str]]]) -> None:

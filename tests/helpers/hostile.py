@@ -26,7 +26,7 @@ CONTENT = (*DIRECTORY, "mail", "notice", "remembered")
 
 def dump(store: Any, tables: tuple[str, ...] = CONTENT) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of these tables."""
-    return {table: sorted(store._db.rows(f'SELECT * FROM "{table}"'), key=repr) for table in tables}
+    return {table: sorted(store.database.rows(f'SELECT * FROM "{table}"'), key=repr) for table in tables}
 
 
 def total(counters: dict[str, dict[str, int]], count: str) -> int:

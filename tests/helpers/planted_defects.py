@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from usernym.actors.events import DeliveryState
 from usernym.actors.forwarding import client as forwarding_client
 from usernym.actors.forwarding import outbox as client_sending
 from usernym.actors.forwarding.client import ForwardingClient
@@ -27,13 +26,15 @@ from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import ID_BYTES
 from usernym.protocol.sealing import Envelope
-from usernym.storage.client import ClientStore, Direction
 from usernym.storage.client import messages as client_messages
 from usernym.storage.client.contacts import Contacts
-from usernym.storage.client.messages import Conversations
+from usernym.storage.client.messages import Messages
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import DeliveryState, Direction
 from usernym.storage.database import StoreDatabase
 from usernym.storage.errors import StorageError
-from usernym.storage.node import NodeStore
+from usernym.storage.node.profile import NodeProfile
+from usernym.storage.node.store import NodeStore
 
 Plant = Callable[[ExitStack], None]
 
@@ -102,7 +103,7 @@ def mailbox_deleted_on_sending(stack: ExitStack) -> None:
     def deliver(self: Any, name: str, route: Any, *, again: bool) -> None:
         old(self, name, route, again=again)
         for row in list(route.sent_at):
-            self._store._db.run("DELETE FROM mail WHERE id = ?", (row,))
+            self._store.database.run("DELETE FROM mail WHERE id = ?", (row,))
 
     old = swap(stack, ForwardingNode, "_deliver", deliver)
 
@@ -131,7 +132,7 @@ def delivers_once(stack: ExitStack) -> None:
 def notices_told_once(stack: ExitStack) -> None:
     def notify(self: Any, name: str, route: Any) -> None:
         old(self, name, route)
-        self._store.confirm_notices(name, list(route.notices_at))
+        self._store.notices.confirm(name, list(route.notices_at))
 
     old = swap(stack, ForwardingNode, "_notify", notify)
 
@@ -143,7 +144,7 @@ def node_commits_apart(stack: ExitStack) -> None:
 
 @defect("the node makes a new identity at each start")
 def node_identity_not_kept(stack: ExitStack) -> None:
-    swap(stack, NodeStore, "identity_seed", lambda _self, new_seed: new_seed)
+    swap(stack, NodeProfile, "identity_seed", lambda _self, new_seed: new_seed)
 
 
 @defect("the node does not check who acknowledges")
@@ -175,8 +176,8 @@ def ids_forgotten_at_restart(stack: ExitStack) -> None:
         seen.add((contact, message_id))
         return new
 
-    swap(stack, Conversations, "mark_seen", mark_seen)
-    swap(stack, Conversations, "was_seen", lambda self, contact, id_: (contact, id_) in self.__dict__.get("seen", ()))
+    swap(stack, Messages, "mark_seen", mark_seen)
+    swap(stack, Messages, "was_seen", lambda self, contact, id_: (contact, id_) in self.__dict__.get("seen", ()))
     swap(stack, client_messages, "_ADD", client_messages._ADD.replace("INSERT INTO", "INSERT OR REPLACE INTO"))
 
 
@@ -191,13 +192,13 @@ def seen_before_kept(stack: ExitStack) -> None:
         finally:
             del self.mark_seen
 
-    old = swap(stack, Conversations, "add_incoming", add_incoming)
+    old = swap(stack, Messages, "add_incoming", add_incoming)
     swap(stack, ClientStore, "transaction", lambda _self: nullcontext())
 
 
 @defect("a message's state may go back: `accepted` after `delivered`")
 def states_go_back(stack: ExitStack) -> None:
-    states = {state: f"{sql.partition(' AND state IN')[0]} AND state != {int(state)}"
+    states = {state: f"{sql.partition(' AND state IN')[0]} AND state != {state.number}"
               for state, sql in client_messages._ADVANCE.items()}  # fmt: skip
     swap(stack, client_messages, "_ADVANCE", states)
 
@@ -235,7 +236,7 @@ def takes_before_commit(stack: ExitStack) -> None:
 def gives_up_without_answer(stack: ExitStack) -> None:
     def on_unanswered(self: Any, request: m.Forward) -> None:
         old(self, request)
-        self._store.remove_outgoing(request.message_id)
+        self._store.messages.remove_outgoing(request.message_id)
 
     old = swap(stack, Sending, "on_unanswered", on_unanswered)
 
@@ -252,7 +253,7 @@ def delivered_when_accepted(stack: ExitStack) -> None:
 def receipts_unproved(stack: ExitStack) -> None:
     def on_receipts(self: Any, receipts: Any, contact: str | None) -> None:
         for message_id, _ in receipts:
-            message = self._store.outgoing(message_id, contact)
+            message = self._store.messages.outgoing(message_id, contact)
             if message is not None:
                 self.settle(message, DeliveryState.DELIVERED, None)
 
@@ -277,14 +278,14 @@ def plans_of_a_wrong_clock(stack: ExitStack) -> None:
     def due(self: Any, now: int, limit: int, _pause_max: int = 0) -> Any:
         return old(self, now, limit)
 
-    old = swap(stack, Conversations, "due", due)
+    old = swap(stack, Messages, "due", due)
 
 
 @defect("found by the simulation: a text overtakes those that wait for a lookup whose answer is on disk already")
 def texts_overtake(stack: ExitStack) -> None:
     def send_text(self: Any, command: Any) -> None:
         try:
-            contact = self._store.contact(command.name)
+            contact = self._store.contacts.get(command.name)
         except StorageError:
             contact = None
         if contact is None:
@@ -336,7 +337,7 @@ def acknowledges_once(stack: ExitStack) -> None:
 
 @defect("a client acknowledges what it has had before without the proof")
 def acknowledges_again_without_proof(stack: ExitStack) -> None:
-    swap(stack, Conversations, "incoming_token", lambda _self, _contact, _message_id: None)
+    swap(stack, Messages, "incoming_token", lambda _self, _contact, _message_id: None)
 
 
 @defect("a client does not check the inner signature")
@@ -347,9 +348,9 @@ def inner_signature_unchecked(stack: ExitStack) -> None:
 @defect("a client trusts the key that comes with a first message")
 def first_key_trusted(stack: ExitStack) -> None:
     def on_arrival(self: Any, arrival: Any) -> None:
-        contact = self._store.contact(arrival.sender)
+        contact = self._store.contacts.get(arrival.sender)
         first = arrival.first_key
-        if contact is None or first in (None, contact.identity_key) or self._store.was_seen(
+        if contact is None or first in (None, contact.identity_key) or self._store.messages.was_seen(
             arrival.sender, arrival.message_id
         ):  # fmt: skip
             old(self, arrival)
@@ -386,4 +387,4 @@ def unshown_forgotten(stack: ExitStack) -> None:
         rows = old(self, limit, kinds)
         return [row for row in rows if row.direction is not Direction.IN]
 
-    old = swap(stack, Conversations, "unshown", unshown)
+    old = swap(stack, Messages, "unshown", unshown)

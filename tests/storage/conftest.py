@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from usernym.storage.client import Argon2Cost, ClientStore
-from usernym.storage.node import NodeStore
+from usernym.storage.client.store import ClientStore
+from usernym.storage.keyfile import Argon2Cost
+from usernym.storage.node.store import NodeStore
 
 CHEAP = Argon2Cost(memory_kib=64, passes=1)
 

@@ -10,21 +10,22 @@ from subprocess import Popen
 
 import pytest
 
-from usernym.storage.client import ClientStore
-from usernym.storage.node import NodeStore
+from usernym.storage.client.store import ClientStore
+from usernym.storage.node.store import NodeStore
 
 Spawn = Callable[..., "Popen[str]"]
 
 COMMIT_FOR_EVER = """
 import itertools, sys
 from pathlib import Path
-from usernym.storage.node import MailboxLimits, NodeStore
+from usernym.storage.node.mailbox import MailboxLimits
+from usernym.storage.node.store import NodeStore
 limits = MailboxLimits(10**9, 10**12, 10**9, 10**12)
 store = NodeStore.open(Path(sys.argv[1]))
 for group in itertools.count():
     with store.transaction():
         for part in range(5):
-            store.enqueue(sender="ann", recipient="bob", message_id=(5 * group + part).to_bytes(16, "big"),
+            store.mailbox.enqueue(sender="ann", recipient="bob", message_id=(5 * group + part).to_bytes(16, "big"),
                           blob=b"x" * 500, now=1, expires_at=9, limits=limits)
     print(group, flush=True)
 """
@@ -33,13 +34,14 @@ FILL = """
 import resource, sys
 from pathlib import Path
 from usernym.storage.errors import StoreFull
-from usernym.storage.node import MailboxLimits, NodeStore
+from usernym.storage.node.mailbox import MailboxLimits
+from usernym.storage.node.store import NodeStore
 limits = MailboxLimits(10**9, 10**12, 10**9, 10**12)
 path = Path(sys.argv[1])
 store = NodeStore.open(path)
 
 def enqueue(number, size):
-    store.enqueue(sender="ann", recipient="bob", message_id=number.to_bytes(16, "big"), blob=b"x" * size,
+    store.mailbox.enqueue(sender="ann", recipient="bob", message_id=number.to_bytes(16, "big"), blob=b"x" * size,
                   now=1, expires_at=9, limits=limits)
 
 enqueue(1, 10)
@@ -73,7 +75,7 @@ def test_killed_amid_commits_all_that_was_acknowledged_is_there(tmp_path: Path, 
     process.wait()
     said += [int(line) for line in process.stdout.read().splitlines()]
     store = NodeStore.open(path)
-    found = [int.from_bytes(row.message_id, "big") for row in store.waiting("bob", 10**6)]
+    found = [int.from_bytes(row.message_id, "big") for row in store.mailbox.waiting("bob", 10**6)]
     assert store.problems() == []
     assert len(said) >= groups
     assert found == list(range(len(found))), "in order, without holes"
@@ -89,7 +91,7 @@ def test_a_full_disk_is_said_and_changes_nothing(tmp_path: Path, spawn: Spawn) -
     output, _ = process.communicate()
     assert output.splitlines() == ["alone full: True 1", "in a group full: True 1", "afterwards 2"]
     store = NodeStore.open(path)
-    assert [int.from_bytes(row.message_id, "big") for row in store.waiting("bob", 9)] == [1, 5]
+    assert [int.from_bytes(row.message_id, "big") for row in store.mailbox.waiting("bob", 9)] == [1, 5]
     assert store.problems() == []
     store.close()
 
@@ -97,13 +99,14 @@ def test_a_full_disk_is_said_and_changes_nothing(tmp_path: Path, spawn: Spawn) -
 CREATE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from usernym.storage import keyfile, client
-from usernym.storage.client import Argon2Cost, ClientStore
+from usernym.storage.client import store
+from usernym.storage.client.store import ClientStore
+from usernym.storage.keyfile import Argon2Cost
 
 def die(*arguments, **settings):
     os.kill(os.getpid(), signal.SIGKILL)
 
-client.open_database = die
+store.open_database = die
 ClientStore.open(Path(sys.argv[1]), "pass", cost=Argon2Cost(64, 1))
 """
 
@@ -114,5 +117,5 @@ def test_killed_between_key_file_and_database_the_store_opens(tmp_path: Path, sp
     assert process.wait() == -signal.SIGKILL
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["store.key"]
     store = ClientStore.open(tmp_path / "home", "pass")
-    assert not store.has_identity()
+    assert not store.profile.has_identity()
     store.close()

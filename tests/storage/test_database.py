@@ -13,14 +13,14 @@ import peewee
 import pytest
 
 from usernym.storage import errors
-from usernym.storage.client import ClientStore
 from usernym.storage.client.schema import CLIENT_SCHEMA
 from usernym.storage.client.schema import MODELS as CLIENT_MODELS
+from usernym.storage.client.store import ClientStore
 from usernym.storage.database import IN_MEMORY, Store, StoreDatabase, Synchronous, open_database
 from usernym.storage.migrations import Schema, schema_version
-from usernym.storage.node import NodeStore
 from usernym.storage.node.schema import MODELS as NODE_MODELS
 from usernym.storage.node.schema import NODE_SCHEMA
+from usernym.storage.node.store import NodeStore
 
 _V1 = ("CREATE TABLE thing (id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE)",)
 _V2 = ("ALTER TABLE thing ADD COLUMN size INTEGER NOT NULL DEFAULT 0", "UPDATE thing SET size = length(name)")
@@ -42,7 +42,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_a_new_store_is_its_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "node.db"
     store = NodeStore.open(path)
-    store.identity_seed(bytes(32))
+    store.profile.identity_seed(bytes(32))
     assert mode(path.parent) == mode(path.parent.parent) == 0o700
     made = sorted(path.parent.iterdir())
     assert [each.name for each in made] == ["node.db", "node.db-shm", "node.db-wal"]
@@ -142,7 +142,7 @@ def test_damage_in_the_middle_is_found_by_the_check(tmp_path: Path) -> None:
     store = NodeStore.open(path)
     with store.transaction():
         for number in range(2000):
-            store.remember(number.to_bytes(32, "big"), b"answer", 9)
+            store.replay_ids.remember(number.to_bytes(32, "big"), b"answer", 9)
     assert store.problems() == []
     store.close()
     whole = bytearray(path.read_bytes())
@@ -163,7 +163,7 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     path = tmp_path / "node.db"
     path.touch(mode=0o600)
     store = NodeStore.open(path)
-    assert store.card_sequence() == 0
+    assert store.profile.card_sequence() == 0
     store.close()
 
 
@@ -237,10 +237,10 @@ def test_models_and_schema_agree(tmp_path: Path, models: tuple[type[peewee.Model
 
 class Things(Store):
     def add(self, name: str) -> None:
-        self._db.run("INSERT INTO thing (name) VALUES (?)", (name,))
+        self.database.run("INSERT INTO thing (name) VALUES (?)", (name,))
 
     def names(self) -> list[str]:
-        return [row[0] for row in self._db.rows("SELECT name FROM thing ORDER BY id")]
+        return [row[0] for row in self.database.rows("SELECT name FROM thing ORDER BY id")]
 
 
 @pytest.fixture
@@ -337,7 +337,7 @@ def test_a_broken_rule_is_a_typed_error_without_the_value(things: Things) -> Non
 
 def test_a_bug_is_not_disguised(things: Things) -> None:
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
-        things._db.run("UPDATE nowhere SET x = 1")
+        things.database.run("UPDATE nowhere SET x = 1")
 
 
 def test_close_thread_lets_the_next_call_open_again_and_close_does_not(things: Things) -> None:
@@ -351,9 +351,9 @@ def test_close_thread_lets_the_next_call_open_again_and_close_does_not(things: T
 
 def test_two_stores_in_one_process_do_not_mix(tmp_path: Path) -> None:
     one, two = (NodeStore.open(tmp_path / name, synchronous="OFF") for name in ("one.db", "two.db"))
-    assert one.identity_seed(b"1" * 32) == b"1" * 32
-    assert two.identity_seed(b"2" * 32) == b"2" * 32
-    assert one.identity_seed(b"3" * 32) == b"1" * 32
+    assert one.profile.identity_seed(b"1" * 32) == b"1" * 32
+    assert two.profile.identity_seed(b"2" * 32) == b"2" * 32
+    assert one.profile.identity_seed(b"3" * 32) == b"1" * 32
     one.close()
     two.close()
 
@@ -361,7 +361,7 @@ def test_two_stores_in_one_process_do_not_mix(tmp_path: Path) -> None:
 def test_nothing_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     store = ClientStore.open_plain(tmp_path / "client.db")
-    store.set_setting("key", b"a secret")
-    assert store.setting("key") == b"a secret"
+    store.profile.set_setting("key", b"a secret")
+    assert store.profile.setting("key") == b"a secret"
     store.close()
     assert caplog.records == []

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from usernym.actors.simulation import ProcessDied
-from usernym.storage.client import ClientStore
 from usernym.storage.client.schema import CLIENT_SCHEMA
+from usernym.storage.client.store import ClientStore
 from usernym.storage.database import Synchronous, open_database
 from usernym.storage.errors import StoreFull, StoreInaccessible
 from usernym.testing.disk import Disk, Moment
@@ -39,8 +39,8 @@ class Bench:
     def put(self, number: int) -> None:
         """One commit that writes two rows."""
         with self.store.transaction():
-            self.store.set_setting(f"first {number}", bytes(3000))
-            self.store.set_setting(f"second {number}", bytes(3000))
+            self.store.profile.set_setting(f"first {number}", bytes(3000))
+            self.store.profile.set_setting(f"second {number}", bytes(3000))
 
     def reopen(self) -> set[int]:
         """What is there after the death: the numbers, each of which must be whole."""
@@ -50,7 +50,7 @@ class Bench:
         assert self.store.problems() == []
         there = set()
         for number in range(40):
-            halves = [self.store.setting(f"{half} {number}") is not None for half in ("first", "second")]
+            halves = [self.store.profile.setting(f"{half} {number}") is not None for half in ("first", "second")]
             assert halves[0] == halves[1], "half a transaction"
             if halves[0]:
                 there.add(number)
@@ -71,12 +71,12 @@ def test_a_death_at_a_commit_leaves_all_before_it_and_nothing_of_it_unless_it_wa
         with pytest.raises(ProcessDied):
             bench.put(at - 1)
         with pytest.raises(ProcessDied):
-            bench.store.setting("anything")
+            bench.store.profile.setting("anything")
         there = bench.reopen()
         before = set(range(at - 1))
         assert there == (before | {at - 1} if moment is Moment.AFTER else before)
         bench.put(30)
-        assert bench.store.setting("first 30") is not None
+        assert bench.store.profile.setting("first 30") is not None
         bench.store.close()
 
 
@@ -85,7 +85,7 @@ def test_a_torn_log_leaves_nothing_of_its_transaction_also_when_the_log_has_begu
         bench = Bench(tmp_path / str(seed), seed)
         for number in range(5):
             bench.put(number)
-        bench.store._db.row("PRAGMA wal_checkpoint(RESTART)")
+        bench.store.database.row("PRAGMA wal_checkpoint(RESTART)")
         bench.disk.crash_at(1, Moment.TORN)
         with pytest.raises(ProcessDied):
             bench.put(5)
@@ -113,12 +113,12 @@ def test_a_full_a_bad_and_a_slow_disk(tmp_path: Path) -> None:
     with pytest.raises(StoreFull):
         bench.put(1)
     with pytest.raises(StoreFull):
-        bench.store.set_setting("alone", b"1")
-    assert bench.store.setting("first 1") is None, "reading goes on"
+        bench.store.profile.set_setting("alone", b"1")
+    assert bench.store.profile.setting("first 1") is None, "reading goes on"
     bench.disk.set_full(False)
     bench.disk.fail(1)
     with pytest.raises(StoreInaccessible):
-        bench.store.setting("first 1")
+        bench.store.profile.setting("first 1")
     bench.disk.slow_down(2.0)
     bench.put(2)
     assert bench.stalled == [2.0]

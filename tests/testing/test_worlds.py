@@ -58,7 +58,7 @@ def test_a_supervisor_starts_again_what_a_disk_has_ended() -> None:
             assert bob.running
             bob.connect()
             world.settle(60)
-            assert [row.body for row in bob.store.conversation("alice", 9)] == [b"hi"]
+            assert [row.body for row in bob.store.messages.conversation("alice", 9)] == [b"hi"]
 
 
 def test_steps_that_a_world_cannot_take_are_refused() -> None:

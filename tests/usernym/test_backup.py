@@ -21,9 +21,10 @@ from usernym.storage import errors
 from usernym.storage.home import Home
 from usernym.storage.integrity import ReadOnlyStore
 from usernym.storage.keyfile import Argon2Cost, Protection, read_key
-from usernym.storage.node import MailboxLimits, NodeStore
 from usernym.storage.node.mail import mail_blob
+from usernym.storage.node.mailbox import MailboxLimits
 from usernym.storage.node.schema import NODE_SCHEMA
+from usernym.storage.node.store import NodeStore
 
 CHEAP = Argon2Cost(memory_kib=64, passes=1)
 LIMITS = MailboxLimits(10**6, 10**9, 10**6, 10**9)
@@ -32,16 +33,16 @@ LIMITS = MailboxLimits(10**6, 10**9, 10**6, 10**9)
 def a_home(folder: Path, messages: int = 3) -> tuple[Path, bytes]:
     """A node's home with some content, as a node that has stopped leaves it."""
     store = NodeStore.open(folder / "node.db")
-    seed = store.identity_seed(os.urandom(32))
+    seed = store.profile.identity_seed(os.urandom(32))
     for number in range(messages):
         put(store, number)
-    store.add_notice("ann", 2, bytes(16), 1, 9)
+    store.notices.add("ann", 2, bytes(16), 1, 9)
     store.close()
     return folder, seed
 
 
 def put(store: NodeStore, number: int) -> None:
-    store.enqueue(
+    store.mailbox.enqueue(
         sender="ann", recipient="bob", message_id=number.to_bytes(16, "big"), blob=b"x" * 900, now=1, expires_at=9,
         limits=LIMITS,
     )  # fmt: skip
@@ -77,7 +78,7 @@ def test_there_and_back_everything_is_the_same(tmp_path: Path, passphrase: str |
     assert sorted(each.name for each in (tmp_path / "new").iterdir()) == ["lock", "node.db"]
     assert mode(tmp_path / "new" / "node.db") == 0o600
     store = NodeStore.open(tmp_path / "new" / "node.db")
-    assert store.identity_seed(bytes(32)) == seed
+    assert store.profile.identity_seed(bytes(32)) == seed
     store.close()
 
 
@@ -244,14 +245,15 @@ def copies_amid_commits(tmp_path: Path, path: Path) -> list[int]:
 COMMIT_FOR_EVER = """
 import itertools, sys, os
 from pathlib import Path
-from usernym.storage.node import MailboxLimits, NodeStore
+from usernym.storage.node.mailbox import MailboxLimits
+from usernym.storage.node.store import NodeStore
 limits = MailboxLimits(10**9, 10**12, 10**9, 10**12)
 store = NodeStore.open(Path(sys.argv[1]))
-store.identity_seed(os.urandom(32))
+store.profile.identity_seed(os.urandom(32))
 for group in itertools.count():
     with store.transaction():
         for part in range(5):
-            store.enqueue(sender="ann", recipient="bob", message_id=(5 * group + part).to_bytes(16, "big"),
+            store.mailbox.enqueue(sender="ann", recipient="bob", message_id=(5 * group + part).to_bytes(16, "big"),
                           blob=bytes.fromhex(sys.argv[2]), now=1, expires_at=1 + 30 * 86400, limits=limits)
     if group == 20:
         print("under way", flush=True)

@@ -14,7 +14,8 @@ from tests.helpers.handles import PATIENCE_S, Handles
 from usernym import control
 from usernym.cli import perform as work
 from usernym.cli.failures import CommandFailed
-from usernym.storage.client import ClientStore, MessageState, StoredRoute, Trust
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import DeliveryState, Route, Trust
 
 
 def test_pages_search_and_erasing(handles: Handles) -> None:
@@ -65,9 +66,9 @@ def test_when_texts_came_and_which_were_late(handles: Handles) -> None:
     alice.send("bob", "one", wait="delivered", timeout=PATIENCE_S)
     with contextlib.closing(ClientStore.open(handles.home("bob"), None, unprotected=True)) as store:
         for counter, text in ((4, "four"), (2, "two")):
-            store.add_incoming(
+            store.messages.add_incoming(
                 contact="alice", message_id=bytes([counter]) * 16, key_number=1, counter=counter, kind=1,
-                body=text.encode(), token=bytes(16), sent_at=counter, now=before + 7, route=StoredRoute.NODE,
+                body=text.encode(), token=bytes(16), sent_at=counter, now=before + 7, route=Route.NODE,
             )  # fmt: skip
     one, four, two = bob.conversation("alice")
     assert before <= one.arrived_at <= time.time()
@@ -120,10 +121,10 @@ def test_cancel_and_retry(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     alice.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
     with contextlib.closing(ClientStore.open(handles.home("alice"), None, unprotected=True)) as store:
-        store.set_trust("bob", Trust.CHANGED)  # so nothing is sent
+        store.contacts.set_trust("bob", Trust.CHANGED)  # so nothing is sent
     sent = alice.send("bob", "hello again", wait="queued", timeout=PATIENCE_S)
     with contextlib.closing(ClientStore.open(handles.home("alice"), None, unprotected=True)) as store:
-        store.advance("bob", bytes.fromhex(sent.message_id), MessageState.REFUSED, usernym.Code.UNOPENABLE)
+        store.messages.advance("bob", bytes.fromhex(sent.message_id), DeliveryState.REFUSED, usernym.Code.UNOPENABLE)
     do = performing(alice)
     for wrong, kind in ((sent.message_id[:7], "settings"), ("0" * 32, "no_text"), ("rubbish!", "no_text")):
         with pytest.raises(CommandFailed) as failed:
@@ -151,8 +152,8 @@ def test_a_retry_waits_as_long_as_it_is_told_to(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     alice.look_up("bob", PATIENCE_S)
     with contextlib.closing(ClientStore.open(handles.home("alice"), None, unprotected=True)) as store:
-        store.add_outgoing("bob", b"\x07" * 16, 1, b"expired", bytes(16), 1)
-        store.advance("bob", b"\x07" * 16, MessageState.EXPIRED)
+        store.messages.add_outgoing("bob", b"\x07" * 16, 1, b"expired", bytes(16), 1)
+        store.messages.advance("bob", b"\x07" * 16, DeliveryState.EXPIRED)
     sent = alice.retry("bob", "07" * 16, PATIENCE_S, wait="delivered")
     assert sent.state is usernym.DeliveryState.DELIVERED
     assert [text.text for text in bob.conversation("alice")] == ["expired"]

@@ -10,7 +10,7 @@ import pytest
 
 import usernym
 from tests.helpers.handles import PATIENCE_S, Handles
-from usernym.storage.client import ClientStore
+from usernym.storage.client.store import ClientStore
 from usernym.storage.errors import NotAStore, StoreInaccessible, WrongPassphrase
 
 TEXT = "a text that nobody else may read"
@@ -36,12 +36,12 @@ def test_a_lost_home_is_made_whole_by_words_and_backup(handles: Handles, tmp_pat
     raw = b"".join(path.read_bytes() for path in folder.iterdir())
     assert len(raw) > 4096
     with contextlib.closing(ClientStore.open(handles.home("bob"), None, unprotected=True)) as home:
-        seed = home.identity().seed
+        seed = home.profile.identity().seed
     for secret in (TEXT.encode(), b"alice", b"carol", b"answer", seed):
         assert secret not in raw
     with contextlib.closing(ClientStore.open(folder, "of the backup")) as inside:
-        assert not inside.has_identity()
-        assert inside.hpke_keys() == []
+        assert not inside.profile.has_identity()
+        assert inside.keys.all() == []
 
     again = handles.client("bob", home="bob2", restore=usernym.Restore(words))
     alice.send("bob", "while it is empty", wait="delivered", timeout=PATIENCE_S)

@@ -14,7 +14,7 @@ from usernym.cli.failures import CommandFailed, failure_of
 from usernym.protocol import messages as m
 from usernym.protocol.codec import decode
 from usernym.protocol.links import link_text, make_link, parse_link
-from usernym.storage.client import Trust
+from usernym.storage.client.types import Trust
 
 
 def why(alice: usernym.Client, link: str) -> usernym.Mismatch:
@@ -91,11 +91,11 @@ def test_an_identity_that_changes_at_the_last_moment_is_not_verified(
     def and_then_another(name: str, timeout: float) -> usernym.ContactView:
         found = look_up(name, timeout)
         store = alice._open_store
-        contact = store.contact(name)
+        contact = store.contacts.get(name)
         assert contact is not None
         with store.transaction():
-            store.update_record(name, b"\x05" * 32, contact.record, 0)
-            store.set_trust(name, Trust.CHANGED)
+            store.contacts.update_record(name, b"\x05" * 32, contact.record, 0)
+            store.contacts.set_trust(name, Trust.CHANGED)
         return found
 
     monkeypatch.setattr(alice, "look_up", and_then_another)

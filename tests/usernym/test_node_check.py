@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from usernym import node_backup as backup
-from usernym.actors.events import DeliveryState
 from usernym.node_check import PROBLEMS_MAX, check_store
 from usernym.protocol.limits import DAY_S
 from usernym.storage import errors
-from usernym.storage.node import NodeStore
+from usernym.storage.client.types import DeliveryState
+from usernym.storage.node.store import NodeStore
 from usernym.testing.world import World
 
 NAMES = ("quilla_who_writes", "mama_cocha")
@@ -36,13 +36,13 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     writer.go_online()
     world.settle(60)
     writer.send_and_wait(NAMES[1], "waiting", DeliveryState.ACCEPTED)
-    world.node.store.add_notice(NAMES[0], 2, bytes(16), 1, 2)
+    world.node.store.notices.add(NAMES[0], 2, bytes(16), 1, 2)
     world.check()
     made = NodeStore.open(path)
     made.close()
     connection = sqlite3.connect(path)
     for table in ("node_identity", "node_card", "account", "link", "hpke_number", "mail", "notice", "remembered"):
-        rows = world.node.store._db.rows(f"SELECT * FROM {table}")
+        rows = world.node.store.database.rows(f"SELECT * FROM {table}")
         assert rows, table
         connection.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
     connection.commit()

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from usernym import node_backup as backup
-from usernym.actors.events import DeliveryState, NodeCaught
+from usernym.actors.events import NodeCaught
 from usernym.actors.messages import NodeRefused
 from usernym.node_check import check_store
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S
 from usernym.protocol.signing import SigningKey
-from usernym.storage.node import NodeStore
+from usernym.storage.client.types import DeliveryState
+from usernym.storage.node.store import NodeStore
 from usernym.testing.world import SimNode, World
 
 
@@ -32,7 +33,7 @@ class RestorableWorld(World):
         node.store.close()
         node.store = NodeStore.open(path, synchronous="OFF")
         node._opened = True
-        node.key = SigningKey.from_seed(node.store.identity_seed(node.key._key.private_bytes_raw()))
+        node.key = SigningKey.from_seed(node.store.profile.identity_seed(node.key._key.private_bytes_raw()))
         node.start_and_wait()
 
     @property
@@ -61,12 +62,12 @@ def test_what_came_before_the_backup_arrives_and_what_was_delivered_since_is_sho
     bob.go_online()
     alice.wait_for_state(first, DeliveryState.DELIVERED)
     world.restore()
-    assert world.node.store.waiting_count("bob") == 1
+    assert world.node.store.mailbox.waiting_count("bob") == 1
     second = alice.send_and_wait("bob", "after it")
     world.settle(120)
     assert bob.texts() == ["waits at the backup", "after it"]
     assert alice.states(second)[-1] is DeliveryState.DELIVERED
-    assert world.node.store.waiting_count("bob") == 0
+    assert world.node.store.mailbox.waiting_count("bob") == 0
     world.check()
 
 
@@ -80,7 +81,7 @@ def test_a_sender_who_knows_a_newer_key_than_the_restored_node_waits_for_its_own
         client.start()
         client.go_online()
     world.settle(60)
-    assert alice.look_up("bob").record != bob.store.identity().link
+    assert alice.look_up("bob").record != bob.store.profile.identity().link
     bob.kill()
     world.restore()
     message_id = alice.send("bob", "to the key that the node has forgotten")
@@ -123,16 +124,18 @@ def test_so_does_somebody_whose_message_key_was_rotated_since(world: RestorableW
     late.go_online()
     alice.go_online()
     world.settle(60)
-    assert late.store.identity().record_number == 2
+    assert late.store.profile.identity().record_number == 2
     alice.look_up("latecomer")
     world.restore()
     late.restart()
     late.register()
     late.go_online()
     world.settle(60)
-    account = world.node.store.account("latecomer")
+    account = world.node.store.directory.account("latecomer")
     assert account is not None
-    assert account.record == late.store.identity().record, "the first record began the name again, the newest followed"
+    assert account.record == late.store.profile.identity().record, (
+        "the first record began the name again, the newest followed"
+    )
     alice.send_and_wait("latecomer", "there you are")
     assert late.texts() == ["there you are"]
     assert check_store(Path(world.node.store.path)).problems == []
@@ -145,10 +148,10 @@ def test_a_receipt_of_after_the_restore_is_not_taken_for_one_of_before(world: Re
     world.back_up()
     for number in range(5):
         alice.send_and_wait("bob", f"text {number}")
-    given_out = world.node.store._db.row("SELECT max(seq) FROM sqlite_sequence WHERE name = 'notice'")
+    given_out = world.node.store.database.row("SELECT max(seq) FROM sqlite_sequence WHERE name = 'notice'")
     assert given_out is not None
     world.restore()
-    assert world.node.store.add_notice("alice", 2, bytes(16), 1, 2) > given_out[0] + backup.NUMBERS_SKIPPED // 2
+    assert world.node.store.notices.add("alice", 2, bytes(16), 1, 2) > given_out[0] + backup.NUMBERS_SKIPPED // 2
     world.check()
 
 
@@ -167,10 +170,10 @@ def test_a_restored_nodes_users_log_in_again_by_themselves(world: RestorableWorl
     alice, bob = world.client("alice"), world.client("bob")
     alice.look_up("bob")
     world.back_up()
-    login_id = alice.store.login_id()
+    login_id = alice.store.profile.login_id()
     world.restore()
     world.settle(200)
-    assert alice.store.login_id() != login_id
+    assert alice.store.profile.login_id() != login_id
     alice.send_and_wait("bob", "as if nothing had happened")
     assert bob.texts() == ["as if nothing had happened"]
     world.check()

@@ -14,8 +14,8 @@ import base58
 import pytest
 
 from usernym.mixnet.addresses import format_address
-from usernym.storage.client import ClientStore
 from usernym.storage.client.schema import CLIENT_SCHEMA
+from usernym.storage.client.store import ClientStore
 from usernym.storage.database import open_database
 from usernym.storage.errors import PassphraseNeeded, StorageError
 
@@ -92,10 +92,10 @@ def stolen(home: Path) -> Loot:
 def secrets_of(home: Path, passphrase: str | None, contact: str) -> dict[str, bytes]:
     """What is in a home, as its owner reads it."""
     with contextlib.closing(ClientStore.open(home, passphrase, unprotected=passphrase is None)) as store:
-        identity, known = store.identity(), store.contact(contact)
+        identity, known = store.profile.identity(), store.contacts.get(contact)
         assert known is not None
         assert known.peer_address is not None
-        mixnet = store.setting("mixnet")
+        mixnet = store.profile.setting("mixnet")
         assert mixnet is not None
         secrets = {
             "own name": identity.name.encode(),
@@ -113,7 +113,7 @@ def secrets_of(home: Path, passphrase: str | None, contact: str) -> dict[str, by
             secrets[f"message key {row[0]}"] = row[1]
         assert "message key 1" in secrets
         for name, texts in TEXTS.items():
-            here = [row.body for row in store.conversation(contact, 99)]
+            here = [row.body for row in store.messages.conversation(contact, 99)]
             for text in texts:
                 if text.encode() in here:
                     secrets[f"{name}: {text[:12]}"] = text.encode()

@@ -19,7 +19,7 @@ from usernym.protocol.limits import TEXT_BYTES_MAX
 from usernym.protocol.links import is_link, link_text, parse_link
 from usernym.protocol.names import canonical, check_registrable
 from usernym.protocol.safety import parse_number
-from usernym.storage.client import DATABASE_NAME, KEY_NAME
+from usernym.storage.client.store import DATABASE_NAME, KEY_NAME
 from usernym.storage.errors import StorageError
 from usernym.storage.home import Home
 

@@ -6,7 +6,6 @@ import argparse
 import sys
 from typing import Any, Final
 
-from usernym.actors.events import DeliveryState
 from usernym.cli import perform as work
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.perform_texts import ID_DIGITS_MIN
@@ -14,6 +13,7 @@ from usernym.cli.session import Options, Session
 from usernym.cli.terminal import clock, note, printable, printable_text, say, say_json, span
 from usernym.protocol.names import canonical
 from usernym.settings import duration
+from usernym.storage.client.types import DeliveryState
 
 _CAN_BE_RETRIED: Final = (
     DeliveryState.WAITING,

@@ -11,8 +11,9 @@ from usernym.cli import perform as work
 from usernym.cli.session import THIS_HOME, Options, Session, passphrase_for
 from usernym.cli.terminal import printable, say, say_json
 from usernym.settings import BACKUP_PASSPHRASE_VARIABLE, NEW_PASSPHRASE_VARIABLE, PASSPHRASE_VARIABLE
-from usernym.storage.client import ClientStore, Protection
+from usernym.storage.client.store import ClientStore
 from usernym.storage.errors import PassphraseNeeded
+from usernym.storage.keyfile import Protection
 
 THE_BACKUP: Final = "the backup"
 

@@ -17,7 +17,6 @@ from usernym.actors.events import (
     DirectSilent,
     Event,
     HandshakeChanged,
-    HandshakeState,
     IdentityChanged,
     MessageArrived,
     NodeCaught,
@@ -29,6 +28,7 @@ from usernym.cli.interruptions import Interruptions
 from usernym.cli.session import Options, Session
 from usernym.cli.terminal import clock, note, printable, printable_text, say, say_json
 from usernym.client import Client
+from usernym.storage.client.types import HandshakeState
 from usernym.views import MessageView
 
 UNREAD_MAX: Final = 500

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from usernym.actors.events import DeliveryChanged, DeliveryState, HandshakeState
+from usernym.actors.events import DeliveryChanged
 from usernym.cli.failures import CommandFailed, Exit, failure_of, refusal_text
 from usernym.cli.perform_base import Deadline, contact_of, insist, known, look_up
 from usernym.cli.perform_texts import perform_text
@@ -54,6 +54,7 @@ from usernym.control import Answer
 from usernym.node import NotReady
 from usernym.protocol.links import is_link
 from usernym.protocol.names import canonical
+from usernym.storage.client.types import DeliveryState, HandshakeState
 from usernym.views import ContactView
 
 T = TypeVar("T")

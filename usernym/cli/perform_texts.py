@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from usernym.actors.events import DeliveryState
 from usernym.cli.failures import CommandFailed, Exit, refusal_text
 from usernym.cli.perform_base import Deadline, contact_of, insist, known, look_up
 from usernym.cli.remote import Cancel, Disappear, Erase, History, Retry, Search, Send
 from usernym.client import Client, Wait
 from usernym.control import LINE_BYTES_MAX, Answer, encode
+from usernym.storage.client.types import DeliveryState
 from usernym.views import MessageView, Sent
 
 ID_DIGITS_MIN: Final = 8

@@ -25,8 +25,9 @@ from usernym.identity import Restore
 from usernym.mixnets import transport_to
 from usernym.protocol.cards import parse_card
 from usernym.settings import PASSPHRASE_VARIABLE, ClientSettings, client_settings
-from usernym.storage.client import ClientStore, Protection
+from usernym.storage.client.store import ClientStore
 from usernym.storage.errors import HomeInUse, PassphraseNeeded
+from usernym.storage.keyfile import Protection
 
 HOLDER_GRACE_S: Final = 5.0
 """How long a holder may take until it serves its socket: it derives a key first. Then it is a program without one."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from usernym.actors.events import Consent, Route
 from usernym.actors.forwarding.arrival import (
     ArrivalFate,
     ArrivalOutcome,
@@ -16,6 +15,7 @@ from usernym.actors.forwarding.arrival import (
     SenderLookup,
     decide,
 )
+from usernym.storage.client.types import Consent, Route
 
 BOTH = (False, True)
 

@@ -17,12 +17,11 @@ import pytest
 from tests.helpers.hostile import Wiretap, message_of
 from usernym.actors import messages as msg
 from usernym.actors.context import JITTER
-from usernym.actors.events import DeliveryState
 from usernym.actors.forwarding.outbox import RETRY_S
 from usernym.mixnet.emulator.state import Faults
 from usernym.protocol import messages as m
 from usernym.protocol.limits import ACKNOWLEDGED_MAX, DAY_S, HOUR_S, MAILBOX_S, NOTICE_S
-from usernym.storage.client import MessageState
+from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import SimClient, World
 
 
@@ -133,9 +132,9 @@ def test_a_message_waits_to_the_end_of_its_term_and_no_longer() -> None:
     alice.kill()
     world.sim.clock_error_s += MAILBOX_S - DAY_S - HOUR_S
     world.settle(900)
-    assert world.node.store.waiting_count("bob") == 2
+    assert world.node.store.mailbox.waiting_count("bob") == 2
     world.sim.run_for(2 * HOUR_S)
-    assert world.node.store.waiting_count("bob") == 1, "a day apart, in coming and in going"
+    assert world.node.store.mailbox.waiting_count("bob") == 1, "a day apart, in coming and in going"
     bob.start()
     bob.go_online()
     world.settle(60)
@@ -147,10 +146,10 @@ def test_a_message_waits_to_the_end_of_its_term_and_no_longer() -> None:
     alice.wait_for_state(late["too late"], DeliveryState.DELIVERED, 60)
     world.settle(120)
     assert world.node.store.counts().notices == 0, "told, and confirmed"
-    message = alice.store.message("bob", late["in time"])
+    message = alice.store.messages.get("bob", late["in time"])
     assert message is not None
-    assert message.state is MessageState.EXPIRED
-    assert not alice.store.outbox_of("bob"), "what has expired is not sent again"
+    assert message.state is DeliveryState.EXPIRED
+    assert not alice.store.messages.outbox_of("bob"), "what has expired is not sent again"
     world.check()
 
 
@@ -181,7 +180,7 @@ def test_acknowledgements_are_batched() -> None:
     tap.sent.clear()
     bob.start()
     bob.go_online()
-    world.sim.run_until(lambda: world.node.store.waiting_count("bob") == 0, 120)
+    world.sim.run_until(lambda: world.node.store.mailbox.waiting_count("bob") == 0, 120)
     frames = [message_of(data) for data in tap.of(bob.client_number, m.Acknowledge)]
     assert sum(len(frame.messages) for frame in frames) == 40
     assert len(frames) <= 16
@@ -229,14 +228,14 @@ def test_the_outbox_goes_on_after_a_restart_where_it_was() -> None:
     world.mixnet.faults = Faults(silent_loss=1.0)
     message_id = alice.send("bob", "through it all")
     world.settle(200)
-    row = alice.store.outbox_row(message_id)
+    row = alice.store.messages.outbox_row(message_id)
     assert row is not None
     assert row.attempts >= 2
     assert row.sealed is not None
     alice.restart()
     alice.begin("registration", msg.GoOnline)
     world.settle(60)
-    again = alice.store.outbox_row(message_id)
+    again = alice.store.messages.outbox_row(message_id)
     assert again is not None
     assert (again.sealed, again.attempts >= row.attempts) == (row.sealed, True)
     world.mixnet.faults = Faults()

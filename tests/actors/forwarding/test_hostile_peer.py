@@ -7,22 +7,14 @@ from typing import Any
 import pytest
 
 from tests.helpers.hostile import RawClient, Wiretap, dump
-from usernym.actors.events import (
-    DeliveryState,
-    HandshakeChanged,
-    HandshakeState,
-    IdentityChanged,
-    MessageArrived,
-    NodeCaught,
-    Route,
-)
+from usernym.actors.events import HandshakeChanged, IdentityChanged, MessageArrived, NodeCaught
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
 from usernym.protocol.records import KeyRecord, decode_record
 from usernym.protocol.sealing import Envelope, seal
-from usernym.storage.client import ContactState, Direct, Direction
-from usernym.storage.node import MailboxLimits
+from usernym.storage.client.types import Consent, DeliveryState, Direction, HandshakeState, Route
+from usernym.storage.node.mailbox import MailboxLimits
 from usernym.testing.world import SimClient, World
 
 
@@ -101,7 +93,7 @@ def test_what_is_no_message_is_discarded_and_tells_its_sender_nothing_but_that_i
     world.settle(120)
     nothing_shown(alice, 1)
     assert not mallory.received(m.Delivered)
-    assert world.node.store.waiting_count("alice") == 0, "it doesn't come back for ever"
+    assert world.node.store.mailbox.waiting_count("alice") == 0, "it doesn't come back for ever"
     counts = alice.counters()["forwarding"]
     assert counts["refused_signature_invalid"] == 4
     assert counts["refused_malformed"] == 4
@@ -130,7 +122,7 @@ def test_a_flood_ends_in_an_honest_refusal(limits: MailboxLimits, code: Code) ->
     refused = [Code(answer.code) for answer in answers if isinstance(answer, m.Refused)]
     assert 0 < len(accepted) <= 4
     assert refused == [code] * (8 - len(accepted))
-    assert world.node.store.waiting_count("alice") == len(accepted)
+    assert world.node.store.mailbox.waiting_count("alice") == len(accepted)
     message_id = bob.send("alice", "from a friend")
     if code is Code.SENDER_SHARE_FULL:
         bob.wait_for_state(message_id, DeliveryState.ACCEPTED)
@@ -196,8 +188,8 @@ def test_a_pending_contact_sees_accepted_and_nothing_more() -> None:
     assert answers == [m.Accepted] * 4
     (shown,) = alice.of_kind(MessageArrived)
     assert shown.is_request
-    assert alice.contact("mallory").state is ContactState.PENDING
-    assert world.node.store.waiting_count("alice") == 0
+    assert alice.contact("mallory").consent is Consent.PENDING
+    assert world.node.store.mailbox.waiting_count("alice") == 0
     world.check()
 
 
@@ -225,13 +217,13 @@ def test_a_strangers_offer_waits_for_consent_and_no_address_leaves_before() -> N
     world.sim.run_until(lambda: HandshakeChanged("bob", HandshakeState.OFFER_RECEIVED) in alice.events)
     world.settle(600)
     assert alice.contact("bob").address_revealed_at is None
-    assert bob.contact("alice").direct is Direct.OFFERED
+    assert bob.contact("alice").handshake is HandshakeState.OFFERED
     assert bob.contact("alice").peer_address is None
-    assert alice.store.conversation("bob", 10)[-1].direction is Direction.IN, "nothing was answered"
+    assert alice.store.messages.conversation("bob", 10)[-1].direction is Direction.IN, "nothing was answered"
     alice.accept("bob")
     world.sim.run_until(lambda: HandshakeChanged("alice", HandshakeState.ACTIVE) in bob.events)
     assert bob.contact("alice").peer_address == alice.address
-    assert alice.contact("bob").state is ContactState.ACCEPTED, "who reveals an address wants to hear from the other"
+    assert alice.contact("bob").consent is Consent.ACCEPTED, "who reveals an address wants to hear from the other"
     bob.send_and_wait("alice", "directly")
     everything = [one.data for one in tap.sent] + [data for _, _, data in tap.replies]
     for address in (alice.address, bob.address):
@@ -259,10 +251,10 @@ def test_a_stranger_who_knows_an_address_is_not_heard() -> None:
     world.settle(10)
     bob.accept("alice")
     world.settle(30)
-    assert alice.contact("bob").direct is Direct.ACTIVE
+    assert alice.contact("bob").handshake is HandshakeState.ACTIVE
     state = dump(alice.store, ("contact", "message", "seen"))
     bobs_key = alice.contact("bob").identity_key
-    seen_id = alice.store.conversation("bob", 10)[-1].message_id
+    seen_id = alice.store.messages.conversation("bob", 10)[-1].message_id
     frames = [
         direct(mallory, record, "mallory", "hi"),
         direct(mallory, record, "bob", "it is bob"),
@@ -302,7 +294,7 @@ def test_after_a_revoke_the_contact_is_not_heard_directly_any_more() -> None:
     bob.wait_for_state(message_id, DeliveryState.DELIVERED, 900)
     assert alice.texts("bob")[-1] == "on its way", "through the node, then"
     assert alice.of_kind(MessageArrived)[-1].route is Route.NODE
-    assert bob.contact("alice").direct is Direct.ENDED_BY_PEER
+    assert bob.contact("alice").handshake is HandshakeState.ENDED_BY_PEER
     world.check()
 
 
@@ -314,7 +306,7 @@ def test_a_record_that_a_peer_slips_in_is_taken_only_as_a_lookup_would() -> None
     other = RawClient(world, "mallory", 55)
     forged = p.Text(2, 1, bytes(16), other.record, "with another's record")
     mallory.hand_in(mallory.forward("alice", record, p.pad_payload(forged, first_contact=True)))
-    foreign = p.Text(3, 1, bytes(16), decode_record(alice.store.identity().record), "with yours")
+    foreign = p.Text(3, 1, bytes(16), decode_record(alice.store.profile.identity().record), "with yours")
     mallory.hand_in(mallory.forward("alice", record, p.pad_payload(foreign, first_contact=True)))
     world.settle(10)
     after = alice.contact("mallory")

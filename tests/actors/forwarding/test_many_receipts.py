@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from usernym.actors.events import DeliveryState
 from usernym.protocol.limits import NOTICES_MAX
+from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import World
 
 TEXTS = 3 * NOTICES_MAX + 7

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryState, TextsErased
+from usernym.actors.events import TextsErased
 from usernym.actors.failures import RetryNotPossible
 from usernym.actors.forwarding.user_texts import CLOCK_SETTLES_S, ERASED_AT_ONCE_MAX
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S
-from usernym.storage.client import ClientStore, Direction, MessageState, StoredRoute, Trust
+from usernym.storage.client.contacts import Contacts
+from usernym.storage.client.history import ConversationHistory
+from usernym.storage.client.types import DeliveryState, Direction, Route, Trust
 from usernym.storage.errors import StoreFull
 from usernym.testing.loop import Bounds, replay_text, search
 from usernym.testing.world import SimClient, World
@@ -24,7 +26,7 @@ SOON_S = 30
 
 def stored(client: SimClient, name: str) -> list[str]:
     """The texts that this home still has, by either side."""
-    rows = client.store.of_kind(name, msg.PayloadKind.TEXT, 10_000)
+    rows = client.store.history.of_kind(name, msg.PayloadKind.TEXT, 10_000)
     return [row.body.decode() for row in rows]
 
 
@@ -45,7 +47,7 @@ def test_texts_go_after_their_time_on_one_side_only_and_leave_no_gap() -> None:
     alice, bob = world.client("alice"), world.client("bob")
     alice.send_and_wait("bob", "one")
     bob.send_and_wait("alice", "two")
-    bob.store.set_disappearing("alice", HOUR_S)
+    bob.store.contacts.set_disappearing("alice", HOUR_S)
     bob.mark_read(bob.unread())
     alice.mark_read(alice.unread())
     world.settle(HOUR_S - SOON_S - 30)
@@ -55,7 +57,7 @@ def test_texts_go_after_their_time_on_one_side_only_and_leave_no_gap() -> None:
     assert erased(bob) == 2
     assert stored(alice, "bob") == ["one", "two"], "the contact's copy is the contact's"
     alice.send_and_wait("bob", "three")
-    assert bob.store.gaps("alice").ranges == []
+    assert bob.store.gaps.of("alice").ranges == []
     assert bob.texts() == ["one", "three"], "nothing is shown again"
     world.check()
 
@@ -65,7 +67,7 @@ def test_what_was_not_shown_and_what_is_not_decided_stays() -> None:
     alice, bob = world.client("alice"), world.client("bob")
     alice.send_and_wait("bob", "hello")
     bob.send_and_wait("alice", "unread")
-    alice.store.set_disappearing("bob", HOUR_S)
+    alice.store.contacts.set_disappearing("bob", HOUR_S)
     bob.kill()
     accepted = alice.send_and_wait("bob", "accepted", DeliveryState.ACCEPTED)
     world.mixnet.offline(alice.client_number)
@@ -73,7 +75,7 @@ def test_what_was_not_shown_and_what_is_not_decided_stays() -> None:
     waiting = alice.send("bob", "waiting")
     world.settle(2 * HOUR_S)
     assert stored(alice, "bob") == ["unread", "accepted", "waiting"], "the delivered one is gone"
-    assert alice.store.outbox_row(waiting) is not None
+    assert alice.store.messages.outbox_row(waiting) is not None
     alice.restart()
     alice.go_online()
     bob.start()
@@ -83,7 +85,7 @@ def test_what_was_not_shown_and_what_is_not_decided_stays() -> None:
     world.settle(SOON_S)
     assert stored(alice, "bob") == ["unread"]
     shown_at = world.sim.unix_s()
-    alice.store.mark_shown([row.id for row in alice.unread()], shown_at)
+    alice.store.messages.mark_shown([row.id for row in alice.unread()], shown_at)
     world.settle(HOUR_S - SOON_S)
     assert stored(alice, "bob") == ["unread"], "its time began when it was shown"
     world.settle(2 * SOON_S)
@@ -96,7 +98,7 @@ def test_what_is_due_goes_when_the_client_starts() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
     alice.send_and_wait("bob", "hello")
-    alice.store.set_disappearing("bob", HOUR_S)
+    alice.store.contacts.set_disappearing("bob", HOUR_S)
     alice.kill()
     world.settle(2 * HOUR_S)
     assert stored(alice, "bob") == ["hello"]
@@ -110,7 +112,7 @@ def test_a_clock_put_back_keeps_texts_and_one_put_on_for_a_moment_costs_none() -
     world = World()
     alice, _ = world.client("alice"), world.client("bob")
     alice.send_and_wait("bob", "hello")
-    alice.store.set_disappearing("bob", HOUR_S)
+    alice.store.contacts.set_disappearing("bob", HOUR_S)
     alice.runtime.clock_error_s = -10 * DAY_S
     world.settle(2 * HOUR_S)
     assert stored(alice, "bob") == ["hello"], "by the clock its time is not over"
@@ -132,14 +134,14 @@ def test_a_long_conversation_goes_in_parts() -> None:
     count = ERASED_AT_ONCE_MAX + 10
     with alice.store.transaction():
         for number in range(count):
-            alice.store.add_incoming(
+            alice.store.messages.add_incoming(
                 contact="bob", message_id=b"%016d" % number, key_number=1, counter=number + 1,
                 kind=msg.PayloadKind.TEXT, body=b"text", token=None, sent_at=1, now=world.sim.unix_s(),
-                route=StoredRoute.NODE,
+                route=Route.NODE,
             )  # fmt: skip
     while unread := alice.unread():
         alice.mark_read(unread)
-    alice.store.set_disappearing("bob", 60)
+    alice.store.contacts.set_disappearing("bob", 60)
     world.settle(60 + 3 * SOON_S)
     assert stored(alice, "bob") == []
     assert [event.count for event in alice.of_kind(TextsErased)] == [ERASED_AT_ONCE_MAX, 10]
@@ -153,15 +155,15 @@ def test_a_text_that_failed_is_written_anew_and_the_old_one_is_gone() -> None:
     alice, bob = world.client("alice"), world.client("bob")
     alice.send_and_wait("bob", "hello")
     message_ids = []
-    for state in (MessageState.CANCELLED, MessageState.EXPIRED, MessageState.REFUSED):
+    for state in (DeliveryState.CANCELLED, DeliveryState.EXPIRED, DeliveryState.REFUSED):
         world.mixnet.offline(alice.client_number)
         message_ids.append(alice.send("bob", state.name))
-        alice.store.advance("bob", message_ids[-1], state)
+        alice.store.messages.advance("bob", message_ids[-1], state)
     world.settle(150)
     new = [retry(alice, "bob", message_id) for message_id in message_ids]
     assert len({*new, *message_ids}) == 6
     assert stored(alice, "bob") == ["hello", "CANCELLED", "EXPIRED", "REFUSED"]
-    assert [alice.store.message("bob", message_id) for message_id in message_ids] == [None] * 3
+    assert [alice.store.messages.get("bob", message_id) for message_id in message_ids] == [None] * 3
     assert all(alice.states(message_id) == [DeliveryState.WAITING] for message_id in new)
     alice.restart()
     alice.go_online()
@@ -179,15 +181,15 @@ def test_what_waits_is_tried_at_once() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
     alice.send_and_wait("bob", "hello")
-    alice.store.set_trust("bob", Trust.CHANGED)
+    alice.store.contacts.set_trust("bob", Trust.CHANGED)
     message_id = alice.send("bob", "now")
-    alice.store.postpone(message_id, 4, world.sim.unix_s() + 800)
-    alice.store.set_reason("bob", message_id, Code.MAILBOX_FULL)
-    alice.store.set_trust("bob", Trust.CONFIRMED)
+    alice.store.messages.postpone(message_id, 4, world.sim.unix_s() + 800)
+    alice.store.messages.set_reason("bob", message_id, Code.MAILBOX_FULL)
+    alice.store.contacts.set_trust("bob", Trust.CONFIRMED)
     world.settle(300)
     assert bob.texts() == ["hello"], "its pause is not over"
     assert retry(alice, "bob", message_id) == message_id
-    row = alice.store.message("bob", message_id)
+    row = alice.store.messages.get("bob", message_id)
     assert row is not None
     assert row.reason is None, "why it waited before is no news any more"
     alice.wait_for_state(message_id, DeliveryState.DELIVERED, 30)
@@ -202,9 +204,11 @@ def test_others_are_refused() -> None:
     bob.send_and_wait("alice", "theirs")
     bob.kill()
     accepted = alice.send_and_wait("bob", "accepted", DeliveryState.ACCEPTED)
-    theirs = next(row for row in alice.store.conversation("bob", 9) if row.direction is Direction.IN)
+    theirs = next(row for row in alice.store.messages.conversation("bob", 9) if row.direction is Direction.IN)
     alice.offer("bob")
-    offer = next(row for row in alice.store.conversation("bob", 9) if row.kind == msg.PayloadKind.HANDSHAKE_OFFER)
+    offer = next(
+        row for row in alice.store.messages.conversation("bob", 9) if row.kind == msg.PayloadKind.HANDSHAKE_OFFER
+    )
     for message_id in (accepted, theirs.message_id, offer.message_id, bytes(16)):
         with pytest.raises(RetryNotPossible):
             retry(alice, "bob", message_id)
@@ -218,17 +222,17 @@ def test_a_disk_that_fails_between_the_two_leaves_the_old_one(monkeypatch: pytes
     alice.send_and_wait("bob", "hello")
     world.mixnet.offline(alice.client_number)
     message_id = alice.send("bob", "again")
-    alice.store.advance("bob", message_id, MessageState.CANCELLED)
+    alice.store.messages.advance("bob", message_id, DeliveryState.CANCELLED)
 
     def full(*_: object) -> int:
         raise StoreFull("no room")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ClientStore, "erase", full)
+        patched.setattr(ConversationHistory, "erase", full)
         with pytest.raises(StoreFull):
             retry(alice, "bob", message_id)
     assert stored(alice, "bob") == ["hello", "again"]
-    assert alice.store.outbox_of("bob") == []
+    assert alice.store.messages.outbox_of("bob") == []
     alice.restart()
     alice.go_online()
     world.settle(300)
@@ -242,19 +246,19 @@ def test_a_disk_that_fails_between_the_two_leaves_the_old_one(monkeypatch: pytes
 
 def test_nothing_is_lost_or_shown_twice_where_texts_disappear(monkeypatch: pytest.MonkeyPatch) -> None:
     """Crashes at every commit, lossy mixnets, clocks that jump: the oracle's promises hold with erasing at work."""
-    add, erase_old, erased = ClientStore.add_contact, ClientStore.erase_old, []
+    add, erase_old, erased = Contacts.add, ConversationHistory.erase_old, []
 
-    def add_and_set(self: ClientStore, name: str, *rest: Any, **more: Any) -> bool:
+    def add_and_set(self: Contacts, name: str, *rest: Any, **more: Any) -> bool:
         added = add(self, name, *rest, **more)
         self.set_disappearing(name, 60)
         return added
 
-    def erase_and_count(self: ClientStore, *arguments: Any) -> int:
+    def erase_and_count(self: ConversationHistory, *arguments: Any) -> int:
         erased.append(erase_old(self, *arguments))
         return erased[-1]
 
-    monkeypatch.setattr(ClientStore, "add_contact", add_and_set)
-    monkeypatch.setattr(ClientStore, "erase_old", erase_and_count)
+    monkeypatch.setattr(Contacts, "add", add_and_set)
+    monkeypatch.setattr(ConversationHistory, "erase_old", erase_and_count)
     summary = search(Bounds(scenarios=20))
     assert not summary.failures, (summary.failures[0].wrong, replay_text(summary.failures[0].plan))
     assert sum(erased) > 20

@@ -8,10 +8,10 @@ import pytest
 
 from tests.helpers.hostile import Wiretap
 from usernym.actors import messages as msg
-from usernym.actors.events import Consent, ContactChanged, DeliveryState, HandshakeChanged, HandshakeState
+from usernym.actors.events import ContactChanged, HandshakeChanged
 from usernym.protocol import messages as m
 from usernym.protocol.codec import decode
-from usernym.storage.client import ContactState
+from usernym.storage.client.types import Consent, DeliveryState, HandshakeState
 from usernym.testing.world import World
 
 Frames = list[tuple[float, int, str, int, int | None]]
@@ -36,7 +36,7 @@ def acknowledge_in(data: bytes) -> m.Acknowledge:
     return message
 
 
-def what_travels(decision: ContactState | None, seed: int, *, direct_offer: bool = False) -> tuple[Frames, list[Any]]:
+def what_travels(decision: Consent | None, seed: int, *, direct_offer: bool = False) -> tuple[Frames, list[Any]]:
     """All frames of bob and the node after bob's decision: when, whose, what, how long, with how many SURBs; and what
     alice was told."""
     world = World(seed)
@@ -47,7 +47,7 @@ def what_travels(decision: ContactState | None, seed: int, *, direct_offer: bool
     world.settle(30)
     sent, replies, told = len(tap.sent), len(tap.replies), len(alice.events)
     if decision is not None:
-        bob.store.set_contact_state("alice", decision)
+        bob.store.contacts.set_consent("alice", decision)
     # At once, while bob is away, and after a restart of his: each way in which a message comes.
     alice.send_and_wait("bob", "hello?", DeliveryState.ACCEPTED)
     if direct_offer:
@@ -72,7 +72,7 @@ def what_travels(decision: ContactState | None, seed: int, *, direct_offer: bool
     ]
     assert len({message_id for message_id, _ in acknowledged}) == 3 + direct_offer, "all were acknowledged"
     assert all(token is None for _, token in acknowledged), "and none was proved"
-    assert world.node.store.waiting_count("bob") == 0
+    assert world.node.store.mailbox.waiting_count("bob") == 0
     return frames, alice.events[told:]
 
 
@@ -81,13 +81,13 @@ def test_nothing_that_travels_tells_a_stranger_what_was_decided(direct_offer: bo
     """The same world, by the same seed: a decision changes no frame's sender, kind, size or SURBs, nor their order."""
     left_alone = what_travels(None, 3, direct_offer=direct_offer)
     assert len(left_alone[0]) > 20
-    for decision in (ContactState.DECLINED, ContactState.BLOCKED):
+    for decision in (Consent.DECLINED, Consent.BLOCKED):
         assert what_travels(decision, 3, direct_offer=direct_offer) == left_alone, decision.name
 
 
 def test_that_comparison_sees_a_difference() -> None:
     with pytest.raises(AssertionError, match="none was proved"):
-        what_travels(ContactState.ACCEPTED, 3)
+        what_travels(Consent.ACCEPTED, 3)
 
 
 def test_accepting_sends_nothing_and_whoever_answers_accepts() -> None:
@@ -97,12 +97,12 @@ def test_accepting_sends_nothing_and_whoever_answers_accepts() -> None:
     alice.send_and_wait("bob", "may I?", DeliveryState.ACCEPTED)
     world.settle(30)
     before = len(tap.of(bob.client_number))
-    bob.store.set_contact_state("alice", ContactState.ACCEPTED)
+    bob.store.contacts.set_consent("alice", Consent.ACCEPTED)
     world.settle(20)
     assert len(tap.of(bob.client_number)) == before
-    bob.store.set_contact_state("alice", ContactState.PENDING)
+    bob.store.contacts.set_consent("alice", Consent.PENDING)
     bob.send_and_wait("alice", "you may")
-    assert bob.contact("alice").state is ContactState.ACCEPTED
+    assert bob.contact("alice").consent is Consent.ACCEPTED
     assert bob.of_kind(ContactChanged) == [ContactChanged("alice", Consent.ACCEPTED)]
     world.check()
 
@@ -112,12 +112,12 @@ def test_an_offer_that_came_while_its_sender_was_declined_is_there_after_all() -
     alice, bob = world.client("alice"), world.client("bob", accept_strangers=False)
     alice.send_and_wait("bob", "may I?", DeliveryState.ACCEPTED)
     world.settle(30)
-    bob.store.set_contact_state("alice", ContactState.DECLINED)
+    bob.store.contacts.set_consent("alice", Consent.DECLINED)
     alice.offer("bob")
     world.settle(30)
     assert not bob.of_kind(HandshakeChanged)
-    bob.store.set_contact_state("alice", ContactState.ACCEPTED)
-    (offer,) = bob.store.unshown(9, msg.HANDSHAKE_KINDS)
+    bob.store.contacts.set_consent("alice", Consent.ACCEPTED)
+    (offer,) = bob.store.messages.unshown(9, msg.HANDSHAKE_KINDS)
     bob.graph.refs["handshake"].tell(msg.HandshakeArrived("alice", offer.message_id))  # as `Client.accept` does
     world.settle(1)
     assert bob.of_kind(HandshakeChanged) == [HandshakeChanged("alice", HandshakeState.OFFER_RECEIVED)]

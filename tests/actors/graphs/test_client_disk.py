@@ -71,12 +71,12 @@ def test_texts_keep_their_order_when_the_lookup_they_wait_for_is_on_disk_already
         with World(seed) as world:
             alice, bob = world.client("alice"), world.client("bob")
             first = alice.write("bob", "first")
-            while alice.store.contact("bob") is None:
+            while alice.store.contacts.get("bob") is None:
                 assert world.sim.step()
             alice.write("bob", "second")
             world.settle(10)
             assert first.done()
-            counters = [row.counter for row in alice.store.conversation("bob", 9) if row.body == b"first"]
+            counters = [row.counter for row in alice.store.messages.conversation("bob", 9) if row.body == b"first"]
             assert counters == [1], f"seed {seed}"
             assert sorted(bob.texts()) == ["first", "second"]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.helpers.examples import examples
 from tests.helpers.hostile import RawClient, Wiretap
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryState, MessageArrived
+from usernym.actors.events import MessageArrived
 from usernym.actors.messages import NodeRefused
 from usernym.actors.node_clock import JUMP_S, STEADY_S, NodeClock
 from usernym.actors.registration.node import SWEEP_S
@@ -22,7 +22,9 @@ from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import ACCEPTANCE_WINDOW_S, CHALLENGE_S, DAY_S, HOUR_S, MINUTE_S, SEEN_S
-from usernym.storage.node import IN_MEMORY, NodeStore
+from usernym.storage.client.types import DeliveryState
+from usernym.storage.database import IN_MEMORY
+from usernym.storage.node.store import NodeStore
 from usernym.testing.world import SimClient, World
 
 EDGES: Final = (
@@ -79,7 +81,7 @@ def writers(dated: int) -> tuple[World, RawClient, m.Forward, bytes]:
     assert isinstance(mallory.hand_in(forward), m.Accepted)
     world.settle(5)
     assert alice.texts() == ["once"]
-    assert world.node.store.waiting_count("alice") == 0, "acknowledged: only the memory of it is left"
+    assert world.node.store.mailbox.waiting_count("alice") == 0, "acknowledged: only the memory of it is left"
     return world, mallory, forward, mallory.encode(forward)
 
 
@@ -214,7 +216,7 @@ def test_the_clock_never_shows_less_than_what_was_deleted_by(plan: list[Any]) ->
         assert it.clock.now() >= deleted_by
         at = it.clock.deletion_time()
         if at is not None:
-            assert it.store.clock_floor() == at >= deleted_by
+            assert it.store.profile.clock_floor() == at >= deleted_by
             deleted_by = at
         assert it.clock.now() >= it.sim.unix_s()
 
@@ -388,7 +390,9 @@ def test_peers_whose_clocks_differ_by_a_day_read_a_conversation_in_its_order() -
 
 
 def conversation(client: SimClient, peer: str) -> list[str]:
-    return [row.body.decode() for row in client.store.conversation(peer, 100) if row.kind == msg.PayloadKind.TEXT]
+    return [
+        row.body.decode() for row in client.store.messages.conversation(peer, 100) if row.kind == msg.PayloadKind.TEXT
+    ]
 
 
 @pytest.mark.parametrize("off", [-1, 0, 1])

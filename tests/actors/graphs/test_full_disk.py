@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from usernym.actors.events import DeliveryChanged, DeliveryState
+from usernym.actors.events import DeliveryChanged
 from usernym.actors.messages import NodeRefused
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import HOUR_S, MAILBOX_S
+from usernym.storage.client.types import DeliveryState
 from usernym.storage.errors import StoreFull
-from usernym.storage.node import NodeStore
+from usernym.storage.node.store import NodeStore
 from usernym.testing.world import World
 
 
@@ -60,10 +61,10 @@ def test_registration_is_refused_as_busy_and_burns_no_name(monkeypatch: pytest.M
     with pytest.raises(NodeRefused) as refusal:
         alice.register()
     assert refusal.value.code is Code.BUSY
-    assert world.node.store.account("alice") is None
+    assert world.node.store.directory.account("alice") is None
     disk.on = False
     alice.register()
-    assert world.node.store.account("alice") is not None
+    assert world.node.store.directory.account("alice") is not None
     world.check()
 
 
@@ -72,17 +73,17 @@ def test_sweeping_goes_on_when_the_disk_has_room_again(monkeypatch: pytest.Monke
     alice = world.client("alice")
     world.client("bob", online=False)
     message_id = alice.send_and_wait("bob", "for nobody", DeliveryState.ACCEPTED)
-    raise_floor = world.node.store.raise_clock_floor
+    raise_floor = world.node.store.profile.raise_clock_floor
 
     def full(_: int) -> None:
         raise StoreFull("no room")
 
-    monkeypatch.setattr(world.node.store, "raise_clock_floor", full)
+    monkeypatch.setattr(world.node.store.profile, "raise_clock_floor", full)
     world.sim.clock_error_s += MAILBOX_S
     world.settle(3 * HOUR_S)
-    assert world.node.store.waiting_count("bob") == 1
+    assert world.node.store.mailbox.waiting_count("bob") == 1
     assert world.node.store.counts().remembered > 0
-    monkeypatch.setattr(world.node.store, "raise_clock_floor", raise_floor)
+    monkeypatch.setattr(world.node.store.profile, "raise_clock_floor", raise_floor)
     alice.wait_for_state(message_id, DeliveryState.EXPIRED, 600)
     world.settle(600)
     assert world.node.store.counts().remembered == 0

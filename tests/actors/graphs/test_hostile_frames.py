@@ -55,7 +55,7 @@ class Scene:
         if kind is m.Delete:
             return self.signed(m.Delete(bytes(8), 2, "alice", self.world.sim.unix_s()))
         if kind is m.Unopenable:
-            login_id = self.alice.store.login_id() or b""
+            login_id = self.alice.store.profile.login_id() or b""
             return self.signed(m.Unopenable(0, "alice", login_id, "bob", bytes(16), bytes(64)))
         return self.seen(kind)[-1]
 
@@ -165,7 +165,7 @@ def test_a_delete_that_is_replayed_after_the_name_was_taken_back_deletes_nothing
     RawClient(world).throw(tap.of(alice.client_number, m.Delete)[-1])
     world.sim.run_for(5)
     assert dump(world.node.store) == before
-    account = world.node.store.account("alice")
+    account = world.node.store.directory.account("alice")
     assert account is not None
     assert account.deleted_until is None
     world.check()

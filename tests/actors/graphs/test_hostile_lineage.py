@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of, total
-from usernym.actors.events import DeliveryState, DirectSilent, MessageArrived, NodeCaught, Route
+from usernym.actors.events import DirectSilent, MessageArrived, NodeCaught
 from usernym.actors.forwarding.outbox import DIRECT_AGAIN_S
 from usernym.actors.registration.node import REGISTRATIONS_PER_BIT, SWEEP_S
 from usernym.mixnet.emulator.state import Faults
@@ -22,6 +22,7 @@ from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S, MAILBOX_S
 from usernym.protocol.safety import safety_number
+from usernym.storage.client.types import DeliveryState, Route
 from usernym.testing.world import World
 
 
@@ -107,7 +108,7 @@ def test_nothing_is_deleted_before_it_was_acknowledged(lost: type[Any]) -> None:
     world.settle(600)
     assert mixnet.reply is reply, "one was lost"
     assert bob.texts() == ["once"]
-    assert world.node.store.waiting_count("bob") == 0
+    assert world.node.store.mailbox.waiting_count("bob") == 0
     assert world.node.store.counts().notices == 0
     world.check()
 
@@ -121,7 +122,7 @@ def test_an_acknowledgement_that_is_lost_costs_nobody_a_second_showing() -> None
     tap.cut.add(bob.client_number)
     world.settle(10)
     assert tap.of(bob.client_number, m.Acknowledge)
-    assert world.node.store.waiting_count("bob") == 1
+    assert world.node.store.mailbox.waiting_count("bob") == 1
     tap.cut.clear()
     alice.wait_for_state(message_id, DeliveryState.DELIVERED, 900)
     assert bob.texts() == ["once"]
@@ -135,10 +136,10 @@ def test_what_nobody_fetches_is_swept_and_its_sender_told() -> None:
     message_id = alice.send_and_wait("bob", "for nobody", DeliveryState.ACCEPTED)
     world.sim.clock_error_s += MAILBOX_S - DAY_S
     world.settle(900)
-    assert world.node.store.waiting_count("bob") == 1
+    assert world.node.store.mailbox.waiting_count("bob") == 1
     world.sim.clock_error_s += DAY_S
     world.sim.run_until(lambda: DeliveryState.EXPIRED in alice.states(message_id), 1200)
-    assert world.node.store.waiting_count("bob") == 0
+    assert world.node.store.mailbox.waiting_count("bob") == 0
     bob.go_online()
     world.settle(60)
     assert bob.texts() == []
@@ -175,7 +176,7 @@ def test_a_sign_up_that_failed_half_way_does_not_burn_the_name() -> None:
     with pytest.raises(Exception, match="no answer"):
         alice.register()
     assert tap.of(alice.client_number, m.RegisterProof)
-    assert world.node.store.account("alice") is not None
+    assert world.node.store.directory.account("alice") is not None
     mixnet.reply = reply
     alice.restart()
     alice.register()
@@ -250,7 +251,7 @@ def test_a_login_that_is_replayed_at_once_moves_no_route() -> None:
     world.sim.run_until(lambda: len(tap.replies) > replies, 5)
     answer = message_of(tap.replies[-1][2])
     assert isinstance(answer, m.LoggedIn), "from the own mixnet client: the same answer as before"
-    assert answer.login_id == alice.store.login_id()
+    assert answer.login_id == alice.store.profile.login_id()
     assert vars_of(forwarding._routes.get("alice")) == before
     bob.send("alice", "to alice")
     world.sim.run_until(lambda: alice.texts() == ["to alice"], 3)

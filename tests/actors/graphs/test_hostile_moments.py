@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from tests.helpers.hostile import HostileWorld, RawClient, dump, message_of
-from usernym.actors.events import DeliveryState, HandshakeChanged, HandshakeState
+from usernym.actors.events import HandshakeChanged
 from usernym.actors.surbs import STOCK_MAX, SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
-from usernym.storage.client import Direct, Direction
+from usernym.storage.client.types import DeliveryState, Direction, HandshakeState
 from usernym.testing.world import SimClient, World
 
 
@@ -27,7 +27,7 @@ def met(seed: int = 0) -> tuple[World, SimClient, SimClient]:
 
 
 def handshakes_of(client: SimClient, peer: str) -> int:
-    rows = client.store.conversation(peer, 100)
+    rows = client.store.messages.conversation(peer, 100)
     return sum(row.kind != 1 and row.direction is Direction.IN for row in rows)
 
 
@@ -38,25 +38,25 @@ def test_a_crash_between_a_handshakes_arrival_and_its_step_loses_nothing(seed: i
     world.settle(10)
     bob.accept("alice")
     world.sim.run_until(lambda: handshakes_of(alice, "bob") == 1)
-    assert alice.contact("bob").direct is Direct.OFFERED, "on disk, and not acted upon"
+    assert alice.contact("bob").handshake is HandshakeState.OFFERED, "on disk, and not acted upon"
     alice.restart()
     alice.go_online()
     world.settle(30)
-    assert alice.contact("bob").direct is Direct.ACTIVE
+    assert alice.contact("bob").handshake is HandshakeState.ACTIVE
     assert alice.of_kind(HandshakeChanged)[-1].state is HandshakeState.ACTIVE
-    assert alice.store.unshown(10, (3, 4, 5)) == []
+    assert alice.store.messages.unshown(10, (3, 4, 5)) == []
     world.check()
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_crash_right_after_a_step_still_tells_the_peer(seed: int) -> None:
     world, alice, bob = met(seed)
-    for step, theirs in ((alice.offer, Direct.OFFER_RECEIVED), (alice.revoke, Direct.ENDED_BY_PEER)):
+    for step, theirs in ((alice.offer, HandshakeState.OFFER_RECEIVED), (alice.revoke, HandshakeState.ENDED_BY_PEER)):
         step("bob")
         alice.restart()
         alice.go_online()
         world.settle(60)
-        assert bob.contact("alice").direct is theirs
+        assert bob.contact("alice").handshake is theirs
     world.check()
 
 
@@ -82,14 +82,14 @@ def test_an_offer_that_its_own_revocation_overtook_opens_nothing() -> None:
         world.settle(2)
     mixnet.reply = reply
     world.settle(10)
-    assert alice.contact("bob").direct is Direct.ENDED_BY_ME
-    assert bob.contact("alice").direct is Direct.NONE
+    assert alice.contact("bob").handshake is HandshakeState.ENDED_BY_ME
+    assert bob.contact("alice").handshake is HandshakeState.NONE
     assert bob.contact("alice").peer_address is None
     assert not bob.of_kind(HandshakeChanged)
     assert bob.counters()["handshake"]["overtaken"] == 1
     alice.offer("bob")
     world.settle(10)
-    assert bob.contact("alice").direct is Direct.OFFER_RECEIVED, "a later one counts"
+    assert bob.contact("alice").handshake is HandshakeState.OFFER_RECEIVED, "a later one counts"
     world.check()
 
 
@@ -153,7 +153,7 @@ def test_who_tops_up_for_ever_takes_no_memory_of_the_node() -> None:
 def test_a_statement_of_an_earlier_process_of_the_same_user_counts_for_nothing() -> None:
     world, alice, bob = met()
     forwarding: Any = next(actor for actor in world.node.graph.actors if actor.name == "forwarding")
-    login_id = alice.store.login_id() or b""
+    login_id = alice.store.profile.login_id() or b""
     alice.restart()
     alice.go_online()
     world.settle(5)
@@ -200,5 +200,5 @@ def test_senders_are_told_when_a_recipient_deletes_the_account_before_reading() 
     alice.wait_for_state(message_id, DeliveryState.EXPIRED)
     late = alice.send("bob", "nobody there")
     alice.wait_for_state(late, DeliveryState.REFUSED)
-    assert world.node.store.waiting_count("bob") == 0
+    assert world.node.store.mailbox.waiting_count("bob") == 0
     world.check()

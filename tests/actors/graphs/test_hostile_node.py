@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.helpers.hostile import HostileWorld, RawClient, dump
-from usernym.actors.events import DeliveryState, IdentityChanged, MessageArrived, NodeCaught
+from usernym.actors.events import IdentityChanged, MessageArrived, NodeCaught
 from usernym.actors.messages import Failure, LookUp, NodeRefused, NodeSilent
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
@@ -29,7 +29,7 @@ from usernym.protocol.records import (
 )
 from usernym.protocol.safety import safety_number
 from usernym.protocol.signing import Context, SigningKey, verify
-from usernym.storage.client import Direction, MessageState, Trust
+from usernym.storage.client.types import DeliveryState, Direction, Trust
 from usernym.testing.world import SimClient
 
 CONTACTS = ("contact", "message", "seen", "outbox")
@@ -156,7 +156,7 @@ def test_a_record_that_nobody_signed_or_of_another_name_or_node_is_refused() -> 
             alice.look_up("bob")
         assert refusal.value.code is Code.RECORD_INVALID
         assert len(caught(alice)) == count
-        assert alice.store.contact("bob") is None
+        assert alice.store.contacts.get("bob") is None
     world.check()
 
 
@@ -178,7 +178,7 @@ def test_answers_signed_with_another_key_count_for_nothing() -> None:
     with pytest.raises(NodeSilent) as silence:
         alice.look_up("bob")
     assert silence.value.failure is Failure.NO_ANSWER
-    assert alice.store.contact("bob") is None
+    assert alice.store.contacts.get("bob") is None
     assert alice.counters()["io"]["not_the_node"] == 3, "one for each try"
     world.check()
 
@@ -261,9 +261,9 @@ def test_an_invented_delivery_receipt_is_caught() -> None:
     receipt = m.Receipt(1, message_id, bytes(16))
     world.scripted.tell("alice", m.Delivered(bytes(16), 1, (receipt,)))
     world.sim.run_until(lambda: bool(caught(alice)), 5)
-    message = alice.store.message("bob", message_id)
+    message = alice.store.messages.get("bob", message_id)
     assert message is not None
-    assert message.state is MessageState.ACCEPTED
+    assert message.state is DeliveryState.ACCEPTED
     assert DeliveryState.DELIVERED not in alice.states(message_id)
     world.check()
 
@@ -291,12 +291,12 @@ def test_a_card_that_is_not_the_nodes_moves_nobody() -> None:
     for count, card in enumerate(cards, 1):
         world.scripted.tell("alice", m.NewCard(bytes(16), 1, card))
         world.sim.run_until(lambda count=count: len(caught(alice)) == count, 5)  # type: ignore[misc]
-    before = alice.store.setting("node_card")
+    before = alice.store.profile.setting("node_card")
     stale = make_card(world.scripted.key, bytes(96), 1, 20_001)
     world.scripted.tell("alice", m.NewCard(bytes(16), 1, stale))
     world.settle(2)
     assert alice.counters()["registration"]["refused_card_stale"] == 1
-    assert alice.store.setting("node_card") == before
+    assert alice.store.profile.setting("node_card") == before
     alice.look_up("bob")
     world.check()
 
@@ -343,7 +343,7 @@ def test_an_invented_message_of_a_contact_is_not_shown() -> None:
         world.scripted.tell("alice", deliver)
         world.settle(5)
     assert not alice.of_kind(MessageArrived)
-    assert alice.store.message("bob", forward.message_id, Direction.IN) is None
+    assert alice.store.messages.get("bob", forward.message_id, Direction.IN) is None
     assert alice.counters()["forwarding"]["refused_signature_invalid"] == 3
     world.check()
 

@@ -19,7 +19,7 @@ import pytest
 from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of
 from tests.helpers.lineage import Defect, padded
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryState, MessageArrived
+from usernym.actors.events import MessageArrived
 from usernym.actors.forwarding.inbox import Receiving
 from usernym.actors.forwarding.node import ForwardingNode
 from usernym.actors.forwarding.outbox import Sending
@@ -37,7 +37,9 @@ from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import MAILBOX_S
 from usernym.protocol.signing import Context, SigningKey
 from usernym.protocol.wire import pack
-from usernym.storage.client import Argon2Cost, ClientStore, ContactState, Trust
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import Consent, DeliveryState, Trust
+from usernym.storage.keyfile import Argon2Cost
 from usernym.testing.world import World
 
 # -- a client signs any nonce with the routine that it uses for messages ----------------------------------------------
@@ -98,7 +100,7 @@ def check_sender(_: Path) -> None:
     record = mallory.ask(m.Lookup(mallory.new_id(), 2, "alice")).record
     world.clients["alice"].kill()
     mallory.hand_in(mallory.forward("alice", record, padded("it is bob"), sender="bob"))
-    assert world.node.store.waiting_count("alice") == 0
+    assert world.node.store.mailbox.waiting_count("alice") == 0
 
 
 def plant_sender(patch: pytest.MonkeyPatch) -> None:
@@ -129,8 +131,8 @@ def plant_first_contact(patch: pytest.MonkeyPatch) -> None:
     def trust(self: Any, arrival: Any) -> None:
         recovery = SigningKey.from_seed(b"r" * 32).public
         record = first_record(FORGER, recovery, self._me.node, arrival.sender, b"m" * 32, 1)
-        accepted = ContactState.ACCEPTED
-        self._store.add_contact(arrival.sender, arrival.first_key, pack(record), Trust.CONFIRMED, accepted, 0)
+        accepted = Consent.ACCEPTED
+        self._store.contacts.add(arrival.sender, arrival.first_key, pack(record), Trust.CONFIRMED, accepted, 0)
         self.on_arrival(arrival)
 
     patch.setattr(Receiving, "_look_up_first", trust)
@@ -144,7 +146,7 @@ def check_names(_: Path) -> None:
     for number, name in enumerate(("Alice", "al-ice", "a", "a" * 60, "1alice")):
         client = RawClient(world, name, number + 1)
         assert isinstance(client.register(), m.Refused), name
-    assert world.node.store.account_count() == 0
+    assert world.node.store.directory.account_count() == 0
 
 
 def plant_names(patch: pytest.MonkeyPatch) -> None:
@@ -216,8 +218,8 @@ def plant_mailbox(patch: pytest.MonkeyPatch) -> None:
 
     def deliver(self: Any, name: str, route: Any, *, again: bool) -> None:
         old(self, name, route, again=again)
-        rows = [row for row in self._store.waiting(name, 16) if row.id in route.sent_at]
-        self._store.acknowledge(name, [(row.sender, row.message_id) for row in rows])
+        rows = [row for row in self._store.mailbox.waiting(name, 16) if row.id in route.sent_at]
+        self._store.mailbox.acknowledge(name, [(row.sender, row.message_id) for row in rows])
 
     patch.setattr(ForwardingNode, "_deliver", deliver)
 
@@ -228,7 +230,7 @@ def check_sweep(_: Path) -> None:
     alice.send_and_wait("bob", "for nobody", DeliveryState.ACCEPTED)
     world.sim.clock_error_s += MAILBOX_S
     world.settle(1500)
-    assert world.node.store.waiting_count("bob") == 0
+    assert world.node.store.mailbox.waiting_count("bob") == 0
 
 
 def plant_sweep(patch: pytest.MonkeyPatch) -> None:
@@ -311,9 +313,9 @@ def plant_challenges(patch: pytest.MonkeyPatch) -> None:
 def check_at_rest(folder: Path) -> None:
     world = World()
     alice = world.client("alice", online=False)
-    identity = alice.store.identity()
+    identity = alice.store.profile.identity()
     store = ClientStore.open(folder / "home", "a passphrase", cost=Argon2Cost(memory_kib=8192, passes=1, lanes=1))
-    store.save_identity(identity)
+    store.profile.save_identity(identity)
     store.close()
     for path in (folder / "home").iterdir():
         assert identity.seed not in path.read_bytes()

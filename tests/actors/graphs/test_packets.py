@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usernym.actors.events import DeliveryState
+from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import SimClient, World
 
 ALICE, BOB = "alice_" + "a" * 26, "bobby_" + "b" * 26

@@ -10,11 +10,11 @@ import pytest
 
 from tests.helpers.hostile import RawClient, Wiretap
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryState, MessageArrived
+from usernym.actors.events import MessageArrived
 from usernym.actors.mixnet_io import actor as mixnet_io
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
-from usernym.storage.client import ContactState, MessageState
+from usernym.storage.client.types import Consent, DeliveryState
 from usernym.testing.world import SimClient, World
 
 ROOT = Path(__file__).parents[3]
@@ -54,9 +54,9 @@ def test_what_waits_can_be_cancelled_and_is_never_sent() -> None:
     alice.wait_for_state(kept, DeliveryState.DELIVERED, 600)
     assert bob.texts() == ["hello", "this one"]
     assert len(tap.of(alice.client_number, m.Forward)) == sent + 1
-    row = alice.store.message("bob", message_id)
+    row = alice.store.messages.get("bob", message_id)
     assert row is not None
-    assert row.state is MessageState.CANCELLED
+    assert row.state is DeliveryState.CANCELLED
     assert bob.of_kind(MessageArrived)[-1].missing == 1, "its place in the conversation shows"
     world.check()
 
@@ -70,7 +70,9 @@ def test_what_the_node_has_cannot_be_cancelled() -> None:
     assert not cancel(alice, bytes(16))
     alice.offer("bob")
     world.mixnet.offline(alice.client_number)
-    offer = next(row for row in alice.store.conversation("bob", 9) if row.kind == msg.PayloadKind.HANDSHAKE_OFFER)
+    offer = next(
+        row for row in alice.store.messages.conversation("bob", 9) if row.kind == msg.PayloadKind.HANDSHAKE_OFFER
+    )
     assert not cancel(alice, offer.message_id), "a handshake is ended by a revocation"
     bob.start()
     bob.go_online()
@@ -105,13 +107,13 @@ def test_a_contact_that_was_declined_by_mistake_comes_back_with_what_it_wrote() 
     alice, bob = world.client("alice"), world.client("bob", accept_strangers=False)
     first = alice.send_and_wait("bob", "may I?", DeliveryState.ACCEPTED)
     world.settle(10)
-    bob.store.set_contact_state("alice", ContactState.DECLINED)
+    bob.store.contacts.set_consent("alice", Consent.DECLINED)
     alice.send_and_wait("bob", "hello?", DeliveryState.ACCEPTED)
     world.settle(10)
     assert [event.text for event in bob.of_kind(MessageArrived)] == ["may I?"]
-    assert bob.store.unshown(9) == []
-    bob.store.set_contact_state("alice", ContactState.ACCEPTED)
-    assert [row.body for row in bob.store.unshown(9)] == [b"may I?", b"hello?"]
+    assert bob.store.messages.unshown(9) == []
+    bob.store.contacts.set_consent("alice", Consent.ACCEPTED)
+    assert [row.body for row in bob.store.messages.unshown(9)] == [b"may I?", b"hello?"]
     alice.send_and_wait("bob", "thanks")
     assert bob.of_kind(MessageArrived)[-1].text == "thanks"
     assert alice.states(first) == [DeliveryState.ACCEPTED], "she was never told"
@@ -122,16 +124,16 @@ def test_who_is_blocked_sends_into_the_void_and_fills_no_disk() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
     alice.send_and_wait("bob", "hello")
-    bob.store.set_contact_state("alice", ContactState.BLOCKED)
-    rows = len(bob.store.conversation("alice", 100))
+    bob.store.contacts.set_consent("alice", Consent.BLOCKED)
+    rows = len(bob.store.messages.conversation("alice", 100))
     for number in range(3):
         message_id = alice.send_and_wait("bob", f"spam {number}", DeliveryState.ACCEPTED)
         world.settle(30)
         assert alice.states(message_id) == [DeliveryState.ACCEPTED], "nothing tells her"
     assert bob.texts() == ["hello"]
-    assert len(bob.store.conversation("alice", 100)) == rows
-    assert world.node.store.waiting_count("bob") == 0, "nor the node's"
-    bob.store.set_contact_state("alice", ContactState.ACCEPTED)
+    assert len(bob.store.messages.conversation("alice", 100)) == rows
+    assert world.node.store.mailbox.waiting_count("bob") == 0, "nor the node's"
+    bob.store.contacts.set_consent("alice", Consent.ACCEPTED)
     alice.send_and_wait("bob", "sorry")
     assert bob.texts() == ["hello", "sorry"]
     assert bob.of_kind(MessageArrived)[-1].missing == 3

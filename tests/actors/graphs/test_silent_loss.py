@@ -13,10 +13,10 @@ from typing import Any, Final
 import pytest
 
 from tests.helpers.hostile import message_of
-from usernym.actors.events import DeliveryState, HandshakeChanged, HandshakeState, MessageArrived, NodeCaught, Route
+from usernym.actors.events import HandshakeChanged, MessageArrived, NodeCaught
 from usernym.actors.messages import NodeSilent
 from usernym.protocol import messages as m
-from usernym.storage.client import Direct, Direction, MessageState
+from usernym.storage.client.types import DeliveryState, Direction, HandshakeState, Route
 from usernym.testing.world import SimClient, World
 
 PATIENCE_S: Final = 900.0
@@ -77,7 +77,8 @@ def story(which: Callable[[int, Any], bool]) -> tuple[Loss, dict[str, Any]]:
     delivered(alice, alice.send("bob", "by the node again"))
     until(world, lambda: all(all_delivered(client) for client in (alice, bob)))
     store = world.node.store
-    until(world, lambda: store.counts().notices == store.waiting_count("alice") == store.waiting_count("bob") == 0)
+    waiting = store.mailbox.waiting_count
+    until(world, lambda: store.counts().notices == waiting("alice") == waiting("bob") == 0)
     world.settle(10)
     world.check()
     for client in (alice, bob):
@@ -104,8 +105,8 @@ def delivered(client: SimClient, message_id: bytes) -> None:
 
 def all_delivered(client: SimClient) -> bool:
     peer = "bob" if client.name == "alice" else "alice"
-    rows = client.store.conversation(peer, 100)
-    return all(row.state is MessageState.DELIVERED for row in rows if row.direction is Direction.OUT)
+    rows = client.store.messages.conversation(peer, 100)
+    return all(row.state is DeliveryState.DELIVERED for row in rows if row.direction is Direction.OUT)
 
 
 def seen(client: SimClient) -> dict[str, Any]:
@@ -116,9 +117,9 @@ def seen(client: SimClient) -> dict[str, Any]:
         "texts": client.texts(),
         "gaps": [event.missing for event in client.of_kind(MessageArrived)],
         "handshake": [event.state for event in client.of_kind(HandshakeChanged)],
-        "direct": contact.direct,
+        "direct": contact.handshake,
         "counters": (contact.next_out_counter, contact.highest_in_counter),
-        "outbox": list(client.store.outbox_of(peer)),
+        "outbox": list(client.store.messages.outbox_of(peer)),
     }
 
 
@@ -139,7 +140,10 @@ def test_the_story_undisturbed(undisturbed: tuple[Loss, dict[str, Any]]) -> None
     loss, outcome = undisturbed
     assert outcome["bob"]["texts"] == ["hello", "directly", "by the node again"]
     assert outcome["alice"]["texts"] == ["x" * 4000, "directly, too"]
-    assert (outcome["alice"]["direct"], outcome["bob"]["direct"]) == (Direct.ENDED_BY_PEER, Direct.ENDED_BY_ME)
+    assert (outcome["alice"]["direct"], outcome["bob"]["direct"]) == (
+        HandshakeState.ENDED_BY_PEER,
+        HandshakeState.ENDED_BY_ME,
+    )
     told = {"RegisterAsk", "Challenge", "RegisterProof", "Registered", "LoginAsk", "LoginProof", "LoggedIn", "Lookup"}
     told |= {"Found", "Forward", "Accepted", "Deliver", "Acknowledge", "Delivered", "Direct", "TopUp", "Heartbeat"}
     assert told <= set(loss.kinds), "each kind that the sweep below is to lose"
@@ -192,5 +196,5 @@ def test_a_direct_message_whose_receipts_all_vanish_is_shown_once() -> None:
     world.settle(300)
     assert bob.texts() == ["hello", "once"]
     assert bob.of_kind(MessageArrived)[-1].route is Route.DIRECT
-    assert world.node.store.waiting_count("bob") == 0
+    assert world.node.store.mailbox.waiting_count("bob") == 0
     world.check()

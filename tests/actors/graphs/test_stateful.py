@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryChanged, DeliveryState, IdentityChanged, MessageArrived, NodeCaught
+from usernym.actors.events import DeliveryChanged, IdentityChanged, MessageArrived, NodeCaught
 from usernym.actors.messages import HandshakeNotPossible
 from usernym.mixnet.emulator.state import Faults
-from usernym.storage.client import Direct, Direction, Fallback, MessageState
+from usernym.storage.client.types import DeliveryState, Direction, Fallback, HandshakeState
 from usernym.testing.world import SimClient, World
 
 SEARCH = int(os.environ.get("USERNYM_STATEFUL_EXAMPLES", "0"))
@@ -42,12 +42,12 @@ HANDSHAKES = {
     msg.PayloadKind.HANDSHAKE_REVOKE,
 }
 FINAL_PAIRS = {
-    (Direct.NONE, Direct.NONE),
-    (Direct.OFFERED, Direct.OFFER_RECEIVED),
-    (Direct.ACTIVE, Direct.ACTIVE),
-    (Direct.ENDED_BY_ME, Direct.NONE),
-    (Direct.ENDED_BY_ME, Direct.ENDED_BY_PEER),
-    (Direct.ENDED_BY_ME, Direct.ENDED_BY_ME),
+    (HandshakeState.NONE, HandshakeState.NONE),
+    (HandshakeState.OFFERED, HandshakeState.OFFER_RECEIVED),
+    (HandshakeState.ACTIVE, HandshakeState.ACTIVE),
+    (HandshakeState.ENDED_BY_ME, HandshakeState.NONE),
+    (HandshakeState.ENDED_BY_ME, HandshakeState.ENDED_BY_PEER),
+    (HandshakeState.ENDED_BY_ME, HandshakeState.ENDED_BY_ME),
 }
 """Where two people may stand when all has arrived, in either order."""
 
@@ -166,7 +166,7 @@ class Run:
 
     def _direct_only(self, step: Step) -> None:
         person = self.people[step.who]
-        person.store.set_fallback(self._other(person).name, Fallback.DIRECT_ONLY)
+        person.store.contacts.set_fallback(self._other(person).name, Fallback.DIRECT_ONLY)
 
     def _restart(self, step: Step) -> None:
         if step.who == 2:
@@ -206,7 +206,7 @@ class Run:
         self.world.mixnet.faults = Faults()
         self.world.mixnet.online(self.world.node.client_number)
         for person in self.people:
-            person.store.set_fallback(self._other(person).name, Fallback.NODE)
+            person.store.contacts.set_fallback(self._other(person).name, Fallback.NODE)
             self.world.mixnet.online(person.client_number)
             person.begin("registration", msg.GoOnline)
         self.world.sim.run_until(self._all_answered, 600)
@@ -222,9 +222,9 @@ class Run:
 
     def _all_delivered(self) -> bool:
         return all(
-            row.state is MessageState.DELIVERED
+            row.state is DeliveryState.DELIVERED
             for person in self.people
-            for row in person.store.conversation(self._other(person).name, 1000)
+            for row in person.store.messages.conversation(self._other(person).name, 1000)
             if row.direction is Direction.OUT
         )
 
@@ -253,7 +253,7 @@ class Run:
             assert not person.of_kind(NodeCaught)
             assert not person.of_kind(IdentityChanged)
             self._check_states(person)
-            revealed = self.world.clients[NAMES[1 - self.people.index(person)]].store.contact(person.name)
+            revealed = self.world.clients[NAMES[1 - self.people.index(person)]].store.contacts.get(person.name)
             if person.name not in self.model.consented:
                 assert revealed is None or revealed.peer_address is None, "an address without consent"
 
@@ -265,23 +265,23 @@ class Run:
             ranks[change.message_id] = rank
             if change.state is DeliveryState.DELIVERED:
                 other = self.world.clients[change.recipient]
-                assert other.store.message(person.name, change.message_id, Direction.IN) is not None
+                assert other.store.messages.get(person.name, change.message_id, Direction.IN) is not None
 
     def _check_the_end(self) -> None:
         for person in self.people:
             other = self._other(person).name
             expected = sorted(text for sender, _, text in self.model.texts.values() if sender == other)
             assert sorted(person.texts()) == expected
-            contact = person.store.contact(other)
+            contact = person.store.contacts.get(other)
             if contact is not None:
                 highest = contact.highest_in_counter
-                assert person.store.received_below(other, highest + 1) == highest, "a gap stayed"
+                assert person.store.messages.received_below(other, highest + 1) == highest, "a gap stayed"
         pair = tuple(self._direct(person) for person in self.people)
         assert pair in FINAL_PAIRS or pair[::-1] in FINAL_PAIRS, pair
 
-    def _direct(self, person: SimClient) -> Direct:
-        contact = person.store.contact(self._other(person).name)
-        return Direct.NONE if contact is None else contact.direct
+    def _direct(self, person: SimClient) -> HandshakeState:
+        contact = person.store.contacts.get(self._other(person).name)
+        return HandshakeState.NONE if contact is None else contact.handshake
 
 
 def play(plan: Plan) -> Run:

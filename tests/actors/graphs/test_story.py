@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from usernym.actors.events import (
-    DeliveryChanged,
-    DeliveryState,
-    HandshakeChanged,
-    HandshakeState,
-    MessageArrived,
-    Route,
-)
+from usernym.actors.events import DeliveryChanged, HandshakeChanged, MessageArrived
 from usernym.actors.forwarding.node import LIMITS
 from usernym.actors.messages import NodeRefused
 from usernym.protocol.errors import Code
+from usernym.storage.client.types import DeliveryState, HandshakeState, Route
 from usernym.testing.world import World
 
 

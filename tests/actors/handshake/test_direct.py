@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from usernym.actors.events import DeliveryState, DirectSilent, HandshakeChanged, HandshakeState, MessageArrived, Route
+from usernym.actors.events import DirectSilent, HandshakeChanged, MessageArrived
 from usernym.actors.messages import HandshakeNotPossible
 from usernym.protocol.limits import DAY_S
 from usernym.protocol.records import decode_record
-from usernym.storage.client import Fallback
+from usernym.storage.client.types import DeliveryState, Fallback, HandshakeState, Route
 from usernym.testing.world import SimClient, World
 
 
@@ -45,7 +45,7 @@ def test_messages_fall_back_to_the_node_when_the_direct_way_is_silent_and_the_us
 
 def test_direct_only_keeps_waiting() -> None:
     world, alice, bob = direct_pair()
-    alice.store.set_fallback("bob", Fallback.DIRECT_ONLY)
+    alice.store.contacts.set_fallback("bob", Fallback.DIRECT_ONLY)
     world.mixnet.offline(bob.client_number)
     forwards = world.node.counters()["forwarding"]["forwards"]
     message_id = alice.send("bob", "only directly")
@@ -69,12 +69,12 @@ def test_a_key_that_changed_travels_with_a_direct_message() -> None:
         client.start()
         client.go_online()
     world.settle(60)
-    assert decode_record(bob.store.identity().record).hpke_number == 2
+    assert decode_record(bob.store.profile.identity().record).hpke_number == 2
     lookups = world.node.counters()["lookup"]
     bob.send_and_wait("alice", "with my new key")
     assert decode_record(alice.contact("bob").record).hpke_number == 2
     message_id = alice.send_and_wait("bob", "sealed to it")
-    sent = alice.store.message("bob", message_id)
+    sent = alice.store.messages.get("bob", message_id)
     assert sent is not None
     assert world.node.counters()["lookup"] == lookups
     world.check()

@@ -13,15 +13,15 @@ from tests.helpers.examples import examples
 from tests.helpers.hostile import message_of
 from usernym.actors.handshake.rules import Said, Side, body_of, said_in, standing
 from usernym.protocol import messages as m
-from usernym.storage.client import Direct
+from usernym.storage.client.types import HandshakeState
 from usernym.testing.world import SimClient, World
 
 FINAL_PAIRS: Final = {
-    (Direct.NONE, Direct.NONE),
-    (Direct.OFFERED, Direct.OFFER_RECEIVED),
-    (Direct.ACTIVE, Direct.ACTIVE),
-    (Direct.ENDED_BY_ME, Direct.ENDED_BY_PEER),
-    (Direct.ENDED_BY_ME, Direct.ENDED_BY_ME),
+    (HandshakeState.NONE, HandshakeState.NONE),
+    (HandshakeState.OFFERED, HandshakeState.OFFER_RECEIVED),
+    (HandshakeState.ACTIVE, HandshakeState.ACTIVE),
+    (HandshakeState.ENDED_BY_ME, HandshakeState.ENDED_BY_PEER),
+    (HandshakeState.ENDED_BY_ME, HandshakeState.ENDED_BY_ME),
 }
 """Where two may stand when all has arrived, in either order."""
 
@@ -36,7 +36,7 @@ class Person:
     theirs: Side = field(default_factory=Side)
     coming: list[tuple[bool, Said]] = field(default_factory=list)
 
-    def stands(self) -> tuple[Direct, bytes | None]:
+    def stands(self) -> tuple[HandshakeState, bytes | None]:
         return standing(self.mine, self.theirs)
 
     def say(self, other: Person, *, ends: bool) -> None:
@@ -66,11 +66,11 @@ def test_both_sides_agree_when_all_has_arrived(plan: list[tuple[int, str, int]],
         direct, _ = me.stands()
         if step == "take" and me.coming:
             me.take(number)
-        elif step == "consent" and direct is not Direct.ACTIVE:
+        elif step == "consent" and direct is not HandshakeState.ACTIVE:
             me.say(other, ends=False)
-        elif step == "end" and direct in (Direct.ACTIVE, Direct.OFFERED, Direct.OFFER_RECEIVED):
+        elif step == "end" and direct in (HandshakeState.ACTIVE, HandshakeState.OFFERED, HandshakeState.OFFER_RECEIVED):
             me.say(other, ends=True)
-            assert me.stands() == (Direct.ENDED_BY_ME, None), "an end is an end at once"
+            assert me.stands() == (HandshakeState.ENDED_BY_ME, None), "an end is an end at once"
     for me in people:
         while me.coming:
             me.take(order.randrange(len(me.coming)))
@@ -79,7 +79,7 @@ def test_both_sides_agree_when_all_has_arrived(plan: list[tuple[int, str, int]],
     assert pair in FINAL_PAIRS or pair[::-1] in FINAL_PAIRS
     for me, other in (people, people[::-1]):
         direct, address = me.stands()
-        assert address == (other.address if direct in (Direct.ACTIVE, Direct.OFFER_RECEIVED) else None)
+        assert address == (other.address if direct in (HandshakeState.ACTIVE, HandshakeState.OFFER_RECEIVED) else None)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
@@ -90,9 +90,9 @@ def test_whatever_a_peer_claims_nobody_is_active_without_their_own_standing_cons
         Side(Said(counter, seen, b"p" * 96)),
         Side(Said(counter, seen, b"p" * 96), Said(seen, counter, b"")),
     ):
-        assert standing(Side(), theirs)[0] is not Direct.ACTIVE
+        assert standing(Side(), theirs)[0] is not HandshakeState.ACTIVE
         ended = Side(Said(my_end, 0, b"m" * 96), Said(my_end + 1, 0, b""))
-        assert standing(ended, theirs)[0] is not Direct.ACTIVE
+        assert standing(ended, theirs)[0] is not HandshakeState.ACTIVE
 
 
 @given(st.sampled_from((b"", b"x" * 96)), st.integers(0, 2**32 - 1))
@@ -133,11 +133,17 @@ def test_an_acceptance_that_crosses_a_revocation_and_a_new_offer_opens_nothing(s
     alice.revoke("bob")
     alice.offer("bob")
     world.settle(200)
-    assert (alice.contact("bob").direct, bob.contact("alice").direct) == (Direct.OFFERED, Direct.OFFER_RECEIVED)
+    assert (alice.contact("bob").handshake, bob.contact("alice").handshake) == (
+        HandshakeState.OFFERED,
+        HandshakeState.OFFER_RECEIVED,
+    )
     assert alice.contact("bob").peer_address is None
     bob.accept("alice")
     world.settle(60)
-    assert (alice.contact("bob").direct, bob.contact("alice").direct) == (Direct.ACTIVE, Direct.ACTIVE)
+    assert (alice.contact("bob").handshake, bob.contact("alice").handshake) == (
+        HandshakeState.ACTIVE,
+        HandshakeState.ACTIVE,
+    )
     world.check()
 
 
@@ -151,10 +157,16 @@ def test_an_offer_that_crosses_a_revocation_is_ended_by_it_on_both_sides(seed: i
     alice.revoke("bob")
     bob.offer("alice")
     world.settle(120)
-    assert (alice.contact("bob").direct, bob.contact("alice").direct) == (Direct.ENDED_BY_ME, Direct.ENDED_BY_PEER)
+    assert (alice.contact("bob").handshake, bob.contact("alice").handshake) == (
+        HandshakeState.ENDED_BY_ME,
+        HandshakeState.ENDED_BY_PEER,
+    )
     bob.offer("alice")
     world.settle(60)
     alice.accept("bob")
     world.settle(60)
-    assert (alice.contact("bob").direct, bob.contact("alice").direct) == (Direct.ACTIVE, Direct.ACTIVE)
+    assert (alice.contact("bob").handshake, bob.contact("alice").handshake) == (
+        HandshakeState.ACTIVE,
+        HandshakeState.ACTIVE,
+    )
     world.check()

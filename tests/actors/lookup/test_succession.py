@@ -18,7 +18,7 @@ from usernym.protocol.records import (
 )
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.words import identity_seed, recovery_key, root_from_words
-from usernym.storage.client import Trust
+from usernym.storage.client.types import Trust
 from usernym.testing.world import SimClient, World
 
 
@@ -26,7 +26,7 @@ def owner_keys(owner: SimClient) -> tuple[RecordStub, SigningKey, SigningKey]:
     """The first record, the recovery key and the next identity of somebody who has their words."""
     assert owner.words is not None
     root = root_from_words(owner.words)
-    first = decode_record(owner.store.identity().record).stub()
+    first = decode_record(owner.store.profile.identity().record).stub()
     return first, recovery_key(root), SigningKey.from_seed(identity_seed(root, 1))
 
 
@@ -34,7 +34,7 @@ def test_a_contact_follows_the_thief_and_then_the_owner_and_never_back() -> None
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
     alice.look_up("bob")
-    alice.store.set_trust("bob", Trust.VERIFIED)
+    alice.store.contacts.set_trust("bob", Trust.VERIFIED)
     first, recovery, second = owner_keys(bob)
     outsider = Outsider(world)
 
@@ -66,7 +66,7 @@ def test_a_thief_cannot_change_the_recovery_key() -> None:
     answer, _ = Outsider(world).publish("bob", first, thief, bob.me.key, recovery_key=own_recovery)
     assert isinstance(answer, m.Refused)
     assert answer.code == Code.SUCCESSION_INVALID
-    account = world.node.store.account("bob")
+    account = world.node.store.directory.account("bob")
     assert account is not None
     assert account.identity_key == bob.me.key.public
     world.check()
@@ -77,10 +77,10 @@ def test_a_node_that_swaps_a_pinned_key_is_caught() -> None:
     alice, bob = world.client("alice"), world.client("bob")
     alice.look_up("bob")
     mallory = world.client("mallory", online=False)
-    theirs = mallory.store.identity()
+    theirs = mallory.store.profile.identity()
     key = SigningKey.from_seed(theirs.seed)
     fake = sign_record(key, world.node.key.public, "bob", decode_record(theirs.record))
-    world.node.store._db.run("UPDATE account SET record = ? WHERE name = 'bob'", (msgspec.msgpack.encode(fake),))
+    world.node.store.database.run("UPDATE account SET record = ? WHERE name = 'bob'", (msgspec.msgpack.encode(fake),))
     with pytest.raises(NodeRefused):
         alice.look_up("bob")
     assert alice.of_kind(NodeCaught)

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from tests.helpers.hostile import RawClient, Wiretap, message_of, total
-from usernym.actors.events import ConnectionChanged, DeliveryState
+from usernym.actors.events import ConnectionChanged
 from usernym.actors.forwarding.routes import Route
 from usernym.actors.surbs import SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol.limits import DAY_S, HOUR_S, SURB_S, SURBS_GIVEN_MAX, SURBS_LOW, TEXT_BYTES_MAX
+from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import SimClient, World
 
 
@@ -241,7 +242,7 @@ def test_a_message_that_is_never_acknowledged_does_not_cost_all_surbs_each_minut
     assert total(bob.counters(), "top_ups_sent") <= 8
     assert given(bob) >= SURBS_LOW
     tap.lost = ()
-    world.sim.run_until(lambda: world.node.store.waiting_count("bob") == 0, 120)
+    world.sim.run_until(lambda: world.node.store.mailbox.waiting_count("bob") == 0, 120)
     assert bob.texts() == ["hello", "unacknowledged"]
     world.check()
 

@@ -66,10 +66,10 @@ def test_of_two_who_register_a_name_at_once_exactly_one_wins(seed: int, tape: li
     assert isinstance(refused, NodeRefused)
     assert refused.code is Code.NAME_TAKEN
     winner = (first, second)[failures.index(None)]
-    account = world.node.store.account("alice")
+    account = world.node.store.directory.account("alice")
     assert account is not None
     assert account.identity_key == winner.me.key.public
-    assert len(world.node.store.links("alice", 0)) == 1
+    assert len(world.node.store.directory.links("alice", 0)) == 1
     world.check()
 
 
@@ -231,7 +231,7 @@ def test_a_node_that_restarts_between_challenge_and_proof_costs_nobody_the_name(
     world.node.restart()
     world.sim.run_until(answer.done)
     answer.result()
-    assert world.node.store.account("alice") is not None
+    assert world.node.store.directory.account("alice") is not None
     world.check()
 
 

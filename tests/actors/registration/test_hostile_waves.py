@@ -33,7 +33,7 @@ def test_challenges_hoarded_before_a_wave_expire_in_it() -> None:
     still_good = in_time.challenge()
     wave(world, REGISTRATIONS_PER_BIT, "more")
     refused = hoarder.ask(hoarder.proof(cheap))
-    assert (refused.code, world.node.store.account("hoarder")) == (Code.CHALLENGE_EXPIRED, None)
+    assert (refused.code, world.node.store.directory.account("hoarder")) == (Code.CHALLENGE_EXPIRED, None)
     assert isinstance(in_time.ask(in_time.proof(still_good)), m.Registered)
     assert isinstance(hoarder.register(), m.Registered), "at today's price they may"
     world.sim.run_for(2 * SWEEP_S)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of, total
 from usernym.actors import messages as msg
-from usernym.actors.events import ConnectionChanged, DeliveryState, NodeCaught
+from usernym.actors.events import ConnectionChanged, NodeCaught
 from usernym.actors.registration.card_holder import CARDS_AGAIN_S
 from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.former_addresses import JoinedTransport
@@ -19,6 +19,7 @@ from usernym.protocol.cards import NodeCard, card_text, make_card, parse_card
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import DAY_S
 from usernym.protocol.signing import SigningKey
+from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import SimClient, World
 
 
@@ -44,7 +45,7 @@ def run_node(world: World, current: bytes | None, *former: bytes) -> bytes:
 
 def card_of(client: SimClient) -> NodeCard:
     """The card on the client's disk."""
-    setting = client.store.setting("node_card")
+    setting = client.store.profile.setting("node_card")
     assert setting is not None
     return parse_card(setting.decode())
 
@@ -185,13 +186,13 @@ def test_there_and_back_again() -> None:
 def test_a_node_restored_from_an_older_copy_makes_a_card_that_is_newer_than_any_it_made() -> None:
     world = World()
     alice, bob, old = pair(world)
-    copy = world.node.store.card()
+    copy = world.node.store.profile.card()
     assert copy is not None
     second = run_node(world, None, old)
     world.settle(240)
     assert card_of(alice).address == second
     with world.node.store.transaction():
-        world.node.store._db.run("UPDATE node_card SET sequence = ?, blob = ?", (copy.sequence, copy.blob))
+        world.node.store.database.run("UPDATE node_card SET sequence = ?, blob = ?", (copy.sequence, copy.blob))
     third = run_node(world, None, second)
     world.settle(CARDS_AGAIN_S + 240)
     assert third != second
@@ -275,7 +276,7 @@ def test_a_card_said_by_somebody_else_or_to_another_login_moves_nobody() -> None
     node = world.scripted
     mallory = RawClient(world)
     card = make_card(node.key, elsewhere, 9, 20_000)
-    login_id = alice.store.login_id() or b""
+    login_id = alice.store.profile.login_id() or b""
     assert alice.address is not None
     for signer, login in ((mallory.key, login_id), (node.key, bytes(16))):
         mallory.throw(mallory.encode(m.NewCard(login, 50, card), signer), to=alice.address)

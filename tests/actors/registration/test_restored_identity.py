@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.outsider import Outsider
 from usernym.actors import messages as msg
-from usernym.actors.events import Consent, ContactChanged, DeliveryState, IdentityChanged, NodeCaught
+from usernym.actors.events import ContactChanged, IdentityChanged, NodeCaught
 from usernym.actors.lookup.finding_messages import FoundRecord
 from usernym.identity import WordsUnfit, replace_identity, restore_identity
 from usernym.protocol import messages as m
@@ -16,15 +16,16 @@ from usernym.protocol.limits import UINT32_MAX
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.protocol.safety import safety_number
 from usernym.protocol.signing import SigningKey
-from usernym.storage.client import ClientStore, ContactState, IdentityState, Trust
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import Consent, DeliveryState, IdentityState, Trust
 from usernym.testing.world import SimClient, World
 
 
 def found(world: World, name: str) -> FoundRecord:
     """What the node shows of a name."""
-    account = world.node.store.account(name)
+    account = world.node.store.directory.account(name)
     assert account is not None
-    chain = tuple(decode_succession(link.blob) for link in world.node.store.links(name, 0))
+    chain = tuple(decode_succession(link.blob) for link in world.node.store.directory.links(name, 0))
     return FoundRecord(decode_record(account.record), chain)
 
 
@@ -66,7 +67,7 @@ def test_words_bring_name_identity_and_waiting_messages_back(rotations: int) -> 
         world.settle(8 * 86_400)
     before, number = found(world, "bob").record, number_between(alice, bob)
     assert before.hpke_number == 1 + rotations
-    alice.store.set_trust("bob", Trust.VERIFIED)
+    alice.store.contacts.set_trust("bob", Trust.VERIFIED)
     bob.kill()
     waiting = [alice.send_and_wait("bob", f"{each}", DeliveryState.ACCEPTED) for each in ("one", "two")]
 
@@ -91,9 +92,9 @@ def test_words_bring_name_identity_and_waiting_messages_back(rotations: int) -> 
 
 
 @pytest.mark.parametrize("told", [True, False])
-@pytest.mark.parametrize("decision", [ContactState.ACCEPTED, ContactState.DECLINED, ContactState.BLOCKED, None])
+@pytest.mark.parametrize("decision", [Consent.ACCEPTED, Consent.DECLINED, Consent.BLOCKED, None])
 def test_what_waited_for_a_restored_home_that_asks_waits_for_its_users_word(
-    decision: ContactState | None, told: bool
+    decision: Consent | None, told: bool
 ) -> None:
     """It was discarded there: nobody is a contact in a new home, and nothing opens what was sealed to the lost one."""
     with World() as world:
@@ -105,26 +106,26 @@ def test_what_waited_for_a_restored_home_that_asks_waits_for_its_users_word(
         bob.go_online()
         world.settle(1800)
         assert alice.states(waiting) == [DeliveryState.ACCEPTED], "a stranger learns nothing"
-        assert bob.contact("alice").state is ContactState.PENDING
+        assert bob.contact("alice").consent is Consent.PENDING
         assert [event.state for event in bob.of_kind(ContactChanged)] == [Consent.PENDING]
         if decision is None:
             alice.send("bob", "hello?")
             world.settle(600)
             assert bob.texts() == [], "alice has not seen the new key yet, and is not told of it"
-        bob.store.set_contact_state("alice", decision or ContactState.ACCEPTED)
+        bob.store.contacts.set_consent("alice", decision or Consent.ACCEPTED)
         if told:  # else a heartbeat brings it
             bob.graph.refs["forwarding"].tell(msg.RequestsDecided())
         world.settle(15 if told else 600)
         assert ("hello?" in bob.texts()) is (decision is None)
-        if decision is ContactState.DECLINED:
+        if decision is Consent.DECLINED:
             assert (bob.texts(), alice.states(waiting)) == ([], [DeliveryState.ACCEPTED])
-            bob.store.set_contact_state("alice", ContactState.ACCEPTED)  # it is undone
+            bob.store.contacts.set_consent("alice", Consent.ACCEPTED)  # it is undone
             world.settle(600)
-        lost = decision is ContactState.BLOCKED
+        lost = decision is Consent.BLOCKED
         assert ("are you there?" in bob.texts()) is not lost
         assert (DeliveryState.DELIVERED in alice.states(waiting)) is not lost
         if lost:
-            assert world.node.store.waiting_count("bob") == 0
+            assert world.node.store.mailbox.waiting_count("bob") == 0
         world.check()
 
 
@@ -151,8 +152,8 @@ def test_words_of_somebody_else_change_nothing() -> None:
             bring(store, "bob", card, words_of(alice), found(world, "bob"), sim.random_bytes, sim.unix_s())
     with pytest.raises(WordsUnfit):
         replace_identity(bob.store, "bob", card, words_of(alice), found(world, "bob"), sim.random_bytes, sim.unix_s())
-    assert not store.has_identity()
-    assert bob.store.identity().number == 0
+    assert not store.profile.has_identity()
+    assert bob.store.profile.identity().number == 0
     world.check()
 
 
@@ -163,7 +164,7 @@ def test_a_stolen_disk_is_answered_by_a_succession_that_beats_the_thiefs(where: 
     for friend in (alice, carol):
         friend.send_and_wait("bob", "hello")
     number = number_between(alice, bob)
-    alice.store.set_trust("bob", Trust.VERIFIED)
+    alice.store.contacts.set_trust("bob", Trust.VERIFIED)
     first = found(world, "bob").record
     # The thief has the identity key: changes the identity to one of their own, and uses up all numbers.
     thief = SigningKey.from_seed(b"t" * 32)
@@ -247,11 +248,11 @@ def test_a_thief_who_deletes_the_account_does_not_keep_the_name() -> None:
     thief.start()
     thief.do("registration", msg.DeleteAccount)
     thief.kill()
-    account = world.node.store.account("bob")
+    account = world.node.store.directory.account("bob")
     assert account is not None
     assert account.deleted_until is not None
 
-    bob.store.set_identity_state(IdentityState.REGISTERED)
+    bob.store.profile.set_identity_state(IdentityState.REGISTERED)
     replace_at_home(world, bob, shown=False)
     bob.go_online()
     assert alice.look_up("bob").trust is Trust.CHANGED

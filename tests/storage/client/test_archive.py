@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from usernym.storage.client import ClientStore, ContactState, MessageState, StoredRoute, Trust
 from usernym.storage.client.archive import Imported, export_archive, import_archive
+from usernym.storage.client.profile import Profile
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import Consent, DeliveryState, Route, Trust
 from usernym.storage.errors import NotAStore
 from usernym.storage.keyfile import Argon2Cost
 
@@ -18,12 +20,12 @@ ID = b"%016d"
 def store_with(identity_key: bytes = b"k" * 32, texts: int = 3, first: int = 0) -> ClientStore:
     """A store with one contact and some texts each way."""
     store = ClientStore.open_plain()
-    store.add_contact("alice", identity_key, b"record", Trust.VERIFIED, ContactState.ACCEPTED, 1)
+    store.contacts.add("alice", identity_key, b"record", Trust.VERIFIED, Consent.ACCEPTED, 1)
     for number in range(first, first + texts):
-        store.add_outgoing("alice", ID % number, 1, b"out %d" % number, b"t" * 16, number)
-        store.add_incoming(
+        store.messages.add_outgoing("alice", ID % number, 1, b"out %d" % number, b"t" * 16, number)
+        store.messages.add_incoming(
             contact="alice", message_id=ID % number, key_number=1, counter=number + 1, kind=1, body=b"in %d" % number,
-            token=None, sent_at=number, now=number, route=StoredRoute.NODE,
+            token=None, sent_at=number, now=number, route=Route.NODE,
         )  # fmt: skip
     return store
 
@@ -34,7 +36,7 @@ def exported(store: ClientStore, folder: Path, owner: bytes = b"me") -> Path:
 
 
 def bodies(store: ClientStore) -> list[bytes]:
-    return [message.body for message in store.conversation("alice", 100_000)]
+    return [message.body for message in store.messages.conversation("alice", 100_000)]
 
 
 def test_an_empty_store_becomes_what_was_exported(tmp_path: Path) -> None:
@@ -42,10 +44,10 @@ def test_an_empty_store_becomes_what_was_exported(tmp_path: Path) -> None:
     folder = exported(source, tmp_path / "backup")
     assert import_archive(target, folder, "pass", b"me") == Imported(1, 2400)
     assert bodies(target) == bodies(source)
-    assert target.contacts() == source.contacts()
-    states = {message.state for message in target.conversation("alice", 3000)}
-    assert states == {MessageState.CANCELLED, MessageState.RECEIVED}, "nobody knows whether those were sent since"
-    assert target.due(10**6, 10) == []
+    assert target.contacts.all() == source.contacts.all()
+    states = {message.state for message in target.messages.conversation("alice", 3000)}
+    assert states == {DeliveryState.CANCELLED, DeliveryState.DELIVERED}, "nobody knows whether those were sent since"
+    assert target.messages.due(10**6, 10) == []
     assert import_archive(target, folder, "pass", b"me") == Imported(0, 0)
     assert bodies(target) == bodies(source)
 
@@ -53,20 +55,20 @@ def test_an_empty_store_becomes_what_was_exported(tmp_path: Path) -> None:
 def test_what_came_since_stays_and_stands_behind(tmp_path: Path) -> None:
     folder = exported(store_with(), tmp_path / "backup")
     target = store_with(texts=2, first=2)  # the third pair is in both
-    target.set_trust("alice", Trust.CONFIRMED)
+    target.contacts.set_trust("alice", Trust.CONFIRMED)
     assert import_archive(target, folder, "pass", b"me") == Imported(0, 4)
     assert [body for body in bodies(target) if body.startswith(b"in")] == [b"in 0", b"in 1", b"in 2", b"in 3"]
-    alice = target.contact("alice")
+    alice = target.contacts.get("alice")
     assert alice is not None
     assert (alice.trust, alice.next_out_counter, alice.highest_in_counter) == (Trust.VERIFIED, 4, 4)
-    assert [message.state for message in target.conversation("alice", 99)].count(MessageState.WAITING) == 2
+    assert [message.state for message in target.messages.conversation("alice", 99)].count(DeliveryState.WAITING) == 2
 
 
 def test_another_identity_is_marked_as_changed(tmp_path: Path) -> None:
     folder = exported(store_with(b"a" * 32), tmp_path / "backup")
     target = store_with(b"b" * 32, texts=0)
     import_archive(target, folder, "pass", b"me")
-    alice = target.contact("alice")
+    alice = target.contacts.get("alice")
     assert alice is not None
     assert (alice.identity_key, alice.trust) == (b"b" * 32, Trust.CHANGED)
 
@@ -76,7 +78,7 @@ def test_another_owners_backup_changes_nothing(tmp_path: Path) -> None:
     target = ClientStore.open_plain()
     with pytest.raises(NotAStore, match="another account"):
         import_archive(target, folder, "pass", b"me")
-    assert target.contacts() == []
+    assert target.contacts.all() == []
 
 
 def test_a_failed_export_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +86,7 @@ def test_a_failed_export_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         raise RuntimeError("in the middle")
 
     store = store_with()
-    monkeypatch.setattr(ClientStore, "set_setting", broken)
+    monkeypatch.setattr(Profile, "set_setting", broken)
     with pytest.raises(RuntimeError):
         exported(store, tmp_path / "backup")
     assert list(tmp_path.iterdir()) == []

@@ -9,25 +9,25 @@ from typing import Any
 
 import pytest
 
-from usernym.storage.client import (
-    ClientStore,
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import (
+    Consent,
     Contact,
-    ContactState,
-    Direct,
+    DeliveryState,
     Direction,
     Fallback,
-    MessageState,
+    HandshakeState,
     OutboxRow,
     PendingAck,
-    StoredRoute,
+    Route,
     Trust,
 )
 from usernym.storage.errors import RowConflict
 
 KEY = b"k" * 32
 BOB = Contact(
-    "bob", KEY, b"record", b"", Trust.CONFIRMED, ContactState.ACCEPTED, 5, 1, 0, False, 0,
-    Direct.NONE, None, None, Fallback.NODE, None, None,
+    "bob", KEY, b"record", b"", Trust.CONFIRMED, Consent.ACCEPTED, 5, 1, 0, False, 0,
+    HandshakeState.NONE, None, None, Fallback.NODE, None, None,
 )  # fmt: skip
 
 
@@ -37,17 +37,17 @@ def id_of(number: int) -> bytes:
 
 @pytest.fixture(autouse=True)
 def _bob(client: ClientStore) -> None:
-    assert client.add_contact("bob", KEY, b"record", Trust.CONFIRMED, ContactState.ACCEPTED, 5)
+    assert client.contacts.add("bob", KEY, b"record", Trust.CONFIRMED, Consent.ACCEPTED, 5)
 
 
 def bob(client: ClientStore) -> Contact:
-    found = client.contact("bob")
+    found = client.contacts.get("bob")
     assert found is not None
     return found
 
 
 def send(client: ClientStore, number: int, contact: str = "bob", now: int = 10) -> None:
-    client.add_outgoing(contact, id_of(number), 1, b"text %d" % number, b"t" * 16, now)
+    client.messages.add_outgoing(contact, id_of(number), 1, b"text %d" % number, b"t" * 16, now)
 
 
 def receive(client: ClientStore, number: int, contact: str = "bob", **changes: Any) -> bool:
@@ -61,9 +61,9 @@ def receive(client: ClientStore, number: int, contact: str = "bob", **changes: A
         "token": b"T" * 16,
         "sent_at": 8,
         "now": 9,
-        "route": StoredRoute.NODE,
+        "route": Route.NODE,
     }
-    return client.add_incoming(**{**fields, **changes})
+    return client.messages.add_incoming(**{**fields, **changes})
 
 
 # -- contacts --
@@ -71,55 +71,55 @@ def receive(client: ClientStore, number: int, contact: str = "bob", **changes: A
 
 def test_a_contact_is_added_once(client: ClientStore) -> None:
     assert bob(client) == BOB
-    assert not client.add_contact("bob", b"x" * 32, b"other", Trust.VERIFIED, ContactState.BLOCKED, 9)
+    assert not client.contacts.add("bob", b"x" * 32, b"other", Trust.VERIFIED, Consent.BLOCKED, 9)
     assert bob(client) == BOB
-    client.add_contact("ann", KEY, b"r", Trust.VERIFIED, ContactState.PENDING, 6, links=b"links")
-    assert [each.name for each in client.contacts()] == ["ann", "bob"]
-    assert [each.links for each in client.contacts(ContactState.PENDING)] == [b"links"]
-    assert client.contact("cat") is None
+    client.contacts.add("ann", KEY, b"r", Trust.VERIFIED, Consent.PENDING, 6, links=b"links")
+    assert [each.name for each in client.contacts.all()] == ["ann", "bob"]
+    assert [each.links for each in client.contacts.all(Consent.PENDING)] == [b"links"]
+    assert client.contacts.get("cat") is None
 
 
 def test_each_change_of_a_contact_changes_nothing_else(client: ClientStore) -> None:
-    client.add_contact("cat", KEY, b"record", Trust.CONFIRMED, ContactState.ACCEPTED, 5)
+    client.contacts.add("cat", KEY, b"record", Trust.CONFIRMED, Consent.ACCEPTED, 5)
     expected = BOB
-    assert client.update_record("bob", b"n" * 32, b"newer", 7)
+    assert client.contacts.update_record("bob", b"n" * 32, b"newer", 7)
     expected = replace(expected, identity_key=b"n" * 32, record=b"newer", fetched_at=7)
     assert bob(client) == expected
-    assert client.update_record("bob", b"n" * 32, b"newer", 8, links=b"chain")
-    assert client.set_trust("bob", Trust.CHANGED)
-    assert client.set_contact_state("bob", ContactState.BLOCKED)
-    assert client.set_fallback("bob", Fallback.DIRECT_ONLY)
-    assert client.set_told_record("bob", 4)
-    assert client.set_met("bob")
-    expected = replace(expected, fetched_at=8, links=b"chain", trust=Trust.CHANGED, state=ContactState.BLOCKED)
+    assert client.contacts.update_record("bob", b"n" * 32, b"newer", 8, links=b"chain")
+    assert client.contacts.set_trust("bob", Trust.CHANGED)
+    assert client.contacts.set_consent("bob", Consent.BLOCKED)
+    assert client.contacts.set_fallback("bob", Fallback.DIRECT_ONLY)
+    assert client.contacts.set_told_record("bob", 4)
+    assert client.contacts.set_met("bob")
+    expected = replace(expected, fetched_at=8, links=b"chain", trust=Trust.CHANGED, consent=Consent.BLOCKED)
     expected = replace(expected, fallback=Fallback.DIRECT_ONLY, told_record_number=4, has_met=True)
     assert bob(client) == expected
-    assert client.contact("cat") == replace(BOB, name="cat")
+    assert client.contacts.get("cat") == replace(BOB, name="cat")
 
 
 def test_changes_of_an_unknown_contact_say_so(client: ClientStore) -> None:
-    assert not client.set_trust("cat", Trust.VERIFIED)
-    assert not client.set_direct("cat", Direct.OFFERED, None, 5)
-    assert client.take_out_counter("cat") is None
-    assert not client.remove_contact("cat")
+    assert not client.contacts.set_trust("cat", Trust.VERIFIED)
+    assert not client.contacts.set_handshake("cat", HandshakeState.OFFERED, None, 5)
+    assert client.contacts.take_out_counter("cat") is None
+    assert not client.contacts.remove("cat")
 
 
 def test_the_direct_route(client: ClientStore) -> None:
-    assert client.set_direct("bob", Direct.OFFERED, None, 50)
-    assert client.set_direct_silent("bob", 60)
-    expected = replace(BOB, direct=Direct.OFFERED, address_revealed_at=50, direct_silent_since=60)
+    assert client.contacts.set_handshake("bob", HandshakeState.OFFERED, None, 50)
+    assert client.contacts.set_direct_silent("bob", 60)
+    expected = replace(BOB, handshake=HandshakeState.OFFERED, address_revealed_at=50, direct_silent_since=60)
     assert bob(client) == expected
-    client.set_direct("bob", Direct.ACTIVE, b"a" * 96, None)
-    assert bob(client) == replace(expected, direct=Direct.ACTIVE, peer_address=b"a" * 96, direct_silent_since=None), (
-        "the date stays, the silence ends"
-    )
-    client.set_direct("bob", Direct.ENDED_BY_ME, None, 99)
-    assert bob(client) == replace(BOB, direct=Direct.ENDED_BY_ME, address_revealed_at=50)
+    client.contacts.set_handshake("bob", HandshakeState.ACTIVE, b"a" * 96, None)
+    assert bob(client) == replace(
+        expected, handshake=HandshakeState.ACTIVE, peer_address=b"a" * 96, direct_silent_since=None
+    ), "the date stays, the silence ends"
+    client.contacts.set_handshake("bob", HandshakeState.ENDED_BY_ME, None, 99)
+    assert bob(client) == replace(BOB, handshake=HandshakeState.ENDED_BY_ME, address_revealed_at=50)
 
 
 def test_counters_are_taken_once_by_however_many_threads(client: ClientStore) -> None:
     def take(_: int) -> list[int | None]:
-        taken = [client.take_out_counter("bob") for _ in range(50)]
+        taken = [client.contacts.take_out_counter("bob") for _ in range(50)]
         client.close_thread()
         return taken
 
@@ -130,31 +130,31 @@ def test_counters_are_taken_once_by_however_many_threads(client: ClientStore) ->
 
 
 def test_removing_a_contact_removes_its_conversation(client: ClientStore) -> None:
-    client.add_contact("cat", KEY, b"r", Trust.CONFIRMED, ContactState.ACCEPTED, 5)
+    client.contacts.add("cat", KEY, b"r", Trust.CONFIRMED, Consent.ACCEPTED, 5)
     send(client, 1)
     send(client, 2, "cat")
     receive(client, 3)
-    assert client.remove_contact("bob")
-    assert client.conversation("bob", 9) == []
-    assert [message_id for message_id, _ in client.due(99, 9)] == [id_of(2)]
-    assert client.was_seen("bob", id_of(3)), "a repetition stays one"
+    assert client.contacts.remove("bob")
+    assert client.messages.conversation("bob", 9) == []
+    assert [message_id for message_id, _ in client.messages.due(99, 9)] == [id_of(2)]
+    assert client.messages.was_seen("bob", id_of(3)), "a repetition stays one"
 
 
 # -- messages --
 
 
 def test_an_outgoing_message_and_its_outbox_row(client: ClientStore) -> None:
-    message = client.add_outgoing("bob", id_of(1), 7, b"hello", b"t" * 16, 10)
-    assert client.message("bob", id_of(1)) == client.outgoing(id_of(1), None) == message
+    message = client.messages.add_outgoing("bob", id_of(1), 7, b"hello", b"t" * 16, 10)
+    assert client.messages.get("bob", id_of(1)) == client.messages.outgoing(id_of(1), None) == message
     assert (message.counter, message.kind, message.body, message.token) == (1, 7, b"hello", b"t" * 16)
     assert (message.direction, message.state, message.route, message.shown) == (
-        Direction.OUT, MessageState.WAITING, StoredRoute.NODE, True,
+        Direction.OUT, DeliveryState.WAITING, Route.NODE, True,
     )  # fmt: skip
-    assert client.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", None, None, 0, 10, 10)
-    assert client.due(9, 9) == []
-    assert client.next_due_at() == 10
-    assert client.outgoing(id_of(1), "cat") is None
-    assert client.message("bob", id_of(1), Direction.IN) is None
+    assert client.messages.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", None, None, 0, 10, 10)
+    assert client.messages.due(9, 9) == []
+    assert client.messages.next_due_at() == 10
+    assert client.messages.outgoing(id_of(1), "cat") is None
+    assert client.messages.get("bob", id_of(1), Direction.IN) is None
 
 
 @pytest.mark.parametrize("mistake", ["unknown contact", "repeated id"])
@@ -162,27 +162,27 @@ def test_a_message_that_cannot_be_kept_leaves_no_trace(client: ClientStore, mist
     send(client, 1)
     with pytest.raises(RowConflict):
         send(client, 2, "cat") if mistake == "unknown contact" else send(client, 1)
-    assert len(client.due(99, 9)) == len(client.conversation("bob", 9)) == 1
+    assert len(client.messages.due(99, 9)) == len(client.messages.conversation("bob", 9)) == 1
     assert bob(client).next_out_counter == 2, "no counter was used up"
 
 
 def test_an_incoming_message_is_kept_once(client: ClientStore) -> None:
     assert receive(client, 4, ack_kind=1)
     assert not receive(client, 4, ack_kind=1, body=b"again", now=20)
-    (message,) = client.conversation("bob", 9)
+    (message,) = client.messages.conversation("bob", 9)
     assert (message.body, message.counter, message.state, message.token) == (
-        b"text", 4, MessageState.RECEIVED, b"T" * 16,
+        b"text", 4, DeliveryState.DELIVERED, b"T" * 16,
     )  # fmt: skip
-    assert client.incoming_token("bob", id_of(4)) == b"T" * 16
-    assert client.incoming_token("bob", id_of(5)) is None
-    assert client.pending_acks(9) == [PendingAck("bob", id_of(4), b"T" * 16, 1, 20)]
+    assert client.messages.incoming_token("bob", id_of(4)) == b"T" * 16
+    assert client.messages.incoming_token("bob", id_of(5)) is None
+    assert client.messages.pending_acks(9) == [PendingAck("bob", id_of(4), b"T" * 16, 1, 20)]
     assert (bob(client).has_met, bob(client).highest_in_counter) == (True, 4)
     receive(client, 2)
     assert bob(client).highest_in_counter == 4
 
 
 def test_an_id_belongs_to_its_sender(client: ClientStore) -> None:
-    client.add_contact("mal", KEY, b"r", Trust.CONFIRMED, ContactState.ACCEPTED, 5)
+    client.contacts.add("mal", KEY, b"r", Trust.CONFIRMED, Consent.ACCEPTED, 5)
     assert receive(client, 1, "mal")
     assert receive(client, 1), "nobody uses up an id of another's message"
 
@@ -190,16 +190,16 @@ def test_an_id_belongs_to_its_sender(client: ClientStore) -> None:
 def test_an_incoming_message_of_a_stranger_leaves_no_trace(client: ClientStore) -> None:
     with pytest.raises(RowConflict):
         receive(client, 1, "cat", ack_kind=1)
-    assert client.pending_acks(9) == []
-    assert not client.was_seen("cat", id_of(1))
+    assert client.messages.pending_acks(9) == []
+    assert not client.messages.was_seen("cat", id_of(1))
 
 
 def test_a_conversation_is_paged_backwards(client: ClientStore) -> None:
     for number in range(1, 6):
         send(client, number) if number % 2 else receive(client, number)
-    last = client.conversation("bob", 2)
+    last = client.messages.conversation("bob", 2)
     assert [each.message_id for each in last] == [id_of(4), id_of(5)]
-    assert [each.message_id for each in client.conversation("bob", 9, before=last[0].id)] == [
+    assert [each.message_id for each in client.messages.conversation("bob", 9, before=last[0].id)] == [
         id_of(1), id_of(2), id_of(3),
     ]  # fmt: skip
 
@@ -208,53 +208,53 @@ def test_gaps_are_counted_by_distinct_counters(client: ClientStore) -> None:
     for number, counter in ((1, 1), (2, 2), (3, 2), (4, 5)):
         receive(client, number, counter=counter)
     send(client, 9)
-    assert [client.received_below("bob", counter) for counter in (1, 2, 5, 6)] == [0, 1, 2, 3]
-    assert client.received_below("cat", 9) == 0
+    assert [client.messages.received_below("bob", counter) for counter in (1, 2, 5, 6)] == [0, 1, 2, 3]
+    assert client.messages.received_below("cat", 9) == 0
 
 
-FINAL = (MessageState.EXPIRED, MessageState.REFUSED, MessageState.CANCELLED)
+FINAL = (DeliveryState.EXPIRED, DeliveryState.REFUSED, DeliveryState.CANCELLED)
 RISING = {
-    MessageState.WAITING: {MessageState.ACCEPTED, MessageState.DELIVERED, *FINAL},
-    MessageState.ACCEPTED: {MessageState.DELIVERED, *FINAL},
-    **{state: {MessageState.DELIVERED} for state in FINAL},
-    MessageState.DELIVERED: set(),
+    DeliveryState.WAITING: {DeliveryState.ACCEPTED, DeliveryState.DELIVERED, *FINAL},
+    DeliveryState.ACCEPTED: {DeliveryState.DELIVERED, *FINAL},
+    **{state: {DeliveryState.DELIVERED} for state in FINAL},
+    DeliveryState.DELIVERED: set(),
 }
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(RISING, RISING)))
-def test_states_follow_only_in_rising_rank(client: ClientStore, before: MessageState, after: MessageState) -> None:
+def test_states_follow_only_in_rising_rank(client: ClientStore, before: DeliveryState, after: DeliveryState) -> None:
     send(client, 1)
-    client.advance("bob", id_of(1), before, 42)
+    client.messages.advance("bob", id_of(1), before, 42)
     changes = after in RISING[before]
-    assert client.advance("bob", id_of(1), after, None) is changes
-    message = client.message("bob", id_of(1))
+    assert client.messages.advance("bob", id_of(1), after, None) is changes
+    message = client.messages.get("bob", id_of(1))
     assert message is not None
     assert message.state is (after if changes else before)
-    assert message.reason == (None if changes or before is MessageState.WAITING else 42)
-    finished = {before, after} & {MessageState.DELIVERED, *FINAL}
-    assert (client.outbox_row(id_of(1)) is None) is bool(finished)
-    assert bob(client).has_met is (message.state is MessageState.DELIVERED)
+    assert message.reason == (None if changes or before is DeliveryState.WAITING else 42)
+    finished = {before, after} & {DeliveryState.DELIVERED, *FINAL}
+    assert (client.messages.outbox_row(id_of(1)) is None) is bool(finished)
+    assert bob(client).has_met is (message.state is DeliveryState.DELIVERED)
 
 
 def test_only_messages_of_ones_own_advance(client: ClientStore) -> None:
     receive(client, 1)
-    assert not client.advance("bob", id_of(1), MessageState.DELIVERED)
-    assert not client.set_route("bob", id_of(1), StoredRoute.DIRECT)
-    assert client.conversation("bob", 1)[0].state is MessageState.RECEIVED
+    assert not client.messages.advance("bob", id_of(1), DeliveryState.DELIVERED)
+    assert not client.messages.set_route("bob", id_of(1), Route.DIRECT)
+    assert client.messages.conversation("bob", 1)[0].state is DeliveryState.DELIVERED
 
 
 def test_what_was_not_shown(client: ClientStore) -> None:
-    for name, state in (("pat", ContactState.PENDING), ("dec", ContactState.DECLINED), ("blo", ContactState.BLOCKED)):
-        client.add_contact(name, KEY, b"r", Trust.CONFIRMED, state, 5)
+    for name, state in (("pat", Consent.PENDING), ("dec", Consent.DECLINED), ("blo", Consent.BLOCKED)):
+        client.contacts.add(name, KEY, b"r", Trust.CONFIRMED, state, 5)
     send(client, 1)
     for number, name in enumerate(("bob", "blo", "pat", "dec", "bob"), start=2):
         receive(client, number, name)
-    assert [each.message_id for each in client.unshown(9)] == [id_of(2), id_of(4), id_of(6)]
-    assert [each.message_id for each in client.unshown(1)] == [id_of(2)]
-    client.mark_shown([each.id for each in client.unshown(2)])
-    assert [each.message_id for each in client.unshown(9)] == [id_of(6)]
-    client.set_contact_state("dec", ContactState.ACCEPTED)
-    assert [each.message_id for each in client.unshown(9)] == [id_of(5), id_of(6)]
+    assert [each.message_id for each in client.messages.unshown(9)] == [id_of(2), id_of(4), id_of(6)]
+    assert [each.message_id for each in client.messages.unshown(1)] == [id_of(2)]
+    client.messages.mark_shown([each.id for each in client.messages.unshown(2)])
+    assert [each.message_id for each in client.messages.unshown(9)] == [id_of(6)]
+    client.contacts.set_consent("dec", Consent.ACCEPTED)
+    assert [each.message_id for each in client.messages.unshown(9)] == [id_of(5), id_of(6)]
 
 
 # -- the outbox --
@@ -263,90 +263,90 @@ def test_what_was_not_shown(client: ClientStore) -> None:
 def test_the_outbox_is_served_by_date_and_then_in_order(client: ClientStore) -> None:
     for number in (3, 1, 2):
         send(client, number)
-    assert [message_id for message_id, _ in client.due(10, 9)] == [id_of(3), id_of(1), id_of(2)]
-    assert client.postpone(id_of(3), 2, 50)
-    assert [message_id for message_id, _ in client.due(10, 9)] == [id_of(1), id_of(2)]
-    assert [message_id for message_id, _ in client.due(50, 9)] == [id_of(1), id_of(2), id_of(3)]
-    assert [message_id for message_id, _ in client.due(50, 1)] == [id_of(1)]
-    row = client.outbox_row(id_of(3))
+    assert [message_id for message_id, _ in client.messages.due(10, 9)] == [id_of(3), id_of(1), id_of(2)]
+    assert client.messages.postpone(id_of(3), 2, 50)
+    assert [message_id for message_id, _ in client.messages.due(10, 9)] == [id_of(1), id_of(2)]
+    assert [message_id for message_id, _ in client.messages.due(50, 9)] == [id_of(1), id_of(2), id_of(3)]
+    assert [message_id for message_id, _ in client.messages.due(50, 1)] == [id_of(1)]
+    row = client.messages.outbox_row(id_of(3))
     assert row is not None
     assert (row.attempts, row.next_attempt_at) == (2, 50)
-    assert client.hurry(20) == 1
-    assert client.next_due_at() == 10
-    assert len(client.due(20, 9)) == 3
-    assert [row.message_id for row in client.outbox_of("bob")] == [id_of(3), id_of(1), id_of(2)]
-    assert client.outbox_of("cat") == []
-    assert not client.postpone(id_of(9), 1, 1)
+    assert client.messages.retry_all_now(20) == 1
+    assert client.messages.next_due_at() == 10
+    assert len(client.messages.due(20, 9)) == 3
+    assert [row.message_id for row in client.messages.outbox_of("bob")] == [id_of(3), id_of(1), id_of(2)]
+    assert client.messages.outbox_of("cat") == []
+    assert not client.messages.postpone(id_of(9), 1, 1)
 
 
 def test_a_seal_is_kept_until_the_message_is_queued_anew(client: ClientStore) -> None:
     send(client, 1)
-    assert client.save_seal(id_of(1), b"sealed", 3)
-    message = client.message("bob", id_of(1))
+    assert client.messages.save_seal(id_of(1), b"sealed", 3)
+    message = client.messages.get("bob", id_of(1))
     assert message is not None
     assert message.key_number == 3
-    assert client.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", 3, b"sealed", 0, 10, 10)
-    client.advance("bob", id_of(1), MessageState.ACCEPTED)
-    assert client.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", 3, b"sealed", 0, None, 10)
-    assert client.due(99, 9) == []
-    assert client.hurry(99) == 0, "the node has it: only word is awaited"
-    assert client.next_due_at() is None
-    assert client.requeue("bob", id_of(1), 1, 60)
-    assert client.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", None, None, 1, 60, 10)
-    assert not client.advance("bob", id_of(1), MessageState.ACCEPTED), "no news"
-    assert client.due(99, 9) == [], "and yet it rests again"
+    assert client.messages.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", 3, b"sealed", 0, 10, 10)
+    client.messages.advance("bob", id_of(1), DeliveryState.ACCEPTED)
+    assert client.messages.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", 3, b"sealed", 0, None, 10)
+    assert client.messages.due(99, 9) == []
+    assert client.messages.retry_all_now(99) == 0, "the node has it: only word is awaited"
+    assert client.messages.next_due_at() is None
+    assert client.messages.requeue("bob", id_of(1), 1, 60)
+    assert client.messages.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", None, None, 1, 60, 10)
+    assert not client.messages.advance("bob", id_of(1), DeliveryState.ACCEPTED), "no news"
+    assert client.messages.due(99, 9) == [], "and yet it rests again"
 
 
 def test_why_a_message_waits_is_noted_until_it_does_not(client: ClientStore) -> None:
     send(client, 1)
-    assert client.set_reason("bob", id_of(1), 62)
-    assert not client.set_reason("bob", id_of(1), 62), "no news"
-    assert client.set_reason("bob", id_of(1), 63)
-    client.advance("bob", id_of(1), MessageState.ACCEPTED)
-    message = client.message("bob", id_of(1))
+    assert client.messages.set_reason("bob", id_of(1), 62)
+    assert not client.messages.set_reason("bob", id_of(1), 62), "no news"
+    assert client.messages.set_reason("bob", id_of(1), 63)
+    client.messages.advance("bob", id_of(1), DeliveryState.ACCEPTED)
+    message = client.messages.get("bob", id_of(1))
     assert message is not None
     assert message.reason is None
-    assert not client.set_reason("bob", id_of(1), 62)
+    assert not client.messages.set_reason("bob", id_of(1), 62)
 
 
 def test_a_message_whose_fate_is_final_is_not_queued_anew(client: ClientStore) -> None:
     send(client, 1)
-    client.advance("bob", id_of(1), MessageState.REFUSED, 62)
-    assert not client.requeue("bob", id_of(1), 1, 60)
-    assert not client.requeue("bob", id_of(2), 1, 60)
-    assert client.due(99, 9) == []
-    assert not client.save_seal(id_of(1), b"sealed", 3)
+    client.messages.advance("bob", id_of(1), DeliveryState.REFUSED, 62)
+    assert not client.messages.requeue("bob", id_of(1), 1, 60)
+    assert not client.messages.requeue("bob", id_of(2), 1, 60)
+    assert client.messages.due(99, 9) == []
+    assert not client.messages.save_seal(id_of(1), b"sealed", 3)
 
 
 def test_a_message_out_of_the_outbox_can_come_back(client: ClientStore) -> None:
     send(client, 1)
-    assert client.remove_outgoing(id_of(1))
-    assert not client.remove_outgoing(id_of(1))
-    assert client.requeue("bob", id_of(1), 4, 60)
-    assert client.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", None, None, 4, 60, 60)
+    assert client.messages.remove_outgoing(id_of(1))
+    assert not client.messages.remove_outgoing(id_of(1))
+    assert client.messages.requeue("bob", id_of(1), 4, 60)
+    assert client.messages.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", None, None, 4, 60, 60)
 
 
 def test_the_route_of_a_message(client: ClientStore) -> None:
     send(client, 1)
-    assert client.set_route("bob", id_of(1), StoredRoute.DIRECT)
-    message = client.message("bob", id_of(1))
+    assert client.messages.set_route("bob", id_of(1), Route.DIRECT)
+    message = client.messages.get("bob", id_of(1))
     assert message is not None
-    assert message.route is StoredRoute.DIRECT
+    assert message.route is Route.DIRECT
 
 
 # -- acknowledgements --
 
 
 def test_acknowledgements_wait_until_the_node_has_them(client: ClientStore) -> None:
-    client.add_ack("bob", id_of(1), b"t", 1, 10)
-    client.add_ack("stranger", id_of(1), None, 2, 5)
-    client.add_ack("bob", id_of(2), b"t", 1, 10)
-    assert [(each.sender, each.message_id) for each in client.pending_acks(9)] == [
+    client.messages.add_ack("bob", id_of(1), b"t", 1, 10)
+    client.messages.add_ack("stranger", id_of(1), None, 2, 5)
+    client.messages.add_ack("bob", id_of(2), b"t", 1, 10)
+    assert [(each.sender, each.message_id) for each in client.messages.pending_acks(9)] == [
         ("stranger", id_of(1)), ("bob", id_of(1)), ("bob", id_of(2)),
     ]  # fmt: skip
-    assert len(client.pending_acks(2)) == 2
-    client.clear_acks([("bob", id_of(1)), ("stranger", id_of(2))])
-    assert client.pending_acks(9) == [
+    assert len(client.messages.pending_acks(2)) == 2
+    client.messages.clear_acks([("bob", id_of(1)), ("stranger", id_of(2))])
+    assert client.messages.pending_acks(9) == [
         PendingAck("stranger", id_of(1), None, 2, 5),
         PendingAck("bob", id_of(2), b"t", 1, 10),
     ]
@@ -357,17 +357,17 @@ def test_a_group_of_writes_commits_as_one(client: ClientStore) -> None:
         with client.transaction():
             send(client, 1)
             receive(client, 2, ack_kind=1)
-            client.note_notices([1])
+            client.notices.add([1])
             raise KeyError
 
     with pytest.raises(KeyError):
         write_and_fail()
-    left = (client.conversation("bob", 9), client.due(99, 9), client.pending_acks(9))
+    left = (client.messages.conversation("bob", 9), client.messages.due(99, 9), client.messages.pending_acks(9))
     assert left == ([], [], [])
-    assert client.notices_to_confirm(9) == []
+    assert client.notices.oldest(9) == []
     assert bob(client) == BOB
 
 
 def test_ranks_have_no_holes() -> None:
-    ranks = sorted({state.rank for state in MessageState})
+    ranks = sorted({state.rank for state in DeliveryState})
     assert all(after - before == 1 for before, after in pairwise(ranks))

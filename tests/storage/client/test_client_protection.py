@@ -12,18 +12,11 @@ from pathlib import Path
 import pytest
 
 from usernym.storage import errors
-from usernym.storage.client import (
-    Argon2Cost,
-    ClientStore,
-    ContactState,
-    Identity,
-    IdentityState,
-    Protection,
-    StoredRoute,
-    Trust,
-)
 from usernym.storage.client.schema import CLIENT_SCHEMA
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import Consent, Identity, IdentityState, Route, Trust
 from usernym.storage.database import open_database
+from usernym.storage.keyfile import Argon2Cost, Protection
 
 SECRETS = {
     "name": b"grace_hopper",
@@ -41,12 +34,12 @@ SECRETS = {
 def fill(store: ClientStore) -> None:
     name, contact = SECRETS["name"].decode(), SECRETS["contact"].decode()
     seed = SECRETS["identity seed"]
-    store.save_identity(Identity(name, seed, 0, bytes(32), b"link", b"record", 1, IdentityState.REGISTERED, 5))
-    store.add_hpke_key(1, SECRETS["message key"], 5)
-    store.add_contact(contact, SECRETS["contact's key"], b"record", Trust.VERIFIED, ContactState.ACCEPTED, 5)
-    store.set_direct(contact, store.contacts()[0].direct, SECRETS["peer address"], 7)
-    store.add_outgoing(contact, b"1" * 16, 1, SECRETS["text sent"], b"t" * 16, 6)
-    store.add_incoming(
+    store.profile.save_identity(Identity(name, seed, 0, bytes(32), b"link", b"record", 1, IdentityState.REGISTERED, 5))
+    store.keys.add(1, SECRETS["message key"], 5)
+    store.contacts.add(contact, SECRETS["contact's key"], b"record", Trust.VERIFIED, Consent.ACCEPTED, 5)
+    store.contacts.set_handshake(contact, store.contacts.all()[0].handshake, SECRETS["peer address"], 7)
+    store.messages.add_outgoing(contact, b"1" * 16, 1, SECRETS["text sent"], b"t" * 16, 6)
+    store.messages.add_incoming(
         contact=contact,
         message_id=b"2" * 16,
         key_number=1,
@@ -56,9 +49,9 @@ def fill(store: ClientStore) -> None:
         token=None,
         sent_at=6,
         now=7,
-        route=StoredRoute.DIRECT,
+        route=Route.DIRECT,
     )
-    store.set_setting("mixnet", SECRETS["setting"])
+    store.profile.set_setting("mixnet", SECRETS["setting"])
 
 
 def raw_bytes(folder: Path) -> bytes:
@@ -92,8 +85,8 @@ def test_what_was_written_is_read_again(client: ClientStore, tmp_path: Path) -> 
     fill(client)
     client.close()
     store = ClientStore.open(tmp_path / "home", "correct horse")
-    assert store.identity().seed == SECRETS["identity seed"]
-    assert [each.body for each in store.conversation("ada_lovelace", 9)] == [
+    assert store.profile.identity().seed == SECRETS["identity seed"]
+    assert [each.body for each in store.messages.conversation("ada_lovelace", 9)] == [
         SECRETS["text sent"],
         SECRETS["text received"],
     ]
@@ -179,7 +172,7 @@ def test_changing_the_passphrase_rewrites_the_key_file_alone(
     with pytest.raises(errors.WrongPassphrase):
         ClientStore.open(home, "correct horse")
     store = ClientStore.open(home, "new")
-    assert store.identity().name == "grace_hopper"
+    assert store.profile.identity().name == "grace_hopper"
     told = [store.protected]
     store.change_passphrase("new", None, unprotected=True)
     told.append(store.protected)
@@ -201,7 +194,7 @@ def test_randomness_comes_from_the_parameter(tmp_path: Path, cost: Argon2Cost) -
     assert one == two
     assert one[21:37] == b"\x01" * 16, "the salt, after the key"
     store = ClientStore.open_with_key(tmp_path / "one" / "client.db", bytes(32))
-    assert not store.has_identity()
+    assert not store.profile.has_identity()
     store.close()
 
 
@@ -298,8 +291,8 @@ MARKS = [b"KEY %03d " % number * 4 for number in range(120)]
 
 def with_keys(store: ClientStore) -> ClientStore:
     for number, seed in enumerate(MARKS, start=1):
-        store.add_hpke_key(number, seed, number)
-        store.confirm_hpke_key(number, number)
+        store.keys.add(number, seed, number)
+        store.keys.confirm(number, number)
     return store
 
 
@@ -308,10 +301,10 @@ def test_destroyed_keys_are_in_no_file(tmp_path: Path) -> None:
     content = raw_bytes(tmp_path)
     assert all(mark in content for mark in MARKS)
     # Key n was superseded at n + 1: numbers 1 to 117 before 119.
-    assert store.destroy_hpke_keys(119) == list(range(1, 118))
+    assert store.keys.destroy(119) == list(range(1, 118))
     content = raw_bytes(tmp_path)
     assert [number for number, mark in enumerate(MARKS, start=1) if mark in content] == [118, 119, 120]
-    assert [key.number for key in store.hpke_keys()] == [118, 119, 120]
+    assert [key.number for key in store.keys.all()] == [118, 119, 120]
     store.close()
 
 
@@ -323,10 +316,10 @@ def test_a_reader_in_the_way_is_said_and_the_next_call_finishes(tmp_path: Path) 
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM hpke_key").fetchall()
     with pytest.raises(errors.StoreBusy):
-        store.destroy_hpke_keys(119)
+        store.keys.destroy(119)
     assert MARKS[0] in raw_bytes(tmp_path)
     reader.close()
-    assert store.destroy_hpke_keys(119) == []
+    assert store.keys.destroy(119) == []
     assert MARKS[0] not in raw_bytes(tmp_path)
     store.close()
 
@@ -334,7 +327,7 @@ def test_a_reader_in_the_way_is_said_and_the_next_call_finishes(tmp_path: Path) 
 def test_keys_are_not_destroyed_inside_a_transaction(client: ClientStore) -> None:
     def destroy() -> None:
         with client.transaction():
-            client.destroy_hpke_keys(100)
+            client.keys.destroy(100)
 
     with pytest.raises(ValueError, match="inside a transaction"):
         destroy()

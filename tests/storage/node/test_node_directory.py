@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from usernym.storage.errors import RowConflict
-from usernym.storage.node import Account, Link, MailboxLimits, NodeStore, Registration
+from usernym.storage.node.directory import Account, ChainLink, Registration
+from usernym.storage.node.mailbox import MailboxLimits
+from usernym.storage.node.store import NodeStore
 
 ANN, BOB = b"A" * 32, b"B" * 32
 LIMITS = MailboxLimits(10, 1000, 10, 1000)
@@ -28,24 +30,24 @@ def register(node: NodeStore, name: str = "alice", key: bytes = ANN, now: int = 
         "link": b"link 0",
         "now": now,
     }
-    return node.register(**{**fields, **changes})
+    return node.directory.register(**{**fields, **changes})
 
 
 def account(node: NodeStore, name: str = "alice") -> Account:
-    found = node.account(name)
+    found = node.directory.account(name)
     assert found is not None
     return found
 
 
 def test_a_registration_is_found_by_name_and_by_skeleton(node: NodeStore) -> None:
-    assert node.account("alice") is None
+    assert node.directory.account("alice") is None
     assert register(node) is Registration.CREATED
     expected = Account("alice", "allce", 1, ANN, b"record 1", 1, 1, 100, 100, None)
-    assert node.account("alice") == node.account_by_skeleton("allce") == expected
-    assert node.account_by_skeleton("alice") is None
-    assert node.links("alice", 0) == [Link(0, b"link 0")]
-    assert node.key_superseded_at("alice", 1) is None
-    assert node.account_count() == 1
+    assert node.directory.account("alice") == node.directory.account_by_skeleton("allce") == expected
+    assert node.directory.account_by_skeleton("alice") is None
+    assert node.directory.links("alice", 0) == [ChainLink(0, b"link 0")]
+    assert node.directory.key_superseded_at("alice", 1) is None
+    assert node.directory.account_count() == 1
 
 
 def test_the_outcomes_of_a_registration(node: NodeStore) -> None:
@@ -56,7 +58,7 @@ def test_the_outcomes_of_a_registration(node: NodeStore) -> None:
     assert register(node, "allce", key=BOB) is Registration.LOOKS_ALIKE
     assert register(node, "allce") is Registration.LOOKS_ALIKE, "also for the owner of the first"
     assert account(node) == before
-    assert node.account_count() == 1
+    assert node.directory.account_count() == 1
 
 
 @pytest.mark.parametrize("names", [("alice", "alice"), ("alice", "allce")])
@@ -76,11 +78,11 @@ def test_two_at_once_exactly_one_wins(node: NodeStore, names: tuple[str, str]) -
         ours, theirs = pool.map(run, (0, 1))
     lost = Registration.NAME_TAKEN if names[0] == names[1] else Registration.LOOKS_ALIKE
     assert {frozenset(pair) for pair in zip(ours, theirs, strict=True)} == {frozenset({Registration.CREATED, lost})}
-    assert node.account_count() == rounds
+    assert node.directory.account_count() == rounds
 
 
 def newer(node: NodeStore, expected: int, number: int, hpke: int, key: bytes = ANN, **changes: Any) -> bool:
-    return node.replace_record(
+    return node.directory.replace_record(
         "alice",
         expected_number=expected,
         identity_key=key,
@@ -96,10 +98,10 @@ def test_a_newer_record_supersedes_the_key(node: NodeStore) -> None:
     assert newer(node, 1, 2, 2)
     expected = Account("alice", "allce", 1, ANN, b"record 2", 2, 2, 100, 500, None)
     assert account(node) == expected
-    assert (node.key_superseded_at("alice", 1), node.key_superseded_at("alice", 2)) == (500, None)
+    assert (node.directory.key_superseded_at("alice", 1), node.directory.key_superseded_at("alice", 2)) == (500, None)
     assert newer(node, 2, 3, 3, now=900)
-    assert (node.key_superseded_at("alice", 1), node.key_superseded_at("alice", 2)) == (500, 900)
-    assert node.key_superseded_at("alice", 99) is None
+    assert (node.directory.key_superseded_at("alice", 1), node.directory.key_superseded_at("alice", 2)) == (500, 900)
+    assert node.directory.key_superseded_at("alice", 99) is None
 
 
 def test_a_record_that_is_not_expected_changes_nothing(node: NodeStore) -> None:
@@ -110,7 +112,7 @@ def test_a_record_that_is_not_expected_changes_nothing(node: NodeStore) -> None:
     with pytest.raises(ValueError, match="never goes back"):
         newer(node, 1, 2, 0)
     assert account(node) == before
-    node.delete_account("alice", 999)
+    node.directory.delete_account("alice", 999)
     assert not newer(node, 1, 2, 2)
 
 
@@ -118,66 +120,70 @@ def test_a_new_link_cuts_the_chain_at_its_generation(node: NodeStore) -> None:
     register(node)
     newer(node, 1, 2, 2, key=b"1" * 32, new_link=(1, b"link 1"))
     newer(node, 2, 3, 3, key=b"2" * 32, new_link=(2, b"link 2"))
-    assert node.links("alice", 1) == [Link(1, b"link 1"), Link(2, b"link 2")]
+    assert node.directory.links("alice", 1) == [ChainLink(1, b"link 1"), ChainLink(2, b"link 2")]
     newer(node, 3, 4, 4, key=BOB, new_link=(1, b"by recovery"))
-    assert node.links("alice", 0) == [Link(0, b"link 0"), Link(1, b"by recovery")]
+    assert node.directory.links("alice", 0) == [ChainLink(0, b"link 0"), ChainLink(1, b"by recovery")]
     assert account(node).identity_key == BOB
     newer(node, 4, 5, 4, key=BOB)
-    assert node.links("alice", 0) == [Link(0, b"link 0"), Link(1, b"by recovery")]
+    assert node.directory.links("alice", 0) == [ChainLink(0, b"link 0"), ChainLink(1, b"by recovery")]
 
 
 def test_a_deleted_name_is_held_for_its_owner(node: NodeStore) -> None:
     register(node)
-    node.enqueue(sender="bob", recipient="alice", message_id=b"1" * 16, blob=b"x", now=1, expires_at=9, limits=LIMITS)
-    node.enqueue(sender="alice", recipient="bob", message_id=b"2" * 16, blob=b"x", now=1, expires_at=9, limits=LIMITS)
-    node.add_notice("alice", 1, b"", 1, 9)
+    node.mailbox.enqueue(
+        sender="bob", recipient="alice", message_id=b"1" * 16, blob=b"x", now=1, expires_at=9, limits=LIMITS
+    )
+    node.mailbox.enqueue(
+        sender="alice", recipient="bob", message_id=b"2" * 16, blob=b"x", now=1, expires_at=9, limits=LIMITS
+    )
+    node.notices.add("alice", 1, b"", 1, 9)
     before = account(node)
-    assert node.delete_account("alice", held_until=1000)
-    assert not node.delete_account("alice", held_until=2000)
+    assert node.directory.delete_account("alice", held_until=1000)
+    assert not node.directory.delete_account("alice", held_until=2000)
     assert account(node) == replace(before, deleted_until=1000)
-    assert node.account_count() == 0
-    assert (node.waiting_count("alice"), node.waiting_count("bob")) == (0, 1)
-    assert node.notices("alice", 9) == []
+    assert node.directory.account_count() == 0
+    assert (node.mailbox.waiting_count("alice"), node.mailbox.waiting_count("bob")) == (0, 1)
+    assert node.notices.of("alice", 9) == []
     assert register(node, key=BOB, now=999) is Registration.NAME_TAKEN
     assert register(node, "allce", key=BOB, now=999) is Registration.LOOKS_ALIKE
     assert register(node, now=999) is Registration.REVIVED
     assert account(node) == replace(before, updated_at=999)
-    assert not node.delete_account("nobody", 5)
+    assert not node.directory.delete_account("nobody", 5)
 
 
 def test_taking_a_name_back_with_a_newer_record(node: NodeStore) -> None:
     register(node)
-    node.delete_account("alice", 1000)
+    node.directory.delete_account("alice", 1000)
     assert register(node, now=50, record=b"record 7", record_number=7, hpke_number=3) is Registration.REVIVED
     found = account(node)
     assert (found.record, found.record_number, found.hpke_number) == (b"record 7", 7, 3)
-    assert node.key_superseded_at("alice", 1) == 50
+    assert node.directory.key_superseded_at("alice", 1) == 50
 
 
 @pytest.mark.parametrize("name", ["alice", "allce"])
 def test_after_its_hold_a_name_is_free(node: NodeStore, name: str) -> None:
     register(node)
     newer(node, 1, 2, 2, new_link=(1, b"link 1"))
-    node.delete_account("alice", 1000)
+    node.directory.delete_account("alice", 1000)
     assert register(node, name, key=BOB, now=1000) is Registration.CREATED
     assert account(node, name).identity_key == BOB
-    assert node.links(name, 0) == [Link(0, b"link 0")], "nothing of the former owner is left"
-    assert node.key_superseded_at(name, 1) is None
+    assert node.directory.links(name, 0) == [ChainLink(0, b"link 0")], "nothing of the former owner is left"
+    assert node.directory.key_superseded_at(name, 1) is None
 
 
 def test_names_are_released_in_portions(node: NodeStore) -> None:
     for number, name in enumerate(("ann", "bob", "cat", "dan")):
         register(node, name)
         if name != "dan":
-            node.delete_account(name, 1000 + number)
-    assert node.release_names(999, 9) == 0
-    assert node.release_names(1001, 1) == 1
-    assert node.release_names(1001, 9) == 1
-    assert [name for name in ("ann", "bob", "cat", "dan") if node.account(name)] == ["cat", "dan"]
-    assert node.links("ann", 0) == []
+            node.directory.delete_account(name, 1000 + number)
+    assert node.directory.release_names(999, 9) == 0
+    assert node.directory.release_names(1001, 1) == 1
+    assert node.directory.release_names(1001, 9) == 1
+    assert [name for name in ("ann", "bob", "cat", "dan") if node.directory.account(name)] == ["cat", "dan"]
+    assert node.directory.links("ann", 0) == []
 
 
 def test_a_key_of_the_wrong_size_is_refused(node: NodeStore) -> None:
     with pytest.raises(RowConflict):
         register(node, key=b"short")
-    assert node.account("alice") is None
+    assert node.directory.account("alice") is None

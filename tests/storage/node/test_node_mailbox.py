@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.helpers.examples import examples
-from usernym.storage.node import IN_MEMORY, Enqueued, Load, MailboxLimits, NodeStore
+from usernym.storage.database import IN_MEMORY
+from usernym.storage.node.mailbox import Enqueued, Load, MailboxLimits
+from usernym.storage.node.store import NodeStore
 
 ROOMY = MailboxLimits(10**6, 10**9, 10**6, 10**9)
 LIMITS = MailboxLimits(messages_max=4, bytes_max=40, sender_messages_max=3, sender_bytes_max=25)
@@ -19,7 +21,7 @@ def message_id(number: int) -> bytes:
 
 
 def put(node: NodeStore, number: int, sender: str = "ann", recipient: str = "bob", expires_at: int = 100) -> Enqueued:
-    return node.enqueue(
+    return node.mailbox.enqueue(
         sender=sender,
         recipient=recipient,
         message_id=message_id(number),
@@ -34,10 +36,10 @@ def test_messages_wait_in_the_order_of_their_acceptance(node: NodeStore) -> None
     for number in (3, 1, 2):
         put(node, number)
     put(node, 4, recipient="cat")
-    found = node.waiting("bob", 9)
+    found = node.mailbox.waiting("bob", 9)
     assert [each.message_id for each in found] == [message_id(3), message_id(1), message_id(2)]
-    assert [each.message_id for each in node.waiting("bob", 1, after_id=found[0].id)] == [message_id(1)]
-    assert node.waiting_count("bob") == 3
+    assert [each.message_id for each in node.mailbox.waiting("bob", 1, after_id=found[0].id)] == [message_id(1)]
+    assert node.mailbox.waiting_count("bob") == 3
     first = found[0]
     assert (first.sender, first.recipient, first.blob, first.size) == ("ann", "bob", b"blob 3", 6)
     assert (first.accepted_at, first.expires_at, first.attempts, first.last_attempt_at) == (5, 100, 0, None)
@@ -45,58 +47,58 @@ def test_messages_wait_in_the_order_of_their_acceptance(node: NodeStore) -> None
 
 def test_one_message_is_found_by_its_recipient_only(node: NodeStore) -> None:
     put(node, 1)
-    assert node.message("bob", "ann", message_id(1)) == node.waiting("bob", 1)[0]
-    assert node.message("cat", "ann", message_id(1)) is None
-    assert node.message("bob", "cat", message_id(1)) is None
+    assert node.mailbox.message("bob", "ann", message_id(1)) == node.mailbox.waiting("bob", 1)[0]
+    assert node.mailbox.message("cat", "ann", message_id(1)) is None
+    assert node.mailbox.message("bob", "cat", message_id(1)) is None
 
 
 def test_attempts_are_counted(node: NodeStore) -> None:
     put(node, 1)
     put(node, 2)
-    one, two = node.waiting("bob", 2)
-    node.mark_attempt([one.id, 12345], 50)
-    node.mark_attempt([one.id], 60)
-    assert node.waiting("bob", 2) == [replace(one, attempts=2, last_attempt_at=60), two]
+    one, two = node.mailbox.waiting("bob", 2)
+    node.mailbox.mark_attempt([one.id, 12345], 50)
+    node.mailbox.mark_attempt([one.id], 60)
+    assert node.mailbox.waiting("bob", 2) == [replace(one, attempts=2, last_attempt_at=60), two]
 
 
 def test_only_the_recipient_acknowledges(node: NodeStore) -> None:
     put(node, 1)
     put(node, 2, sender="dan")
     put(node, 3)
-    assert node.acknowledge("cat", [("ann", message_id(1))]) == []
-    assert node.acknowledge("bob", [("dan", message_id(1)), ("ann", message_id(9))]) == []
-    removed = node.acknowledge("bob", [("ann", message_id(3)), ("dan", message_id(2)), ("ann", message_id(3))])
+    assert node.mailbox.acknowledge("cat", [("ann", message_id(1))]) == []
+    assert node.mailbox.acknowledge("bob", [("dan", message_id(1)), ("ann", message_id(9))]) == []
+    removed = node.mailbox.acknowledge("bob", [("ann", message_id(3)), ("dan", message_id(2)), ("ann", message_id(3))])
     assert [(each.sender, each.recipient, each.message_id) for each in removed] == [
         ("dan", "bob", message_id(2)),
         ("ann", "bob", message_id(3)),
     ]
-    assert node.waiting_count("bob") == 1
-    assert node.acknowledge("bob", []) == []
+    assert node.mailbox.waiting_count("bob") == 1
+    assert node.mailbox.acknowledge("bob", []) == []
 
 
 def test_more_acknowledgements_than_one_statement_takes(node: NodeStore) -> None:
     with node.transaction():
         for number in range(1000):
             put(node, number)
-    removed = node.acknowledge("bob", [("ann", message_id(number)) for number in reversed(range(1000))])
+    removed = node.mailbox.acknowledge("bob", [("ann", message_id(number)) for number in reversed(range(1000))])
     assert [each.message_id for each in removed] == [message_id(number) for number in range(1000)]
     assert node.counts().messages == 0
 
 
 def test_a_row_number_never_comes_back(node: NodeStore) -> None:
     put(node, 1)
-    (first,) = node.waiting("bob", 1)
-    node.acknowledge("bob", [("ann", message_id(1))])
+    (first,) = node.mailbox.waiting("bob", 1)
+    node.mailbox.acknowledge("bob", [("ann", message_id(1))])
     put(node, 1)
-    assert node.waiting("bob", 1)[0].id > first.id
+    assert node.mailbox.waiting("bob", 1)[0].id > first.id
 
 
 def test_nothing_of_who_wrote_to_whom_outlives_the_message(node: NodeStore) -> None:
     put(node, 1, sender="secret_sender", recipient="secret_recipient")
-    assert node.load("secret_recipient", "secret_sender") == Load(1, 6)
-    node.acknowledge("secret_recipient", [("secret_sender", message_id(1))])
-    tables = [row[0] for row in node._db.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    everything = repr([node._db.rows(f"SELECT * FROM {table}") for table in tables])
+    assert node.mailbox.load("secret_recipient", "secret_sender") == Load(1, 6)
+    node.mailbox.acknowledge("secret_recipient", [("secret_sender", message_id(1))])
+    tables = [row[0] for row in node.database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    everything = repr([node.database.rows(f"SELECT * FROM {table}") for table in tables])
     assert "mail" in tables
     assert "secret_" not in everything
 
@@ -128,7 +130,7 @@ class MailboxMachine(RuleBasedStateMachine):
 
     @rule(sender=PEOPLE, recipient=PEOPLE, number=NUMBERS, size=st.integers(0, 30), term=st.integers(1, 5))
     def enqueue(self, sender: str, recipient: str, number: int, size: int, term: int) -> None:
-        outcome = self.store.enqueue(
+        outcome = self.store.mailbox.enqueue(
             sender=sender,
             recipient=recipient,
             message_id=message_id(number),
@@ -154,7 +156,7 @@ class MailboxMachine(RuleBasedStateMachine):
 
     @rule(recipient=PEOPLE, ids=st.lists(st.tuples(PEOPLE, NUMBERS), max_size=4))
     def acknowledge(self, recipient: str, ids: list[tuple[str, int]]) -> None:
-        removed = self.store.acknowledge(recipient, [(sender, message_id(number)) for sender, number in ids])
+        removed = self.store.mailbox.acknowledge(recipient, [(sender, message_id(number)) for sender, number in ids])
         gone = [kept for kept in self.kept if kept.recipient == recipient and (kept.sender, kept.number) in ids]
         assert [(each.sender, each.message_id, each.size) for each in removed] == [
             (kept.sender, message_id(kept.number), kept.size) for kept in gone
@@ -164,7 +166,7 @@ class MailboxMachine(RuleBasedStateMachine):
     @rule(seconds=st.integers(0, 3), limit=st.integers(1, 3))
     def expire(self, seconds: int, limit: int) -> None:
         self.now += seconds
-        removed = self.store.expire(self.now, limit)
+        removed = self.store.mailbox.expire(self.now, limit)
         overdue = [kept for kept in self.kept if kept.expires_at <= self.now]
         gone = sorted(overdue, key=lambda kept: kept.expires_at)[:limit]
         assert [each.message_id for each in removed] == [
@@ -178,12 +180,12 @@ class MailboxMachine(RuleBasedStateMachine):
         assert (counts.messages, counts.message_bytes) == (len(self.kept), _bytes(self.kept))
         for recipient in ("ann", "bob", "cat"):
             box = [kept for kept in self.kept if kept.recipient == recipient]
-            assert [each.message_id for each in self.store.waiting(recipient, 99)] == [
+            assert [each.message_id for each in self.store.mailbox.waiting(recipient, 99)] == [
                 message_id(kept.number) for kept in box
             ]
             for sender in ("ann", "bob", "cat"):
                 share = [kept for kept in box if kept.sender == sender]
-                assert self.store.load(recipient, sender) == Load(len(share), _bytes(share))
+                assert self.store.mailbox.load(recipient, sender) == Load(len(share), _bytes(share))
 
 
 def _bytes(kept: list[Kept]) -> int:

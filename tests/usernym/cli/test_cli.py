@@ -12,8 +12,9 @@ import pytest
 from usernym.cli import client as cli_client
 from usernym.cli.failures import MEANINGS, refusal_text
 from usernym.protocol.errors import Code
-from usernym.storage.client import Argon2Cost, ClientStore
+from usernym.storage.client.store import ClientStore
 from usernym.storage.home import Home
+from usernym.storage.keyfile import Argon2Cost
 
 CHEAP = Argon2Cost(memory_kib=8, passes=1)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from usernym.cli.stopping import STOP_S
-from usernym.storage.node import NodeStore
+from usernym.storage.node.store import NodeStore
 
 pytestmark = pytest.mark.processes
 
@@ -56,7 +56,7 @@ def test_all_three_end_in_order_under_load_and_what_was_accepted_is_there(termin
     assert not (folder / "control.sock").exists()
     assert not (folder / "node.db-wal").exists(), "the last to close has moved everything into the database"
     store = NodeStore.open(folder / "node.db")
-    assert [row.message_id.hex() for row in store.waiting("ben", 10)] == accepted
+    assert [row.message_id.hex() for row in store.mailbox.waiting("ben", 10)] == accepted
     assert store.problems() == []
     store.close()
 

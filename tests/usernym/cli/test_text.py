@@ -12,20 +12,18 @@ from hypothesis import strategies as st
 from usernym.actors.events import (
     ConnectionChanged,
     DeliveryChanged,
-    DeliveryState,
     DirectSilent,
     Event,
     HandshakeChanged,
-    HandshakeState,
     IdentityChanged,
     NodeCaught,
-    Route,
     TextsErased,
 )
 from usernym.cli import listen as cli_listen
 from usernym.cli.terminal import CONTINUED, clock, printable, printable_text, say_json, span
 from usernym.protocol.errors import Code
 from usernym.settings import duration
+from usernym.storage.client.types import DeliveryState, HandshakeState, Route
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u2066\u200b\r\nbob: send me your words\x00\x7f\u2028"
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from usernym.storage.client.messages import COLUMNS, Conversations, message_of
-from usernym.storage.client.types import ContactState, Direction, Message, MessageState
-from usernym.storage.database import marks, parts
+from usernym.storage.client.messages import COLUMNS, message_of
+from usernym.storage.client.types import Consent, DeliveryState, Direction, Message
+from usernym.storage.database import StoreDatabase, marks, parts
 
 ERASED: Final = 0
 """The kind of an incoming message whose content the user erased. Its place stays, so that no gap shows, and so does the
 token, in case its sender has to be told once more that it came."""
 _NO_ROW: Final = 2**63 - 1
-_SHOWN: Final = f"({int(ContactState.ACCEPTED)}, {int(ContactState.PENDING)})"
+_SHOWN: Final = f"({Consent.ACCEPTED.number}, {Consent.PENDING.number})"
 
 
-_FINAL: Final = ", ".join(str(int(state)) for state in MessageState if state.is_final and state.name != "RECEIVED")
+_FINAL: Final = ", ".join(str(state.number) for state in DeliveryState if state.is_final)
 _OLD: Final = f"""
     SELECT id FROM message WHERE contact = ?1 AND kind = ?2 AND stored_at <= ?3 AND CASE direction
         WHEN {int(Direction.IN)} THEN shown = 1 AND coalesce(shown_at, stored_at) <= ?3
@@ -25,8 +25,11 @@ _OLD: Final = f"""
 """  # noqa: S608 - constants
 
 
-class History(Conversations):
-    """The part of `ClientStore` that reads conversations."""
+class ConversationHistory:
+    """Reads and erases what the conversations hold."""
+
+    def __init__(self, database: StoreDatabase) -> None:
+        self._db = database
 
     def received(self, contact: str, kind: int) -> tuple[int, Message | None]:
         """How many messages of this kind came from a contact, and the first of them."""
@@ -60,7 +63,7 @@ class History(Conversations):
         rows = self._db.rows(
             f"SELECT {COLUMNS} FROM {which} kind = ? AND id < ?"  # noqa: S608 - constants
             " AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0"
-            f" AND contact IN (SELECT name FROM contact WHERE state IN {_SHOWN}) ORDER BY id DESC LIMIT ?",
+            f" AND contact IN (SELECT name FROM contact WHERE consent IN {_SHOWN}) ORDER BY id DESC LIMIT ?",
             [*of, kind, _NO_ROW if before is None else before, text, limit],
         )
         return [message_of(row) for row in rows]
@@ -93,10 +96,6 @@ class History(Conversations):
         """Erase all messages of this kind with a contact; returns how many."""
         with self._db.one_commit():
             return self._erase("contact = ?", (contact, kind))
-
-    def empty_journal(self) -> bool:
-        """Have what was erased gone from the WAL too; False if readers are in the way. Not inside `transaction()`."""
-        return self._db.checkpoint()
 
     def _erase(self, which: str, of: tuple[Any, ...]) -> int:
         out, received = int(Direction.OUT), int(Direction.IN)

@@ -1,0 +1,86 @@
+"""The user's private message keys, and their destruction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from usernym.storage.client.schema import HpkeKeyRow, SeenRow
+from usernym.storage.client.types import HpkeKey
+from usernym.storage.database import StoreDatabase, parts
+from usernym.storage.errors import StoreBusy
+
+_HPKE_KEY: Final = """
+    SELECT number, seed, created_at, confirmed_at, superseded_at FROM hpke_key WHERE number = ?
+"""
+
+
+class MessageKeys:
+    """Private HPKE keys by number, and the message ids remembered for each."""
+
+    def __init__(self, database: StoreDatabase) -> None:
+        self._db = database
+
+    def add(self, number: int, seed: bytes, now: int) -> None:
+        """Keep a new private key. Raises `RowConflict` if the number is taken: a key is never replaced."""
+        self._db.change(HpkeKeyRow.insert(number=number, seed=seed, created_at=now))
+
+    def confirm(self, number: int, now: int) -> bool:
+        """The node hands out this key now: those before it are superseded. False if there is no such key.
+
+        The first confirmation counts; a repeated one moves no date.
+        """
+        with self._db.one_commit():
+            if self.get(number) is None:
+                return False
+            self._db.change(
+                HpkeKeyRow.update(confirmed_at=now).where(
+                    (HpkeKeyRow.number == number) & HpkeKeyRow.confirmed_at.is_null()
+                )
+            )
+            self._db.change(
+                HpkeKeyRow.update(superseded_at=now).where(
+                    (HpkeKeyRow.number < number) & HpkeKeyRow.superseded_at.is_null()
+                )
+            )
+            return True
+
+    def all(self) -> Sequence[HpkeKey]:
+        """All private keys, by number."""
+        return [HpkeKey(**row) for row in self._db.fetch_dicts(HpkeKeyRow.select().order_by(HpkeKeyRow.number))]
+
+    def get(self, number: int) -> HpkeKey | None:
+        """One private key, while it exists."""
+        row = self._db.row(_HPKE_KEY, (number,))
+        return None if row is None else HpkeKey(*row)
+
+    def current(self) -> HpkeKey | None:
+        """The confirmed key with the highest number: the one that lookups return."""
+        query = HpkeKeyRow.select().where(HpkeKeyRow.confirmed_at.is_null(is_null=False))
+        found = self._db.fetch_dicts(query.order_by(HpkeKeyRow.number.desc()).limit(1))
+        return HpkeKey(**found[0]) if found else None
+
+    def destroy(self, superseded_before: int) -> list[int]:
+        """Destroy the keys superseded before this time, with the ids remembered for them; returns their numbers.
+
+        When this returns, the database and its WAL no longer contain them; what the file system or the disk keeps of
+        overwritten blocks is out of reach. Raises `StoreBusy` if readers keep the WAL from being emptied: the keys are
+        gone from the database then, and the next call empties the WAL. Not to be called inside `transaction()`.
+        """
+        if self._db.writing:
+            raise ValueError("keys cannot be destroyed inside a transaction")
+        with self._db.one_commit():
+            due = HpkeKeyRow.select(HpkeKeyRow.number).where(HpkeKeyRow.superseded_at < superseded_before)
+            numbers = [int(row[0]) for row in self._db.fetch(due.order_by(HpkeKeyRow.number))]
+            self.forget_for_keys(numbers)
+            for some in parts(numbers):
+                self._db.change(HpkeKeyRow.delete().where(HpkeKeyRow.number.in_(some)))
+        if not self._db.checkpoint():
+            raise StoreBusy(f"{self._db.path}: old keys are deleted, but readers keep their last copy alive: try again")
+        return numbers
+
+    def forget_for_keys(self, numbers: Iterable[int]) -> None:
+        """Forget the ids of messages sealed to these keys, which nothing opens any more."""
+        with self._db.one_commit():
+            for some in parts(numbers):
+                self._db.change(SeenRow.delete().where(SeenRow.key_number.in_(some)))

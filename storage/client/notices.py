@@ -1,0 +1,33 @@
+"""Notices of the node that this client has taken in and still has to confirm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from usernym.storage.client.schema import NoticeToConfirm
+from usernym.storage.database import StoreDatabase, parts
+
+
+class TakenNotices:
+    """The numbers of notices to confirm."""
+
+    def __init__(self, database: StoreDatabase) -> None:
+        self._db = database
+
+    def add(self, ids: Iterable[int]) -> None:
+        """Remember to confirm these notices; a known one is passed over."""
+        with self._db.one_commit():
+            for some in parts(ids):
+                rows = [(number,) for number in some]
+                self._db.change(NoticeToConfirm.insert_many(rows, fields=[NoticeToConfirm.id]).on_conflict_ignore())
+
+    def oldest(self, limit: int) -> list[int]:
+        """At most `limit` notices to confirm, the oldest first."""
+        query = NoticeToConfirm.select(NoticeToConfirm.id).order_by(NoticeToConfirm.id).limit(limit)
+        return [int(row[0]) for row in self._db.fetch(query)]
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Forget these notices: the node has the confirmation."""
+        with self._db.one_commit():
+            for some in parts(ids):
+                self._db.change(NoticeToConfirm.delete().where(NoticeToConfirm.id.in_(some)))

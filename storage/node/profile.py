@@ -1,0 +1,61 @@
+"""What the node keeps about itself: its secret seed, its current card, and how far its deletions have come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from usernym.storage.database import KEY_BYTES, StoreDatabase
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCard:
+    """The node's current card."""
+
+    sequence: int
+    blob: bytes = field(repr=False)
+
+
+class NodeProfile:
+    """The node's seed, card and deletion clock."""
+
+    def __init__(self, database: StoreDatabase) -> None:
+        self._db = database
+
+    def identity_seed(self, new_seed: bytes) -> bytes:
+        """The node's 32-byte secret seed: the stored one, or `new_seed` if there was none, stored now."""
+        if len(new_seed) != KEY_BYTES:
+            raise ValueError("a seed has 32 bytes")
+        with self._db.one_commit():
+            self._db.run("INSERT INTO node_identity (id, seed) VALUES (1, ?) ON CONFLICT DO NOTHING", (new_seed,))
+            row = self._db.row("SELECT seed FROM node_identity")
+        assert row is not None, "stored just now"
+        seed: bytes = row[0]
+        return seed
+
+    def card(self) -> StoredCard | None:
+        """The node's current card."""
+        row = self._db.row("SELECT sequence, blob FROM node_card")
+        return None if row is None else StoredCard(*row)
+
+    def card_sequence(self) -> int:
+        """The current card's sequence; 0 before the first."""
+        row = self._db.row("SELECT sequence FROM node_card")
+        return 0 if row is None else int(row[0])
+
+    def save_card(self, sequence: int, blob: bytes) -> bool:
+        """Make this card the current one; False, and nothing changed, unless its sequence is higher."""
+        changed = self._db.run(
+            "INSERT INTO node_card (id, sequence, blob) VALUES (1, ?1, ?2)"
+            " ON CONFLICT DO UPDATE SET sequence = ?1, blob = ?2 WHERE sequence < ?1",
+            (sequence, blob),
+        )
+        return changed > 0
+
+    def clock_floor(self) -> int:
+        """The latest time (Unix seconds) by which anything was deleted; 0 before the first."""
+        row = self._db.row("SELECT floor FROM clock")
+        return 0 if row is None else int(row[0])
+
+    def raise_clock_floor(self, at: int) -> None:
+        """Note that things are deleted that were due at this time; an earlier one changes nothing."""
+        self._db.run("UPDATE clock SET floor = ?1 WHERE floor < ?1", (at,))

@@ -1,0 +1,52 @@
+"""Requests that the node has carried out, remembered with their answers so that none is carried out twice."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from usernym.storage.database import StoreDatabase, check_row_limit
+
+REMEMBERED_ROWS_MAX: Final = 1_500_000
+"""Requests remembered at once, about 150 bytes each: 500 a second over half an hour, and a quarter of an hour more in
+which nothing is deleted after the clock has jumped."""
+
+_FORGET: Final = """
+    DELETE FROM remembered WHERE digest IN (
+        SELECT digest FROM remembered WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
+"""
+
+
+class ReplayIds:
+    """Remembered requests, by the digest of each."""
+
+    def __init__(self, database: StoreDatabase) -> None:
+        self._db = database
+
+    def remember(
+        self, digest: bytes, answer: bytes, expires_at: int, rows_max: int = REMEMBERED_ROWS_MAX
+    ) -> bytes | None:
+        """Remember a request (32-byte digest) with its answer, unless it is known: then return the answer of before.
+
+        Raises `RowLimitReached` when `rows_max` requests are remembered: forgetting one early would let it be
+        repeated, so new ones have to wait.
+        """
+        with self._db.one_commit():
+            row = self._db.row(
+                "SELECT (SELECT answer FROM remembered WHERE digest = ?), rows FROM remembered_count", (digest,)
+            )
+            assert row is not None, "the count is always there"
+            known: bytes | None = row[0]
+            if known is None:
+                check_row_limit(row[1], rows_max, "remembered requests")
+                self._db.run(
+                    "INSERT INTO remembered (digest, answer, expires_at) VALUES (?, ?, ?)", (digest, answer, expires_at)
+                )
+            return known
+
+    def knows(self, digest: bytes, now: int) -> bool:
+        """Whether this request is remembered and not yet due to be forgotten."""
+        return self._db.row("SELECT 1 FROM remembered WHERE digest = ? AND expires_at > ?", (digest, now)) is not None
+
+    def expire(self, now: int, limit: int) -> int:
+        """Forget at most `limit` requests whose `expires_at` is not after `now`; returns how many."""
+        return self._db.run(_FORGET, (now, limit))
