@@ -71,6 +71,10 @@ class Member:
 class Network(Protocol):
     """A mixnet to test transports on. Clients keep no SURBs back, and nothing is lost unless a test says so."""
 
+    speed_up: float
+    """How much faster than real time the graphs' clock may run: a message and its answer take less than 5 seconds by
+    that clock."""
+
     def transport(self, name: str) -> Transport:
         """A transport, not yet open, of the client with that name; after a close, the next has the same identity."""
 
@@ -104,6 +108,8 @@ class Network(Protocol):
 
 class JoiningNetwork:
     """What every network does alike: name its new clients, and close their transports."""
+
+    speed_up = 20.0
 
     def __init__(self) -> None:
         self._opened: list[Transport] = []

@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from tests.helpers.fast_clock import speed_up
 from tests.helpers.mixnet_members import Network
 from tests.helpers.mixnet_networks import NETWORKS, network_parameters
 from usernym import Client, DeliveryState, HandshakeState, Node, NodeRefused, Route
@@ -140,7 +141,17 @@ def test_the_story_at_five_percent_loss_a_hop(story: Story) -> None:
     play(story)
 
 
-def test_a_key_rotation_kills_the_surbs_and_the_routes_heal(story: Story) -> None:
+@pytest.fixture
+def fast_story(network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Story]:
+    """Routes that die are found at a heartbeat, which is a minute: not of real time."""
+    speed_up(monkeypatch, network.speed_up)
+    story = Story(network, tmp_path)
+    yield story
+    story.close()
+
+
+def test_a_key_rotation_kills_the_surbs_and_the_routes_heal(fast_story: Story) -> None:
+    story = fast_story
     story.come("alice")
     story.come("bob")
     story.write("alice", "bob", "before")
@@ -150,8 +161,9 @@ def test_a_key_rotation_kills_the_surbs_and_the_routes_heal(story: Story) -> Non
 
 
 def test_a_connection_lost_in_silence_is_found_by_a_client_that_only_listens(
-    story: Story, monkeypatch: pytest.MonkeyPatch
+    fast_story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    story = fast_story
     monkeypatch.setattr(nym_client, "SILENCE_S", 2.0)
     story.come("alice")
     bob = story.come("bob")
