@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import pykka
 
-from usernym.actors.runtime import Runtime, logger
+from usernym.actors.runtime import Runtime
+from usernym.logger import logger
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.storage.errors import RowLimitReached, StorageError, StoreBusy, StoreFull
 
@@ -27,6 +28,7 @@ PASSING_FAILURES: Final = (StoreFull, StoreBusy, RowLimitReached)
 """What the disk may do without anybody's fault. The message is dropped, as if it had been lost on its way."""
 
 M = TypeVar("M")
+T = TypeVar("T")
 M_contra = TypeVar("M_contra", contravariant=True)
 
 
@@ -37,24 +39,25 @@ class Tellable(Protocol[M_contra]):
         """Put `message` into the inbox, and return at once."""
 
 
-class Ref(Generic[M]):
-    """A reference to an actor of a graph. Made before the actor, so that a wiring can introduce all to all."""
+class ActorHandle:
+    """What can be done with an actor whatever messages it takes: look at its backlog and counters, stop it."""
 
     def __init__(self) -> None:
         self._actor_ref: pykka.ActorRef[Any] | None = None
 
-    def bind(self, actor: Actor[M]) -> None:
-        """Point to `actor` from now on."""
-        self._actor_ref = actor.actor_ref
-
-    def tell(self, message: M) -> None:
-        """Put `message` into the actor's inbox. After the graph has stopped it goes nowhere."""
+    def _put(self, message: object) -> None:
         if self._actor_ref is None:
             raise LocalProtocolError(Code.UNEXPECTED, "told an actor that was never wired")
         try:
             self._actor_ref.tell(message)
         except pykka.ActorDeadError:
             logger.debug("a message came after its actor had stopped")
+
+    def inquire(self) -> Future[dict[str, int]]:
+        """Ask the actor for its counters."""
+        answer: Future[dict[str, int]] = Future()
+        self._put(Inquire(answer))
+        return answer
 
     def backlog(self) -> int:
         """How many messages wait in the inbox."""
@@ -73,9 +76,26 @@ class Ref(Generic[M]):
         return self._actor_ref is None or self._actor_ref.actor_stopped.wait(timeout_s)
 
 
+class Ref(ActorHandle, Generic[M]):
+    """A reference to an actor that takes the messages `M`. Made before the actor, so that actors can know each other.
+
+    A collaborator is not given the whole inbox: it takes a `Tellable` of those messages that it may tell. So a type
+    checker refuses all others.
+    """
+
+    def bind(self, actor: Actor[M]) -> Actor[M]:
+        """Point to `actor` from now on; returns it."""
+        self._actor_ref = actor.actor_ref
+        return actor
+
+    def tell(self, message: M) -> None:
+        """Put `message` into the actor's inbox, and return at once. After the graph has stopped it goes nowhere."""
+        self._put(message)
+
+
 @dataclass(frozen=True, slots=True)
 class Inquire:
-    """Tell me your counters: a copy is set as the future's result. Every actor answers it."""
+    """A request for an actor's counters: a copy is set as the future's result. `Actor` itself answers it."""
 
     answer: Future[dict[str, int]] = field(repr=False)
 
@@ -94,9 +114,12 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         self._life = 0
         self.counts: Counter[str] = Counter()
         self.actor_urn = f"urn:usernym:{self.name}"
-        self._inbox = runtime.inbox()
-        self.actor_inbox = self._inbox
+        self._queue = runtime.inbox()
+        self.actor_inbox = self._queue
         self._actor_ref = pykka.ActorRef(self)
+        self.own_ref: Ref[M] = Ref()
+        """This actor's reference to itself: where answers to it go."""
+        self.own_ref.bind(self)
 
     # -- what a subclass fills in --
 
@@ -107,14 +130,14 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         """Let go of what `acquire` took."""
 
     def receive(self, message: M) -> None:
-        """Handle one message."""
-        raise LocalProtocolError(Code.UNEXPECTED, f"{self.name} does not take {type(message).__name__}")
+        """Act on a message. A subclass matches all kinds of its inbox, and ends with `assert_never`."""
+        raise NotImplementedError
 
     # -- what a subclass uses --
 
     def tell_self(self, message: M) -> None:
-        """Put a message behind those that already wait."""
-        self.actor_ref.tell(message)
+        """Put a message behind those that already wait. Callable from any thread, also after the actor has stopped."""
+        self.own_ref.tell(message)
 
     def tell_self_later(self, delay_s: float, message: M) -> None:
         """Put a message into the own inbox after `delay_s` seconds; not if the actor has stopped or restarted.
@@ -125,20 +148,13 @@ class Actor(pykka.ThreadingActor, Generic[M]):
 
         def put() -> None:
             if self._life == life:
-                self.tell_self_from_outside(message)
+                self.tell_self(message)
 
         self._runtime.call_later(delay_s, put)
 
-    def tell_self_from_outside(self, message: M) -> None:
-        """As `tell_self`, for callbacks from other threads, which may come when the actor has stopped."""
-        try:
-            self.actor_ref.tell(message)
-        except pykka.ActorDeadError:
-            logger.debug("%s: a callback came after the end", self.name)
-
     def backlog(self) -> int:
         """How many messages wait in the own inbox."""
-        return self._inbox.qsize()
+        return self._queue.qsize()
 
     def refuse(self, error: RemoteProtocolError) -> None:
         """Count a peer's error."""
@@ -212,3 +228,15 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         self._usable = False
         logger.error("%s: cannot go on", self.name, exc_info=error)
         self._on_failed(self.name, error)
+
+
+def resolve(answer: Future[T], result: T) -> None:
+    """Set a command's result, unless its future is done: who gave the command may have stopped waiting."""
+    if not answer.done():
+        answer.set_result(result)
+
+
+def fail(answer: Future[Any], why: Exception) -> None:
+    """Set why a command failed, unless its future is done."""
+    if not answer.done():
+        answer.set_exception(why)

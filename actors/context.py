@@ -1,4 +1,4 @@
-"""What every client actor knows: who its user is, at which node, in which store, and where events go."""
+"""What all actors of a graph share: their runtime, their store, and on whose behalf they act."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from usernym.actors.events import EventSink
+from usernym.actors.node_clock import NodeClock
 from usernym.actors.runtime import Runtime
 from usernym.protocol.limits import REQUEST_ID_BYTES
 from usernym.protocol.sealing import Envelope
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client.store import ClientStore
+from usernym.storage.node.store import NodeStore
+
+OnFailed = Callable[[str, BaseException], None]
+"""Called with an actor's name and its error when the actor cannot continue: its graph must be stopped."""
 
 JITTER: Final = 0.25
 """The part of a pause between tries that is random."""
 
 
 @dataclass(frozen=True, slots=True)
-class Me:
+class User:
     """The user: a name at a node, and its identity key."""
 
     name: str = field(repr=False)
@@ -35,14 +40,26 @@ class Me:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientContext:
-    """Passed to each client actor by the wiring."""
+class NodeContext:
+    """What each actor of a node gets from the wiring."""
 
     runtime: Runtime
-    on_failed: Callable[[str, BaseException], None]
+    on_failed: OnFailed
+    store: NodeStore
+    clock: NodeClock
+    key: SigningKey = field(repr=False)
+    """The node's key: it signs all that the node says, and its public half is the node's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientContext:
+    """What each actor of a client gets from the wiring."""
+
+    runtime: Runtime
+    on_failed: OnFailed
     on_event: EventSink
     store: ClientStore
-    me: Me
+    user: User
     accept_strangers: bool
     """Whether a stranger's first message makes a contact at once; else it waits for its owner's consent, and its sender
     learns no more than that the node accepted it."""

@@ -1,7 +1,11 @@
-"""What the actors of a graph tell each other, typed and frozen. Nothing here shows its content when it is printed.
+"""The messages that actors tell each other, all in one file: typed, frozen, and showing no content when printed.
 
-Commands are imperatives, events are in the past tense. A `Future` in a command is where its answer goes: it is how the
-edges (command line, apps, tests) get results without any actor waiting for another.
+Commands are imperatives, events are in the past tense. A `Future` in a command is where its answer goes: so the
+handles (`usernym.Client`, `usernym.Finder`) and tests get results, and no actor waits for another. What is set on it
+when there is no answer is in `usernym.actors.failures`.
+
+The order: mixnet I/O, the node's graph, the client's graph from I/O outwards, commands from the handles, and at the
+end each actor's inbox: the union of all messages that it takes.
 """
 
 from __future__ import annotations
@@ -11,23 +15,16 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from usernym.actors.base import Inquire, Tellable
-from usernym.actors.failures import Failure as Failure  # noqa: PLC0414 - told on from here
-from usernym.actors.failures import HandshakeNotPossible as HandshakeNotPossible  # noqa: PLC0414 - told on from here
-from usernym.actors.failures import NodeRefused as NodeRefused  # noqa: PLC0414 - told on from here
-from usernym.actors.failures import NodeSilent as NodeSilent  # noqa: PLC0414 - told on from here
-from usernym.actors.failures import TextTooLong as TextTooLong  # noqa: PLC0414 - told on from here
-from usernym.actors.text_messages import CancelText as CancelText  # noqa: PLC0414 - told on from here
-from usernym.actors.text_messages import RequestsDecided as RequestsDecided  # noqa: PLC0414 - told on from here
-from usernym.actors.text_messages import RetryText as RetryText  # noqa: PLC0414 - told on from here
+from usernym.actors.base import Tellable
+from usernym.actors.failures import Failure
 from usernym.mixnet.transport import TransportEvent
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.codec import Frame
 from usernym.protocol.errors import Code
-from usernym.protocol.records import KeyRecord
+from usernym.protocol.records import KeyRecord, Succession
 
-# -- mixnet I/O, both graphs -----------------------------------------------------------------------------------------
+# -- mixnet I/O, both graphs -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class TransportReported:
 
 
 @dataclass(frozen=True, slots=True)
-class MixnetUp:
+class MixnetConnected:
     """There is a mixnet client with this address. It may have lost everything it knew: `boot_id` is new each time."""
 
     address: bytes = field(repr=False)
@@ -46,14 +43,19 @@ class MixnetUp:
 
 
 @dataclass(frozen=True, slots=True)
-class MixnetDown:
+class MixnetDisconnected:
     """There is none for now (or ever, if `final`)."""
 
     reason: str
     final: bool
 
 
-# -- the node's graph ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: sweep, retry, rotate."""
+
+
+# -- the node's graph --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,30 +88,17 @@ class RouteOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityReplaced:
+    """A user's identity key changed, or the account is gone: what the old key opened is closed."""
+
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CardRenewed:
     """This is the node's card from now on; users with an older one are to be told."""
 
     card: NodeCard
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityReplaced:
-    """A user's identity key changed (or, with None, the account is gone): what the old key opened is closed."""
-
-    name: str = field(repr=False)
-    identity_key: bytes | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkOn:
-    """Go on with the proof of work from this counter: a slice at a time, so that the actor stays responsive."""
-
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class AcknowledgeNow:
-    """What was received has been gathered long enough: acknowledge it together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +111,7 @@ class NoticesDue:
     """Notices have been gathered long enough: send them together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed: sweep, retry, rotate."""
-
-
-# -- the client's graph: between I/O and the exchanges ---------------------------------------------------------------
+# -- the client's graph: between I/O and the exchanges -----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +120,6 @@ class SendRequest:
 
     request: m.Request = field(repr=False)
     reply_to: Tellable[AnswerArrived | RequestFailed] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SendStatement:
-    """Send this to the node; no answer comes. I/O attaches the SURBs that the node's stock for this route lacks."""
-
-    statement: m.Statement = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SendDirect:
-    """Send this to a peer's own address."""
-
-    address: bytes = field(repr=False)
-    message: m.Direct = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +136,21 @@ class RequestFailed:
 
     request: m.Request = field(repr=False)
     failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class SendStatement:
+    """Send this to the node; no answer comes. I/O attaches the SURBs that the node's stock for this route lacks."""
+
+    statement: m.Statement = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SendDirect:
+    """Send this to a peer's own address."""
+
+    address: bytes = field(repr=False)
+    message: m.Direct = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +181,12 @@ class SetCard:
     address: bytes = field(repr=False)
 
 
-# -- the client's graph: between the exchanges -----------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class NodeHeard:
+    """The route works: the node said something on it."""
+
+
+# -- the client's graph: between the exchanges -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +195,6 @@ class WentOnline:
 
     login_id: bytes = field(repr=False)
     clock_offset_s: int
-    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,16 +205,6 @@ class WentOffline:
 @dataclass(frozen=True, slots=True)
 class RouteDoubted:
     """Something that needed the route went unanswered: check it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogInAgain:
-    """The pause after a failed login is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class NodeHeard:
-    """The route works: the node said something on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,20 +260,33 @@ class HandshakeArrived:
 
 
 @dataclass(frozen=True, slots=True)
-class IdentityLookedAt:
-    """The user has looked at the contact's changed identity: what waited for that may go."""
-
-    name: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class DirectRouteChanged:
     """The contact's direct route opened or ended, and a message about it may wait: what waits may take another way."""
 
     name: str = field(repr=False)
 
 
-# -- commands from the edges -----------------------------------------------------------------------------------------
+# -- the client's graph: an actor to itself ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOn:
+    """Go on with the proof of work from this counter: a slice at a time, so that the actor stays responsive."""
+
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogInAgain:
+    """The pause after a failed login is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeNow:
+    """What was received has been gathered long enough: acknowledge it together."""
+
+
+# -- commands from the handles -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +319,7 @@ class DeleteAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class LookUp:
+class FindContact:
     """Look a name up, and pin what comes."""
 
     name: str = field(repr=False)
@@ -342,6 +333,35 @@ class SendText:
     name: str = field(repr=False)
     text: str = field(repr=False)
     answer: Future[bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelText:
+    """Send this text no more. The answer is False if it is on its way, or its fate is known."""
+
+    message_id: bytes = field(repr=False)
+    answer: Future[bool] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryText:
+    """Send this text again. The answer is the id that it has now, or `RetryNotPossible`."""
+
+    name: str = field(repr=False)
+    message_id: bytes = field(repr=False)
+    answer: Future[bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsDecided:
+    """The user has decided about strangers, or brought contacts back: what was left at the node for that is judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityLookedAt:
+    """The user has looked at the contact's changed identity: what waited for that may go."""
+
+    name: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,22 +388,54 @@ class RevokeHandshake:
     answer: Future[None] = field(repr=False)
 
 
-IoNode = TransportReported | SendReply | Inquire
-IoClient = TransportReported | SendRequest | SendStatement | SendDirect | DropRoute | SetCard | Tick | Inquire
-RegistrationNodeInbox = RequestArrived | MixnetUp | MixnetDown | Tick | Inquire
-LookupNodeInbox = RequestArrived | Inquire
+@dataclass(frozen=True, slots=True)
+class FindRecord:
+    """Find what the node has under this name."""
+
+    name: str = field(repr=False)
+    answer: Future[FoundRecord] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRecord:
+    """What the node has under a name, verified: the record, and the chain that it belongs to."""
+
+    record: KeyRecord = field(repr=False)
+    chain: tuple[Succession, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AskName:
+    """Ask whether somebody new could register this name. The answer is None, or why the node would refuse it."""
+
+    name: str = field(repr=False)
+    answer: Future[Code | None] = field(repr=False)
+
+
+# -- what each actor takes ------------------------------------------------------------------------------------------
+
+IoInbox = (
+    TransportReported | SendReply | SendRequest | SendStatement | SendDirect | DropRoute | SetCard | Tick
+)  # fmt: skip
+
+RegistrationNodeInbox = RequestArrived | MixnetConnected | MixnetDisconnected | Tick
+LookupNodeInbox = RequestArrived
 ForwardingNodeInbox = (
-    RequestArrived | RouteOpened | IdentityReplaced | CardRenewed | MixnetUp | MixnetDown | CommitBatch | NoticesDue
-    | Tick | Inquire
+    RequestArrived | RouteOpened | IdentityReplaced | CardRenewed | MixnetConnected | MixnetDisconnected | CommitBatch
+    | NoticesDue | Tick
 )  # fmt: skip
+
 RegistrationClientInbox = (
-    Register | GoOnline | TakeCard | DeleteAccount | AnswerArrived | RequestFailed | TellArrived | MixnetUp | MixnetDown
-    | RouteDoubted | NodeHeard | WorkOn | LogInAgain | Tick | Inquire
+    Register | GoOnline | TakeCard | DeleteAccount | AnswerArrived | RequestFailed | TellArrived | MixnetConnected
+    | MixnetDisconnected | RouteDoubted | NodeHeard | WorkOn | LogInAgain | Tick
 )  # fmt: skip
-LookupClientInbox = LookUp | Resolve | AnswerArrived | RequestFailed | Inquire
+LookupClientInbox = FindContact | Resolve | AnswerArrived | RequestFailed
 ForwardingClientInbox = (
-    SendText | CancelText | RetryText | AnswerArrived | RequestFailed | TellArrived | DirectArrived | WentOnline
-    | WentOffline | Resolved | ResolveFailed | RecordPublished | DirectRouteChanged | IdentityLookedAt | RequestsDecided
-    | AcknowledgeNow | Tick | Inquire
+    SendText | CancelText | RetryText | RequestsDecided | IdentityLookedAt | AnswerArrived | RequestFailed | TellArrived
+    | DirectArrived | WentOnline | WentOffline | Resolved | ResolveFailed | RecordPublished | DirectRouteChanged
+    | AcknowledgeNow | Tick
 )  # fmt: skip
-HandshakeInbox = OfferHandshake | AcceptHandshake | RevokeHandshake | HandshakeArrived | MixnetUp | MixnetDown | Inquire
+HandshakeInbox = (
+    OfferHandshake | AcceptHandshake | RevokeHandshake | HandshakeArrived | MixnetConnected | MixnetDisconnected
+)  # fmt: skip
+NameFinderInbox = FindRecord | AskName | AnswerArrived | RequestFailed

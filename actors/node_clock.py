@@ -16,7 +16,8 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from usernym.actors.runtime import Runtime, logger
+from usernym.actors.runtime import Runtime
+from usernym.logger import logger
 from usernym.protocol.limits import MINUTE_S
 from usernym.storage.node.store import NodeStore
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import time
@@ -11,10 +10,10 @@ from typing import Any, Protocol
 
 import pykka
 
-from usernym.mixnet.transport import Timers
+from usernym.timers import Timers
 
 
-class Inbox(Protocol):
+class MessageQueue(Protocol):
     """A queue of Pykka's envelopes whose length can be told."""
 
     def put(self, envelope: Any, /) -> None:
@@ -45,7 +44,7 @@ class Runtime(Protocol):
     def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
         """Run `action` once, `delay_s` seconds from now. It must be short: it tells an actor."""
 
-    def inbox(self) -> Inbox:
+    def inbox(self) -> MessageQueue:
         """A new inbox."""
 
     def run(self, actor: Any) -> None:
@@ -74,14 +73,10 @@ class ThreadRuntime:
         """Run `action` on the timers' thread."""
         self._timers.call_later(delay_s, action)
 
-    def inbox(self) -> Inbox:
+    def inbox(self) -> MessageQueue:
         """A `SimpleQueue`: half again as fast as Pykka's own."""
         return queue.SimpleQueue()
 
     def run(self, actor: Any) -> None:
         """Start the actor's thread, as Pykka does."""
         pykka.ThreadingActor._start_actor_loop(actor)  # noqa: SLF001 - one of Pykka's three hooks for new runtimes
-
-
-logger = logging.getLogger("usernym")
-"""Names of actors, kinds of messages, codes and counts go here; never a name, tag, key, address or text."""

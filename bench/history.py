@@ -12,12 +12,13 @@ from typing import Any
 
 import usernym
 from usernym.mixnet.emulator.core import Emulator
-from usernym.mixnet.emulator.in_process import InProcessMixnet, ThreadTimers
+from usernym.mixnet.emulator.in_process import InProcessMixnet
 from usernym.mixnet.transport import Transport
 from usernym.protocol.cards import card_text, make_card
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Consent, IdentityState, Route, Trust
+from usernym.timers import ThreadTimers
 from usernym.views import MessageView
 
 SHORT, LONG = 1_000, 100_000

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
+from usernym.actors.context import NodeContext
 from usernym.actors.graphs import node_graph
+from usernym.actors.node_clock import NodeClock
 from usernym.actors.registration.keys import first_record
 from usernym.actors.runtime import ThreadRuntime
-from usernym.mixnet.emulator.in_process import ThreadTimers
 from usernym.mixnet.transport import Incoming, Transport, TransportEvent, TransportUp
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
@@ -24,6 +25,7 @@ from usernym.protocol.records import first_succession
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.storage.node.store import NodeStore
+from usernym.timers import ThreadTimers
 
 ASKERS = 20
 """Clients that look names up: a mixnet client keeps at most 200 SURBs of each."""
@@ -60,13 +62,11 @@ class LoadedNode:
         self.node = self._key.public
         self._record_keys = {name: self._register(name) for name in self._names()}
         cards: SimpleQueue[NodeCard] = SimpleQueue()
+        runtime = ThreadRuntime(self._timers)
         self._graph = node_graph(
-            ThreadRuntime(self._timers),
+            NodeContext(runtime, lambda *_: os.abort(), self._store, NodeClock(runtime, self._store), self._key),
             new_transport(),
-            self._store,
-            self._key,
             on_card=cards.put,
-            on_failed=lambda *_: os.abort(),
         )
         self.card = cards.get(timeout=60)
         self.address = self.card.address

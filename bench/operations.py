@@ -65,7 +65,7 @@ def _fifty(world: World, alice: SimClient, bob: SimClient) -> tuple[str, str]:
 
 
 def _shake(world: World, alice: SimClient, bob: SimClient) -> None:
-    alice.do("handshake", lambda answer: msg.OfferHandshake(BOB, answer))
+    alice.do(alice.graph.handshake, lambda answer: msg.OfferHandshake(BOB, answer))
     world.sim.run_until(lambda: HandshakeChanged(ALICE, HandshakeState.OFFER_RECEIVED) in bob.events)
-    bob.do("handshake", lambda answer: msg.AcceptHandshake(ALICE, answer))
+    bob.do(bob.graph.handshake, lambda answer: msg.AcceptHandshake(ALICE, answer))
     world.sim.run_until(lambda: HandshakeChanged(BOB, HandshakeState.ACTIVE) in alice.events)

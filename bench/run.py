@@ -21,10 +21,11 @@ from bench.operations import packets_table
 from bench.page import page_table
 from tests.helpers.browser import missing
 from usernym.mixnet.emulator.core import Emulator
-from usernym.mixnet.emulator.in_process import InProcessMixnet, ThreadTimers
+from usernym.mixnet.emulator.in_process import InProcessMixnet
 from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.transport import Transport
 from usernym.protocol.signing import Context, SigningKey, verify
+from usernym.timers import ThreadTimers
 
 LOOKUPS = 6_000
 SENDERS, FORWARDS_EACH = 40, 150

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from usernym import Event
 from usernym.chat.person import Person
-
-logger = logging.getLogger("usernym")
+from usernym.logger import logger
 
 
 class Screen:

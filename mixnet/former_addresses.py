@@ -10,13 +10,11 @@ A sender's tag gets one byte in front, which says whose it is.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from usernym.logger import logger
 from usernym.mixnet.transport import Incoming, MixnetError, Transport, TransportEvent
-
-logger = logging.getLogger("usernym")
 
 FORMER_MAX: Final = 8
 """Former clients kept up at once; each is a program beside this one, or a whole mixnet client inside it."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import logging
 import secrets
 from collections import deque
 from typing import Final
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
+from usernym.logger import logger
 from usernym.mixnet.nym_api import (
     ApiError,
     ErrorResponse,
@@ -33,8 +33,6 @@ from usernym.mixnet.nym_api import (
 from usernym.mixnet.reconnecting import LinkedTransport, LinkLost
 from usernym.mixnet.transport import Incoming
 from usernym.mixnet.websocket_logging import silent_logger
-
-logger = logging.getLogger("usernym")
 
 HELD_MESSAGES_MAX: Final = 4_096
 """Messages that come before nym-client has told its address, as it flushes what it kept; more are dropped."""

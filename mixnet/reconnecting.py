@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+from usernym.logger import logger
 from usernym.mixnet.nym_api import Reply, SendAnonymous
 from usernym.mixnet.transport import (
     ADDRESS_BYTES,
@@ -29,8 +29,6 @@ from usernym.mixnet.transport import (
     TransportEvent,
     TransportUp,
 )
-
-logger = logging.getLogger("usernym")
 
 QUEUE_MESSAGES_MAX: Final = 4_096
 """Messages that wait to be handed to the mixnet client: over a minute's worth at its 50 packets a second."""

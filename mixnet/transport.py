@@ -81,13 +81,3 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Stop and wait until nothing runs any more; no event comes after. Closing twice is harmless."""
-
-
-class Timers(Protocol):
-    """The time an emulated mixnet runs on: real, or a simulation's."""
-
-    def now(self) -> float:
-        """Seconds on a clock that never goes back."""
-
-    def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Run `action` once, `delay_s` seconds from now, on the timers' own thread of control."""

@@ -54,6 +54,14 @@ class Code(IntEnum):
 
     BUSY = 70
 
+    @classmethod
+    def known(cls, number: int) -> Code:
+        """The code of a number that a peer sent; UNEXPECTED for one that this version does not know."""
+        try:
+            return cls(number)
+        except ValueError:
+            return cls.UNEXPECTED
+
 
 class ProtocolError(Exception):
     """A message that the protocol does not allow."""

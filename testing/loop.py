@@ -17,6 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 from typing import Final
 
+from usernym.logger import logger
 from usernym.testing.plan import NAMES, SOAK, NotAPlan, Plan, Profile, line, plan_of, random_plan
 from usernym.testing.run import Outcome, play
 
@@ -166,18 +167,18 @@ def _begin_worker() -> None:
     # Ctrl-C is the parent's: it lets the workers finish what they are at.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(5)
-    logging.getLogger("usernym").setLevel(logging.CRITICAL + 1)
+    logger.setLevel(logging.CRITICAL + 1)
 
 
 class Quiet:
     """Within the block the product logs nothing: a run that crashes on purpose has much to say."""
 
     def __enter__(self) -> None:
-        self._level = logging.getLogger("usernym").level
-        logging.getLogger("usernym").setLevel(logging.CRITICAL + 1)
+        self._level = logger.level
+        logger.setLevel(logging.CRITICAL + 1)
 
     def __exit__(self, *_: object) -> None:
-        logging.getLogger("usernym").setLevel(self._level)
+        logger.setLevel(self._level)
 
 
 # -- making a failure smaller --

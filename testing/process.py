@@ -8,9 +8,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from usernym.actors.context import ClientContext, Me
+from usernym.actors.context import ClientContext, NodeContext, User
 from usernym.actors.events import Event
-from usernym.actors.graphs import Graph, client_graph, node_graph
+from usernym.actors.graphs import ClientGraph, Graph, NodeGraph, client_graph, node_graph
+from usernym.actors.node_clock import NodeClock
 from usernym.actors.simulation import ProcessDied, Simulation
 from usernym.identity import create_identity
 from usernym.protocol.cards import NodeCard
@@ -122,7 +123,7 @@ class Process:
             transport = self._transport = self.world.mixnet.transport(self.address)
             self.address, self.client_number = transport.address, transport.client
             self.world.mixnet.names[transport.client] = self.name
-            self.graph = self._make_graph(transport)
+            self._start_graph(transport)
         except ProcessDied as death:
             death.bury()
         except StorageError:
@@ -167,7 +168,7 @@ class Process:
     def _open_store(self) -> None:
         raise NotImplementedError
 
-    def _make_graph(self, transport: InProcessTransport) -> Graph:
+    def _start_graph(self, transport: InProcessTransport) -> None:
         raise NotImplementedError
 
     # -- looking at it --
@@ -187,6 +188,7 @@ class NodeProcess(Process):
     """A discovery node."""
 
     store: NodeStore
+    graph: NodeGraph
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
@@ -205,14 +207,13 @@ class NodeProcess(Process):
             self._opened = True
         self.key = SigningKey.from_seed(self.store.profile.identity_seed(self.world.sim.random_bytes(32)))
 
-    def _make_graph(self, transport: InProcessTransport) -> Graph:
-        return node_graph(
-            self.runtime,
+    def _start_graph(self, transport: InProcessTransport) -> None:
+        clock = NodeClock(self.runtime, self.store)
+        context = NodeContext(self.runtime, self.report_failure, self.store, clock, self.key)
+        self.graph = node_graph(
+            context,
             self.world.node_transport(transport, self),
-            self.store,
-            self.key,
             on_card=self.cards.append,
-            on_failed=self.report_failure,
             work_bits=WORK_BITS,
         )
 
@@ -221,6 +222,7 @@ class ClientProcess(Process):
     """A user's client. `accept_strangers`: see `ClientContext`. `store`: one that is open already, for tests."""
 
     store: ClientStore
+    graph: ClientGraph
 
     def __init__(
         self,
@@ -248,17 +250,17 @@ class ClientProcess(Process):
         database = open_database(path, CLIENT_SCHEMA, key=key, make=self.disk.database)
         self.store = ClientStore(database, protected=self.world.encrypted)
 
-    def _make_graph(self, transport: InProcessTransport) -> Graph:
+    def _start_graph(self, transport: InProcessTransport) -> None:
         card = self.node.card
         if not self.store.profile.has_identity():
             random_bytes = self.world.sim.random_bytes
             self.words = create_identity(self.store, self.name, card, random_bytes, self.runtime.unix_s())
         identity = self.store.profile.identity()
-        self.me = Me(identity.name, SigningKey.from_seed(identity.seed), card.node)
+        self.user = User(identity.name, SigningKey.from_seed(identity.seed), card.node)
         context = ClientContext(
-            self.runtime, self.report_failure, self.on_event, self.store, self.me, self.accept_strangers
+            self.runtime, self.report_failure, self.on_event, self.store, self.user, self.accept_strangers
         )
-        return client_graph(context, transport, card)
+        self.graph = client_graph(context, transport, card)
 
     def on_event(self, event: Event) -> None:
         """The graph tells its user something."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from usernym.actors import messages as msg
+from usernym.actors.failures import NodeRefused, NodeSilent
 from usernym.actors.simulation import ProcessDied, SimulationStuck
 from usernym.storage.client.types import Direction
 from usernym.storage.errors import StorageError
@@ -132,7 +133,7 @@ class Run:
     def _on_answer(self, text: str, answer: Future[bytes]) -> None:
         if answer.exception() is None:
             self.oracle.took(text, answer.result())
-        elif isinstance(answer.exception(), msg.NodeSilent | msg.NodeRefused | StorageError):
+        elif isinstance(answer.exception(), NodeSilent | NodeRefused | StorageError):
             self.oracle.gave_up(text)
         else:
             self.oracle.wrong.append(f"a text was not taken: {answer.exception()!r}")
@@ -144,13 +145,13 @@ class Run:
         answer: Future[None]
         match step:
             case f.LookUp():
-                answer = client.begin("lookup", lambda to: msg.LookUp(step.to, to))
+                answer = client.begin(client.graph.lookup, lambda to: msg.FindContact(step.to, to))
             case f.Handshake(step="offer"):
-                answer = client.begin("handshake", lambda to: msg.OfferHandshake(step.to, to))
+                answer = client.begin(client.graph.handshake, lambda to: msg.OfferHandshake(step.to, to))
             case f.Handshake(step="accept"):
-                answer = client.begin("handshake", lambda to: msg.AcceptHandshake(step.to, to))
+                answer = client.begin(client.graph.handshake, lambda to: msg.AcceptHandshake(step.to, to))
             case _:
-                answer = client.begin("handshake", lambda to: msg.RevokeHandshake(step.to, to))
+                answer = client.begin(client.graph.handshake, lambda to: msg.RevokeHandshake(step.to, to))
         del answer
 
     def _on_death(self, process: Process) -> None:

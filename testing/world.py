@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from usernym.actors import messages as msg
+from usernym.actors.base import Tellable
 from usernym.actors.events import DeliveryChanged, Event, MessageArrived
 from usernym.actors.simulation import Simulation
 from usernym.mixnet.emulator.core import Emulator
@@ -31,6 +32,7 @@ from usernym.testing.process import App, ClientProcess, NodeProcess, Process
 from usernym.testing.tap import TappedMixnet
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 UNREAD_MAX: Final = 10_000
 
@@ -176,13 +178,13 @@ class SimClient(ClientProcess):
 
     # -- commands; those that wait let the world go on meanwhile --
 
-    def begin(self, actor: str, command: Callable[[Future[T]], Any]) -> Future[T]:
+    def begin(self, actor: Tellable[C], command: Callable[[Future[T]], C]) -> Future[T]:
         """Give an actor a command; the future gets its answer, unless the process dies before."""
         answer: Future[T] = Future()
-        self.graph.refs[actor].tell(command(answer))
+        actor.tell(command(answer))
         return answer
 
-    def do(self, actor: str, command: Callable[[Future[T]], Any], within_s: float = 120.0) -> T:
+    def do(self, actor: Tellable[C], command: Callable[[Future[T]], C], within_s: float = 120.0) -> T:
         """Give a command, and wait for its answer."""
         answer = self.begin(actor, command)
         self.world.sim.run_until(answer.done, within_s)
@@ -190,20 +192,20 @@ class SimClient(ClientProcess):
 
     def register(self) -> None:
         """Register the name."""
-        self.do("registration", msg.Register)
+        self.do(self.graph.registration, msg.Register)
 
     def go_online(self) -> None:
         """Log in, and stay so."""
-        self.do("registration", msg.GoOnline)
+        self.do(self.graph.registration, msg.GoOnline)
 
     def connect(self) -> None:
         """Begin to log in; does not wait."""
-        future: Future[None] = self.begin("registration", msg.GoOnline)
+        future: Future[None] = self.begin(self.graph.registration, msg.GoOnline)
         del future
 
     def look_up(self, name: str) -> Contact:
         """Look a user up."""
-        self.do("lookup", lambda answer: msg.LookUp(name, answer))
+        self.do(self.graph.lookup, lambda answer: msg.FindContact(name, answer))
         return self.contact(name)
 
     def contact(self, name: str) -> Contact:
@@ -215,15 +217,15 @@ class SimClient(ClientProcess):
     def look_at_identity(self, name: str) -> None:
         """Look at a changed identity and go on without comparing, as `Client.set_verified(name, False)` does."""
         self.store.contacts.set_trust(name, Trust.CONFIRMED)
-        self.graph.refs["forwarding"].tell(msg.IdentityLookedAt(name))
+        self.graph.forwarding.tell(msg.IdentityLookedAt(name))
 
     def write(self, name: str, text: str) -> Future[bytes]:
         """Begin to send a text; the future gets its message id, when it is on disk. Does not wait."""
-        return self.begin("forwarding", lambda answer: msg.SendText(name, text, answer))
+        return self.begin(self.graph.forwarding, lambda answer: msg.SendText(name, text, answer))
 
     def send(self, name: str, text: str) -> bytes:
         """Send a text, and wait until it is on disk; its message id."""
-        message_id: bytes = self.do("forwarding", lambda answer: msg.SendText(name, text, answer))
+        message_id: bytes = self.do(self.graph.forwarding, lambda answer: msg.SendText(name, text, answer))
         return message_id
 
     def send_and_wait(self, name: str, text: str, state: DeliveryState = DeliveryState.DELIVERED) -> bytes:
@@ -240,15 +242,15 @@ class SimClient(ClientProcess):
 
     def offer(self, name: str) -> None:
         """Offer a handshake."""
-        self.do("handshake", lambda answer: msg.OfferHandshake(name, answer))
+        self.do(self.graph.handshake, lambda answer: msg.OfferHandshake(name, answer))
 
     def accept(self, name: str) -> None:
         """Accept one."""
-        self.do("handshake", lambda answer: msg.AcceptHandshake(name, answer))
+        self.do(self.graph.handshake, lambda answer: msg.AcceptHandshake(name, answer))
 
     def revoke(self, name: str) -> None:
         """End one."""
-        self.do("handshake", lambda answer: msg.RevokeHandshake(name, answer))
+        self.do(self.graph.handshake, lambda answer: msg.RevokeHandshake(name, answer))
 
     # -- what an app reads and writes in the store --
 

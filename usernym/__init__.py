@@ -17,9 +17,8 @@ from usernym.actors.events import (
     NodeCaught,
     TextsErased,
 )
-from usernym.actors.failures import RetryNotPossible
-from usernym.actors.lookup.finding_messages import FoundRecord
-from usernym.actors.messages import HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
+from usernym.actors.failures import HandshakeNotPossible, NodeRefused, NodeSilent, RetryNotPossible, TextTooLong
+from usernym.actors.messages import FoundRecord
 from usernym.aio import AsyncClient
 from usernym.client import Client
 from usernym.finder import Finder, NameState, NameVerdict

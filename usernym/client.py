@@ -14,8 +14,7 @@ from typing import Any, Final, Literal
 
 from usernym.actors import messages as msg
 from usernym.actors.events import DeliveryChanged, Event, TextsErased
-from usernym.actors.failures import RetryNotPossible
-from usernym.actors.messages import NodeRefused
+from usernym.actors.failures import NodeRefused, RetryNotPossible
 from usernym.identity import replace_identity
 from usernym.links import Links
 from usernym.node import Closed, GraphFailed, NotReady
@@ -55,12 +54,12 @@ class Client(Links):
 
     def register(self, timeout: float = TIMEOUT_S) -> None:
         """Register the name; the same home may do so again. Raises `NodeRefused` with the reason, or `NodeSilent`."""
-        self._ask("registration", msg.Register, timeout, "registering")
+        self._ask(self._actors.registration, msg.Register, timeout, "registering")
 
     def go_online(self, timeout: float = TIMEOUT_S) -> None:
         """Log in, and stay: messages come and go from now on. Raises `NodeRefused` or `NodeSilent`."""
         self._want_online = True
-        self._ask("registration", msg.GoOnline, timeout, "logging in")
+        self._ask(self._actors.registration, msg.GoOnline, timeout, "logging in")
 
     def take_card(self, card: str | NodeCard, timeout: float = TIMEOUT_S) -> bool:
         """Take a newer card of the node, which somebody handed on: it has moved. False if it is not newer.
@@ -68,7 +67,9 @@ class Client(Links):
         Raises `RemoteProtocolError` for what is no card, or another node's.
         """
         parsed = parse_card(card) if isinstance(card, str) else card
-        return self._ask("registration", lambda answer: msg.TakeCard(parsed, answer), timeout, "taking the card")
+        return self._ask(
+            self._actors.registration, lambda answer: msg.TakeCard(parsed, answer), timeout, "taking the card"
+        )
 
     def replace_identity(self, words: str, timeout: float = TIMEOUT_S) -> None:
         """Make a new identity by the recovery words, and log in with it: somebody else may have the old one's key.
@@ -97,7 +98,7 @@ class Client(Links):
 
     def delete_account(self, timeout: float = TIMEOUT_S) -> int:
         """Delete the account; returns the time (Unix seconds) until which the name is held for its owner."""
-        return self._ask("registration", msg.DeleteAccount, timeout, "deleting")
+        return self._ask(self._actors.registration, msg.DeleteAccount, timeout, "deleting")
 
     # -- messages --
 
@@ -110,14 +111,17 @@ class Client(Links):
         name, end = canonical(name), time.monotonic() + timeout
         with self._hub.subscribe() as events:
             message_id: bytes = self._ask(
-                "forwarding", lambda answer: msg.SendText(name, text, answer), timeout, "looking the recipient up"
+                self._actors.forwarding,
+                lambda answer: msg.SendText(name, text, answer),
+                timeout,
+                "looking the recipient up",
             )
             return self._follow(events, name, message_id, wait, end)
 
     def cancel(self, message_id: str, timeout: float = TIMEOUT_S) -> bool:
         """Send a waiting text no more. False if it is on its way or not waiting; an earlier try may have arrived."""
         wanted = bytes.fromhex(message_id)
-        return self._ask("forwarding", lambda answer: msg.CancelText(wanted, answer), timeout, "cancelling")
+        return self._ask(self._actors.forwarding, lambda answer: msg.CancelText(wanted, answer), timeout, "cancelling")
 
     def retry(self, name: str, message_id: str, timeout: float = TIMEOUT_S, *, wait: Wait = "queued") -> Sent:
         """Send a text now that waits, instead of after its pause; or once more, if it failed.
@@ -133,7 +137,7 @@ class Client(Links):
             raise RetryNotPossible("a message's id has 32 hexadecimal digits") from None
         with self._hub.subscribe() as events:
             now: bytes = self._ask(
-                "forwarding", lambda answer: msg.RetryText(name, before, answer), timeout, "trying again"
+                self._actors.forwarding, lambda answer: msg.RetryText(name, before, answer), timeout, "trying again"
             )
             return self._follow(events, name, now, wait, end)
 

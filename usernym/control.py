@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from usernym.actors.runtime import logger
+from usernym.logger import logger
 from usernym.storage.errors import StoreInaccessible
 
 SOCKET_NAME: Final = "control.sock"
@@ -184,7 +184,7 @@ class ControlServer:
                 return
             line = _read_line(connection, READ_S)
             _answer(connection, {"garbage": True} if line is None else self._handler(line))
-        except Exception:  # noqa: BLE001 - one request's bug must not end the holder
+        except Exception:  # one request's bug must not end the holder
             logger.exception("a request on the control socket failed by a bug")
             connection.close()
         finally:

@@ -16,11 +16,11 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from usernym.actors.graphs import finding_graph
-from usernym.actors.lookup.finding_messages import AskName, FindRecord, FoundRecord
-from usernym.actors.messages import Failure, NodeSilent
-from usernym.actors.runtime import ThreadRuntime, logger
-from usernym.mixnet.emulator.in_process import ThreadTimers
+from usernym.actors.failures import Failure, NodeSilent
+from usernym.actors.graphs import finder_graph
+from usernym.actors.messages import AskName, FindRecord, FoundRecord, NameFinderInbox
+from usernym.actors.runtime import ThreadRuntime
+from usernym.logger import logger
 from usernym.mixnet.transport import Transport
 from usernym.mixnets import transport_to
 from usernym.node import Closed, GraphFailed
@@ -28,6 +28,7 @@ from usernym.protocol.cards import NodeCard, parse_card
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.names import canonical, check_registrable
 from usernym.protocol.signing import SigningKey
+from usernym.timers import ThreadTimers
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ class Finder:
         self._timers = ThreadTimers()
         nobody = SigningKey.from_seed(os.urandom(32))
         runtime = ThreadRuntime(self._timers)
-        self._graph = finding_graph(
+        self._graph = finder_graph(
             runtime, transport, card, nobody, on_failed=self._on_failed, on_mixnet=self._on_mixnet
         )
 
@@ -139,14 +140,14 @@ class Finder:
     ) -> None:
         self.close()
 
-    def _ask(self, question: Callable[[Future[T]], Any], timeout: float) -> T:
+    def _ask(self, question: Callable[[Future[T]], NameFinderInbox], timeout: float) -> T:
         """Ask until it is answered, or time is over: the mixnet or the node may still be starting."""
         end = time.monotonic() + timeout
         while True:
             answer: Future[T] = Future()
             failure: Failure | None = None
             self._check_open()
-            self._graph.refs["finding"].tell(question(answer))
+            self._graph.finder.tell(question(answer))
             either: tuple[Future[Any], ...] = (answer, self._ended)
             wait(either, max(0.0, end - time.monotonic()), FIRST_COMPLETED)
             if answer.done():

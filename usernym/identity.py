@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from usernym.actors.lookup.finding_messages import FoundRecord
+from usernym.actors.messages import FoundRecord
 from usernym.actors.registration.keys import SEED_BYTES, first_record, former_identities, save_replacement
 from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.errors import RemoteProtocolError

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from usernym.actors import messages as msg
-from usernym.actors.lookup.finding_messages import FindRecord, FoundRecord
-from usernym.actors.messages import NodeRefused, NodeSilent
+from usernym.actors.failures import NodeRefused, NodeSilent
+from usernym.actors.messages import FindRecord, FoundRecord
 from usernym.node import NotReady
 from usernym.people import People
 from usernym.protocol.links import Link, link_text, make_link, parse_link
@@ -47,7 +47,7 @@ class Links(People):
     def look_up(self, name: str, timeout: float = TIMEOUT_S) -> ContactView:
         """Look a name up at the node, and pin its key. Raises `NodeRefused` (NO_SUCH_USER, …) or `NodeSilent`."""
         name = canonical(name)
-        self._ask("lookup", lambda answer: msg.LookUp(name, answer), timeout, "the lookup")
+        self._ask(self._actors.lookup, lambda answer: msg.FindContact(name, answer), timeout, "the lookup")
         return self.contact(name)
 
     def link(self) -> str:
@@ -72,7 +72,7 @@ class Links(People):
         self.look_up(link.name, timeout)
         if not self._with_store(lambda store: _verify(store, self._node, link)):
             raise LinkMismatch(link.name, self._why(link, max(_LEAST_S, end - time.monotonic())))
-        self._tell("forwarding", msg.IdentityLookedAt(link.name))
+        self._actors.forwarding.tell(msg.IdentityLookedAt(link.name))
         return self.contact(link.name)
 
     def _why(self, link: Link, timeout: float) -> Mismatch:
@@ -82,7 +82,10 @@ class Links(People):
         """
         try:
             found: FoundRecord = self._ask(
-                "finding", lambda answer: FindRecord(link.name, answer), timeout, "asking for the name's identities"
+                self._actors.finder,
+                lambda answer: FindRecord(link.name, answer),
+                timeout,
+                "asking for the name's identities",
             )
         except (NodeRefused, NodeSilent, NotReady):
             return Mismatch.OTHER_IDENTITY

@@ -16,8 +16,8 @@ import traceback
 from pathlib import Path
 from typing import Any, Final
 
-from usernym.actors.runtime import logger
 from usernym.cli.terminal import printable
+from usernym.logger import logger
 from usernym.settings import LogFormat
 
 FRAMES_MAX: Final = 30

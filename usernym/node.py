@@ -13,9 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from usernym.actors.graphs import Graph, node_graph
-from usernym.actors.runtime import ThreadRuntime, logger
-from usernym.mixnet.emulator.in_process import ThreadTimers
+from usernym.actors.context import NodeContext
+from usernym.actors.graphs import NodeGraph, node_graph
+from usernym.actors.node_clock import NodeClock
+from usernym.actors.runtime import ThreadRuntime
+from usernym.logger import logger
 from usernym.mixnet.transport import Transport
 from usernym.mixnets import moving_transport
 from usernym.protocol.cards import NodeCard, card_text
@@ -24,6 +26,7 @@ from usernym.protocol.signing import SigningKey
 from usernym.storage.filelock import FileHold
 from usernym.storage.home import Home
 from usernym.storage.node.store import NodeStore
+from usernym.timers import ThreadTimers
 
 STORE_NAME: Final = "node.db"
 SEED_BYTES: Final = 32
@@ -92,19 +95,18 @@ class Node:
         self._file = FileHold(Path(home) / STORE_NAME)
         self._timers = ThreadTimers()
         self._store: NodeStore | None = None
-        self._graph: Graph | None = None
+        self._graph: NodeGraph | None = None
         try:
             self._file.__enter__()
             self._store = NodeStore.open(Path(home) / STORE_NAME)
             key = SigningKey.from_seed(self._store.profile.identity_seed(os.urandom(SEED_BYTES)))
             self._store.close_thread()
+            runtime = ThreadRuntime(self._timers)
+            context = NodeContext(runtime, self._on_failed, self._store, NodeClock(runtime, self._store), key)
             self._graph = node_graph(
-                ThreadRuntime(self._timers),
+                context,
                 transport,
-                self._store,
-                key,
                 on_card=self._on_card,
-                on_failed=self._on_failed,
                 work_bits=work_bits,
                 on_mixnet=self._on_mixnet,
             )

@@ -66,7 +66,7 @@ class People(ClientBase):
                 store.contacts.set_trust(name, trust)
 
         self._with_store(decide)
-        self._tell("forwarding", msg.IdentityLookedAt(name))
+        self._actors.forwarding.tell(msg.IdentityLookedAt(name))
 
     # -- requests --
 
@@ -95,7 +95,7 @@ class People(ClientBase):
         offers = self._with_store(lambda store: store.messages.unshown(_OFFERS_MAX, msg.HANDSHAKE_KINDS))
         for offer in offers:
             if offer.contact == name:
-                self._tell("handshake", msg.HandshakeArrived(name, offer.message_id))
+                self._actors.handshake.tell(msg.HandshakeArrived(name, offer.message_id))
 
     def decline(self, name: str) -> None:
         """Show nothing of this person. What they write is kept, for the case that this was a mistake.
@@ -111,7 +111,7 @@ class People(ClientBase):
     def _decide(self, name: str, consent: Consent) -> None:
         before = self.contact(name).state
         self._with_store(lambda store: store.contacts.set_consent(name, consent))
-        self._tell("forwarding", msg.RequestsDecided())
+        self._actors.forwarding.tell(msg.RequestsDecided())
         if before is not consent:
             self._hub.publish(ContactChanged(name, consent))
 
@@ -136,17 +136,17 @@ class People(ClientBase):
     def offer_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
         """Reveal our Nym address, and with it our gateway, to this contact, and ask for theirs."""
         name = canonical(name)
-        self._ask("handshake", lambda answer: msg.OfferHandshake(name, answer), timeout, "offering")
+        self._ask(self._actors.handshake, lambda answer: msg.OfferHandshake(name, answer), timeout, "offering")
 
     def accept_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
         """Take this contact's offer, and reveal our Nym address to them."""
         name = canonical(name)
-        self._ask("handshake", lambda answer: msg.AcceptHandshake(name, answer), timeout, "accepting")
+        self._ask(self._actors.handshake, lambda answer: msg.AcceptHandshake(name, answer), timeout, "accepting")
 
     def revoke_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
         """End the direct route, or decline the offer. The contact keeps the address they were shown."""
         name = canonical(name)
-        self._ask("handshake", lambda answer: msg.RevokeHandshake(name, answer), timeout, "ending")
+        self._ask(self._actors.handshake, lambda answer: msg.RevokeHandshake(name, answer), timeout, "ending")
 
     def set_direct_only(self, name: str, direct_only: bool) -> None:
         """Whether messages wait while the direct way is silent, instead of going through the node."""

@@ -14,14 +14,15 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from usernym.actors import messages as msg
-from usernym.actors.context import ClientContext, Me
-from usernym.actors.graphs import Graph, client_graph
-from usernym.actors.lookup.finding_messages import FoundRecord
-from usernym.actors.runtime import ThreadRuntime, logger
+from usernym.actors.base import Tellable
+from usernym.actors.context import ClientContext, User
+from usernym.actors.graphs import ClientGraph, client_graph
+from usernym.actors.messages import FoundRecord
+from usernym.actors.runtime import ThreadRuntime
 from usernym.finder import TIMEOUT_S as TIMEOUT_S  # noqa: PLC0414 - every handle's patience, told on from here
 from usernym.finder import Finder
 from usernym.identity import Restore, create_identity, replace_identity, restore_identity
-from usernym.mixnet.emulator.in_process import ThreadTimers
+from usernym.logger import logger
 from usernym.mixnet.reusable import KeptTransport
 from usernym.mixnet.transport import Transport
 from usernym.mixnets import transport_to
@@ -35,8 +36,10 @@ from usernym.storage.client.archive import Imported, export_archive, import_arch
 from usernym.storage.client.store import ClientStore
 from usernym.storage.home import Home
 from usernym.subscriptions import EventHub
+from usernym.timers import ThreadTimers
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 
 class ClientBase:
@@ -56,7 +59,7 @@ class ClientBase:
     ) -> None:
         self._hub = EventHub()
         self._failed: str | None = None
-        self._graph: Graph | None = None
+        self._graph: ClientGraph | None = None
         self._kept: KeptTransport | None = None
         self._accept_strangers = accept_strangers
         self._store: ClientStore | None = None
@@ -130,7 +133,7 @@ class ClientBase:
             self._on_failed,
             self._hub.publish,
             store,
-            Me(identity.name, self._key, card.node),
+            User(identity.name, self._key, card.node),
             self._accept_strangers,
         )
         self._graph = client_graph(context, kept.lend(), card)
@@ -160,7 +163,7 @@ class ClientBase:
         """
         owner = self._node + self.name.encode()
         imported = self._with_store(lambda store: import_archive(store, Path(folder), passphrase, owner))
-        self._tell("forwarding", msg.RequestsDecided())
+        self._actors.forwarding.tell(msg.RequestsDecided())
         return imported
 
     # -- identities that exist --
@@ -189,7 +192,7 @@ class ClientBase:
             finally:
                 self._start_graph()
                 if self._want_online:
-                    self._tell("registration", msg.GoOnline(Future()))
+                    self._actors.registration.tell(msg.GoOnline(Future()))
 
     @property
     def _open_store(self) -> ClientStore:
@@ -233,20 +236,23 @@ class ClientBase:
 
     # -- telling actors --
 
-    def _tell(self, actor: str, message: Any) -> None:
+    @property
+    def _actors(self) -> ClientGraph:
+        """The running graph. Raises `GraphFailed` or `Closed`."""
         graph = self._graph
         if self._failed is not None:
             raise GraphFailed(f"the client can't go on: {self._failed}")
         if graph is None:
             raise Closed("the client is closed")
-        graph.refs[actor].tell(message)
+        return graph
 
-    def _ask(self, actor: str, command: Callable[[Future[T]], Any], timeout: float, what: str) -> T:
+    def _ask(self, actor: Tellable[C], command: Callable[[Future[T]], C], timeout: float, what: str) -> T:
         answer: Future[T] = Future()
         with self._asking:
             self._asked.add(answer)
         try:
-            self._tell(actor, command(answer))
+            self._actors  # noqa: B018 - from here on `close` fails this answer; before, it was closed already
+            actor.tell(command(answer))
             return answer.result(timeout)
         except FutureTimeout:
             raise NotReady(f"{what} took longer than {timeout:g} seconds; it goes on in this process") from None

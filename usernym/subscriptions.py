@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from usernym.actors.events import Event
-from usernym.actors.runtime import logger
+from usernym.logger import logger
 
 EVENTS_MAX: Final = 10_000
 """Events that one subscriber may leave unread; then its oldest are dropped. What they told is in the store."""

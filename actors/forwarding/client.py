@@ -10,27 +10,24 @@ It commits before it sends, and before it acknowledges; it opens nothing that it
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from typing import Any, Final
+from typing import Final, assert_never
 
-from usernym.actors.base import Actor, Ref
+from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
-from usernym.actors.failures import RetryNotPossible
-from usernym.actors.forwarding.inbox import Arrival, Receiving
-from usernym.actors.forwarding.outbox import Sending
-from usernym.actors.forwarding.unopened import NotOpened
-from usernym.actors.forwarding.user_texts import OwnTexts
+from usernym.actors.failures import Failure, NodeRefused, NodeSilent, RetryNotPossible, TextTooLong
+from usernym.actors.forwarding.inbox import Arrival, Inbox
+from usernym.actors.forwarding.outbox import Outbox
+from usernym.actors.forwarding.unopened import UnopenedReports
+from usernym.actors.forwarding.user_texts import UserTexts
 from usernym.actors.messages import (
     AcknowledgeNow,
     AnswerArrived,
     CancelText,
     DirectArrived,
     DirectRouteChanged,
-    Failure,
     ForwardingClientInbox,
+    HandshakeArrived,
     IdentityLookedAt,
-    NodeRefused,
-    NodeSilent,
     PayloadKind,
     RecordPublished,
     RequestFailed,
@@ -40,15 +37,17 @@ from usernym.actors.messages import (
     ResolveFailed,
     RetryText,
     RouteDoubted,
+    SendDirect,
+    SendRequest,
+    SendStatement,
     SendText,
     TellArrived,
-    TextTooLong,
     Tick,
     WentOffline,
     WentOnline,
 )
 from usernym.protocol import messages as m
-from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.limits import NOTICES_MAX, TEXT_BYTES_MAX
 from usernym.storage.client.types import Contact, Route
 from usernym.storage.errors import StorageError
@@ -69,24 +68,20 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         self,
         context: ClientContext,
         *,
-        io: Ref[Any],
-        lookup: Ref[Any],
-        registration: Ref[Any],
-        handshake: Ref[Any],
-        self_ref: Ref[Any],
+        io: Tellable[SendRequest | SendStatement | SendDirect],
+        lookup: Tellable[Resolve],
+        registration: Tellable[RouteDoubted],
+        handshake: Tellable[HandshakeArrived],
     ) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._context = context
         self._store = context.store
-        self._self = self_ref
         self._lookup = lookup
         self._registration = registration
-        self._sending = Sending(context, io=io, lookup=lookup, registration=registration, me=self_ref)
-        self._receiving = Receiving(
-            context, self._sending, io=io, lookup=lookup, handshake=handshake, forwarding=self_ref
-        )
-        self._not_opened = NotOpened(context, self._sending, lookup=lookup, forwarding=self_ref)
-        self._texts = OwnTexts(context, self._sending)
+        self._outbox = Outbox(context, io=io, lookup=lookup, registration=registration, forwarding=self.own_ref)
+        self._inbox = Inbox(context, self._outbox, io=io, lookup=lookup, handshake=handshake, forwarding=self.own_ref)
+        self._unopened = UnopenedReports(context, self._outbox, lookup=lookup, forwarding=self.own_ref)
+        self._texts = UserTexts(context, self._outbox)
         self._unsent: dict[str, list[SendText]] = {}
         self._ticks = 0
 
@@ -100,7 +95,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
 
     def release(self) -> None:
         """Acknowledge what is on disk, and close this thread's connection."""
-        self._receiving.acknowledge_now()
+        self._inbox.acknowledge_now()
         self._store.close_thread()
 
     def receive(self, message: ForwardingClientInbox) -> None:
@@ -109,16 +104,13 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case SendText():
                 self._send_text(message)
             case CancelText(message_id, answer):
-                answer.set_result(self._texts.cancel(message_id))
+                resolve(answer, self._texts.cancel(message_id))
             case RetryText():
                 self._retry_text(message)
-            case AnswerArrived(m.Forward() as request, m.Accepted()):
-                self._sending.on_accepted(request)
-            case AnswerArrived(m.Forward() as request, m.Refused(code=code, detail=detail)):
-                known = Code(code) if code in Code._value2member_map_ else Code.UNEXPECTED
-                self._sending.on_refused(request, known, detail)
-            case RequestFailed(m.Forward() as request):
-                self._sending.on_unanswered(request)
+            case AnswerArrived(request, answer):
+                self._on_answer(_forward(request), answer)
+            case RequestFailed(request):
+                self._outbox.on_unanswered(_forward(request))
             case TellArrived(tell):
                 self._on_tell(tell)
             case DirectArrived(direct):
@@ -128,64 +120,64 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case ResolveFailed(name, code):
                 self._on_resolve_failed(name, code)
             case WentOnline(login_id, clock_offset_s):
-                self._receiving.login_id = login_id
-                self._sending.went_online(clock_offset_s)
+                self._inbox.login_id = login_id
+                self._outbox.went_online(clock_offset_s)
             case WentOffline():
-                self._sending.online = False
-                self._receiving.login_id = None
+                self._outbox.online = False
+                self._inbox.login_id = None
             case AcknowledgeNow():
-                self._receiving.acknowledge_now()
+                self._inbox.acknowledge_now()
             case DirectRouteChanged() | RecordPublished():
-                self._receiving.forget_keys()
-                self._sending.flush()
+                self._inbox.forget_keys()
+                self._outbox.flush()
             case IdentityLookedAt():
-                self._sending.flush()
+                self._outbox.flush()
             case RequestsDecided():
-                self._judge(self._receiving.take_decided())
+                self._judge(self._inbox.take_decided())
             case Tick():
                 self._on_tick()
             case _:
-                super().receive(message)
+                assert_never(message)
 
     # -- from the edges --
 
     def _send_text(self, command: SendText) -> None:
         size = len(command.text.encode(errors="surrogatepass"))
         if not 0 < size <= TEXT_BYTES_MAX or not _is_unicode(command.text):
-            command.answer.set_exception(TextTooLong(f"a text has 1 to {TEXT_BYTES_MAX} bytes in UTF-8, not {size}"))
+            fail(command.answer, TextTooLong(f"a text has 1 to {TEXT_BYTES_MAX} bytes in UTF-8, not {size}"))
             return
         try:
             contact = self._store.contacts.get(command.name)
         except StorageError as failure:
-            _fail(command.answer, failure)
+            fail(command.answer, failure)
             raise
         if contact is not None and command.name not in self._unsent:
             self._take(contact, command)
-            self._sending.flush()
+            self._outbox.flush()
         elif sum(map(len, self._unsent.values())) >= UNSENT_MAX:
-            command.answer.set_exception(NodeSilent(Failure.TOO_MANY))
+            fail(command.answer, NodeSilent(Failure.TOO_MANY))
         elif command.name in self._unsent:
             # Behind those that wait for the lookup, also when its answer is on disk already.
             self._unsent[command.name].append(command)
         else:
             self._unsent[command.name] = [command]
-            self._lookup.tell(Resolve(command.name, self._self))
+            self._lookup.tell(Resolve(command.name, self.own_ref))
 
     def _retry_text(self, command: RetryText) -> None:
         try:
             message_id = self._texts.retry(command.name, command.message_id)
         except RetryNotPossible as reason:
-            _fail(command.answer, reason)
+            fail(command.answer, reason)
             return
         except StorageError as failure:
-            _fail(command.answer, failure)
+            fail(command.answer, failure)
             raise
-        _answer(command.answer, message_id)
-        self._sending.flush()
+        resolve(command.answer, message_id)
+        self._outbox.flush()
 
     def _on_tick(self) -> None:
         self.tell_self_later(TICK_S, Tick())
-        self._sending.flush()
+        self._outbox.flush()
         self._ticks += 1
         if self._ticks % TICKS_PER_ERASING == 0:
             self._texts.erase_old()
@@ -193,18 +185,27 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
     def _take(self, contact: Contact, command: SendText) -> None:
         """Put a text on disk, and say so; or that it could not be."""
         try:
-            message_id = self._sending.enqueue(contact, PayloadKind.TEXT, command.text.encode())
+            message_id = self._outbox.enqueue(contact, PayloadKind.TEXT, command.text.encode())
         except StorageError as failure:
-            _fail(command.answer, failure)
+            fail(command.answer, failure)
             raise
-        _answer(command.answer, message_id)
+        resolve(command.answer, message_id)
 
     # -- from the node --
+
+    def _on_answer(self, forward: m.Forward, answer: m.Answer) -> None:
+        match answer:
+            case m.Accepted():
+                self._outbox.on_accepted(forward)
+            case m.Refused(code=code, detail=detail):
+                self._outbox.on_refused(forward, Code.known(code), detail)
+            case _:
+                raise LocalProtocolError(Code.UNEXPECTED, "mixnet I/O lets no such answer through")
 
     def _on_tell(self, tell: m.Tell) -> None:
         match tell:
             case m.Deliver():
-                self._receiving.on_arrival(
+                self._inbox.on_arrival(
                     Arrival(
                         tell.sender,
                         tell.message_id,
@@ -216,14 +217,14 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
                     )
                 )
             case m.Delivered(receipts=receipts):
-                self._sending.on_receipts(tuple((each.message_id, each.token) for each in receipts), None)
+                self._outbox.on_receipts(tuple((each.message_id, each.token) for each in receipts), None)
                 self._note_notices([each.notice for each in receipts])
             case m.Expired(messages=messages):
                 for fate in messages:
-                    self._sending.on_expired(fate.message_id)
+                    self._outbox.on_expired(fate.message_id)
                 self._note_notices([fate.notice for fate in messages])
             case m.NotOpened():
-                if self._not_opened.on_told(tell):
+                if self._unopened.on_told(tell):
                     self._note_notices([tell.notice])
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "not told to this exchange")
@@ -237,7 +238,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
     # -- from a peer --
 
     def _on_direct(self, direct: m.Direct) -> None:
-        self._receiving.on_arrival(
+        self._inbox.on_arrival(
             Arrival(
                 direct.sender,
                 direct.message_id,
@@ -260,44 +261,40 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             raise
         for command in self._unsent.pop(name, ()):
             if contact is None:
-                _fail(command.answer, NodeRefused(Code.NO_SUCH_USER))
+                fail(command.answer, NodeRefused(Code.NO_SUCH_USER))
                 continue
             try:
                 self._take(contact, command)
             except StorageError as failure:
                 self.note_failure(failure)
-        self._sending.on_resolved(name)
-        self._sending.flush()
-        settled, wrong = self._not_opened.on_resolved(name)
+        self._outbox.on_resolved(name)
+        self._outbox.flush()
+        settled, wrong = self._unopened.on_resolved(name)
         self._note_notices(settled)
         if wrong is not None:
             self.refuse(wrong)
-        self._judge(self._receiving.on_resolved(name))
+        self._judge(self._inbox.on_resolved(name))
 
     def _judge(self, arrivals: list[Arrival]) -> None:
         for arrival in arrivals:
             try:
-                self._receiving.on_arrival(arrival)
+                self._inbox.on_arrival(arrival)
             except RemoteProtocolError as error:
                 # No proof against the node: it checks who hands a message in, not the signature inside.
                 self.refuse(error)
 
     def _on_resolve_failed(self, name: str, code: Code | None) -> None:
         for command in self._unsent.pop(name, ()):
-            _fail(command.answer, NodeSilent(Failure.NO_ANSWER) if code is None else NodeRefused(code))
-        self._sending.on_resolve_failed(name, code)
-        self._receiving.on_resolve_failed(name, code)
-        self._not_opened.on_resolve_failed(name)
+            fail(command.answer, NodeSilent(Failure.NO_ANSWER) if code is None else NodeRefused(code))
+        self._outbox.on_resolve_failed(name, code)
+        self._inbox.on_resolve_failed(name, code)
+        self._unopened.on_resolve_failed(name)
 
 
-def _answer(future: Future[bytes], message_id: bytes) -> None:
-    if not future.done():
-        future.set_result(message_id)
-
-
-def _fail(future: Future[bytes], why: Exception) -> None:
-    if not future.done():
-        future.set_exception(why)
+def _forward(request: m.Request) -> m.Forward:
+    if not isinstance(request, m.Forward):
+        raise LocalProtocolError(Code.UNEXPECTED, "an answer to a request that this actor does not send")
+    return request
 
 
 def _is_unicode(text: str) -> bool:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
-from usernym.actors.base import Ref
+from usernym.actors.base import Tellable
 from usernym.actors.context import ClientContext
 from usernym.actors.events import ContactChanged, MessageArrived
-from usernym.actors.forwarding.outbox import Sending
+from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.handshake.rules import body_of
 from usernym.actors.messages import (
     AcknowledgeNow,
     HandshakeArrived,
     PayloadKind,
     Resolve,
+    Resolved,
+    ResolveFailed,
     SendDirect,
     SendStatement,
 )
@@ -57,23 +59,23 @@ class Arrival:
     """Whether the sender's record was looked up because of this message."""
 
 
-class Receiving:
+class Inbox:
     """Owned by the forwarding actor, and used in its thread only."""
 
     def __init__(
         self,
         context: ClientContext,
-        sending: Sending,
+        outbox: Outbox,
         *,
-        io: Ref[Any],
-        lookup: Ref[Any],
-        handshake: Ref[Any],
-        forwarding: Any,
+        io: Tellable[SendStatement | SendDirect],
+        lookup: Tellable[Resolve],
+        handshake: Tellable[HandshakeArrived],
+        forwarding: Tellable[Resolved | ResolveFailed | AcknowledgeNow],
     ) -> None:
         self._context = context
         self._store = context.store
-        self._me = context.me
-        self._sending = sending
+        self._user = context.user
+        self._outbox = outbox
         self._io = io
         self._lookup = lookup
         self._handshake = handshake
@@ -114,7 +116,7 @@ class Receiving:
 
     def _verified(self, contact: Contact, arrival: Arrival) -> Envelope:
         """The envelope that the sender signed: to our identity, or to a former one, if the sender did not know."""
-        envelope = self._me.envelope_from(contact.name, contact.identity_key, arrival.key_number, arrival.message_id)
+        envelope = self._user.envelope_from(contact.name, contact.identity_key, arrival.key_number, arrival.message_id)
         try:
             envelope.verify(arrival.sealed, arrival.inner_signature)
         except RemoteProtocolError:
@@ -135,7 +137,7 @@ class Receiving:
         except RemoteProtocolError:
             if contact.consent is Consent.ACCEPTED:
                 # As whom we are now: the sender looks us up if it does not know that identity.
-                self._say_unopenable(arrival, replace(envelope, recipient_key=self._me.key.public))
+                self._say_unopenable(arrival, replace(envelope, recipient_key=self._user.key.public))
             elif contact.consent is not Consent.BLOCKED and self._is_of_before(arrival):
                 self._leave_at_node(contact, arrival)
             else:
@@ -180,12 +182,12 @@ class Receiving:
     def _take(self, contact: Contact, arrival: Arrival, payload: p.Payload) -> None:
         """Commit the payload, then tell everybody whom it concerns."""
         if arrival.route is Route.DIRECT:
-            self._sending.heard_directly(contact)
+            self._outbox.heard_directly(contact)
         if payload.record is not None:
             self._take_record(contact, payload.record)
         if isinstance(payload, p.DirectReceipt):
             receipts = tuple((received.message_id, received.token) for received in payload.received)
-            self._sending.on_receipts(receipts, contact.name)
+            self._outbox.on_receipts(receipts, contact.name)
             return
         kind, body = _kind_and_body(payload)
         now = self._context.runtime.unix_s()
@@ -230,7 +232,7 @@ class Receiving:
     def _take_record(self, contact: Contact, record: KeyRecord) -> None:
         """A newer record that came with a direct message: as good as from the node, since its owner signed it."""
         try:
-            verify_record(self._me.node, contact.name, record)
+            verify_record(self._user.node, contact.name, record)
             newer = is_update(decode_record(contact.record), record)
         except RemoteProtocolError:
             return
@@ -288,7 +290,7 @@ class Receiving:
         if self.login_id is not None:
             for at in range(0, len(items), ACKNOWLEDGED_MAX):
                 part = tuple(items[at : at + ACKNOWLEDGED_MAX])
-                self._io.tell(SendStatement(m.Acknowledge(0, self._me.name, self.login_id, part, ())))
+                self._io.tell(SendStatement(m.Acknowledge(0, self._user.name, self.login_id, part, ())))
         received, self._received_directly = self._received_directly, {}
         for name, tokens in received.items():
             self._send_receipt(name, tokens)
@@ -303,18 +305,18 @@ class Receiving:
         for at in range(0, len(pairs), RECEIPTS_MAX):
             message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)
             receipt = p.DirectReceipt(0, runtime.unix_s(), token, None, tuple(pairs[at : at + RECEIPTS_MAX]))
-            envelope = self._me.envelope_to(name, contact.identity_key, theirs.hpke_number, message_id)
+            envelope = self._user.envelope_to(name, contact.identity_key, theirs.hpke_number, message_id)
             sealed = seal(theirs.hpke_key, p.pad_payload(receipt, first_contact=False), envelope)
-            signature = envelope.sign(self._me.key, sealed)
-            direct = m.Direct(self._me.name, message_id, theirs.hpke_number, sealed, signature)
+            signature = envelope.sign(self._user.key, sealed)
+            direct = m.Direct(self._user.name, message_id, theirs.hpke_number, sealed, signature)
             self._io.tell(SendDirect(contact.peer_address, direct))
 
     def _say_unopenable(self, arrival: Arrival, envelope: Envelope) -> None:
         if arrival.route is Route.NODE and self.login_id is not None:
-            statement = envelope.sign_unopenable(self._me.key)
+            statement = envelope.sign_unopenable(self._user.key)
             self._io.tell(
                 SendStatement(
-                    m.Unopenable(0, self._me.name, self.login_id, arrival.sender, arrival.message_id, statement)
+                    m.Unopenable(0, self._user.name, self.login_id, arrival.sender, arrival.message_id, statement)
                 )
             )
 

@@ -11,26 +11,24 @@ acknowledgement or after its term. No route moves here: that takes a login.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, assert_never
 
-from usernym.actors.base import PASSING_FAILURES, Actor, Ref
-from usernym.actors.forwarding.routes import RETRY_S, Route, Routes
+from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
+from usernym.actors.context import NodeContext
+from usernym.actors.forwarding.routes import RETRY_S, UserRoute, UserRoutes
 from usernym.actors.messages import (
     CardRenewed,
     CommitBatch,
     ForwardingNodeInbox,
     IdentityReplaced,
-    MixnetDown,
-    MixnetUp,
+    MixnetConnected,
+    MixnetDisconnected,
     NoticesDue,
     RequestArrived,
     RouteOpened,
     SendReply,
     Tick,
 )
-from usernym.actors.node_clock import NodeClock
-from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, frame_bytes
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -46,7 +44,7 @@ from usernym.protocol.limits import (
 )
 from usernym.protocol.names import check
 from usernym.protocol.packets import reply_packets
-from usernym.protocol.signing import Context, SigningKey, digest, prefixed
+from usernym.protocol.signing import Context, digest, prefixed
 from usernym.storage.node.mail import (
     NoticeKind,
     delivered_blob,
@@ -56,7 +54,6 @@ from usernym.storage.node.mail import (
     notice_tells,
 )
 from usernym.storage.node.mailbox import Enqueued, MailboxLimits
-from usernym.storage.node.store import NodeStore
 
 DELIVERIES_AT_ONCE: Final = 16
 """Messages on their way to one user: as many as one acknowledgement lists."""
@@ -79,24 +76,19 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def __init__(
         self,
-        runtime: Runtime,
-        on_failed: Callable[[str, BaseException], None],
+        context: NodeContext,
         *,
-        store: NodeStore,
-        clock: NodeClock,
-        key: SigningKey,
-        io: Ref[Any],
+        io: Tellable[SendReply],
         limits: MailboxLimits = LIMITS,
     ) -> None:
-        super().__init__(runtime, on_failed)
-        self._store = store
-        self._clock = clock
-        self._key = key
-        self._node = key.public
+        super().__init__(context.runtime, context.on_failed)
+        self._store = context.store
+        self._clock = context.clock
+        self._node = context.key.public
         self._io = io
         self._limits = limits
         self._boot_id = b""
-        self._routes = Routes(runtime, io, self.counts)
+        self._routes = UserRoutes(context.runtime, io, self.counts)
         self._batch: list[tuple[m.Forward, bytes]] = []
         self._notices_for: set[str] = set()
         self._notices_set = False
@@ -125,17 +117,17 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 self._routes.drop(name)
             case CardRenewed(card):
                 self._routes.card = card
-            case MixnetUp(_, boot_id):
+            case MixnetConnected(_, boot_id):
                 self._boot_id = boot_id
                 self._routes.clear()
-            case MixnetDown():
+            case MixnetDisconnected():
                 pass
             case Tick():
                 self._sweep()
             case NoticesDue():
                 self._send_notices()
             case _:
-                super().receive(message)
+                assert_never(message)
 
     def _on_request(self, frame: Frame, tag: bytes) -> None:
         match frame.message:
@@ -167,7 +159,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             raise RemoteProtocolError(Code.NOT_REGISTERED)
         return account.identity_key
 
-    def _verified_route(self, said: m.Statement | m.Heartbeat, frame: Frame, tag: bytes) -> Route:
+    def _verified_route(self, said: m.Statement | m.Heartbeat, frame: Frame, tag: bytes) -> UserRoute:
         """The route that the message is about. Raises unless its user signed it, for the login that holds the route,
         and it came from the route's mixnet client: sent again from anywhere else it counts for nothing."""
         frame.verify(self._identity_key(said.name), self._node)
@@ -264,13 +256,13 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     # -- messages out --
 
-    def _serve(self, name: str, route: Route) -> None:
+    def _serve(self, name: str, route: UserRoute) -> None:
         """The route has SURBs, and its user is there: deliver what waits, again what went unacknowledged."""
         self._routes.tell_card(route)
         self._deliver(name, route, again=True)
         self._notify(name, route)
 
-    def _deliver(self, name: str, route: Route, *, again: bool) -> None:
+    def _deliver(self, name: str, route: UserRoute, *, again: bool) -> None:
         now = self._runtime.now()
         waiting = self._store.mailbox.waiting(name, DELIVERIES_AT_ONCE)
         # What is not among the oldest any more has been acknowledged, or has expired.
@@ -345,7 +337,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     # -- notices --
 
-    def _confirm(self, name: str, route: Route, numbers: tuple[int, ...]) -> None:
+    def _confirm(self, name: str, route: UserRoute, numbers: tuple[int, ...]) -> None:
         if numbers:
             self._store.notices.confirm(name, list(numbers))
             for number in numbers:
@@ -364,7 +356,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             if route is not None:
                 self._notify(name, route)
 
-    def _notify(self, name: str, route: Route) -> None:
+    def _notify(self, name: str, route: UserRoute) -> None:
         now = self._runtime.now()
         due = [
             notice

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any, Final
+from typing import Final
 
-from usernym.actors.base import Ref
+from usernym.actors.base import Tellable
 from usernym.actors.context import ClientContext
 from usernym.actors.events import ContactChanged, DeliveryChanged, DirectSilent, NodeCaught
 from usernym.actors.handshake.rules import said_in
 from usernym.actors.messages import (
+    AnswerArrived,
     DirectRouteChanged,
     PayloadKind,
+    RequestFailed,
     Resolve,
+    Resolved,
+    ResolveFailed,
     RouteDoubted,
     SendDirect,
     SendRequest,
@@ -69,17 +73,25 @@ _BEHIND: Final = Code.RECORD_STALE
 its owner's next login. (One that is hostile can refuse messages in any case.)"""
 
 
-class Sending:
+class Outbox:
     """Owned by the forwarding actor, and used in its thread only."""
 
-    def __init__(self, context: ClientContext, *, io: Ref[Any], lookup: Ref[Any], registration: Ref[Any], me: Ref[Any]):
+    def __init__(
+        self,
+        context: ClientContext,
+        *,
+        io: Tellable[SendRequest | SendDirect],
+        lookup: Tellable[Resolve],
+        registration: Tellable[RouteDoubted],
+        forwarding: Tellable[AnswerArrived | RequestFailed | Resolved | ResolveFailed | DirectRouteChanged],
+    ) -> None:
         self._context = context
         self._store = context.store
-        self._me = context.me
+        self._user = context.user
         self._io = io
         self._lookup = lookup
         self._registration = registration
-        self._self = me
+        self._forwarding = forwarding
         self._in_flight: dict[bytes, bytes] = {}
         self._resolving: set[str] = set()
         self._news_sent: dict[bytes, int] = {}
@@ -138,31 +150,31 @@ class Sending:
         sealed, key_number, first_key = self._sealed(contact, message, row, record=None)
         if sealed is None:
             return
-        envelope = self._me.envelope_to(contact.name, contact.identity_key, key_number, message.message_id)
+        envelope = self._user.envelope_to(contact.name, contact.identity_key, key_number, message.message_id)
         request = m.Forward(
             self._context.request_id(),
-            self._me.name,
+            self._user.name,
             contact.name,
             message.message_id,
             self._context.runtime.unix_s() + self.clock_offset_s,
             key_number,
             sealed,
-            envelope.sign(self._me.key, sealed),
+            envelope.sign(self._user.key, sealed),
             first_key,
         )
         self._in_flight[request.request_id] = message.message_id
-        self._io.tell(SendRequest(request, self._self))
+        self._io.tell(SendRequest(request, self._forwarding))
 
     def _sealed(
         self, contact: Contact, message: Message, row: OutboxRow, record: KeyRecord | None
     ) -> tuple[bytes | None, int, bytes | None]:
         """The message's seal, made once and kept; with its key's number, and our key if this is a first contact."""
         first = not contact.has_met
-        first_key = self._me.key.public if first else None
+        first_key = self._user.key.public if first else None
         if row.sealed is not None and row.key_number is not None and record is None:
             return row.sealed, row.key_number, first_key
         theirs = decode_record(contact.record)
-        envelope = self._me.envelope_to(contact.name, contact.identity_key, theirs.hpke_number, message.message_id)
+        envelope = self._user.envelope_to(contact.name, contact.identity_key, theirs.hpke_number, message.message_id)
         padded = p.pad_payload(payload_of(message, record), first_contact=first)
         try:
             sealed = seal(theirs.hpke_key, padded, envelope)
@@ -233,7 +245,7 @@ class Sending:
         now = self._context.runtime.unix_s()
         self._store.messages.requeue(message.contact, message.message_id, (row.attempts if row else 0) + 1, now)
         self._resolving.add(message.contact)
-        self._lookup.tell(Resolve(message.contact, self._self))
+        self._lookup.tell(Resolve(message.contact, self._forwarding))
 
     def on_resolved(self, name: str) -> None:
         """The contact's record is the newest."""
@@ -264,7 +276,7 @@ class Sending:
             self._note_silence(contact, silent=True)
             if contact.fallback is Fallback.NODE:
                 self._store.messages.postpone(message.message_id, 0, now)
-                self._self.tell(DirectRouteChanged(contact.name))
+                self._forwarding.tell(DirectRouteChanged(contact.name))
                 return
         news = self._news_for(contact, message)
         sealed, key_number, _ = self._sealed(contact, message, row, news)
@@ -272,8 +284,10 @@ class Sending:
             return
         if news is not None:
             self._note_news(message.message_id, news.number)
-        envelope = self._me.envelope_to(contact.name, contact.identity_key, key_number, message.message_id)
-        direct = m.Direct(self._me.name, message.message_id, key_number, sealed, envelope.sign(self._me.key, sealed))
+        envelope = self._user.envelope_to(contact.name, contact.identity_key, key_number, message.message_id)
+        direct = m.Direct(
+            self._user.name, message.message_id, key_number, sealed, envelope.sign(self._user.key, sealed)
+        )
         self._io.tell(SendDirect(contact.peer_address, direct))
         pause = math.ceil(self._context.with_jitter(DIRECT_RETRY_S[min(row.attempts, len(DIRECT_RETRY_S) - 1)]))
         self._store.messages.postpone(message.message_id, row.attempts + 1, now + pause)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from usernym.actors.base import Ref
+from usernym.actors.base import Tellable
 from usernym.actors.messages import RouteOpened, SendReply
 from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import SurbStock
@@ -35,7 +35,7 @@ their SURBs each minute."""
 
 
 @dataclass(slots=True)
-class Route:
+class UserRoute:
     """Where a user can be told something: a tag, while this process and the user's mixnet client live."""
 
     identity_key: bytes = field(repr=False)
@@ -68,18 +68,18 @@ class Route:
         return latest if latest > self.reached_at else None
 
 
-class Routes:
+class UserRoutes:
     """Owned by the forwarding actor, and used in its thread only. `counts` are the actor's."""
 
-    def __init__(self, runtime: Runtime, io: Ref[Any], counts: Counter[str]) -> None:
+    def __init__(self, runtime: Runtime, io: Tellable[SendReply], counts: Counter[str]) -> None:
         self._runtime = runtime
         self._io = io
         self._counts = counts
-        self._routes: OrderedDict[str, Route] = OrderedDict()
+        self._routes: OrderedDict[str, UserRoute] = OrderedDict()
         self.card: NodeCard | None = None
         """The node's current card."""
 
-    def get(self, name: str) -> Route | None:
+    def get(self, name: str) -> UserRoute | None:
         """The user's route, if there is one."""
         return self._routes.get(name)
 
@@ -97,13 +97,13 @@ class Routes:
         self._routes.clear()
         self._counts["routes"] = 0
 
-    def open(self, opened: RouteOpened) -> Route:
+    def open(self, opened: RouteOpened) -> UserRoute:
         """A login took the route; whoever had it from another mixnet client is told."""
         now = self._runtime.now()
         before = self._routes.get(opened.name)
         if before is not None and before.tag != opened.tag:
             self.tell(before, m.Displaced(before.login_id, 0))
-        route = Route(opened.identity_key, opened.tag, opened.login_id, SurbStock())
+        route = UserRoute(opened.identity_key, opened.tag, opened.login_id, SurbStock())
         route.card_sequence = opened.card_sequence
         route.stock.add(opened.surbs, now)
         self._routes[opened.name] = route
@@ -113,7 +113,7 @@ class Routes:
         self._counts["routes"] = len(self._routes)
         return route
 
-    def tell(self, route: Route, tell: m.Tell) -> bool:
+    def tell(self, route: UserRoute, tell: m.Tell) -> bool:
         """Send over the route, with the next counter. False, and nothing sent, if its SURBs do not suffice."""
         numbered = msgspec.structs.replace(tell, counter=route.counter + 1)
         if not route.stock.take(reply_packets(frame_bytes(numbered)), self._runtime.now()):
@@ -135,7 +135,7 @@ class Routes:
         else:
             self._counts["answers_without_route"] += 1
 
-    def doubt_stock(self, route: Route) -> None:
+    def doubt_stock(self, route: UserRoute) -> None:
         """A user is there, but what was said of late never came: a key rotation may have killed the SURBs.
 
         All that came before the latest loss is written off, and the user's client gives others. If it was a message
@@ -147,7 +147,7 @@ class Routes:
             route.doubted_at = now
             self._counts["surbs_doubted"] += route.stock.forget_before(lost_at)
 
-    def tell_card(self, route: Route) -> None:
+    def tell_card(self, route: UserRoute) -> None:
         """Tell a user who came by an older card the current one: it may have another address."""
         now = self._runtime.now()
         if self.card is None or route.card_sequence >= self.card.sequence or now - route.card_told_at < RETRY_S:
@@ -156,7 +156,7 @@ class Routes:
             route.card_told_at = now
             self._counts["cards_told"] += 1
 
-    def want_surbs(self, route: Route, count: int) -> None:
+    def want_surbs(self, route: UserRoute, count: int) -> None:
         """Ask for SURBs, while there is one left to ask with."""
         now = self._runtime.now()
         if now - route.wanted_at >= SURBS_WANTED_AGAIN_S:

@@ -7,13 +7,13 @@ the statement has been judged, so that it is told again if that could not be don
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from usernym.actors.base import Ref
+from usernym.actors.base import Tellable
 from usernym.actors.context import ClientContext
 from usernym.actors.events import NodeCaught
-from usernym.actors.forwarding.outbox import Sending
-from usernym.actors.messages import Resolve
+from usernym.actors.forwarding.outbox import Outbox
+from usernym.actors.messages import Resolve, Resolved, ResolveFailed
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 
@@ -21,13 +21,20 @@ DOUBTED_MAX: Final = 64
 """Statements that wait for a lookup. The node tells the others again."""
 
 
-class NotOpened:
+class UnopenedReports:
     """Owned by the forwarding actor, and used in its thread only."""
 
-    def __init__(self, context: ClientContext, sending: Sending, *, lookup: Ref[Any], forwarding: Any) -> None:
+    def __init__(
+        self,
+        context: ClientContext,
+        outbox: Outbox,
+        *,
+        lookup: Tellable[Resolve],
+        forwarding: Tellable[Resolved | ResolveFailed],
+    ) -> None:
         self._context = context
         self._store = context.store
-        self._sending = sending
+        self._outbox = outbox
         self._lookup = lookup
         self._forwarding = forwarding
         self._doubted: dict[str, dict[bytes, m.NotOpened]] = {}
@@ -63,9 +70,9 @@ class NotOpened:
         contact = self._store.contacts.get(told.recipient)
         if message is None or contact is None or message.key_number is None:
             return True
-        envelope = self._context.me.envelope_to(
+        envelope = self._context.user.envelope_to(
             told.recipient, contact.identity_key, message.key_number, told.message_id
         )
         envelope.verify_unopenable(told.statement)
-        self._sending.seal_again(message, Code.UNOPENABLE)
+        self._outbox.seal_again(message, Code.UNOPENABLE)
         return True

@@ -10,7 +10,7 @@ from typing import Final
 from usernym.actors.context import ClientContext
 from usernym.actors.events import DeliveryChanged, TextsErased
 from usernym.actors.failures import RetryNotPossible
-from usernym.actors.forwarding.outbox import Sending
+from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.messages import PayloadKind
 from usernym.storage.client.types import DeliveryState, Route
 
@@ -22,13 +22,13 @@ CLOCK_SETTLES_S: Final = 600
 """After the clock jumped nothing is erased for so long: a clock that is wrong for a moment costs no text."""
 
 
-class OwnTexts:
+class UserTexts:
     """Owned by the forwarding actor, and used in its thread only."""
 
-    def __init__(self, context: ClientContext, sending: Sending) -> None:
+    def __init__(self, context: ClientContext, outbox: Outbox) -> None:
         self._context = context
         self._store = context.store
-        self._sending = sending
+        self._outbox = outbox
         self._clock_offset_s: float | None = None
         self._trusts_clock_at = 0.0
 
@@ -40,9 +40,9 @@ class OwnTexts:
         message = self._store.messages.outgoing(message_id, None)
         if message is None or message.state is not DeliveryState.WAITING or message.kind != PayloadKind.TEXT:
             return False
-        if self._sending.is_under_way(message_id):
+        if self._outbox.is_under_way(message_id):
             return False
-        self._sending.settle(message, DeliveryState.CANCELLED, None)
+        self._outbox.settle(message, DeliveryState.CANCELLED, None)
         return True
 
     def retry(self, name: str, message_id: bytes) -> bytes:
@@ -58,7 +58,7 @@ class OwnTexts:
             case DeliveryState.WAITING:
                 self._store.messages.try_now(name, message_id, self._context.runtime.unix_s())
             case DeliveryState.EXPIRED | DeliveryState.REFUSED | DeliveryState.CANCELLED:
-                message_id = self._sending.enqueue(contact, PayloadKind.TEXT, message.body, instead_of=message)
+                message_id = self._outbox.enqueue(contact, PayloadKind.TEXT, message.body, instead_of=message)
                 waits = DeliveryChanged(message_id, name, DeliveryState.WAITING, None, Route.NODE)
                 self._context.on_event(waits)
             case state:

@@ -14,12 +14,14 @@ Where it stands is computed from all that both have said (`handshake_rules`): st
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Final, assert_never
 
-from usernym.actors.base import Actor, Ref
+from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
 from usernym.actors.events import ContactChanged, HandshakeChanged
+from usernym.actors.failures import HandshakeNotPossible
 from usernym.actors.handshake.rules import Side, body_of, sides, standing
 from usernym.actors.messages import (
     HANDSHAKE_KINDS,
@@ -27,9 +29,8 @@ from usernym.actors.messages import (
     DirectRouteChanged,
     HandshakeArrived,
     HandshakeInbox,
-    HandshakeNotPossible,
-    MixnetDown,
-    MixnetUp,
+    MixnetConnected,
+    MixnetDisconnected,
     OfferHandshake,
     PayloadKind,
     RevokeHandshake,
@@ -46,7 +47,7 @@ class HandshakeClient(Actor[HandshakeInbox]):
 
     name = "handshake"
 
-    def __init__(self, context: ClientContext, *, forwarding: Ref[Any]) -> None:
+    def __init__(self, context: ClientContext, *, forwarding: Tellable[DirectRouteChanged]) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._context = context
         self._store = context.store
@@ -68,26 +69,24 @@ class HandshakeClient(Actor[HandshakeInbox]):
                 self._step(name, answer, self._revoke)
             case HandshakeArrived(name, message_id):
                 self._on_arrived(name, message_id)
-            case MixnetUp(address):
+            case MixnetConnected(address):
                 self._address = address
                 self._catch_up()
-            case MixnetDown():
+            case MixnetDisconnected():
                 pass
             case _:
-                super().receive(message)
+                assert_never(message)
 
-    def _step(self, name: str, answer: Future[None], step: Any) -> None:
+    def _step(self, name: str, answer: Future[None], step: Callable[[Contact], None]) -> None:
         contact = self._store.contacts.get(name)
         try:
             if contact is None:
                 raise HandshakeNotPossible("look the person up, or write to them, first")
             step(contact)
         except HandshakeNotPossible as why:
-            if not answer.done():
-                answer.set_exception(why)
+            fail(answer, why)
             return
-        if not answer.done():
-            answer.set_result(None)
+        resolve(answer, None)
 
     def _own_address(self) -> bytes:
         if self._address is None:

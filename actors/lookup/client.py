@@ -1,6 +1,6 @@
 """Lookup, the client's half: ask, check, pin.
 
-Serves docs/protocol.md, "Lookup", "History" and "Trust". Receives: `LookUp` from the edges, `Resolve` from other
+Serves docs/protocol.md, "Lookup", "History" and "Trust". Receives: `FindContact` from the edges, `Resolve` from other
 actors, answers. Sends: `Lookup` and `History` requests; `Resolved` or `ResolveFailed`. Owns: the contacts' records and
 trust in the store. A record is taken only if it is signed and follows from the one pinned before; a changed identity
 is taken only with a succession that holds, is always reported, and is never `verified`.
@@ -9,19 +9,18 @@ is taken only with a succession that holds, is always reported, and is never `ve
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, assert_never
 
-from usernym.actors.base import Actor, Ref
+from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
 from usernym.actors.events import IdentityChanged, NodeCaught
+from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.messages import (
     AnswerArrived,
-    Failure,
-    LookUp,
+    FindContact,
     LookupClientInbox,
-    NodeRefused,
-    NodeSilent,
     RequestFailed,
     Resolve,
     Resolved,
@@ -29,7 +28,7 @@ from usernym.actors.messages import (
     SendRequest,
 )
 from usernym.protocol import messages as m
-from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.limits import SURBS_REQUEST
 from usernym.protocol.records import (
     KeyRecord,
@@ -65,12 +64,11 @@ class LookupClient(Actor[LookupClientInbox]):
 
     name = "lookup"
 
-    def __init__(self, context: ClientContext, *, io: Ref[Any], self_ref: Ref[Any]) -> None:
+    def __init__(self, context: ClientContext, *, io: Tellable[SendRequest]) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._context = context
         self._store = context.store
         self._io = io
-        self._self = self_ref
         self._pending: dict[str, _Pending] = {}
 
     def release(self) -> None:
@@ -80,18 +78,16 @@ class LookupClient(Actor[LookupClientInbox]):
     def receive(self, message: LookupClientInbox) -> None:
         """Handle one message."""
         match message:
-            case LookUp(name, answer):
-                self._start(name, False, lambda failed: _resolve_future(answer, failed))
+            case FindContact(name, wanted):
+                self._start(name, False, lambda failed: _resolve_future(wanted, failed))
             case Resolve(name, reply_to, stranger):
                 self._start(name, stranger, lambda failed: reply_to.tell(_resolution(name, failed)))
-            case AnswerArrived(m.Lookup(name=name), answer):
-                self._on_answer(name, answer)
-            case AnswerArrived(m.History(name=name), answer):
-                self._on_answer(name, answer)
-            case RequestFailed(m.Lookup(name=name) | m.History(name=name), failure):
-                self._finish(name, failure)
+            case AnswerArrived(request, answer):
+                self._on_answer(_name_in(request), answer)
+            case RequestFailed(request, failure):
+                self._finish(_name_in(request), failure)
             case _:
-                super().receive(message)
+                assert_never(message)
 
     def _start(self, name: str, stranger: bool, outcome: _Outcome) -> None:
         pending = self._pending.get(name)
@@ -104,7 +100,7 @@ class LookupClient(Actor[LookupClientInbox]):
             return
         self._pending[name] = _Pending(stranger, [outcome])
         request = m.Lookup(self._context.request_id(), SURBS_REQUEST, name)
-        self._io.tell(SendRequest(request, self._self))
+        self._io.tell(SendRequest(request, self.own_ref))
         self.counts["lookups"] += 1
 
     def _finish(self, name: str, failed: Code | Failure | None) -> None:
@@ -120,12 +116,12 @@ class LookupClient(Actor[LookupClientInbox]):
         try:
             match answer:
                 case m.Found(record=record):
-                    verify_record(self._context.me.node, name, record)
+                    verify_record(self._context.user.node, name, record)
                     self._on_record(name, pending, record)
                 case m.Links(links=links, total=total):
                     self._on_links(name, pending, links, total)
                 case m.Refused(code=code):
-                    self._finish(name, _known_code(code))
+                    self._finish(name, Code.known(code))
         except RemoteProtocolError as error:
             # Only the node can have put this together: what a stranger could do, its signature has kept out.
             self.refuse(error)
@@ -138,8 +134,8 @@ class LookupClient(Actor[LookupClientInbox]):
 
     def _on_record(self, name: str, pending: _Pending, record: KeyRecord) -> None:
         now = self._context.runtime.unix_s()
-        if name == self._context.me.name:
-            if record.identity_key != self._context.me.key.public:
+        if name == self._context.user.name:
+            if record.identity_key != self._context.user.key.public:
                 raise RemoteProtocolError(Code.RECORD_INVALID, "the node shows another's key under our name")
             self._finish(name, None)
             return
@@ -158,7 +154,7 @@ class LookupClient(Actor[LookupClientInbox]):
 
     def _ask_links(self, name: str, start: int) -> None:
         request = m.History(self._context.request_id(), SURBS_REQUEST, name, start)
-        self._io.tell(SendRequest(request, self._self))
+        self._io.tell(SendRequest(request, self.own_ref))
 
     def _on_links(self, name: str, pending: _Pending, links: tuple[Succession, ...], total: int) -> None:
         pending.links.extend(links)
@@ -169,8 +165,8 @@ class LookupClient(Actor[LookupClientInbox]):
         if contact is None or record is None:
             self._finish(name, Failure.NO_ANSWER)
             return
-        verify_chain(self._context.me.node, name, chain)
-        verify_record_in_chain(self._context.me.node, name, chain, record)
+        verify_chain(self._context.user.node, name, chain)
+        verify_record_in_chain(self._context.user.node, name, chain, record)
         if not accepts_change(decode_record(contact.record), chain):
             raise RemoteProtocolError(Code.SUCCESSION_INVALID, "does not follow from the identity known before")
         with self._store.transaction():
@@ -180,8 +176,10 @@ class LookupClient(Actor[LookupClientInbox]):
         self._finish(name, None)
 
 
-def _known_code(code: int) -> Code:
-    return Code(code) if code in Code._value2member_map_ else Code.UNEXPECTED
+def _name_in(request: m.Request) -> str:
+    if not isinstance(request, m.Lookup | m.History):
+        raise LocalProtocolError(Code.UNEXPECTED, "an answer to a request that this actor does not send")
+    return request.name
 
 
 def _resolution(name: str, failed: Code | Failure | None) -> Resolved | ResolveFailed:
@@ -190,13 +188,11 @@ def _resolution(name: str, failed: Code | Failure | None) -> Resolved | ResolveF
     return ResolveFailed(name, failed if isinstance(failed, Code) else None)
 
 
-def _resolve_future(answer: Any, failed: Code | Failure | None) -> None:
-    if answer.done():
-        return
+def _resolve_future(answer: Future[None], failed: Code | Failure | None) -> None:
     match failed:
         case None:
-            answer.set_result(None)
+            resolve(answer, None)
         case Code():
-            answer.set_exception(NodeRefused(failed))
+            fail(answer, NodeRefused(failed))
         case _:
-            answer.set_exception(NodeSilent(failed))
+            fail(answer, NodeSilent(failed))

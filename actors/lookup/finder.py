@@ -11,21 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
-from usernym.actors.base import Actor, Ref
-from usernym.actors.lookup.finding_messages import AskName, FindingInbox, FindRecord, FoundRecord
+from usernym.actors.base import Actor, Tellable, fail, resolve
+from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.messages import (
     AnswerArrived,
-    Failure,
-    NodeRefused,
-    NodeSilent,
+    AskName,
+    FindRecord,
+    FoundRecord,
+    NameFinderInbox,
     RequestFailed,
     SendRequest,
 )
 from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
-from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.limits import HASH_BYTES, REQUEST_ID_BYTES, SURBS_REQUEST
 from usernym.protocol.records import KeyRecord, Succession, verify_chain, verify_record_in_chain
 from usernym.protocol.signing import SigningKey
@@ -44,10 +45,10 @@ class _Search:
     links: list[Succession] = field(default_factory=list)
 
 
-class FindingClient(Actor[FindingInbox]):
+class NameFinder(Actor[NameFinderInbox]):
     """Finds names' records and chains, verified, and asks for free names; many at a time, and each name once."""
 
-    name = "finding"
+    name = "finder"
 
     def __init__(
         self,
@@ -55,40 +56,52 @@ class FindingClient(Actor[FindingInbox]):
         on_failed: Callable[[str, BaseException], None],
         *,
         node: bytes,
-        io: Ref[Any],
-        self_ref: Ref[Any],
+        io: Tellable[SendRequest],
     ) -> None:
         super().__init__(runtime, on_failed)
         self._runtime = runtime
         self._node = node
         self._io = io
-        self._self = self_ref
         self._searches: dict[str, _Search] = {}
         self._asked: dict[str, list[Future[Code | None]]] = {}
 
-    def receive(self, message: FindingInbox) -> None:
+    def receive(self, message: NameFinderInbox) -> None:
         """Handle one message."""
         match message:
-            case FindRecord(name, answer):
-                self._find(name, answer)
-            case AskName(name, answer):
-                self._ask_name(name, answer)
-            case AnswerArrived(m.RegisterAsk(name=name), answered):
-                self._on_word(name, answered)
-            case AnswerArrived(m.Lookup(name=name) | m.History(name=name), answered):
-                self._on_found(name, answered)
-            case RequestFailed(m.RegisterAsk(name=name), failure):
+            case FindRecord(name, found):
+                self._find(name, found)
+            case AskName(name, free):
+                self._ask_name(name, free)
+            case AnswerArrived(request, answered):
+                self._on_answer(request, answered)
+            case RequestFailed(request, failure):
+                self._on_failure(request, failure)
+            case _:
+                assert_never(message)
+
+    def _on_answer(self, request: m.Request, answer: m.Answer) -> None:
+        match request:
+            case m.RegisterAsk(name=name):
+                self._on_word(name, answer)
+            case m.Lookup(name=name) | m.History(name=name):
+                self._on_found(name, answer)
+            case _:
+                raise LocalProtocolError(Code.UNEXPECTED, "an answer to a request that this actor does not send")
+
+    def _on_failure(self, request: m.Request, failure: Failure) -> None:
+        match request:
+            case m.RegisterAsk(name=name):
                 self._fail(self._asked.pop(name, []), NodeSilent(failure))
-            case RequestFailed(m.Lookup(name=name) | m.History(name=name), failure):
+            case m.Lookup(name=name) | m.History(name=name):
                 self._end_search(name, NodeSilent(failure))
             case _:
-                super().receive(message)
+                raise LocalProtocolError(Code.UNEXPECTED, "an answer to a request that this actor does not send")
 
     def _full(self) -> bool:
         return len(self._searches) + len(self._asked) >= QUESTIONS_MAX
 
     def _send(self, request: m.Request) -> None:
-        self._io.tell(SendRequest(request, self._self))
+        self._io.tell(SendRequest(request, self.own_ref))
 
     def _request_id(self) -> bytes:
         return self._runtime.random_bytes(REQUEST_ID_BYTES)
@@ -109,15 +122,14 @@ class FindingClient(Actor[FindingInbox]):
     def _on_word(self, name: str, word: m.Answer) -> None:
         answers = self._asked.pop(name, [])
         if isinstance(word, m.Refused):
-            refused = _known_code(word.code)
+            refused = Code.known(word.code)
             if refused not in _REFUSES_NAMES:
                 self._fail(answers, NodeRefused(refused, word.detail))
                 return
         else:
             refused = None
         for answer in answers:
-            if not answer.done():
-                answer.set_result(refused)
+            resolve(answer, refused)
 
     # -- whose is it? --
 
@@ -145,7 +157,7 @@ class FindingClient(Actor[FindingInbox]):
                 else:
                     self._judge(name, search)
             case m.Refused(code=code, detail=detail):
-                self._end_search(name, NodeRefused(_known_code(code), detail))
+                self._end_search(name, NodeRefused(Code.known(code), detail))
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit")
 
@@ -161,8 +173,7 @@ class FindingClient(Actor[FindingInbox]):
             self._end_search(name, NodeRefused(error.code))
             return
         for answer in self._searches.pop(name).answers:
-            if not answer.done():
-                answer.set_result(FoundRecord(record, chain))
+            resolve(answer, FoundRecord(record, chain))
 
     def _end_search(self, name: str, why: Exception) -> None:
         search = self._searches.pop(name, None)
@@ -171,9 +182,4 @@ class FindingClient(Actor[FindingInbox]):
     @staticmethod
     def _fail(answers: list[Future[Any]], why: Exception) -> None:
         for answer in answers:
-            if not answer.done():
-                answer.set_exception(why)
-
-
-def _known_code(code: int) -> Code:
-    return Code(code) if code in Code._value2member_map_ else Code.UNEXPECTED
+            fail(answer, why)

@@ -6,12 +6,11 @@ Sends: one signed answer to each, to the tag it came from. Owns nothing, writes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import assert_never
 
-from usernym.actors.base import PASSING_FAILURES, Actor, Ref
+from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
+from usernym.actors.context import NodeContext
 from usernym.actors.messages import LookupNodeInbox, RequestArrived, SendReply
-from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
 from usernym.protocol.codec import frame_bytes
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -20,7 +19,6 @@ from usernym.protocol.names import check
 from usernym.protocol.packets import reply_packets
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.storage.node.directory import Account
-from usernym.storage.node.store import NodeStore
 
 
 class LookupNode(Actor[LookupNodeInbox]):
@@ -30,14 +28,12 @@ class LookupNode(Actor[LookupNodeInbox]):
 
     def __init__(
         self,
-        runtime: Runtime,
-        on_failed: Callable[[str, BaseException], None],
+        context: NodeContext,
         *,
-        store: NodeStore,
-        io: Ref[Any],
+        io: Tellable[SendReply],
     ) -> None:
-        super().__init__(runtime, on_failed)
-        self._store = store
+        super().__init__(context.runtime, context.on_failed)
+        self._store = context.store
         self._io = io
 
     def release(self) -> None:
@@ -50,7 +46,7 @@ class LookupNode(Actor[LookupNodeInbox]):
             case RequestArrived(frame, tag):
                 self._answer(frame.message, tag)
             case _:
-                super().receive(message)
+                assert_never(message)
 
     def _answer(self, request: m.Message, tag: bytes) -> None:
         if not isinstance(request, m.Lookup | m.History):

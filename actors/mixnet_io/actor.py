@@ -3,7 +3,7 @@
 Serves every exchange (docs/protocol.md, "Frames", "Requests and answers", "Reply blocks").
 Receives: what the transport reports; `SendReply` (node); `SendRequest`, `SendStatement`, `SendDirect`, `DropRoute`,
 `SetCard` (client). Sends: each decoded frame to the actor that the wiring named for its type; `AnswerArrived` or
-`RequestFailed` to whoever asked; `MixnetUp` and `MixnetDown` to all who want to know.
+`RequestFailed` to whoever asked; `MixnetConnected` and `MixnetDisconnected` to all who want to know.
 Owns: the requests in flight, and the client's account of the SURBs that the node holds.
 It never reads a store, never decides about a name, and takes nothing for the node's that the node has not signed.
 """
@@ -11,22 +11,21 @@ It never reads a store, never decides about a name, and takes nothing for the no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, cast, get_args
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar, assert_never
 
 import msgspec
 
-from usernym.actors.base import Actor, Ref, Tellable
+from usernym.actors.base import Actor, Tellable
 from usernym.actors.events import EventSink, NodeCaught
+from usernym.actors.failures import Failure
 from usernym.actors.messages import (
     AnswerArrived,
     DirectArrived,
     DropRoute,
-    Failure,
-    IoClient,
-    IoNode,
-    MixnetDown,
-    MixnetUp,
+    IoInbox,
+    MixnetConnected,
+    MixnetDisconnected,
     NodeHeard,
     RequestArrived,
     RequestFailed,
@@ -39,10 +38,11 @@ from usernym.actors.messages import (
     Tick,
     TransportReported,
 )
-from usernym.actors.mixnet_io.inbox_limit import Inflow
-from usernym.actors.mixnet_io.login_route import ClientRoute
-from usernym.actors.runtime import Runtime, logger
+from usernym.actors.mixnet_io.inbox_limit import InboxLimit
+from usernym.actors.mixnet_io.login_route import LoginRoute
+from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import surbs_that_fit
+from usernym.logger import logger
 from usernym.mixnet.transport import Incoming, MixnetError, Transport, TransportDown, TransportEvent, TransportUp
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, decode, encode_signed, encode_unsigned, is_signed
@@ -68,9 +68,11 @@ FORWARD_ATTEMPTS_S: Final = (6.0,)
 HEARD_EVERY_S: Final = 5.0
 """`NodeHeard` at most this often."""
 
+S = TypeVar("S", m.Heartbeat, m.Statement)
+
 _ROUTE_ANSWERS: Final = (m.Forward, m.Heartbeat)
 """Requests whose answers are paid from the route's stock; the others bring the SURBs for theirs."""
-_ANSWERS: Final[Mapping[type[Any], type[Any]]] = {
+_ANSWERS: Final[Mapping[type[m.Request], type[m.Answer]]] = {
     m.RegisterAsk: m.Challenge,
     m.RegisterProof: m.Registered,
     m.LoginAsk: m.Challenge,
@@ -97,18 +99,32 @@ class _Waiting:
         return FORWARD_ATTEMPTS_S if isinstance(self.request, m.Forward) else ATTEMPTS_S
 
 
-@dataclass(frozen=True, slots=True)
+class RequestQueue(Tellable[RequestArrived], Protocol):
+    """An actor of the node that takes requests; when too many wait, further ones are refused."""
+
+    def backlog(self) -> int:
+        """How many messages wait in its inbox."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """Where a graph's I/O sends what it decodes: a type of message to an actor; and who hears of the mixnet's state."""
+    """Where mixnet I/O sends what it decodes, by the message's type, and who is told of the mixnet's state.
 
-    by_type: Mapping[type[Any], Ref[Any]]
-    mixnet_watchers: Sequence[Ref[Any]]
-    heard: Ref[Any] | None = None
-    on_event: EventSink | None = None
+    A node's graph has `requests`, a client's has `tells`, `direct` and `heard`. What has no place here is refused.
+    """
+
+    requests: Mapping[type[m.FromClient], RequestQueue] = field(default_factory=dict)
+    tells: Mapping[type[m.Tell], Tellable[TellArrived]] = field(default_factory=dict)
+    direct: Tellable[DirectArrived] | None = None
+    heard: Tellable[NodeHeard] | None = None
+    """Told that the node said something on the route, at most every `HEARD_EVERY_S` seconds."""
+    mixnet_watchers: Sequence[Tellable[MixnetConnected | MixnetDisconnected]] = ()
     on_mixnet: Callable[[str | None], None] = lambda _reason: None
+    """Called with the reason each time that there is no mixnet client, and with None when there is one."""
+    on_event: EventSink | None = None
 
 
-class MixnetIO(Actor[IoNode | IoClient]):
+class MixnetIO(Actor[IoInbox]):
     """See the module's text. `node_address` is None in a node's graph; `signer` is the node's or the user's key."""
 
     name = "mixnet-io"
@@ -133,10 +149,10 @@ class MixnetIO(Actor[IoNode | IoClient]):
         self._opened = False
         self._up = False
         self._waiting: dict[bytes, _Waiting] = {}
-        self._route = ClientRoute(runtime)
+        self._route = LoginRoute(runtime)
         self._heard_at = float("-inf")
         self._tick_set = False
-        self._inflow = Inflow()
+        self._inbox_limit = InboxLimit()
 
     def acquire(self) -> None:
         """Open the transport, once: what is in flight outlives a bug."""
@@ -148,26 +164,16 @@ class MixnetIO(Actor[IoNode | IoClient]):
 
     def _on_transport_event(self, event: TransportEvent) -> None:
         """Called on the transport's thread. A flood is dropped here, before it takes memory."""
-        if isinstance(event, Incoming) and not self._inflow.admit(len(event.data), self.backlog()):
+        if isinstance(event, Incoming) and not self._inbox_limit.admit(len(event.data), self.backlog()):
             self.counts["frames_dropped"] += 1
             return
-        self.tell_self_from_outside(TransportReported(event))
+        self.tell_self(TransportReported(event))
 
-    def receive(self, message: IoNode | IoClient) -> None:
+    def receive(self, message: IoInbox) -> None:
         """Handle one message."""
         match message:
-            case TransportReported(Incoming(data, tag)):
-                self._inflow.taken(len(data))
-                self._on_frame(data, tag)
-            case TransportReported(TransportUp(address)):
-                self._on_up(address)
-            case TransportReported(TransportDown(reason, final)):
-                self._up = False
-                self.counts["mixnet_up"] = 0
-                self._dispatch.on_mixnet(reason)
-                logger.warning("%s: the mixnet client is not there", self.name)
-                for watcher in self._dispatch.mixnet_watchers:
-                    watcher.tell(MixnetDown(reason, final))
+            case TransportReported(event):
+                self._on_reported(event)
             case SendReply(tag, reply):
                 self._send_reply(tag, reply)
             case SendRequest():
@@ -185,16 +191,36 @@ class MixnetIO(Actor[IoNode | IoClient]):
                 self._tick_set = False
                 self._retry_waiting()
             case _:
-                super().receive(message)
+                assert_never(message)
 
     # -- what the transport brings --
+
+    def _on_reported(self, event: TransportEvent) -> None:
+        match event:
+            case Incoming(data, tag):
+                self._inbox_limit.taken(len(data))
+                self._on_frame(data, tag)
+            case TransportUp(address):
+                self._on_up(address)
+            case TransportDown(reason, final):
+                self._on_down(reason, final)
+            case _:
+                assert_never(event)
+
+    def _on_down(self, reason: str, final: bool) -> None:
+        self._up = False
+        self.counts["mixnet_up"] = 0
+        self._dispatch.on_mixnet(reason)
+        logger.warning("%s: the mixnet client is not there", self.name)
+        for watcher in self._dispatch.mixnet_watchers:
+            watcher.tell(MixnetDisconnected(reason, final))
 
     def _on_up(self, address: bytes) -> None:
         self._up = True
         self.counts["mixnet_up"] = 1
         self._dispatch.on_mixnet(None)
         logger.info("%s: the mixnet client is there", self.name)
-        up = MixnetUp(address, self._runtime.random_bytes(BOOT_ID_BYTES))
+        up = MixnetConnected(address, self._runtime.random_bytes(BOOT_ID_BYTES))
         for watcher in self._dispatch.mixnet_watchers:
             watcher.tell(up)
         for waiting in self._waiting.values():
@@ -204,21 +230,29 @@ class MixnetIO(Actor[IoNode | IoClient]):
         self.counts["frames_received"] += 1
         frame = decode(data)
         message = frame.message
-        target = self._dispatch.by_type.get(type(message))
-        if isinstance(message, get_args(m.Answer)):
-            self._on_answer(frame, len(data))
-        elif isinstance(message, get_args(m.Tell)):
-            self._on_tell(frame, len(data))
-        elif target is None:
-            raise RemoteProtocolError(Code.UNEXPECTED, "nobody here takes this kind of message")
-        elif isinstance(message, m.Direct):
-            target.tell(DirectArrived(message))
-        elif tag is None:
+        if isinstance(message, m.FromClient):
+            self._on_request(frame, message, tag)
+        elif isinstance(message, m.Answer):
+            self._on_answer(frame, message, len(data))
+        elif isinstance(message, m.Tell):
+            self._verify_node(frame)
+            self._route.note_used(len(data))
+            self._take_tell(message, len(data))
+        elif self._dispatch.direct is None:
+            raise RemoteProtocolError(Code.UNEXPECTED, "a direct message to a graph that takes none")
+        else:
+            self._dispatch.direct.tell(DirectArrived(message))
+
+    def _on_request(self, frame: Frame, request: m.FromClient, tag: bytes | None) -> None:
+        queue = self._dispatch.requests.get(type(request))
+        if queue is None:
+            raise RemoteProtocolError(Code.UNEXPECTED, "a request to a graph that takes none of its kind")
+        if tag is None:
             raise RemoteProtocolError(Code.UNEXPECTED, "a request without a sender tag")
-        elif target.backlog() >= REQUESTS_WAITING_MAX:
+        if queue.backlog() >= REQUESTS_WAITING_MAX:
             self._refuse_busy(frame, tag)
         else:
-            target.tell(RequestArrived(frame, tag))
+            queue.tell(RequestArrived(frame, tag))
 
     def _refuse_busy(self, frame: Frame, tag: bytes) -> None:
         self.counts["refused_busy"] += 1
@@ -226,8 +260,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
         if request_id is not None and not isinstance(frame.message, m.Forward):
             self._send_reply(tag, m.Refused(request_id, Code.BUSY, BUSY_RETRY_S))
 
-    def _on_answer(self, frame: Frame, size: int) -> None:
-        answer = cast(m.Answer, frame.message)
+    def _on_answer(self, frame: Frame, answer: m.Answer, size: int) -> None:
         self._verify_node(frame)
         self._route.note_used(size)
         waiting = self._waiting.get(answer.request_id)
@@ -247,11 +280,6 @@ class MixnetIO(Actor[IoNode | IoClient]):
             self._open_route(waiting.request.name, answer.login_id)
         self._keep_stocked()
 
-    def _on_tell(self, frame: Frame, size: int) -> None:
-        self._verify_node(frame)
-        self._route.note_used(size)
-        self._take_tell(cast(m.Tell, frame.message), size)
-
     def _take_tell(self, tell: m.Tell, size: int) -> None:
         """Take what the node said, if it was said to us, and is new."""
         logging_in = any(isinstance(waiting.request, m.LoginProof) for waiting in self._waiting.values())
@@ -261,7 +289,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
         if isinstance(tell, m.SurbsWanted):
             self._top_up(tell.count)
             return
-        target = self._dispatch.by_type.get(type(tell))
+        target = self._dispatch.tells.get(type(tell))
         if target is not None:
             target.tell(TellArrived(tell))
         self._keep_stocked()
@@ -330,7 +358,7 @@ class MixnetIO(Actor[IoNode | IoClient]):
         statement, surbs = self._with_free_surbs(statement, 0)
         self._hand_over(self._node_address, self._encode(statement), surbs, "statements_sent")
 
-    def _with_free_surbs(self, message: Any, least: int) -> tuple[Any, int]:
+    def _with_free_surbs(self, message: S, least: int) -> tuple[S, int]:
         """The message with as many SURBs as the stock lacks and its packets have room for, but at least `least`."""
         fitting = surbs_that_fit(len(self._encode(msgspec.structs.replace(message, surbs=SURBS_GIVEN_MAX))))
         surbs = max(least, min(self._route.lacking(), fitting))

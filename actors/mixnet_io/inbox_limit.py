@@ -11,7 +11,7 @@ BYTES_WAITING_MAX: Final = 16 * 1024 * 1024
 """Their bytes: two and a half times as many full packets as that, or 250 of the largest frames."""
 
 
-class Inflow:
+class InboxLimit:
     """Counts bytes in and out. `admit` is called on the transport's threads, `taken` on the actor's."""
 
     def __init__(self) -> None:

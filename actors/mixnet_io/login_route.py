@@ -21,7 +21,7 @@ CREDIT_PER_HOUR: Final = SURBS_GIVEN_MAX / 2
 on what the requests bring."""
 
 
-class ClientRoute:
+class LoginRoute:
     """One login's route at a time, or none."""
 
     def __init__(self, runtime: Runtime) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Final
 
+from usernym.actors.base import fail, resolve
 from usernym.actors.context import ClientContext
 from usernym.actors.events import NodeCaught
-from usernym.actors.messages import Failure, NodeRefused, NodeSilent, WorkOn
+from usernym.actors.failures import Failure, NodeRefused, NodeSilent
+from usernym.actors.messages import WorkOn
 from usernym.actors.registration.keys import KeyRing
 from usernym.protocol import messages as m
 from usernym.protocol.challenges import search_work, whole_record_hash
@@ -28,7 +30,7 @@ TRY_AGAIN: Final = frozenset({Code.CHALLENGE_INVALID, Code.CHALLENGE_EXPIRED, Co
 """Refusals that a new challenge, or a pause, may mend."""
 
 
-class Registering:
+class RegistrationAttempt:
     """Owned by the registration actor, and used in its thread only."""
 
     def __init__(
@@ -50,7 +52,7 @@ class Registering:
     def start(self, answer: Future[None]) -> None:
         """Register; `answer` is settled at the end."""
         if self._answer is not None:
-            answer.set_exception(NodeSilent(Failure.TOO_MANY))
+            fail(answer, NodeSilent(Failure.TOO_MANY))
             return
         self._answer = answer
         self._challenges = 0
@@ -59,7 +61,7 @@ class Registering:
     def _ask_for_challenge(self) -> None:
         self._challenges += 1
         record = self._keys.to_register
-        request_id, name = self._context.request_id(), self._context.me.name
+        request_id, name = self._context.request_id(), self._context.user.name
         self._ask(m.RegisterAsk(request_id, SURBS_REQUEST, name, record.identity_key, whole_record_hash(record)))
 
     def on_challenge(self, challenge: m.Challenge) -> None:
@@ -78,7 +80,7 @@ class Registering:
         challenge, record = self._challenge, self._keys.to_register
         if challenge is None:
             return
-        found = search_work(self._context.me.node, challenge.nonce, challenge.difficulty, start, WORK_SLICE)
+        found = search_work(self._context.user.node, challenge.nonce, challenge.difficulty, start, WORK_SLICE)
         if found is None:
             self._go_on(WorkOn(start + WORK_SLICE))
             return
@@ -87,7 +89,7 @@ class Registering:
             m.RegisterProof(
                 self._context.request_id(),
                 SURBS_REQUEST,
-                self._context.me.name,
+                self._context.user.name,
                 record,
                 challenge.nonce,
                 challenge.expires_at,
@@ -109,14 +111,9 @@ class Registering:
         if failed is None:
             self._keys.registered()
         answer, self._answer, self._challenge = self._answer, None, None
-        settle(answer, None, failed)
-
-
-def settle(answer: Future[Any] | None, result: Any, failed: Exception | None) -> None:
-    """Answer the edge, unless it has stopped waiting."""
-    if answer is None or answer.done():
-        return
-    if failed is None:
-        answer.set_result(result)
-    else:
-        answer.set_exception(failed)
+        if answer is None:
+            return
+        if failed is None:
+            resolve(answer, None)
+        else:
+            fail(answer, failed)

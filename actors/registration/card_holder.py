@@ -19,7 +19,7 @@ twice an hour. One that comes sooner is told again with a later heartbeat."""
 SETTING: Final = "node_card"
 
 
-class CardHeld:
+class NodeCardHolder:
     """See the module's text."""
 
     def __init__(self, context: ClientContext, card: NodeCard) -> None:

@@ -11,23 +11,21 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Final, assert_never
 
-from usernym.actors.base import Actor, Ref
+from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
 from usernym.actors.events import ConnectionChanged
+from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.messages import (
     AnswerArrived,
     DeleteAccount,
     DropRoute,
-    Failure,
     GoOnline,
     LogInAgain,
-    MixnetDown,
-    MixnetUp,
+    MixnetConnected,
+    MixnetDisconnected,
     NodeHeard,
-    NodeRefused,
-    NodeSilent,
     RecordPublished,
     Register,
     RegistrationClientInbox,
@@ -42,9 +40,9 @@ from usernym.actors.messages import (
     WentOnline,
     WorkOn,
 )
-from usernym.actors.registration.attempt import TRY_AGAIN, Registering, settle
-from usernym.actors.registration.card_holder import CardHeld
-from usernym.actors.registration.deletion import Deleting
+from usernym.actors.registration.attempt import TRY_AGAIN, RegistrationAttempt
+from usernym.actors.registration.card_holder import NodeCardHolder
+from usernym.actors.registration.deletion import AccountDeletion
 from usernym.actors.registration.keys import KeyRing
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
@@ -79,21 +77,19 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         context: ClientContext,
         *,
         card: NodeCard,
-        io: Ref[Any],
-        forwarding: Ref[Any],
-        self_ref: Ref[Any],
+        io: Tellable[SendRequest | DropRoute | SetCard],
+        forwarding: Tellable[WentOnline | WentOffline | RecordPublished],
     ) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._context = context
         self._store = context.store
-        self._me = context.me
-        self._cards = CardHeld(context, card)
+        self._user = context.user
+        self._cards = NodeCardHolder(context, card)
         self._card_shown = 0
         self._io = io
         self._forwarding = forwarding
-        self._self = self_ref
         self._keys = KeyRing(context)
-        self._registering = Registering(context, self._keys, ask=self._ask, go_on=self.tell_self)
+        self._attempt = RegistrationAttempt(context, self._keys, ask=self._ask, go_on=self.tell_self)
         self._want_online = False
         self._online_answers: list[Future[None]] = []
         self._login = _Login.NONE
@@ -106,7 +102,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._heard_at = 0.0
         self._rotation_checked_at = float("-inf")
         self._clock_offset_s = 0
-        self._deleting = Deleting(context, self._ask)
+        self._deletion = AccountDeletion(context, self._ask)
 
     def acquire(self) -> None:
         """Load the keys; the rest is about the mixnet, and outlives a bug."""
@@ -125,11 +121,11 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         """Handle one message."""
         match message:
             case Register(answer):
-                self._registering.start(answer)
+                self._attempt.start(answer)
             case GoOnline(answer):
                 self._go_online(answer)
             case DeleteAccount(answer):
-                self._deleting.start(answer, self._clock_offset_s)
+                self._deletion.start(answer, self._clock_offset_s)
             case AnswerArrived(request, answer):
                 try:
                     self._on_answer(request, answer)
@@ -140,43 +136,40 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                     raise
             case RequestFailed(request, failure):
                 self._on_failure(request, failure)
-            case TellArrived(m.Displaced()):
-                self._on_displaced()
-            case TellArrived(m.NewCard(card=card)):
-                self._cards.take_told(card)
-                self._move()
+            case TellArrived(tell):
+                self._on_tell(tell)
             case TakeCard(card, given):
                 self._on_card_given(card, given)
-            case MixnetUp():
+            case MixnetConnected():
                 self._lose_route("the mixnet client is new")
                 self._log_in()
-            case MixnetDown(reason):
+            case MixnetDisconnected(reason):
                 self._lose_route(reason)
             case RouteDoubted():
                 self._beat()
             case NodeHeard():
                 self._heard_at = self._context.runtime.now()
             case WorkOn(start):
-                self._registering.work(start)
+                self._attempt.work(start)
             case LogInAgain():
                 self._log_in()
             case Tick():
                 self._tick()
             case _:
-                super().receive(message)
+                assert_never(message)
 
     def _ask(self, request: m.Request) -> None:
-        self._io.tell(SendRequest(request, self._self))
+        self._io.tell(SendRequest(request, self.own_ref))
 
     def _on_answer(self, request: m.Request, answer: m.Answer) -> None:
         self._heard_at = self._context.runtime.now()
         match request, answer:
             case _, m.Refused(code=code, detail=detail):
-                self._on_refusal(request, Code(code) if code in Code._value2member_map_ else Code.UNEXPECTED, detail)
+                self._on_refusal(request, Code.known(code), detail)
             case m.RegisterAsk(), m.Challenge():
-                self._registering.on_challenge(answer)
+                self._attempt.on_challenge(answer)
             case m.RegisterProof(), m.Registered():
-                self._registering.end(None)
+                self._attempt.end(None)
             case m.LoginAsk(), m.Challenge():
                 self._prove_login(answer)
             case m.LoginProof(), m.LoggedIn():
@@ -198,15 +191,25 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._want_online = False
                 self._keys.deleted()
                 self._lose_route("the account is deleted")
-                self._deleting.end(held_until, None)
+                self._deletion.end(held_until, None)
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit")
+
+    def _on_tell(self, tell: m.Tell) -> None:
+        match tell:
+            case m.Displaced():
+                self._on_displaced()
+            case m.NewCard(card=card):
+                self._cards.take_told(card)
+                self._move()
+            case _:
+                raise RemoteProtocolError(Code.UNEXPECTED, "not told to this exchange")
 
     def _on_refusal(self, request: m.Request, code: Code, detail: int) -> None:
         self.counts[f"told_{code.name.lower()}"] += 1
         match request:
             case m.RegisterAsk() | m.RegisterProof():
-                self._registering.on_refusal(code, detail)
+                self._attempt.on_refusal(code, detail)
             case m.LoginAsk() | m.LoginProof():
                 self._refuse_login(code, detail)
             case m.Heartbeat(login_id=login_id):
@@ -218,15 +221,15 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 if self._login is _Login.PUBLISHING:
                     self._refuse_login(code, detail)
             case m.Delete(made_at=made_at):
-                if not self._deleting.date_anew(made_at, code, detail):
-                    self._deleting.end(0, NodeRefused(code, detail))
+                if not self._deletion.date_anew(made_at, code, detail):
+                    self._deletion.end(0, NodeRefused(code, detail))
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "a refusal that does not fit")
 
     def _on_failure(self, request: m.Request, failure: Failure) -> None:
         match request:
             case m.RegisterAsk() | m.RegisterProof():
-                self._registering.end(NodeSilent(failure))
+                self._attempt.end(NodeSilent(failure))
             case m.LoginAsk() | m.LoginProof():
                 self._fail_login(failure)
             case m.Heartbeat(login_id=login_id):
@@ -238,14 +241,14 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 if self._login is _Login.PUBLISHING:
                     self._fail_login(failure)
             case m.Delete():
-                self._deleting.end(0, NodeSilent(failure))
+                self._deletion.end(0, NodeSilent(failure))
 
     # -- login --
 
     def _go_online(self, answer: Future[None]) -> None:
         self._want_online = True
         if self._login is _Login.DONE:
-            answer.set_result(None)
+            resolve(answer, None)
             return
         self._online_answers.append(answer)
         self._log_in()
@@ -258,7 +261,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             self._publish()
         else:
             self._login = _Login.ASKED
-            self._ask(m.LoginAsk(self._context.request_id(), SURBS_REQUEST, self._me.name))
+            self._ask(m.LoginAsk(self._context.request_id(), SURBS_REQUEST, self._user.name))
 
     def _after_publishing_first(self) -> None:
         if self._login is _Login.PUBLISHING:
@@ -287,7 +290,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             m.LoginProof(
                 self._context.request_id(),
                 SURBS_REQUEST,
-                self._me.name,
+                self._user.name,
                 challenge.nonce,
                 challenge.expires_at,
                 challenge.mac,
@@ -306,7 +309,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._boot_id = answer.boot_id
         self._clock_offset_s = answer.now - self._context.runtime.unix_s()
         self._login_id = answer.login_id
-        self._forwarding.tell(WentOnline(answer.login_id, self._clock_offset_s, answer.waiting))
+        self._forwarding.tell(WentOnline(answer.login_id, self._clock_offset_s))
         self._context.on_event(ConnectionChanged(True, "connected"))
         self._end_online(None)
         if self._cards.sequence > self._card_shown:
@@ -320,7 +323,10 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def _end_online(self, failed: Exception | None) -> None:
         answers, self._online_answers = self._online_answers, []
         for answer in answers:
-            settle(answer, None, failed)
+            if failed is None:
+                resolve(answer, None)
+            else:
+                fail(answer, failed)
 
     def _pause_login(self) -> None:
         pause = LOGIN_PAUSES_S[min(self._failures, len(LOGIN_PAUSES_S) - 1)]
@@ -363,7 +369,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             return
         confirmed = tuple(self._store.notices.oldest(CONFIRMED_MAX))
         self._beating = True
-        self._ask(m.Heartbeat(self._context.request_id(), SURBS_REQUEST, self._me.name, self._login_id, confirmed))
+        self._ask(m.Heartbeat(self._context.request_id(), SURBS_REQUEST, self._user.name, self._login_id, confirmed))
         self.counts["heartbeats"] += 1
 
     def _beat_ends(self, login_id: bytes) -> bool:
@@ -377,7 +383,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             return
         self._publishing = True
         record = self._keys.pending or self._keys.record
-        self._ask(m.Publish(self._context.request_id(), SURBS_REQUEST, self._me.name, record, self._keys.succession))
+        self._ask(m.Publish(self._context.request_id(), SURBS_REQUEST, self._user.name, record, self._keys.succession))
 
     # -- the node's address --
 
@@ -385,11 +391,11 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         try:
             taken = self._cards.take_given(card)
         except RemoteProtocolError as error:
-            settle(answer, False, error)
+            fail(answer, error)
             return
         if taken:
             self._move()
-        settle(answer, taken, None)
+        resolve(answer, taken)
 
     def _move(self) -> None:
         """The node is where its new card says: what waits for answers is asked there, and the route is made anew."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from usernym.actors.base import fail, resolve
 from usernym.actors.context import ClientContext
-from usernym.actors.messages import Failure, NodeSilent
-from usernym.actors.registration.attempt import settle
+from usernym.actors.failures import Failure, NodeSilent
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import SURBS_REQUEST
 
 
-class Deleting:
+class AccountDeletion:
     """Owned by the registration actor, and used in its thread only."""
 
     def __init__(self, context: ClientContext, ask: Callable[[m.Request], None]) -> None:
@@ -28,7 +28,7 @@ class Deleting:
     def start(self, answer: Future[int], clock_offset_s: int) -> None:
         """Ask for it; `answer` is settled at the end."""
         if self._answer is not None:
-            answer.set_exception(NodeSilent(Failure.TOO_MANY))
+            fail(answer, NodeSilent(Failure.TOO_MANY))
             return
         self._answer = answer
         self._first_dated = self._request(clock_offset_s)
@@ -42,10 +42,15 @@ class Deleting:
 
     def _request(self, clock_offset_s: int) -> int:
         made_at = self._context.runtime.unix_s() + clock_offset_s
-        self._ask(m.Delete(self._context.request_id(), SURBS_REQUEST, self._context.me.name, made_at))
+        self._ask(m.Delete(self._context.request_id(), SURBS_REQUEST, self._context.user.name, made_at))
         return made_at
 
     def end(self, held_until: int, failed: Exception | None) -> None:
         """It is deleted, or not."""
         answer, self._answer = self._answer, None
-        settle(answer, held_until, failed)
+        if answer is None:
+            return
+        if failed is None:
+            resolve(answer, held_until)
+        else:
+            fail(answer, failed)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from usernym.actors.runtime import logger
+from usernym.logger import logger
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import DAY_S, HPKE_KEEP_S, HPKE_ROTATION_S, KEY_BYTES
 from usernym.protocol.records import (
@@ -89,7 +89,7 @@ class KeyRing:
         """Read the record, and the one that may be on its way to the node."""
         identity = self._store.profile.identity()
         self.record = decode_record(identity.record)
-        me = self._context.me
+        me = self._context.user
         link, self._first = _link_of(identity.link)
         self._link = record_hash(me.node, me.name, link)
         pending, succession = self._store.profile.setting(_PENDING), self._store.profile.setting(_SUCCESSION)
@@ -125,7 +125,7 @@ class KeyRing:
         return True
 
     def _make_next(self, now: int) -> None:
-        me = self._context.me
+        me = self._context.user
         seed = self._context.runtime.random_bytes(SEED_BYTES)
         number = self.record.hpke_number + 1
         record = sign_record(

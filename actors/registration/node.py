@@ -10,24 +10,23 @@ It commits before it answers; it never moves a route but for the proof of a logi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, assert_never
 
-from usernym.actors.base import PASSING_FAILURES, Actor, Ref
+from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
+from usernym.actors.context import NodeContext
 from usernym.actors.messages import (
     CardRenewed,
     IdentityReplaced,
-    MixnetDown,
-    MixnetUp,
+    MixnetConnected,
+    MixnetDisconnected,
     RegistrationNodeInbox,
     RequestArrived,
     RouteOpened,
     SendReply,
     Tick,
 )
-from usernym.actors.node_clock import NodeClock
 from usernym.actors.registration.node_card import renew_card
 from usernym.actors.registration.spent_proofs import SpentProofs
-from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.challenges import Challenger, LoginNonces, work_holds
@@ -60,12 +59,11 @@ from usernym.protocol.records import (
     verify_record,
     verify_record_in_chain,
 )
-from usernym.protocol.signing import Context, SigningKey, digest
+from usernym.protocol.signing import Context, digest
 from usernym.protocol.wire import pack
 from usernym.storage.node.directory import Account, Registration
 from usernym.storage.node.mail import NoticeKind
 from usernym.storage.node.notices import NewNotice
-from usernym.storage.node.store import NodeStore
 
 SWEEP_S: Final = 5 * MINUTE_S
 SWEEP_ROWS: Final = 10_000
@@ -87,32 +85,28 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
 
     def __init__(
         self,
-        runtime: Runtime,
-        on_failed: Callable[[str, BaseException], None],
+        context: NodeContext,
         *,
-        store: NodeStore,
-        clock: NodeClock,
-        key: SigningKey,
-        io: Ref[Any],
-        forwarding: Ref[Any],
+        io: Tellable[SendReply],
+        forwarding: Tellable[RouteOpened | IdentityReplaced | CardRenewed],
         on_card: Callable[[NodeCard], None],
         work_bits: int = WORK_BITS_MIN,
     ) -> None:
-        super().__init__(runtime, on_failed)
-        self._store = store
-        self._clock = clock
-        self._key = key
-        self._node = key.public
+        super().__init__(context.runtime, context.on_failed)
+        self._store = context.store
+        self._clock = context.clock
+        self._key = context.key
+        self._node = context.key.public
         self._io = io
         self._forwarding = forwarding
         self._on_card = on_card
         self._work_bits_min = work_bits
-        self._challenger = Challenger(runtime.random_bytes(32))
-        self._login_nonces = LoginNonces(runtime.random_bytes(32))
+        self._challenger = Challenger(context.runtime.random_bytes(32))
+        self._login_nonces = LoginNonces(context.runtime.random_bytes(32))
         self._logins_asked = 0
         self._spent = SpentProofs()
         self._boot_id = b""
-        self._recent, self._recent_since = 0, runtime.now()
+        self._recent, self._recent_since = 0, context.runtime.now()
 
     def acquire(self) -> None:
         """Start the sweep. The challenges' secret outlives a bug, so that those who are answering one can go on."""
@@ -128,17 +122,17 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         match message:
             case RequestArrived(frame, tag):
                 self._answer(frame, tag)
-            case MixnetUp(address, boot_id):
+            case MixnetConnected(address, boot_id):
                 self._boot_id = boot_id
                 card = renew_card(self._store, self._key, address, self._clock.now())
                 self._forwarding.tell(CardRenewed(card))
                 self._on_card(card)
-            case MixnetDown():
+            case MixnetDisconnected():
                 pass
             case Tick():
                 self._sweep()
             case _:
-                super().receive(message)
+                assert_never(message)
 
     def _answer(self, frame: Frame, tag: bytes) -> None:
         request = frame.message
@@ -331,7 +325,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         if not replaced:
             raise RemoteProtocolError(Code.RECORD_STALE, "another record came first")
         if new_link is not None:
-            self._forwarding.tell(IdentityReplaced(account.name, record.identity_key))
+            self._forwarding.tell(IdentityReplaced(account.name))
         self.counts["published"] += 1
         return m.Published(publish.request_id, record.number)
 
@@ -380,7 +374,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 return m.Deleted(request.request_id, int.from_bytes(known, "big"))
             self._give_up_mail(account.name, now)
             self._store.directory.delete_account(account.name, held_until)
-        self._forwarding.tell(IdentityReplaced(account.name, None))
+        self._forwarding.tell(IdentityReplaced(account.name))
         self.counts["deleted"] += 1
         return m.Deleted(request.request_id, held_until)
 

@@ -7,10 +7,7 @@ Under a simulation's timers everything happens in the scheduler's calls, and the
 from __future__ import annotations
 
 import dataclasses
-import heapq
-import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 
@@ -20,13 +17,11 @@ from usernym.mixnet.transport import (
     Incoming,
     MixnetDown,
     MixnetError,
-    Timers,
     TransportDown,
     TransportEvent,
     TransportUp,
 )
-
-logger = logging.getLogger("usernym")
+from usernym.timers import Timers
 
 
 class InProcessMixnet:
@@ -248,51 +243,3 @@ class InProcessTransport:
     def _check_up(self) -> None:
         if self._closed or not self._mixnet.is_up(self.client):
             raise MixnetDown("the emulated mixnet client is not connected")
-
-
-class ThreadTimers:
-    """Real time: one thread that runs actions when they are due. An action that fails is logged, and forgotten."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
-        self._serial = 0
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="usernym-timers", daemon=True)
-        self._thread.start()
-
-    def now(self) -> float:
-        """The monotonic clock, in seconds."""
-        return time.monotonic()
-
-    def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Run `action` once on the timers' thread, `delay_s` seconds from now. After `close` nothing runs."""
-        with self._condition:
-            if self._closed:
-                return
-            self._serial += 1
-            heapq.heappush(self._heap, (self.now() + delay_s, self._serial, action))
-            if self._heap[0][1] == self._serial:
-                self._condition.notify()
-
-    def close(self) -> None:
-        """Run nothing more; wait for the action that is running, unless that is the one that calls this."""
-        with self._condition:
-            self._closed = True
-            self._heap.clear()
-            self._condition.notify()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            with self._condition:
-                while not self._closed and (not self._heap or self._heap[0][0] > self.now()):
-                    self._condition.wait(self._heap[0][0] - self.now() if self._heap else None)
-                if self._closed:
-                    return
-                action = heapq.heappop(self._heap)[2]
-            try:
-                action()
-            except Exception:
-                logger.exception("a timer's action failed")

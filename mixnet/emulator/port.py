@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from typing import Final, cast
 
@@ -13,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response as HttpResponse
 
+from usernym.logger import logger
 from usernym.mixnet.emulator.in_process import InProcessMixnet, InProcessTransport
 from usernym.mixnet.emulator.json_api import decode_text_request, encode_text_response
 from usernym.mixnet.nym_api import (
@@ -34,8 +34,6 @@ from usernym.mixnet.nym_api import (
     encode_response,
 )
 from usernym.mixnet.transport import Incoming, MixnetError, TransportEvent
-
-logger = logging.getLogger("usernym")
 
 PUSHES_MAX: Final = 10_000
 """Messages held for a program that is not connected, or reads slowly."""

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire, Ref
-from usernym.actors.mixnet_io.login_route import CREDIT_PER_HOUR, ClientRoute
+from usernym.actors.mixnet_io.login_route import CREDIT_PER_HOUR, LoginRoute
 from usernym.actors.runtime import Runtime, ThreadRuntime
 from usernym.actors.simulation import Simulation, SimulationStuck
 from usernym.actors.surbs import CounterWindow, SurbStock, surbs_that_fit
-from usernym.mixnet.emulator.in_process import ThreadTimers
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX
 from usernym.protocol.packets import anonymous_packets
 from usernym.storage.errors import StoreFull
+from usernym.timers import ThreadTimers
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ def test_surbs_that_fit_cost_no_packet(size: int) -> None:
 
 
 def test_an_idle_client_does_not_fill_the_node_with_surbs() -> None:
-    route = ClientRoute(Simulation(0))
+    route = LoginRoute(Simulation(0))
     route.open("alice", b"l" * 16)
     for _ in range(10_000):
         route.give(max(route.for_heartbeat(), route.lacking()))
@@ -269,7 +269,7 @@ def test_an_idle_client_does_not_fill_the_node_with_surbs() -> None:
 def test_a_node_that_hoards_must_spend_as_many_as_it_keeps() -> None:
     """It claims at each heartbeat to have nothing left, or makes us log in again."""
     sim = Simulation(0)
-    route = ClientRoute(sim)
+    route = LoginRoute(sim)
     given = used = logins = 0
     for round_ in range(1_000):
         if round_ % 3 == 0:
@@ -291,7 +291,7 @@ def test_a_node_that_hoards_must_spend_as_many_as_it_keeps() -> None:
 def test_a_client_recovers_from_a_long_storm() -> None:
     """A day of logins of which nothing more is heard; then all is well again."""
     sim = Simulation(0)
-    route = ClientRoute(sim)
+    route = LoginRoute(sim)
     for number in range(300):
         route.open("alice", number.to_bytes(16, "big"))
         route.give(route.lacking())
@@ -302,7 +302,7 @@ def test_a_client_recovers_from_a_long_storm() -> None:
 
 def test_losses_do_not_starve_an_honest_node() -> None:
     """A third of all answers is lost; the node says truly what it has left."""
-    route, left = ClientRoute(Simulation(0)), 2
+    route, left = LoginRoute(Simulation(0)), 2
     route.open("alice", b"l" * 16)
     for round_ in range(1_000):
         count = max(route.for_heartbeat(), route.lacking())

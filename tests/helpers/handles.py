@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import usernym
 from usernym.mixnet.emulator.core import Emulator
-from usernym.mixnet.emulator.in_process import InProcessMixnet, ThreadTimers
+from usernym.mixnet.emulator.in_process import InProcessMixnet
+from usernym.timers import ThreadTimers
 
 PATIENCE_S: Final = 30.0
 

@@ -21,12 +21,13 @@ from tests.helpers.mixnet_members import WAIT_S, JoiningNetwork, Network
 from usernym.mixnet.addresses import format_address, parse_address
 from usernym.mixnet.emulator.control import ask
 from usernym.mixnet.emulator.core import Emulator
-from usernym.mixnet.emulator.in_process import InProcessMixnet, InProcessTransport, ThreadTimers
+from usernym.mixnet.emulator.in_process import InProcessMixnet, InProcessTransport
 from usernym.mixnet.emulator.server import EmulatorServer, Ready, ServerSettings
 from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.nym_client import NymClientTransport
 from usernym.mixnet.nym_sdk import installed
 from usernym.mixnet.transport import Transport
+from usernym.timers import ThreadTimers
 
 
 class InProcessNetwork(JoiningNetwork):

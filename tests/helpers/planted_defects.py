@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+from usernym.actors.base import resolve
+from usernym.actors.failures import Failure
 from usernym.actors.forwarding import client as forwarding_client
 from usernym.actors.forwarding import outbox as client_sending
 from usernym.actors.forwarding.client import ForwardingClient
-from usernym.actors.forwarding.inbox import Receiving
+from usernym.actors.forwarding.inbox import Inbox
 from usernym.actors.forwarding.node import ForwardingNode
-from usernym.actors.forwarding.outbox import Sending
+from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.lookup.client import LookupClient
-from usernym.actors.messages import Failure, PayloadKind
+from usernym.actors.messages import PayloadKind
 from usernym.actors.registration.client import RegistrationClient
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
@@ -221,11 +223,11 @@ def takes_before_commit(stack: ExitStack) -> None:
     def take(self: Any, contact: Any, command: Any) -> None:
         runtime = self._context.runtime
         message_id = runtime.random_bytes(ID_BYTES)
-        forwarding_client._answer(command.answer, message_id)
+        resolve(command.answer, message_id)
         ids = iter([message_id])
         runtime.random_bytes = lambda count: next(ids, None) or type(runtime).random_bytes(runtime, count)
         try:
-            self._sending.enqueue(contact, PayloadKind.TEXT, command.text.encode())
+            self._outbox.enqueue(contact, PayloadKind.TEXT, command.text.encode())
         finally:
             del runtime.random_bytes
 
@@ -238,7 +240,7 @@ def gives_up_without_answer(stack: ExitStack) -> None:
         old(self, request)
         self._store.messages.remove_outgoing(request.message_id)
 
-    old = swap(stack, Sending, "on_unanswered", on_unanswered)
+    old = swap(stack, Outbox, "on_unanswered", on_unanswered)
 
 
 @defect("a client calls delivered what the node accepted")
@@ -246,7 +248,7 @@ def delivered_when_accepted(stack: ExitStack) -> None:
     def settle(self: Any, message: Any, state: DeliveryState, reason: Code | None) -> None:
         old(self, message, DeliveryState.DELIVERED if state is DeliveryState.ACCEPTED else state, reason)
 
-    old = swap(stack, Sending, "settle", settle)
+    old = swap(stack, Outbox, "settle", settle)
 
 
 @defect("a client believes the node's receipts without their proof")
@@ -257,7 +259,7 @@ def receipts_unproved(stack: ExitStack) -> None:
             if message is not None:
                 self.settle(message, DeliveryState.DELIVERED, None)
 
-    swap(stack, Sending, "on_receipts", on_receipts)
+    swap(stack, Outbox, "on_receipts", on_receipts)
 
 
 @defect("a client takes `busy` for a refusal for good")
@@ -270,7 +272,7 @@ def clock_skew_is_final(stack: ExitStack) -> None:
     def on_refused(self: Any, request: m.Forward, code: Code, detail: int) -> None:
         old(self, request, Code.MALFORMED if code is Code.CLOCK_SKEW else code, detail)
 
-    old = swap(stack, Sending, "on_refused", on_refused)
+    old = swap(stack, Outbox, "on_refused", on_refused)
 
 
 @defect("found by the simulation: what a clock planned that was put back since waits until it comes round again")
@@ -292,14 +294,14 @@ def texts_overtake(stack: ExitStack) -> None:
             old(self, command)
         else:
             self._take(contact, command)
-            self._sending.flush()
+            self._outbox.flush()
 
     old = swap(stack, ForwardingClient, "_send_text", send_text)
 
 
 @defect("found by the simulation: whoever gave a text that could not be stored is never told")
 def failure_not_told(stack: ExitStack) -> None:
-    swap(stack, forwarding_client, "_fail", lambda _future, _why: None)
+    swap(stack, forwarding_client, "fail", lambda _future, _why: None)
 
 
 @defect("found by the simulation: a lookup whose answer could not be stored never ends")
@@ -321,7 +323,7 @@ def acknowledges_before_commit(stack: ExitStack) -> None:
             self._acknowledge(contact, arrival, payload.token)
         old(self, contact, arrival, payload)
 
-    old = swap(stack, Receiving, "_take", take)
+    old = swap(stack, Inbox, "_take", take)
 
 
 @defect("a client acknowledges each message once, also when the acknowledgement is lost")
@@ -332,7 +334,7 @@ def acknowledges_once(stack: ExitStack) -> None:
             done.add(arrival.message_id)
             old(self, contact, arrival, token)
 
-    old = swap(stack, Receiving, "_acknowledge", acknowledge)
+    old = swap(stack, Inbox, "_acknowledge", acknowledge)
 
 
 @defect("a client acknowledges what it has had before without the proof")
@@ -355,11 +357,11 @@ def first_key_trusted(stack: ExitStack) -> None:
         ):  # fmt: skip
             old(self, arrival)
             return
-        envelope = self._me.envelope_from(contact.name, first, arrival.key_number, arrival.message_id)
+        envelope = self._user.envelope_from(contact.name, first, arrival.key_number, arrival.message_id)
         envelope.verify(arrival.sealed, arrival.inner_signature)
         self._open(contact, arrival, envelope)
 
-    old = swap(stack, Receiving, "on_arrival", on_arrival)
+    old = swap(stack, Inbox, "on_arrival", on_arrival)
 
 
 # -- the client's login --

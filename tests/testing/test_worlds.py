@@ -8,7 +8,7 @@ import weakref
 import pykka
 import pytest
 
-from usernym.actors.messages import NodeRefused
+from usernym.actors.failures import NodeRefused
 from usernym.testing import (
     Crash,
     Inject,

@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 
 from tests.helpers.handles import Handles
-from usernym.actors.runtime import logger
 from usernym.cli import main
 from usernym.demo.processes import Running
+from usernym.logger import logger
 from usernym.mixnet.emulator.control import ask
 from usernym.protocol.cards import card_text, make_card
 from usernym.protocol.signing import SigningKey

@@ -16,8 +16,8 @@ import pytest
 import usernym
 from tests.helpers.handles import PATIENCE_S, Handles
 from tests.helpers.mixnet_networks import ServerThread
+from usernym.actors.failures import Failure
 from usernym.actors.lookup.finder import QUESTIONS_MAX
-from usernym.actors.messages import Failure
 from usernym.finder import Finder, NameState, NameVerdict
 from usernym.mixnet.emulator.server import ServerSettings
 from usernym.mixnet.emulator.state import Faults

@@ -14,7 +14,8 @@ import pytest
 import usernym
 from usernym.cli import perform as work
 from usernym.mixnet.emulator.core import Emulator
-from usernym.mixnet.emulator.in_process import InProcessMixnet, ThreadTimers
+from usernym.mixnet.emulator.in_process import InProcessMixnet
+from usernym.timers import ThreadTimers
 
 PATIENCE_S = 30.0
 

@@ -16,7 +16,7 @@ import pytest
 from usernym import log as logs
 from usernym.actors import messages as msg
 from usernym.actors.lookup.node import LookupNode
-from usernym.actors.runtime import logger
+from usernym.logger import logger
 from usernym.testing.world import World
 
 NAMES = ("quetzalcoatl_sender", "xochipilli_reader")
@@ -111,7 +111,7 @@ def test_a_bug_while_a_name_is_handled_logs_no_name(lines: list[str], monkeypatc
         raise RuntimeError(f"can't look up {message.frame.message.name} for {message.tag!r}")
 
     monkeypatch.setattr(LookupNode, "receive", fail)
-    alice.begin("lookup", lambda answer: msg.LookUp(NAMES[0], answer))
+    alice.begin(alice.graph.lookup, lambda answer: msg.FindContact(NAMES[0], answer))
     world.settle(3)
     bugs = [line for line in lines if "a bug while handling RequestArrived" in line]
     assert bugs

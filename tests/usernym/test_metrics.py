@@ -17,8 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families as plain_tex
 import usernym
 from usernym.metrics import CONNECTIONS_MAX, MetricsServer
 from usernym.mixnet.emulator.core import Emulator
-from usernym.mixnet.emulator.in_process import InProcessMixnet, ThreadTimers
+from usernym.mixnet.emulator.in_process import InProcessMixnet
 from usernym.node import NodeStatus, NotReady
+from usernym.timers import ThreadTimers
 
 PATIENCE_S = 30.0
 NAMES = ("tlaloc_the_sender", "coatlicue_who_reads")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from usernym import node_backup as backup
+from usernym.actors.messages import DeleteAccount
 from usernym.node_check import PROBLEMS_MAX, check_store
 from usernym.protocol.limits import DAY_S
 from usernym.storage import errors
@@ -26,7 +27,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = World()
     writer, reader = (world.client(name) for name in NAMES)
     gone = world.client("gone_again")
-    gone.do("registration", _delete)
+    gone.do(gone.graph.registration, DeleteAccount)
     writer.send_and_wait(NAMES[1], "delivered")
     world.settle(150)  # until a heartbeat has confirmed the receipt
     for client in (gone, reader, writer):
@@ -48,12 +49,6 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     connection.commit()
     connection.close()
     return path
-
-
-def _delete(answer: object) -> object:
-    from usernym.actors.messages import DeleteAccount
-
-    return DeleteAccount(answer)  # type: ignore[arg-type]
 
 
 @pytest.fixture

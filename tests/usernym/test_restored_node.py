@@ -8,7 +8,7 @@ import pytest
 
 from usernym import node_backup as backup
 from usernym.actors.events import NodeCaught
-from usernym.actors.messages import NodeRefused
+from usernym.actors.failures import NodeRefused
 from usernym.node_check import check_store
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from usernym import log as logs
-from usernym.actors.runtime import logger
 from usernym.cli.failures import CommandFailed, Exit, failure_of
 from usernym.cli.parser import Grammar
 from usernym.cli.session import Options
 from usernym.cli.terminal import note, prepare_streams, printable_text, say_json
+from usernym.logger import logger
 from usernym.settings import LogFormat, client_settings, default_home, node_settings
 
 _FLAGS: Final = (

@@ -6,8 +6,14 @@ import time
 from enum import IntEnum
 from typing import Any, Final
 
-from usernym.actors.failures import RetryNotPossible
-from usernym.actors.messages import Failure, HandshakeNotPossible, NodeRefused, NodeSilent, TextTooLong
+from usernym.actors.failures import (
+    Failure,
+    HandshakeNotPossible,
+    NodeRefused,
+    NodeSilent,
+    RetryNotPossible,
+    TextTooLong,
+)
 from usernym.control import HolderBusy, HolderGone
 from usernym.identity import WordsUnfit
 from usernym.links import LinkMismatch, Mismatch

@@ -13,12 +13,12 @@ from typing import Any, Final
 from usernym import control
 from usernym import log as logs
 from usernym._version import __version__
-from usernym.actors.runtime import logger
 from usernym.cli import perform as work
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.session import Options
 from usernym.cli.stopping import Stopping
 from usernym.cli.terminal import note, printable, say, say_json, table
+from usernym.logger import logger
 from usernym.mixnet.emulator.server import Ready, ServerSettings, run
 from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.transport import MixnetError

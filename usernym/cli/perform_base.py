@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from usernym.actors.messages import NodeSilent
+from usernym.actors.failures import NodeSilent
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.client import Client
 from usernym.node import NotReady

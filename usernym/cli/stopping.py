@@ -14,9 +14,9 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
-from usernym.actors.runtime import logger
 from usernym.cli.failures import Exit
 from usernym.cli.interruptions import give_signals_back, take_signals
+from usernym.logger import logger
 
 STOP_S: Final = 20.0
 """How long an orderly end may take. It takes a second; what can be slow is a mixnet client that does not read."""

@@ -233,7 +233,7 @@ def test_the_outbox_goes_on_after_a_restart_where_it_was() -> None:
     assert row.attempts >= 2
     assert row.sealed is not None
     alice.restart()
-    alice.begin("registration", msg.GoOnline)
+    alice.begin(alice.graph.registration, msg.GoOnline)
     world.settle(60)
     again = alice.store.messages.outbox_row(message_id)
     assert again is not None

@@ -115,7 +115,7 @@ def test_what_is_no_message_is_discarded_and_tells_its_sender_nothing_but_that_i
 def test_a_flood_ends_in_an_honest_refusal(limits: MailboxLimits, code: Code) -> None:
     world, alice, bob, mallory, record = scene()
     world.mixnet.offline(alice.client_number)
-    forwarding: Any = next(actor for actor in world.node.graph.actors if actor.name == "forwarding")
+    forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
     forwarding._limits = limits
     answers = [mallory.hand_in(mallory.forward("alice", record, text(f"{n}"))) for n in range(8)]
     accepted = [answer for answer in answers if isinstance(answer, m.Accepted)]

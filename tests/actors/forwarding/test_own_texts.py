@@ -31,7 +31,7 @@ def stored(client: SimClient, name: str) -> list[str]:
 
 
 def retry(client: SimClient, name: str, message_id: bytes) -> bytes:
-    new: bytes = client.do("forwarding", lambda answer: msg.RetryText(name, message_id, answer))
+    new: bytes = client.do(client.graph.forwarding, lambda answer: msg.RetryText(name, message_id, answer))
     return new
 
 

@@ -118,7 +118,7 @@ def test_an_offer_that_came_while_its_sender_was_declined_is_there_after_all() -
     assert not bob.of_kind(HandshakeChanged)
     bob.store.contacts.set_consent("alice", Consent.ACCEPTED)
     (offer,) = bob.store.messages.unshown(9, msg.HANDSHAKE_KINDS)
-    bob.graph.refs["handshake"].tell(msg.HandshakeArrived("alice", offer.message_id))  # as `Client.accept` does
+    bob.graph.handshake.tell(msg.HandshakeArrived("alice", offer.message_id))  # as `Client.accept` does
     world.settle(1)
     assert bob.of_kind(HandshakeChanged) == [HandshakeChanged("alice", HandshakeState.OFFER_RECEIVED)]
     world.check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from usernym.actors import messages as msg
-from usernym.actors.messages import Failure, NodeSilent
+from usernym.actors.failures import Failure, NodeSilent
 from usernym.identity import replace_identity
 from usernym.storage.errors import StoreFull, StoreInaccessible
 from usernym.testing.disk import Disk
@@ -47,7 +47,7 @@ def test_a_lookup_whose_answer_finds_no_room_ends_and_can_be_made_again() -> Non
         alice, _ = world.client("alice"), world.client("bob")
         _disk(world, "alice").set_full(True)
         with pytest.raises(NodeSilent) as silent:
-            alice.do("lookup", lambda answer: msg.LookUp("bob", answer))
+            alice.do(alice.graph.lookup, lambda answer: msg.FindContact("bob", answer))
         assert silent.value.failure is Failure.NO_STORAGE
         _disk(world, "alice").set_full(False)
         assert alice.look_up("bob").name == "bob"

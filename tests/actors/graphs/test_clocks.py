@@ -14,7 +14,7 @@ from tests.helpers.examples import examples
 from tests.helpers.hostile import RawClient, Wiretap
 from usernym.actors import messages as msg
 from usernym.actors.events import MessageArrived
-from usernym.actors.messages import NodeRefused
+from usernym.actors.failures import NodeRefused
 from usernym.actors.node_clock import JUMP_S, STEADY_S, NodeClock
 from usernym.actors.registration.node import SWEEP_S
 from usernym.actors.simulation import START_UNIX_S, Simulation
@@ -153,7 +153,7 @@ def test_no_login_is_repeated_whatever_the_clock_does(passed: int, jump: int) ->
     world = World()
     tap = Wiretap(world)
     alice = world.client("alice", online=False)
-    alice.begin("registration", msg.GoOnline)
+    alice.begin(alice.graph.registration, msg.GoOnline)
     world.sim.run_until(lambda: bool(tap.of(alice.client_number, m.LoginAsk)))
     world.settle(0.03)
     world.node.runtime.clock_error_s += jump
@@ -354,7 +354,7 @@ def test_deleting_is_dated_by_the_nodes_clock(jump_s: int) -> None:
     world = World()
     alice = world.client("alice")
     alice.runtime.clock_error_s += jump_s
-    held_until: int = alice.do("registration", msg.DeleteAccount)
+    held_until: int = alice.do(alice.graph.registration, msg.DeleteAccount)
     assert held_until > world.sim.unix_s()
     world.check()
 
@@ -362,11 +362,11 @@ def test_deleting_is_dated_by_the_nodes_clock(jump_s: int) -> None:
 def test_a_node_that_calls_every_date_wrong_ends_in_its_refusal() -> None:
     world = World()
     alice = world.client("alice")
-    registration: Any = next(actor for actor in world.node.graph.actors if actor.name == "registration")
+    registration: Any = next(actor for actor in world.node.runtime.actors if actor.name == "registration")
     hours = itertools.count(1)
     registration._clock = type("Wrong", (), {"now": lambda _: START_UNIX_S + next(hours) * HOUR_S})()
     with pytest.raises(NodeRefused) as refusal:
-        alice.do("registration", msg.DeleteAccount)
+        alice.do(alice.graph.registration, msg.DeleteAccount)
     assert refusal.value.code is Code.CLOCK_SKEW
 
 
@@ -405,7 +405,7 @@ def test_the_windows_edges(side: int, off: int) -> None:
     mallory.log_in()
     record = mallory.ask(m.Lookup(mallory.new_id(), 2, "alice")).record
     text = p.pad_payload(p.Text(1, 1, bytes(16), None, "x"), first_contact=True)
-    forwarding: Any = next(actor for actor in world.node.graph.actors if actor.name == "forwarding")
+    forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
     forwarding._clock = type("Still", (), {"now": lambda _: START_UNIX_S})()
     made_at = START_UNIX_S + side * (ACCEPTANCE_WINDOW_S + off)
     answer = mallory.hand_in(mallory.forward("alice", record, text, made_at=made_at))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from usernym.actors.events import DeliveryChanged
-from usernym.actors.messages import NodeRefused
+from usernym.actors.failures import NodeRefused
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import HOUR_S, MAILBOX_S
 from usernym.storage.client.types import DeliveryState

@@ -60,7 +60,7 @@ class Scene:
         return self.seen(kind)[-1]
 
     def signed(self, message: Any, key: SigningKey | None = None, node: bytes | None = None) -> bytes:
-        return encode_signed(message, key or self.alice.me.key, node or self.alice.me.node)
+        return encode_signed(message, key or self.alice.user.key, node or self.alice.user.node)
 
     def still_works(self) -> None:
         """Both are reached on the routes they have had, at once and without a new login."""
@@ -141,7 +141,7 @@ def test_a_frame_signed_by_another_or_for_another_node_or_name_or_version_change
 def test_replays_from_another_mixnet_client_change_nothing_and_move_no_route(kind: type[Any]) -> None:
     scene = Scene()
     before = dump(scene.world.node.store)
-    forwarding: Any = next(actor for actor in scene.world.node.graph.actors if actor.name == "forwarding")
+    forwarding: Any = next(actor for actor in scene.world.node.runtime.actors if actor.name == "forwarding")
     routes = forwarding._routes
     stock = routes.get("alice").stock.left(scene.world.sim.now())
     for frame in scene.seen(kind):
@@ -159,7 +159,7 @@ def test_a_delete_that_is_replayed_after_the_name_was_taken_back_deletes_nothing
     world = World()
     tap = Wiretap(world)
     alice = world.client("alice")
-    alice.do("registration", msg.DeleteAccount)
+    alice.do(alice.graph.registration, msg.DeleteAccount)
     alice.register()
     before = dump(world.node.store)
     RawClient(world).throw(tap.of(alice.client_number, m.Delete)[-1])
@@ -188,7 +188,7 @@ def test_what_comes_to_a_client_altered_or_again_changes_nothing(kind: type[Any]
     assert alice.address is not None
     stranger = SigningKey.from_seed(b"s" * 32)
     attacks = [flipped(frame, at) for at in positions(frame)]
-    attacks += [*frames, scene.signed(message_of(frame), stranger), scene.signed(message_of(frame), bob.me.key)]
+    attacks += [*frames, scene.signed(message_of(frame), stranger), scene.signed(message_of(frame), bob.user.key)]
     for attack in attacks:
         scene.attacker.throw(attack, 0, alice.address)
     world.sim.run_for(5)

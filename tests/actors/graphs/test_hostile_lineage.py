@@ -40,7 +40,7 @@ def test_first_contact_does_not_trust_the_key_that_comes_with_the_message() -> N
     )
     world.settle(10)
     assert not alice.of_kind(MessageArrived)
-    assert alice.contact("bob").identity_key == world.clients["bob"].me.key.public, "from alice's own lookup"
+    assert alice.contact("bob").identity_key == world.clients["bob"].user.key.public, "from alice's own lookup"
     world.check()
 
 
@@ -48,7 +48,7 @@ def test_both_sides_compute_one_safety_number_with_an_honest_node() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
     seen = [
-        safety_number(me.me.node, (me.name, me.me.key.public), (other.name, me.look_up(other.name).identity_key))
+        safety_number(me.user.node, (me.name, me.user.key.public), (other.name, me.look_up(other.name).identity_key))
         for me, other in ((alice, bob), (bob, alice))
     ]
     assert seen[0] == seen[1]
@@ -237,8 +237,8 @@ def test_a_login_that_is_replayed_at_once_moves_no_route() -> None:
     alice, bob = world.client("alice"), world.client("bob")
     bob.look_up("alice")
     thief = RawClient(world, "alice")
-    thief.key = alice.me.key
-    forwarding: Any = next(actor for actor in world.node.graph.actors if actor.name == "forwarding")
+    thief.key = alice.user.key
+    forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
     before = vars_of(forwarding._routes.get("alice"))
     frame = tap.of(alice.client_number, m.LoginProof)[-1]
     another = msgspec.structs.replace(message_of(frame), request_id=thief.new_id())

@@ -98,7 +98,7 @@ def test_a_strangers_message_outlives_a_lookup_that_brought_nothing(failure: Cod
     world = HostileWorld()
     alice, bob = world.client("alice"), world.client("bob")
     writer = RawClient(world, "bob")
-    writer.key = bob.me.key
+    writer.key = bob.user.key
     text = p.pad_payload(p.Text(1, 1, bytes(16), None, "hello"), first_contact=True)
     forward = writer.forward("alice", world.scripted.records["alice"], text)
     deliver = m.Deliver(
@@ -140,7 +140,7 @@ def test_who_tops_up_for_ever_takes_no_memory_of_the_node() -> None:
     mallory = RawClient(world)
     mallory.register()
     mallory.log_in()
-    forwarding: Any = next(actor for actor in world.node.graph.actors if actor.name == "forwarding")
+    forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
     stock: SurbStock = forwarding._routes.get("mallory").stock
     for count in (1, 0, 255, *[1] * 400, 255):
         mallory.throw(mallory.encode(m.TopUp(count, "mallory", mallory.login_id)), 0)
@@ -152,7 +152,7 @@ def test_who_tops_up_for_ever_takes_no_memory_of_the_node() -> None:
 
 def test_a_statement_of_an_earlier_process_of_the_same_user_counts_for_nothing() -> None:
     world, alice, bob = met()
-    forwarding: Any = next(actor for actor in world.node.graph.actors if actor.name == "forwarding")
+    forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
     login_id = alice.store.profile.login_id() or b""
     alice.restart()
     alice.go_online()
@@ -160,7 +160,7 @@ def test_a_statement_of_an_earlier_process_of_the_same_user_counts_for_nothing()
     message_id = bob.send_and_wait("alice", "for the new one")
     before = dump(world.node.store)
     second = RawClient(world, "alice")
-    second.key = alice.me.key
+    second.key = alice.user.key
     route = forwarding._routes.get("alice")
     stock = route.stock.left(world.sim.now())
     for login in (login_id, route.login_id):
@@ -195,7 +195,7 @@ def test_senders_are_told_when_a_recipient_deletes_the_account_before_reading() 
     world.mixnet.offline(bob.client_number)
     message_id = alice.send_and_wait("bob", "too late", DeliveryState.ACCEPTED)
     second = RawClient(world, "bob")
-    second.key = bob.me.key
+    second.key = bob.user.key
     assert isinstance(second.ask(m.Delete(second.new_id(), 2, "bob", world.sim.unix_s())), m.Deleted)
     alice.wait_for_state(message_id, DeliveryState.EXPIRED)
     late = alice.send("bob", "nobody there")

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.helpers.hostile import HostileWorld, RawClient, dump
 from usernym.actors.events import IdentityChanged, MessageArrived, NodeCaught
-from usernym.actors.messages import Failure, LookUp, NodeRefused, NodeSilent
+from usernym.actors.failures import Failure, NodeRefused, NodeSilent
+from usernym.actors.messages import FindContact
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.cards import make_card
@@ -48,7 +49,7 @@ def caught(client: SimClient) -> list[str]:
 def newer(record: KeyRecord, owner: SimClient, **changes: Any) -> KeyRecord:
     """A record that the owner really signed, with these changes."""
     changed = msgspec.structs.replace(record, **changes)
-    return sign_record(owner.me.key, owner.me.node, owner.name, changed)
+    return sign_record(owner.user.key, owner.user.node, owner.name, changed)
 
 
 def serve(world: HostileWorld, record: KeyRecord) -> None:
@@ -70,10 +71,10 @@ def test_swapped_keys_show_in_differing_safety_numbers_on_both_sides() -> None:
     world.scripted.records["alice"] = RawClient(world, "alice", 2).record
     node = world.scripted.card.node
     seen_by_alice = safety_number(
-        node, ("alice", alice.me.key.public), ("bob", alice.look_up("bob").identity_key)
+        node, ("alice", alice.user.key.public), ("bob", alice.look_up("bob").identity_key)
     )  # fmt: skip
-    seen_by_bob = safety_number(node, ("bob", bob.me.key.public), ("alice", bob.look_up("alice").identity_key))
-    true = safety_number(node, ("alice", alice.me.key.public), ("bob", bob.me.key.public))
+    seen_by_bob = safety_number(node, ("bob", bob.user.key.public), ("alice", bob.look_up("alice").identity_key))
+    true = safety_number(node, ("alice", alice.user.key.public), ("bob", bob.user.key.public))
     assert len({seen_by_alice, seen_by_bob, true}) == 3
     assert alice.contact("bob").trust is Trust.CONFIRMED
     world.check()
@@ -126,7 +127,7 @@ def test_a_record_that_is_rolled_back_or_comes_twice_with_one_number_is_refused(
     world, alice, bob = pair()
     first = pinned_record(world)
     second = newer(
-        first, bob, number=2, made_on=first.made_on + 7, previous=record_hash(bob.me.node, "bob", first.stub())
+        first, bob, number=2, made_on=first.made_on + 7, previous=record_hash(bob.user.node, "bob", first.stub())
     )
     serve(world, second)
     pinned = alice.look_up("bob")
@@ -142,7 +143,7 @@ def test_a_record_that_is_rolled_back_or_comes_twice_with_one_number_is_refused(
 def test_a_record_that_nobody_signed_or_of_another_name_or_node_is_refused() -> None:
     world, alice, bob = pair()
     first = pinned_record(world)
-    elsewhere = sign_record(bob.me.key, b"e" * 32, "bob", first)
+    elsewhere = sign_record(bob.user.key, b"e" * 32, "bob", first)
     lies = [
         msgspec.structs.replace(first, made_on=first.made_on + 1),
         msgspec.structs.replace(first, hpke_key=RawClient(world).record.hpke_key),
@@ -164,7 +165,7 @@ def test_another_key_under_our_own_name_is_caught() -> None:
     world, alice, _ = pair()
     serve(world, RawClient(world, "alice", 1).record)
     with pytest.raises(NodeRefused):
-        alice.do("lookup", lambda answer: LookUp("alice", answer))
+        alice.do(alice.graph.lookup, lambda answer: FindContact("alice", answer))
     assert len(caught(alice)) == 1
     world.check()
 
@@ -192,13 +193,13 @@ def test_an_answer_of_the_wrong_type_is_caught_and_the_right_one_still_taken(wro
         return [bad]
 
     world.scripted.lies[m.Lookup] = lie
-    answer: Future[None] = alice.begin("lookup", lambda to: LookUp("bob", to))
+    answer: Future[None] = alice.begin(alice.graph.lookup, lambda to: FindContact("bob", to))
     world.sim.run_until(lambda: bool(caught(alice)), 4)
     assert caught(alice) == ["an answer that does not fit its request"]
     assert not answer.done()
     del world.scripted.lies[m.Lookup]
     world.sim.run_until(answer.done, 60)
-    assert alice.contact("bob").identity_key == world.clients["bob"].me.key.public
+    assert alice.contact("bob").identity_key == world.clients["bob"].user.key.public
     world.check()
 
 
@@ -240,10 +241,10 @@ def test_a_node_cannot_have_a_message_signed_in_place_of_its_nonce() -> None:
     world = HostileWorld()
     alice = world.client("alice")
     frame: Any = next(frame for frame in world.scripted.frames if isinstance(frame.message, m.LoginProof))
-    nonce, public = frame.message.nonce, alice.me.key.public
-    frame.verify(public, alice.me.node)
+    nonce, public = frame.message.nonce, alice.user.key.public
+    frame.verify(public, alice.user.node)
     for context in Context:
-        for content in ((nonce,), (alice.me.node, nonce), (frame.body,)):
+        for content in ((nonce,), (alice.user.node, nonce), (frame.body,)):
             with pytest.raises(RemoteProtocolError):
                 verify(public, frame.signature, context, *content)
     for bare in (nonce, frame.body):
@@ -305,10 +306,10 @@ def test_tells_that_are_replayed_or_for_another_login_are_counted_and_forgotten(
     world, alice, bob = pair()
     bob_looks = bob.look_up("alice")
     attacker = RawClient(world, "bob")
-    attacker.key, attacker.node = bob.me.key, bob.me.node
+    attacker.key, attacker.node = bob.user.key, bob.user.node
     text = p.pad_payload(p.Text(1, 1, bytes(16), None, "once"), first_contact=True)
     forward = attacker.forward("alice", world.scripted.records["alice"], text)
-    assert bob_looks.identity_key == alice.me.key.public
+    assert bob_looks.identity_key == alice.user.key.public
     deliver = m.Deliver(
         bytes(16), 1, "bob", forward.message_id, forward.key_number, forward.sealed, forward.inner_signature,
         forward.first_key,
@@ -334,9 +335,9 @@ def test_an_invented_message_of_a_contact_is_not_shown() -> None:
     alice.look_up("bob")
     text = p.pad_payload(p.Text(1, 1, bytes(16), None, "send money"), first_contact=False)
     forger = RawClient(world, "bob", 1)
-    forger.node = alice.me.node
+    forger.node = alice.user.node
     forward = forger.forward("alice", world.scripted.records["alice"], text)
-    for first_key in (None, forger.key.public, bob.me.key.public):
+    for first_key in (None, forger.key.public, bob.user.key.public):
         deliver = m.Deliver(
             bytes(16), 1, "bob", forward.message_id, 1, forward.sealed, forward.inner_signature, first_key
         )  # fmt: skip

@@ -20,9 +20,9 @@ from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of
 from tests.helpers.lineage import Defect, padded
 from usernym.actors import messages as msg
 from usernym.actors.events import MessageArrived
-from usernym.actors.forwarding.inbox import Receiving
+from usernym.actors.forwarding.inbox import Inbox
 from usernym.actors.forwarding.node import ForwardingNode
-from usernym.actors.forwarding.outbox import Sending
+from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.lookup import client as lookup_client
 from usernym.actors.mixnet_io.actor import MixnetIO
 from usernym.actors.node_clock import NodeClock
@@ -130,12 +130,12 @@ FORGER: Final = SigningKey.from_seed(bytes([1]) * 32)
 def plant_first_contact(patch: pytest.MonkeyPatch) -> None:
     def trust(self: Any, arrival: Any) -> None:
         recovery = SigningKey.from_seed(b"r" * 32).public
-        record = first_record(FORGER, recovery, self._me.node, arrival.sender, b"m" * 32, 1)
+        record = first_record(FORGER, recovery, self._user.node, arrival.sender, b"m" * 32, 1)
         accepted = Consent.ACCEPTED
         self._store.contacts.add(arrival.sender, arrival.first_key, pack(record), Trust.CONFIRMED, accepted, 0)
         self.on_arrival(arrival)
 
-    patch.setattr(Receiving, "_look_up_first", trust)
+    patch.setattr(Inbox, "_look_up_first", trust)
 
 
 # -- names: case-sensitive, of any length, with separators in them ----------------------------------------------------
@@ -181,13 +181,13 @@ def check_states(_: Path) -> None:
 
 
 def plant_states(patch: pytest.MonkeyPatch) -> None:
-    old = Sending._send_forward
+    old = Outbox._send_forward
 
     def send(self: Any, contact: Any, message: Any, row: Any) -> None:
         old(self, contact, message, row)
         self.settle(message, DeliveryState.DELIVERED, None)
 
-    patch.setattr(Sending, "_send_forward", send)
+    patch.setattr(Outbox, "_send_forward", send)
 
 
 # -- the mailbox is emptied by sending, without acknowledgement; what is old is never swept ---------------------------
@@ -291,7 +291,7 @@ def kept(world: World) -> int:
     gc.collect()
     return sum(
         len(value)
-        for actor in world.node.graph.actors
+        for actor in world.node.runtime.actors
         for value in vars(actor).values()
         if isinstance(value, dict | list | set) and not isinstance(value, type(actor.counts))
     )
@@ -338,7 +338,7 @@ def packets_of_a_lookup() -> tuple[int, int]:
     alice = world.client("alice", register=False, online=False)
     world.client("bob", online=False)
     before = world.mixnet.counts(alice.client_number)
-    answer: Future[None] = alice.begin("lookup", lambda to: msg.LookUp("bob", to))
+    answer: Future[None] = alice.begin(alice.graph.lookup, lambda to: msg.FindContact("bob", to))
     world.sim.run_until(answer.done, 60)
     world.settle(5)
     after = world.mixnet.counts(alice.client_number)

@@ -30,7 +30,7 @@ def test_every_test_that_the_page_names_is_there() -> None:
 
 
 def cancel(client: SimClient, message_id: bytes) -> bool:
-    done: bool = client.do("forwarding", lambda answer: msg.CancelText(message_id, answer))
+    done: bool = client.do(client.graph.forwarding, lambda answer: msg.CancelText(message_id, answer))
     return done
 
 
@@ -148,7 +148,7 @@ def test_more_lookups_than_a_node_can_queue_are_refused_and_others_are_served(mo
     alice, _bob = world.client("alice"), world.client("bob")
     monkeypatch.setattr(mixnet_io, "REQUESTS_WAITING_MAX", 5)
     flood = RawClient(world, "nobody_here")
-    lookup: Any = next(actor for actor in world.node.graph.actors if actor.name == "lookup")
+    lookup: Any = next(actor for actor in world.node.runtime.actors if actor.name == "lookup")
     world.sim.hold([lookup], 2)
     for _number in range(200):
         flood.throw(flood.encode(m.Lookup(flood.new_id(), 2, "bob")))

@@ -14,7 +14,7 @@ import pytest
 
 from tests.helpers.hostile import message_of
 from usernym.actors.events import HandshakeChanged, MessageArrived, NodeCaught
-from usernym.actors.messages import NodeSilent
+from usernym.actors.failures import NodeSilent
 from usernym.protocol import messages as m
 from usernym.storage.client.types import DeliveryState, Direction, HandshakeState, Route
 from usernym.testing.world import SimClient, World

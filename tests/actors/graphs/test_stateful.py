@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from usernym.actors import messages as msg
 from usernym.actors.events import DeliveryChanged, IdentityChanged, MessageArrived, NodeCaught
-from usernym.actors.messages import HandshakeNotPossible
+from usernym.actors.failures import HandshakeNotPossible, NodeSilent
 from usernym.mixnet.emulator.state import Faults
 from usernym.storage.client.types import DeliveryState, Direction, Fallback, HandshakeState
 from usernym.testing.world import SimClient, World
@@ -130,13 +130,13 @@ class Run:
         person = self.people[step.who]
         recipient = self._other(person).name
         text = f"{len(self.model.texts) + len(self.model.asked)} ".ljust(TEXT_BYTES[step.number], "x")
-        answer: Future[bytes] = person.begin("forwarding", lambda to: msg.SendText(recipient, text, to))
+        answer: Future[bytes] = person.begin(person.graph.forwarding, lambda to: msg.SendText(recipient, text, to))
         self.model.asked.append((person.name, recipient, text, answer))
         self._turns(Step("turns", 0, 2))
 
     def _look_up(self, step: Step) -> None:
         person = self.people[step.who]
-        _: Future[None] = person.begin("lookup", lambda to: msg.LookUp(self._other(person).name, to))
+        _: Future[None] = person.begin(person.graph.lookup, lambda to: msg.FindContact(self._other(person).name, to))
 
     def _offer(self, step: Step) -> None:
         self._handshake(step, msg.OfferHandshake)
@@ -150,7 +150,7 @@ class Run:
     def _handshake(self, step: Step, command: Any) -> None:
         person = self.people[step.who]
         other = self._other(person)
-        answer: Future[None] = person.begin("handshake", lambda to: command(other.name, to))
+        answer: Future[None] = person.begin(person.graph.handshake, lambda to: command(other.name, to))
         self.world.sim.run_until(answer.done, 60)
         if isinstance(answer.exception(), HandshakeNotPossible):
             return
@@ -176,7 +176,7 @@ class Run:
         self._note_answers()
         self.model.asked = [asked for asked in self.model.asked if asked[0] != person.name]
         person.restart()
-        person.begin("registration", msg.GoOnline)
+        person.begin(person.graph.registration, msg.GoOnline)
 
     def _kill_mixnet(self, step: Step) -> None:
         self.world.mixnet.kill(self._client_number(step.who))
@@ -208,7 +208,7 @@ class Run:
         for person in self.people:
             person.store.contacts.set_fallback(self._other(person).name, Fallback.NODE)
             self.world.mixnet.online(person.client_number)
-            person.begin("registration", msg.GoOnline)
+            person.begin(person.graph.registration, msg.GoOnline)
         self.world.sim.run_until(self._all_answered, 600)
         self._note_answers()
         self.world.sim.run_until(self._all_delivered, END_S)
@@ -236,7 +236,7 @@ class Run:
             elif answer.exception() is None:
                 self.model.texts[answer.result()] = (sender, recipient, text)
             else:
-                assert isinstance(answer.exception(), msg.NodeSilent), answer.exception()
+                assert isinstance(answer.exception(), NodeSilent), answer.exception()
         self.model.asked = waiting
 
     # -- what must be true --

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from usernym.actors.events import DeliveryChanged, HandshakeChanged, MessageArrived
+from usernym.actors.failures import NodeRefused
 from usernym.actors.forwarding.node import LIMITS
-from usernym.actors.messages import NodeRefused
 from usernym.protocol.errors import Code
 from usernym.storage.client.types import DeliveryState, HandshakeState, Route
 from usernym.testing.world import World

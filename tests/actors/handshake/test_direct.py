@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from usernym.actors.events import DirectSilent, HandshakeChanged, MessageArrived
-from usernym.actors.messages import HandshakeNotPossible
+from usernym.actors.failures import HandshakeNotPossible
 from usernym.protocol.limits import DAY_S
 from usernym.protocol.records import decode_record
 from usernym.storage.client.types import DeliveryState, Fallback, HandshakeState, Route

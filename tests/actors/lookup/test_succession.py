@@ -7,7 +7,7 @@ import pytest
 
 from tests.helpers.outsider import Outsider
 from usernym.actors.events import IdentityChanged, NodeCaught
-from usernym.actors.messages import NodeRefused
+from usernym.actors.failures import NodeRefused
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import UINT32_MAX
@@ -39,7 +39,7 @@ def test_a_contact_follows_the_thief_and_then_the_owner_and_never_back() -> None
     outsider = Outsider(world)
 
     thief = SigningKey.from_seed(b"t" * 32)
-    answer, stolen = outsider.publish("bob", first, thief, bob.me.key, number=UINT32_MAX, hpke_number=UINT32_MAX)
+    answer, stolen = outsider.publish("bob", first, thief, bob.user.key, number=UINT32_MAX, hpke_number=UINT32_MAX)
     assert isinstance(answer, m.Published)
     assert alice.look_up("bob").trust is Trust.CHANGED
     assert alice.of_kind(IdentityChanged) == [IdentityChanged("bob", True)]
@@ -63,12 +63,12 @@ def test_a_thief_cannot_change_the_recovery_key() -> None:
     first, _, _ = owner_keys(bob)
     thief = SigningKey.from_seed(b"t" * 32)
     own_recovery = SigningKey.from_seed(b"r" * 32).public
-    answer, _ = Outsider(world).publish("bob", first, thief, bob.me.key, recovery_key=own_recovery)
+    answer, _ = Outsider(world).publish("bob", first, thief, bob.user.key, recovery_key=own_recovery)
     assert isinstance(answer, m.Refused)
     assert answer.code == Code.SUCCESSION_INVALID
     account = world.node.store.directory.account("bob")
     assert account is not None
-    assert account.identity_key == bob.me.key.public
+    assert account.identity_key == bob.user.key.public
     world.check()
 
 
@@ -84,5 +84,5 @@ def test_a_node_that_swaps_a_pinned_key_is_caught() -> None:
     with pytest.raises(NodeRefused):
         alice.look_up("bob")
     assert alice.of_kind(NodeCaught)
-    assert alice.contact("bob").identity_key == bob.me.key.public
+    assert alice.contact("bob").identity_key == bob.user.key.public
     world.check()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from usernym.actors.mixnet_io.inbox_limit import BYTES_WAITING_MAX, FRAMES_WAITING_MAX, Inflow
+from usernym.actors.mixnet_io.inbox_limit import BYTES_WAITING_MAX, FRAMES_WAITING_MAX, InboxLimit
 from usernym.protocol.limits import FRAME_BYTES_MAX
 
 
 def test_the_largest_frames_are_bounded_by_their_bytes() -> None:
-    inflow = Inflow()
+    inflow = InboxLimit()
     admitted = 0
     while inflow.admit(FRAME_BYTES_MAX, admitted):
         admitted += 1
@@ -19,6 +19,6 @@ def test_the_largest_frames_are_bounded_by_their_bytes() -> None:
 
 
 def test_the_smallest_are_bounded_by_their_number() -> None:
-    inflow = Inflow()
+    inflow = InboxLimit()
     assert inflow.admit(1, FRAMES_WAITING_MAX - 1)
     assert not inflow.admit(1, FRAMES_WAITING_MAX)

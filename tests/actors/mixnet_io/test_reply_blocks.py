@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.hostile import RawClient, Wiretap, message_of, total
 from usernym.actors.events import ConnectionChanged
-from usernym.actors.forwarding.routes import Route
+from usernym.actors.forwarding.routes import UserRoute
 from usernym.actors.surbs import SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol.limits import DAY_S, HOUR_S, SURB_S, SURBS_GIVEN_MAX, SURBS_LOW, TEXT_BYTES_MAX
@@ -17,17 +17,17 @@ from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import SimClient, World
 
 
-def route_of(world: World, name: str) -> Route:
+def route_of(world: World, name: str) -> UserRoute:
     """The node's route of a user."""
-    forwarding: Any = next(actor for actor in world.node.graph.actors if actor.name == "forwarding")
-    route: Route = forwarding._routes.get(name)
+    forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
+    route: UserRoute = forwarding._routes.get(name)
     assert route is not None
     return route
 
 
 def given(client: SimClient) -> int:
     """SURBs that the client believes the node to hold."""
-    io: Any = next(actor for actor in client.graph.actors if actor.name == "mixnet-io")
+    io: Any = next(actor for actor in client.runtime.actors if actor.name == "mixnet-io")
     held: int = io._route.held()
     return held
 

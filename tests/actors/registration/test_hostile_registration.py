@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.helpers.examples import examples
 from tests.helpers.hostile import DIRECTORY, RawClient, dump
 from usernym.actors import messages as msg
-from usernym.actors.messages import NodeRefused
+from usernym.actors.failures import NodeRefused
 from usernym.protocol import messages as m
 from usernym.protocol.challenges import work_holds
 from usernym.protocol.errors import Code
@@ -58,7 +58,7 @@ def test_of_two_who_register_a_name_at_once_exactly_one_wins(seed: int, tape: li
     world = World(seed, tape)
     first = world.client("alice", register=False, online=False)
     second = world.client("alice", register=False, online=False)
-    answers = [client.begin("registration", msg.Register) for client in (first, second)]
+    answers = [client.begin(client.graph.registration, msg.Register) for client in (first, second)]
     world.sim.run_until(lambda: all(answer.done() for answer in answers))
     failures = [answer.exception() for answer in answers]
     assert sorted(failure is None for failure in failures) == [False, True]
@@ -68,7 +68,7 @@ def test_of_two_who_register_a_name_at_once_exactly_one_wins(seed: int, tape: li
     winner = (first, second)[failures.index(None)]
     account = world.node.store.directory.account("alice")
     assert account is not None
-    assert account.identity_key == winner.me.key.public
+    assert account.identity_key == winner.user.key.public
     assert len(world.node.store.directory.links("alice", 0)) == 1
     world.check()
 
@@ -226,7 +226,7 @@ def test_a_challenge_is_answered_in_time_once_and_under_the_process_that_made_it
 def test_a_node_that_restarts_between_challenge_and_proof_costs_nobody_the_name() -> None:
     world = World()
     alice = world.client("alice", register=False, online=False)
-    answer = alice.begin("registration", msg.Register)
+    answer = alice.begin(alice.graph.registration, msg.Register)
     world.sim.run_until(lambda: world.node.counters()["registration"].get("challenges", 0) > 0)
     world.node.restart()
     world.sim.run_until(answer.done)
@@ -238,7 +238,7 @@ def test_a_node_that_restarts_between_challenge_and_proof_costs_nobody_the_name(
 def test_challenges_that_nobody_answers_take_no_memory() -> None:
     world = World()
     client = RawClient(world)
-    registration: Any = next(actor for actor in world.node.graph.actors if actor.name == "registration")
+    registration: Any = next(actor for actor in world.node.runtime.actors if actor.name == "registration")
     client.challenge()
     before, size = dump(world.node.store), state_size(registration)
     for _ in range(300):

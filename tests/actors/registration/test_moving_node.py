@@ -52,7 +52,7 @@ def card_of(client: SimClient) -> NodeCard:
 
 def give(client: SimClient, card: NodeCard) -> bool:
     """The user has the card from somebody."""
-    taken: bool = client.do("registration", lambda answer: msg.TakeCard(card, answer))
+    taken: bool = client.do(client.graph.registration, lambda answer: msg.TakeCard(card, answer))
     return taken
 
 
@@ -138,7 +138,7 @@ def test_a_client_that_comes_too_late_takes_a_card_that_somebody_hands_on() -> N
     waiting = alice.send_and_wait("bob", "for later", DeliveryState.ACCEPTED)
     run_node(world, None)
     start_with_stored_card(bob)
-    bob.begin("registration", msg.GoOnline)
+    bob.begin(bob.graph.registration, msg.GoOnline)
     world.settle(600)
     assert bob.texts() == ["before"], "nobody is at the old address any more"
     for client in (alice, bob):
@@ -209,7 +209,7 @@ def test_a_card_that_crosses_the_login_is_followed_by_another_login() -> None:
     start = len(tap.sent)
     alice.kill()
     start_with_stored_card(alice)
-    alice.begin("registration", msg.GoOnline)
+    alice.begin(alice.graph.registration, msg.GoOnline)
     world.sim.run_until(lambda: any(isinstance(message_of(one.data), m.LoginProof) for one in tap.sent[start:]))
     assert give(alice, world.node.card)
     world.settle(240)
@@ -341,7 +341,7 @@ def test_what_was_asked_at_the_old_address_is_asked_again_at_the_new() -> None:
     tap = Wiretap(world)
     alice, _, old = pair(world)
     new = run_node(world, None)
-    lookup: Future[None] = alice.begin("lookup", lambda answer: msg.LookUp("bob", answer))
+    lookup: Future[None] = alice.begin(alice.graph.lookup, lambda answer: msg.FindContact("bob", answer))
     world.settle(2)
     assert any(isinstance(request, m.Lookup) for request in sent_to(tap, alice, old))
     give(alice, world.node.card)

@@ -9,7 +9,8 @@ import pytest
 from tests.helpers.outsider import Outsider
 from usernym.actors import messages as msg
 from usernym.actors.events import ContactChanged, IdentityChanged, NodeCaught
-from usernym.actors.lookup.finding_messages import FoundRecord
+from usernym.actors.failures import NodeRefused
+from usernym.actors.messages import FoundRecord
 from usernym.identity import WordsUnfit, replace_identity, restore_identity
 from usernym.protocol import messages as m
 from usernym.protocol.limits import UINT32_MAX
@@ -55,7 +56,7 @@ def replace_at_home(world: World, client: SimClient, *, shown: bool = True) -> N
 def number_between(one: SimClient, other: SimClient) -> str:
     """The safety number, as `one` sees it."""
     contact = one.contact(other.name)
-    return safety_number(one.me.node, (one.name, one.me.key.public), (contact.name, contact.identity_key))
+    return safety_number(one.user.node, (one.name, one.user.key.public), (contact.name, contact.identity_key))
 
 
 @pytest.mark.parametrize("rotations", [0, 1])
@@ -72,7 +73,7 @@ def test_words_bring_name_identity_and_waiting_messages_back(rotations: int) -> 
     waiting = [alice.send_and_wait("bob", f"{each}", DeliveryState.ACCEPTED) for each in ("one", "two")]
 
     bob = on_an_empty_machine(world, bob)
-    assert bob.me.key.public == before.identity_key
+    assert bob.user.key.public == before.identity_key
     bob.go_online()
     for message_id in waiting:
         alice.wait_for_state(message_id, DeliveryState.DELIVERED, 600)
@@ -114,7 +115,7 @@ def test_what_waited_for_a_restored_home_that_asks_waits_for_its_users_word(
             assert bob.texts() == [], "alice has not seen the new key yet, and is not told of it"
         bob.store.contacts.set_consent("alice", decision or Consent.ACCEPTED)
         if told:  # else a heartbeat brings it
-            bob.graph.refs["forwarding"].tell(msg.RequestsDecided())
+            bob.graph.forwarding.tell(msg.RequestsDecided())
         world.settle(15 if told else 600)
         assert ("hello?" in bob.texts()) is (decision is None)
         if decision is Consent.DECLINED:
@@ -169,7 +170,7 @@ def test_a_stolen_disk_is_answered_by_a_succession_that_beats_the_thiefs(where: 
     # The thief has the identity key: changes the identity to one of their own, and uses up all numbers.
     thief = SigningKey.from_seed(b"t" * 32)
     answer, _ = Outsider(world).publish(
-        "bob", first.stub(), thief, bob.me.key, number=UINT32_MAX, hpke_number=UINT32_MAX
+        "bob", first.stub(), thief, bob.user.key, number=UINT32_MAX, hpke_number=UINT32_MAX
     )
     assert isinstance(answer, m.Published)
     assert alice.look_up("bob").identity_key == thief.public
@@ -184,7 +185,7 @@ def test_a_stolen_disk_is_answered_by_a_succession_that_beats_the_thiefs(where: 
     bob.send_and_wait("alice", "it was not me")
     for friend in (alice, carol):
         friend.look_up("bob")
-        assert friend.contact("bob").identity_key == bob.me.key.public
+        assert friend.contact("bob").identity_key == bob.user.key.public
         assert friend.contact("bob").trust is Trust.CHANGED
         friend.look_at_identity("bob")
     alice.send_and_wait("bob", "so I thought")
@@ -246,7 +247,7 @@ def test_a_thief_who_deletes_the_account_does_not_keep_the_name() -> None:
     thief.store, thief._opened = bob.store, True
     bob.kill()
     thief.start()
-    thief.do("registration", msg.DeleteAccount)
+    thief.do(thief.graph.registration, msg.DeleteAccount)
     thief.kill()
     account = world.node.store.directory.account("bob")
     assert account is not None
@@ -258,7 +259,7 @@ def test_a_thief_who_deletes_the_account_does_not_keep_the_name() -> None:
     assert alice.look_up("bob").trust is Trust.CHANGED
     alice.look_at_identity("bob")
     alice.send_and_wait("bob", "you are back")
-    with pytest.raises(msg.NodeRefused):
+    with pytest.raises(NodeRefused):
         world.client("bob", online=False, store=stolen(world, words_of(bob)))
     world.check()
 

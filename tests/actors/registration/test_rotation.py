@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from usernym.actors.events import NodeCaught
-from usernym.actors.messages import NodeRefused
+from usernym.actors.failures import NodeRefused
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S, HPKE_KEEP_S, HPKE_ROTATION_S
 from usernym.protocol.records import decode_record

@@ -12,9 +12,10 @@ from tests.helpers.mixnet_members import WAIT_S, Recorder
 from tests.helpers.mixnet_networks import InProcessNetwork
 from tests.helpers.virtual_timers import VirtualTimers
 from usernym.mixnet.emulator.core import Emulator
-from usernym.mixnet.emulator.in_process import InProcessMixnet, InProcessTransport, ThreadTimers
+from usernym.mixnet.emulator.in_process import InProcessMixnet, InProcessTransport
 from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.transport import Incoming, MixnetDown, MixnetError, TransportDown, TransportEvent, TransportUp
+from usernym.timers import ThreadTimers
 
 
 class World:
