@@ -140,7 +140,7 @@ class LyingTransport:
                 return [data, flipped(data, rng)]
 
     def _forgeries(self, message: m.Deliver, number: int) -> list[m.Message]:
-        """Texts that nobody wrote, instead of `message` to its recipient: under a name that the recipient may know, and
+        """Texts that no one wrote, instead of `message` to its recipient: under a name that the recipient may know, and
         under one with a key of the node's own."""
         with self._node.disk.paused() if self._node.disk is not None else nullcontext():
             return self._forged_for(message, number)

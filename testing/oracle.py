@@ -106,7 +106,7 @@ class Oracle:
         """A text is on somebody's screen."""
         text = self.texts.get(content)
         if text is None:
-            self._accuse(f"{reader} was shown something under {writer}'s name that nobody wrote")
+            self._accuse(f"{reader} was shown something under {writer}'s name that no one wrote")
             return
         if (text.writer, text.recipient) != (writer, reader):
             self._accuse(f"{text} was shown to {reader} under {writer}'s name")

@@ -48,7 +48,7 @@ PHRASES: Final[dict[str, str]] = {
     "(?:to|of|for) oneself": "to itself, to yourself",
     "belongs? into": "belongs in",
     "in silence": "silently, without an error",
-    "the loopback": "loopback",
+    "the loopback(?! interface)": "loopback",
     "the ways? by which": "how",
     "without a word": "without notice, without an error",
     "(?:is|are|was|were) said": "is reported, is sent, is shown",

@@ -110,7 +110,7 @@ def mailbox_deleted_on_sending(stack: ExitStack) -> None:
     old = swap(stack, ForwardingNode, "_deliver", deliver)
 
 
-@defect("a user's route follows whoever sends a message of theirs, also one that was seen and is sent again")
+@defect("a user's route follows any sender of a message of theirs, also of one that was seen and is repeated")
 def route_follows_any_message(stack: ExitStack) -> None:
     def on_request(self: Any, frame: Any, tag: bytes) -> None:
         route = self._routes.get(getattr(frame.message, "sender", getattr(frame.message, "name", "")))
@@ -205,7 +205,7 @@ def states_go_back(stack: ExitStack) -> None:
     swap(stack, client_messages, "_ADVANCE", states)
 
 
-@defect("a conversation's counter starts anew with each process")
+@defect("a conversation's counter starts again with each process")
 def counters_start_anew(stack: ExitStack) -> None:
     def take(self: Any, name: str) -> int:
         counters = self.__dict__.setdefault("counters", {})
@@ -218,7 +218,7 @@ def counters_start_anew(stack: ExitStack) -> None:
 # -- the client, sending --
 
 
-@defect("a client says that it took a text before the text is on disk")
+@defect("a client confirms a text before the text is on disk")
 def takes_before_commit(stack: ExitStack) -> None:
     def take(self: Any, contact: Any, command: Any) -> None:
         runtime = self._context.runtime
@@ -262,12 +262,12 @@ def receipts_unproved(stack: ExitStack) -> None:
     swap(stack, Outbox, "on_receipts", on_receipts)
 
 
-@defect("a client takes `busy` for a refusal for good")
+@defect("a client treats `busy` as a final refusal")
 def busy_is_final(stack: ExitStack) -> None:
     swap(stack, client_sending, "_RETRY_LATER", frozenset())
 
 
-@defect("a client takes a clock that differs for a refusal for good")
+@defect("a client treats a clock that differs as a final refusal")
 def clock_skew_is_final(stack: ExitStack) -> None:
     def on_refused(self: Any, request: m.Forward, code: Code, detail: int) -> None:
         old(self, request, Code.MALFORMED if code is Code.CLOCK_SKEW else code, detail)
@@ -275,7 +275,7 @@ def clock_skew_is_final(stack: ExitStack) -> None:
     old = swap(stack, Outbox, "on_refused", on_refused)
 
 
-@defect("found by the simulation: what a clock planned that was put back since waits until it comes round again")
+@defect("found by the simulation: after a clock was set back, what it had planned waits until it shows that time again")
 def plans_of_a_wrong_clock(stack: ExitStack) -> None:
     def due(self: Any, now: int, limit: int, _pause_max: int = 0) -> Any:
         return old(self, now, limit)
@@ -299,7 +299,7 @@ def texts_overtake(stack: ExitStack) -> None:
     old = swap(stack, ForwardingClient, "_send_text", send_text)
 
 
-@defect("found by the simulation: whoever gave a text that could not be stored is never told")
+@defect("found by the simulation: the writer of a text that could not be stored is never notified")
 def failure_not_told(stack: ExitStack) -> None:
     swap(stack, forwarding_client, "fail", lambda _future, _why: None)
 
@@ -337,7 +337,7 @@ def acknowledges_once(stack: ExitStack) -> None:
     old = swap(stack, Inbox, "_acknowledge", acknowledge)
 
 
-@defect("a client acknowledges what it has had before without the proof")
+@defect("a client acknowledges a repeated message without the proof")
 def acknowledges_again_without_proof(stack: ExitStack) -> None:
     swap(stack, Messages, "incoming_token", lambda _self, _contact, _message_id: None)
 

@@ -79,7 +79,7 @@ def test_shown_twice() -> None:
     [
         ("carol", "alice", "hi", ID, "was shown to carol"),
         ("bob", "carol", "hi", ID, "under carol's name"),
-        ("bob", "alice", "hello", ID, "that nobody wrote"),
+        ("bob", "alice", "hello", ID, "that no one wrote"),
         ("bob", "alice", "hi", OTHER, "under another id"),
     ],
 )
@@ -159,7 +159,7 @@ def test_where_the_node_lies_texts_may_be_lost_but_nothing_false_is_shown() -> N
     oracle.warned("alice", "the node was caught")
     assert end(oracle) == []
     oracle.shown("bob", "alice", "other", OTHER, 1)
-    assert "nobody wrote" in oracle.wrong[0]
+    assert "no one wrote" in oracle.wrong[0]
 
 
 def test_what_expired_while_its_recipient_was_away_may_have_been_shown() -> None:
