@@ -137,6 +137,7 @@ def test_every_window_hears_of_a_change(handles: Handles) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_the_list_has_contacts_and_requests_the_latest_first(handles: Handles) -> None:
     alice = handles.client("alice", accept_strangers=False)
     bob, carol, dave = (handles.client(name) for name in ("bob", "carol", "dave"))

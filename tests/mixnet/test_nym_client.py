@@ -192,6 +192,7 @@ def test_frames_that_make_no_sense_are_skipped_and_logged_without_content(caplog
     assert "secret" not in caplog.text
 
 
+@pytest.mark.seconds
 def test_queue_is_bounded_while_the_client_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nym_client, "CLOSE_S", 0.2)
     leave = threading.Event()

@@ -25,6 +25,7 @@ SCENARIOS = int(os.environ.get("USERNYM_SCENARIOS", "60"))
 MESSAGES = int(os.environ.get("USERNYM_SOAK_MESSAGES", "600"))
 
 
+@pytest.mark.seconds
 def test_random_plans_show_everybody_what_was_written_to_them() -> None:
     summary = search(Bounds(scenarios=SCENARIOS))
     assert not summary.failures, (summary.failures[0].wrong, replay_text(summary.failures[0].plan))
@@ -33,6 +34,7 @@ def test_random_plans_show_everybody_what_was_written_to_them() -> None:
     assert summary.shown >= summary.delivered > 5 * SCENARIOS
 
 
+@pytest.mark.seconds
 def test_soaking() -> None:
     """Many messages at 20 % loss, with crashes: the part of `make soak` that everybody runs."""
     summary = search(Bounds(messages=MESSAGES, people=(3, 5), profile="soak"))

@@ -145,6 +145,7 @@ def test_a_node_keeps_its_identity_and_its_users(tmp_path: Path, mixnet: InProce
             assert bob.look_up("alice", PATIENCE_S).trust == "confirmed by the node"
 
 
+@pytest.mark.seconds
 def test_a_node_moves_and_its_clients_go_with_it(tmp_path: Path, mixnet: InProcessMixnet) -> None:
     """As an operator does it: the same home at a new mixnet client, the old one beside it for a while."""
     old, new = mixnet.transport(), mixnet.transport()

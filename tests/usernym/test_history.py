@@ -18,6 +18,7 @@ from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import DeliveryState, Route, Trust
 
 
+@pytest.mark.seconds
 def test_pages_search_and_erasing(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     for number in range(5):
@@ -79,6 +80,7 @@ def test_when_texts_came_and_which_were_late(handles: Handles) -> None:
     assert before <= mine.arrived_at <= time.time()
 
 
+@pytest.mark.seconds
 def test_texts_that_disappear_are_set_and_told(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     alice.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
@@ -105,6 +107,7 @@ def test_texts_that_disappear_are_set_and_told(handles: Handles) -> None:
     assert do(work.Disappear("alice", None))["disappears_after"] is None
 
 
+@pytest.mark.seconds
 def test_erasing_is_told_to_whoever_shows_the_texts(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     for text in ("one", "two", "three"):
@@ -117,6 +120,7 @@ def test_erasing_is_told_to_whoever_shows_the_texts(handles: Handles) -> None:
         assert [(event.name, event.count) for event in itertools.islice(erased, 2)] == [("alice", 1), ("alice", 2)]
 
 
+@pytest.mark.seconds
 def test_cancel_and_retry(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     alice.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
@@ -148,6 +152,7 @@ def test_cancel_and_retry(handles: Handles) -> None:
     assert len(bob.conversation("alice")) == 1
 
 
+@pytest.mark.seconds
 def test_a_retry_waits_as_long_as_it_is_told_to(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     alice.look_up("bob", PATIENCE_S)

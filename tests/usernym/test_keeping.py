@@ -16,6 +16,7 @@ from usernym.storage.errors import NotAStore, StoreInaccessible, WrongPassphrase
 TEXT = "a text that nobody else may read"
 
 
+@pytest.mark.seconds
 def test_a_lost_home_is_made_whole_by_words_and_backup(handles: Handles, tmp_path: Path) -> None:
     alice, carol, bob = handles.client("alice"), handles.client("carol"), handles.client("bob")
     for number in range(3):

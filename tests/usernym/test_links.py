@@ -60,6 +60,7 @@ def test_what_verifies_nobody_says_why(handles: Handles) -> None:
     assert alice.contact("bob").trust == "verified", "anybody can write a false link: it takes nothing away"
 
 
+@pytest.mark.seconds
 def test_a_link_of_before_a_replaced_identity_is_called_that(handles: Handles) -> None:
     alice, bob, carol = handles.client("alice"), handles.client("bob"), handles.client("carol")
     words, former = bob.recovery_words, bob.link()
@@ -108,6 +109,7 @@ def test_an_identity_that_changes_at_the_last_moment_is_not_verified(
     assert why(alice, former) is usernym.Mismatch.OTHER_IDENTITY, "the chain explains another key than the pinned one"
 
 
+@pytest.mark.seconds
 def test_a_node_that_hides_the_chain_hides_no_mismatch(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a node with a key of its own could turn the alarm into a mere "no answer"."""
     alice, bob = handles.client("alice"), handles.client("bob")

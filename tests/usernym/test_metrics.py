@@ -51,6 +51,7 @@ def status(**changes: int) -> NodeStatus:
     return NodeStatus(True, changes.get("accounts", 0), 0)
 
 
+@pytest.mark.seconds
 def test_a_nodes_counts_and_depths_and_never_a_name(tmp_path: Path, mixnet: InProcessMixnet) -> None:
     with (
         usernym.Node(tmp_path / "node", mixnet=mixnet.transport()) as node,

@@ -13,6 +13,8 @@ from tests.helpers.mixnet_members import Network
 from tests.helpers.mixnet_networks import NETWORKS, network_parameters
 from usernym import Client, Node
 
+pytestmark = pytest.mark.seconds
+
 WAIT_S: Final = 60.0
 REST_S: Final = 1.5
 """Acknowledgements and receipts are gathered for less than this."""

@@ -15,6 +15,7 @@ from usernym.cli import perform as work
 from usernym.cli.failures import CommandFailed
 
 
+@pytest.mark.seconds
 def test_a_request_is_declined_and_undone(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob", accept_strangers=False)
     alice.send("bob", "may I?", timeout=PATIENCE_S)
@@ -50,6 +51,7 @@ def test_a_request_is_declined_and_undone(handles: Handles) -> None:
             decide("nobody_here")
 
 
+@pytest.mark.seconds
 def test_the_same_for_asyncio(handles: Handles) -> None:
     alice = handles.client("alice")
 
@@ -77,6 +79,7 @@ async def first(events: Any, kind: type[Any]) -> Any:
             return
 
 
+@pytest.mark.seconds
 def test_the_commands_do_the_same(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob", accept_strangers=False)
     alice.send("bob", "may I?", timeout=PATIENCE_S)

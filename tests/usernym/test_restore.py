@@ -12,6 +12,7 @@ import usernym
 from tests.helpers.handles import PATIENCE_S, Handles
 
 
+@pytest.mark.seconds
 def test_an_identity_is_restored_on_another_machine_and_replaced_there(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     words = bob.recovery_words

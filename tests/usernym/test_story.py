@@ -17,6 +17,8 @@ from usernym import Client, DeliveryState, HandshakeState, Node, NodeRefused, Ro
 from usernym.mixnet import nym_client
 from usernym.protocol.errors import Code
 
+pytestmark = pytest.mark.seconds
+
 WAIT_S: Final = 150.0
 """No step takes this long, on any network, whatever happens there: a route that died is found at a heartbeat."""
 

@@ -19,6 +19,8 @@ from usernym.storage.client.store import ClientStore
 from usernym.storage.database import open_database
 from usernym.storage.errors import PassphraseNeeded, StorageError
 
+pytestmark = pytest.mark.processes
+
 GUARDED, CARELESS = "grete_of_goslar", "wenzel_of_worms"
 PASSPHRASE = "no thief knows this one"
 TEXTS = {

@@ -62,6 +62,7 @@ def visits(client: SimClient, hours: float, times: int) -> Iterator[int]:
         yield number
 
 
+@pytest.mark.seconds
 def test_a_client_that_only_listens_stays_reachable_for_three_days() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
@@ -183,6 +184,7 @@ def test_one_message_lost_by_chance_amid_others_writes_nothing_off() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_rotation_every_day_stops_no_listener() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")

@@ -61,6 +61,7 @@ def test_a_message_sealed_to_yesterdays_key_is_opened() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_key_two_months_old_is_refused_as_stale_looked_up_and_sealed_again() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
@@ -79,6 +80,7 @@ def test_a_key_two_months_old_is_refused_as_stale_looked_up_and_sealed_again() -
     world.check()
 
 
+@pytest.mark.seconds
 def test_old_private_keys_are_destroyed_when_nothing_can_need_them() -> None:
     world = World()
     bob = world.client("bob")

@@ -363,6 +363,7 @@ def test_settings_are_checked(arguments: dict[str, int]) -> None:
         ServerSettings(**arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.seconds
 def test_program_that_does_not_read_does_not_hold_up_the_end() -> None:
     server = ServerThread(ServerSettings(first_port=0, clients=2, faults=FAST))
     slow = connect(server.url(1), compression=None, proxy=None, max_queue=1, legacy=True, ping_interval=None)

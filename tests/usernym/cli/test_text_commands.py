@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.processes
+
 
 def say(network: Any, home: str, *command: str, code: int = 0) -> str:
     """What a command prints for a person."""

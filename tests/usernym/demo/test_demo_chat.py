@@ -165,6 +165,7 @@ def test_without_the_extra_it_says_what_is_missing(typed: Any, monkeypatch: pyte
     assert "pip install 'usernym[chat]'" in done.told["text"]
 
 
+@pytest.mark.seconds
 def test_a_cleaner_ends_also_what_does_not_want_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
