@@ -209,14 +209,12 @@ class Registered(Wire, frozen=True, tag=21):
 
 
 class LoggedIn(Wire, frozen=True, tag=22):
-    """The route is yours. `record_number` and `card_sequence` tell what the node has; `now` is its clock."""
+    """The route is yours. `record_number` is that of the record the node has; `now` is its clock, in Unix seconds."""
 
     request_id: RequestId
     login_id: Id
     boot_id: BootId
     record_number: Number
-    card_sequence: Number
-    waiting: U32
     now: U32
 
 
@@ -261,7 +259,6 @@ class Alive(Wire, frozen=True, tag=28):
     request_id: RequestId
     boot_id: BootId
     stock: U32
-    waiting: U32
 
 
 class Refused(Wire, frozen=True, tag=29):

@@ -331,8 +331,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._confirm(said.name, route, said.confirmed)
         self._routes.doubt_stock(route)
         stock = max(0, route.stock.left(now) - 1)
-        waiting = self._store.mailbox.waiting_count(said.name)
-        self._routes.answer(said.name, tag, m.Alive(said.request_id, self._boot_id, stock, waiting))
+        self._routes.answer(said.name, tag, m.Alive(said.request_id, self._boot_id, stock))
         self._serve(said.name, route)
 
     # -- notices --

@@ -296,8 +296,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             login_id = known[ID_BYTES:]
         else:
             raise RemoteProtocolError(Code.CHALLENGE_USED)
-        card, waiting = self._store.profile.card_sequence(), self._store.mailbox.waiting_count(account.name)
-        return m.LoggedIn(proof.request_id, login_id, self._boot_id, account.record_number, card, waiting, now)
+        return m.LoggedIn(proof.request_id, login_id, self._boot_id, account.record_number, now)
 
     # -- changes --
 

@@ -269,7 +269,7 @@ class ScriptedNode:
             case m.LoginProof(name=name):
                 self.logins[name] = self.world.sim.random_bytes(16)
                 number = self.records[name].number
-                return [m.LoggedIn(request.request_id, self.logins[name], b"b" * 8, number, 1, 0, now)]
+                return [m.LoggedIn(request.request_id, self.logins[name], b"b" * 8, number, now)]
             case m.Lookup(name=name) if name in self.records:
                 return [m.Found(request.request_id, self.records[name])]
             case m.Lookup() | m.History():
@@ -277,7 +277,7 @@ class ScriptedNode:
             case m.Forward():
                 return [m.Accepted(request.request_id)]
             case m.Heartbeat():
-                return [m.Alive(request.request_id, b"b" * 8, 10, 0)]
+                return [m.Alive(request.request_id, b"b" * 8, 10)]
             case _:
                 return []
 

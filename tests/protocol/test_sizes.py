@@ -212,7 +212,7 @@ def test_everything_else_that_is_answered_fits_one_packet() -> None:
         m.NewCard(ID, UINT32_MAX, msgspec.structs.replace(card, versions=(127,) * 8)),
         m.SurbsWanted(ID, UINT32_MAX, 255),
         m.Displaced(ID, UINT32_MAX),
-        m.LoggedIn(RID, ID, RID, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX),
+        m.LoggedIn(RID, ID, RID, UINT32_MAX, UINT32_MAX),
         m.Challenge(RID, ID, UINT32_MAX, 255, ID),
     ):
         assert packets.reply_packets(len(frame(tell))) == 1
