@@ -1,0 +1,109 @@
+"""Fetching a name's record, and the chain it belongs to: one table of questions, and what to ask next.
+
+docs/protocol.md, "Lookup" and "History". Pure but for its table: it sends nothing and stores nothing. Its owner sends
+the requests that it returns, and passes the node's answers in. A name is asked about once at a time, however many wait
+for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from usernym.protocol import messages as m
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import SURBS_REQUEST
+from usernym.protocol.records import KeyRecord, Succession, verify_chain, verify_record, verify_record_in_chain
+
+W = TypeVar("W")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRecord:
+    """A name's record at the node, which verifies. `chain` is empty where it was not asked for."""
+
+    record: KeyRecord = field(repr=False)
+    chain: tuple[Succession, ...] = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Question(Generic[W]):
+    waiting: list[W]
+    record: KeyRecord | None = None
+    links: list[Succession] = field(default_factory=list)
+
+
+class ChainFetch(Generic[W]):
+    """Names whose records are being fetched, each with those who wait for it (`W`).
+
+    `node` is the node's public key, `request_id` makes fresh ids, `limit` bounds the names. A record for which
+    `is_enough` is true is the end of its fetch; for any other the chain is fetched as well.
+    """
+
+    def __init__(
+        self,
+        node: bytes,
+        request_id: Callable[[], bytes],
+        limit: int,
+        is_enough: Callable[[str, KeyRecord], bool] = lambda _name, _record: False,
+    ) -> None:
+        self._node = node
+        self._request_id = request_id
+        self._limit = limit
+        self._is_enough = is_enough
+        self._questions: dict[str, _Question[W]] = {}
+
+    def __len__(self) -> int:
+        return len(self._questions)
+
+    def is_full(self, beside: int = 0) -> bool:
+        """Whether no more names may be asked about, if `beside` others are."""
+        return len(self._questions) + beside >= self._limit
+
+    def waiting(self, name: str) -> list[W]:
+        """Those who wait for this name; may be added to. Empty if it is not being fetched."""
+        question = self._questions.get(name)
+        return [] if question is None else question.waiting
+
+    def start(self, name: str, waiter: W) -> m.Lookup:
+        """Begin to fetch a name that is not being fetched. Returns the request to send."""
+        self._questions[name] = _Question([waiter])
+        return m.Lookup(self._request_id(), SURBS_REQUEST, name)
+
+    def end(self, name: str) -> list[W]:
+        """Forget the name. Returns those who waited for it."""
+        question = self._questions.pop(name, None)
+        return [] if question is None else question.waiting
+
+    def take(self, name: str, answer: m.Answer) -> m.History | FoundRecord | m.Refused | None:
+        """Take an answer of the node about a name: the next request to send, or how the fetch came out.
+
+        None for a name that is not being fetched. The caller ends the fetch. Raises `RemoteProtocolError` for a record
+        or a chain that can't be true, and for an answer that does not fit.
+        """
+        question = self._questions.get(name)
+        match answer:
+            case _ if question is None:
+                return None
+            case m.Refused():
+                return answer
+            case m.Found(record=record):
+                verify_record(self._node, name, record)
+                if self._is_enough(name, record):
+                    return FoundRecord(record, ())
+                question.record = record
+                return self._ask_links(name, question)
+            case m.Links(links=links, total=total) if question.record is not None:
+                question.links.extend(links)
+                if links and len(question.links) < total:
+                    return self._ask_links(name, question)
+                chain = tuple(question.links)
+                verify_chain(self._node, name, chain)
+                verify_record_in_chain(self._node, name, chain, question.record)
+                return FoundRecord(question.record, chain)
+            case _:
+                raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit")
+
+    def _ask_links(self, name: str, question: _Question[W]) -> m.History:
+        return m.History(self._request_id(), SURBS_REQUEST, name, len(question.links))
