@@ -16,6 +16,7 @@ from usernym.actors.events import NodeCaught
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.messages import WorkOn
 from usernym.actors.registration.keys import KeyRing
+from usernym.actors.registration.login import TRY_AGAIN
 from usernym.protocol import messages as m
 from usernym.protocol.challenges import search_work, whole_record_hash
 from usernym.protocol.errors import Code
@@ -25,9 +26,6 @@ CHALLENGES_MAX: Final = 3
 """Challenges that one registration may use up: one may expire on the way, a third is no use."""
 WORK_SLICE: Final = 20_000
 """Hashes between two looks into the inbox: some 20 ms."""
-
-TRY_AGAIN: Final = frozenset({Code.CHALLENGE_INVALID, Code.CHALLENGE_EXPIRED, Code.CHALLENGE_USED, Code.BUSY})
-"""Refusals that a new challenge, or a pause, may mend."""
 
 
 class RegistrationAttempt:

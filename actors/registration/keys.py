@@ -13,7 +13,7 @@ import msgspec
 
 from usernym.logger import logger
 from usernym.protocol.errors import RemoteProtocolError
-from usernym.protocol.limits import DAY_S, HPKE_KEEP_S, HPKE_ROTATION_S, KEY_BYTES
+from usernym.protocol.limits import DAY_S, HPKE_KEEP_S, HPKE_ROTATION_S, KEY_BYTES, MINUTE_S
 from usernym.protocol.records import (
     NO_PREVIOUS,
     KeyRecord,
@@ -41,6 +41,8 @@ _SUCCESSION: Final = "pending_succession"
 _PUBLISH_FIRST: Final = "publish_first"
 _FORMER: Final = "former_identities"
 SEED_BYTES: Final = 32
+LOOK_AFTER_S: Final = 10 * MINUTE_S
+"""Between two looks at the message keys' age: they change weekly."""
 
 
 def former_identities(store: ClientStore) -> list[bytes]:
@@ -84,6 +86,7 @@ class KeyRing:
         self.record: KeyRecord
         self._first: KeyRecord | None
         self._link: bytes
+        self._looked_at = float("-inf")
 
     def load(self) -> None:
         """Read the record, and the one that may be on its way to the node."""
@@ -112,6 +115,15 @@ class KeyRing:
     def deleted(self) -> None:
         """The node has deleted the account."""
         self._store.profile.set_identity_state(IdentityState.DELETED)
+
+    def look_after(self) -> bool:
+        """Destroy and rotate what is due, at most every `LOOK_AFTER_S`. True if a record is to be published now."""
+        now = self._context.runtime.now()
+        if now - self._looked_at < LOOK_AFTER_S:
+            return False
+        self._looked_at = now
+        self.destroy_due()
+        return self.rotate_if_due() or self.pending is not None
 
     def rotate_if_due(self) -> bool:
         """Make the next key and its record, if the current one is old enough. True if there is one to publish."""

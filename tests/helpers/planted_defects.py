@@ -369,16 +369,13 @@ def first_key_trusted(stack: ExitStack) -> None:
 
 @defect("a client sends no heartbeats: it does not notice that its route died")
 def no_heartbeats(stack: ExitStack) -> None:
-    swap(stack, RegistrationClient, "_beat", lambda _self: None)
+    swap(stack, RegistrationClient, "_beat", lambda _self, _login_id: None)
 
 
 @defect("a client does not log in again when the node says that it does not know its route")
 def no_second_login(stack: ExitStack) -> None:
     def on_refusal(self: Any, request: Any, code: Code, detail: int) -> None:
-        if isinstance(request, m.Heartbeat):
-            self._beating = False
-        else:
-            old(self, request, code, detail)
+        old(self, request, Code.BUSY if isinstance(request, m.Heartbeat) else code, detail)
 
     old = swap(stack, RegistrationClient, "_on_refusal", on_refusal)
 
