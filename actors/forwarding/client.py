@@ -2,9 +2,10 @@
 
 Serves docs/protocol.md, "Forwarding", "Receiving", "Direct messages" and "Message states".
 Receives: `SendText`, `CancelText`, `RetryText`, `IdentityLookedAt`, `RequestsDecided` from the edges,
-`DirectRouteChanged` from handshake; answers; what the node tells; direct messages; word of the route. Sends: `Forward`
-requests, acknowledgements, direct messages; `Resolve` to lookup, `HandshakeArrived` to handshake; events. Owns:
-conversations, outbox, ids seen in the store (`client_sending`, `client_receiving`, `client_texts`).
+`DirectRouteChanged` from handshake; answers; what the node sends unasked; direct messages; reports about the route.
+Sends: `Forward` requests, acknowledgements, direct messages; `Resolve` to lookup, `HandshakeArrived` to handshake;
+events. Owns: conversations, outbox, ids seen in the store. Its parts are `outbox.py`, `inbox.py`, `unopened.py` and
+`user_texts.py`; what they share with it is in `host.py`.
 It commits before it sends, and before it acknowledges; it opens nothing that its sender's confirmed key has not signed.
 """
 
@@ -15,7 +16,8 @@ from typing import Final, assert_never
 from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent, RetryNotPossible, TextTooLong
-from usernym.actors.forwarding.inbox import Arrival, Inbox
+from usernym.actors.forwarding.host import Host
+from usernym.actors.forwarding.inbox import Inbox
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.forwarding.unopened import UnopenedReports
 from usernym.actors.forwarding.user_texts import UserTexts
@@ -48,8 +50,8 @@ from usernym.actors.messages import (
 )
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
-from usernym.protocol.limits import NOTICES_MAX, TEXT_BYTES_MAX
-from usernym.storage.client.types import Contact, Route
+from usernym.protocol.limits import TEXT_BYTES_MAX
+from usernym.storage.client.types import Contact
 from usernym.storage.errors import StorageError
 
 TICK_S: Final = 5.0
@@ -74,13 +76,11 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         handshake: Tellable[HandshakeArrived],
     ) -> None:
         super().__init__(context.runtime, context.on_failed)
-        self._context = context
         self._store = context.store
-        self._lookup = lookup
-        self._registration = registration
-        self._outbox = Outbox(context, io=io, lookup=lookup, registration=registration, forwarding=self.own_ref)
-        self._inbox = Inbox(context, self._outbox, io=io, lookup=lookup, handshake=handshake, forwarding=self.own_ref)
-        self._unopened = UnopenedReports(context, self._outbox, lookup=lookup, forwarding=self.own_ref)
+        self._host = Host(context, io, lookup, registration, handshake, self.own_ref, self.refuse, self.counts)
+        self._outbox = Outbox(self._host)
+        self._inbox = Inbox(self._host, self._outbox)
+        self._unopened = UnopenedReports(self._host, self._outbox)
         self._texts = UserTexts(context, self._outbox)
         self._unsent: dict[str, list[SendText]] = {}
         self._ticks = 0
@@ -114,7 +114,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case TellArrived(tell):
                 self._on_tell(tell)
             case DirectArrived(direct):
-                self._on_direct(direct)
+                self._inbox.on_direct(direct)
             case Resolved(name):
                 self._on_resolved(name)
             case ResolveFailed(name, code):
@@ -133,7 +133,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case IdentityLookedAt():
                 self._outbox.flush()
             case RequestsDecided():
-                self._judge(self._inbox.take_decided())
+                self._inbox.on_requests_decided()
             case Tick():
                 self._on_tick()
             case _:
@@ -161,7 +161,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             self._unsent[command.name].append(command)
         else:
             self._unsent[command.name] = [command]
-            self._lookup.tell(Resolve(command.name, self.own_ref))
+            self._host.look_up(command.name)
 
     def _retry_text(self, command: RetryText) -> None:
         try:
@@ -205,51 +205,18 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
     def _on_tell(self, tell: m.Tell) -> None:
         match tell:
             case m.Deliver():
-                self._inbox.on_arrival(
-                    Arrival(
-                        tell.sender,
-                        tell.message_id,
-                        tell.key_number,
-                        tell.sealed,
-                        tell.inner_signature,
-                        tell.first_key,
-                        Route.NODE,
-                    )
-                )
+                self._inbox.on_deliver(tell)
             case m.Delivered(receipts=receipts):
                 self._outbox.on_receipts(tuple((each.message_id, each.token) for each in receipts), None)
-                self._note_notices([each.notice for each in receipts])
+                self._host.note_notices([each.notice for each in receipts])
             case m.Expired(messages=messages):
                 for fate in messages:
                     self._outbox.on_expired(fate.message_id)
-                self._note_notices([fate.notice for fate in messages])
+                self._host.note_notices([fate.notice for fate in messages])
             case m.NotOpened():
-                if self._unopened.on_told(tell):
-                    self._note_notices([tell.notice])
+                self._unopened.on_told(tell)
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "not told to this exchange")
-
-    def _note_notices(self, numbers: list[int]) -> None:
-        """A heartbeat is to confirm these; at once if the node tells no further ones before."""
-        self._store.notices.add(numbers)
-        if len(self._store.notices.oldest(NOTICES_MAX)) >= NOTICES_MAX:
-            self._registration.tell(RouteDoubted())
-
-    # -- from a peer --
-
-    def _on_direct(self, direct: m.Direct) -> None:
-        self._inbox.on_arrival(
-            Arrival(
-                direct.sender,
-                direct.message_id,
-                direct.key_number,
-                direct.sealed,
-                direct.inner_signature,
-                None,
-                Route.DIRECT,
-            )
-        )
-        self.counts["direct_received"] += 1
 
     # -- from lookup --
 
@@ -268,20 +235,8 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             except StorageError as failure:
                 self.note_failure(failure)
         self._outbox.on_resolved(name)
-        self._outbox.flush()
-        settled, wrong = self._unopened.on_resolved(name)
-        self._note_notices(settled)
-        if wrong is not None:
-            self.refuse(wrong)
-        self._judge(self._inbox.on_resolved(name))
-
-    def _judge(self, arrivals: list[Arrival]) -> None:
-        for arrival in arrivals:
-            try:
-                self._inbox.on_arrival(arrival)
-            except RemoteProtocolError as error:
-                # No proof against the node: it checks who hands a message in, not the signature inside.
-                self.refuse(error)
+        self._unopened.on_resolved(name)
+        self._inbox.on_resolved(name)
 
     def _on_resolve_failed(self, name: str, code: Code | None) -> None:
         for command in self._unsent.pop(name, ()):

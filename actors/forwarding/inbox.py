@@ -1,30 +1,29 @@
 """How a client receives: verify, open, commit, then acknowledge and show. The incoming half of the forwarding actor.
 
 docs/protocol.md, "Receiving". A message is shown once, whatever way it came and however often; it is acknowledged only
-when it is on disk. An unknown sender's key is confirmed by our own lookup before anything is opened.
+when it is on disk. An unknown sender's key is confirmed by our own lookup before anything is opened. What is done with
+an arrival is decided by `arrival.decide`, and carried out in one place, `Inbox._carry_out`.
 """
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, assert_never
 
-from usernym.actors.base import Tellable
-from usernym.actors.context import ClientContext
 from usernym.actors.events import ContactChanged, MessageArrived
+from usernym.actors.forwarding.arrival import (
+    ArrivalFate,
+    ArrivalOutcome,
+    Check,
+    Facts,
+    OpenedSeal,
+    SenderLookup,
+    decide,
+)
+from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.handshake.rules import body_of
-from usernym.actors.messages import (
-    AcknowledgeNow,
-    HandshakeArrived,
-    PayloadKind,
-    Resolve,
-    Resolved,
-    ResolveFailed,
-    SendDirect,
-    SendStatement,
-)
+from usernym.actors.messages import AcknowledgeNow, HandshakeArrived, PayloadKind, SendDirect, SendStatement
 from usernym.actors.registration.keys import former_identities
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
@@ -55,31 +54,37 @@ class Arrival:
     inner_signature: bytes = field(repr=False)
     first_key: bytes | None = field(repr=False)
     route: Route
-    looked_up: bool = False
-    """Whether the sender's record was looked up because of this message."""
+    lookup: SenderLookup = SenderLookup.NONE
+    """Whether the sender was looked up because of this message, and what came of it."""
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What the checks of one arrival have found, besides the facts."""
+
+    arrival: Arrival
+    contact: Contact | None
+    error: RemoteProtocolError | None = None
+    """What was wrong with it, by the last check."""
+    envelope: Envelope | None = None
+    payload: p.Payload | None = None
+
+    @property
+    def sender(self) -> Contact:
+        """The contact who sent it, where it is known to be one."""
+        assert self.contact is not None, "decide lets only a contact's message get so far"
+        return self.contact
 
 
 class Inbox:
     """Owned by the forwarding actor, and used in its thread only."""
 
-    def __init__(
-        self,
-        context: ClientContext,
-        outbox: Outbox,
-        *,
-        io: Tellable[SendStatement | SendDirect],
-        lookup: Tellable[Resolve],
-        handshake: Tellable[HandshakeArrived],
-        forwarding: Tellable[Resolved | ResolveFailed | AcknowledgeNow],
-    ) -> None:
-        self._context = context
-        self._store = context.store
-        self._user = context.user
+    def __init__(self, host: Host, outbox: Outbox) -> None:
+        self._host = host
+        self._context = host.context
+        self._store = host.context.store
+        self._user = host.context.user
         self._outbox = outbox
-        self._io = io
-        self._lookup = lookup
-        self._handshake = handshake
-        self._forwarding = forwarding
         self._held: dict[str, list[Arrival]] = {}
         self._keys: dict[int, MessageKey] = {}
         self._acknowledged: dict[tuple[str, bytes], bytes | None] = {}
@@ -90,68 +95,121 @@ class Inbox:
 
     # -- arrivals --
 
-    def on_arrival(self, arrival: Arrival) -> None:
-        """Take a sealed message through all checks. Raises `RemoteProtocolError` for what is not acceptable."""
-        check(arrival.sender)
-        contact = self._store.contacts.get(arrival.sender)
-        if arrival.route is Route.DIRECT and (contact is None or not _may_come_directly(contact)):
-            raise RemoteProtocolError(Code.UNEXPECTED, "a direct message of somebody who has no direct route")
-        if contact is None:
-            self._look_up_first(arrival)
-            return
-        if self._store.messages.was_seen(contact.name, arrival.message_id):
-            self._acknowledge(contact, arrival, self._store.messages.incoming_token(contact.name, arrival.message_id))
-            return
-        try:
-            if arrival.first_key not in (None, contact.identity_key):
-                raise RemoteProtocolError(Code.SIGNATURE_INVALID, "another key than the one known")
-            envelope = self._verified(contact, arrival)
-        except RemoteProtocolError:
-            if not arrival.looked_up and arrival.route is Route.NODE:
-                self._look_up_first(arrival)
-                return
-            self._discard(arrival)
-            raise
-        self._open(contact, arrival, envelope)
+    def on_deliver(self, told: m.Deliver) -> None:
+        """Judge what the node delivers."""
+        self._judge(
+            Arrival(
+                told.sender,
+                told.message_id,
+                told.key_number,
+                told.sealed,
+                told.inner_signature,
+                told.first_key,
+                Route.NODE,
+            )
+        )
 
-    def _verified(self, contact: Contact, arrival: Arrival) -> Envelope:
-        """The envelope that the sender signed: to our identity, or to a former one, if the sender did not know."""
+    def on_direct(self, direct: m.Direct) -> None:
+        """Judge what came straight to our address."""
+        self._judge(
+            Arrival(
+                direct.sender,
+                direct.message_id,
+                direct.key_number,
+                direct.sealed,
+                direct.inner_signature,
+                None,
+                Route.DIRECT,
+            )
+        )
+
+    def on_resolved(self, name: str) -> None:
+        """Judge what was held for the lookup: the sender's record is the newest."""
+        for arrival in self._held.pop(name, ()):
+            self._judge(replace(arrival, lookup=SenderLookup.RESOLVED))
+
+    def on_resolve_failed(self, name: str, code: Code | None) -> None:
+        """Drop what was held for the lookup. Only if there is no such user is it judged: else it is delivered again."""
+        for arrival in self._held.pop(name, ()):
+            if code is Code.NO_SUCH_USER:
+                self._judge(replace(arrival, lookup=SenderLookup.NO_SUCH_USER))
+
+    def on_requests_decided(self) -> None:
+        """Judge what was left at the node, where the user has accepted or blocked its sender. Declining is no final
+        decision, and changes nothing."""
+        for name in list(self._left):
+            contact = self._store.contacts.get(name)
+            if contact is None or contact.consent in (Consent.ACCEPTED, Consent.BLOCKED):
+                for arrival in self._left.pop(name).values():
+                    self._judge(arrival)
+
+    def _judge(self, arrival: Arrival) -> None:
+        """Find out what `decide` needs to know about an arrival, and carry its outcome out."""
+        found = _Findings(arrival, self._store.contacts.get(arrival.sender))
+        facts = self._known(found)
+        while isinstance(decision := decide(facts), Check):
+            match decision:
+                case Check.SIGNATURE:
+                    facts = replace(facts, signed=self._is_signed(found))
+                case Check.SEAL:
+                    facts = replace(facts, seal=self._opened(found))
+        self._carry_out(decision, found)
+
+    def _known(self, found: _Findings) -> Facts:
+        arrival, contact = found.arrival, found.contact
+        try:
+            check(arrival.sender)
+        except RemoteProtocolError as error:
+            found.error = error
+        return Facts(
+            arrival.route,
+            valid_name=found.error is None,
+            consent=None if contact is None else contact.consent,
+            direct_route=contact is not None and _may_come_directly(contact),
+            seen=contact is not None and self._store.messages.was_seen(contact.name, arrival.message_id),
+            lookup=arrival.lookup,
+            room_to_hold=sum(len(held) for held in self._held.values()) < HELD_MAX,
+        )
+
+    def _is_signed(self, found: _Findings) -> bool:
+        """Whether the contact signed it: to our identity, or to a former one, if the sender did not know the change."""
+        arrival, contact = found.arrival, found.sender
+        if arrival.first_key not in (None, contact.identity_key):
+            found.error = RemoteProtocolError(Code.SIGNATURE_INVALID, "another key than the one known")
+            return False
         envelope = self._user.envelope_from(contact.name, contact.identity_key, arrival.key_number, arrival.message_id)
-        try:
-            envelope.verify(arrival.sealed, arrival.inner_signature)
-        except RemoteProtocolError:
-            for key in former_identities(self._store):
-                former = replace(envelope, recipient_key=key)
-                with contextlib.suppress(RemoteProtocolError):
-                    former.verify(arrival.sealed, arrival.inner_signature)
-                    return former
-            raise
-        return envelope
+        for key in (self._user.key.public, *former_identities(self._store)):
+            addressed = replace(envelope, recipient_key=key)
+            try:
+                addressed.verify(arrival.sealed, arrival.inner_signature)
+            except RemoteProtocolError as error:
+                found.error = found.error or error
+            else:
+                found.error, found.envelope = None, addressed
+                return True
+        return False
 
-    def _open(self, contact: Contact, arrival: Arrival, envelope: Envelope) -> None:
+    def _opened(self, found: _Findings) -> OpenedSeal:
+        """Open the seal with the key that it names. A failure is noted in `found`."""
+        arrival, envelope = found.arrival, found.envelope
+        assert envelope is not None, "decide asks for the seal of a signed message only"
         key = self._message_key(arrival.key_number)
         try:
             if key is None:
                 raise RemoteProtocolError(Code.UNOPENABLE, "no key of that number")
             plaintext = key.open(arrival.sealed, envelope)
-        except RemoteProtocolError:
-            if contact.consent is Consent.ACCEPTED:
-                # As whom we are now: the sender looks us up if it does not know that identity.
-                self._say_unopenable(arrival, replace(envelope, recipient_key=self._user.key.public))
-            elif contact.consent is not Consent.BLOCKED and self._is_of_before(arrival):
-                self._leave_at_node(contact, arrival)
-            else:
-                self._discard(arrival)
-            raise
+        except RemoteProtocolError as error:
+            found.error = error
+            return OpenedSeal.LOST_KEY if self._is_for_lost_key(arrival) else OpenedSeal.CLOSED
         try:
-            payload = p.unpad_payload(plaintext)
-        except RemoteProtocolError:
-            self._discard(arrival)
-            raise
-        self._take(contact, arrival, payload)
+            found.payload = p.unpad_payload(plaintext)
+        except RemoteProtocolError as error:
+            found.error = error
+            return OpenedSeal.NO_PAYLOAD
+        return OpenedSeal.RECEIPTS if isinstance(found.payload, p.DirectReceipt) else OpenedSeal.PAYLOAD
 
-    def _is_of_before(self, arrival: Arrival) -> bool:
-        """Whether it is sealed to a key of before this home was made from the recovery words.
+    def _is_for_lost_key(self, arrival: Arrival) -> bool:
+        """Whether it is sealed to a key that was lost with an earlier home, before this one was made from the words.
 
         In any other home a key is destroyed only when all mail to it has expired; and nodes refuse new mail to this one
         a week after the new one is there, so that strangers can leave no more than that.
@@ -159,43 +217,52 @@ class Inbox:
         keys = self._store.keys.all()
         return arrival.route is Route.NODE and bool(keys) and arrival.key_number < keys[0].number
 
-    def _leave_at_node(self, contact: Contact, arrival: Arrival) -> None:
-        """Neither take nor refuse it, until the user has decided: a stranger must not learn that somebody is here, and
-        what waits for somebody who was no stranger before must not be lost. The node tells it again in any case."""
-        if contact.name not in self._left:
-            self._left[contact.name] = {}
-            if contact.consent is Consent.PENDING:
-                self._context.on_event(ContactChanged(contact.name, Consent.PENDING))
-        if sum(map(len, self._left.values())) < HELD_MAX:
-            self._left[contact.name][arrival.message_id] = arrival
+    # -- outcomes --
 
-    def take_decided(self) -> list[Arrival]:
-        """What was left at the node for somebody who is accepted now, or blocked: it can be judged. To decline is no
-        last word."""
-        decided: list[Arrival] = []
-        for name in list(self._left):
-            contact = self._store.contacts.get(name)
-            if contact is None or contact.consent in (Consent.ACCEPTED, Consent.BLOCKED):
-                decided += self._left.pop(name).values()
-        return decided
+    def _carry_out(self, outcome: ArrivalOutcome, found: _Findings) -> None:
+        """The one place by which arrivals leave: what the outcome says is done, and counted."""
+        arrival = found.arrival
+        self._host.counts[f"arrival_{outcome.name.lower()}"] += 1
+        match outcome:
+            case ArrivalOutcome.KEPT:
+                self._keep(found)
+            case ArrivalOutcome.REPEATED:
+                token = self._store.messages.incoming_token(arrival.sender, arrival.message_id)
+                self._acknowledge(found.sender, arrival, token)
+            case ArrivalOutcome.RECEIPTS_READ:
+                self._read_receipts(found)
+            case ArrivalOutcome.SENDER_BLOCKED:
+                self._remember(found)
+            case (
+                ArrivalOutcome.SENDER_UNKNOWN
+                | ArrivalOutcome.NOT_SIGNED
+                | ArrivalOutcome.MALFORMED
+                | ArrivalOutcome.UNOPENABLE
+            ):
+                self._discard(arrival)
+            case ArrivalOutcome.CALLED_UNOPENABLE:
+                self._say_unopenable(found)
+            case ArrivalOutcome.NO_DIRECT_ROUTE:
+                found.error = RemoteProtocolError(Code.UNEXPECTED, "a direct message without a direct route")
+            case ArrivalOutcome.HELD_FOR_LOOKUP:
+                self._held.setdefault(arrival.sender, []).append(arrival)
+                self._host.look_up(arrival.sender, stranger=True)
+            case ArrivalOutcome.AWAITS_DECISION:
+                self._leave_at_node(found)
+            case ArrivalOutcome.SENDER_NAME_INVALID | ArrivalOutcome.NO_ROOM_TO_HOLD:
+                pass
+            case _:
+                assert_never(outcome)
+        if found.error is not None and outcome.fate is ArrivalFate.DISCARDED:
+            # No proof against the node: it checks who hands a message in, not the signature inside.
+            self._host.refuse(found.error)
 
-    def _take(self, contact: Contact, arrival: Arrival, payload: p.Payload) -> None:
-        """Commit the payload, then tell everybody whom it concerns."""
-        if arrival.route is Route.DIRECT:
-            self._outbox.heard_directly(contact)
-        if payload.record is not None:
-            self._take_record(contact, payload.record)
-        if isinstance(payload, p.DirectReceipt):
-            receipts = tuple((received.message_id, received.token) for received in payload.received)
-            self._outbox.on_receipts(receipts, contact.name)
-            return
+    def _keep(self, found: _Findings) -> None:
+        """Commit the payload, then report it to the user or the handshake."""
+        arrival, contact, payload = found.arrival, found.sender, found.payload
+        assert isinstance(payload, p.Text | p.Handshake), "receipts are not kept"
+        self._note_sender(contact, arrival, payload)
         kind, body = _kind_and_body(payload)
-        now = self._context.runtime.unix_s()
-        if contact.consent is Consent.BLOCKED:
-            # Nothing of it is kept: whoever is blocked must not fill the disk.
-            self._store.messages.mark_seen(contact.name, arrival.message_id, arrival.key_number, now)
-            self._acknowledge(contact, arrival, None)
-            return
         with self._store.transaction():
             is_new = self._store.messages.add_incoming(
                 contact=contact.name,
@@ -206,7 +273,7 @@ class Inbox:
                 body=body,
                 token=payload.token,
                 sent_at=payload.sent_at,
-                now=now,
+                now=self._context.runtime.unix_s(),
                 route=arrival.route,
             )
             missing = self._store.gaps.missing_below(contact.name, payload.counter)
@@ -227,7 +294,30 @@ class Inbox:
                 )
             )
         else:
-            self._handshake.tell(HandshakeArrived(contact.name, arrival.message_id))
+            self._host.handshake.tell(HandshakeArrived(contact.name, arrival.message_id))
+
+    def _read_receipts(self, found: _Findings) -> None:
+        payload = found.payload
+        assert isinstance(payload, p.DirectReceipt), "the seal held receipts"
+        self._note_sender(found.sender, found.arrival, payload)
+        receipts = tuple((received.message_id, received.token) for received in payload.received)
+        self._outbox.on_receipts(receipts, found.sender.name)
+        self._discard(found.arrival)  # it belongs on the direct way only: the node would deliver it again and again
+
+    def _remember(self, found: _Findings) -> None:
+        """Remember the id, and keep nothing of the message: a blocked sender must not fill the disk."""
+        arrival, contact = found.arrival, found.sender
+        now = self._context.runtime.unix_s()
+        self._store.messages.mark_seen(contact.name, arrival.message_id, arrival.key_number, now)
+        self._acknowledge(contact, arrival, None)
+
+    def _note_sender(self, contact: Contact, arrival: Arrival, payload: p.Payload) -> None:
+        """The direct way works, if it came by that; and its sender's record may be newer than the one known."""
+        if arrival.route is Route.DIRECT:
+            self._host.counts["direct_received"] += 1
+            self._outbox.heard_directly(contact)
+        if payload.record is not None:
+            self._take_record(contact, payload.record)
 
     def _take_record(self, contact: Contact, record: KeyRecord) -> None:
         """A newer record that came with a direct message: as good as from the node, since its owner signed it."""
@@ -241,24 +331,27 @@ class Inbox:
                 contact.name, record.identity_key, pack(record), self._context.runtime.unix_s()
             )
 
-    # -- unknown senders, and known ones whose signature does not hold --
+    def _leave_at_node(self, found: _Findings) -> None:
+        """Neither take nor refuse it until the user has decided: a stranger must not learn that the user is here, and
+        what waits for an earlier contact must not be lost. The node delivers it again in any case."""
+        arrival, contact = found.arrival, found.sender
+        if contact.name not in self._left:
+            self._left[contact.name] = {}
+            if contact.consent is Consent.PENDING:
+                self._context.on_event(ContactChanged(contact.name, Consent.PENDING))
+        if sum(map(len, self._left.values())) < HELD_MAX:
+            self._left[contact.name][arrival.message_id] = arrival
 
-    def _look_up_first(self, arrival: Arrival) -> None:
-        held = sum(len(arrivals) for arrivals in self._held.values())
-        if held >= HELD_MAX:
-            return
-        self._held.setdefault(arrival.sender, []).append(arrival)
-        self._lookup.tell(Resolve(arrival.sender, self._forwarding, stranger=True))
-
-    def on_resolved(self, name: str) -> list[Arrival]:
-        """The sender's record is the newest: these can be judged now."""
-        return [replace(held, looked_up=True) for held in self._held.pop(name, ())]
-
-    def on_resolve_failed(self, name: str, code: Code | None) -> None:
-        """No such user: what nobody can have signed is discarded. Else it will be delivered again, and judged then."""
-        for arrival in self._held.pop(name, ()):
-            if code is Code.NO_SUCH_USER:
-                self._discard(arrival)
+    def _say_unopenable(self, found: _Findings) -> None:
+        """Let the sender seal it again. The statement is signed with our *current* identity: a sender that does not
+        know it looks us up."""
+        arrival, envelope = found.arrival, found.envelope
+        assert envelope is not None, "only a signed message is opened"
+        if arrival.route is Route.NODE and self.login_id is not None:
+            envelope = replace(envelope, recipient_key=self._user.key.public)
+            statement = envelope.sign_unopenable(self._user.key)
+            said = m.Unopenable(0, self._user.name, self.login_id, arrival.sender, arrival.message_id, statement)
+            self._host.io.tell(SendStatement(said))
 
     # -- acknowledging --
 
@@ -280,7 +373,7 @@ class Inbox:
     def _plan(self) -> None:
         if not self._due:
             self._due = True
-            self._context.runtime.call_later(ACKNOWLEDGE_AFTER_S, lambda: self._forwarding.tell(AcknowledgeNow()))
+            self._context.runtime.call_later(ACKNOWLEDGE_AFTER_S, lambda: self._host.forwarding.tell(AcknowledgeNow()))
 
     def acknowledge_now(self) -> None:
         """Send what was planned. What finds no route is delivered again, and acknowledged then."""
@@ -290,7 +383,7 @@ class Inbox:
         if self.login_id is not None:
             for at in range(0, len(items), ACKNOWLEDGED_MAX):
                 part = tuple(items[at : at + ACKNOWLEDGED_MAX])
-                self._io.tell(SendStatement(m.Acknowledge(0, self._user.name, self.login_id, part, ())))
+                self._host.io.tell(SendStatement(m.Acknowledge(0, self._user.name, self.login_id, part, ())))
         received, self._received_directly = self._received_directly, {}
         for name, tokens in received.items():
             self._send_receipt(name, tokens)
@@ -309,16 +402,7 @@ class Inbox:
             sealed = seal(theirs.hpke_key, p.pad_payload(receipt, first_contact=False), envelope)
             signature = envelope.sign(self._user.key, sealed)
             direct = m.Direct(self._user.name, message_id, theirs.hpke_number, sealed, signature)
-            self._io.tell(SendDirect(contact.peer_address, direct))
-
-    def _say_unopenable(self, arrival: Arrival, envelope: Envelope) -> None:
-        if arrival.route is Route.NODE and self.login_id is not None:
-            statement = envelope.sign_unopenable(self._user.key)
-            self._io.tell(
-                SendStatement(
-                    m.Unopenable(0, self._user.name, self.login_id, arrival.sender, arrival.message_id, statement)
-                )
-            )
+            self._host.io.tell(SendDirect(contact.peer_address, direct))
 
     def _message_key(self, number: int) -> MessageKey | None:
         if number not in self._keys:

@@ -11,18 +11,12 @@ import math
 from collections import Counter
 from typing import Final
 
-from usernym.actors.base import Tellable
-from usernym.actors.context import ClientContext
 from usernym.actors.events import ContactChanged, DeliveryChanged, DirectSilent, NodeCaught
+from usernym.actors.forwarding.host import Host
 from usernym.actors.handshake.rules import said_in
 from usernym.actors.messages import (
-    AnswerArrived,
     DirectRouteChanged,
     PayloadKind,
-    RequestFailed,
-    Resolve,
-    Resolved,
-    ResolveFailed,
     RouteDoubted,
     SendDirect,
     SendRequest,
@@ -76,22 +70,11 @@ its owner's next login. (One that is hostile can refuse messages in any case.)""
 class Outbox:
     """Owned by the forwarding actor, and used in its thread only."""
 
-    def __init__(
-        self,
-        context: ClientContext,
-        *,
-        io: Tellable[SendRequest | SendDirect],
-        lookup: Tellable[Resolve],
-        registration: Tellable[RouteDoubted],
-        forwarding: Tellable[AnswerArrived | RequestFailed | Resolved | ResolveFailed | DirectRouteChanged],
-    ) -> None:
-        self._context = context
-        self._store = context.store
-        self._user = context.user
-        self._io = io
-        self._lookup = lookup
-        self._registration = registration
-        self._forwarding = forwarding
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._context = host.context
+        self._store = host.context.store
+        self._user = host.context.user
         self._in_flight: dict[bytes, bytes] = {}
         self._resolving: set[str] = set()
         self._news_sent: dict[bytes, int] = {}
@@ -163,7 +146,7 @@ class Outbox:
             first_key,
         )
         self._in_flight[request.request_id] = message.message_id
-        self._io.tell(SendRequest(request, self._forwarding))
+        self._host.io.tell(SendRequest(request, self._host.forwarding))
 
     def _sealed(
         self, contact: Contact, message: Message, row: OutboxRow, record: KeyRecord | None
@@ -219,7 +202,7 @@ class Outbox:
         """No answer: the message may be on the node's disk or not, so it is sent again; and the route is in doubt."""
         self._in_flight.pop(request.request_id, None)
         self._postpone(request.message_id)
-        self._registration.tell(RouteDoubted())
+        self._host.registration.tell(RouteDoubted())
 
     def _postpone(self, message_id: bytes) -> None:
         row = self._store.messages.outbox_row(message_id)
@@ -245,13 +228,12 @@ class Outbox:
         now = self._context.runtime.unix_s()
         self._store.messages.requeue(message.contact, message.message_id, (row.attempts if row else 0) + 1, now)
         self._resolving.add(message.contact)
-        self._lookup.tell(Resolve(message.contact, self._forwarding))
+        self._host.look_up(message.contact)
 
     def on_resolved(self, name: str) -> None:
-        """The contact's record is the newest."""
-        if name in self._resolving:
-            self._resolving.discard(name)
-            self.flush()
+        """The contact's record is the newest: what waited for that can be sent."""
+        self._resolving.discard(name)
+        self.flush()
 
     def on_resolve_failed(self, name: str, code: Code | None) -> None:
         """The contact's record could not be had: the node said why, or nothing."""
@@ -276,7 +258,7 @@ class Outbox:
             self._note_silence(contact, silent=True)
             if contact.fallback is Fallback.NODE:
                 self._store.messages.postpone(message.message_id, 0, now)
-                self._forwarding.tell(DirectRouteChanged(contact.name))
+                self._host.forwarding.tell(DirectRouteChanged(contact.name))
                 return
         news = self._news_for(contact, message)
         sealed, key_number, _ = self._sealed(contact, message, row, news)
@@ -288,7 +270,7 @@ class Outbox:
         direct = m.Direct(
             self._user.name, message.message_id, key_number, sealed, envelope.sign(self._user.key, sealed)
         )
-        self._io.tell(SendDirect(contact.peer_address, direct))
+        self._host.io.tell(SendDirect(contact.peer_address, direct))
         pause = math.ceil(self._context.with_jitter(DIRECT_RETRY_S[min(row.attempts, len(DIRECT_RETRY_S) - 1)]))
         self._store.messages.postpone(message.message_id, row.attempts + 1, now + pause)
         self._store.messages.set_route(contact.name, message.message_id, Route.DIRECT)

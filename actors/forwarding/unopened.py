@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from usernym.actors.base import Tellable
-from usernym.actors.context import ClientContext
 from usernym.actors.events import NodeCaught
+from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.outbox import Outbox
-from usernym.actors.messages import Resolve, Resolved, ResolveFailed
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 
@@ -24,55 +22,47 @@ DOUBTED_MAX: Final = 64
 class UnopenedReports:
     """Owned by the forwarding actor, and used in its thread only."""
 
-    def __init__(
-        self,
-        context: ClientContext,
-        outbox: Outbox,
-        *,
-        lookup: Tellable[Resolve],
-        forwarding: Tellable[Resolved | ResolveFailed],
-    ) -> None:
-        self._context = context
-        self._store = context.store
+    def __init__(self, host: Host, outbox: Outbox) -> None:
+        self._host = host
+        self._context = host.context
+        self._store = host.context.store
         self._outbox = outbox
-        self._lookup = lookup
-        self._forwarding = forwarding
         self._doubted: dict[str, dict[bytes, m.NotOpened]] = {}
 
-    def on_told(self, told: m.NotOpened) -> bool:
-        """Judge a statement. False if a lookup must come first. Raises if the recipient did not make it."""
+    def on_told(self, told: m.NotOpened) -> None:
+        """Judge a statement; where its signature does not fit the pinned identity, look the recipient up first."""
         try:
-            return self._judge(told)
+            self._judge(told)
         except RemoteProtocolError:
             if sum(map(len, self._doubted.values())) < DOUBTED_MAX:
                 self._doubted.setdefault(told.recipient, {})[told.message_id] = told
-                self._lookup.tell(Resolve(told.recipient, self._forwarding))
-            return False
+                self._host.look_up(told.recipient)
+            return
+        self._host.note_notices([told.notice])
 
-    def on_resolved(self, name: str) -> tuple[list[int], RemoteProtocolError | None]:
-        """The recipient's record is the newest: the notices that are settled by it, and what was wrong with one."""
-        settled, wrong = [], None
-        for told in self._doubted.pop(name, {}).values():
-            settled.append(told.notice)
+    def on_resolved(self, name: str) -> None:
+        """Judge what was doubted: the recipient's record is the newest, so its notice is settled either way."""
+        doubted = self._doubted.pop(name, {}).values()
+        for told in doubted:
             try:
                 self._judge(told)
             except RemoteProtocolError as error:
-                wrong = error
+                self._host.refuse(error)
                 self._context.on_event(NodeCaught("a statement that the recipient did not make"))
-        return settled, wrong
+        if doubted:
+            self._host.note_notices([told.notice for told in doubted])
 
     def on_resolve_failed(self, name: str) -> None:
         """Nothing can be said about it now: the node tells it again."""
         self._doubted.pop(name, None)
 
-    def _judge(self, told: m.NotOpened) -> bool:
+    def _judge(self, told: m.NotOpened) -> None:
         message = self._store.messages.get(told.recipient, told.message_id)
         contact = self._store.contacts.get(told.recipient)
         if message is None or contact is None or message.key_number is None:
-            return True
+            return
         envelope = self._context.user.envelope_to(
             told.recipient, contact.identity_key, message.key_number, told.message_id
         )
         envelope.verify_unopenable(told.statement)
         self._outbox.seal_again(message, Code.UNOPENABLE)
-        return True

@@ -24,8 +24,7 @@ from usernym.actors.lookup.client import LookupClient
 from usernym.actors.messages import PayloadKind
 from usernym.actors.registration.client import RegistrationClient
 from usernym.protocol import messages as m
-from usernym.protocol import payloads as p
-from usernym.protocol.errors import Code
+from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import ID_BYTES
 from usernym.protocol.sealing import Envelope
 from usernym.storage.client import messages as client_messages
@@ -318,12 +317,11 @@ def lookup_never_ends(stack: ExitStack) -> None:
 
 @defect("a client acknowledges before the message is on disk")
 def acknowledges_before_commit(stack: ExitStack) -> None:
-    def take(self: Any, contact: Any, arrival: Any, payload: Any) -> None:
-        if not isinstance(payload, p.DirectReceipt):
-            self._acknowledge(contact, arrival, payload.token)
-        old(self, contact, arrival, payload)
+    def keep(self: Any, found: Any) -> None:
+        self._acknowledge(found.sender, found.arrival, found.payload.token)
+        old(self, found)
 
-    old = swap(stack, Inbox, "_take", take)
+    old = swap(stack, Inbox, "_keep", keep)
 
 
 @defect("a client acknowledges each message once, also when the acknowledgement is lost")
@@ -349,19 +347,19 @@ def inner_signature_unchecked(stack: ExitStack) -> None:
 
 @defect("a client trusts the key that comes with a first message")
 def first_key_trusted(stack: ExitStack) -> None:
-    def on_arrival(self: Any, arrival: Any) -> None:
-        contact = self._store.contacts.get(arrival.sender)
-        first = arrival.first_key
-        if contact is None or first in (None, contact.identity_key) or self._store.messages.was_seen(
-            arrival.sender, arrival.message_id
-        ):  # fmt: skip
-            old(self, arrival)
-            return
-        envelope = self._user.envelope_from(contact.name, first, arrival.key_number, arrival.message_id)
-        envelope.verify(arrival.sealed, arrival.inner_signature)
-        self._open(contact, arrival, envelope)
+    def is_signed(self: Any, found: Any) -> bool:
+        arrival, first = found.arrival, found.arrival.first_key
+        if first in (None, found.sender.identity_key):
+            return bool(old(self, found))
+        envelope = self._user.envelope_from(arrival.sender, first, arrival.key_number, arrival.message_id)
+        try:
+            envelope.verify(arrival.sealed, arrival.inner_signature)
+        except RemoteProtocolError:
+            return bool(old(self, found))
+        found.envelope = envelope
+        return True
 
-    old = swap(stack, Inbox, "on_arrival", on_arrival)
+    old = swap(stack, Inbox, "_is_signed", is_signed)
 
 
 # -- the client's login --

@@ -20,6 +20,7 @@ from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of
 from tests.helpers.lineage import Defect, padded
 from usernym.actors import messages as msg
 from usernym.actors.events import MessageArrived
+from usernym.actors.forwarding.arrival import ArrivalOutcome
 from usernym.actors.forwarding.inbox import Inbox
 from usernym.actors.forwarding.node import ForwardingNode
 from usernym.actors.forwarding.outbox import Outbox
@@ -128,14 +129,20 @@ FORGER: Final = SigningKey.from_seed(bytes([1]) * 32)
 
 
 def plant_first_contact(patch: pytest.MonkeyPatch) -> None:
-    def trust(self: Any, arrival: Any) -> None:
+    carry_out = Inbox._carry_out
+
+    def trust(self: Any, outcome: ArrivalOutcome, found: Any) -> None:
+        arrival = found.arrival
+        if outcome is not ArrivalOutcome.HELD_FOR_LOOKUP:
+            carry_out(self, outcome, found)
+            return
         recovery = SigningKey.from_seed(b"r" * 32).public
         record = first_record(FORGER, recovery, self._user.node, arrival.sender, b"m" * 32, 1)
         accepted = Consent.ACCEPTED
         self._store.contacts.add(arrival.sender, arrival.first_key, pack(record), Trust.CONFIRMED, accepted, 0)
-        self.on_arrival(arrival)
+        self._judge(arrival)
 
-    patch.setattr(Inbox, "_look_up_first", trust)
+    patch.setattr(Inbox, "_carry_out", trust)
 
 
 # -- names: case-sensitive, of any length, with separators in them ----------------------------------------------------
