@@ -1,8 +1,8 @@
-"""Log lines, as text or as JSON, on the standard error; and what can't get into one.
+"""Log lines, as text or as JSON, on the standard error, without secrets.
 
-This project's own messages name actors, kinds, codes and counts (`usernym.actors.runtime.logger`). What anybody else
-wrote may carry whatever they were handling, and so may the text of an exception that nobody expected. Therefore a
-traceback is logged by its types and places only, and of a library's record only who made it and where.
+This project's own messages name actors, kinds, codes and counts. A library's message, or the text of an unexpected
+exception, may contain the data that was being handled. Therefore a traceback is logged by its types and places only,
+and a library's record by its logger and place only.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import traceback
 from pathlib import Path
 from typing import Any, Final
 
-from usernym.cli.terminal import printable
 from usernym.logger import logger
+from usernym.printable import printable
 from usernym.settings import LogFormat
 
 FRAMES_MAX: Final = 30

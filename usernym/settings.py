@@ -1,23 +1,24 @@
-"""Settings: one TOML file, then `USERNYM_…` environment variables, then flags; each overrides the one before.
+"""Settings: one TOML file, then `USERNYM_…` environment variables, then options; each overrides the one before.
 
-The file is `<home>/usernym.toml`, or the one that is named. Keys at its top hold for all commands, those under `[node]`
-and `[client]` for one kind. What a key may be is in the tables below; an unknown one is an error that names the key and
-where it stands, since a setting that is silently not taken is worse than none.
+The file is `<home>/usernym.toml`, or the one that is named. Keys at its top apply to all commands, those under `[node]`
+and `[client]` to one kind. An unknown key is an error that names the key and the file: a setting that is silently
+ignored is worse than none.
 
-The passphrase (`USERNYM_PASSPHRASE`) is not a setting: it stands in no file, and in no object made here.
+The passphrase (`USERNYM_PASSPHRASE`) is not a setting: it is in no file, and in no object made here.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import difflib
 import math
 import os
 import re
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import Meta
 
 FILE_NAME: Final = "usernym.toml"
 FILE_BYTES_MAX: Final = 64 * 1024
@@ -28,232 +29,158 @@ BACKUP_PASSPHRASE_VARIABLE: Final = "USERNYM_BACKUP_PASSPHRASE"  # noqa: S105 - 
 CARD_PREFIX: Final = "usernym-node:"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
 LogFormat = Literal["text", "json"]
-LOG_FORMATS: Final = ("text", "json")
+LOG_FORMATS: Final[tuple[LogFormat, ...]] = get_args(LogFormat)
 
 TIMEOUT_S: Final = 60.0
 """Three unanswered tries of a request take 35 seconds."""
 DURATION_S_MAX: Final = 366 * 86_400.0
 WORK_BITS_RANGE: Final = (16, 26)
-"""Less keeps nobody from taking names in bulk, more is refused by clients."""
+"""With less, names can be taken in bulk; clients refuse more."""
+PORT_MIN: Final = 1024
+"""Lower ports belong to the system."""
 
 _UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h|d|)")
+_SWITCHES: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""Words that a person may write where msgspec takes true, false, 1 and 0."""
+_TYPE_WORDS: Final = {"int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list"}
+_OTHER_VARIABLES: Final = frozenset({PASSPHRASE_VARIABLE, NEW_PASSPHRASE_VARIABLE, BACKUP_PASSPHRASE_VARIABLE,
+                                     "USERNYM_HOME", "USERNYM_CONFIG"})  # fmt: skip
 
 
 class SettingsError(Exception):
-    """The operator's mistake: its text is shown as it is, without a traceback."""
+    """A wrong setting: the text is shown as it is, without a traceback."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSettings:
-    """What a node runs with. `mixnet` is None if nobody ever named one, `metrics_port` where none is wanted."""
-
-    mixnet: str | None = None
-    former_mixnets: tuple[str, ...] = ()
-    work_bits: int = WORK_BITS_RANGE[0]
-    timeout: float = TIMEOUT_S
-    log_level: LogLevel = "info"
-    log_format: LogFormat = "text"
-    metrics_port: int | None = None
+class Seconds(float):
+    """A duration in seconds; written as a number, or as a text such as `10s`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientSettings:
-    """What a client runs with. `mixnet` and `node` are None where the home's own store is to know them."""
+class Port(int):
+    """A port from `PORT_MIN` to 65535, or 0 for none: so a stronger layer can undo what a weaker one says."""
 
-    mixnet: str | None = None
-    node: str | None = None
-    accept_strangers: bool | None = None
-    """None: as the program that asks would have it. Commands accept; the chat page asks."""
-    unprotected: bool = False
-    timeout: float = TIMEOUT_S
+
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class CommonSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every command takes."""
+
+    timeout: Seconds = Seconds(TIMEOUT_S)
     log_level: LogLevel = "warning"
     log_format: LogFormat = "text"
 
 
-# -- values -----------------------------------------------------------------------------------------------------------
+class ClientSettings(CommonSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a client runs with. `mixnet` and `node` are None where the home's own store knows them."""
+
+    mixnet: Text | None = None
+    node: Text | None = None
+    """The node's card, as its text; in a layer also the name of a file that has it."""
+    accept_strangers: bool | None = None
+    """None leaves it to the program: commands accept, the chat page asks."""
+    unprotected: bool = False
 
 
-def duration(value: object) -> float:
-    """Seconds from a number, or from a text such as `10s`, `1.5m`, `2h`. Raises `ValueError`."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("expected a duration, such as 10s, 5m or 2h")
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value.strip())
-        if match is None:
-            raise ValueError("expected a duration, such as 10s, 5m or 2h")
-        value = float(match[1]) * _UNITS[match[2]]
-    if not math.isfinite(value) or not 0 < value <= DURATION_S_MAX:
-        raise ValueError("a duration is longer than nothing, and at most a year")
-    return float(value)
+class NodeSettings(CommonSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a node runs with. `mixnet` is None where none was named."""
+
+    mixnet: Text | None = None
+    former_mixnets: tuple[Text, ...] = ()
+    work_bits: Annotated[int, Meta(ge=WORK_BITS_RANGE[0], le=WORK_BITS_RANGE[1])] = WORK_BITS_RANGE[0]
+    log_level: LogLevel = "info"
+    metrics_port: Port = Port(0)
+    """Of 127.0.0.1."""
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("expected a text that is not empty")
-    return value.strip()
+S = TypeVar("S", bound=CommonSettings)
+_SECTIONS: Final[dict[str, type[CommonSettings]]] = {"client": ClientSettings, "node": NodeSettings}
+_ALL_KEYS: Final = frozenset(ClientSettings.__struct_fields__ + NodeSettings.__struct_fields__)
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    if not isinstance(value, list | tuple):
-        raise ValueError("expected a list of texts")
-    return tuple(_text(each) for each in value)
+def read_settings(
+    kind: type[S],
+    home: Path,
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> S:
+    """The settings of one kind for `home`. `flags` are options by a setting's name; None is one that was not given.
+
+    A client's `node` comes as the card's text, however it was named. Raises `SettingsError`.
+    """
+    variables = os.environ if environment is None else environment
+    values = _of_file(kind, *_settings_file(home, config, variables))
+    values |= _of_environment(kind, variables) | _of_flags(kind, flags or {})
+    if values.get("node") is not None:
+        values["node"] = card_argument(values["node"])
+    return kind(**values)
 
 
-def _switch(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if isinstance(value, str) and value.strip().lower() in words:
-        return words[value.strip().lower()]
-    raise ValueError("expected true or false")
-
-
-def _work_bits(value: object) -> int:
-    low, high = WORK_BITS_RANGE
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ValueError(f"expected a whole number from {low} to {high}")
-    return value
-
-
-def _log_level(value: object) -> str:
-    if not isinstance(value, str) or value.lower() not in LOG_LEVELS:
-        raise ValueError(f"expected one of {', '.join(LOG_LEVELS)}")
-    return value.lower()
-
-
-def _log_format(value: object) -> str:
-    if not isinstance(value, str) or value.lower() not in LOG_FORMATS:
-        raise ValueError(f"expected one of {', '.join(LOG_FORMATS)}")
-    return value.lower()
-
-
-def _port(value: object) -> int | None:
-    """A port, or None for 0: a stronger layer can so undo what a weaker one says."""
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not (value == 0 or 1024 <= value <= 65_535):
-        raise ValueError("expected a port from 1024 to 65535, or 0 for none")
-    return value or None
-
-
-Parser = Callable[[object], Any]
-
-_COMMON: Final[dict[str, Parser]] = {"timeout": duration, "log_level": _log_level, "log_format": _log_format}
-_NODE: Final[dict[str, Parser]] = {
-    "mixnet": _text,
-    "former_mixnets": _texts,
-    "work_bits": _work_bits,
-    "metrics_port": _port,
-}
-_CLIENT: Final[dict[str, Parser]] = {
-    "mixnet": _text,
-    "node": _text,
-    "accept_strangers": _switch,
-    "unprotected": _switch,
-}
-_SECTIONS: Final = {"node": _NODE, "client": _CLIENT}
-_OTHER_VARIABLES: Final = frozenset(
-    {PASSPHRASE_VARIABLE, NEW_PASSPHRASE_VARIABLE, BACKUP_PASSPHRASE_VARIABLE, "USERNYM_HOME", "USERNYM_CONFIG"}
-)
-_VARIABLES: Final = {PREFIX + key.upper(): key for key in (*_COMMON, *_NODE, *_CLIENT)}
+def flag_settings(flags: Mapping[str, object]) -> CommonSettings:
+    """For a command without a home: the settings from its options alone. Raises `SettingsError`."""
+    return CommonSettings(**_of_flags(CommonSettings, flags))
 
 
 # -- layers -----------------------------------------------------------------------------------------------------------
 
 
-def node_settings(
-    home: Path,
-    config: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-    flags: Mapping[str, object] | None = None,
-    remembered: Mapping[str, Any] | None = None,
-) -> NodeSettings:
-    """The settings of the node in `home`; `remembered` is what an earlier run left there, the weakest layer."""
-    values = _layers("node", home, config, environment, flags)
-    return NodeSettings(**(dict(remembered or {}) | values))
+def _of_file(kind: type[CommonSettings], path: Path, must_exist: bool) -> dict[str, Any]:
+    content = _read_file(path, must_exist)
+    sections = {name: content.pop(name) for name in _SECTIONS if name in content}
+    found = _of_table(CommonSettings, content, path, "", also=tuple(_SECTIONS))
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise SettingsError(f"{path}: {name} is a section: write [{name}]")
+        # The other kind's section is checked too: a mistake there should be found now, not when it is used.
+        values = _of_table(_SECTIONS[name], section, path, f"{name}.")
+        if _SECTIONS[name] is kind:
+            found |= values | ({"node": _beside(path, values["node"])} if "node" in values else {})
+    return found
 
 
-def client_settings(
-    home: Path,
-    config: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-    flags: Mapping[str, object] | None = None,
-) -> ClientSettings:
-    """The settings of the client in `home`, with the node's card as its text, whatever way it was named."""
-    settings = ClientSettings(**_layers("client", home, config, environment, flags))
-    return settings if settings.node is None else dataclasses.replace(settings, node=card_argument(settings.node))
-
-
-def _layers(
-    kind: str,
-    home: Path,
-    config: Path | None,
-    environment: Mapping[str, str] | None,
-    flags: Mapping[str, object] | None,
+def _of_table(
+    kind: type[CommonSettings], table: dict[str, object], path: Path, prefix: str, also: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    keys = _COMMON | _SECTIONS[kind]
-    variables = os.environ if environment is None else environment
-    merged = _from_file(kind, *_settings_file(home, config, variables))
-    for variable, raw in variables.items():
+    known = (*kind.__struct_fields__, *also)
+    for key in table:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
+            raise SettingsError(f"{path}: unknown key {prefix + key!r}; {hint}")
+    return {key: _value(kind, key, value, f"{path}: {prefix}{key}") for key, value in table.items()}
+
+
+def _of_environment(kind: type[CommonSettings], variables: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for variable, value in variables.items():
         if not variable.startswith(PREFIX) or variable in _OTHER_VARIABLES:
             continue
-        key = _VARIABLES.get(variable)
-        if key is None:
+        key = variable.removeprefix(PREFIX).lower()
+        if key not in _ALL_KEYS or not variable.isupper():
             raise SettingsError(f"{variable} in the environment: no such setting")
-        if key in keys:
-            merged[key] = _parsed(keys[key], raw, f"{variable} in the environment")
-    for key, value in (flags or {}).items():
-        if value is not None and key in keys:
-            merged[key] = _parsed(keys[key], value, f"--{key.replace('_', '-')}")
-    return merged
+        if key in kind.__struct_fields__:
+            found[key] = _value(kind, key, value, f"{variable} in the environment")
+    return found
+
+
+def _of_flags(kind: type[CommonSettings], flags: Mapping[str, object]) -> dict[str, Any]:
+    return {
+        key: _value(kind, key, value, f"--{key.replace('_', '-')}")
+        for key, value in flags.items()
+        if value is not None and key in kind.__struct_fields__
+    }
 
 
 def _settings_file(home: Path, config: Path | None, environment: Mapping[str, str]) -> tuple[Path, bool]:
     """The file to read, and whether it must be there."""
-    named = environment.get("USERNYM_CONFIG")
     if config is not None:
         return config, True
-    if named:
+    if named := environment.get("USERNYM_CONFIG"):
         return Path(named).expanduser(), True
     return home / FILE_NAME, False
-
-
-def _from_file(kind: str, path: Path, must_exist: bool) -> dict[str, Any]:
-    content = _read_file(path, must_exist)
-    found: dict[str, Any] = {}
-    for key, value in content.items():
-        if key not in _SECTIONS:
-            _take(found, key, value, _COMMON, path, key)
-            continue
-        if not isinstance(value, dict):
-            raise SettingsError(f"{path}: {key} is a section: write [{key}]")
-        # The other kind's section is checked too: a mistake there should not wait for its day.
-        section: dict[str, Any] = {}
-        for inner, inner_value in value.items():
-            _take(section, inner, inner_value, _COMMON | _SECTIONS[key], path, f"{key}.{inner}")
-        if key == kind:
-            found |= section | ({"node": _beside(path, section["node"])} if "node" in section else {})
-    return found
-
-
-def _take(found: dict[str, Any], key: str, value: object, keys: Mapping[str, Parser], path: Path, shown: str) -> None:
-    if key not in keys:
-        raise SettingsError(f"{path}: unknown key {shown!r}; known here: {', '.join(sorted(keys))}")
-    found[key] = _parsed(keys[key], value, f"{path}: {shown}")
-
-
-def _parsed(parser: Parser, value: object, where: str) -> Any:
-    try:
-        return parser(value)
-    except ValueError as error:
-        raise SettingsError(f"{where}: {error}") from None
 
 
 def _read_file(path: Path, must_exist: bool) -> dict[str, Any]:
@@ -268,14 +195,70 @@ def _read_file(path: Path, must_exist: bool) -> dict[str, Any]:
         raise SettingsError(f"{path} can't be read: {error.strerror}") from None
     if len(content) > FILE_BYTES_MAX:
         raise SettingsError(f"{path} is longer than {FILE_BYTES_MAX} bytes: that is no settings file")
+    import tomllib  # noqa: PLC0415 - most homes have no such file
+
     try:
         return tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}") from None
 
 
+# -- values -----------------------------------------------------------------------------------------------------------
+
+
+def _value(kind: type[CommonSettings], key: str, value: object, where: str) -> Any:
+    """One value as its field wants it. Raises `SettingsError` that begins with `where`."""
+    wanted = next(field.type for field in msgspec.structs.fields(kind) if field.name == key)
+    if isinstance(value, str):
+        value = value.strip()
+        if get_origin(wanted) is tuple:
+            value = [each.strip() for each in value.split(",")]
+        elif bool in (wanted, *get_args(wanted)):
+            value = _SWITCHES.get(value.lower(), value)
+    try:
+        return msgspec.convert(value, wanted, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        text = str(error).partition(" - at ")[0]
+        for name, words in _TYPE_WORDS.items():
+            text = text.replace(f"`{name}`", words)
+        if text.startswith("Invalid enum value"):
+            text = f"expected one of {', '.join(get_args(wanted))}"
+        raise SettingsError(f"{where}: {text[:1].lower()}{text[1:]}") from None
+
+
+def _decode(kind: type, value: object) -> object:
+    """What msgspec does not know by itself."""
+    if kind is Seconds:
+        return Seconds(duration(value))
+    if kind is Port:
+        return _port(value)
+    raise NotImplementedError(kind)
+
+
+def duration(value: object) -> float:
+    """Seconds from a number, or from a text such as `10s`, `1.5m`, `2h`. Raises `ValueError`."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("expected a duration, such as 10s, 5m or 2h")
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("expected a duration, such as 10s, 5m or 2h")
+        value = float(match[1]) * _UNITS[match[2]]
+    if not math.isfinite(value) or not 0 < value <= DURATION_S_MAX:
+        raise ValueError("expected a duration above zero, of at most a year")
+    return float(value)
+
+
+def _port(value: object) -> Port:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not (value == 0 or PORT_MIN <= value <= 65_535):
+        raise ValueError(f"expected a port from {PORT_MIN} to 65535, or 0 for none")
+    return Port(value)
+
+
 def _beside(path: Path, node: str) -> str:
-    """A card's file that a settings file names is sought beside that file, wherever the command is typed."""
+    """A card's file that a settings file names is beside that file, wherever the command is typed."""
     if node == "-":
         raise SettingsError(f"{path}: node: name a file, or write the card's text")
     if node.startswith(CARD_PREFIX):
@@ -284,7 +267,7 @@ def _beside(path: Path, node: str) -> str:
 
 
 def card_argument(value: str) -> str:
-    """The card's text from what was given for it: the text itself, or the name of a file that holds it."""
+    """The card's text from what was given for it: the text itself, or the name of a file that has it."""
     if value.startswith(CARD_PREFIX):
         return value
     path = Path(value).expanduser()
@@ -298,9 +281,6 @@ def card_argument(value: str) -> str:
     return text
 
 
-# -- homes ------------------------------------------------------------------------------------------------------------
-
-
 def default_home(kind: Literal["node", "client"], environment: Mapping[str, str] | None = None) -> Path:
     """`USERNYM_HOME`, or a folder of its own for each kind where the system keeps a user's data.
 
@@ -310,6 +290,6 @@ def default_home(kind: Literal["node", "client"], environment: Mapping[str, str]
     if named := variables.get("USERNYM_HOME"):
         return Path(named).expanduser()
     data = variables.get("XDG_DATA_HOME", "")
-    # The XDG specification: a relative path there is to be ignored.
+    # The XDG specification says to ignore a relative path there.
     base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
     return base / ("usernym" if kind == "client" else "usernym-node")

@@ -11,11 +11,11 @@ from usernym.mixnets import moving_transport
 from usernym.settings import (
     ClientSettings,
     NodeSettings,
+    Seconds,
     SettingsError,
-    client_settings,
     default_home,
     duration,
-    node_settings,
+    read_settings,
 )
 
 CARD = "usernym-node:AAAA"
@@ -50,30 +50,25 @@ def test_each_layer_overrides_the_one_before(
     write(tmp_path, f"[client]\n{key} = {in_file}\n")
     environment = {"USERNYM_" + key.upper(): in_environment}
     flags = {key: as_flag}
-    assert getattr(client_settings(tmp_path, environment={}), key) == values[0]
-    assert getattr(client_settings(tmp_path, environment=environment), key) == values[1]
-    assert getattr(client_settings(tmp_path, environment=environment, flags=flags), key) == values[2]
-    assert getattr(client_settings(tmp_path, environment={}, flags={key: None}), key) == values[0]
+    assert getattr(read_settings(ClientSettings, tmp_path, environment={}), key) == values[0]
+    assert getattr(read_settings(ClientSettings, tmp_path, environment=environment), key) == values[1]
+    assert getattr(read_settings(ClientSettings, tmp_path, environment=environment, flags=flags), key) == values[2]
+    assert getattr(read_settings(ClientSettings, tmp_path, environment={}, flags={key: None}), key) == values[0]
 
 
 def test_without_any_layer_the_defaults_hold(tmp_path: Path) -> None:
-    assert client_settings(tmp_path, environment={}) == ClientSettings()
-    assert node_settings(tmp_path, environment={}) == NodeSettings()
+    assert read_settings(ClientSettings, tmp_path, environment={}) == ClientSettings()
+    assert read_settings(NodeSettings, tmp_path, environment={}) == NodeSettings()
 
 
 def test_a_section_overrides_the_top_and_sections_do_not_mix(tmp_path: Path) -> None:
     write(
         tmp_path, 'timeout = 5\n[node]\nmixnet = "ws://n"\nwork_bits = 20\n[client]\nmixnet = "ws://c"\ntimeout = 7\n'
     )
-    assert node_settings(tmp_path, environment={}) == NodeSettings(mixnet="ws://n", work_bits=20, timeout=5.0)
-    assert client_settings(tmp_path, environment={}) == ClientSettings(mixnet="ws://c", timeout=7.0)
-
-
-def test_what_a_node_remembers_is_the_weakest_layer(tmp_path: Path) -> None:
-    remembered = {"mixnet": "ws://old"}
-    assert node_settings(tmp_path, environment={}, remembered=remembered).mixnet == "ws://old"
-    write(tmp_path, '[node]\nmixnet = "ws://new"\n')
-    assert node_settings(tmp_path, environment={}, remembered=remembered).mixnet == "ws://new"
+    assert read_settings(NodeSettings, tmp_path, environment={}) == NodeSettings(
+        mixnet="ws://n", work_bits=20, timeout=5.0
+    )
+    assert read_settings(ClientSettings, tmp_path, environment={}) == ClientSettings(mixnet="ws://c", timeout=Seconds(7.0))
 
 
 @pytest.mark.parametrize(
@@ -88,22 +83,22 @@ def test_what_a_node_remembers_is_the_weakest_layer(tmp_path: Path) -> None:
 )
 def test_an_unknown_key_is_an_error_that_names_it_and_the_file(tmp_path: Path, text: str, key: str) -> None:
     path = write(tmp_path, text)
-    for read in (client_settings, node_settings):
+    for kind in (ClientSettings, NodeSettings):
         with pytest.raises(SettingsError) as error:
-            read(tmp_path, environment={})
+            read_settings(kind, tmp_path, environment={})
         assert repr(key) in str(error.value)
         assert str(path) in str(error.value)
 
 
 def test_an_unknown_variable_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="USERNYM_MIXNETT"):
-        client_settings(tmp_path, environment={"USERNYM_MIXNETT": "ws://x"})
+        read_settings(ClientSettings, tmp_path, environment={"USERNYM_MIXNETT": "ws://x"})
 
 
 def test_variables_of_the_other_kind_are_left_alone(tmp_path: Path) -> None:
     environment = {"USERNYM_WORK_BITS": "20", "USERNYM_PASSPHRASE": "x", "USERNYM_HOME": "y"}
-    assert client_settings(tmp_path, environment=environment) == ClientSettings()
-    assert node_settings(tmp_path, environment=environment).work_bits == 20
+    assert read_settings(ClientSettings, tmp_path, environment=environment) == ClientSettings()
+    assert read_settings(NodeSettings, tmp_path, environment=environment).work_bits == 20
 
 
 @pytest.mark.parametrize(
@@ -127,23 +122,23 @@ def test_variables_of_the_other_kind_are_left_alone(tmp_path: Path) -> None:
 def test_a_wrong_value_is_an_error_that_names_the_file(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(SettingsError) as error:
-        client_settings(tmp_path, environment={})
+        read_settings(ClientSettings, tmp_path, environment={})
     assert str(path) in str(error.value)
 
 
 def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
     missing = tmp_path / "missing.toml"
     with pytest.raises(SettingsError, match=r"missing\.toml"):
-        client_settings(tmp_path, missing, environment={})
+        read_settings(ClientSettings, tmp_path, missing, environment={})
     with pytest.raises(SettingsError, match=r"missing\.toml"):
-        client_settings(tmp_path, environment={"USERNYM_CONFIG": str(missing)})
+        read_settings(ClientSettings, tmp_path, environment={"USERNYM_CONFIG": str(missing)})
 
 
 def test_a_named_file_is_read_instead_of_the_homes(tmp_path: Path) -> None:
     write(tmp_path, "timeout = 1")
     other = tmp_path / "other.toml"
     other.write_text("timeout = 2")
-    assert client_settings(tmp_path, other, environment={}).timeout == 2.0
+    assert read_settings(ClientSettings, tmp_path, other, environment={}).timeout == 2.0
 
 
 def test_a_cards_file_is_sought_beside_the_settings_that_name_it(
@@ -154,7 +149,7 @@ def test_a_cards_file_is_sought_beside_the_settings_that_name_it(
     monkeypatch.chdir(elsewhere)
     (tmp_path / "node.card").write_text(f"{CARD}\n")
     write(tmp_path, '[client]\nnode = "node.card"\n')
-    assert client_settings(tmp_path, environment={}).node == CARD
+    assert read_settings(ClientSettings, tmp_path, environment={}).node == CARD
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n"])
@@ -163,7 +158,7 @@ def test_a_card_that_is_not_there_is_said_to_be_missing(tmp_path: Path, content:
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(SettingsError, match=r"node\.card"):
-        client_settings(tmp_path, environment={}, flags={"node": str(path)})
+        read_settings(ClientSettings, tmp_path, environment={}, flags={"node": str(path)})
 
 
 @pytest.mark.parametrize(
@@ -192,10 +187,10 @@ def test_default_homes_differ_by_kind_and_follow_the_variables(monkeypatch: pyte
 
 def test_former_mixnets_are_a_list_however_they_are_given(tmp_path: Path) -> None:
     (tmp_path / "usernym.toml").write_text('[node]\nformer_mixnets = ["ws://a", "ws://b"]\n')
-    assert node_settings(tmp_path, environment={}).former_mixnets == ("ws://a", "ws://b")
+    assert read_settings(NodeSettings, tmp_path, environment={}).former_mixnets == ("ws://a", "ws://b")
     environment = {"USERNYM_FORMER_MIXNETS": "ws://c, ws://d"}
-    assert node_settings(tmp_path, environment=environment).former_mixnets == ("ws://c", "ws://d")
+    assert read_settings(NodeSettings, tmp_path, environment=environment).former_mixnets == ("ws://c", "ws://d")
     flags = {"former_mixnets": ["ws://e"]}
-    assert node_settings(tmp_path, environment=environment, flags=flags).former_mixnets == ("ws://e",)
+    assert read_settings(NodeSettings, tmp_path, environment=environment, flags=flags).former_mixnets == ("ws://e",)
     with pytest.raises(SettingsError, match="another one"):
         moving_transport("ws://127.0.0.1:1977", ["ws://127.0.0.1:1977"], Path())

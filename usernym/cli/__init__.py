@@ -1,4 +1,4 @@
-"""The command line: `usernym COMMAND …`. Its grammar is in `cli_parser`, each command in a file of its own.
+"""The command line: `usernym COMMAND …`. The table of commands is in `grammar`, each group of commands in its module.
 
 Expected failures end in one sentence on the standard error and an exit code with a meaning; with `--json` also in an
 object with the key `error` on the standard output.
@@ -6,78 +6,63 @@ object with the key `error` on the standard output.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any, Final
 
-from usernym import log as logs
+from usernym.cli import grammar
+from usernym.cli.command import Invocation, Kind
 from usernym.cli.failures import CommandFailed, Exit, failure_of
-from usernym.cli.parser import Grammar
-from usernym.cli.session import Options
-from usernym.cli.terminal import note, prepare_streams, printable_text, say_json
-from usernym.logger import logger
-from usernym.settings import LogFormat, client_settings, default_home, node_settings
+from usernym.cli.terminal import prepare_streams, print_err, print_json
+from usernym.log import logger, set_up
+from usernym.printable import printable_text
+from usernym.settings import ClientSettings, CommonSettings, NodeSettings, default_home, flag_settings, read_settings
 
-_FLAGS: Final = (
-    "timeout",
-    "log_level",
-    "log_format",
-    "mixnet",
-    "former_mixnets",
-    "node",
-    "work_bits",
-    "metrics_port",
-    "accept_strangers",
-)
-"""Options that are settings too."""
+_SETTINGS: Final[dict[Kind, type[CommonSettings]]] = {
+    "client": ClientSettings,
+    "node": NodeSettings,
+}
+_CARD_CHARACTERS_MAX: Final = 4096
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code."""
     prepare_streams()
-    parsed = Grammar().build().parse_args(arguments)
+    entry, given = grammar.parse(arguments)
     try:
-        options = _options(parsed)
-        logs.set_up(*_log_settings(options, parsed.kind))
-        parsed.run(options, parsed)
+        typed = _invocation(entry.kind, given)
+        set_up(typed.settings.log_level, typed.settings.log_format)
+        entry.run(typed)
         sys.stdout.flush()
     except BrokenPipeError as error:
-        # Nobody reads on. What is still buffered would fail again when the interpreter ends.
+        # The output is closed. What is still buffered would fail again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(failure_of(error).exit_code)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost edge: every end has a code
-        return _end(failure_of(error), error, as_json=getattr(parsed, "json", False))
+        return _end(failure_of(error), error, as_json=getattr(given, "json", False))
     return int(Exit.OK)
 
 
-def _options(parsed: argparse.Namespace) -> Options:
-    given: dict[str, Any] = vars(parsed)
-    home = given.get("home") or default_home("node" if parsed.kind == "node" else "client")
-    return Options(
-        home=home.expanduser().absolute(),
-        config=given.get("config"),
-        json=given.get("json", False),
-        no_passphrase=given.get("no_passphrase", False),
-        flags={flag: given[flag] for flag in _FLAGS if given.get(flag) is not None},
-    )
-
-
-def _log_settings(options: Options, kind: str) -> tuple[str, LogFormat]:
+def _invocation(kind: Kind, given: Namespace) -> Invocation[CommonSettings]:
+    """What was typed, with the settings of its kind."""
+    flags: dict[str, Any] = vars(given)
+    home = flags.get("home") or default_home("node" if kind == "node" else "client")
+    home = home.expanduser().absolute()
+    if flags.get("node") == "-":
+        flags["node"] = sys.stdin.readline(_CARD_CHARACTERS_MAX).strip() or "-"
     if kind == "none":
-        return options.flags.get("log_level", "warning"), options.flags.get("log_format", "text")
-    # The card may still have to be read from the standard input, and only once.
-    flags = {flag: value for flag, value in options.flags.items() if flag != "node"}
-    read = node_settings if kind == "node" else client_settings
-    settings = read(options.home, options.config, flags=flags)
-    return settings.log_level, settings.log_format
+        settings = flag_settings(flags)
+    else:
+        settings = read_settings(_SETTINGS[kind], home, flags.get("config"), flags=flags)
+    return Invocation(home, settings, given, flags.get("json", False))
 
 
 def _end(failed: CommandFailed, error: BaseException, *, as_json: bool) -> int:
     if failed.exit_code is Exit.INTERNAL:
         logger.debug("the command failed by a bug", exc_info=error)
-    note(f"usernym: {printable_text(failed.text)}")
+    print_err(f"usernym: {printable_text(failed.text)}")
     if as_json:
-        say_json({"error": failed.kind, "text": failed.text, "exit": int(failed.exit_code), **failed.extra})
+        print_json({"error": failed.kind, "text": failed.text, "exit": int(failed.exit_code), **failed.extra})
     return int(failed.exit_code)

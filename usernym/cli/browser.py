@@ -1,7 +1,7 @@
 """Opening the chat page in the browser, without showing its address to the other users of the machine.
 
-A browser's command line is readable by everybody (`/proc`), and the address is good for whoever comes first. So the
-browser is given an owner-only file that leads there, as Jupyter does; it is gone a minute later.
+All users can read a browser's command line (`/proc`), and the first to open the address may use the page. So the
+browser is given an owner-only file that leads there, as Jupyter does; the file is removed a minute later.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from usernym.cli.terminal import note
+from usernym.cli.terminal import print_err
 from usernym.storage.files import make_private_folder, write_private
 
 NAME: Final = "open-page.html"
 KEPT_S: Final = 60.0
 """How long the file stays: a browser that is only just starting takes a while to read it."""
 _DESKTOP: Final = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-"""Without one of these there is no browser that would leave the terminal alone."""
+"""Without one of these there is no browser that leaves the terminal alone."""
 
 
 def page_file(address: str, folder: Path) -> Path:
-    """An owner-only file in `folder` (made owner-only, if need be) that leads a browser to `address`."""
+    """Write an owner-only file in `folder` that leads a browser to `address`; make the folder if it is not there."""
     make_private_folder(folder)
     path = folder.resolve() / NAME
     leads = html.escape(address, quote=True)
@@ -42,7 +42,7 @@ def page_file(address: str, folder: Path) -> Path:
 def open_pages(pages: Sequence[tuple[str, Path]]) -> threading.Thread | None:
     """Open each address, by a file in its folder, on a thread. None if there is no desktop to open it on."""
     if not any(os.environ.get(name) for name in _DESKTOP):
-        note("(There is no desktop here to open a browser on: open the address yourself.)")
+        print_err("(There is no desktop here to open a browser on: open the address yourself.)")
         return None
 
     def open_all() -> None:
@@ -51,7 +51,7 @@ def open_pages(pages: Sequence[tuple[str, Path]]) -> threading.Thread | None:
             # One by one: a browser that is only just starting may lose one of two that come at once.
             opened = [webbrowser.open(file.as_uri()) for file in files]
             if not all(opened):
-                note("(No browser was found: open the address yourself.)")
+                print_err("(No browser was found: open the address yourself.)")
             time.sleep(KEPT_S)
         finally:
             for file in files:

@@ -1,4 +1,7 @@
-"""How a command ends: exit codes that mean something, and sentences that a person can act on."""
+"""How a command ends: exit codes that mean something, and sentences that a person can act on.
+
+Only what a command that hands its work over may raise is loaded at once; the rest is loaded when it has happened.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,9 @@ import time
 from enum import IntEnum
 from typing import Any, Final
 
-from usernym.actors.failures import (
-    Failure,
-    HandshakeNotPossible,
-    NodeRefused,
-    NodeSilent,
-    RetryNotPossible,
-    TextTooLong,
-)
 from usernym.control import HolderBusy, HolderGone
-from usernym.identity import WordsUnfit
-from usernym.links import LinkMismatch, Mismatch
-from usernym.mixnet.transport import MixnetError
-from usernym.node import Closed, GraphFailed, NotReady
-from usernym.people import IdentityMoved
 from usernym.protocol.errors import Code, ProtocolError, RemoteProtocolError
-from usernym.protocol.words import WordsInvalid
 from usernym.settings import SettingsError
-from usernym.storage.errors import (
-    HomeInUse,
-    PassphraseNeeded,
-    StorageError,
-    StoreUnprotected,
-    WrongPassphrase,
-)
 
 
 class Exit(IntEnum):
@@ -67,37 +49,29 @@ class CommandFailed(Exception):
 
 
 _REFUSALS: Final[dict[Code, str]] = {
-    Code.NAME_TOO_SHORT: "this name is too short: a name has at least 3 letters",
-    Code.NAME_TOO_LONG: "this name is too long: a name has at most 32 letters",
+    Code.NAME_TOO_SHORT: "this name is too short: a name has at least 3 characters",
+    Code.NAME_TOO_LONG: "this name is too long: a name has at most 32 characters",
     Code.NAME_BAD_CHARACTER: "this name has a character that names can't have: only a-z, 0-9 and _ are allowed",
     Code.NAME_BAD_START: "this name does not start with a letter",
-    Code.NAME_RESERVED: "this name, or one that looks like it, is reserved: nobody can register it",
+    Code.NAME_RESERVED: "this name, or one that looks like it, is reserved: it can't be registered",
     Code.NAME_LOOKS_ALIKE: "this name looks like one that is registered already (0 and o, 1 and l and i look alike)",
-    Code.NAME_TAKEN: "this name is taken: somebody else has registered it",
-    Code.NAME_HELD: "this name was deleted, and is held back for its owner",
-    Code.NO_SUCH_USER: "the node knows nobody of this name",
+    Code.NAME_TAKEN: "this name is taken: it is registered already",
+    Code.NAME_HELD: "this name was deleted and is kept for its owner",
+    Code.NO_SUCH_USER: "no one has this name",
     Code.NOT_REGISTERED: "the node does not know this account: `usernym register` registers it (again)",
     Code.WORK_INSUFFICIENT: "the node asks for more work than any registration needs: do not trust it",
     Code.CLOCK_SKEW: "this machine's clock is too far from the node's: set it, then try again",
     Code.MAILBOX_FULL: "the recipient's mailbox is full",
-    Code.SENDER_SHARE_FULL: "too many of your messages wait for this recipient already",
+    Code.SENDER_SHARE_FULL: "too many of your messages are waiting for this recipient already",
     Code.UNOPENABLE: "the recipient can't open this message, with any key the node knows of",
     Code.BUSY: "the node has too much to do now: try again later",
-    Code.CARD_INVALID: "this is no node's card: a card is one whole line, as `usernym node card` prints it",
-    Code.LINK_INVALID: "this is no usernym link, or a damaged one: a link is one line, as `usernym link` prints it",
-    Code.UNSUPPORTED_VERSION: "this is of another version of the protocol than this program speaks",
+    Code.CARD_INVALID: "this is not a node's card: a card is one whole line, as `usernym node card` prints it",
+    Code.LINK_INVALID: "this is not a usernym link, or it is damaged: a link is one line, as `usernym link` prints it",
+    Code.UNSUPPORTED_VERSION: "this belongs to another version of the protocol",
 }
 
 NAME_REFUSALS: Final = frozenset(code for code in _REFUSALS if code.name.startswith("NAME_"))
 """The refusals after which another name may be tried."""
-
-
-_MISMATCHES: Final = {
-    Mismatch.OTHER_NODE: "link_of_another_node",
-    Mismatch.YOURSELF: "that_is_you",
-    Mismatch.OLDER_IDENTITY: "link_outdated",
-    Mismatch.OTHER_IDENTITY: "link_differs",
-}
 
 
 def refusal_text(code: Code, detail: int = 0) -> str:
@@ -125,42 +99,60 @@ def refused(code: Code, detail: int = 0) -> CommandFailed:
 
 
 def failure_of(error: BaseException) -> CommandFailed:
-    """What an exception means to the user of a command; an unexpected one is a bug, told without its content."""
+    """What an exception means to the user of a command. An unexpected one is a bug, and its content is not shown."""
     match error:
         case CommandFailed():
             return error
-        case NodeRefused():
-            return refused(error.code, error.detail)
         case RemoteProtocolError():
             return refused(error.code)
-        case RetryNotPossible():
-            return CommandFailed(Exit.REFUSED, "retry_not_possible", str(error))
-        case HandshakeNotPossible():
-            return CommandFailed(Exit.REFUSED, "handshake_not_possible", str(error))
-        case WordsInvalid():
-            return CommandFailed(Exit.USAGE, "words_invalid", str(error))
-        case IdentityMoved():
-            return CommandFailed(Exit.REFUSED, "identity_moved", str(error))
-        case LinkMismatch():
-            text = f"this link does not verify {error.name}: {error}"
-            return CommandFailed(Exit.REFUSED, _MISMATCHES[error.why], text)
-        case WordsUnfit():
-            return CommandFailed(Exit.REFUSED, "words_unfit", str(error))
         case SettingsError():
             return CommandFailed(Exit.USAGE, "settings", str(error))
-        case TextTooLong():
-            return CommandFailed(Exit.USAGE, "text_length", str(error))
-        case StorageError():
-            return _storage(error)
+        case HolderGone():
+            return CommandFailed(Exit.NO_ANSWER, "holder_gone", f"{error}: whether this was done is not known")
+        case HolderBusy():
+            return CommandFailed(Exit.NO_ANSWER, "holder_busy", f"{error}: try again")
         case KeyboardInterrupt():
             return CommandFailed(Exit.INTERRUPTED, "interrupted", "interrupted")
         case BrokenPipeError():
-            return CommandFailed(Exit.PIPE_CLOSED, "pipe_closed", "the reader of the output went away")
+            return CommandFailed(Exit.PIPE_CLOSED, "pipe_closed", "the reader of the output closed it")
         case _:
-            return _unanswered(error) or _bug(error)
+            return _of_client(error) or _of_store(error) or _unanswered(error) or _bug(error)
 
 
-def _storage(error: StorageError) -> CommandFailed:
+def _of_client(error: BaseException) -> CommandFailed | None:
+    import usernym
+
+    mismatches = {
+        usernym.Mismatch.OTHER_NODE: "link_of_another_node",
+        usernym.Mismatch.YOURSELF: "that_is_you",
+        usernym.Mismatch.OLDER_IDENTITY: "link_outdated",
+        usernym.Mismatch.OTHER_IDENTITY: "link_differs",
+    }
+    match error:
+        case usernym.NodeRefused():
+            return refused(error.code, error.detail)
+        case usernym.RetryNotPossible():
+            return CommandFailed(Exit.REFUSED, "retry_not_possible", str(error))
+        case usernym.HandshakeNotPossible():
+            return CommandFailed(Exit.REFUSED, "handshake_not_possible", str(error))
+        case usernym.WordsInvalid():
+            return CommandFailed(Exit.USAGE, "words_invalid", str(error))
+        case usernym.WordsUnfit():
+            return CommandFailed(Exit.REFUSED, "words_unfit", str(error))
+        case usernym.IdentityMoved():
+            return CommandFailed(Exit.REFUSED, "identity_moved", str(error))
+        case usernym.LinkMismatch():
+            text = f"this link does not verify {error.name}: {error}"
+            return CommandFailed(Exit.REFUSED, mismatches[error.why], text)
+        case usernym.TextTooLong():
+            return CommandFailed(Exit.USAGE, "text_length", str(error))
+        case _:
+            return None
+
+
+def _of_store(error: BaseException) -> CommandFailed | None:
+    from usernym.storage.errors import HomeInUse, PassphraseNeeded, StorageError, StoreUnprotected, WrongPassphrase
+
     match error:
         case HomeInUse():
             return CommandFailed(Exit.STORAGE, "home_in_use", str(error))
@@ -172,41 +164,45 @@ def _storage(error: StorageError) -> CommandFailed:
         case StoreUnprotected():
             text = f"{error} (here: with --no-passphrase, or without USERNYM_PASSPHRASE)"
             return CommandFailed(Exit.STORAGE, "store_unprotected", text)
-        case _:
+        case StorageError():
             return CommandFailed(Exit.STORAGE, "storage", str(error))
+        case _:
+            return None
 
 
 def _unanswered(error: BaseException) -> CommandFailed | None:
+    import usernym
+    from usernym.actors.messages import Failure
+    from usernym.mixnet.transport import MixnetError
+
     match error:
-        case NodeSilent(failure=Failure.NO_MIXNET):
+        case usernym.NodeSilent(failure=Failure.NO_MIXNET):
             return CommandFailed(
                 Exit.NO_ANSWER,
                 "no_mixnet",
                 "no mixnet client answers: is nym-client (or `usernym mixnet`) running where this home expects it?",
             )
-        case NodeSilent():
+        case usernym.NodeSilent():
             text = f"{error.failure}: is the node running, and is its card the newest?"
             return CommandFailed(Exit.NO_ANSWER, "no_answer", text)
-        case NotReady() | MixnetError():
+        case usernym.NotReady() | MixnetError():
             return CommandFailed(Exit.NO_ANSWER, "no_answer", str(error))
-        case Closed():
-            text = "the process that held this home has ended: what was on disk goes on when this home is online again"
+        case usernym.Closed():
+            text = "the process that held this home has ended; what is on disk continues when this home is online again"
             return CommandFailed(Exit.NO_ANSWER, "holder_gone", text)
-        case HolderGone():
-            return CommandFailed(Exit.NO_ANSWER, "holder_gone", f"{error}: whether this was done is not known")
-        case HolderBusy():
-            return CommandFailed(Exit.NO_ANSWER, "holder_busy", f"{error}: try again")
         case _:
             return None
 
 
 def _bug(error: BaseException) -> CommandFailed:
-    if isinstance(error, GraphFailed):
-        # "the node can't go on: <actor>: <why>"; why is in the log, and may name what nobody should read here.
+    import usernym
+
+    if isinstance(error, usernym.GraphFailed):
+        # "the node can't go on: <actor>: <why>"; why is in the log, and may name what must not be shown here.
         text = ":".join(str(error).split(":")[:2])
         return CommandFailed(Exit.INTERNAL, "stopped", f"{text}: the log says why")
-    # The text of an exception that nobody expected may hold anything: only its kind is shown.
+    # The text of an unexpected exception may hold anything: only its kind is shown.
     kind = error.code.name.lower() if isinstance(error, ProtocolError) else type(error).__name__
     return CommandFailed(
-        Exit.INTERNAL, "internal", f"internal error ({kind}); with --log-level debug there is more to see"
+        Exit.INTERNAL, "internal", f"internal error ({kind}); --log-level debug shows where it happened"
     )

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
-from typing import Any, Final
+import contextlib
+from argparse import ArgumentParser
+from typing import TYPE_CHECKING, Final, Literal
 
-from usernym.cli import perform as work
-from usernym.cli.client import ask_person, handshake_text, show_contact
-from usernym.cli.failures import CommandFailed, Exit
-from usernym.cli.session import Options, Session
-from usernym.cli.terminal import note, say, say_json
+import msgspec
+
+import usernym
+from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation
+from usernym.cli.failures import CommandFailed, Exit, refusal_text
+from usernym.cli.holder import contact_of, look_up, retry_until
+from usernym.cli.people import ShowCommand, handshake_text, print_contact
+from usernym.cli.replies import ContactReply, contact_reply
+from usernym.cli.session import Session
+from usernym.cli.terminal import ask_yes, has_terminal, print_err, print_json, print_line
 from usernym.protocol.names import canonical
+from usernym.settings import ClientSettings
+
+if TYPE_CHECKING:
+    from usernym import Client, ContactView, DeliveryChanged
+
+ACCEPTED_S: Final = 10.0
+"""How long an acceptance, which goes straight to the contact, waits for the contact's receipt."""
 
 ADDRESS_WARNING: Final = (
     "Warning: a handshake reveals your Nym address to {name}. The address shows which gateway you are connected to,\n"
-    "and what was revealed can't be taken back: {name} keeps the address, also after --revoke."
+    "and this can't be undone: {name} keeps the address, even after --revoke."
 )
 UNVERIFIED_WARNING: Final = (
     "Warning: {name} is not verified ({trust}). Only the node vouches for their key; a dishonest node could put\n"
-    "its own there, and read the address in their place. `usernym verify {name}` compares safety numbers first."
+    "in its own, and read the address instead of them. `usernym verify {name}` compares safety numbers first."
 )
-
 _OUTCOMES: Final = {
     "accepted": "the node has it, and delivers it when {name} is online",
     "delivered": "{name}'s client has it",
@@ -31,47 +42,153 @@ _OUTCOMES: Final = {
 _STEPS: Final = {
     "offer": "offered your address to {name}",
     "accept": "accepted the handshake with {name}",
-    "revoke": "ended the handshake with {name}; they keep the address that they were shown",
+    "revoke": "ended the handshake with {name}; they still know your address",
 }
 
+Step = Literal["offer", "accept", "revoke", "status"]
 
-def handshake(options: Options, arguments: argparse.Namespace) -> None:
+
+class HandshakeReply(ContactReply, frozen=True):
+    """The contact after a step of the handshake."""
+
+    outcome: Literal["accepted", "delivered", "sent", "unchanged"]
+    """How far the step has got: at the node, at the contact, on its way, or nothing had to be sent."""
+
+
+class HandshakeCommand(ClientCommand[HandshakeReply], frozen=True, tag="handshake"):
+    """Take a step of a handshake; the user has agreed to reveal the address."""
+
+    name: str
+    step: Step
+    direct_only: bool | None = None
+    """Changes whether messages wait while the direct route is silent; None leaves it."""
+
+    def perform(self, client: Client, deadline: Deadline, /) -> HandshakeReply:
+        """Take the step, and wait until it is out."""
+        contact = contact_of(client, self.name)
+        outcome = "unchanged"
+        if self.step != "status":
+            retry_until(client, client.go_online, deadline)
+        if self.step == "accept":
+            contact = self._await_offer(client, deadline)
+        elif contact is None:
+            contact = look_up(client, self.name, deadline)
+        if self.direct_only is not None:
+            client.set_direct_only(self.name, self.direct_only)
+        is_active = contact.handshake is usernym.HandshakeState.ACTIVE
+        if self.step in ("offer", "revoke") or (self.step == "accept" and not is_active):
+            outcome = self._take_step(client, deadline)
+        now = msgspec.structs.asdict(contact_reply(client.contact(self.name)))
+        return msgspec.convert(now | {"outcome": outcome}, HandshakeReply)
+
+    def _await_offer(self, client: Client, deadline: Deadline) -> ContactView:
+        """The contact whose offer is here; the offer may still be on its way."""
+        states = (usernym.HandshakeState.OFFER_RECEIVED, usernym.HandshakeState.ACTIVE)
+        while True:
+            contact = contact_of(client, self.name)
+            if contact is not None and contact.handshake in states:
+                return contact
+            if deadline.over:
+                text = f"no offer of theirs came within {deadline.timeout:.3g} s"
+                raise CommandFailed(Exit.NO_ANSWER, "no_offer", text)
+            deadline.pause()
+
+    def _take_step(self, client: Client, deadline: Deadline) -> str:
+        """Take the step, and wait until it is out. Returns how far it got."""
+        steps = {"offer": client.offer_handshake, "accept": client.accept_handshake, "revoke": client.revoke_handshake}
+        # An offer when theirs is here already is an acceptance, and takes the same route.
+        offered = client.contact(self.name).handshake is usernym.HandshakeState.OFFER_RECEIVED
+        accepting = offered and self.step != "revoke"
+        patience = Deadline(min(ACCEPTED_S, deadline.left())) if accepting else deadline
+        with contextlib.closing(client.events(patience.left())) as events:
+            steps[self.step](self.name, timeout=deadline.left())
+            for event in events:
+                if isinstance(event, usernym.DeliveryChanged) and self._is_of_step(client, event):
+                    return _outcome(event)
+                if patience.over:
+                    break
+        if accepting:
+            # It is on disk and was handed to the mixnet. A contact who is away gets it later, or when it is sent again.
+            return "sent"
+        raise usernym.NotReady(
+            f"the node has not accepted it within {deadline.timeout:.3g} s; it goes out when this home is online"
+        )
+
+    def _is_of_step(self, client: Client, event: DeliveryChanged) -> bool:
+        """Whether the event is about the step, and not about a text."""
+        if event.recipient != self.name:
+            return False
+        wanted = event.message_id.hex()
+        return not any(view.message_id == wanted and view.outgoing for view in client.conversation(self.name, 10_000))
+
+
+def _outcome(event: DeliveryChanged) -> str:
+    if event.state is not usernym.DeliveryState.REFUSED:
+        return str(event.state)
+    if event.reason is None:
+        raise CommandFailed(Exit.REFUSED, "refused", "it was refused")
+    raise CommandFailed(Exit.REFUSED, event.reason.name.lower(), refusal_text(event.reason))
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    steps = parser.add_mutually_exclusive_group()
+    for step, text in (
+        ("accept", "take their offer, and reveal your address to them"),
+        ("revoke", "end it, or decline their offer"),
+        ("status", "only show its state"),
+    ):
+        steps.add_argument(f"--{step}", dest="step", action="store_const", const=step, help=text)
+    ways = parser.add_mutually_exclusive_group()
+    text = "let messages wait while the direct route is silent"
+    ways.add_argument("--direct-only", dest="direct_only", action="store_const", const=True, help=text)
+    text = "send them through the node meanwhile (default)"
+    ways.add_argument("--fall-back", dest="direct_only", action="store_const", const=False, help=text)
+    parser.add_argument("--yes", action="store_true", help="do not ask before the address is revealed")
+
+
+def handshake(typed: Invocation[ClientSettings]) -> None:
     """`usernym handshake NAME`."""
-    name = canonical(arguments.name)
-    step: work.Step = arguments.step or "offer"
-    direct_only: bool | None = arguments.direct_only
-    if arguments.step is None and direct_only is not None:
+    name = canonical(typed.given.name)
+    step: Step = typed.given.step or "offer"
+    direct_only: bool | None = typed.given.direct_only
+    if typed.given.step is None and direct_only is not None:
         step = "status"  # --direct-only or --fall-back by itself changes just that
-    with Session(options) as session:
+    with Session(typed) as session:
         if step in ("offer", "accept"):
-            _warn(name, _known(session, name, step), arguments.yes)
-        value = session.call(work.Handshake(name, step, direct_only))
-    if options.json:
-        say_json(value)
+            _warn(name, _known(session, name, step), typed.given.yes)
+        reply = session.call(HandshakeCommand(name, step, direct_only))
+    if typed.json:
+        print_json(reply)
     elif step == "status":
-        show_contact(value)
+        print_contact(reply)
     else:
-        say(f"{_STEPS[step].format(name=name)}: {_OUTCOMES.get(value['outcome'], value['outcome']).format(name=name)}")
-        say(f"the handshake is: {handshake_text(value)}")
+        print_line(f"{_STEPS[step].format(name=name)}: {_OUTCOMES[reply.outcome].format(name=name)}")
+        print_line(f"the handshake is: {handshake_text(reply)}")
 
 
-def _known(session: Session, name: str, step: work.Step) -> dict[str, Any] | None:
-    """The contact, for the warning; an offer that has not come yet may be the first that is heard of them."""
+def _known(session: Session, name: str, step: Step) -> ContactReply | None:
+    """The contact, for the warning. None if it is not known: its offer may still be on its way."""
     try:
-        value: dict[str, Any] = session.call(work.Show(name))
+        return session.call(ShowCommand(name))
     except CommandFailed as failed:
         if step == "accept" and failed.exit_code is Exit.NO_ANSWER:
             return None
         raise
-    return value
 
 
-def _warn(name: str, contact: dict[str, Any] | None, consented: bool) -> None:
-    """Say what is about to be revealed, and to whom, and ask where there is somebody to be asked."""
-    trust = "confirmed by the node" if contact is None else contact["trust"]
-    note(ADDRESS_WARNING.format(name=name))
+def _warn(name: str, contact: ContactReply | None, agreed: bool) -> None:
+    """Say what is about to be revealed, and to whom, and ask the person at the terminal."""
+    trust = "confirmed by the node" if contact is None else contact.trust
+    print_err(ADDRESS_WARNING.format(name=name))
     if trust != "verified":
-        note(UNVERIFIED_WARNING.format(name=name, trust=trust))
-    # Without a terminal the command itself is the consent: nobody is there to be asked.
-    if not consented and sys.stdin.isatty() and not ask_person("Reveal your address?"):
+        print_err(UNVERIFIED_WARNING.format(name=name, trust=trust))
+    # Without a terminal there is no person to ask: the command itself is the agreement.
+    if not agreed and has_terminal() and not ask_yes("Reveal your address?"):
         raise CommandFailed(Exit.REFUSED, "not_confirmed", "nothing was revealed")
+
+
+ENTRIES: Final = (
+    Entry("handshake", "talk directly to a contact: reveals your address to them", handshake, _options,
+          prints=(HandshakeReply,)),
+)  # fmt: skip

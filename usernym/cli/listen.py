@@ -1,222 +1,314 @@
-"""`usernym listen`: what came and was not shown yet, then what comes, until the time is over or Ctrl-C."""
+"""`usernym listen`: texts that came and were not shown yet, then what comes, until the time is over or Ctrl-C."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import queue
-import threading
 import time
-from collections.abc import Callable, Generator
-from typing import Any, Final
+from argparse import ArgumentParser
+from typing import TYPE_CHECKING, Final, Literal, assert_never
 
-from usernym.actors.events import (
-    ConnectionChanged,
-    ContactChanged,
-    DeliveryChanged,
-    DirectSilent,
-    Event,
-    HandshakeChanged,
-    IdentityChanged,
-    MessageArrived,
-    NodeCaught,
-    TextsErased,
-)
-from usernym.cli import perform as work
+import msgspec
+
+import usernym
+from usernym.cli.command import Entry, Invocation, seconds
 from usernym.cli.failures import refusal_text
-from usernym.cli.interruptions import Interruptions
-from usernym.cli.session import Options, Session
-from usernym.cli.terminal import clock, note, printable, printable_text, say, say_json
-from usernym.client import Client
-from usernym.storage.client.types import HandshakeState
-from usernym.views import MessageView
+from usernym.cli.holder import retry_until
+from usernym.cli.session import Session
+from usernym.cli.signals import Interruptions
+from usernym.cli.terminal import clock, print_err, print_json, print_line
+from usernym.printable import printable, printable_text
+from usernym.settings import ClientSettings
+
+if TYPE_CHECKING:
+    from usernym import Client, Event, MessageArrived, MessageView
+    from usernym.subscriptions import Subscription
 
 UNREAD_MAX: Final = 500
 """Texts read from the store at a time."""
 QUIET_S: Final = 2.0
-"""After so long without an event, what the store has unshown is looked for: no event of it is still to come."""
-Told = dict[str, Any]
+"""After this long without an event, texts that were not shown are looked for in the store: no event announces them."""
 
 
-def listen(options: Options, arguments: argparse.Namespace) -> None:
-    """`usernym listen`."""
-    tell = say_json if options.json else lambda told: say(sentence(told))
-    with (
-        Interruptions() as interruptions,
-        Session(options, hand_over=False) as session,
-        contextlib.suppress(KeyboardInterrupt),
-    ):
-        client = session.open()
-        events = _pumped(client)
-        work.insist(client, client.go_online, session.deadline)
-        if not options.json:
-            note(f"listening as {client.name}; Ctrl-C ends this")
-        _listen(client, events, arguments.duration, _Teller(client, tell, interruptions))
+# -- what is printed --------------------------------------------------------------------------------------------------
 
 
-def _listen(client: Client, events: queue.SimpleQueue[Event | None], duration: float | None, teller: _Teller) -> None:
-    end = time.monotonic() + duration if duration is not None else float("inf")
-    teller.tell_unread()
-    while (left := end - time.monotonic()) > 0:
-        try:
-            event = events.get(timeout=min(left, QUIET_S))
-        except queue.Empty:
-            teller.tell_unread()
-            continue
-        if event is None:
-            client.whoami()  # raises what ended the client, if it was not closed
-            return
-        if isinstance(event, MessageArrived):
-            teller.tell_arrived(event)
-        else:
-            teller.tell(told_of(event))
+class MessageJson(msgspec.Struct, frozen=True, tag_field="event", tag="message", rename={"sender": "from"}):
+    """A text that came."""
+
+    sender: str
+    text: str
+    id: str
+    """32 digits."""
+    sent_at: int
+    """By the writer's clock."""
+    counter: int
+    """The sender's number of it, from 1 on."""
+    missing: int
+    """Texts of the sender before this one that have not come."""
+    late: bool
+    """Whether it came after a text that its sender wrote later."""
+    route: Literal["node", "direct"]
+    request: bool
+    """Whether its sender is not a contact yet."""
+
+    def line(self) -> str:
+        """On a line for a person."""
+        notes = []
+        if self.route == "direct":
+            notes.append("direct")
+        if self.request:
+            notes.append("not a contact yet")
+        if self.missing:
+            notes.append(f"{self.missing} before this one missing")
+        if self.late:
+            notes.append("late")
+        suffix = f" ({', '.join(notes)})" if notes else ""
+        return f"[{clock(self.sent_at)}] {printable(self.sender)}{suffix}: {printable_text(self.text)}"
 
 
-class _Teller:
-    """Tells events; and texts from the store, which makes sure that none is told twice, and none forgotten."""
+class DeliveryJson(msgspec.Struct, frozen=True, tag_field="event", tag="delivery", rename={"recipient": "to"}):
+    """A text of yours has got further, or failed."""
 
-    def __init__(self, client: Client, tell: Callable[[Told], None], interruptions: Interruptions) -> None:
-        self._client = client
-        self.tell = tell
-        self._interruptions = interruptions
+    recipient: str
+    id: str
+    state: str
+    """`waiting`, `accepted`, `delivered`, `expired`, `refused` or `cancelled`."""
+    reason: str | None
+    text: str | None
+    """The reason as a sentence."""
+    route: Literal["node", "direct"]
 
-    def tell_arrived(self, event: MessageArrived) -> None:
-        """Tell what just came, unless it was told already."""
-        wanted = (event.sender, event.message_id.hex())
-        for sender, view in self._client.unread(UNREAD_MAX):
-            if (sender, view.message_id) == wanted:
-                self._tell(sender, view, event.is_request)
-                return
-
-    def tell_unread(self) -> None:
-        """Tell all that was not told: what came before this began, or whose event was dropped in a flood."""
-        while unread := self._client.unread(UNREAD_MAX):
-            states = {contact.name: contact.state for contact in self._client.contacts()}
-            for sender, view in unread:
-                self._tell(sender, view, states.get(sender) == "pending")
-
-    def _tell(self, sender: str, view: MessageView, is_request: bool) -> None:
-        with self._interruptions.whole():
-            self.tell(_told_message(sender, view, is_request))
-            self._client.mark_read([view])
+    def line(self) -> str:
+        """On a line for a person."""
+        reason = f" ({printable(self.text)})" if self.text else ""
+        way = " directly" if self.route == "direct" else ""
+        return f"* your message {self.id[:8]} to {printable(self.recipient)}: {self.state}{way}{reason}"
 
 
-def _told_message(sender: str, view: MessageView, is_request: bool) -> Told:
-    return {
-        "event": "message",
-        "from": sender,
-        "text": view.text,
-        "id": view.message_id,
-        "sent_at": view.sent_at,
-        "counter": view.counter,
-        "missing": view.missing,
-        "late": view.late,
-        "route": str(view.route),
-        "request": is_request,
-    }
+class ErasedJson(msgspec.Struct, frozen=True, tag_field="event", tag="erased", rename={"contact": "with"}):
+    """Texts were erased in this home."""
 
+    contact: str
+    texts: int
 
-def told_of(event: Event) -> Told:
-    """An event, for JSON."""
-    match event:
-        case MessageArrived():
-            raise ValueError("messages are shown from the store")
-        case DeliveryChanged():
-            reason = None if event.reason is None else event.reason.name.lower()
-            return {
-                "event": "delivery",
-                "to": event.recipient,
-                "id": event.message_id.hex(),
-                "state": str(event.state),
-                "reason": reason,
-                "text": None if event.reason is None else refusal_text(event.reason),
-                "route": str(event.route),
-            }
-        case TextsErased(name, count):
-            return {"event": "erased", "with": name, "texts": count}
-        case HandshakeChanged(name, state):
-            return {"event": "handshake", "with": name, "state": str(state)}
-        case DirectSilent(name, silent, falls_back):
-            return {"event": "direct", "with": name, "silent": silent, "through_node": silent and falls_back}
-        case ContactChanged(name, consent):
-            return {"event": "contact", "of": name, "state": str(consent)}
-        case IdentityChanged(name, was_verified):
-            return {"event": "identity_changed", "of": name, "was_verified": was_verified}
-        case NodeCaught(what):
-            return {"event": "node_caught", "text": what}
-        case ConnectionChanged(online, reason):
-            return {"event": "connection", "online": online, "text": reason}
+    def line(self) -> str:
+        """On a line for a person."""
+        return f"* texts with {printable(self.contact)} that were erased here: {self.texts}"
 
 
 _HANDSHAKES: Final = {
-    HandshakeState.OFFERED: "you revealed your address to {0}, and asked for theirs",
-    HandshakeState.OFFER_RECEIVED: "{0} offers a handshake: `usernym handshake {0} --accept` takes it (or --revoke)",
-    HandshakeState.ACTIVE: "the handshake with {0} is active: messages go directly, and the node sees nothing of them",
-    HandshakeState.ENDED_BY_ME: "you ended the handshake with {0}; they keep the address that they were shown",
-    HandshakeState.ENDED_BY_PEER: "{0} ended the handshake; you each keep the address that you were shown",
-    HandshakeState.NONE: "no handshake with {0}",
+    "none": "no handshake with {0}",
+    "offered": "you revealed your address to {0}, and asked for theirs",
+    "offer received": "{0} offers a handshake: `usernym handshake {0} --accept` takes it (or --revoke)",
+    "active": "the handshake with {0} is active: messages go directly, and the node sees nothing of them",
+    "ended by me": "you ended the handshake with {0}; they still know your address",
+    "ended by peer": "{0} ended the handshake; you still know each other's address",
 }
 
 
-def sentence(told: Told) -> str:
-    """What is told, on a line for a person; nothing in it can steer the terminal."""
-    match told["event"]:
-        case "message":
-            return _message_line(told)
-        case "delivery":
-            reason = f" ({printable(told['text'])})" if told["text"] else ""
-            way = " directly" if told["route"] == "direct" else ""
-            return f"* your message {told['id'][:8]} to {printable(told['to'])}: {told['state']}{way}{reason}"
-        case "erased":
-            return f"* texts with {printable(told['with'])} that were erased here: {told['texts']}"
-        case "handshake":
-            return "* " + _HANDSHAKES[HandshakeState(told["state"])].format(printable(told["with"]))
-        case "direct":
-            name = printable(told["with"])
-            if not told["silent"]:
-                return f"* the direct way to {name} works again"
-            meanwhile = "messages go through the node" if told["through_node"] else "messages wait"
-            return f"* the direct way to {name} is silent: {meanwhile} meanwhile"
-        case "contact":
-            return f"* {printable(told['of'])} is {told['state']}"
-        case "identity_changed":
-            lost = " It was verified, and is not any more." if told["was_verified"] else ""
-            return (
-                f"! THE IDENTITY KEY OF {printable(told['of'])} CHANGED. Compare safety numbers again: nothing is sent"
-                f" to them until `usernym verify`, or `usernym verify --seen` without comparing.{lost}"
-            )
-        case "node_caught":
-            return f"! the node, or somebody in its place, sent what can't be true: {printable(told['text'])}"
+class HandshakeJson(msgspec.Struct, frozen=True, tag_field="event", tag="handshake", rename={"contact": "with"}):
+    """A handshake has a new state."""
+
+    contact: str
+    state: str
+    """As a contact's `handshake`."""
+
+    def line(self) -> str:
+        """On a line for a person."""
+        return "* " + _HANDSHAKES[self.state].format(printable(self.contact))
+
+
+class DirectJson(msgspec.Struct, frozen=True, tag_field="event", tag="direct", rename={"contact": "with"}):
+    """The direct route to a contact does not respond, or responds again."""
+
+    contact: str
+    silent: bool
+    through_node: bool
+    """Whether messages go through the node meanwhile."""
+
+    def line(self) -> str:
+        """On a line for a person."""
+        name = printable(self.contact)
+        if not self.silent:
+            return f"* the direct route to {name} works again"
+        meanwhile = "messages go through the node" if self.through_node else "messages wait"
+        return f"* the direct route to {name} does not respond: {meanwhile} meanwhile"
+
+
+class ContactJson(msgspec.Struct, frozen=True, tag_field="event", tag="contact", rename={"contact": "of"}):
+    """A contact was accepted, declined or blocked, or a stranger wrote."""
+
+    contact: str
+    state: str
+    """`accepted`, `pending`, `declined` or `blocked`."""
+
+    def line(self) -> str:
+        """On a line for a person."""
+        return f"* {printable(self.contact)} is {self.state}"
+
+
+class IdentityChangedJson(
+    msgspec.Struct, frozen=True, tag_field="event", tag="identity_changed", rename={"contact": "of"}
+):
+    """The node shows another identity for a contact."""
+
+    contact: str
+    was_verified: bool
+
+    def line(self) -> str:
+        """On a line for a person."""
+        lost = " It was verified, and is not any more." if self.was_verified else ""
+        return (
+            f"! THE IDENTITY KEY OF {printable(self.contact)} CHANGED. Compare safety numbers again: nothing is sent"
+            f" to them until `usernym verify`, or `usernym verify --seen` without comparing.{lost}"
+        )
+
+
+class NodeCaughtJson(msgspec.Struct, frozen=True, tag_field="event", tag="node_caught"):
+    """The node, or an attacker in its place, sent something that can't be true."""
+
+    text: str
+
+    def line(self) -> str:
+        """On a line for a person."""
+        return f"! the node, or an attacker in its place, sent something that can't be true: {printable(self.text)}"
+
+
+class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connection"):
+    """The account is logged in at the node, or is not any more."""
+
+    online: bool
+    text: str
+
+    def line(self) -> str:
+        """On a line for a person."""
+        return f"* {'connected' if self.online else 'not connected'}: {printable(self.text)}"
+
+
+EventJson = (
+    DeliveryJson | ErasedJson | HandshakeJson | DirectJson | ContactJson | IdentityChangedJson | NodeCaughtJson
+    | ConnectionJson
+)  # fmt: skip
+
+
+def event_json(event: Event) -> EventJson:
+    """An event as it is printed. Raises `ValueError` for a text that came: it is printed from the store."""
+    match event:
+        case usernym.MessageArrived():
+            raise ValueError("texts that came are printed from the store")
+        case usernym.DeliveryChanged():
+            reason = None if event.reason is None else event.reason.name.lower()
+            text = None if event.reason is None else refusal_text(event.reason)
+            state, route = str(event.state), _route(event.route)
+            return DeliveryJson(event.recipient, event.message_id.hex(), state, reason, text, route)
+        case usernym.TextsErased(name, count):
+            return ErasedJson(name, count)
+        case usernym.HandshakeChanged(name, handshake):
+            return HandshakeJson(name, str(handshake))
+        case usernym.DirectSilent(name, silent, falls_back):
+            return DirectJson(name, silent, silent and falls_back)
+        case usernym.ContactChanged(name, consent):
+            return ContactJson(name, str(consent))
+        case usernym.IdentityChanged(name, was_verified):
+            return IdentityChangedJson(name, was_verified)
+        case usernym.NodeCaught(what):
+            return NodeCaughtJson(what)
+        case usernym.ConnectionChanged(online, why):
+            return ConnectionJson(online, why)
         case _:
-            state = "connected" if told["online"] else "not connected"
-            return f"* {state}: {printable(told['text'])}"
+            assert_never(event)
 
 
-def _message_line(told: Told) -> str:
-    marks = []
-    if told["route"] == "direct":
-        marks.append("direct")
-    if told["request"]:
-        marks.append("not a contact yet")
-    if told["missing"]:
-        marks.append(f"{told['missing']} before this one missing")
-    if told["late"]:
-        marks.append("late")
-    suffix = f" ({', '.join(marks)})" if marks else ""
-    return f"[{clock(told['sent_at'])}] {printable(told['from'])}{suffix}: {printable_text(told['text'])}"
+def _route(route: str) -> Literal["node", "direct"]:
+    return "direct" if route == "direct" else "node"
 
 
-def _pumped(client: Client) -> queue.SimpleQueue[Event | None]:
-    """The client's events from now on, in a queue whose reader may stop waiting; None after the last."""
-    events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-    source = client.events()
-    threading.Thread(target=_pump, args=(source, events), name="usernym-listen", daemon=True).start()
-    return events
+def message_json(sender: str, view: MessageView, *, is_request: bool) -> MessageJson:
+    """A text that came as it is printed."""
+    return MessageJson(
+        sender, view.text, view.message_id, view.sent_at, view.counter, view.missing, view.late, _route(view.route),
+        is_request,
+    )  # fmt: skip
 
 
-def _pump(source: Generator[Event, None, None], events: queue.SimpleQueue[Event | None]) -> None:
-    # What ends the client shows at its next call; here it only has to end the waiting.
-    with contextlib.suppress(Exception):
-        for event in source:
-            events.put(event)
-    events.put(None)
+# -- listening --------------------------------------------------------------------------------------------------------
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("--for", dest="duration", type=seconds, metavar="TIME", help="end after this time, as 10s")
+
+
+def listen(typed: Invocation[ClientSettings]) -> None:
+    """`usernym listen`."""
+    with (
+        Interruptions() as interruptions,
+        Session(typed, hand_over=False) as session,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        client = session.open()
+        with client._hub.subscribe() as events:
+            retry_until(client, client.go_online, session.deadline)
+            if not typed.json:
+                print_err(f"listening as {client.name}; Ctrl-C ends this")
+            printer = _Printer(client, interruptions, as_json=typed.json)
+            _listen(client, events, typed.given.duration, printer)
+
+
+def _listen(client: Client, events: Subscription, duration: float | None, printer: _Printer) -> None:
+    end = time.monotonic() + duration if duration is not None else float("inf")
+    printer.print_unread()
+    while (left := end - time.monotonic()) > 0:
+        asked = time.monotonic()
+        event = events.next(min(left, QUIET_S))
+        if event is None and time.monotonic() - asked < min(left, QUIET_S):
+            client.whoami()  # raises what ended the client, if it was not closed
+            return
+        if event is None:
+            printer.print_unread()
+        elif isinstance(event, usernym.MessageArrived):
+            printer.print_arrived(event)
+        else:
+            printer.print(event_json(event))
+
+
+class _Printer:
+    """Prints events; and texts from the store, which makes sure that each is printed exactly once."""
+
+    def __init__(self, client: Client, interruptions: Interruptions, *, as_json: bool) -> None:
+        self._client = client
+        self._interruptions = interruptions
+        self._as_json = as_json
+
+    def print(self, shown: MessageJson | EventJson) -> None:
+        """Print an event or a text."""
+        if self._as_json:
+            print_json(shown)
+        else:
+            print_line(shown.line())
+
+    def print_arrived(self, event: MessageArrived) -> None:
+        """Print the text that just came, unless it was printed already."""
+        wanted = (event.sender, event.message_id.hex())
+        for sender, view in self._client.unread(UNREAD_MAX):
+            if (sender, view.message_id) == wanted:
+                self._print_text(sender, view, is_request=event.is_request)
+                return
+
+    def print_unread(self) -> None:
+        """Print all texts that were not: those that came before this began, or whose event was dropped in a flood."""
+        while unread := self._client.unread(UNREAD_MAX):
+            states = {contact.name: contact.state for contact in self._client.contacts()}
+            for sender, view in unread:
+                self._print_text(sender, view, is_request=states.get(sender) == "pending")
+
+    def _print_text(self, sender: str, view: MessageView, *, is_request: bool) -> None:
+        with self._interruptions.uninterrupted():
+            self.print(message_json(sender, view, is_request=is_request))
+            self._client.mark_read([view])
+
+
+ENTRIES: Final = (
+    Entry("listen", "show messages and events as they come", listen, _options,
+          prints=(MessageJson, DeliveryJson, ErasedJson, HandshakeJson, DirectJson, ContactJson, IdentityChangedJson,
+                  NodeCaughtJson, ConnectionJson)),
+)  # fmt: skip

@@ -1,199 +1,353 @@
-"""The operator's commands: `usernym mixnet`, `usernym node run`, `usernym node card`, `usernym node status`."""
+"""The operator's commands: `usernym node run`, `card`, `status`, `backup`, `restore` and `check`."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import dataclasses
 import os
 import threading
+from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
+import msgspec
+
+import usernym
 from usernym import control
-from usernym import log as logs
-from usernym._version import __version__
-from usernym.cli import perform as work
+from usernym.cli.command import Answer, Deadline, Entry, Invocation, NodeCommand
 from usernym.cli.failures import CommandFailed, Exit
-from usernym.cli.session import Options
-from usernym.cli.stopping import Stopping
-from usernym.cli.terminal import note, printable, say, say_json, table
-from usernym.logger import logger
-from usernym.mixnet.emulator.server import Ready, ServerSettings, run
-from usernym.mixnet.emulator.state import Faults
-from usernym.mixnet.transport import MixnetError
-from usernym.mixnets import moving_transport
-from usernym.node import Node, NotReady
-from usernym.settings import NodeSettings, node_settings
-from usernym.storage.files import read_private, write_private
+from usernym.cli.holder import node_handler
+from usernym.cli.session import WAITING, ask_holder
+from usernym.cli.signals import Stopping
+from usernym.cli.terminal import print_err, print_json, print_line, sign_of_life, table
+from usernym.log import fields, logger
+from usernym.printable import printable
+from usernym.settings import PASSPHRASE_VARIABLE, WORK_BITS_RANGE, NodeSettings
+
+if TYPE_CHECKING:
+    from usernym import Node
 
 REMEMBERED_NAME: Final = "node-mixnet"
 """An owner-only file with the mixnet that the node last ran with, so that it need not be named again."""
 REMEMBERED_BYTES_MAX: Final = 1024
-NO_ANONYMITY: Final = (
-    "This is an emulated mixnet, on this machine only: it gives NO ANONYMITY. It is for trying and testing."
-)
+THIS_BACKUP: Final = "this backup"
 
 
-# -- the emulator -----------------------------------------------------------------------------------------------------
+# -- run --------------------------------------------------------------------------------------------------------------
 
 
-def mixnet(options: Options, arguments: argparse.Namespace) -> None:
-    """`usernym mixnet`."""
-    try:
-        settings = ServerSettings(
-            first_port=arguments.first_port,
-            clients=arguments.clients,
-            seed=arguments.seed,
-            faults=Faults(
-                loss=arguments.loss,
-                silent_loss=arguments.silent_loss,
-                duplication=arguments.duplication,
-                hop_delay_s=arguments.hop_delay,
-            ),
-            surb_minimum=arguments.surb_minimum,
-            control_port=arguments.control_port,
-        )
-    except ValueError as error:
-        raise CommandFailed(Exit.USAGE, "settings", str(error)) from None
+class NodeUpJson(msgspec.Struct, frozen=True, tag_field="event", tag="up"):
+    """The node has its mixnet client, and answers."""
 
-    def on_ready(ready: Ready) -> None:
-        if options.json:
-            clients = [{"mixnet": f"ws://127.0.0.1:{port}", "address": address} for port, address in ready.endpoints]
-            say_json({"event": "ready", "clients": clients, "control_port": ready.control_port})
-            return
-        for port, _ in ready.endpoints:
-            say(f"emulated nym-client at ws://127.0.0.1:{port}")
-        say(f"control port: {ready.control_port}")
-
-    note(NO_ANONYMITY)
-    try:
-        run(settings, on_ready)
-    except MixnetError as error:
-        raise CommandFailed(Exit.USAGE, "port_taken", str(error)) from None
+    card: str
 
 
-# -- the node ---------------------------------------------------------------------------------------------------------
+class MixnetUpJson(msgspec.Struct, frozen=True, tag_field="event", tag="mixnet_up"):
+    """The mixnet client is there (again)."""
 
 
-def node_run(options: Options, _arguments: argparse.Namespace) -> None:
+class MixnetDownJson(msgspec.Struct, frozen=True, tag_field="event", tag="mixnet_down"):
+    """There is no mixnet client; the node keeps trying."""
+
+    text: str
+    """Why."""
+
+
+def _run_options(parser: ArgumentParser) -> None:
+    text = "the node's mixnet, remembered: nym for a client in this process, or a nym-client as ws://127.0.0.1:1977"
+    parser.add_argument("--mixnet", metavar="MIXNET", help=text)
+    text = "a mixnet client at an address from before a move: clients that still use it are told the new one"
+    parser.add_argument("--former-mixnet", dest="former_mixnets", action="append", metavar="MIXNET", help=text)
+    low, high = WORK_BITS_RANGE
+    parser.add_argument("--work-bits", metavar="BITS", help=f"proof of work for a registration, {low} to {high}")
+    text = "serve Prometheus metrics on this port of 127.0.0.1; default: none"
+    parser.add_argument("--metrics-port", metavar="PORT", help=text)
+
+
+def run(typed: Invocation[NodeSettings]) -> None:
     """`usernym node run`."""
-    settings = _settings(options)
-    if settings.mixnet is None:
+    from usernym.control_server import ControlServer
+    from usernym.mixnets import moving_transport
+
+    settings = typed.settings
+    mixnet = settings.mixnet or remembered_mixnet(typed.home)
+    if mixnet is None:
         raise CommandFailed(Exit.USAGE, "settings", "name the node's mixnet client: --mixnet ws://127.0.0.1:1977")
-    moving_transport(settings.mixnet, settings.former_mixnets, options.home)
+    moving_transport(mixnet, settings.former_mixnets, typed.home)  # validate first: an invalid one is not remembered
     with Stopping() as stopping, contextlib.ExitStack() as stack:
         node = stack.enter_context(
-            Node(
-                options.home,
-                mixnet=settings.mixnet,
+            usernym.Node(
+                typed.home,
+                mixnet=mixnet,
                 former_mixnets=settings.former_mixnets,
                 work_bits=settings.work_bits,
-                on_mixnet=lambda problem: _tell_mixnet(problem, options.json),
+                on_mixnet=lambda problem: _print_mixnet(problem, as_json=typed.json),
             )
         )
-        stopping.by(node.stop)
-        _remember(options.home, settings.mixnet)
-        if settings.metrics_port is not None:
-            from usernym.metrics import MetricsServer  # noqa: PLC0415 - a twentieth of a second, for those who want it
+        stopping.on_stop(node.stop)
+        _remember(typed.home, mixnet)
+        if settings.metrics_port:
+            from usernym.metrics import MetricsServer
 
             stack.enter_context(MetricsServer(node.status, settings.metrics_port))
-        stack.enter_context(
-            control.ControlServer(options.home, work.handler(lambda command, until: perform(node, command, until)))
-        )
-        if not options.json and settings.log_format == "text":
-            note(f"the node starts; its mixnet client is {printable(settings.mixnet)}")
-        logger.info("the node has started", extra=logs.fields(version=__version__, process=os.getpid()))
-        threading.Thread(target=_announce, args=(node, options.json), name="usernym-announce", daemon=True).start()
+        stack.enter_context(ControlServer(typed.home, node_handler(node)))
+        if not typed.json and settings.log_format == "text":
+            print_err(f"the node starts; its mixnet client is {printable(mixnet)}")
+        logger.info("the node has started", extra=fields(version=usernym.__version__, process=os.getpid()))
+        threading.Thread(target=_announce, args=(node, typed.json), name="usernym-announce", daemon=True).start()
         node.wait()
-        logger.info("the node stops", extra=logs.fields(signal=stopping.signalled or "none"))
+        logger.info("the node stops", extra=fields(signal=stopping.signalled or "none"))
     logger.info("the node has stopped")
 
 
-def _tell_mixnet(problem: str | None, as_json: bool) -> None:
-    """Say why there is no mixnet client; the log does not, for a reason may name an address."""
-    with contextlib.suppress(Exception):  # nobody reads the output any more
+def _print_mixnet(problem: str | None, *, as_json: bool) -> None:
+    """Say why there is no mixnet client. The log does not: the reason may name an address."""
+    with contextlib.suppress(Exception):  # the output is closed
         if as_json:
-            say_json({"event": "mixnet_up"} if problem is None else {"event": "mixnet_down", "text": problem})
+            print_json(MixnetUpJson() if problem is None else MixnetDownJson(problem))
         elif problem is not None:
-            note(f"no mixnet client: {printable(problem)}; the node goes on trying")
+            print_err(f"no mixnet client: {printable(problem)}; the node keeps trying")
         else:
-            note("the mixnet client is there")
+            print_err("the mixnet client is there")
 
 
 def _announce(node: Node, as_json: bool) -> None:
     """Print the card once there is one."""
-    with contextlib.suppress(Exception):  # the node is being closed, or nobody reads the output any more
+    with contextlib.suppress(Exception):  # the node is being closed, or the output is
         card = node.card()
         if as_json:
-            say_json({"event": "up", "card": card})
+            print_json(NodeUpJson(card))
         else:
-            say(f"the node is up; its card:\n{card}")
+            print_line(f"the node is up; its card:\n{card}")
 
 
-def perform(node: Node, command: work.ClientCommand | work.NodeCommand, deadline: work.Deadline) -> Any:
-    """Carry out what another process asked of the running node."""
-    match command:
-        case work.Card():
-            return {"card": node.card(deadline.left())}
-        case work.Status():
-            return dataclasses.asdict(node.status(deadline.left()))
-        case _:
-            raise CommandFailed(Exit.USAGE, "settings", "this home is a node's, not a client's: name another --home")
+def remembered_mixnet(home: Path) -> str | None:
+    """The mixnet that the node in `home` last ran with: what holds if no setting names one."""
+    from usernym.storage.files import read_private
 
-
-def _settings(options: Options) -> NodeSettings:
-    return node_settings(options.home, options.config, flags=options.flags, remembered=_remembered(options.home))
-
-
-def _remembered(home: Path) -> dict[str, str]:
     path = home / REMEMBERED_NAME
     if not path.exists():
-        return {}
-    text = read_private(path, REMEMBERED_BYTES_MAX).decode(errors="replace").strip()
-    return {"mixnet": text} if text else {}
+        return None
+    return read_private(path, REMEMBERED_BYTES_MAX).decode(errors="replace").strip() or None
 
 
-def _remember(home: Path, mixnet_url: str) -> None:
-    if _remembered(home).get("mixnet") != mixnet_url:
-        write_private(home / REMEMBERED_NAME, f"{mixnet_url}\n".encode(), replace=True)
+def _remember(home: Path, mixnet: str) -> None:
+    from usernym.storage.files import write_private
+
+    if remembered_mixnet(home) != mixnet:
+        write_private(home / REMEMBERED_NAME, f"{mixnet}\n".encode(), replace=True)
 
 
-def ask_node(options: Options, command: work.NodeCommand) -> Any:
-    """Ask the node that runs in the home, waiting for it to be started within the time limit."""
-    deadline = work.Deadline(_settings(options).timeout)
-    while True:
-        try:
-            timeout = deadline.left()
-            return work.result_of(control.ask(options.home, work.request(command, timeout), timeout))
-        except (control.NobodyThere, control.HolderBusy) as error:
-            if deadline.over:
-                if isinstance(error, control.HolderBusy):
-                    raise
-                text = f"no node runs in {options.home}: `usernym node run` starts one, and --home names another folder"
-                raise NotReady(text) from None
-            deadline.pause()
+# -- asking the running node ------------------------------------------------------------------------------------------
 
 
-def node_card(options: Options, _arguments: argparse.Namespace) -> None:
+class CardReply(msgspec.Struct, frozen=True):
+    """The running node's card."""
+
+    card: str
+
+
+class CardCommand(NodeCommand[CardReply], frozen=True, tag="node card"):
+    """Give the card."""
+
+    def perform(self, node: Node, deadline: Deadline, /) -> CardReply:
+        """Wait until there is one."""
+        return CardReply(node.card(deadline.left()))
+
+
+class StatusReply(msgspec.Struct, frozen=True):
+    """The running node's counters and depths; never a name."""
+
+    mixnet_up: bool
+    mixnet_problem: str
+    """Why there is no mixnet client; empty while there is one."""
+    accounts: int
+    messages_waiting: int
+    message_bytes_waiting: int
+    notices_waiting: int
+    requests_remembered: int
+    routes: int
+    """Users logged in, as far as the node knows."""
+    work_bits: int
+    """What a registration costs now: zero bits of its proof of work."""
+    inboxes: dict[str, int]
+    """Messages that wait in each actor's inbox."""
+    counters: dict[str, dict[str, int]]
+    """Each actor's counters."""
+
+
+class StatusCommand(NodeCommand[StatusReply], frozen=True, tag="node status"):
+    """Give counters and depths."""
+
+    def perform(self, node: Node, deadline: Deadline, /) -> StatusReply:
+        """Ask all actors."""
+        return msgspec.convert(node.status(deadline.left()), StatusReply, from_attributes=True)
+
+
+def _ask(typed: Invocation[NodeSettings], command: NodeCommand[Answer]) -> Answer:
+    """Ask the node that runs in the home; it may still be starting. Raises `NotReady`."""
+    deadline = Deadline(typed.settings.timeout)
+    with sign_of_life("waiting for the node", quiet=typed.json):
+        while True:
+            try:
+                return ask_holder(typed.home, command, deadline)
+            except control.NobodyThere:
+                if deadline.over:
+                    text = f"no node runs in {typed.home}: `usernym node run` starts one; --home names another folder"
+                    raise CommandFailed(Exit.NO_ANSWER, "no_answer", text) from None
+                deadline.pause()
+
+
+def card(typed: Invocation[NodeSettings]) -> None:
     """`usernym node card`."""
-    value = ask_node(options, work.Card())
-    if options.json:
-        say_json(value)
+    reply = _ask(typed, CardCommand())
+    if typed.json:
+        print_json(reply)
     else:
-        say(value["card"])
+        print_line(reply.card)
 
 
-def node_status(options: Options, _arguments: argparse.Namespace) -> None:
+def status(typed: Invocation[NodeSettings]) -> None:
     """`usernym node status`."""
-    value = ask_node(options, work.Status())
-    if options.json:
-        say_json(value)
+    reply = _ask(typed, StatusCommand())
+    if typed.json:
+        print_json(reply)
         return
-    problem = f": {printable(value['mixnet_problem'])}" if value["mixnet_problem"] else ""
-    rows = [("mixnet", "connected" if value["mixnet_up"] else f"not connected{problem}")]
-    rows += [(name.replace("_", " "), str(count)) for name, count in value.items() if type(count) is int]
-    rows += [(f"{printable(actor)}: inbox", str(depth)) for actor, depth in value["inboxes"].items()]
-    for actor, counters in value["counters"].items():
-        rows += [(f"{actor}: {printable(name).replace('_', ' ')}", str(count)) for name, count in counters.items()]
-    say(table(rows))
+    problem = f": {printable(reply.mixnet_problem)}" if reply.mixnet_problem else ""
+    rows = [("mixnet", "connected" if reply.mixnet_up else f"not connected{problem}")]
+    numbers = msgspec.structs.asdict(reply).items()
+    rows += [(name.replace("_", " "), str(number)) for name, number in numbers if type(number) is int]
+    rows += [(f"{printable(actor)}: inbox", str(depth)) for actor, depth in reply.inboxes.items()]
+    for actor, counters in reply.counters.items():
+        rows += [(f"{actor}: {printable(name).replace('_', ' ')}", str(number)) for name, number in counters.items()]
+    print_line(table(rows))
+
+
+# -- the store, beside the running node or without it -----------------------------------------------------------------
+
+
+def _passphrase_of(folder: Path) -> str | None:
+    """What opens the backup; None if it is not encrypted."""
+    from usernym import node_backup
+    from usernym.cli.passphrases import passphrase_for
+    from usernym.storage.keyfile import Protection
+
+    protection = node_backup.protection_of(folder)
+    if protection is Protection.NONE:
+        return None
+    return passphrase_for(protection, False, THIS_BACKUP, PASSPHRASE_VARIABLE)
+
+
+class NodeBackupReply(msgspec.Struct, frozen=True):
+    """A backup that was written."""
+
+    backup: str
+    """Its folder."""
+    encrypted: bool
+
+
+def _backup_options(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder for it")
+    parser.add_argument("--no-passphrase", action="store_true", help="choose not to encrypt it")
+
+
+def backup(typed: Invocation[NodeSettings]) -> None:
+    """`usernym node backup FOLDER`."""
+    from usernym import node_backup
+    from usernym.cli.passphrases import passphrase_for
+    from usernym.storage.keyfile import Protection
+
+    folder: Path = typed.given.folder.expanduser().absolute()
+    passphrase = passphrase_for(Protection.ABSENT, typed.given.no_passphrase, THIS_BACKUP, PASSPHRASE_VARIABLE)
+    node_backup.back_up(typed.home, folder, passphrase)
+    if typed.json:
+        print_json(NodeBackupReply(str(folder), passphrase is not None))
+    else:
+        how = "encrypted under its passphrase" if passphrase is not None else "NOT encrypted: it is all that a node is"
+        print_line(f"backed up in {printable(str(folder))} ({how})")
+
+
+class RestoredReply(msgspec.Struct, frozen=True):
+    """A node that was made from a backup."""
+
+    home: str
+
+
+def _restore_options(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the backup")
+
+
+def restore(typed: Invocation[NodeSettings]) -> None:
+    """`usernym node restore FOLDER`."""
+    from usernym import node_backup
+
+    folder: Path = typed.given.folder.expanduser().absolute()
+    node_backup.restore(folder, typed.home, _passphrase_of(folder))
+    if typed.json:
+        print_json(RestoredReply(str(typed.home)))
+        return
+    print_line(f"restored in {printable(str(typed.home))}")
+    print_err('What the node did after this backup is not in it: docs/operations.md, "Backup", says what that means.')
+    print_err("If the node ran within the last half hour, wait half an hour after its end before you start it.")
+
+
+class CheckReply(msgspec.Struct, frozen=True):
+    """A store without damage; any other is a failure with `problems` (sentences) and `found` (their number)."""
+
+    sound: Literal[True]
+    rows_checked: bool
+    """Whether its rows were checked; those that an older version wrote are not."""
+    accounts: int
+    messages: int
+    notices: int
+
+
+def _check_options(parser: ArgumentParser) -> None:
+    text = "a backup; default: the home's store"
+    parser.add_argument("folder", type=Path, metavar="FOLDER", nargs="?", help=text)
+
+
+def check(typed: Invocation[NodeSettings]) -> None:
+    """`usernym node check [FOLDER]`."""
+    from usernym.node import STORE_NAME
+    from usernym.node_check import check_store
+    from usernym.storage.backup import KEY_NAME
+    from usernym.storage.errors import StoreCorrupt
+    from usernym.storage.keyfile import read_key
+
+    folder: Path | None = typed.given.folder
+    key = None
+    if folder is not None and (passphrase := _passphrase_of(folder := folder.expanduser())) is not None:
+        key = read_key(folder / KEY_NAME, passphrase).key
+    path = (folder or typed.home).absolute() / STORE_NAME
+    try:
+        with sign_of_life(WAITING, quiet=typed.json):
+            checked = check_store(path, key)
+    except StoreCorrupt as error:
+        raise CommandFailed(Exit.STORAGE, "store_damaged", str(error), {"problems": [str(error)], "found": 1}) from None
+    if checked.found:
+        if not typed.json:
+            for problem in checked.problems:
+                print_line(printable(problem))
+        text = f"{path} is damaged ({checked.found} problems): keep the file as it is, and restore a backup elsewhere"
+        raise CommandFailed(Exit.STORAGE, "store_damaged", text, {"problems": checked.problems, "found": checked.found})
+    if typed.json:
+        print_json(CheckReply(True, checked.rows_checked, checked.accounts, checked.messages, checked.notices))
+    elif not checked.rows_checked:
+        print_line(f"the file {printable(str(path))} is sound; an older version wrote it, its rows were not checked")
+    else:
+        counts = f"{checked.accounts} accounts, {checked.messages} messages, {checked.notices} notices"
+        print_line(f"{printable(str(path))} is sound: {counts}")
+
+
+ENTRIES: Final = (
+    Entry("node run", "run a node until it is stopped", run, _run_options, "node",
+          (NodeUpJson, MixnetUpJson, MixnetDownJson)),
+    Entry("node card", "print the running node's card", card, kind="node", prints=(CardReply,)),
+    Entry("node status", "show the running node's counters", status, kind="node", prints=(StatusReply,)),
+    Entry("node backup", "copy the node's store, while it runs or not, encrypted unless --no-passphrase is given",
+          backup, _backup_options, "node", (NodeBackupReply,)),
+    Entry("node restore", "make a node from a backup, in a home that has none", restore, _restore_options, "node",
+          (RestoredReply,)),
+    Entry("node check", "check the node's store, or a backup, for damage", check, _check_options, "node",
+          (CheckReply,)),
+)  # fmt: skip

@@ -1,7 +1,7 @@
-"""`usernym simulate`: run the product under simulated disaster, many times over, and say what was found.
+"""`usernym simulate`: run the product through simulated disasters, many times, and say what was found.
 
-The simulation is loaded only by this command. A failure ends in one line that brings it back exactly, and its trace can
-be written as a sequence chart.
+Only this command loads the simulation. A failure ends with one line that repeats it exactly, and its trace can be
+written as a sequence chart.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from usernym.cli.command import Entry, Invocation, positive
 from usernym.cli.failures import CommandFailed, Exit
-from usernym.cli.session import Options
-from usernym.cli.terminal import note, say, say_json
+from usernym.cli.terminal import print_err, print_json, print_line
+from usernym.settings import CommonSettings
 
 if TYPE_CHECKING:
     from usernym.testing.loop import Bounds, Summary
@@ -26,34 +29,52 @@ if TYPE_CHECKING:
 BAR_LETTERS: Final = 24
 BAR_EVERY_S: Final = 0.2
 SCENARIOS: Final = 200
-"""How many are made if nothing bounds them."""
+"""How many are run if nothing bounds them."""
 _FOUND: Final = "simulation_failed"
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+class SearchedReply(msgspec.Struct, frozen=True):
+    """A search that found nothing; a failure has these numbers, `replay` (its line) and `wrong` (sentences)."""
+
+    scenarios: int
+    messages: int
+    shown: int
+    delivered: int
+    crashes: int
+    failures: int
+    seconds: float
+    virtual_hours: float
+    next_seed: int
+
+
+class ReplayedReply(msgspec.Struct, frozen=True):
+    """A replay in which nothing is wrong."""
+
+    written: int
+    shown: int
+    delivered: int
+    deaths: int
+    steps: int
+    virtual_s: float
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed; default 0")
-    parser.add_argument("--scenarios", type=_positive, metavar="N", help=f"stop after so many; default {SCENARIOS}")
-    parser.add_argument("--minutes", type=float, metavar="M", help="stop after so long")
-    parser.add_argument("--messages", type=_positive, metavar="N", help="stop after so many messages")
+    parser.add_argument("--scenarios", type=positive, metavar="N", help=f"stop after this many; default {SCENARIOS}")
+    parser.add_argument("--minutes", type=float, metavar="M", help="stop after this time")
+    parser.add_argument("--messages", type=positive, metavar="N", help="stop after this many messages")
     parser.add_argument(
         "--clients", type=_people, default=(2, 4), metavar="K", help="users: a number, or 2-4 (default)"
     )
     parser.add_argument("--profile", choices=("mixed", "soak"), default="mixed", help="mixed (default): every fault; "
                         "soak: many messages at 20%% loss, with crashes")  # fmt: skip
-    parser.add_argument("--jobs", type=_positive, metavar="N", help="processes; default: one for each processor")
-    parser.add_argument("--keep-going", action="store_true", help="go on after a failure")
-    parser.add_argument("--replay", metavar="PLAN", help="make one run again: the line that a failure ended in")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="processes; default: one for each processor")
+    parser.add_argument("--keep-going", action="store_true", help="continue after a failure")
+    parser.add_argument("--replay", metavar="PLAN", help="repeat one run: the line that a failure ended with")
     parser.add_argument(
         "--chart", type=Path, metavar="FILE", help="write the trace of a replay, or of the first failure"
     )
     parser.add_argument("--mermaid", type=Path, metavar="FILE", help="the same for Mermaid")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError("expected a number above 0")
-    return int(text)
 
 
 def _people(text: str) -> tuple[int, int]:
@@ -63,12 +84,13 @@ def _people(text: str) -> tuple[int, int]:
     return int(low), int(high or low)
 
 
-def simulate(options: Options, given: argparse.Namespace) -> None:
-    """Search, or replay."""
-    from usernym.testing.loop import Bounds, search  # noqa: PLC0415 - only this command needs the simulation
+def simulate(typed: Invocation[CommonSettings]) -> None:
+    """`usernym simulate`: search, or replay."""
+    from usernym.testing.loop import Bounds, search
 
+    given = typed.given
     if given.replay is not None:
-        _replay(options, given)
+        _replay(typed)
         return
     bounds = Bounds(
         given.seed,
@@ -83,34 +105,28 @@ def simulate(options: Options, given: argparse.Namespace) -> None:
     bar = _Bar(bounds)
     summary = search(bounds, bar.show)
     bar.clear()
-    _report(options, given, summary)
+    _report(typed, summary)
 
 
-def _report(options: Options, given: argparse.Namespace, summary: Summary) -> None:
-    numbers: dict[str, Any] = {
-        "scenarios": summary.scenarios,
-        "messages": summary.written,
-        "shown": summary.shown,
-        "delivered": summary.delivered,
-        "crashes": summary.deaths,
-        "failures": len(summary.failures),
-        "seconds": round(summary.seconds, 1),
-        "virtual_hours": round(summary.virtual_s / 3600, 1),
-        "next_seed": summary.next_seed,
-    }
+def _report(typed: Invocation[CommonSettings], summary: Summary) -> None:
+    numbers = SearchedReply(
+        summary.scenarios, summary.written, summary.shown, summary.delivered, summary.deaths, len(summary.failures),
+        round(summary.seconds, 1), round(summary.virtual_s / 3600, 1), summary.next_seed,
+    )  # fmt: skip
     if not summary.failures:
-        if options.json:
-            say_json(numbers)
+        if typed.json:
+            print_json(numbers)
         else:
             for text in _sentences(summary):
-                say(text)
+                print_line(text)
         return
     for text in _sentences(summary):
-        note(text)
+        print_err(text)
     failure = summary.failures[0]
-    replay = _explain(options, given, failure)
+    replay = _explain(typed, failure)
     text = f"{len(summary.failures)} of {summary.scenarios} scenarios failed; the first: {failure.wrong[0]}"
-    raise CommandFailed(Exit.REFUSED, _FOUND, text, {**numbers, "replay": replay, "wrong": list(failure.wrong)})
+    extra = msgspec.structs.asdict(numbers) | {"replay": replay, "wrong": list(failure.wrong)}
+    raise CommandFailed(Exit.REFUSED, _FOUND, text, extra)
 
 
 def _sentences(summary: Summary) -> list[str]:
@@ -118,18 +134,18 @@ def _sentences(summary: Summary) -> list[str]:
     hours = summary.virtual_s / 3600
     return [
         f"{summary.scenarios} scenarios in {summary.seconds:.0f} s, {a_minute:.0f} a minute, {hours:.0f} virtual hours",
-        f"{summary.written} messages taken, {summary.shown} shown, {summary.delivered} known to be delivered",
+        f"{summary.written} messages accepted for sending, {summary.shown} shown, {summary.delivered} confirmed",
         f"{summary.deaths} crashes, {len(summary.failures)} scenarios failed",
-        f"goes on with: --seed {summary.next_seed}",
+        f"continue with: --seed {summary.next_seed}",
     ]
 
 
-def _explain(options: Options, given: argparse.Namespace, failure: Outcome) -> str:
-    """Make the failure smaller, show it, and write its chart. Returns the line that brings it back."""
-    from usernym.testing.loop import Quiet, replay_text, shrink  # noqa: PLC0415 - as above
-    from usernym.testing.run import play  # noqa: PLC0415 - as above
+def _explain(typed: Invocation[CommonSettings], failure: Outcome) -> str:
+    """Make the failure smaller, show it, and write its chart. Returns the line that repeats it."""
+    from usernym.testing.loop import Quiet, replay_text, shrink
+    from usernym.testing.run import play
 
-    note("making the failure smaller (Ctrl-C: leave it as it is) …")
+    print_err("making the failure smaller (Ctrl-C: leave it as it is) …")
     plan = failure.plan
     try:
         plan = shrink(plan)
@@ -137,59 +153,60 @@ def _explain(options: Options, given: argparse.Namespace, failure: Outcome) -> s
         plan = failure.plan
     with Quiet():
         outcome = failure if plan is failure.plan else play(plan)
-        _write_charts(given, plan)
-    note(str(plan))
+        _write_charts(typed.given, plan)
+    print_err(str(plan))
     _say_wrong(outcome)
-    command = f"usernym simulate --replay {replay_text(plan, given.profile)}"
-    if not options.json:
-        say(command)
+    command = f"usernym simulate --replay {replay_text(plan, typed.given.profile)}"
+    if not typed.json:
+        print_line(command)
     return command
 
 
-def _replay(options: Options, given: argparse.Namespace) -> None:
-    from usernym.testing.loop import Quiet, replayed  # noqa: PLC0415 - as above
-    from usernym.testing.plan import NotAPlan  # noqa: PLC0415 - as above
-    from usernym.testing.run import play  # noqa: PLC0415 - as above
+def _replay(typed: Invocation[CommonSettings]) -> None:
+    from usernym.testing.loop import Quiet, replayed
+    from usernym.testing.plan import NotAPlan
+    from usernym.testing.run import play
 
     try:
-        plan = replayed(given.replay)
+        plan = replayed(typed.given.replay)
     except NotAPlan as error:
         raise CommandFailed(Exit.USAGE, "not_a_plan", str(error)) from None
-    note(str(plan))
+    print_err(str(plan))
     with Quiet():
-        outcome = _write_charts(given, plan) or play(plan)
+        outcome = _write_charts(typed.given, plan) or play(plan)
     if outcome.wrong:
         _say_wrong(outcome)
         raise CommandFailed(Exit.REFUSED, _FOUND, outcome.wrong[0], {"wrong": list(outcome.wrong)})
-    fields = ("written", "shown", "delivered", "deaths", "steps", "virtual_s")
-    if options.json:
-        say_json({name: getattr(outcome, name) for name in fields})
+    reply = msgspec.convert(outcome, ReplayedReply, from_attributes=True)
+    if typed.json:
+        print_json(reply)
     else:
-        say(f"all is well: {', '.join(f'{name} {getattr(outcome, name):.0f}' for name in fields)}")
+        numbers = msgspec.structs.asdict(reply).items()
+        print_line(f"nothing is wrong: {', '.join(f'{name} {number:.0f}' for name, number in numbers)}")
 
 
 def _say_wrong(outcome: Outcome) -> None:
     for wrong in outcome.wrong:
-        note(f"! {wrong}")
+        print_err(f"! {wrong}")
     if outcome.detail:
-        note(outcome.detail)
+        print_err(outcome.detail)
 
 
 def _write_charts(given: argparse.Namespace, plan: Plan) -> Outcome | None:
     if given.chart is None and given.mermaid is None:
         return None
-    from usernym.testing.chart import charted  # noqa: PLC0415 - as above
+    from usernym.testing.chart import charted
 
     outcome, chart = charted(plan)
     for path, drawn in ((given.chart, chart.text), (given.mermaid, chart.mermaid)):
         if path is not None:
             path.write_text(drawn(), encoding="utf-8")
-            note(f"the chart is in {path}")
+            print_err(f"the chart is in {path}")
     return outcome
 
 
 class _Bar:
-    """A line that tells how far the search is; on a terminal only."""
+    """A line that shows how far the search is; on a terminal only."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = dataclasses.astuple(bounds)[1:4]
@@ -197,7 +214,7 @@ class _Bar:
         self._next_at = 0.0
 
     def show(self, summary: Summary) -> None:
-        """Draw it anew, now and then."""
+        """Draw it again, at most once in `BAR_EVERY_S`."""
         now = time.monotonic()
         if not self._shown or now < self._next_at:
             return
@@ -213,6 +230,12 @@ class _Bar:
         print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
-        """Take it away."""
+        """Remove it."""
         if self._shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+ENTRIES: Final = (
+    Entry("simulate", "put users, node and mixnet through simulated disasters, and check what users were shown",
+          simulate, _options, "none", (SearchedReply, ReplayedReply)),
+)  # fmt: skip

@@ -1,7 +1,7 @@
 """`usernym demo --chat`: a mixnet, a node and two people's chat pages on one machine, for a newcomer to play with.
 
-Alice is at her first run, since that is what a newcomer has before them; Bob is there already, so that there is
-somebody to find, and nobody has to go through the same path twice before a first text.
+Alice is at her first run, as a newcomer is. Bob is registered already, so that there is someone to find, and the first
+run has to be gone through only once.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ import importlib.util
 import os
 import select
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from usernym.cli.browser import open_pages
+from usernym.cli.demo import DemoPageJson, DemoReadyJson
 from usernym.cli.failures import CommandFailed, Exit
-from usernym.cli.interruptions import Interruptions
-from usernym.cli.node import NO_ANONYMITY
-from usernym.cli.terminal import note, say, say_json
-from usernym.demo.cleaner import Cleaner
-from usernym.demo.processes import Processes, Running, demo_failed
+from usernym.cli.mixnet import NO_ANONYMITY
+from usernym.cli.signals import Interruptions
+from usernym.cli.terminal import print_err, print_json, print_line
+from usernym.demo.processes import Processes, Running, demo_failed, demo_folder
 
 WATCH_S: Final = 0.5
-"""How often it is looked whether everything still runs, and whether somebody pressed Enter."""
+"""How often the processes, and the terminal for Enter, are looked at."""
 _WHO: Final = ("node", "alice", "bob")
 """In the order of the emulated mixnet's clients."""
 _FIRST_STEPS: Final = (
@@ -37,7 +36,7 @@ _FIRST_STEPS: Final = (
 
 @dataclass(slots=True)
 class PersonsPage:
-    """Somebody's chat page, as a process."""
+    """A person's chat page, as a process."""
 
     who: str
     is_registered: bool
@@ -45,14 +44,16 @@ class PersonsPage:
     _used: set[str] = field(default_factory=set)
 
     def address(self) -> str:
-        """An address that opens the page and that nobody has been told yet."""
+        """An address that opens the page and was not given out before."""
         if self._used:
             assert self.running.process.stdin is not None, "started with a pipe"
-            with contextlib.suppress(BrokenPipeError):  # that it has ended is said below
+            with contextlib.suppress(BrokenPipeError):  # it has ended: reported below
                 self.running.process.stdin.write("\n")
                 self.running.process.stdin.flush()
-        told = self.running.wait_for("its address", lambda told: told.get("address", "") not in {"", *self._used})
-        address = str(told["address"])
+        printed = self.running.wait_for(
+            "its address", lambda printed: printed.get("address", "") not in {"", *self._used}
+        )
+        address = str(printed["address"])
         self._used.add(address)
         return address
 
@@ -63,30 +64,30 @@ def demo_chat(*, as_json: bool, browser: bool) -> None:
         raise CommandFailed(
             Exit.USAGE, "chat_not_installed", "the chat page needs more (nicegui): pip install 'usernym[chat]'"
         )
-    with Interruptions() as interruptions:
-        with interruptions.whole():
-            folder = Path(tempfile.mkdtemp(prefix="usernym-demo-"))
-            cleaner = Cleaner(folder)
-        with cleaner, Processes(folder, interruptions, on_spawn=cleaner.also) as processes:
+    with (
+        Interruptions() as interruptions,
+        demo_folder(interruptions) as folder,
+        Processes(folder, interruptions) as processes,
+    ):
+        if not as_json:
+            print_err("A mixnet, a node and two pages are starting …")
+        running, pages = _set_up(processes)
+        _announce(pages, folder, as_json=as_json, browser=browser)
+        try:
+            _watch(running, pages, as_json=as_json)
+        except KeyboardInterrupt:
             if not as_json:
-                note("A mixnet, a node and two pages are starting …")
-            running, pages = _set_up(processes)
-            _announce(pages, folder, as_json=as_json, browser=browser)
-            try:
-                _watch(running, pages, as_json=as_json)
-            except KeyboardInterrupt:
-                if not as_json:
-                    note("\nEnding everything …")
+                print_err("\nEnding everything …")
 
 
 def _set_up(processes: Processes) -> tuple[list[Running], list[PersonsPage]]:
     mixnet = processes.start("mixnet", "mixnet", "--first-port", "0", "--clients", str(len(_WHO)))
-    ready = mixnet.wait_for("that it is ready", lambda told: told.get("event") == "ready")
+    ready = mixnet.wait_for("that it is ready", lambda printed: printed.get("event") == "ready")
     mixnets = {who: client["mixnet"] for who, client in zip(_WHO, ready["clients"], strict=True)}
     node = processes.start("node", "--home", "node", "node", "run", "--mixnet", mixnets["node"])
-    card = processes.run("node", "card", home="node").told["card"]
+    card = processes.run("node", "card", home="node").printed["card"]
     (processes.folder / "node.card").write_text(card + "\n")
-    alice = _start_page(processes, "alice", mixnets["alice"])  # it comes up while Bob registers
+    alice = _start_page(processes, "alice", mixnets["alice"])  # it starts while Bob registers
     processes.run("register", "bob", "--mixnet", mixnets["bob"], "--node", "node.card", home="bob")
     pages = [alice, _start_page(processes, "bob", mixnets["bob"])]
     return [mixnet, node, *(page.running for page in pages)], pages
@@ -99,30 +100,32 @@ def _start_page(processes: Processes, who: str, mixnet: str) -> PersonsPage:
 
 def _announce(pages: list[PersonsPage], folder: Path, *, as_json: bool, browser: bool) -> None:
     if as_json:
-        _say_addresses(pages, as_json=True)
+        _print_addresses(pages, as_json=True)
         return
-    say(f"\n{NO_ANONYMITY}\n")
-    _say_addresses(pages, as_json=False)
-    say("\nTry first:")
+    print_line(f"\n{NO_ANONYMITY}\n")
+    _print_addresses(pages, as_json=False)
+    print_line("\nTry first:")
     for number, step in enumerate(_FIRST_STEPS, 1):
-        say(f"  {number}. {step}")
-    say("\nEach address opens its page once; the browser that opened it may come back without it.")
+        print_line(f"  {number}. {step}")
+    print_line("\nEach address opens its page once; the browser that opened it may come back without it.")
     if sys.stdin is not None and sys.stdin.isatty():
-        say("Press Enter for two new addresses.")
-    say("Ctrl-C ends everything, and deletes it.")
+        print_line("Press Enter for two new addresses.")
+    print_line("Ctrl-C ends everything, and deletes it.")
     if browser:
         open_pages([(page.address(), folder / page.who) for page in pages])
 
 
-def _say_addresses(pages: list[PersonsPage], *, as_json: bool) -> None:
+def _print_addresses(pages: list[PersonsPage], *, as_json: bool) -> None:
     found = [(page, page.address()) for page in pages]
     if as_json:
-        shown = [{"who": page.who, "registered": page.is_registered, "address": address} for page, address in found]
-        say_json({"event": "ready", "pages": shown, "anonymity": False})
+        shown = [DemoPageJson(page.who, page.is_registered, address) for page, address in found]
+        print_json(DemoReadyJson(shown, anonymity=False))
         return
     for page, address in found:
-        say(f"  {page.who.title()}'s page: {address}")
-        say("    (bob has his name already, and waits)" if page.is_registered else "    (she is new: the first run)")
+        print_line(f"  {page.who.title()}'s page: {address}")
+        print_line(
+            "    (bob has his name already, and waits)" if page.is_registered else "    (she is new: the first run)"
+        )
 
 
 def _watch(running: list[Running], pages: list[PersonsPage], *, as_json: bool) -> None:
@@ -138,4 +141,4 @@ def _watch(running: list[Running], pages: list[PersonsPage], *, as_json: bool) -
             if not sys.stdin.readline():
                 terminal = []
                 continue
-            _say_addresses(pages, as_json=as_json)
+            _print_addresses(pages, as_json=as_json)

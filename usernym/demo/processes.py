@@ -1,23 +1,29 @@
-"""The demo's processes: started in a folder of their own, watched through what they print, always ended."""
+"""The demo's processes: started in a folder of their own, watched through what they print, always ended.
+
+They end even if the demo is killed (`usernym.demo.child`). Its folder is then removed by the next demo.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from usernym.cli.failures import CommandFailed, Exit
-from usernym.cli.interruptions import Interruptions
+from usernym.cli.signals import Interruptions
 from usernym.settings import PASSPHRASE_VARIABLE, PREFIX
 
 STEP_S: Final = 40.0
@@ -25,12 +31,47 @@ STEP_S: Final = 40.0
 END_S: Final = 10.0
 """How long a process may take to end in order."""
 
-Told = dict[str, Any]
+PREFIX_OF_FOLDERS: Final = "usernym-demo-"
+LOCK: Final = "lock"
+"""A file in the demo's folder, locked as long as the demo runs."""
+
+Printed = dict[str, Any]
+"""A JSON object that a process printed."""
 
 
 def demo_failed(text: str) -> CommandFailed:
     """The demo's end when a step did not happen, or a claim did not hold."""
     return CommandFailed(Exit.INTERNAL, "demo_failed", f"the demo failed: {text}")
+
+
+@contextlib.contextmanager
+def demo_folder(interruptions: Interruptions) -> Iterator[Path]:
+    """A new folder, which is removed at the end. Folders of demos that were killed are removed first."""
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX_OF_FOLDERS}*"):
+        if _is_abandoned(left):
+            shutil.rmtree(left, ignore_errors=True)
+    with interruptions.uninterrupted(), contextlib.ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX_OF_FOLDERS))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        unlocked = folder / f"{LOCK}.new"
+        lock = stack.enter_context(unlocked.open("w"))
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        unlocked.rename(folder / LOCK)  # it has this name only when it is locked
+        cleanup = stack.pop_all()
+    with cleanup:
+        yield folder
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether this is a folder of ours whose demo has ended."""
+    try:
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            return False
+        with (folder / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 class Running:
@@ -39,7 +80,7 @@ class Running:
     def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
         self.name = name
         self.process = process
-        self._told: list[Told] = []
+        self._printed: list[Printed] = []
         self._ended = False
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read, name=f"demo-{name}", daemon=True)
@@ -49,30 +90,30 @@ class Running:
         assert self.process.stdout is not None, "started with a pipe"
         for line in self.process.stdout:
             with contextlib.suppress(ValueError), self._news:
-                self._told.append(json.loads(line))
+                self._printed.append(json.loads(line))
                 self._news.notify_all()
         with self._news:
             self._ended = True
             self._news.notify_all()
 
     @property
-    def told(self) -> list[Told]:
-        """All that it has told so far."""
+    def printed(self) -> list[Printed]:
+        """All that it has printed so far."""
         with self._news:
-            return list(self._told)
+            return list(self._printed)
 
-    def wait_for(self, what: str, wanted: Callable[[Told], bool]) -> Told:
-        """The first thing told, from the start on, that is `wanted`. Raises if it does not come in time."""
+    def wait_for(self, what: str, wanted: Callable[[Printed], bool]) -> Printed:
+        """The first object printed, from the start on, that is `wanted`. Raises if it does not come in time."""
 
-        def found() -> Told | None:
-            return next((told for told in self._told if wanted(told)), None)
+        def found() -> Printed | None:
+            return next((printed for printed in self._printed if wanted(printed)), None)
 
         with self._news:
             self._news.wait_for(lambda: self._ended or found() is not None, STEP_S)
-            told = found()
-        if told is None:
-            raise demo_failed(f"{self.name} never told {what}" + (", and has ended" if self._ended else ""))
-        return told
+            printed = found()
+        if printed is None:
+            raise demo_failed(f"{self.name} did not report {what}" + (", and has ended" if self._ended else ""))
+        return printed
 
     def end(self) -> None:
         """End it in order; if it does not, at once."""
@@ -94,21 +135,18 @@ class Result:
     """How a command ended, and the object it printed last."""
 
     code: int
-    told: Told
+    printed: Printed
 
 
 class Processes:
     """All processes of a demo. Leaving the context ends them, whatever happened."""
 
-    def __init__(
-        self, folder: Path, interruptions: Interruptions, on_spawn: Callable[[int], None] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, interruptions: Interruptions) -> None:
         self.folder = folder
         self._interruptions = interruptions
-        self._on_spawn = on_spawn
         self._running: list[Running] = []
         self._spawned: list[subprocess.Popen[str]] = []
-        # Nobody's own settings: the demo is to be the same everywhere.
+        # Without the user's own settings, so that the demo is the same everywhere.
         self._environment = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
         self._environment[PASSPHRASE_VARIABLE] = secrets.token_urlsafe()
 
@@ -129,11 +167,21 @@ class Processes:
                 process.wait()
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
-        return [sys.executable, "-P", "-m", "usernym.cli", "--json", "--timeout", f"{STEP_S:g}", *arguments]
+        return [
+            sys.executable,
+            "-P",
+            "-m",
+            "usernym.demo.child",
+            str(os.getpid()),
+            "--json",
+            "--timeout",
+            f"{STEP_S:g}",
+            *arguments,
+        ]
 
     def _spawn(self, name: str, arguments: tuple[str, ...], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
-        # As a whole: a process that is started and not yet known here could not be ended.
-        with self.log_of(name).open("ab") as log, self._interruptions.whole():
+        # Uninterrupted: a process that is started and not yet known here could not be ended.
+        with self.log_of(name).open("ab") as log, self._interruptions.uninterrupted():
             process = subprocess.Popen(
                 self._command(arguments),
                 cwd=self.folder,
@@ -145,12 +193,10 @@ class Processes:
                 start_new_session=True,  # Ctrl-C is for the demo, which then ends them in order
             )
             self._spawned.append(process)
-            if self._on_spawn is not None:
-                self._on_spawn(process.pid)
         return process
 
     def log_of(self, name: str) -> Path:
-        """Where what `name` says on its standard error goes."""
+        """The file with the standard error of `name`."""
         return self.folder / f"{name}.log"
 
     def start(self, name: str, *arguments: str, is_typed_to: bool = False) -> Running:
@@ -173,22 +219,22 @@ class Processes:
                 process.communicate()
         lines = output.splitlines()
         try:
-            told: Told = json.loads(lines[-1])
+            printed: Printed = json.loads(lines[-1])
         except (IndexError, ValueError):
             raise demo_failed(f"`usernym {arguments[0]}` printed no JSON (exit code {process.returncode})") from None
         if process.returncode != expect:
-            why = told.get("text", "no reason given")
+            why = printed.get("text", "no reason given")
             raise demo_failed(f"`usernym {arguments[0]}` ended with {process.returncode} instead of {expect:d}: {why}")
-        return Result(process.returncode, told)
+        return Result(process.returncode, printed)
 
 
 def settled(read: Callable[[], Any], quiet_s: float = 0.7, at_most_s: float = 8.0) -> Any:
-    """What `read` returns once it has stayed the same for `quiet_s`: what a step set off has come to rest."""
+    """What `read` returns once it has been the same for `quiet_s`: the effects of a step are over."""
     end = time.monotonic() + at_most_s
     value, since = read(), time.monotonic()
     while time.monotonic() - since < quiet_s:
         if time.monotonic() > end:
-            raise demo_failed("the mixnet does not come to rest")
+            raise demo_failed("packets keep moving in the mixnet")
         time.sleep(0.1)
         if (now := read()) != value:
             value, since = now, time.monotonic()

@@ -1,4 +1,4 @@
-"""The demo's proof: what the node must not have is searched for in all that it has, and what it has must be found."""
+"""The demo's proof: a search of all that the node keeps, for what must be absent and for what must be there."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _values(path: Path) -> Iterator[bytes]:
 
 
 def forms_of_text(text: str) -> dict[str, bytes]:
-    """The ways in which a text could lie there."""
+    """The encodings in which a text could be stored."""
     plain = text.encode()
     # Base64 of a part depends on where it begins; the middle of each of the three shifts is certain.
     shifted = {f"base64, shift {n}": base64.b64encode(b"\0" * n + plain)[4:-4] for n in range(3)}
@@ -49,7 +49,7 @@ def forms_of_text(text: str) -> dict[str, bytes]:
 
 
 def forms_of_address(address: str) -> dict[str, bytes]:
-    """The ways in which an address could lie there: whole, or one of its own keys (the gateway's is everybody's)."""
+    """The encodings in which an address could be stored: whole, or one of its own keys (its gateway's is public)."""
     raw = parse_address(address)
     identity, encryption = address.partition("@")[0].split(".")
     return {
@@ -64,7 +64,7 @@ def forms_of_address(address: str) -> dict[str, bytes]:
 
 
 def must_be_absent(haystacks: list[Haystack], what: str, forms: dict[str, bytes]) -> None:
-    """Raise if any form lies anywhere."""
+    """Raise `CommandFailed` if any form is found."""
     for form, needle in forms.items():
         for haystack in haystacks:
             if needle in haystack.content:
@@ -72,6 +72,6 @@ def must_be_absent(haystacks: list[Haystack], what: str, forms: dict[str, bytes]
 
 
 def must_be_found(haystacks: list[Haystack], what: str, needle: bytes) -> None:
-    """Raise if it lies nowhere: then the search itself would prove nothing."""
+    """Raise `CommandFailed` if it is not found: then the search would prove nothing."""
     if not any(needle in haystack.content for haystack in haystacks):
         raise demo_failed(f"the search does not even find {what}, which the node must have")

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
+from usernym.cli.demo import LineJson, PacketCountJson, PacketsJson, StepJson
 from usernym.cli.failures import Exit
-from usernym.cli.interruptions import Interruptions
-from usernym.cli.node import NO_ANONYMITY
-from usernym.cli.terminal import say, say_json
+from usernym.cli.mixnet import NO_ANONYMITY
+from usernym.cli.signals import Interruptions
+from usernym.cli.terminal import print_json, print_line
 from usernym.demo import proof
-from usernym.demo.processes import Processes, Running, Told, demo_failed, settled
+from usernym.demo.processes import Printed, Processes, Running, demo_failed, demo_folder, settled
 from usernym.mixnet.emulator.control import ask
 
 WHO: Final = ("node", "alice", "bob", "mallory")
@@ -39,31 +38,31 @@ class Transcript:
         """A new step begins."""
         self._number += 1
         if self._json:
-            say_json({"event": "step", "number": self._number, "title": title})
+            print_json(StepJson(self._number, title))
         else:
-            say(f"\n{self._number}. {title}")
+            print_line(f"\n{self._number}. {title}")
 
     def line(self, text: str) -> None:
-        """Something that happened, or that somebody can see."""
+        """Something that happened, or that can be seen."""
         if self._json:
-            say_json({"event": "line", "step": self._number, "text": text})
+            print_json(LineJson(self._number, text))
         else:
-            say(f"   {text}")
+            print_line(f"   {text}")
 
     def packets(self, before: Counts, after: Counts) -> None:
         """What travelled: Sphinx packets of each mixnet client."""
         moved = {who: (after[who][0] - before[who][0], after[who][1] - before[who][1]) for who in WHO}
         if self._json:
-            packets = {who: {"up": up, "down": down} for who, (up, down) in moved.items()}
-            say_json({"event": "packets", "step": self._number, "packets": packets})
+            packets = {who: PacketCountJson(up, down) for who, (up, down) in moved.items()}
+            print_json(PacketsJson(self._number, packets))
             return
         shown = [f"{who} {up} up, {down} down" for who, (up, down) in moved.items() if up or down]
-        say(f"   Sphinx packets: {'; '.join(shown) or 'none'}")
+        print_line(f"   Sphinx packets: {'; '.join(shown) or 'none'}")
 
 
 @dataclass(slots=True)
 class Stage:
-    """What the story is played on."""
+    """What the story is played with."""
 
     processes: Processes
     transcript: Transcript
@@ -86,46 +85,46 @@ class Stage:
 
     def node_counters(self) -> dict[str, dict[str, int]]:
         """The node's own counters."""
-        counters: dict[str, dict[str, int]] = self.processes.run("node", "status", home="node").told["counters"]
+        counters: dict[str, dict[str, int]] = self.processes.run("node", "status", home="node").printed["counters"]
         return counters
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
         """A step, with the packets it took."""
-        before = self.counts()  # at rest since the step before
+        before = self.counts()  # nothing has moved since the step before
         self.transcript.step(title)
         yield
         self.transcript.packets(before, settled(self.counts))
 
     def send(self, sender: str, recipient: str, words: str, route: str) -> None:
-        """One sends, the other is shown it; and it took the way that it should."""
-        # A text that nobody else ever wrote, so that finding it anywhere means something.
+        """One sends, the other is shown it, and it took the right route."""
+        # A unique text, so that finding it anywhere means something.
         text = f"{words} [{secrets.token_hex(8)}]"
         self.texts.append(text)
-        sent = self.processes.run("send", recipient, text, "--wait", "delivered", home=sender).told
+        sent = self.processes.run("send", recipient, text, "--wait", "delivered", home=sender).printed
         if sent["route"] != route:
-            raise demo_failed(f"the message went by the way {sent['route']!r} instead of {route!r}")
-        came = self.listeners[recipient].wait_for("the message", lambda told: told.get("text") == text)
+            raise demo_failed(f"the message took the route {sent['route']!r} instead of {route!r}")
+        came = self.listeners[recipient].wait_for("the message", lambda printed: printed.get("text") == text)
         if (came["from"], came["route"], came["missing"]) != (sender, route, 0):
-            raise demo_failed("the message arrived otherwise than it was sent")
+            raise demo_failed("the message did not arrive as it was sent")
         self.transcript.line(f'{sender} → {recipient}: "{text}"  (delivered, {_WAYS[route]})')
 
     def wait_for_handshake(self, who: str, state: str) -> None:
         """Their `listen` tells of the handshake's new state."""
         self.listeners[who].wait_for(
             f"that the handshake is {state!r}",
-            lambda told: told.get("event") == "handshake" and told.get("state") == state,
+            lambda printed: printed.get("event") == "handshake" and printed.get("state") == state,
         )
 
 
 _WAYS: Final = {"node": "through the node", "direct": "directly"}
 
 
-def demo(as_json: bool) -> None:
+def play(*, as_json: bool) -> None:
     """Play the story. Raises `CommandFailed` when a step did not happen."""
     transcript = Transcript(as_json)
-    with Interruptions() as interruptions, tempfile.TemporaryDirectory(prefix="usernym-demo-") as name:
-        with Processes(Path(name), interruptions) as processes:
+    with Interruptions() as interruptions, demo_folder(interruptions) as folder:
+        with Processes(folder, interruptions) as processes:
             stage = _set_up(processes, transcript)
             for scene in (_register, _refuse, _log_in, _look_up, _write, _shake_hands, _talk_directly, _revoke):
                 scene(stage)
@@ -141,41 +140,41 @@ def _set_up(processes: Processes, transcript: Transcript) -> Stage:
     transcript.step("A mixnet and a node")
     transcript.line(NO_ANONYMITY)
     mixnet = processes.start("mixnet", "mixnet", "--first-port", "0", "--clients", str(len(WHO)))
-    ready = mixnet.wait_for("that it is ready", lambda told: told.get("event") == "ready")
+    ready = mixnet.wait_for("that it is ready", lambda printed: printed.get("event") == "ready")
     mixnets = {who: client["mixnet"] for who, client in zip(WHO, ready["clients"], strict=True)}
     addresses = {who: client["address"] for who, client in zip(WHO, ready["clients"], strict=True)}
     arguments = ("--home", "node", "--log-level", "debug", "node", "run", "--mixnet", mixnets["node"])
     node = processes.start("node", *arguments)
-    card = processes.run("node", "card", home="node").told["card"]
-    node.wait_for("that it is up", lambda told: told.get("event") == "up")
+    card = processes.run("node", "card", home="node").printed["card"]
+    node.wait_for("that it is up", lambda printed: printed.get("event") == "up")
     (processes.folder / "node.card").write_text(card + "\n")
     transcript.line(f"the node's card, which clients get by any way they trust: {card[:40]}…")
     return Stage(processes, transcript, ready["control_port"], mixnets, addresses)
 
 
-def _register_as(stage: Stage, home: str, name: str, expect: int = Exit.OK) -> Told:
+def _register_as(stage: Stage, home: str, name: str, expect: int = Exit.OK) -> Printed:
     arguments = ("register", name, "--mixnet", stage.mixnets[home], "--node", "node.card")
-    return stage.processes.run(*arguments, home=home, expect=expect).told
+    return stage.processes.run(*arguments, home=home, expect=expect).printed
 
 
 def _register(stage: Stage) -> None:
     for name in ("alice", "bob"):
         with stage.step(f"{name.title()} registers"):
-            told = _register_as(stage, name, name)
-            if len(told["recovery_words"].split()) != 12:
+            printed = _register_as(stage, name, name)
+            if len(printed["recovery_words"].split()) != 12:
                 raise demo_failed("no recovery words were shown")
-            stage.transcript.line(f"{name} is registered with the key {told['identity_key'][:16]}…")
+            stage.transcript.line(f"{name} is registered with the key {printed['identity_key'][:16]}…")
             stage.transcript.line("up: name, public keys, proof of work, reply blocks; down: a challenge, then yes")
-    stage.transcript.line("the node knows names and keys, and by reply blocks how to answer, but nobody's address")
+    stage.transcript.line("the node knows names and keys, and by reply blocks how to answer, but no addresses")
 
 
 def _refuse(stage: Stage) -> None:
     with stage.step("Mallory wants to be Alice"):
         for name, reason in (("alice", "name_taken"), ("al1ce", "name_looks_alike")):
-            told = _register_as(stage, "mallory", name, expect=Exit.REFUSED)
-            if told["error"] != reason:
-                raise demo_failed(f"the name was refused as {told['error']} instead of {reason}")
-            stage.transcript.line(f'"{name}": {told["text"].partition(";")[0]}')
+            printed = _register_as(stage, "mallory", name, expect=Exit.REFUSED)
+            if printed["error"] != reason:
+                raise demo_failed(f"the name was refused as {printed['error']} instead of {reason}")
+            stage.transcript.line(f'"{name}": {printed["text"].partition(";")[0]}')
 
 
 def _log_in(stage: Stage) -> None:
@@ -183,18 +182,20 @@ def _log_in(stage: Stage) -> None:
         for name in ("alice", "bob"):
             stage.listeners[name] = stage.processes.start(name, "--home", name, "listen")
         for name, listener in stage.listeners.items():
-            listener.wait_for("that it is connected", lambda told: told.get("event") == "connection" and told["online"])
+            listener.wait_for(
+                "that it is connected", lambda printed: printed.get("event") == "connection" and printed["online"]
+            )
             stage.transcript.line(f"{name} is connected: the node can reach {name} by reply blocks")
 
 
 def _look_up(stage: Stage) -> None:
     with stage.step("Alice looks Bob up"):
-        bob = stage.processes.run("lookup", "bob", home="alice").told
+        bob = stage.processes.run("lookup", "bob", home="alice").printed
         if bob["trust"] != "confirmed by the node":
             raise demo_failed(f"Bob's key is {bob['trust']}, after no more than a lookup")
         stage.safety_number = bob["safety_number"]
         stage.transcript.line(f"bob's key is {bob['identity_key'][:16]}…: {bob['trust']}, not verified yet")
-        stage.transcript.line("up: a name and reply blocks; down: a signed record. The node sees that somebody asked")
+        stage.transcript.line("up: a name and reply blocks; down: a signed record. the node sees that someone asked")
 
 
 def _write(stage: Stage) -> None:
@@ -207,9 +208,9 @@ def _write(stage: Stage) -> None:
     number = stage.safety_number
     for name, other in (("alice", "bob"), ("bob", "alice")):
         # Each checks the number that the other one sees; a swapped key would end in a refusal here.
-        told = stage.processes.run("verify", other, "--number", number, home=name).told
-        number = told["safety_number"]
-        stage.transcript.line(f"{name} sees {number}: {other} is now {told['trust']}")
+        printed = stage.processes.run("verify", other, "--number", number, home=name).printed
+        number = printed["safety_number"]
+        stage.transcript.line(f"{name} sees {number}: {other} is now {printed['trust']}")
 
 
 def _shake_hands(stage: Stage) -> None:
@@ -225,8 +226,8 @@ def _shake_hands(stage: Stage) -> None:
 def _talk_directly(stage: Stage) -> None:
     before = stage.node_counters()
     with stage.step("They write directly; the node is not asked"):
-        stage.send("alice", "bob", "Can anybody hear us?", "direct")
-        stage.send("bob", "alice", "Nobody but us", "direct")
+        stage.send("alice", "bob", "Can anyone hear us?", "direct")
+        stage.send("bob", "alice", "No one but us", "direct")
     after = stage.node_counters()
     for actor in ("forwarding", "lookup"):
         if before[actor] != after[actor]:

@@ -1,0 +1,323 @@
+"""Commands on the user's account: register, login, whoami, check-name, restore, replace-identity, delete-account."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+import usernym
+from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation
+from usernym.cli.failures import NAME_REFUSALS, CommandFailed, Exit, failure_of, refused
+from usernym.cli.holder import retry_until
+from usernym.cli.replies import WhoAmIReply, whoami_reply
+from usernym.cli.session import WAITING, Session
+from usernym.cli.terminal import date, has_terminal, print_err, print_json, print_line, sign_of_life, table
+from usernym.printable import printable
+from usernym.protocol.names import canonical, check, check_registrable
+from usernym.settings import ClientSettings
+
+if TYPE_CHECKING:
+    from usernym import Client
+
+_REFUSED_NAMES: Final = frozenset(code.name.lower() for code in NAME_REFUSALS)
+_LINE_MAX: Final = 4096
+"""Characters that are read of what a person types."""
+
+
+def _name(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+
+
+def no_passphrase(parser: ArgumentParser) -> None:
+    """The choice to have no passphrase, for commands that make a home."""
+    parser.add_argument("--no-passphrase", action="store_true", help="choose to keep this home without a passphrase")
+
+
+# -- register ---------------------------------------------------------------------------------------------------------
+
+
+class RegisterCommand(ClientCommand[WhoAmIReply], frozen=True, tag="register"):
+    """Register the home's name, for the first time or again."""
+
+    name: str
+
+    def perform(self, client: Client, deadline: Deadline, /) -> WhoAmIReply:
+        """Raise `CommandFailed` for another name than the home's."""
+        if canonical(self.name) != client.name:
+            raise CommandFailed(
+                Exit.USAGE, "settings", "this home belongs to another name; choose another home for this one"
+            )
+        retry_until(client, client.register, deadline)
+        return whoami_reply(client.whoami())
+
+
+class RegisterReply(WhoAmIReply, frozen=True):
+    """The account that was registered."""
+
+    recovery_words: str | None
+    """Twelve words, only when this command made the identity: they are kept nowhere."""
+
+
+def _register_options(parser: ArgumentParser) -> None:
+    _name(parser)
+    no_passphrase(parser)
+
+
+def register(typed: Invocation[ClientSettings]) -> None:
+    """`usernym register NAME`."""
+    name = canonical(typed.given.name)
+    check_registrable(name)
+    words: list[str] = []
+
+    def on_words(made: str) -> None:
+        words.append(made)
+        if not typed.json:
+            _print_words(made)
+
+    with Session(typed, name=name, on_words=on_words) as session:
+        try:
+            who = session.call(RegisterCommand(name))
+        except BaseException as error:
+            raise _not_registered(session, failure_of(error), words) from error
+    if typed.json:
+        print_json(RegisterReply(**msgspec.structs.asdict(who), recovery_words=words[0] if words else None))
+    else:
+        print_line(f"registered as {who.name}")
+
+
+def _not_registered(session: Session, failed: CommandFailed, words: list[str]) -> CommandFailed:
+    """The failure, with what became of the keys that were made."""
+    if failed.kind in _REFUSED_NAMES and session.discard_account():
+        # The name belongs to someone else: nothing is lost with its keys, and the home is free for another name.
+        failed.text += "; nothing was registered" + (", and the words above are worth nothing" if words else "")
+    elif words:
+        failed.extra["recovery_words"] = words[0]
+    return failed
+
+
+def _print_words(words: str) -> None:
+    rows = words.split()
+    print_line("Your recovery words. They alone bring your name back if this home or its passphrase is lost.")
+    print_line("Write them down now, on paper: they are shown only once, and kept nowhere.\n")
+    for at in range(0, len(rows), 4):
+        row = enumerate(rows[at : at + 4], at + 1)
+        print_line("    " + "".join(f"{number:>2}. {word:<10}" for number, word in row))
+    print_line("")
+
+
+# -- login, whoami ----------------------------------------------------------------------------------------------------
+
+
+class LoginCommand(ClientCommand[WhoAmIReply], frozen=True, tag="login"):
+    """Log in, to see that the account works."""
+
+    card: str | None = None
+    """The node's card; it is taken first if it is newer than the known one."""
+
+    def perform(self, client: Client, deadline: Deadline, /) -> WhoAmIReply:
+        """Log in."""
+        if self.card is not None:
+            client.take_card(self.card, deadline.left())
+        retry_until(client, client.go_online, deadline)
+        return whoami_reply(client.whoami())
+
+
+class LoginReply(WhoAmIReply, frozen=True):
+    """The account that logged in."""
+
+    online: Literal[True] = True
+
+
+def login(typed: Invocation[ClientSettings]) -> None:
+    """`usernym login`."""
+    with Session(typed) as session:
+        who = session.call(LoginCommand(typed.settings.node))
+    if typed.json:
+        print_json(LoginReply(**msgspec.structs.asdict(who)))
+    else:
+        print_line(f"logged in as {who.name}: the account works")
+
+
+class WhoAmICommand(ClientCommand[WhoAmIReply], frozen=True, tag="whoami"):
+    """Whose home this is."""
+
+    def perform(self, client: Client, _deadline: Deadline, /) -> WhoAmIReply:
+        """Read it from the store."""
+        return whoami_reply(client.whoami())
+
+
+def whoami(typed: Invocation[ClientSettings]) -> None:
+    """`usernym whoami`."""
+    with Session(typed) as session:
+        who = session.call(WhoAmICommand())
+    if typed.json:
+        print_json(who)
+        return
+    print_line(who.name)
+    rows = [
+        ("registered", "yes" if who.registered else "not yet: `usernym register` continues"),
+        ("identity key", who.identity_key),
+        ("node", who.node),
+        ("mixnet", printable(who.mixnet)),
+        ("protected", "by a passphrase" if who.protected else "NOT protected by a passphrase"),
+    ]
+    print_line(table(rows))
+
+
+# -- check-name -------------------------------------------------------------------------------------------------------
+
+
+class FreeNameReply(msgspec.Struct, frozen=True):
+    """A name that is free; any other is a failure."""
+
+    name: str
+    free: Literal[True] = True
+
+
+def check_name(typed: Invocation[ClientSettings]) -> None:
+    """`usernym check-name NAME`."""
+    name = canonical(typed.given.name)
+    check_registrable(name)  # the node need not be asked about a name that no one can have
+    settings = typed.settings
+    if settings.node is None or settings.mixnet is None:
+        text = "asking a node needs --node and --mixnet: see `usernym check-name --help`"
+        raise CommandFailed(Exit.USAGE, "settings", text)
+    with usernym.Finder(node=settings.node, mixnet=settings.mixnet) as finder, sign_of_life(WAITING, quiet=typed.json):
+        state = finder.name_state(name, settings.timeout)
+    if state.reason is not None:
+        raise refused(state.reason)
+    if typed.json:
+        print_json(FreeNameReply(name))
+    else:
+        print_line(f"{name} is free: `usernym register {name}` takes it, unless someone else is faster")
+
+
+# -- an identity that exists ------------------------------------------------------------------------------------------
+
+
+def _restore_options(parser: ArgumentParser) -> None:
+    _name(parser)
+    text = "with a new identity, since the key of the old one may have been stolen"
+    parser.add_argument("--replace", action="store_true", help=text)
+    no_passphrase(parser)
+
+
+def restore(typed: Invocation[ClientSettings]) -> None:
+    """`usernym restore NAME`."""
+    name = canonical(typed.given.name)
+    check(name)
+    words = _words()
+    wanted = usernym.Restore(words, typed.given.replace, typed.settings.timeout)
+    with Session(typed, name=name, hand_over=False, restore=wanted) as session:
+        who = session.call(LoginCommand())
+    if typed.json:
+        print_json(who)
+    elif typed.given.replace:
+        _print_replaced(who.name)
+    else:
+        print_line(f"{who.name} is restored, with the same identity: safety numbers stay the same")
+
+
+class ReplaceIdentityCommand(ClientCommand[WhoAmIReply], frozen=True, tag="replace identity"):
+    """Make a new identity from the recovery words."""
+
+    words: str
+
+    def perform(self, client: Client, deadline: Deadline, /) -> WhoAmIReply:
+        """Make it, and log in with it."""
+        retry_until(client, lambda timeout: client.replace_identity(self.words, timeout), deadline)
+        return whoami_reply(client.whoami())
+
+
+def replace_identity(typed: Invocation[ClientSettings]) -> None:
+    """`usernym replace-identity`."""
+    with Session(typed) as session:
+        session.call(WhoAmICommand())  # before the words are asked for
+        who = session.call(ReplaceIdentityCommand(_words()))
+    if typed.json:
+        print_json(who)
+    else:
+        _print_replaced(who.name)
+
+
+def _print_replaced(name: str) -> None:
+    print_line(f"{name} has a new identity. Your contacts see that it changed; compare safety numbers with them again")
+
+
+def _words() -> str:
+    """The recovery words, from a person or a program. Raises `WordsInvalid`."""
+    from usernym.protocol.words import root_from_words
+
+    if has_terminal():
+        print_err("Your twelve recovery words, separated by spaces:")
+    words = sys.stdin.readline(_LINE_MAX)
+    root_from_words(words)
+    return words
+
+
+class DeletedReply(WhoAmIReply, frozen=True):
+    """The account that was deleted."""
+
+    held_until: int
+    """Until then no one else can take the name."""
+
+
+class DeleteAccountCommand(ClientCommand[DeletedReply], frozen=True, tag="delete account"):
+    """Delete the account at the node; the user has confirmed it."""
+
+    def perform(self, client: Client, deadline: Deadline, /) -> DeletedReply:
+        """Delete it."""
+        held_until = retry_until(client, client.delete_account, deadline)
+        who = whoami_reply(client.whoami())
+        return DeletedReply(**msgspec.structs.asdict(who), held_until=held_until)
+
+
+def _delete_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def delete_account(typed: Invocation[ClientSettings]) -> None:
+    """`usernym delete-account`."""
+    with Session(typed) as session:
+        name = session.call(WhoAmICommand()).name
+        if not typed.given.yes:
+            warning = f"This deletes the account {name} at the node, and the messages there. Texts in this home stay."
+            confirm_by_name(name, warning, "this deletes the account: confirm with --yes", "nothing was deleted")
+        deleted = session.call(DeleteAccountCommand())
+    if typed.json:
+        print_json(deleted)
+    else:
+        print_line(
+            f"the account is deleted; until {date(deleted.held_until)} no one else can take the name, and"
+            " `usernym register` takes it back"
+        )
+
+
+def confirm_by_name(name: str, warning: str, without_terminal: str, undone: str) -> None:
+    """Let the person type `name` to confirm. Raises `CommandFailed` if they do not, or there is no terminal."""
+    if not has_terminal():
+        raise CommandFailed(Exit.USAGE, "settings", without_terminal)
+    print_err(warning)
+    print_err(f"Type {name} to continue:")
+    if sys.stdin.readline(_LINE_MAX).strip() != name:
+        raise CommandFailed(Exit.REFUSED, "not_meant", undone)
+
+
+ENTRIES: Final = (
+    Entry("register", "register a name; a new home gets its keys and recovery words", register, _register_options,
+          prints=(RegisterReply,)),
+    Entry("login", "check that the account works; with --node, take the node's newer card", login,
+          prints=(LoginReply,)),
+    Entry("whoami", "show whose home this is", whoami, prints=(WhoAmIReply,)),
+    Entry("check-name", "ask a node (--node, --mixnet) whether a name is free", check_name, _name,
+          prints=(FreeNameReply,)),
+    Entry("restore", "bring a name back in a new home, with its recovery words", restore, _restore_options,
+          prints=(WhoAmIReply,)),
+    Entry("replace-identity", "make a new identity with the recovery words, after this home's keys were stolen",
+          replace_identity, prints=(WhoAmIReply,)),
+    Entry("delete-account", "delete the account; its name is kept for you", delete_account, _delete_options,
+          prints=(DeletedReply,)),
+)  # fmt: skip

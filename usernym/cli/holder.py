@@ -1,0 +1,141 @@
+"""The process that holds a home: it performs commands, its own and those that come over the control socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union
+
+import msgspec
+
+import usernym
+from usernym.cli import grammar
+from usernym.cli.command import ClientCommand, Deadline, NodeCommand
+from usernym.cli.failures import CommandFailed, Exit, failure_of
+from usernym.protocol.names import canonical
+
+if TYPE_CHECKING:
+    from usernym import Client, ContactView, Node
+    from usernym.control import Answer
+    from usernym.control_server import Handler
+
+T = TypeVar("T")
+
+CONTROL_VERSION: Final = 1
+TIMEOUT_S_MAX: Final = 366 * 86_400
+"""A year, as for all durations."""
+
+
+class HandedOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A command on its way over the control socket."""
+
+    version: int
+    timeout: float
+    """Seconds that its user will wait."""
+    command: msgspec.Raw
+    """A `ClientCommand` or a `NodeCommand`, told apart by its field `do`."""
+
+
+def handler(perform: Callable[[Any, Deadline], Any]) -> Handler:
+    """A control socket's handler: decodes a line, lets `perform` do the work, and turns what it raises into words."""
+    decoder = msgspec.json.Decoder(HandedOver)
+    commands = msgspec.json.Decoder(_all_commands())
+
+    def handle(line: bytes) -> Answer:
+        try:
+            handed = decoder.decode(line)
+            command = commands.decode(handed.command)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return {"garbage": True}
+        if handed.version != CONTROL_VERSION or not 0 < handed.timeout <= TIMEOUT_S_MAX:
+            return {"garbage": True}
+        try:
+            return {"result": msgspec.to_builtins(perform(command, Deadline(handed.timeout)))}
+        except Exception as error:  # noqa: BLE001 - the caller is told what it was
+            failed = failure_of(error)
+            return {"failed": {"exit": int(failed.exit_code), "kind": failed.kind, "text": failed.text}}
+
+    return handle
+
+
+def _all_commands() -> Any:
+    """The type of everything that may be handed over."""
+    for name in grammar.names():
+        grammar.entry(name)  # loads its module
+    return Union[(*ClientCommand.__subclasses__(), *NodeCommand.__subclasses__())]
+
+
+def client_handler(client: Client) -> Handler:
+    """The control socket's handler of a client's home."""
+
+    def perform(command: ClientCommand[T] | NodeCommand[T], deadline: Deadline) -> T:
+        if isinstance(command, NodeCommand):
+            raise CommandFailed(Exit.USAGE, "settings", "this is a client's home, not a node's: name another --home")
+        return command.perform(client, deadline)
+
+    return handler(perform)
+
+
+def node_handler(node: Node) -> Handler:
+    """The control socket's handler of a node's home."""
+
+    def perform(command: ClientCommand[T] | NodeCommand[T], deadline: Deadline) -> T:
+        if isinstance(command, ClientCommand):
+            raise CommandFailed(Exit.USAGE, "settings", "this is a node's home, not a client's: name another --home")
+        return command.perform(node, deadline)
+
+    return handler(perform)
+
+
+# -- what commands on a client have in common -------------------------------------------------------------------------
+
+
+def retry_until(client: Client, call: Callable[[float], T], deadline: Deadline) -> T:
+    """Try until there is an answer or the time is over: the mixnet or the node may still be starting."""
+    while True:
+        try:
+            return call(deadline.left())
+        except usernym.NodeSilent:
+            if deadline.over:
+                raise _unanswered(client, deadline) from None
+            deadline.pause()
+        except usernym.NotReady:
+            raise _unanswered(client, deadline) from None
+
+
+def _unanswered(client: Client, deadline: Deadline) -> CommandFailed:
+    """No answer came in time; say which of the two connections to look at."""
+    mixnet = client.whoami().mixnet
+    if not client.counters()["io"].get("requests_sent"):
+        return CommandFailed(
+            Exit.NO_ANSWER,
+            "no_mixnet",
+            f"within {deadline.timeout:.3g} s no mixnet client could be used at {mixnet}: is nym-client (or"
+            " `usernym mixnet`) running there, and is no other program connected to it?",
+        )
+    return CommandFailed(
+        Exit.NO_ANSWER,
+        "no_answer",
+        f"no answer from the node within {deadline.timeout:.3g} s: is it running, on the mixnet of {mixnet}?",
+    )
+
+
+def contact_of(client: Client, name: str) -> ContactView | None:
+    """The contact if it is known here. Raises `CommandFailed` for the user's own name."""
+    if canonical(name) == client.name:
+        raise CommandFailed(Exit.REFUSED, "that_is_you", "that is you: `usernym whoami` shows your own account")
+    try:
+        return client.contact(name)
+    except KeyError:
+        return None
+
+
+def look_up(client: Client, name: str, deadline: Deadline) -> ContactView:
+    """The contact as the node has it. Raises `CommandFailed`, also for the user's own name."""
+    contact_of(client, name)
+    return retry_until(client, lambda timeout: client.look_up(name, timeout), deadline)
+
+
+def check_known(client: Client, name: str) -> None:
+    """Raise `CommandFailed` unless this is a contact, or someone who asked to be one."""
+    if contact_of(client, name) is None:
+        raise CommandFailed(Exit.REFUSED, "no_contact", "no one of this name is among your contacts and requests")

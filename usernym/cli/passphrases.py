@@ -1,0 +1,66 @@
+"""Passphrases: from the environment, or from the person at the terminal."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from typing import Final
+
+from usernym.cli.terminal import has_terminal, print_err
+from usernym.settings import PASSPHRASE_VARIABLE
+from usernym.storage.errors import PassphraseNeeded
+from usernym.storage.keyfile import Protection
+
+THIS_HOME: Final = "this home"
+"""What a passphrase is for, in what a person reads."""
+
+
+def home_passphrase(protection: Protection, unprotected: bool) -> str | None:
+    """The passphrase of a home with this protection; None where there is none by choice.
+
+    From `USERNYM_PASSPHRASE` or from the person. Raises `PassphraseNeeded`.
+    """
+    return passphrase_for(protection, unprotected, THIS_HOME, PASSPHRASE_VARIABLE)
+
+
+def passphrase_for(protection: Protection, unprotected: bool, what: str, variable: str) -> str | None:
+    """As `home_passphrase`, for anything: `what` says what, and `variable` of the environment may have it."""
+    if unprotected and protection is not Protection.PASSPHRASE:
+        return None
+    if protection is Protection.NONE and variable not in os.environ:
+        return None
+    return given_or_asked(variable, what, is_new=protection is Protection.ABSENT)
+
+
+def given_or_asked(variable: str, what: str, *, is_new: bool) -> str:
+    """A passphrase from this variable, or from the person; a new one is asked for twice. Raises `PassphraseNeeded`."""
+    given = os.environ.get(variable)
+    if given is not None:
+        if not given:
+            raise PassphraseNeeded(f"{variable} is empty")
+        return given
+    return asked(what, is_new=is_new)
+
+
+def asked(what: str, *, is_new: bool) -> str:
+    """A passphrase from the person. Raises `PassphraseNeeded` without a terminal, or if nothing is typed."""
+    if not has_terminal():
+        raise PassphraseNeeded(f"{what} needs a passphrase (or, when it is made, --no-passphrase)")
+    if is_new:
+        return _new_passphrase(what)
+    typed = getpass.getpass("Passphrase: ")
+    if not typed:
+        raise PassphraseNeeded(f"{what} needs a passphrase")
+    return typed
+
+
+def _new_passphrase(what: str) -> str:
+    print_err(f"The passphrase protects {what}: keys and messages. It can't be reset.")
+    while True:
+        first = getpass.getpass("New passphrase: ")
+        if not first:
+            print_err("A passphrase has at least one character; --no-passphrase is the choice to have none.")
+        elif getpass.getpass("Repeat the passphrase: ") != first:
+            print_err("These two differ; please try again.")
+        else:
+            return first

@@ -1,0 +1,408 @@
+"""Commands on people: lookup, link, verify, contacts, requests, accept, decline, block. `handshake` is on its own."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation
+from usernym.cli.failures import CommandFailed, Exit
+from usernym.cli.holder import check_known, contact_of, look_up, retry_until
+from usernym.cli.replies import ContactReply, TextReply, contact_reply, text_reply
+from usernym.cli.session import Session
+from usernym.cli.terminal import ask_yes, clock, has_terminal, print_err, print_json, print_line, span, table
+from usernym.printable import printable
+from usernym.protocol.errors import RemoteProtocolError
+from usernym.protocol.names import canonical
+from usernym.settings import ClientSettings
+
+if TYPE_CHECKING:
+    from usernym import Client
+
+PREVIEW_LETTERS: Final = 60
+"""Characters of a stranger's first text in the list of requests; `listen` shows all of it."""
+
+
+def _name(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+
+
+# -- showing a contact ------------------------------------------------------------------------------------------------
+
+_TRUST_NOTES: Final = {
+    "confirmed by the node": "only the node says that this key is theirs; compare safety numbers to know",
+    "verified": "you compared safety numbers, or used a link of theirs",
+    "changed": "THE IDENTITY KEY CHANGED: compare safety numbers before you trust it",
+}
+
+
+def print_contact(contact: ContactReply) -> None:
+    """Print a contact for a person."""
+    print_line(contact.name)
+    rows = [
+        ("trust", f"{contact.trust} ({_TRUST_NOTES[contact.trust]})"),
+        ("identity key", contact.identity_key),
+        ("safety number", contact.safety_number),
+    ]
+    if contact.state != "accepted":
+        rows.append(("contact", contact.state))
+    if contact.handshake != "none":
+        rows.append(("handshake", handshake_text(contact)))
+    if contact.disappears_after is not None:
+        rows.append(("texts", _disappearing(contact.disappears_after)))
+    print_line(table(rows))
+
+
+def handshake_text(contact: ContactReply) -> str:
+    """The state of a handshake in a few words."""
+    notes = [contact.handshake]
+    if contact.direct_only:
+        notes.append("direct only")
+    if contact.direct_silent:
+        notes.append("the direct route is silent")
+    return ", ".join(notes)
+
+
+def _disappearing(seconds: int) -> str:
+    return f"disappear here after {span(seconds)}"
+
+
+# -- lookup, link -----------------------------------------------------------------------------------------------------
+
+
+class LookUpCommand(ClientCommand[ContactReply], frozen=True, tag="lookup"):
+    """Look up a name at the node, or a friend's link, which verifies them."""
+
+    wanted: str
+
+    def perform(self, client: Client, deadline: Deadline, /) -> ContactReply:
+        """Look it up."""
+        from usernym.protocol.links import is_link
+
+        if is_link(self.wanted):
+            return contact_reply(retry_until(client, lambda timeout: client.add_link(self.wanted, timeout), deadline))
+        return contact_reply(look_up(client, self.wanted, deadline))
+
+
+def _lookup_options(parser: ArgumentParser) -> None:
+    parser.add_argument("wanted", metavar="NAME|LINK")
+
+
+def lookup(typed: Invocation[ClientSettings]) -> None:
+    """`usernym lookup NAME`, or a link."""
+    from usernym.protocol.links import is_link, link_text, parse_link
+
+    wanted = typed.given.wanted
+    wanted = link_text(parse_link(wanted)) if is_link(wanted) else canonical(wanted)
+    with Session(typed) as session:
+        contact = session.call(LookUpCommand(wanted))
+    if typed.json:
+        print_json(contact)
+    else:
+        print_contact(contact)
+
+
+class LinkReply(msgspec.Struct, frozen=True):
+    """The link of this home's own name."""
+
+    name: str
+    link: str
+
+
+class LinkCommand(ClientCommand[LinkReply], frozen=True, tag="link"):
+    """Make the link of the home's own name."""
+
+    def perform(self, client: Client, _deadline: Deadline, /) -> LinkReply:
+        """Make it."""
+        return LinkReply(client.name, client.link())
+
+
+def _link_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--qr", action="store_true", help="draw it, too")
+
+
+def link(typed: Invocation[ClientSettings]) -> None:
+    """`usernym link`."""
+    with Session(typed) as session:
+        reply = session.call(LinkCommand())
+    if typed.json:
+        print_json(reply)
+        return
+    if typed.given.qr:
+        _print_qr(reply.link)
+    print_line(reply.link)
+
+
+def _print_qr(text: str) -> None:
+    """A QR code, if the terminal can show one."""
+    from usernym import qr
+
+    code = qr.terminal(text)
+    try:
+        code.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        raise CommandFailed(Exit.USAGE, "settings", "this terminal can't show a QR code: it needs UTF-8") from None
+    print_line(code)
+
+
+# -- verify -----------------------------------------------------------------------------------------------------------
+
+
+class ShowCommand(ClientCommand[ContactReply], frozen=True, tag="show"):
+    """A contact as it is known here; one that is not known is looked up."""
+
+    name: str
+
+    def perform(self, client: Client, deadline: Deadline, /) -> ContactReply:
+        """Find it."""
+        return contact_reply(contact_of(client, self.name) or look_up(client, self.name, deadline))
+
+
+class VerifyCommand(ClientCommand[ContactReply], frozen=True, tag="verify"):
+    """Note that the user compared safety numbers, or take it back."""
+
+    name: str
+    verified: bool
+    identity_key: str | None = None
+    """The key whose safety number was compared."""
+
+    def perform(self, client: Client, deadline: Deadline, /) -> ContactReply:
+        """Note it, unless the identity has changed meanwhile."""
+        if contact_of(client, self.name) is None:
+            look_up(client, self.name, deadline)
+        client.set_verified(self.name, self.verified, identity_key=self.identity_key)
+        return contact_reply(client.contact(self.name))
+
+
+class SafetyNumberReply(ContactReply, frozen=True):
+    """A contact, with the text of its QR code."""
+
+    qr: str
+    """What a scanner reads off the code."""
+
+
+def _verify_options(parser: ArgumentParser) -> None:
+    _name(parser)
+    ways = parser.add_mutually_exclusive_group()
+    text = "the safety number that they see, or what a scanner read off their screen, instead of a question"
+    ways.add_argument("--number", metavar="DIGITS", help=text)
+    ways.add_argument("--qr", action="store_true", help="only draw the safety number, for them to scan")
+    ways.add_argument("--undo", action="store_true", help="take it back")
+    text = "accept that their identity has changed, without comparing safety numbers"
+    ways.add_argument("--seen", action="store_true", help=text)
+
+
+def verify(typed: Invocation[ClientSettings]) -> None:
+    """`usernym verify NAME`."""
+    name = canonical(typed.given.name)
+    with Session(typed) as session:
+        if typed.given.qr:
+            _show_number(session.call(ShowCommand(name)), as_json=typed.json)
+            return
+        compare = not (typed.given.undo or typed.given.seen)
+        key = None
+        if compare:
+            contact = session.call(ShowCommand(name))
+            _compare(contact, typed.given.number)
+            key = contact.identity_key
+        verified = session.call(VerifyCommand(name, compare, key))
+    if typed.json:
+        print_json(verified)
+    else:
+        print_line(f"{verified.name} is {verified.trust}")
+
+
+def _show_number(contact: ContactReply, *, as_json: bool) -> None:
+    """A contact's safety number, for their scanner."""
+    from usernym.protocol.safety import number_code
+
+    code = number_code(contact.safety_number)
+    if as_json:
+        print_json(SafetyNumberReply(**msgspec.structs.asdict(contact), qr=code))
+        return
+    _print_qr(code)
+    print_line(contact.safety_number)
+    name = contact.name
+    print_line(f"Let {name} scan this; or scan theirs and give its text: usernym verify {name} --number TEXT")
+
+
+def _compare(contact: ContactReply, number: str | None) -> None:
+    """See to it that the number was compared: given as an option, or looked at on a terminal."""
+    if number is not None:
+        if _digits(number) != _digits(contact.safety_number):
+            raise CommandFailed(
+                Exit.REFUSED,
+                "safety_number_differs",
+                f"this is NOT the safety number with {contact.name}: the keys may have been swapped",
+            )
+        return
+    if not has_terminal():
+        raise CommandFailed(Exit.USAGE, "settings", "give the safety number that they see: --number '12345 …'")
+    print_err(f"The safety number with {contact.name}:\n\n    {contact.safety_number}\n")
+    print_err("Compare it with the one they see, face to face or in a call; not in a message sent through this node.")
+    if not ask_yes("Are they the same?"):
+        raise CommandFailed(Exit.REFUSED, "not_confirmed", "not verified")
+
+
+def _digits(given: str) -> str:
+    """The digits that were typed, or read by a scanner."""
+    from usernym.protocol.safety import parse_number
+
+    try:
+        return parse_number(given)
+    except RemoteProtocolError:
+        text = "this is not a safety number: give its sixty digits, or what a scanner reads off its code"
+        raise CommandFailed(Exit.USAGE, "settings", text) from None
+
+
+# -- contacts ---------------------------------------------------------------------------------------------------------
+
+
+class ContactsReply(msgspec.Struct, frozen=True):
+    """All contacts, by name."""
+
+    contacts: list[ContactReply]
+
+
+class ContactsCommand(ClientCommand[ContactsReply], frozen=True, tag="contacts"):
+    """List the contacts."""
+
+    def perform(self, client: Client, _deadline: Deadline, /) -> ContactsReply:
+        """List them."""
+        return ContactsReply([contact_reply(contact) for contact in client.contacts()])
+
+
+def contacts(typed: Invocation[ClientSettings]) -> None:
+    """`usernym contacts`."""
+    with Session(typed) as session:
+        reply = session.call(ContactsCommand())
+    if typed.json:
+        print_json(reply)
+        return
+    if not reply.contacts:
+        print_line("no contacts yet: `usernym lookup NAME` finds someone")
+    width = max((len(contact.name) for contact in reply.contacts), default=0)
+    for contact in reply.contacts:
+        notes: list[str] = [contact.trust]
+        notes += [] if contact.state == "accepted" else [contact.state]
+        notes += [] if contact.handshake == "none" else [f"handshake {handshake_text(contact)}"]
+        notes += [] if contact.disappears_after is None else [f"texts {_disappearing(contact.disappears_after)}"]
+        print_line(f"{contact.name:<{width}}  {', '.join(notes)}")
+
+
+# -- requests ---------------------------------------------------------------------------------------------------------
+
+
+class RequestReply(msgspec.Struct, frozen=True):
+    """A stranger who wrote, and waits for your decision."""
+
+    contact: ContactReply
+    texts: int
+    """Texts of theirs that are here."""
+    first: TextReply | None
+    """The first of them; null if they only offered a handshake."""
+
+
+class RequestsReply(msgspec.Struct, frozen=True):
+    """The requests, or those that were declined."""
+
+    requests: list[RequestReply]
+
+
+class RequestsCommand(ClientCommand[RequestsReply], frozen=True, tag="requests"):
+    """List the requests that wait, or those that were declined."""
+
+    declined: bool = False
+
+    def perform(self, client: Client, _deadline: Deadline, /) -> RequestsReply:
+        """List them."""
+        return RequestsReply(
+            [
+                RequestReply(
+                    contact_reply(each.contact), each.texts, None if each.first is None else text_reply(each.first)
+                )
+                for each in client.requests(declined=self.declined)
+            ]
+        )
+
+
+def _requests_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--declined", action="store_true", help="list those that you declined, instead")
+
+
+def requests(typed: Invocation[ClientSettings]) -> None:
+    """`usernym requests`."""
+    with Session(typed) as session:
+        reply = session.call(RequestsCommand(typed.given.declined))
+    if typed.json:
+        print_json(reply)
+        return
+    if not reply.requests:
+        print_line("no declined requests" if typed.given.declined else "no requests")
+    width = max((len(request.contact.name) for request in reply.requests), default=0)
+    for request in reply.requests:
+        print_line(f"{request.contact.name:<{width}}  {_preview(request)}")
+
+
+def _preview(request: RequestReply) -> str:
+    if request.first is None:
+        return "offers a handshake"
+    text = printable(request.first.text)
+    shown = text if len(text) <= PREVIEW_LETTERS else text[:PREVIEW_LETTERS] + "…"
+    more = f" (and {request.texts - 1} more)" if request.texts > 1 else ""
+    return f"[{clock(request.first.sent_at)}] {shown}{more}"
+
+
+Decision = Literal["accept", "decline", "block"]
+_DECIDED: Final[dict[Decision, str]] = {
+    "accept": "{0} is a contact: you see what they write, and they see that it was delivered",
+    "decline": "declined: {0} is not told. `usernym accept {0}` undoes it, and shows what they wrote meanwhile",
+    "block": "blocked: {0} is not told, and nothing that they send is kept. `usernym accept {0}` undoes it",
+}
+
+
+class DecideCommand(ClientCommand[ContactReply], frozen=True, tag="decide"):
+    """Accept, decline or block a contact or a stranger."""
+
+    name: str
+    decision: Decision
+
+    def perform(self, client: Client, _deadline: Deadline, /) -> ContactReply:
+        """Note the decision."""
+        check_known(client, self.name)
+        {"accept": client.accept, "decline": client.decline, "block": client.block}[self.decision](self.name)
+        return contact_reply(client.contact(self.name))
+
+
+def decide(decision: Decision, typed: Invocation[ClientSettings]) -> None:
+    """`usernym accept NAME`, `usernym decline NAME`, `usernym block NAME`."""
+    name = canonical(typed.given.name)
+    with Session(typed) as session:
+        contact = session.call(DecideCommand(name, decision))
+    if typed.json:
+        print_json(contact)
+    else:
+        print_line(_DECIDED[decision].format(name))
+
+
+ENTRIES: Final = (
+    Entry("lookup", "look up a name at the node; a friend's link also verifies them", lookup, _lookup_options,
+          prints=(ContactReply,)),
+    Entry("link", "print your link, with which friends verify you; give it to them yourself", link, _link_options,
+          prints=(LinkReply,)),
+    Entry("verify", "compare safety numbers with a contact", verify, _verify_options,
+          prints=(ContactReply, SafetyNumberReply)),
+    Entry("contacts", "list your contacts", contacts, prints=(ContactsReply,)),
+    Entry("requests", "list the strangers who wrote and wait for your decision", requests, _requests_options,
+          prints=(RequestsReply,)),
+    Entry("accept", "accept a request; undoes `decline` and `block`", partial(decide, "accept"), _name,
+          prints=(ContactReply,)),
+    Entry("decline", "decline a request: nothing of theirs is shown, and they are not told",
+          partial(decide, "decline"), _name, prints=(ContactReply,)),
+    Entry("block", "keep nothing of what this person sends; they are not told", partial(decide, "block"), _name,
+          prints=(ContactReply,)),
+)  # fmt: skip
