@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import threading
 import time
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from usernym.control import READ_S, SOCKET_NAME, Answer, encode, is_same_user, read_line, socket_path
+from usernym.logger import logger
 from usernym.storage.errors import StoreInaccessible
 
 CONNECTIONS_MAX: Final = 16
@@ -22,7 +22,6 @@ CLOSE_S: Final = 15.0
 
 Handler = Callable[[bytes], Answer]
 """Carries out one request line and returns the answer. Called in a thread of its own; it must not raise."""
-logger = logging.getLogger("usernym")
 
 
 class ControlServer:

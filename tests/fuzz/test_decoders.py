@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from tests.helpers.fuzzing import Fuzzer, altered, altered_text, pool, seeds_for, texts
 from usernym import settings
-from usernym.cli.perform import handler
-from usernym.cli.terminal import printable, printable_text
+from usernym.cli.holder import handler
 from usernym.mixnet import nym_api as api
 from usernym.mixnet.addresses import AddressError, format_address, parse_address
 from usernym.mixnet.emulator.json_api import decode_text_request
+from usernym.printable import printable, printable_text
 from usernym.protocol import cards, codec, links, names, payloads, records, safety, words
 from usernym.protocol import messages as m
 from usernym.protocol.errors import RemoteProtocolError

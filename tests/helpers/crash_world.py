@@ -19,11 +19,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+import msgspec
+
 from tests.helpers.crash_client import text_of
 from tests.helpers.crash_nym import LocalNymNetwork, NymInProcesses
 from usernym import control
-from usernym.cli import perform as work
+from usernym.cli.command import Deadline
 from usernym.cli.failures import CommandFailed
+from usernym.cli.node import StatusCommand
+from usernym.cli.session import ask_holder
 from usernym.demo.processes import Running
 from usernym.node_check import check_store
 from usernym.protocol.names import skeleton
@@ -231,11 +235,11 @@ class Crowd:
 
     def sent(self) -> int:
         """Texts that were said to be on their senders' disks."""
-        return sum("sent" in told for lives in self.lives.values() for life in lives for told in life.told)
+        return sum("sent" in told for lives in self.lives.values() for life in lives for told in life.printed)
 
     def shown(self) -> int:
         """Texts shown so far, each time."""
-        return sum("shown" in told for lives in self.lives.values() for life in lives for told in life.told)
+        return sum("shown" in told for lives in self.lives.values() for life in lives for told in life.printed)
 
     def wait_until_shown(self, texts: int, within_s: float) -> None:
         """Wait until so many texts were shown."""
@@ -278,16 +282,13 @@ class Crowd:
     def node_status(self) -> dict[str, Any]:
         """What `usernym node status` shows; nothing while it does not answer."""
         try:
-            status: dict[str, Any] = work.result_of(
-                control.ask(self.node_folder, work.request(work.Status(), 5.0), 5.0)
-            )
+            return msgspec.structs.asdict(ask_holder(self.node_folder, StatusCommand(), Deadline(5.0)))
         except (control.NobodyThere, control.HolderBusy, control.HolderGone, CommandFailed):
             return {}
-        return status
 
     def _undelivered(self, name: str, since: float) -> int:
         life = self.lives[name][-1]
-        said = [told["undelivered"] for told in life.told if told.get("at", 0.0) > since]
+        said = [told["undelivered"] for told in life.printed if told.get("at", 0.0) > since]
         return said[-1] if said else 1
 
     def end_and_check(self) -> int:
@@ -329,11 +330,11 @@ class Crowd:
         """What was said to be on disk is there; what came was shown, and shown again only across a kill."""
         outgoing = {text for (_, way), texts in kept[name].items() if way is Direction.OUT for text in texts}
         incoming = [text for (_, way), texts in kept[name].items() if way is Direction.IN for text in texts]
-        said = {told["sent"] for life in self.lives[name] for told in life.told if "sent" in told}
+        said = {told["sent"] for life in self.lives[name] for told in life.printed if "sent" in told}
         assert said <= outgoing
         shown: list[str] = []
         for life in self.lives[name]:
-            texts = [told["shown"] for told in life.told if "shown" in told]
+            texts = [told["shown"] for told in life.printed if "shown" in told]
             if shown and texts and texts[0] == shown[-1]:
                 texts = texts[1:]  # killed between showing it and noting that it was shown
             shown += texts

@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.helpers.examples import examples
-from usernym import control
-from usernym.cli.perform import Deadline, handler
-from usernym.control import Answer, ControlServer, HolderBusy, HolderGone, NobodyThere, ask
+from usernym import control, control_server
+from usernym.cli.command import Deadline
+from usernym.cli.holder import handler
+from usernym.control import Answer, HolderBusy, HolderGone, NobodyThere, ask
+from usernym.control_server import ControlServer
 
 TIMEOUT_S = 20.0
 
@@ -158,7 +160,7 @@ def test_who_dawdles_holds_up_nobody_and_too_many_are_turned_away(tmp_path: Path
     with server:
         callers = [
             threading.Thread(target=lambda n=n: answers.append(ask(tmp_path, {"n": n}, TIMEOUT_S)))
-            for n in range(control.CONNECTIONS_MAX)
+            for n in range(control_server.CONNECTIONS_MAX)
         ]
         for caller in callers:
             caller.start()
@@ -173,7 +175,7 @@ def test_who_dawdles_holds_up_nobody_and_too_many_are_turned_away(tmp_path: Path
         for caller in callers:
             caller.join(TIMEOUT_S)
     # Closing has waited for all that was begun.
-    assert sorted(answer["echo"]["n"] for answer in answers) == list(range(control.CONNECTIONS_MAX))
+    assert sorted(answer["echo"]["n"] for answer in answers) == list(range(control_server.CONNECTIONS_MAX))
 
 
 def test_a_holder_that_fails_by_a_bug_is_told_apart_from_an_answer(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import usernym
-from usernym.cli import perform as work
+from usernym.cli.account import LoginCommand
+from usernym.cli.command import Deadline
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.in_process import InProcessMixnet
 from usernym.timers import ThreadTimers
@@ -164,7 +165,7 @@ def test_a_node_moves_and_its_clients_go_with_it(tmp_path: Path, mixnet: InProce
             assert card != first
             alice.send("bob", "while it moves", timeout=PATIENCE_S)
             assert alice.take_card(card, PATIENCE_S) is False, "the node has told it"
-            work.perform(alice, work.Login(card), work.Deadline(PATIENCE_S))
+            LoginCommand(card).perform(alice, Deadline(PATIENCE_S))
             with pytest.raises(usernym.RemoteProtocolError):
                 alice.take_card(other_nodes_card(tmp_path, mixnet), PATIENCE_S)
         with usernym.Node(tmp_path / "node", mixnet=mixnet.transport(new.address)) as node:

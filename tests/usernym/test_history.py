@@ -11,9 +11,17 @@ import pytest
 
 import usernym
 from tests.helpers.handles import PATIENCE_S, Handles
-from usernym import control
-from usernym.cli import perform as work
+from tests.helpers.holder import performing
 from usernym.cli.failures import CommandFailed
+from usernym.cli.texts import (
+    CancelCommand,
+    CancelledReply,
+    DisappearCommand,
+    EraseCommand,
+    HistoryCommand,
+    RetryCommand,
+    SearchCommand,
+)
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import DeliveryState, Route, Trust
 
@@ -31,34 +39,27 @@ def test_pages_search_and_erasing(handles: Handles) -> None:
     alice.send("bob", "after that", wait="delivered", timeout=PATIENCE_S)
     assert [(text.text, text.missing) for text in bob.conversation("alice", 2)] == [("Text 2", 0), ("after that", 0)]
     do = performing(bob)
-    page = do(work.History("alice", 2))
-    assert [text["text"] for text in page] == ["Text 2", "after that"]
-    assert [text["text"] for text in do(work.History("alice", 2, page[0]["row"]))] == ["Text 0", "Text 1"]
-    assert [(text["with"], text["text"]) for text in do(work.Search("AFTER", 9))] == [("alice", "after that")]
-    assert do(work.Search("AFTER", 9, "carol")) == []
+    page = do(HistoryCommand("alice", 2))
+    assert ([text.text for text in page.texts], page.earlier) == (["Text 2", "after that"], True)
+    before = do(HistoryCommand("alice", 2, page.texts[0].row))
+    assert ([text.text for text in before.texts], before.earlier) == (["Text 0", "Text 1"], False)
+    found = do(SearchCommand("AFTER", 9)).texts
+    assert [(text.contact, text.text) for text in found] == [("alice", "after that")]
+    assert do(SearchCommand("AFTER", 9, "carol")).texts == []
     for _ in range(4):
         bob.send("alice", "\x01" * 60_000, wait="queued", timeout=PATIENCE_S)
-    assert len(do(work.History("alice", 9))) == 2, "what one answer holds"
-    assert len(do(work.Search("\x01", 9))) == 2
-    theirs = page[0]["message_id"]
-    assert do(work.Erase("alice", theirs[:8])) == {"erased": 1}
+    large = do(HistoryCommand("alice", 9))
+    assert (len(large.texts), large.earlier) == (2, True), "what one answer holds"
+    assert len(do(SearchCommand("\x01", 9)).texts) == 2
+    theirs = page.texts[0].message_id
+    assert do(EraseCommand("alice", theirs[:8])).erased == 1
     with pytest.raises(CommandFailed, match="none of the texts"):
-        do(work.Erase("alice", theirs))
-    assert do(work.Erase("alice")) == {"erased": 7}
-    assert do(work.History("alice", 9)) == []
+        do(EraseCommand("alice", theirs))
+    assert do(EraseCommand("alice")).erased == 7
+    assert do(HistoryCommand("alice", 9)).texts == []
     assert len([text for text in alice.conversation("bob") if text.outgoing]) == 6, "they keep theirs"
     with pytest.raises(CommandFailed):
-        do(work.Erase("carol"))
-
-
-def performing(client: usernym.Client) -> Any:
-    """Carries commands out as the holder of a home does."""
-    handle = work.handler(lambda command, deadline: work.perform(client, command, deadline))
-
-    def do(command: Any) -> Any:
-        return work.result_of(handle(control.encode(work.request(command, PATIENCE_S))))
-
-    return do
+        do(EraseCommand("carol"))
 
 
 def test_when_texts_came_and_which_were_late(handles: Handles) -> None:
@@ -86,7 +87,7 @@ def test_texts_that_disappear_are_set_and_told(handles: Handles) -> None:
     alice.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
     do = performing(bob)
     assert bob.contact("alice").disappears_after is None
-    assert do(work.Disappear("alice", 3600))["disappears_after"] == 3600
+    assert do(DisappearCommand("alice", 3600)).disappears_after == 3600
     for wrong in (59, 366 * 86_400 + 1, 0, -1):
         with pytest.raises(usernym.SettingsError):
             bob.set_disappearing("alice", wrong)
@@ -104,7 +105,7 @@ def test_texts_that_disappear_are_set_and_told(handles: Handles) -> None:
     assert (told.name, told.count) == ("alice", 1)
     assert bob.conversation("alice") == []
     assert len(alice.conversation("bob")) == 1
-    assert do(work.Disappear("alice", None))["disappears_after"] is None
+    assert do(DisappearCommand("alice", None)).disappears_after is None
 
 
 @pytest.mark.seconds
@@ -132,22 +133,22 @@ def test_cancel_and_retry(handles: Handles) -> None:
     do = performing(alice)
     for wrong, kind in ((sent.message_id[:7], "settings"), ("0" * 32, "no_text"), ("rubbish!", "no_text")):
         with pytest.raises(CommandFailed) as failed:
-            do(work.Retry("bob", wrong, "queued"))
+            do(RetryCommand("bob", wrong, "queued"))
         assert failed.value.kind == kind
-    again = do(work.Retry("bob", sent.message_id[:8], "queued"))
-    assert again["id"] != sent.message_id
-    assert again["state"] == "waiting"
+    again = do(RetryCommand("bob", sent.message_id[:8], "queued"))
+    assert again.id != sent.message_id
+    assert again.state == "waiting"
     assert [text.text for text in alice.conversation("bob")] == ["hello", "hello again"]
     with pytest.raises(CommandFailed) as failed:
-        do(work.Cancel("bob", alice.conversation("bob")[0].message_id))
+        do(CancelCommand("bob", alice.conversation("bob")[0].message_id))
     assert failed.value.kind == "not_cancelled"
     for wrong in (sent.message_id, "no digits", alice.conversation("bob")[0].message_id):
         with pytest.raises(usernym.RetryNotPossible):
             alice.retry("bob", wrong, PATIENCE_S)
     with pytest.raises(CommandFailed) as failed:
-        do(work.Retry("bob", alice.conversation("bob")[0].message_id, "queued"))
+        do(RetryCommand("bob", alice.conversation("bob")[0].message_id, "queued"))
     assert failed.value.kind == "retry_not_possible"
-    assert do(work.Cancel("bob", again["id"][:8].upper())) == {"id": again["id"], "state": "cancelled"}
+    assert do(CancelCommand("bob", again.id[:8].upper())) == CancelledReply(again.id)
     assert [text.state for text in alice.conversation("bob")][-1] is usernym.DeliveryState.CANCELLED
     assert len(bob.conversation("alice")) == 1
 

@@ -9,8 +9,9 @@ import pytest
 
 import usernym
 from tests.helpers.handles import PATIENCE_S, Handles
-from usernym.cli import perform as work
+from usernym.cli.command import Deadline
 from usernym.cli.failures import CommandFailed, failure_of
+from usernym.cli.people import LinkCommand, LinkReply, LookUpCommand
 from usernym.protocol import messages as m
 from usernym.protocol.codec import decode
 from usernym.protocol.links import link_text, make_link, parse_link
@@ -148,10 +149,10 @@ def test_every_reason_has_its_own_word_and_exit(handles: Handles) -> None:
     assert len({failed.kind for failed in failures}) == len({failed.text for failed in failures}) == 4
     assert {failed.exit_code for failed in failures} == {1}
     alice = handles.client("alice")
-    deadline = work.Deadline(PATIENCE_S)
-    assert work.perform(alice, work.Link(), deadline) == {"name": "alice", "link": alice.link()}
+    deadline = Deadline(PATIENCE_S)
+    assert LinkCommand().perform(alice, deadline) == LinkReply("alice", alice.link())
     with pytest.raises((usernym.LinkMismatch, CommandFailed)) as refused:
-        work.perform(alice, work.Lookup(alice.link()), deadline)
+        LookUpCommand(alice.link()).perform(alice, deadline)
     assert failure_of(refused.value).kind == "that_is_you"
 
 

@@ -10,9 +10,9 @@ import pytest
 
 import usernym
 from tests.helpers.handles import PATIENCE_S, Handles
-from usernym import control
-from usernym.cli import perform as work
+from tests.helpers.holder import performing
 from usernym.cli.failures import CommandFailed
+from usernym.cli.people import DecideCommand, RequestsCommand
 
 
 @pytest.mark.seconds
@@ -85,21 +85,15 @@ def test_the_commands_do_the_same(handles: Handles) -> None:
     alice.send("bob", "may I?", timeout=PATIENCE_S)
     handles.wait_for(lambda: any(request.first for request in bob.requests()))
 
-    def do(command: Any) -> Any:
-        # By way of the control socket's own encoding.
-        answer = work.handler(lambda command, deadline: work.perform(bob, command, deadline))(
-            control.encode(work.request(command, PATIENCE_S))
-        )
-        return work.result_of(answer)
-
-    (request,) = do(work.Requests())
-    assert (request["contact"]["name"], request["first"]["text"]) == ("alice", "may I?")
-    assert do(work.Decide("alice", "decline"))["state"] == "declined"
-    assert len(do(work.Requests(declined=True))) == 1
-    assert do(work.Decide("alice", "block"))["state"] == "blocked"
-    assert do(work.Decide("alice", "accept"))["state"] == "accepted"
-    with pytest.raises(CommandFailed, match="nobody of this name") as failed:
-        do(work.Decide("nobody_here", "accept"))
+    do = performing(bob)
+    (request,) = do(RequestsCommand()).requests
+    assert (request.contact.name, request.first.text) == ("alice", "may I?")
+    assert do(DecideCommand("alice", "decline")).state == "declined"
+    assert len(do(RequestsCommand(declined=True)).requests) == 1
+    assert do(DecideCommand("alice", "block")).state == "blocked"
+    assert do(DecideCommand("alice", "accept")).state == "accepted"
+    with pytest.raises(CommandFailed, match="no one of this name") as failed:
+        do(DecideCommand("nobody_here", "accept"))
     assert failed.value.kind == "no_contact"
 
 

@@ -66,9 +66,11 @@ def test_a_section_overrides_the_top_and_sections_do_not_mix(tmp_path: Path) -> 
         tmp_path, 'timeout = 5\n[node]\nmixnet = "ws://n"\nwork_bits = 20\n[client]\nmixnet = "ws://c"\ntimeout = 7\n'
     )
     assert read_settings(NodeSettings, tmp_path, environment={}) == NodeSettings(
-        mixnet="ws://n", work_bits=20, timeout=5.0
+        mixnet="ws://n", work_bits=20, timeout=Seconds(5.0)
     )
-    assert read_settings(ClientSettings, tmp_path, environment={}) == ClientSettings(mixnet="ws://c", timeout=Seconds(7.0))
+    assert read_settings(ClientSettings, tmp_path, environment={}) == ClientSettings(
+        mixnet="ws://c", timeout=Seconds(7.0)
+    )
 
 
 @pytest.mark.parametrize(

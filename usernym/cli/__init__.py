@@ -16,7 +16,8 @@ from usernym.cli import grammar
 from usernym.cli.command import Invocation, Kind
 from usernym.cli.failures import CommandFailed, Exit, failure_of
 from usernym.cli.terminal import prepare_streams, print_err, print_json
-from usernym.log import logger, set_up
+from usernym.log import set_up
+from usernym.logger import logger
 from usernym.printable import printable_text
 from usernym.settings import ClientSettings, CommonSettings, NodeSettings, default_home, flag_settings, read_settings
 
@@ -30,8 +31,10 @@ _CARD_CHARACTERS_MAX: Final = 4096
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code."""
     prepare_streams()
-    entry, given = grammar.parse(arguments)
+    as_json = False
     try:
+        entry, given = grammar.parse(arguments)
+        as_json = getattr(given, "json", False)
         typed = _invocation(entry.kind, given)
         set_up(typed.settings.log_level, typed.settings.log_format)
         entry.run(typed)
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(failure_of(error).exit_code)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost edge: every end has a code
-        return _end(failure_of(error), error, as_json=getattr(given, "json", False))
+        return _end(failure_of(error), error, as_json=as_json)
     return int(Exit.OK)
 
 

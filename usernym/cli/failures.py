@@ -172,7 +172,7 @@ def _of_store(error: BaseException) -> CommandFailed | None:
 
 def _unanswered(error: BaseException) -> CommandFailed | None:
     import usernym
-    from usernym.actors.messages import Failure
+    from usernym.actors.failures import Failure
     from usernym.mixnet.transport import MixnetError
 
     match error:

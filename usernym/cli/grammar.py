@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -198,7 +199,8 @@ class _TopHelp(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         assert isinstance(parser, Parser), "only its own class adds it"
-        parser.exit(0, help_text(parser, parser.group))
+        sys.stdout.write(help_text(parser, parser.group))
+        parser.exit(0)
 
 
 def help_text(parser: Parser, prefix: str) -> str:

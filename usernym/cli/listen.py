@@ -246,7 +246,7 @@ def listen(typed: Invocation[ClientSettings]) -> None:
         contextlib.suppress(KeyboardInterrupt),
     ):
         client = session.open()
-        with client._hub.subscribe() as events:
+        with client._hub.subscribe() as events:  # noqa: SLF001 - the handle has no public subscription yet
             retry_until(client, client.go_online, session.deadline)
             if not typed.json:
                 print_err(f"listening as {client.name}; Ctrl-C ends this")

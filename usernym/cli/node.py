@@ -19,7 +19,8 @@ from usernym.cli.holder import node_handler
 from usernym.cli.session import WAITING, ask_holder
 from usernym.cli.signals import Stopping
 from usernym.cli.terminal import print_err, print_json, print_line, sign_of_life, table
-from usernym.log import fields, logger
+from usernym.log import fields
+from usernym.logger import logger
 from usernym.printable import printable
 from usernym.settings import PASSPHRASE_VARIABLE, WORK_BITS_RANGE, NodeSettings
 
@@ -65,15 +66,22 @@ def _run_options(parser: ArgumentParser) -> None:
 
 def run(typed: Invocation[NodeSettings]) -> None:
     """`usernym node run`."""
-    from usernym.control_server import ControlServer
-    from usernym.mixnets import moving_transport
-
     settings = typed.settings
     mixnet = settings.mixnet or remembered_mixnet(typed.home)
     if mixnet is None:
         raise CommandFailed(Exit.USAGE, "settings", "name the node's mixnet client: --mixnet ws://127.0.0.1:1977")
+    with Stopping() as stopping:
+        _run_until(stopping, typed, mixnet)
+    logger.info("the node has stopped")
+
+
+def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str) -> None:
+    from usernym.control_server import ControlServer
+    from usernym.mixnets import moving_transport
+
+    settings = typed.settings
     moving_transport(mixnet, settings.former_mixnets, typed.home)  # validate first: an invalid one is not remembered
-    with Stopping() as stopping, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         node = stack.enter_context(
             usernym.Node(
                 typed.home,
@@ -96,7 +104,6 @@ def run(typed: Invocation[NodeSettings]) -> None:
         threading.Thread(target=_announce, args=(node, typed.json), name="usernym-announce", daemon=True).start()
         node.wait()
         logger.info("the node stops", extra=fields(signal=stopping.signalled or "none"))
-    logger.info("the node has stopped")
 
 
 def _print_mixnet(problem: str | None, *, as_json: bool) -> None:

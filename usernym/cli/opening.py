@@ -11,7 +11,8 @@ from usernym.cli.passphrases import home_passphrase
 from usernym.mixnets import transport_to
 from usernym.protocol.cards import parse_card
 from usernym.settings import ClientSettings
-from usernym.storage.client import ClientStore, Protection
+from usernym.storage.client.store import ClientStore
+from usernym.storage.keyfile import Protection
 
 if TYPE_CHECKING:
     from usernym import Client, Restore

@@ -118,16 +118,20 @@ def ask_holder(home: Path, command: ClientCommand[Answer] | NodeCommand[Answer],
     """Hand the command to the process that holds the home. Raises `NobodyThere` or `CommandFailed`."""
     while True:
         timeout = deadline.left()
-        handed = {"version": CONTROL_VERSION, "timeout": timeout, "command": msgspec.to_builtins(command)}
         try:
-            return _answer_in(control.ask(home, handed, timeout), answer_type(command))
+            return answer_in(control.ask(home, handed_over(command, timeout), timeout), answer_type(command))
         except control.HolderBusy:
             if deadline.over:
                 raise
             deadline.pause()
 
 
-def _answer_in(answer: control.Answer, wanted: type[Answer]) -> Answer:
+def handed_over(command: ClientCommand[Answer] | NodeCommand[Answer], timeout: float) -> control.Answer:
+    """What goes over the control socket for a command; see `usernym.cli.holder.HandedOver`."""
+    return {"version": CONTROL_VERSION, "timeout": timeout, "command": msgspec.to_builtins(command)}
+
+
+def answer_in(answer: control.Answer, wanted: type[Answer]) -> Answer:
     """What an answer of the control socket says. Raises `CommandFailed` if it is a failure."""
     if (failed := answer.get("failed")) is not None:
         try:

@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
 from usernym.cli.failures import Exit
-from usernym.log import logger
+from usernym.logger import logger
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_S: Final = 20.0

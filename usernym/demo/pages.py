@@ -72,8 +72,8 @@ def demo_chat(*, as_json: bool, browser: bool) -> None:
         if not as_json:
             print_err("A mixnet, a node and two pages are starting …")
         running, pages = _set_up(processes)
-        _announce(pages, folder, as_json=as_json, browser=browser)
         try:
+            _announce(pages, folder, as_json=as_json, browser=browser)
             _watch(running, pages, as_json=as_json)
         except KeyboardInterrupt:
             if not as_json:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from usernym.cli import client as cli_client
+from usernym.cli import session
 from usernym.cli.failures import MEANINGS, refusal_text
 from usernym.protocol.errors import Code
 from usernym.storage.client.store import ClientStore
@@ -167,7 +167,7 @@ def test_a_person_is_asked_twice_for_a_new_passphrase(
 ) -> None:
     answers = iter(["", "first", "second", "right", "right"])
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("usernym.cli.session.getpass.getpass", lambda _prompt: next(answers))
+    monkeypatch.setattr("usernym.cli.passphrases.getpass.getpass", lambda _prompt: next(answers))
     arguments = ["register", "alice", "--mixnet", silent_mixnet, "--node", some_card, "--timeout", "300ms"]
     shown = typed("--home", tmp_path, *arguments)
     assert shown.code == 3
@@ -263,7 +263,7 @@ def test_a_bug_ends_with_5_and_shows_neither_a_traceback_nor_what_it_was_about(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(cli_client, "whoami", broken)
+    monkeypatch.setattr(session.Session, "call", broken)
     shown = typed("--home", tmp_path, "--json", "whoami")
     assert (shown.code, shown.told["error"]) == (5, "internal")
     assert "ZeroDivisionError" in shown.err
@@ -275,7 +275,7 @@ def test_interrupting_a_command_ends_with_130(typed: Any, monkeypatch: pytest.Mo
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli_client, "whoami", interrupted)
+    monkeypatch.setattr(session.Session, "call", interrupted)
     assert typed("--home", tmp_path, "whoami").code == 130
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from usernym.cli.failures import Exit
-from usernym.cli.parser import Grammar
-from usernym.cli.stopping import STOP_S
+from usernym.cli.grammar import parse
+from usernym.cli.signals import STOP_S
 
 UNIT = Path(__file__).resolve().parents[3] / "contrib" / "systemd" / "usernym-node.service"
 
@@ -29,8 +29,8 @@ def service() -> configparser.SectionProxy:
 def test_it_runs_a_command_that_there_is(service: configparser.SectionProxy) -> None:
     command, *arguments = service["ExecStart"].replace("%h", "/home/me").split()
     assert Path(command).name == "usernym"
-    parsed = Grammar().build().parse_args(arguments)
-    assert (parsed.kind, parsed.log_format) == ("node", "json")
+    entry, parsed = parse(arguments)
+    assert (entry.kind, parsed.log_format) == ("node", "json")
     assert service["ReadWritePaths"] == "%h/.local/share/usernym-node"
     assert str(parsed.home) == "/home/me/.local/share/usernym-node"
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from usernym.cli.failures import CommandFailed
-from usernym.cli.interruptions import Interruptions
+from usernym.cli.signals import Interruptions
 from usernym.demo import proof
 from usernym.demo.processes import Processes
 
@@ -201,7 +201,7 @@ def test_what_came_is_shown_once_and_steers_no_terminal(network: Any) -> None:
     terminal.ok("--home", fay, "send", gus, "the second")
     listener.wait_for("the message", message("the second"))
     terminal.interrupt(listener)
-    assert not [told for told in listener.told if told.get("text") == text]
+    assert not [told for told in listener.printed if told.get("text") == text]
 
     terminal.ok("--home", fay, "send", gus, text + " again")
     lines = terminal.read_until("send me your words again", "--home", gus, "listen")
@@ -311,7 +311,7 @@ def test_the_demo_fails_when_a_step_does_not_happen(tmp_path: Path, monkeypatch:
         mixnet = processes.start("mixnet", "mixnet", "--first-port", "0")
         mixnet.wait_for("that it is ready", lambda told: told.get("event") == "ready")
     assert mixnet.process.returncode is not None
-    with pytest.raises(CommandFailed, match="never told anything, and has ended"):
+    with pytest.raises(CommandFailed, match="did not report anything, and has ended"):
         mixnet.wait_for("anything", lambda told: False)
 
 

@@ -23,7 +23,7 @@ def planted(name: str) -> Iterator[None]:
 
 def test_a_search_that_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--scenarios", "3", "--jobs", "1"]) == Exit.OK
-    assert "goes on with: --seed 3" in capsys.readouterr().out
+    assert "continue with: --seed 3" in capsys.readouterr().out
     assert main(["simulate", "--seed", "3", "--scenarios", "2", "--jobs", "1", "--clients", "2", "--json"]) == Exit.OK
     summary = json.loads(capsys.readouterr().out)
     assert summary["scenarios"] == 2
@@ -65,7 +65,7 @@ def test_a_failure_ends_in_a_line_that_brings_it_back(capsys: pytest.CaptureFixt
         assert json.loads(capsys.readouterr().out)["error"] == "simulation_failed"
     # Without the defect, the same plan is fine.
     assert main(command.split()[1:]) == Exit.OK
-    assert "all is well" in capsys.readouterr().out
+    assert "nothing is wrong" in capsys.readouterr().out
 
 
 def test_what_cant_be_replayed(capsys: pytest.CaptureFixture[str]) -> None:

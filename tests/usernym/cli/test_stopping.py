@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from usernym.cli.stopping import STOP_S
+from usernym.cli.signals import STOP_S
 from usernym.storage.node.store import NodeStore
 
 pytestmark = pytest.mark.processes
@@ -78,11 +78,11 @@ def test_a_signal_while_it_starts_leaves_nothing_half_made(tmp_path: Path, numbe
 HANGS = """
 import sys, threading, time
 from usernym import log as logs
-from usernym.cli.stopping import Stopping
+from usernym.cli.signals import Stopping
 logs.set_up("info", "json")
 with Stopping(within_s=float(sys.argv[1])) as stopping:
     stopped = threading.Event()
-    stopping.by(stopped.set)
+    stopping.on_stop(stopped.set)
     print("ready", flush=True)
     stopped.wait()
     print("stopping", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,8 +20,9 @@ from usernym.actors.events import (
     NodeCaught,
     TextsErased,
 )
-from usernym.cli import listen as cli_listen
-from usernym.cli.terminal import CONTINUED, clock, printable, printable_text, say_json, span
+from usernym.cli.listen import MessageJson, event_json
+from usernym.cli.terminal import clock, print_json, span
+from usernym.printable import CONTINUED, printable, printable_text
 from usernym.protocol.errors import Code
 from usernym.settings import duration
 from usernym.storage.client.types import DeliveryState, HandshakeState, Route
@@ -58,7 +60,7 @@ def test_what_people_write_stays_as_it_is(text: str) -> None:
 
 
 def test_json_is_ascii_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    say_json({"text": HOSTILE + "\ud800"})
+    print_json({"text": HOSTILE + "\ud800"})
     line = capsys.readouterr().out
     assert line.isascii()
     assert line.count("\n") == 1
@@ -87,26 +89,16 @@ EVENTS: list[Event] = [
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_every_event_has_a_safe_line_and_an_object(event: Event) -> None:
-    told = cli_listen.told_of(event)
-    assert told["event"]
-    assert json.loads(json.dumps(told)) == told
-    assert is_safe(cli_listen.sentence(told))
+    shown = event_json(event)
+    printed = msgspec.to_builtins(shown)
+    assert printed["event"]
+    assert json.loads(json.dumps(printed)) == printed
+    assert is_safe(shown.line())
 
 
 def test_a_hostile_message_stays_in_its_place() -> None:
-    told = {
-        "event": "message",
-        "from": "bob",
-        "text": HOSTILE,
-        "id": "00",
-        "sent_at": 0,
-        "counter": 3,
-        "missing": 2,
-        "late": True,
-        "route": "direct",
-        "request": True,
-    }
-    first, *others = cli_listen.sentence(told).split("\n")
+    came = MessageJson("bob", HOSTILE, "00", 0, 3, 2, True, "direct", True)
+    first, *others = came.line().split("\n")
     assert first.partition("] ")[2].startswith("bob (direct, not a contact yet, 2 before this one missing, late): ")
     assert others
     assert all(other.startswith(CONTINUED) and is_safe(other) for other in others)

@@ -25,7 +25,7 @@ def test_a_text_is_cancelled_found_by_its_digits_and_sent_after_all(network: Any
     sent = network.terminal.ok("--home", "gerda", "send", "hanno", "better not", "--wait", "queued")
     digits = sent["id"][:8]
     cancelled = say(network, "gerda", "cancel", "hanno", digits)
-    assert cancelled == "cancelled: it is not sent any more; `usernym retry` sends it after all"
+    assert cancelled == "cancelled: it will not be sent; `usernym retry` sends it after all"
     assert f"to hanno (cancelled, {digits}): better not" in say(network, "gerda", "history", "hanno")
     assert "it is cancelled" in say(network, "gerda", "cancel", "hanno", digits, code=1)
     assert "none of your texts" in say(network, "gerda", "retry", "hanno", "00000000", code=1)
@@ -44,4 +44,4 @@ def test_a_text_is_cancelled_found_by_its_digits_and_sent_after_all(network: Any
     assert say(network, "hanno", "disappear", "gerda", "off").startswith("texts with gerda stay in this home")
     assert "disappear" not in say(network, "hanno", "contacts")
     assert "a minute at the least" in say(network, "hanno", "disappear", "gerda", "59s", code=2)
-    assert "nobody of this name" in say(network, "hanno", "disappear", "ida", "7d", code=1)
+    assert "no one of this name" in say(network, "hanno", "disappear", "ida", "7d", code=1)

@@ -19,11 +19,17 @@ from typing import Any
 import pytest
 
 from usernym.cli.failures import CommandFailed
+from usernym.cli.signals import Interruptions
 from usernym.demo import pages as demo_chat
-from usernym.demo.cleaner import Cleaner
-from usernym.demo.processes import Running
+from usernym.demo.processes import LOCK, PREFIX_OF_FOLDERS, Running, demo_folder
 
 WAIT_S = 60
+NEXT_DEMO = """
+from usernym.cli.signals import Interruptions
+from usernym.demo.processes import demo_folder
+with Interruptions() as interruptions, demo_folder(interruptions):
+    pass
+"""
 COMMAND = (sys.executable, "-P", "-m", "usernym.cli")
 
 
@@ -94,13 +100,46 @@ def test_two_pages_are_served_and_ctrl_c_leaves_nothing(tmp_path: Path, demo: Ru
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
-def test_a_killed_demo_leaves_nothing_either(tmp_path: Path, demo: Running, number: signal.Signals) -> None:
+def test_a_closed_terminal_leaves_nothing_either(tmp_path: Path, demo: Running) -> None:
     ready(demo)
+    demo.process.send_signal(signal.SIGHUP)
+    assert demo.process.wait(WAIT_S) == 0
+    assert (processes_in(tmp_path), list(tmp_path.iterdir())) == ([], [])
+
+
+@pytest.mark.processes
+def test_a_killed_demo_leaves_no_process_and_the_next_removes_its_folder(tmp_path: Path, demo: Running) -> None:
+    ready(demo)
+    (folder,) = tmp_path.iterdir()
     assert processes_in(tmp_path) != []
-    demo.process.send_signal(number)
-    assert demo.process.wait(WAIT_S) == -number
-    wait_until_nothing_is_left(tmp_path)
+    demo.process.kill()
+    assert demo.process.wait(WAIT_S) == -signal.SIGKILL
+    end = time.monotonic() + WAIT_S
+    while processes_in(tmp_path):
+        assert time.monotonic() < end, processes_in(tmp_path)
+        time.sleep(0.1)
+    assert list(tmp_path.iterdir()) == [folder]
+    subprocess.run(
+        [sys.executable, "-c", NEXT_DEMO],
+        env=environment(tmp_path),
+        check=True,
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_goes_only_when_its_demo_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    others = tmp_path / f"{PREFIX_OF_FOLDERS}link"
+    others.symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / LOCK).touch()
+    with Interruptions() as interruptions, demo_folder(interruptions) as running:
+        with demo_folder(interruptions) as second:
+            assert running.exists()
+        assert not second.exists()
+        assert running.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", others.name]
+    assert (tmp_path / "elsewhere" / LOCK).exists()
 
 
 @pytest.mark.processes
@@ -165,24 +204,9 @@ def test_without_the_extra_it_says_what_is_missing(typed: Any, monkeypatch: pyte
     assert "pip install 'usernym[chat]'" in done.told["text"]
 
 
-@pytest.mark.seconds
-def test_a_cleaner_ends_also_what_does_not_want_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "demo"
-    folder.mkdir()
-    (folder / "file").write_text("x")
-    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); signal.pause()"
-    process = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE, start_new_session=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"1\n"
-    with process, Cleaner(folder) as cleaner:
-        cleaner.also(process.pid)
-    assert process.returncode == -signal.SIGKILL
-    assert not folder.exists()
-
-
 def test_a_demo_that_breaks_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", "pass"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     page = demo_chat.PersonsPage("bob", True, Running("bob's page", ended))
-    with pytest.raises(CommandFailed, match="bob's page never told its address, and has ended"):
+    with pytest.raises(CommandFailed, match="bob's page did not report its address, and has ended"):
         page.address()
     page.running.end()
