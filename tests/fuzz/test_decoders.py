@@ -244,7 +244,7 @@ def test_a_settings_file(fuzz: Fuzzer, tmp_path: Path) -> None:
     def body(data: bytes) -> None:
         path.write_bytes(data)
         try:
-            found = settings.node_settings(tmp_path, environment={})
+            found = settings.read_settings(settings.NodeSettings, tmp_path, environment={})
         except settings.SettingsError:
             return
         assert found.log_level in settings.LOG_LEVELS
