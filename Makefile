@@ -3,16 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 OURS := usernym actors protocol storage mixnet testing chat tests bench
 CARGO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/usernym/cargo-target
 RUST_AT_LEAST := 1.89
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chat pictures nym test test-nym check check-nym format vectors bench soak mutants crashes fuzz bench-nym docs clean
+.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist vectors bench soak mutants crashes fuzz bench-nym docs clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY) ## create .venv with pinned dependencies
 
@@ -29,8 +30,18 @@ demo: $(READY) ## mixnet, node, Alice and Bob as processes: the whole story, wit
 chat: $(READY) ## mixnet, node and two people's chat pages in the browser, to play with; Ctrl-C ends them
 	$(BIN)/usernym demo --chat $(CHAT_ARGS)
 
-test: $(READY) ## all tests
-	$(BIN)/python -Im pytest $(PYTEST_ARGS)
+quick: $(READY) ## the tests of a minute: a tenth of the examples, no processes; what failed last comes first
+	$(BIN)/python -Im pytest -q $(PARALLEL) --failed-first --hypothesis-profile=quick -m "not (slow or seconds or processes or nym or browser)" $(PYTEST_ARGS)
+
+test: $(READY) ## all tests, on all processors
+	$(BIN)/python -Im pytest $(PARALLEL) $(PYTEST_ARGS)
+
+cover: $(READY) ## all tests with branch coverage, also of the processes they start; the pages are in build/coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PARALLEL) $(PYTEST_ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report --skip-covered --sort=cover
 
 # --- nym_python_sdk: Rust; everything above works without it ---------------------------------------------------------
 
@@ -46,27 +57,43 @@ $(VENV)/.nym: $(NYM_SOURCES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --force-reinstall --find-links $(CARGO_CACHE)/wheels nym-python-sdk
 	@touch $@
 
-test-nym: nym ## the tests that need nym_python_sdk: its own, and usernym over a real Nym network on loopback
+test-nym: test-binding ## the tests that need nym_python_sdk: its own, and usernym over a real Nym network on loopback
+	$(BIN)/python -Im pytest -m nym $(PARALLEL) $(PYTEST_ARGS)
+
+test-binding: nym ## nym_python_sdk's own tests, those of `make test-nym` that know nothing of usernym
 	$(BIN)/python -Im pytest -c nym_python_sdk/pyproject.toml --rootdir nym_python_sdk nym_python_sdk/tests $(PYTEST_ARGS)
-	$(BIN)/python -Im pytest -m nym -n 2 $(PYTEST_ARGS)
+
+# `cargo clippy` is `cargo check` with this wrapper around the compiler of our own crates. `check` shares no dependency
+# with `build`: it would compile all 700 a second time.
+CLIPPY := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 
 check-nym: nym ## rustfmt, clippy, Rust's own tests; ruff and mypy of nym_python_sdk
 	cd nym_python_sdk && cargo fmt --all --check
-	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) cargo clippy --release --locked --workspace --all-targets -- -D warnings
-	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) cargo test --release --locked --package nym-local-network
+	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) $(CLIPPY) cargo build --release --locked --workspace --all-targets
+	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) cargo test --release --locked --workspace
 	cd nym_python_sdk && $(CURDIR)/$(BIN)/ruff format --check python tests bench && $(CURDIR)/$(BIN)/ruff check python tests bench
 	$(BIN)/mypy --config-file nym_python_sdk/pyproject.toml nym_python_sdk/python/nym_python_sdk
 
-check: $(READY) ## format, lint, types, import rule
+check: lint types ## all that is checked without running anything
+
+lint: $(READY) ## format, lint, import rules, dead code
 	$(BIN)/ruff format --check $(OURS)
 	$(BIN)/ruff check $(OURS)
+	$(BIN)/lint-imports
+
+types: $(READY) ## types: strict for the product, its tests and benchmarks
 	$(BIN)/mypy
 	$(BIN)/mypy tests bench
-	$(BIN)/lint-imports
 
 format: $(READY) ## rewrite the sources as `make check` wants them
 	$(BIN)/ruff format $(OURS)
 	$(BIN)/ruff check --fix $(OURS)
+
+hooks: $(READY) ## run the checks at each commit and push (.pre-commit-config.yaml)
+	$(BIN)/pre-commit install
+
+dist: $(READY) ## wheels and sdists into dist/, built from what is committed; the wheel is tried away from the checkout
+	.ci/dist $(BIN)/python dist
 
 vectors: $(READY) ## rewrite tests/vectors (the generator uses none of the codec)
 	$(BIN)/python -Im tests.vectors.generator
@@ -98,4 +125,4 @@ bench-nym: nym ## the binding beside Rust, and a node on a real Nym network besi
 	$(BIN)/python -Im bench.nym
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info
+	rm -rf $(VENV) .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info .coverage*
