@@ -11,20 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from usernym.actors.messages import FoundRecord
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURBS_REQUEST
 from usernym.protocol.records import KeyRecord, Succession, verify_chain, verify_record, verify_record_in_chain
 
 W = TypeVar("W")
-
-
-@dataclass(frozen=True, slots=True)
-class FoundRecord:
-    """A name's record at the node, which verifies. `chain` is empty where it was not asked for."""
-
-    record: KeyRecord = field(repr=False)
-    chain: tuple[Succession, ...] = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -38,7 +31,8 @@ class ChainFetch(Generic[W]):
     """Names whose records are being fetched, each with those who wait for it (`W`).
 
     `node` is the node's public key, `request_id` makes fresh ids, `limit` bounds the names. A record for which
-    `is_enough` is true is the end of its fetch; for any other the chain is fetched as well.
+    `is_enough` is true is found without its chain; for any other the chain is fetched as well. `is_enough` may raise
+    `RemoteProtocolError` for a record that can't be true.
     """
 
     def __init__(
@@ -53,9 +47,6 @@ class ChainFetch(Generic[W]):
         self._limit = limit
         self._is_enough = is_enough
         self._questions: dict[str, _Question[W]] = {}
-
-    def __len__(self) -> int:
-        return len(self._questions)
 
     def is_full(self, beside: int = 0) -> bool:
         """Whether no more names may be asked about, if `beside` others are."""
@@ -79,8 +70,8 @@ class ChainFetch(Generic[W]):
     def take(self, name: str, answer: m.Answer) -> m.History | FoundRecord | m.Refused | None:
         """Take an answer of the node about a name: the next request to send, or how the fetch came out.
 
-        None for a name that is not being fetched. The caller ends the fetch. Raises `RemoteProtocolError` for a record
-        or a chain that can't be true, and for an answer that does not fit.
+        None for a name that is not being fetched. The caller ends the fetch, also after an error. Raises
+        `RemoteProtocolError` for a record or a chain that can't be true, and for an answer that does not fit.
         """
         question = self._questions.get(name)
         match answer:

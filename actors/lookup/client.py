@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, assert_never
 
 from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
 from usernym.actors.events import IdentityChanged, NodeCaught
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
+from usernym.actors.lookup.chain_fetch import ChainFetch
 from usernym.actors.messages import (
     AnswerArrived,
     FindContact,
+    FoundRecord,
     LookupClientInbox,
     RequestFailed,
     Resolve,
@@ -29,38 +31,27 @@ from usernym.actors.messages import (
 )
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
-from usernym.protocol.limits import SURBS_REQUEST
-from usernym.protocol.records import (
-    KeyRecord,
-    Succession,
-    accepts_change,
-    decode_record,
-    is_update,
-    verify_chain,
-    verify_record,
-    verify_record_in_chain,
-)
+from usernym.protocol.records import KeyRecord, Succession, accepts_change, decode_record, is_update
 from usernym.protocol.wire import pack
 from usernym.storage.client.types import Consent, Trust
 from usernym.storage.errors import StorageError
 
 LOOKUPS_WAITING_MAX: Final = 128
-"""Names being looked up at once; a stranger's flood must not become one of lookups."""
+"""Names being looked up at once: a flood of strangers' messages must not become a flood of lookups."""
 
 _Outcome = Callable[[Code | Failure | None], None]
 """Called with None for success, the node's code, or the failure to get an answer."""
 
 
-@dataclass(slots=True)
-class _Pending:
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    outcome: _Outcome
     stranger: bool
-    outcomes: list[_Outcome]
-    record: KeyRecord | None = None
-    links: list[Succession] = field(default_factory=list)
+    """Whether an unknown sender's message is the reason: a contact made for it waits for the user's consent."""
 
 
 class LookupClient(Actor[LookupClientInbox]):
-    """See the module's text."""
+    """The actor that looks names up, and pins what it finds in the contacts."""
 
     name = "lookup"
 
@@ -68,20 +59,23 @@ class LookupClient(Actor[LookupClientInbox]):
         super().__init__(context.runtime, context.on_failed)
         self._context = context
         self._store = context.store
+        self._user = context.user
         self._io = io
-        self._pending: dict[str, _Pending] = {}
+        self._fetch: ChainFetch[_Waiting] = ChainFetch(
+            context.user.node, context.request_id, LOOKUPS_WAITING_MAX, self._is_enough
+        )
 
     def release(self) -> None:
         """Close this thread's connection."""
         self._store.close_thread()
 
     def receive(self, message: LookupClientInbox) -> None:
-        """Handle one message."""
+        """Act on a command, or on what came of a request."""
         match message:
             case FindContact(name, wanted):
-                self._start(name, False, lambda failed: _resolve_future(wanted, failed))
+                self._look_up(name, _Waiting(lambda failed: _resolve_future(wanted, failed), False))
             case Resolve(name, reply_to, stranger):
-                self._start(name, stranger, lambda failed: reply_to.tell(_resolution(name, failed)))
+                self._look_up(name, _Waiting(lambda failed: reply_to.tell(_resolution(name, failed)), stranger))
             case AnswerArrived(request, answer):
                 self._on_answer(_name_in(request), answer)
             case RequestFailed(request, failure):
@@ -89,91 +83,72 @@ class LookupClient(Actor[LookupClientInbox]):
             case _:
                 assert_never(message)
 
-    def _start(self, name: str, stranger: bool, outcome: _Outcome) -> None:
-        pending = self._pending.get(name)
-        if pending is not None:
-            pending.outcomes.append(outcome)
-            pending.stranger = pending.stranger and stranger
-            return
-        if len(self._pending) >= LOOKUPS_WAITING_MAX:
-            outcome(Failure.TOO_MANY)
-            return
-        self._pending[name] = _Pending(stranger, [outcome])
-        request = m.Lookup(self._context.request_id(), SURBS_REQUEST, name)
+    def _look_up(self, name: str, waiting: _Waiting) -> None:
+        others = self._fetch.waiting(name)
+        if others:
+            others.append(waiting)
+        elif self._fetch.is_full():
+            waiting.outcome(Failure.TOO_MANY)
+        else:
+            self._send(self._fetch.start(name, waiting))
+            self.counts["lookups"] += 1
+
+    def _send(self, request: m.Request) -> None:
         self._io.tell(SendRequest(request, self.own_ref))
-        self.counts["lookups"] += 1
 
     def _finish(self, name: str, failed: Code | Failure | None) -> None:
-        pending = self._pending.pop(name, None)
-        if pending is not None:
-            for outcome in pending.outcomes:
-                outcome(failed)
+        for waiting in self._fetch.end(name):
+            waiting.outcome(failed)
 
     def _on_answer(self, name: str, answer: m.Answer) -> None:
-        pending = self._pending.get(name)
-        if pending is None:
-            return
         try:
-            match answer:
-                case m.Found(record=record):
-                    verify_record(self._context.user.node, name, record)
-                    self._on_record(name, pending, record)
-                case m.Links(links=links, total=total):
-                    self._on_links(name, pending, links, total)
+            match self._fetch.take(name, answer):
+                case m.History() as request:
+                    self._send(request)
+                case FoundRecord(record, chain):
+                    self._pin(name, record, chain)
+                    self._finish(name, None)
                 case m.Refused(code=code):
                     self._finish(name, Code.known(code))
         except RemoteProtocolError as error:
-            # Only the node can have put this together: what a stranger could do, its signature has kept out.
+            # Only the node can have put this together: its signature keeps out what a stranger could forge.
             self.refuse(error)
             self._context.on_event(NodeCaught(f"a record that can't be true ({error.code.name.lower()})"))
             self._finish(name, error.code)
         except StorageError:
-            # What could not be kept was not found. Nobody must wait for it, and whoever needs it asks again.
+            # What could not be stored counts as not found: nothing waits for it, and who needs it asks again.
             self._finish(name, Failure.NO_STORAGE)
             raise
 
-    def _on_record(self, name: str, pending: _Pending, record: KeyRecord) -> None:
-        now = self._context.runtime.unix_s()
-        if name == self._context.user.name:
-            if record.identity_key != self._context.user.key.public:
+    def _is_enough(self, name: str, record: KeyRecord) -> bool:
+        """Whether the record can be pinned without its chain: it is a new contact's, an update, or our own."""
+        if name == self._user.name:
+            if record.identity_key != self._user.key.public:
                 raise RemoteProtocolError(Code.RECORD_INVALID, "the node shows another's key under our name")
-            self._finish(name, None)
+            return True
+        contact = self._store.contacts.get(name)
+        return contact is None or is_update(decode_record(contact.record), record)
+
+    def _pin(self, name: str, record: KeyRecord, chain: tuple[Succession, ...]) -> None:
+        """Store a found record, if it follows from the one that was pinned before."""
+        if name == self._user.name:
             return
+        key, packed, now = record.identity_key, pack(record), self._context.runtime.unix_s()
         contact = self._store.contacts.get(name)
         if contact is None:
-            ask = pending.stranger and not self._context.accept_strangers
-            state = Consent.PENDING if ask else Consent.ACCEPTED
-            self._store.contacts.add(name, record.identity_key, pack(record), Trust.CONFIRMED, state, now)
-            self._finish(name, None)
+            only_strangers = all(waiting.stranger for waiting in self._fetch.waiting(name))
+            ask = only_strangers and not self._context.accept_strangers
+            consent = Consent.PENDING if ask else Consent.ACCEPTED
+            self._store.contacts.add(name, key, packed, Trust.CONFIRMED, consent, now)
         elif is_update(decode_record(contact.record), record):
-            self._store.contacts.update_record(name, record.identity_key, pack(record), now)
-            self._finish(name, None)
+            self._store.contacts.update_record(name, key, packed, now)
+        elif accepts_change(decode_record(contact.record), chain):
+            with self._store.transaction():
+                self._store.contacts.update_record(name, key, packed, now)
+                self._store.contacts.set_trust(name, Trust.CHANGED)
+            self._context.on_event(IdentityChanged(name, contact.trust is Trust.VERIFIED))
         else:
-            pending.record = record
-            self._ask_links(name, 0)
-
-    def _ask_links(self, name: str, start: int) -> None:
-        request = m.History(self._context.request_id(), SURBS_REQUEST, name, start)
-        self._io.tell(SendRequest(request, self.own_ref))
-
-    def _on_links(self, name: str, pending: _Pending, links: tuple[Succession, ...], total: int) -> None:
-        pending.links.extend(links)
-        if links and len(pending.links) < total:
-            self._ask_links(name, len(pending.links))
-            return
-        contact, record, chain = self._store.contacts.get(name), pending.record, tuple(pending.links)
-        if contact is None or record is None:
-            self._finish(name, Failure.NO_ANSWER)
-            return
-        verify_chain(self._context.user.node, name, chain)
-        verify_record_in_chain(self._context.user.node, name, chain, record)
-        if not accepts_change(decode_record(contact.record), chain):
             raise RemoteProtocolError(Code.SUCCESSION_INVALID, "does not follow from the identity known before")
-        with self._store.transaction():
-            self._store.contacts.update_record(name, record.identity_key, pack(record), self._context.runtime.unix_s())
-            self._store.contacts.set_trust(name, Trust.CHANGED)
-        self._context.on_event(IdentityChanged(name, contact.trust is Trust.VERIFIED))
-        self._finish(name, None)
 
 
 def _name_in(request: m.Request) -> str:

@@ -2,19 +2,19 @@
 
 Serves docs/protocol.md, "Lookup", "History" and "Registration and login" (its first step). Receives: `FindRecord` and
 `AskName` from the edges, answers. Sends: `Lookup`, `History` and `RegisterAsk` requests. Owns nothing: words, or a
-link, decide whose record it is that was found. A name is asked for with a key that nobody has: the node answers with a
+link, decide whose record it is that was found. A name is asked for with a key that no one has: the node answers with a
 challenge that is left unanswered, or refuses; it stores nothing either way, and reserves nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
 from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
+from usernym.actors.lookup.chain_fetch import ChainFetch
 from usernym.actors.messages import (
     AnswerArrived,
     AskName,
@@ -28,21 +28,13 @@ from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.limits import HASH_BYTES, REQUEST_ID_BYTES, SURBS_REQUEST
-from usernym.protocol.records import KeyRecord, Succession, verify_chain, verify_record_in_chain
 from usernym.protocol.signing import SigningKey
 
 QUESTIONS_MAX: Final = 128
-"""Names in question at once. Somebody who types gives up on a name with each letter, and an unanswered question is
-asked for 35 seconds: three letters a second, and some."""
+"""Names in question at once. A person who types leaves a name with each letter, and an unanswered question is asked for
+35 seconds: three letters a second, and some."""
 
 _REFUSES_NAMES: Final = frozenset(code for code in Code if code.name.startswith("NAME_"))
-
-
-@dataclass(slots=True)
-class _Search:
-    answers: list[Future[FoundRecord]] = field(default_factory=list)
-    record: KeyRecord | None = None
-    links: list[Succession] = field(default_factory=list)
 
 
 class NameFinder(Actor[NameFinderInbox]):
@@ -60,13 +52,12 @@ class NameFinder(Actor[NameFinderInbox]):
     ) -> None:
         super().__init__(runtime, on_failed)
         self._runtime = runtime
-        self._node = node
         self._io = io
-        self._searches: dict[str, _Search] = {}
+        self._fetch: ChainFetch[Future[FoundRecord]] = ChainFetch(node, self._request_id, QUESTIONS_MAX)
         self._asked: dict[str, list[Future[Code | None]]] = {}
 
     def receive(self, message: NameFinderInbox) -> None:
-        """Handle one message."""
+        """Act on a question, or on what came of a request."""
         match message:
             case FindRecord(name, found):
                 self._find(name, found)
@@ -91,14 +82,11 @@ class NameFinder(Actor[NameFinderInbox]):
     def _on_failure(self, request: m.Request, failure: Failure) -> None:
         match request:
             case m.RegisterAsk(name=name):
-                self._fail(self._asked.pop(name, []), NodeSilent(failure))
+                _fail_all(self._asked.pop(name, []), NodeSilent(failure))
             case m.Lookup(name=name) | m.History(name=name):
-                self._end_search(name, NodeSilent(failure))
+                _fail_all(self._fetch.end(name), NodeSilent(failure))
             case _:
                 raise LocalProtocolError(Code.UNEXPECTED, "an answer to a request that this actor does not send")
-
-    def _full(self) -> bool:
-        return len(self._searches) + len(self._asked) >= QUESTIONS_MAX
 
     def _send(self, request: m.Request) -> None:
         self._io.tell(SendRequest(request, self.own_ref))
@@ -111,20 +99,20 @@ class NameFinder(Actor[NameFinderInbox]):
     def _ask_name(self, name: str, answer: Future[Code | None]) -> None:
         if name in self._asked:
             self._asked[name].append(answer)
-        elif self._full():
-            self._fail([answer], NodeSilent(Failure.TOO_MANY))
+        elif self._fetch.is_full(beside=len(self._asked)):
+            fail(answer, NodeSilent(Failure.TOO_MANY))
         else:
             self._asked[name] = [answer]
-            nobody = SigningKey.from_seed(self._runtime.random_bytes(32)).public
+            unused = SigningKey.from_seed(self._runtime.random_bytes(32)).public
             no_record = self._runtime.random_bytes(HASH_BYTES)
-            self._send(m.RegisterAsk(self._request_id(), SURBS_REQUEST, name, nobody, no_record))
+            self._send(m.RegisterAsk(self._request_id(), SURBS_REQUEST, name, unused, no_record))
 
     def _on_word(self, name: str, word: m.Answer) -> None:
         answers = self._asked.pop(name, [])
         if isinstance(word, m.Refused):
             refused = Code.known(word.code)
             if refused not in _REFUSES_NAMES:
-                self._fail(answers, NodeRefused(refused, word.detail))
+                _fail_all(answers, NodeRefused(refused, word.detail))
                 return
         else:
             refused = None
@@ -134,52 +122,29 @@ class NameFinder(Actor[NameFinderInbox]):
     # -- whose is it? --
 
     def _find(self, name: str, answer: Future[FoundRecord]) -> None:
-        if name in self._searches:
-            self._searches[name].answers.append(answer)
-        elif self._full():
-            self._fail([answer], NodeSilent(Failure.TOO_MANY))
+        others = self._fetch.waiting(name)
+        if others:
+            others.append(answer)
+        elif self._fetch.is_full(beside=len(self._asked)):
+            fail(answer, NodeSilent(Failure.TOO_MANY))
         else:
-            self._searches[name] = _Search([answer])
-            self._send(m.Lookup(self._request_id(), SURBS_REQUEST, name))
+            self._send(self._fetch.start(name, answer))
 
-    def _on_found(self, name: str, found: m.Answer) -> None:
-        search = self._searches.get(name)
-        if search is None:
-            return
-        match found:
-            case m.Found(record=record):
-                search.record = record
-                self._send(m.History(self._request_id(), SURBS_REQUEST, name, 0))
-            case m.Links(links=links, total=total):
-                search.links.extend(links)
-                if links and len(search.links) < total:
-                    self._send(m.History(self._request_id(), SURBS_REQUEST, name, len(search.links)))
-                else:
-                    self._judge(name, search)
-            case m.Refused(code=code, detail=detail):
-                self._end_search(name, NodeRefused(Code.known(code), detail))
-            case _:
-                raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit")
-
-    def _judge(self, name: str, search: _Search) -> None:
-        record, chain = search.record, tuple(search.links)
-        if record is None:
-            return
+    def _on_found(self, name: str, answer: m.Answer) -> None:
         try:
-            verify_chain(self._node, name, chain)
-            verify_record_in_chain(self._node, name, chain, record)
+            match self._fetch.take(name, answer):
+                case m.History() as request:
+                    self._send(request)
+                case FoundRecord() as found:
+                    for waiting in self._fetch.end(name):
+                        resolve(waiting, found)
+                case m.Refused(code=code, detail=detail):
+                    _fail_all(self._fetch.end(name), NodeRefused(Code.known(code), detail))
         except RemoteProtocolError as error:
             self.refuse(error)
-            self._end_search(name, NodeRefused(error.code))
-            return
-        for answer in self._searches.pop(name).answers:
-            resolve(answer, FoundRecord(record, chain))
+            _fail_all(self._fetch.end(name), NodeRefused(error.code))
 
-    def _end_search(self, name: str, why: Exception) -> None:
-        search = self._searches.pop(name, None)
-        self._fail([] if search is None else search.answers, why)
 
-    @staticmethod
-    def _fail(answers: list[Future[Any]], why: Exception) -> None:
-        for answer in answers:
-            fail(answer, why)
+def _fail_all(answers: Sequence[Future[Any]], why: Exception) -> None:
+    for answer in answers:
+        fail(answer, why)

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from tests.helpers.refusals import refusal
-from usernym.actors.lookup.chain_fetch import ChainFetch, FoundRecord
+from usernym.actors.lookup.chain_fetch import ChainFetch
+from usernym.actors.messages import FoundRecord
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.records import (
