@@ -129,7 +129,7 @@ def delivers_once(stack: ExitStack) -> None:
     old = swap(stack, ForwardingNode, "_deliver", deliver)
 
 
-@defect("the node forgets a notice when it has told it once")
+@defect("the node forgets a notice when it has sent it once")
 def notices_told_once(stack: ExitStack) -> None:
     def notify(self: Any, name: str, route: Any) -> None:
         old(self, name, route)
