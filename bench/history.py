@@ -53,7 +53,7 @@ def fill(store: ClientStore, texts: int) -> str:
                 store.messages.add_outgoing("bob", message_id, 1, text.encode(), bytes(16), number)
                 store.messages.remove_outgoing(message_id)
                 continue
-            # One of a hundred never came, and one of a thousand came late.
+            # One of a hundred never came, and one of a thousand arrived late.
             counter = number // 2 + 1 + number // 200 - (2 if number % 2_000 == 1_000 else 0)
             store.messages.add_incoming(
                 contact="bob", message_id=message_id, key_number=1, counter=counter, kind=1, body=text.encode(),

@@ -51,7 +51,7 @@ def times(texts: int) -> dict[str, float]:
             context, _ = chromium.context("alice", address.split("/")[2])
             page = context.new_page()
             page.goto(address)
-            page.get_by_label("Passphrase").fill(PASSPHRASE)
+            page.get_by_label("Passphrase", exact=True).fill(PASSPHRASE)
             page.keyboard.press("Enter")
             contact = page.get_by_role("list", name="Contacts").get_by_role("button")
             contact.wait_for()
@@ -74,7 +74,7 @@ def _search(page: Page, words: str, *, found: bool) -> tuple[Callable[[], None],
 
     def act() -> None:
         field.fill(words)
-        (findings.get_by_role("button").first if found else page.get_by_text("Nothing was found.")).wait_for()
+        (findings.get_by_role("button").first if found else page.get_by_text("No texts found.")).wait_for()
 
     def undo() -> None:
         field.fill("")

@@ -1,4 +1,4 @@
-"""The dialogs that are about nobody in particular: finding somebody, one's own account, help."""
+"""The dialogs that belong to no conversation: find someone, your account, declined and blocked, help."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from usernym.chat.welcome import PASSPHRASE_LETTERS_MIN
 from usernym.protocol.links import SCHEME
 
 KEYS: Final = (
-    ("Enter", "sends the text; Shift+Enter begins a new line"),
-    ("Ctrl+K", "searches texts"),
-    ("Alt+N", "finds somebody"),
-    ("Alt+↑, Alt+↓", "goes to the conversation above or below"),
-    ("↑, ↓", "walks through a list"),
-    ("Escape", "closes what is open"),
+    ("Enter", "send the text; Shift+Enter starts a new line"),
+    ("Ctrl+K", "search texts"),
+    ("Alt+N", "find someone"),
+    ("Alt+↑, Alt+↓", "open the conversation above or below"),
+    ("↑, ↓", "move in a list"),
+    ("Escape", "close the dialog"),
 )
 
 
 class NewDialog(Dialog):
-    """Finding somebody by name or by link."""
+    """Finds someone by name or by link."""
 
     def __init__(self, person: Person, on_found: Callable[[str], None]) -> None:
-        super().__init__("Find somebody")
+        super().__init__("Find someone")
         self._person, self._on_found = person, on_found
         self._under_way = False
         with self:
-            Text("The node learns that somebody asked for this name, not who.")
+            Text("The node learns that someone asked for this name, but not who.")
             self._field = Field("Name, or a usernym: link", self._find, focus=1)
             self._button = Button("Find", self._find, "main")
 
@@ -48,11 +48,11 @@ class NewDialog(Dialog):
         except KeyError:
             self._say("This is your own name.")
             return
-        except Exception as error:  # noqa: BLE001 - said where the name stands
+        except Exception as error:  # noqa: BLE001 - shown beside the name
             self._say(texts.problem(error))
             return
         self._person.note_change()
-        if not self.is_deleted:  # else it was given up: nobody may be taken from what they are writing now
+        if not self.is_deleted:  # else the user closed it: do not take them away from what they are writing now
             self.close()
             self._on_found(contact.name)
 
@@ -64,7 +64,7 @@ class NewDialog(Dialog):
 
 
 class RefusedDialog(Dialog):
-    """Who was declined or blocked, and the way back."""
+    """Lists declined and blocked contacts, with a button that accepts them."""
 
     def __init__(self, person: Person) -> None:
         super().__init__("Declined and blocked")
@@ -72,7 +72,7 @@ class RefusedDialog(Dialog):
             problem = Text("", role="alert")
             refused = [each for each in person.client.contacts() if each.state in ("declined", "blocked")]
             if not refused:
-                Text("Nobody.")
+                Text("No one.")
             for contact in refused:
                 with Box("div", "row"):
                     Text(contact.name, "bdi")
@@ -83,7 +83,7 @@ class RefusedDialog(Dialog):
         async def accept() -> None:
             try:
                 await person.run(person.client.accept, name)
-            except Exception as error:  # noqa: BLE001 - said, never raised into the page
+            except Exception as error:  # noqa: BLE001 - shown, never raised into the page
                 problem.set_text(texts.problem(error))
                 return
             self.close()
@@ -102,15 +102,17 @@ class HelpDialog(Dialog):
                     Text(key, "dt", "mono")
                     Text(meaning, "dd")
             Text("waiting here: on this machine's disk, not at the node yet.")
-            Text("accepted by the node: on the node's disk; it keeps it for 30 days.")
-            Text("delivered: the recipient's client proved that it has it.")
+            Text("accepted by the node: on the node's disk, which keeps it for 30 days.")
+            Text(
+                "delivered: the recipient's program has proved that it has it. It does not mean that they have read it."
+            )
             Text("confirmed by the node: the node says that this key belongs to the name.")
-            Text("verified: you have compared safety numbers, or followed a link that fits.")
-            Text("changed: somebody signed a new identity for this name; look at it before you write.")
+            Text("verified: you compared safety numbers, or used a link of theirs that matches.")
+            Text("changed: there is a new identity for this name. Look at it before you write.")
 
 
 class AccountDialog(Dialog):
-    """One's own link, looks, passphrase, backup, and the ends of an account."""
+    """The user's link, the appearance, passphrase, backup, replacing the identity, deleting the account."""
 
     def __init__(self, person: Person, keeper: KeyKeeper) -> None:
         super().__init__("Your account")
@@ -132,13 +134,13 @@ class AccountDialog(Dialog):
                         make()
 
     async def _do(self, call: Callable[..., Any], *arguments: Any, done: str, **keywords: Any) -> bool:
-        """Call the client; `done` is what is said then, with the call's result put in."""
+        """Call the client; `done` is then shown, formatted with the call's result."""
         assert self._said is not None, "made first"
         self._said.set_text("One moment …")
         self._said.classes(remove="error note")
         try:
             result = await self._person.run(call, *arguments, **keywords)
-        except Exception as error:  # noqa: BLE001 - said, never raised into the page
+        except Exception as error:  # noqa: BLE001 - shown, never raised into the page
             self._said.set_text(texts.problem(error))
             self._said.classes(add="error")
             return False
@@ -148,12 +150,12 @@ class AccountDialog(Dialog):
 
     def _link(self) -> None:
         Text("Your link", "h3")
-        Text("Whoever follows it finds you, and knows at once that it is you, if the link came from you.")
+        Text("Anyone who opens it finds you, and knows that it is you if the link came from you.")
         self._own_link = Box("div", "stack")
         self._show_link()
 
     def _show_link(self) -> None:
-        """As it is now: a new identity makes another."""
+        """Show the current link: a new identity has another one."""
         link = self._person.client.link()
         self._own_link.clear()
         with self._own_link:
@@ -162,52 +164,52 @@ class AccountDialog(Dialog):
             picture(qr.svg(link), "Your link as a QR code")
 
     def _looks(self) -> None:
-        with Box("div", "row", role="group", aria_label="Looks"):
-            Text("Looks", "h3")
-            for theme, label in (("auto", "As the system"), ("light", "Light"), ("dark", "Dark")):
+        with Box("div", "row", role="group", aria_label="Appearance"):
+            Text("Appearance", "h3")
+            for theme, label in (("auto", "Same as system"), ("light", "Light"), ("dark", "Dark")):
                 Button(label, lambda theme=theme: self._keeper.show(theme=theme))
 
     def _passphrase(self) -> None:
         protected = self._person.client.whoami().protected
-        old = Field("The passphrase now", type="password", autocomplete="current-password") if protected else None
+        old = Field("Current passphrase", type="password", autocomplete="current-password") if protected else None
         new = Field(
-            "The new one",
+            "New passphrase",
             type="password",
             autocomplete="new-password",
-            hint=f"At least {PASSPHRASE_LETTERS_MIN} letters",
+            hint=f"At least {PASSPHRASE_LETTERS_MIN} characters",
         )
 
         async def change() -> None:
             if len(new.value) < PASSPHRASE_LETTERS_MIN:
-                new.say(error=f"Please use at least {PASSPHRASE_LETTERS_MIN} letters.")
+                new.say(error=f"Please use at least {PASSPHRASE_LETTERS_MIN} characters.")
                 return
-            done = "The passphrase is changed. Copies of this home that were made before still open with the old one."
+            done = "The passphrase is changed. Older copies of this home still open with the old one."
             client = self._person.client
             await self._do(client.change_passphrase, None if old is None else old.value, new.value, done=done)
 
-        Button("Change it", change)
+        Button("Change passphrase", change)
 
     def _backup(self) -> None:
-        Text("Contacts, what you verified, and texts; encrypted, without any key. With your recovery words it makes a"
-             " lost machine whole.")  # fmt: skip
-        folder = Field("Folder on this machine", hint="A new one to write, or one that was written")
+        Text("Contacts, what you verified, and texts; encrypted, without any key. With your recovery words you can"
+             " restore everything on a new machine.")  # fmt: skip
+        folder = Field("Folder on this machine", hint="A new one to create a backup, or one with a backup")
         passphrase = Field("A passphrase for the backup", type="password", autocomplete="off")
         client = self._person.client
 
         async def export() -> None:
-            await self._do(client.export_backup, folder.value, passphrase.value, done="The backup is written.")
+            await self._do(client.export_backup, folder.value, passphrase.value, done="The backup is created.")
 
         async def bring() -> None:
-            done = "Done. New here: {0.contacts} contacts, {0.messages} texts."
+            done = "Done. Restored: {0.contacts} contacts, {0.messages} texts."
             await self._do(client.import_backup, folder.value, passphrase.value, done=done)
 
         with Box("div", "row"):
-            Button("Write a backup", export)
-            Button("Bring one in", bring)
+            Button("Create backup", export)
+            Button("Restore from a backup", bring)
 
     def _replace(self) -> None:
-        Text("A new identity, signed with your recovery key, takes the place of this one. Contacts see that it changed."
-             " What a thief does with the old one falls away.")  # fmt: skip
+        Text("A new identity, signed with your recovery key, replaces this one. Contacts see that it changed. Anything"
+             " a thief does with the old one stops counting.")  # fmt: skip
         words = Field("Recovery words", lines=3)
 
         async def replace() -> None:
@@ -220,9 +222,10 @@ class AccountDialog(Dialog):
 
     def _delete_account(self) -> None:
         Text(
-            "The node forgets your key, and holds the name for you for a while. Texts stay here until you delete them."
+            "The node deletes your key, and reserves the name for you for a year. Texts stay here until you delete"
+            " them."
         )
-        name = Field(f"Type {self._person.client.name} to go on")
+        name = Field(f"Type {self._person.client.name} to continue")
 
         async def delete() -> None:
             if name.value.strip() != self._person.client.name:
@@ -234,6 +237,6 @@ class AccountDialog(Dialog):
             def forget() -> str:
                 return texts.moment_text(client.delete_account())
 
-            await self._do(forget, done="The account is deleted. The node holds the name for you until {0}.")
+            await self._do(forget, done="The account is deleted. The node reserves the name for you until {0}.")
 
         Button("Delete my account", delete, "danger")

@@ -1,4 +1,4 @@
-"""The right pane: one conversation, its notes (trust, request, direct route), its texts, and where one is written."""
+"""The right pane: one conversation with its notes (trust, request, direct route), its texts, and the composer."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from usernym.chat.person import Person
 from usernym.chat.screen import Refresher
 
 PAGE: Final = 60
-"""Texts that are shown at first, and more with each step back."""
+"""Texts that are shown at first."""
 WINDOW: Final = 300
-"""Texts that a window shows at most: what a browser draws without a wait. Further back the newest ones make room."""
+"""Texts that a window shows at most: a browser draws them without delay. Further back, the newest ones are left out."""
 TEXT_BYTES: Final = 65_536
 """As the client's limit for a text, in UTF-8."""
 
 
 class Conversation:
-    """The pane for one contact. `found` is a row that a search found: the pane begins there."""
+    """The pane for one contact. `found` is the row of a text that a search found: the pane starts there."""
 
     def __init__(
         self, person: Person, name: str, live: Live, *, back: Callable[[], None], found: int | None = None
@@ -58,7 +58,7 @@ class Conversation:
             self._trust = Button("", self._open_trust, "plain")
             self._route = Button("", self._open_handshake, "plain")
             Box("span", "spread")
-            Button("Texts here …", self._open_keeping, "plain")
+            Button("Disappearing texts …", self._open_keeping, "plain")
         self._notes = Box("div", "right-notes")
         with Box("div", "texts-host"):
             self._messages = Messages().show(
@@ -74,7 +74,7 @@ class Conversation:
         self._refresher.soon()
 
     def end(self) -> None:
-        """Another conversation takes its place."""
+        """Another conversation replaces it."""
         self._refresher.end()
 
     def focus(self) -> None:
@@ -82,7 +82,7 @@ class Conversation:
         self._composer.show(focus=self._composer.props.get("focus", 0) + 1)
 
     def on_event(self, event: Event | None) -> None:
-        """Something happened; what is shown is read again where it may concern this contact."""
+        """Read again what is shown, if the event may concern this contact."""
         about = getattr(event, "sender", None) or getattr(event, "recipient", None) or getattr(event, "name", None)
         if about in (None, self.name):
             self._refresher.soon()
@@ -97,8 +97,7 @@ class Conversation:
     # -- what is shown --
 
     def _show_outgoing(self) -> None:
-        """Where a text that is being sent stands in the box, it is under way here, too: it was sent before a reload, or
-        in another window."""
+        """Show a text that is being sent as under way, also if it was sent before a reload or in another window."""
         out = self._person.outgoing.get(self.name)
         if out is None:
             return
@@ -116,7 +115,7 @@ class Conversation:
         try:
             contact, shown, older = await person.run(self._read)
         except (GraphFailed, KeyError):
-            return  # the client has been closed, or the contact has gone: another screen comes
+            return  # the client has been closed, or the contact has gone: another screen follows
         self._shown = shown
         if (contact, bool(shown)) != self._drawn:
             self._contact, self._drawn = contact, (contact, bool(shown))
@@ -160,18 +159,18 @@ class Conversation:
         if contact.state in ("pending", "declined"):
             return "Accept the request to answer it."
         if contact.trust == "changed":
-            return "The identity has changed: look at it before you write."
+            return "The identity has changed. Look at it before you write."
         return ""
 
     def _show_notes(self, contact: ContactView) -> None:
         if contact.state == "pending":
             with Box("div", "note stack", role="group", aria_label="Request"):
-                Text(f"{contact.name} is new to you and wants to write with you.")
-                Text("They are not told what you choose, nor that their texts came.", classes="small")
+                Text(f"{contact.name} is not one of your contacts and wants to write to you.")
+                Text("They do not learn what you choose, nor that their texts arrived.", classes="small")
                 if not self._shown and contact.handshake is HandshakeState.NONE:
                     Text(
-                        "What they wrote was sealed to a key that this machine does not have. If you accept, they send"
-                        " it again by themselves.",
+                        "Their texts are sealed to a key that this machine does not have. If you accept, their program"
+                        " sends them again.",
                         classes="small",
                     )
                 with Box("div", "row"):
@@ -180,39 +179,39 @@ class Conversation:
                     Button("Block", lambda: self._decide("block"), "danger")
         elif contact.state != "accepted":
             with Box("div", "note stack"):
-                Text(f"You have {contact.state} {contact.name}. They are not told.")
-                Button("Undo: accept after all", lambda: self._decide("accept"))
+                Text(f"You have {contact.state} {contact.name}. They do not learn that.")
+                Button("Undo: accept", lambda: self._decide("accept"))
         if contact.trust == "changed":
             with Box("div", "error stack", role="alert"):
                 Text(f"{contact.name}'s identity has changed.", "strong")
                 Text(
-                    "They may have replaced it after a theft or a loss, or somebody took the name over. Nothing is sent"
-                    " until you have looked at it. Compare safety numbers by another way, a call for instance."
+                    "They may have replaced it after a theft or a loss, or someone has taken over the name. Nothing is"
+                    " sent until you have looked at it. Compare safety numbers in another way, for example in a call."
                 )
                 with Box("div", "row"):
                     Button("Compare safety numbers …", self._open_trust, "main")
-                    Button("Go on without comparing", lambda: self._go_on(contact))
+                    Button("Continue without comparing", lambda: self._accept_change(contact))
         if contact.disappears_after is not None:
-            Text(f"Texts disappear here {texts.duration(contact.disappears_after)}.", classes="soft small")
+            Text(f"Texts disappear on this device {texts.duration(contact.disappears_after)}.", classes="soft small")
         if contact.handshake is HandshakeState.OFFER_RECEIVED:
             with Box("div", "note row"):
                 Text(f"{contact.name} offers a direct route.")
-                Button("Look at it …", self._open_handshake)
+                Button("See the offer …", self._open_handshake)
         if contact.handshake is HandshakeState.ACTIVE and contact.direct_silent:
             Text(
-                "The direct route is silent: texts wait for it."
+                "The direct route doesn't respond: texts wait for it."
                 if contact.direct_only
-                else "The direct route is silent: texts go through the node meanwhile.",
+                else "The direct route doesn't respond: texts go through the node meanwhile.",
                 classes="note",
             )
 
     # -- what the person does --
 
     async def _do(self, call: str, *arguments: Any, **keywords: Any) -> str:
-        """Call the client; what fails is said under the composer, and returned: a dialog says it itself."""
+        """Call the client; show an error under the composer, and return it: a dialog shows it itself."""
         try:
             await self._person.run(getattr(self._person.client, call), *arguments, **keywords)
-        except Exception as error:  # noqa: BLE001 - said, never raised into the page
+        except Exception as error:  # noqa: BLE001 - shown, never raised into the page
             self._say(texts.problem(error))
             return texts.problem(error)
         self._composer.show(error="")
@@ -223,7 +222,7 @@ class Conversation:
         self._composer.show(error=problem)
         self._live.say(problem)
 
-    async def _go_on(self, contact: ContactView) -> None:
+    async def _accept_change(self, contact: ContactView) -> None:
         await self._do("set_verified", contact.name, False, identity_key=contact.identity_key)
 
     async def _decide(self, what: str) -> None:
@@ -242,7 +241,7 @@ class Conversation:
             await self._person.send(nonce, self.name, text)
         except TextTooLong as error:
             self._composer.show(failed=nonce, error=str(error))
-        except Exception as error:  # noqa: BLE001 - said where the text still stands
+        except Exception as error:  # noqa: BLE001 - shown where the text still is
             self._composer.show(failed=nonce, error=texts.problem(error))
         else:
             self._composer.show(done=nonce, error="")
@@ -266,7 +265,7 @@ class Conversation:
     async def _cancel(self, message: MessageView) -> None:
         try:
             if not await self._person.run(self._person.client.cancel, message.message_id):
-                self._say("This text can't be cancelled: it is being handed over right now, or has been.")
+                self._say("This text can't be cancelled: it is being sent right now, or has been sent.")
         except Exception as error:  # noqa: BLE001 - as above
             self._say(texts.problem(error))
         self._person.note_change()

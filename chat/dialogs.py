@@ -11,7 +11,7 @@ from usernym.chat import texts
 from usernym.chat.elements import Box, Button, Copy, Dialog, Field, Text
 
 Do = Callable[..., Awaitable[str]]
-"""Calls the client by a method's name; returns what went wrong, in words, or nothing."""
+"""Calls the client by a method's name; returns the error in words, or an empty text."""
 
 
 def picture(svg: str, label: str) -> None:
@@ -21,7 +21,7 @@ def picture(svg: str, label: str) -> None:
 
 
 class _Asking(Dialog):
-    """A dialog that calls the client, and says itself what failed: all else is behind it."""
+    """A dialog that calls the client and shows errors itself, since it covers the rest of the page."""
 
     def __init__(self, label: str, do: Do) -> None:
         super().__init__(label)
@@ -50,12 +50,12 @@ class TrustDialog(_Asking):
         with self:
             Text(
                 {
-                    "verified": f"You have verified {contact.name}: safety numbers were compared, or came by a link.",
-                    "changed": f"{contact.name}'s identity has changed since you saw it. Compare again.",
+                    "verified": f"You have verified {contact.name}: you compared safety numbers, or used their link.",
+                    "changed": f"{contact.name}'s identity has changed. Compare safety numbers again.",
                 }.get(
                     contact.trust,
-                    f"The node confirms this key for {contact.name}. Whether the node is honest shows only when you two"
-                    " compare this number by another way: side by side, or in a call.",
+                    f"The node says that this is {contact.name}'s key. To be sure that the node is honest, compare this"
+                    " number in another way: side by side, or in a call.",
                 )
             )
             with Box("div", "digits", role="group", aria_label="Safety number"):
@@ -68,9 +68,9 @@ class TrustDialog(_Asking):
                 Button("Compare", self._compare)
                 Button("I have compared: they are the same", lambda: self._decide(True), "main")
                 if contact.trust == "verified":
-                    Button("Not verified any more", lambda: self._decide(False))
+                    Button("Remove verification", lambda: self._decide(False))
                 elif contact.trust == "changed":
-                    Button("Go on without comparing", lambda: self._decide(False))
+                    Button("Continue without comparing", lambda: self._decide(False))
 
     async def _compare(self) -> None:
         typed = "".join(self._seen.value.split())
@@ -78,7 +78,7 @@ class TrustDialog(_Asking):
             await self._decide(True)
         else:
             self._seen.say(
-                error="This is another number. If you both read it right, somebody is between you: do not write."
+                error="This is another number. If you both read it correctly, someone is between you: do not write."
             )
 
     async def _decide(self, verified: bool) -> None:
@@ -87,7 +87,7 @@ class TrustDialog(_Asking):
 
 
 class HandshakeDialog(_Asking):
-    """The direct route: what it shows to whom, and its steps."""
+    """The direct route: what it reveals to whom, and its steps."""
 
     def __init__(self, contact: ContactView, do: Do) -> None:
         super().__init__(f"Direct route with {contact.name}", do)
@@ -96,7 +96,7 @@ class HandshakeDialog(_Asking):
         with self:
             match contact.handshake:
                 case HandshakeState.OFFER_RECEIVED:
-                    Text(f"{contact.name} has shown you a Nym address, and asks for yours.")
+                    Text(f"{contact.name} has shown you their Nym address, and asks for yours.")
                     Text(warning, classes="note")
                     _warn_of_node(contact)
                     self._buttons(
@@ -111,16 +111,19 @@ class HandshakeDialog(_Asking):
                     self._policy(contact)
                     self._buttons(("End the direct route", "revoke_handshake", "danger"))
                 case _:
-                    Text("You write through the node: it sees who writes to whom and when, but neither what nor where.")
+                    Text(
+                        "You write through the node. It sees who writes to whom and when, but not what you write or"
+                        " where you are."
+                    )
                     Text(warning, classes="note")
                     _warn_of_node(contact)
                     self._buttons(("Show my address, and ask for theirs", "offer_handshake", "main"))
 
     def _policy(self, contact: ContactView) -> None:
         now, other = (
-            ("When the direct route is silent, texts wait: direct only.", "Fall back to the node then")
+            ("When the direct route doesn't respond, texts wait.", "Then use the node")
             if contact.direct_only
-            else ("When the direct route is silent, texts go through the node.", "Wait then: direct only")
+            else ("When the direct route doesn't respond, texts go through the node.", "Then wait: never use the node")
         )
         Text(now)
         Button(other, lambda: self._ask("set_direct_only", self._name, not contact.direct_only))
@@ -138,40 +141,40 @@ class HandshakeDialog(_Asking):
 
 
 def _warn_of_node(contact: ContactView) -> None:
-    """What else an offer may show, and to whom, where nobody but the node vouches for the key."""
+    """Warn that the node may read the address, where only the node confirms the key."""
     if contact.trust != "verified":
         Text(
-            f"{contact.name} is not verified: only the node vouches for this key. A dishonest node could have put its"
-            " own in the place, and would read your address. Compare safety numbers first.",
+            f"{contact.name} is not verified: only the node confirms this key. A dishonest node could have replaced it"
+            " with its own key, and would read your address. Compare safety numbers first.",
             classes="error",
         )
 
 
 class KeepingDialog(_Asking):
-    """What is kept of a conversation here: when texts disappear, and deleting all of them."""
+    """When texts of a conversation disappear on this device, and deleting all of them."""
 
     def __init__(self, contact: ContactView, do: Do) -> None:
-        super().__init__(f"Texts with {contact.name}, here", do)
+        super().__init__(f"Texts with {contact.name} on this device", do)
         self._name, self._chosen = contact.name, contact.disappears_after
         with self:
             Text(
-                "Texts can be deleted here after a while: theirs counted from when they were shown to you, yours from"
-                f" when you wrote them. {contact.name}'s own copy is not touched, in either way."
+                "Texts can be deleted on this device after some time: theirs counted from when they were shown to you,"
+                f" yours from when you wrote them. {contact.name}'s own copy always stays."
             )
             with Box("fieldset", "stack"):
-                Text("Texts disappear here", "legend")
+                Text("Texts disappear on this device", "legend")
                 for seconds, label in texts.DURATIONS:
                     with Box("label", "choice"):
                         checked = {"checked": "checked"} if contact.disappears_after == seconds else {}
                         radio = Box("input", type="radio", name=f"vanish-{contact.name}", **checked)
                         radio.on("change", lambda _, chosen=seconds: self._choose(chosen), args=[])
                         Text(label, "span")
-                Text("What is older by then is deleted at once, for good.", classes="small")
+                Text("Older texts are deleted at once, permanently.", classes="small")
                 Button("Apply", self._apply, "main")
             with Box("details"):
                 Text("Delete all texts now", "summary")
-                Text("What still waits is not sent.")
-                Button("Delete them all", self._forget, "danger")
+                Text("Texts that are still waiting are not sent.")
+                Button("Delete all texts", self._forget, "danger")
 
     def _choose(self, seconds: int | None) -> None:
         self._chosen = seconds  # arrow keys pass by shorter times on their way

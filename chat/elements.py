@@ -11,14 +11,14 @@ from nicegui.elements.mixins.text_element import TextElement
 from nicegui.events import GenericEventArguments
 
 LIVE_LINES: Final = 8
-"""Lines that are kept for a screen reader: as many as may come at once, and still be listened to."""
+"""Lines that are kept for a screen reader: several may arrive at once, and more could not be listened to."""
 STATIC: Final = Path(__file__).parent / "static"
 
 Handler = Callable[[], Any] | Callable[[], Awaitable[Any]]
 
 
 class Box(Element):
-    """A native element without a text of its own."""
+    """A native element without text."""
 
     def __init__(self, tag: str = "div", classes: str = "", **attributes: str) -> None:
         super().__init__(tag)
@@ -26,7 +26,7 @@ class Box(Element):
 
 
 class Text(TextElement):
-    """A native element that holds a text, and only a text."""
+    """A native element that contains text only."""
 
     def __init__(self, text: str, tag: str = "p", classes: str = "", **attributes: str) -> None:
         super().__init__(tag=tag, text=text)
@@ -56,19 +56,19 @@ def _dress(element: Element, classes: str, attributes: dict[str, Any]) -> None:
 
 
 class Component(Element):
-    """A component of ours: its properties are what it shows."""
+    """One of our own components: it shows its properties."""
 
     def show(self, **properties: Any) -> Self:
-        """Show these from now on, and leave the others as they are."""
+        """Change these properties; the others stay."""
         changed = {name: value for name, value in properties.items() if self.props.get(name) != value}
-        if changed and not self.is_deleted:  # a screen may have gone while its answer was on the way
+        if changed and not self.is_deleted:  # the screen may have been closed while its answer was under way
             for name, value in changed.items():
                 self.props[name] = value
             self.update()
         return self
 
     def hear(self, event: str, handler: Callable[[Any], Any]) -> Self:
-        """Call `handler` with what the component says."""
+        """Call `handler` with the value of each such event of the component."""
 
         def heard(said: GenericEventArguments) -> Any:
             return handler(said.args)
@@ -78,7 +78,7 @@ class Component(Element):
 
 
 class Field(Component, component=STATIC / "field.js"):
-    """A labelled line, or with `lines` several, to type into. `value` is what stands there."""
+    """A labelled input field, with `lines` one of several lines. `value` is its current text."""
 
     def __init__(self, label: str, on_entered: Handler | None = None, **properties: Any) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class Field(Component, component=STATIC / "field.js"):
         self.show(value=value, rev=self._rev)
 
     def say(self, *, error: str = "", good: str = "") -> None:
-        """Show what is wrong with the text, or that it is good; nothing: the hint."""
+        """Show an error, or that the text is valid; neither: the hint."""
         self.show(error=error, good=good)
 
     def focus(self) -> None:
@@ -125,7 +125,7 @@ class Field(Component, component=STATIC / "field.js"):
 
 
 class Dialog(Component, component=STATIC / "dialog.js"):
-    """A modal dialog: closed until `open`, and gone when it is closed."""
+    """A modal dialog: hidden until `open`, deleted when it is closed."""
 
     def __init__(self, label: str, *, closable: bool = True) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class Dialog(Component, component=STATIC / "dialog.js"):
 
 
 class KeyKeeper(Component, component=STATIC / "key.js"):
-    """Hands over the token, keeps the key, and looks after the window."""
+    """Sends the token, keeps the key, and handles the window's theme, keys and title."""
 
 
 class People(Component, component=STATIC / "people.js"):
@@ -160,7 +160,7 @@ class Messages(Component, component=STATIC / "messages.js"):
 
 
 class Composer(Component, component=STATIC / "composer.js"):
-    """Where a text is written."""
+    """The box in which a text is written."""
 
 
 class Copy(Component, component=STATIC / "copy.js"):
@@ -172,7 +172,7 @@ class Copy(Component, component=STATIC / "copy.js"):
 
 
 class Live(Component, component=STATIC / "live.js"):
-    """What a screen reader says aloud."""
+    """What a screen reader reads aloud."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class Live(Component, component=STATIC / "live.js"):
         self._said: list[tuple[int, str]] = []
 
     def say(self, text: str) -> None:
-        """Say it, after what was said just before: the window may get several at once."""
+        """Say it after the previous one: the window may get several at once."""
         self._rev += 1
         self._said = [*self._said[1 - LIVE_LINES :], (self._rev, text)]
         self.show(said=[{"key": key, "text": said} for key, said in self._said])

@@ -1,8 +1,9 @@
-"""What stands before the page: only this machine's browser, showing this very page, gets anything.
+"""Checks every request before the page: only this machine's browser, showing this page, gets an answer.
 
-docs/threat-model.md, "The chat page". `Host` must be the one that was opened (a name that was rebound to 127.0.0.1 is
-another), `Origin`, where a browser sends one, must be the page's own, and a websocket must have one. Every answer says
-what the page may do: its own scripts, styles and connections, no others, nothing evaluated, no frame around it.
+docs/threat-model.md, "The chat page". `Host` must be the address that was opened (which rejects a DNS name that was
+rebound to 127.0.0.1). `Origin`, where a browser sends one, must be the page's own, and a websocket must have one. Every
+answer restricts the page: only its own scripts, styles and connections, no evaluation of text as code, no frame around
+it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _FIXED: Final = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
 _NOTHING: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
-"""A refusal may do nothing at all."""
+"""A refusal page may load and run nothing."""
 _LEFT_OUT: Final = frozenset({b"content-length", b"server", b"access-control-allow-origin", b"content-security-policy"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 
@@ -73,7 +74,7 @@ class Guard:
         elif (refusal := self._refusal(scope["headers"], needs_origin=False)) is not None:
             await _refuse(send, refusal)
         elif scope["method"] not in _METHODS:
-            await _refuse(send, b"this method is not for here")
+            await _refuse(send, b"this method is not allowed")
         else:
             await self._app(scope, receive, _Labelled(send, self._host.decode()))
 
@@ -82,18 +83,19 @@ class Guard:
         for name, value in headers:
             found.setdefault(name.lower(), []).append(value)
         if found.get(b"host") != [self._host]:
-            return b"this is not the address of the page that runs here"
+            return b"this is not the address of this page"
         origins = found.get(b"origin", [])
         if origins != [self._origin] and (origins or needs_origin):
-            return b"another page has no business here"
+            return b"requests from another page are refused"
         if found.get(b"sec-fetch-site", [b"none"])[0] not in (b"none", b"same-origin") and not _is_visit(found):
-            return b"another page has no business here"
+            return b"requests from another page are refused"
         return None
 
 
 def _is_visit(headers: dict[bytes, list[bytes]]) -> bool:
-    """Whether a window goes to the page, as by a link. That shows the page to its own user: it goes into no frame, lets
-    go of the window that it came from (COOP), and knows who may look by what the browser keeps for this origin."""
+    """Whether a window opens the page, for example by a link. That is allowed, since only the user sees it: the page is
+    never in a frame, has no connection to the window that it came from (COOP), and needs the key that the browser
+    stores for this origin."""
     wanted = {b"sec-fetch-mode": b"navigate", b"sec-fetch-dest": b"document"}
     return all(headers.get(name) == [value] for name, value in wanted.items())
 
@@ -105,7 +107,7 @@ async def _refuse(send: Send, why: bytes) -> None:
 
 
 class _Labelled:
-    """Sends an answer on with the page's headers; a page's own scripts and styles get the answer's nonce."""
+    """Adds the page's headers to an answer; the page's own scripts and styles get the answer's nonce."""
 
     def __init__(self, send: Send, host: str) -> None:
         self._send = send

@@ -1,8 +1,8 @@
-"""Who may look: the one-time token of the address that was printed, and the keys that it was changed for.
+"""Who may see the page: the one-time token of a printed address, and the keys that replace it.
 
-The token stands behind the `#` of the address, which a browser sends nowhere; the page hands it over by its websocket
-and gets a key, which it keeps in its origin's storage. There is no cookie: cookies do not know ports, so a server
-of another user on the same machine would be sent them. A key is good as long as this process lives.
+The token is behind the `#` of the address, which a browser never sends. The page sends it over its websocket and
+receives a key, which it keeps in its origin's storage. There is no cookie: cookies ignore ports, so a browser would
+send them to a server of another user on the same machine too. A key is valid while this process runs.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final
 
 TOKEN_BYTES: Final = 32
 KEYS_MAX: Final = 16
-"""Browsers and profiles that one process lets in; past that the oldest is shut out. Each costs a token."""
+"""Browsers and profiles that one process admits; the next one locks the oldest out. Each needs a token."""
 OFFERED_MAX: Final = 100
-"""Letters; a token has 43. Wrong ones are not counted: 256 bits are not guessed, and a count could shut its owner
-out."""
+"""Characters; a token has 43. Wrong tokens are not counted: 256 bits can't be guessed, and a limit could lock the
+owner out."""
 
 
 class Keys:
@@ -27,13 +27,13 @@ class Keys:
         self._keys: list[str] = []
 
     def new_token(self) -> str:
-        """A token for one use: 43 letters, good for an address."""
+        """A token for one use: 43 characters that are valid in an address."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         self._tokens.add(token)
         return token
 
     def admit(self, offered: object) -> str | None:
-        """The key for a token or a key that is good, else None. A token is used up by this."""
+        """The key for a valid token or key, else None. A token is valid once."""
         if not isinstance(offered, str) or not offered.isascii() or len(offered) > OFFERED_MAX:
             return None
         for key in self._keys:

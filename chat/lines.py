@@ -1,4 +1,4 @@
-"""From the client's views to what the components show: plain values, worked out on a thread."""
+"""Turns the client's views into plain values that the components show. Runs on a worker thread."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from usernym.chat import texts
 SNIPPET_LETTERS: Final = 80
 """Of a text in a list: one line, even on a wide screen."""
 UNREAD_MAX: Final = 1_000
-"""Unread texts that are counted one by one; more than anybody reads today."""
+"""Unread texts that are counted one by one; more than a person reads in a day."""
 
 _NOWHERE: Final = (DeliveryState.WAITING, DeliveryState.REFUSED, DeliveryState.CANCELLED)
-"""States of texts that may never have taken any way."""
+"""States of texts that may not have been sent by any route."""
 
 Line = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The left pane: contacts and requests, the latest first."""
+    """The left pane: contacts and requests, those with the newest texts first."""
 
     contacts: tuple[Line, ...]
     requests: tuple[Line, ...]
@@ -86,7 +86,7 @@ def snippet(text: str) -> str:
 
 
 def text_lines(messages: Sequence[MessageView], who: str, now: float) -> list[Line]:
-    """A conversation's texts, with a line where a day begins and where some are missing."""
+    """A conversation's texts, with a line where a day begins and where texts are missing."""
     lines, day = [], ""
     for message in messages:
         this_day = texts.day(message.arrived_at, now)
@@ -99,7 +99,7 @@ def text_line(message: MessageView, who: str, day: str) -> Line:
     """One text."""
     late = ""
     if message.late:
-        late = f"came late, written {texts.moment_text(message.sent_at)}"
+        late = f"arrived late, written: {texts.moment_text(message.sent_at)}"
     return {
         "row": message.row,
         "id": message.message_id,
@@ -107,7 +107,7 @@ def text_line(message: MessageView, who: str, day: str) -> Line:
         "who": who,
         "text": message.text,
         "time": texts.clock(message.arrived_at),
-        "title": f"written {texts.moment_text(message.sent_at)}, here {texts.moment_text(message.arrived_at)}",
+        "title": f"written {texts.moment_text(message.sent_at)}, arrived {texts.moment_text(message.arrived_at)}",
         "iso": texts.iso(message.arrived_at),
         "day": day,
         "gap": "" if not message.missing else texts.missing(message.missing),
@@ -128,4 +128,4 @@ def _actions(message: MessageView) -> list[dict[str, str]]:
             actions += [{"kind": "retry", "label": "Send again"}]
         case _:
             pass
-    return [*actions, {"kind": "erase", "label": "Delete here"}]
+    return [*actions, {"kind": "erase", "label": "Delete on this device"}]

@@ -1,4 +1,4 @@
-"""One window: nothing for whoever has no key, else the screen that fits how far the home has come."""
+"""One window: without a key it shows nothing, with one the screen for the stage of the home."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ class Page:
         if grant is None:
             self._keeper.show(refused=True)
             self._said.set_text(
-                "This window is not allowed to show anything. Open the address that `usernym chat` has printed; each"
-                " one works once, and Enter in its terminal prints another."
+                "This window is not allowed to show anything. Open the address that `usernym chat` has printed. Each"
+                " address works once; Enter in the terminal prints another. If the address does not work, another user"
+                " of this machine may have opened it first: end the program at once."
             )
             return
         self._keeper.show(grant=grant)

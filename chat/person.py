@@ -1,7 +1,7 @@
-"""One person's client behind all pages that show it: opened once, its events handed to every page.
+"""The one client behind all windows of the page: opened once; every window gets its events.
 
-What takes time (the disk, the node) runs on threads; pages live in the event loop. Drafts are kept here, in memory
-only: a browser would put them on its disk.
+Calls that take time (disk, node) run on threads; windows live in the event loop. Drafts are kept here, in memory
+only: a browser would store them on its disk.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from usernym.protocol.names import canonical
 T = TypeVar("T")
 
 WORKERS: Final = 12
-"""Calls that may wait at once: each page waits for a few, and the node may be slow for one of them."""
+"""Calls that may wait at the same time: each window waits for a few, and the node may be slow to answer one."""
 NONCES_MAX: Final = 1_000
-"""Presses of "send" that are remembered, so that one that a browser repeats is not sent twice."""
+"""Presses of "Send" that are remembered, so that a text is not sent twice when a browser repeats one."""
 SEND_S: Final = 60.0
-"""How long a text may take until it is on disk here: a changed contact may have to be looked up before."""
+"""Limit in seconds until a text is on this machine's disk; a changed contact may have to be looked up first."""
 
 
 class Stage(Enum):
@@ -48,7 +48,8 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class HomeSettings:
-    """Where the person lives. `node` is a card, `mixnet` as on the command line; None: the home knows, or asks."""
+    """The home and how to open it. `node` is a card, `mixnet` as on the command line; None: as stored in the home, or
+    asked for."""
 
     home: Path
     node: str | None = None
@@ -56,7 +57,7 @@ class HomeSettings:
     accept_strangers: bool = False
     passphrase: str | None = field(default=None, repr=False)
     is_emulated: bool = False
-    """Whether the mixnet is known to be an emulated one: the page then says that it gives no anonymity."""
+    """Whether the mixnet is known to be an emulated one: the page then warns that it gives no anonymity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ Listener = Callable[[Event | None], None]
 
 
 class Person:
-    """See the module's text. `held` is entered with the client as long as it is open: it serves the control socket."""
+    """The client, its stage and its listeners. `held` is entered with the client as long as it is open: it serves the
+    control socket."""
 
     def __init__(self, settings: HomeSettings, held: Callable[[Client], AbstractContextManager[Any]]) -> None:
         self.settings = settings
@@ -82,15 +84,16 @@ class Person:
         self.stage = Stage.NEW
         self.problem = ""
         self.caught = ""
-        """What the node was caught at; for every window, also one that is opened later."""
+        """What a dishonest node did; shown in every window, also in one that is opened later."""
         self.online = False
         self.connection = "connecting"
         self.beginnings = 0
-        """How often an unfinished home was given up: the first run of an earlier one is no longer to be shown."""
+        """How often an unfinished home was discarded: windows must not show the first run of an earlier one."""
         self.drafts: dict[str, str] = {}
         self.last_open: dict[str, str] = {}
         self.outgoing: dict[str, Outgoing] = {}
-        """By name: a window that is loaded meanwhile shows it as under way, so that nobody sends it once more."""
+        """By name: a window that is loaded meanwhile shows the text as under way, so that the user does not send it
+        again."""
         self._held = held
         self._stack = contextlib.ExitStack()
         self._client: Client | None = None
@@ -118,7 +121,7 @@ class Person:
         return await asyncio.get_running_loop().run_in_executor(self._pool, bound)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Hear of everything from now on; call what is returned to stop."""
+        """Call `listener` with every event from now on. Returns a function that stops it."""
         self._listeners.append(listener)
 
         def stop() -> None:
@@ -128,7 +131,8 @@ class Person:
         return stop
 
     def listen_changes(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Hear when some window has changed what is shown, and no event tells of it; call what is returned to stop."""
+        """Call `listener` when a window has changed what is shown without an event. Returns a function that stops
+        it."""
         self._change_listeners.append(listener)
         return lambda: self._change_listeners.remove(listener)
 
@@ -151,12 +155,12 @@ class Person:
             listener(event)
 
     async def send(self, nonce: str, name: str, text: str) -> usernym.Sent:
-        """Put a text on its way, once for each nonce: when this returns it is on disk here."""
+        """Send a text, once for each nonce. When this returns, the text is on this machine's disk."""
         result = self._nonces.get(nonce)
         if result is None:
             other = self.outgoing.get(name)
             if other is not None and other.text == text:
-                result = other.result  # pressed before, in a window that was loaded anew since
+                result = other.result  # sent before, from a window that has been reloaded since
             else:
                 call = self.run(self.client.send, name, text, wait="queued", timeout=SEND_S)
                 result = asyncio.ensure_future(call)
@@ -180,7 +184,7 @@ class Person:
     # -- opening --
 
     async def begin(self) -> None:
-        """Look at the home, and open it if that needs nobody."""
+        """Look at the home, and open it if that needs no passphrase from the user."""
         self._loop = asyncio.get_running_loop()
         settings = self.settings
         kind = await self.run(home_kind, settings.home)
@@ -191,7 +195,7 @@ class Person:
             await self.unlock(None if kind is HomeKind.OPEN else settings.passphrase)
 
     async def unlock(self, passphrase: str | None) -> None:
-        """Open a home that is there. Raises `StorageError` for a wrong passphrase, among others."""
+        """Open an existing home. Raises `StorageError`, among other reasons for a wrong passphrase."""
         async with self._opening:
             if self.stage is not Stage.LOCKED:
                 return
@@ -200,7 +204,7 @@ class Person:
             except usernym.SettingsError:
                 if not await self.run(remove_empty, self.settings.home, passphrase):
                     raise
-                self._set_stage(Stage.NEW)  # a beginning that was cut off before there was an identity
+                self._set_stage(Stage.NEW)  # a first run that was interrupted before an identity was made
                 return
             known = await self.run(self.client.whoami)
             if known.deleted:
@@ -234,7 +238,7 @@ class Person:
         return client
 
     def _pump(self, client: Client, events: Any) -> None:
-        """Hand events to the event loop, until there will be none."""
+        """Pass events to the event loop until the client ends."""
         assert self._loop is not None, "begun"
         problem = ""
         try:
@@ -259,7 +263,7 @@ class Person:
             try:
                 await self.run(self.client.go_online)
             except (NodeSilent, NotReady) as error:
-                # The client goes on trying by itself.
+                # The client tries again by itself.
                 if not self.online:
                     self.connection = str(error)
                     self._tell(None)
@@ -267,7 +271,7 @@ class Person:
                 self.connection = refusal(error.code, error.detail)
                 self._tell(None)
             except usernym.GraphFailed:
-                pass  # its end is told by the events
+                pass  # the events report its end
 
         task = asyncio.get_running_loop().create_task(go())
         self._tasks.add(task)
@@ -276,7 +280,7 @@ class Person:
     # -- the first run --
 
     async def name_state(self, name: str) -> NameState:
-        """Whether a name can be had, as far as the node says. Raises `NodeSilent`, `SettingsError`, …"""
+        """Whether the node says that a name is free. Raises `NodeSilent`, `SettingsError`, …"""
         assert self.node is not None, "asked for before"
         assert self.mixnet is not None, "asked for before"
         if self._finder is None and self._client is None:
@@ -286,7 +290,7 @@ class Person:
             else:
                 await self.run(finder.close)
         if self._finder is None:
-            raise usernym.SettingsError("this account was begun in another window: go on there")
+            raise usernym.SettingsError("this account was begun in another window: continue there")
         return await self.run(self._finder.name_state, name, 20.0)
 
     async def _close_finder(self) -> None:
@@ -299,22 +303,23 @@ class Person:
         return {"unprotected": True} if passphrase is None else {"passphrase": passphrase}
 
     async def create(self, name: str, passphrase: str | None) -> str:
-        """Make a home and an identity, not registered yet. Returns the recovery words, which are kept nowhere."""
+        """Make a home and an identity that is not registered yet. Returns the recovery words, which are stored
+        nowhere."""
         async with self._opening:
             if self.stage is not Stage.NEW:
-                raise usernym.SettingsError("this account was begun in another window: go on there")
+                raise usernym.SettingsError("this account was begun in another window: continue there")
             try:
                 client = await self._open(name=canonical(name), **self._protected(passphrase))
             except BaseException:
                 await self._clear_away(passphrase)
                 raise
-            self.stage = Stage.UNREGISTERED  # told to nobody yet: this window goes on to the words
+            self.stage = Stage.UNREGISTERED  # no listener is called yet: this window shows the words next
             words, client.recovery_words = client.recovery_words or "", None
             return words
 
     async def _clear_away(self, passphrase: str | None) -> None:
-        """After a beginning that failed: nothing half-made stays; what is whole is there to be opened."""
-        with contextlib.suppress(Exception):  # why it failed is what counts
+        """Clean up after a failed first run: remove an incomplete home; a complete one stays and can be opened."""
+        with contextlib.suppress(Exception):  # the first error is the one to report
             await self.run(remove_unfinished, self.settings.home, passphrase)
         with contextlib.suppress(Exception):
             if await self.run(home_kind, self.settings.home) is not HomeKind.ABSENT:
@@ -333,7 +338,7 @@ class Person:
         """Make a home for an identity that exists. Raises `WordsInvalid`, `WordsUnfit`, `NodeRefused`, `NodeSilent`."""
         async with self._opening:
             if self.stage is not Stage.NEW:
-                raise usernym.SettingsError("this account was begun in another window: go on there")
+                raise usernym.SettingsError("this account was begun in another window: continue there")
             try:
                 await self._open(
                     name=canonical(name), restore=Restore(words, replace=replace), **self._protected(passphrase)
@@ -349,7 +354,7 @@ class Person:
         async with self._opening:
             if self.stage is not Stage.UNREGISTERED:
                 return
-            client, self._client = self.client, None  # its end is no news
+            client, self._client = self.client, None  # no listener hears of its end
             try:
                 await self.run(discard, client, self.settings.home)
             except AccountStays:  # registered meanwhile, by a command

@@ -18,14 +18,14 @@ class Screen:
         self.person = person
 
     def on_event(self, event: Event | None) -> None:
-        """Something happened; None: the connection, or the stage."""
+        """An event; None: the connection or the stage has changed."""
 
     def leave(self) -> None:
         """The window has gone."""
 
 
 class Refresher:
-    """Runs `work` after `soon`, never twice at once, and once more if it was asked for meanwhile."""
+    """Runs `work` after `soon`: never twice at the same time, and again if `soon` was called meanwhile."""
 
     def __init__(self, work: Callable[[], Awaitable[Any]], pause_s: float = 0.03) -> None:
         self._work = work
@@ -35,7 +35,7 @@ class Refresher:
         self._ended = False
 
     def soon(self) -> None:
-        """Let the work be done."""
+        """Schedule the work."""
         if self._ended:
             return
         if self._task is not None and not self._task.done():
@@ -49,13 +49,13 @@ class Refresher:
             self._again = False
             try:
                 await self._work()
-            except Exception as error:  # noqa: BLE001 - the next event tries again; what failed may name somebody
-                logger.error("a window could not be drawn anew (%s)", type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - the next event tries again; the error may contain a name
+                logger.error("a window could not be updated (%s)", type(error).__name__)
             if not self._again:
                 return
 
     def end(self) -> None:
-        """No more."""
+        """Stop."""
         self._ended = True
         if self._task is not None:
             self._task.cancel()

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
-os.environ.setdefault("NICEGUI_STORAGE_PATH", f"{os.devnull}/nicegui")  # nothing of ours is kept there
+os.environ.setdefault("NICEGUI_STORAGE_PATH", f"{os.devnull}/nicegui")  # NiceGUI must store nothing
 
 import uvicorn
 from fastapi import FastAPI
@@ -28,9 +28,9 @@ from usernym.chat.person import HomeSettings, Person
 
 ADDRESS: Final = "127.0.0.1"
 RECONNECT_S: Final = 60.0
-"""How long a window may be away (a machine asleep, say) and still go on where it was; after that it loads anew."""
+"""How long a window may be disconnected (a sleeping machine, for example) and continue; after that it reloads."""
 CLOSE_S: Final = 2
-"""How long windows may take to let go when the server ends."""
+"""How long windows may take to disconnect when the server ends."""
 WS_BYTES_MAX: Final = 1_000_000
 """One message of a window; a text of 64 KiB, each byte of it escaped, is less than half of this."""
 _ICON: Final = (
@@ -41,18 +41,18 @@ _ICON: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What the page is served by, while it is. Its methods may be called from any thread."""
+    """The running server. Its methods may be called from any thread."""
 
     host: str
     _keys: Keys
     _server: uvicorn.Server
 
     def new_address(self) -> str:
-        """An address that opens the page once; the browser that did may then do so without it."""
+        """An address that opens the page once. The browser that used it can then open the page without it."""
         return f"http://{self.host}/#{self._keys.new_token()}"
 
     def stop(self) -> None:
-        """End it in order; may be called from a signal handler."""
+        """Shut down in order; may be called from a signal handler."""
         self._server.should_exit = True
 
 
@@ -61,7 +61,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Capture none."""
+        """Capture no signal."""
         yield
 
 
@@ -74,7 +74,7 @@ def serve(
 ) -> None:
     """Serve the page until `Serving.stop`. `port` 0 takes any free one; `held` is entered while the home is open.
 
-    Raises `SettingsError` if the port is not to be had. Once in a process: the library behind it has one page table.
+    Raises `SettingsError` if the port is not available. Call it once in a process: NiceGUI has one page table.
     """
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The screen of a registered person: who there is at the left, a conversation at the right."""
+"""The screen of a registered user: people on the left, a conversation on the right."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from usernym.chat.person import Person
 from usernym.chat.screen import Refresher, Screen
 
 FOUND_MAX: Final = 50
-"""Findings that are listed; with more, a longer word helps better than a longer list."""
+"""Texts that a search lists at most; with more, a longer search word helps more than a longer list."""
 
 
 class Talk(Screen):
-    """See the module's text. `tab` names the browser's tab, so that a reload shows the same conversation."""
+    """The main screen in one window. `tab` names the browser's tab, so that a reload shows the same conversation."""
 
     def __init__(self, person: Person, keeper: KeyKeeper, tab: str) -> None:
         super().__init__(person)
@@ -35,7 +35,7 @@ class Talk(Screen):
             self._make_top()
             self._make_left()
             self._right = Box("section", "right", aria_label="Conversation")
-        self._show_nobody()
+        self._show_empty()
         self._show_connection()
         self._refresher.soon()
         if (name := person.last_open.get(tab)) is not None:
@@ -74,7 +74,7 @@ class Talk(Screen):
                 self._found_box.set_visibility(False)
                 with self._found_box:
                     Text("Found", "h2")
-                    self._found = People().show(items=[], label="Found", empty="Nothing was found.")
+                    self._found = People().show(items=[], label="Found", empty="No texts found.")
                     self._found.hear("pick", self._pick_found)
                 self._lists = Box("div")
                 with self._lists:
@@ -86,25 +86,28 @@ class Talk(Screen):
                     self._request_box.set_visibility(False)
                     Text("Contacts", "h2")
                     self._contacts = People().show(
-                        items=[], label="Contacts", empty="Nobody yet. “New …” finds people by name or link."
+                        items=[],
+                        label="Contacts",
+                        empty="No contacts yet. Press “New …” to find people by name or link.",
                     )
                     self._contacts.hear("pick", self._pick)
                     Button("Declined and blocked …", lambda: RefusedDialog(self.person).open(), "plain small")
 
-    def _show_nobody(self) -> None:
+    def _show_empty(self) -> None:
         self._right.clear()
         with self._right:
-            Text("Choose somebody at the left, or press “New …” to find somebody by name.", classes="nobody")
+            Text("Choose someone on the left, or press “New …” to find someone by name.", classes="empty")
 
     def _show_connection(self) -> None:
         person = self.person
-        self._connection.set_text("connected" if person.online else f"not connected: {person.connection}")
+        offline = "connecting …" if person.connection == "connecting" else f"not connected: {person.connection}"
+        self._connection.set_text("connected" if person.online else offline)
         self._connection.classes(remove="online offline", add="online" if person.online else "offline")
 
     # -- what happens --
 
     def on_event(self, event: Event | None) -> None:
-        """Something happened; None: the connection, or the stage."""
+        """Update what the event concerns; None: the connection, or the stage."""
         self._refresher.soon()
         if event is None or isinstance(event, ConnectionChanged):
             self._show_connection()
@@ -115,7 +118,7 @@ class Talk(Screen):
         elif isinstance(event, HandshakeChanged):
             self._live.say(f"{event.name}: {texts.HANDSHAKES[event.state]}")
         elif isinstance(event, MessageArrived) and not self._is_open(event.sender):
-            self._live.say(f"A text from {event.sender}" if not event.is_request else "A request has come")
+            self._live.say(f"A text from {event.sender}" if not event.is_request else "A new request")
         if self._conversation is not None and event is not None:
             self._conversation.on_event(event)
 
@@ -126,7 +129,9 @@ class Talk(Screen):
 
     def _show_caught(self) -> None:
         caught = self.person.caught
-        self._caught.set_text(f"The node was caught: {caught}. Do not trust it; tell whoever runs it.")
+        self._caught.set_text(
+            f"The node did something that an honest node does not do: {caught}. Do not trust it, and tell its operator."
+        )
         self._caught.set_visibility(bool(caught))
 
     def _is_open(self, name: str) -> bool:
@@ -159,7 +164,7 @@ class Talk(Screen):
             self._stay()
 
     def _stay(self) -> None:
-        """Nothing else opens: what the window has made untouchable for that is to be touched again."""
+        """Nothing else opens: make the conversation usable again, which the window had disabled for the change."""
         if self._conversation is not None:
             self._conversation.focus()
 
@@ -187,7 +192,7 @@ class Talk(Screen):
         NewDialog(self.person, self._open).open()
 
     def on_shortcut(self, name: str) -> None:
-        """A key was pressed that holds everywhere."""
+        """A key was pressed that works everywhere."""
         match name:
             case "search":
                 self._keeper.show(pane="people")
@@ -218,10 +223,10 @@ class Talk(Screen):
         self._found.show(empty="Searching …")
         try:
             found = await self.person.run(self.person.client.search, words, limit=FOUND_MAX)
-        except Exception as error:  # noqa: BLE001 - said where it is waited for
+        except Exception as error:  # noqa: BLE001 - shown where the user waits for it
             self._found.show(items=[], empty=texts.problem(error))
             return
         if words == self._words:
             now = time.time()
             items = [lines.found_line(name, message, now) for name, message in found]
-            self._found.show(items=items, empty="Nothing was found.")
+            self._found.show(items=items, empty="No texts found.")

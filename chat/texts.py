@@ -1,4 +1,4 @@
-"""The page's words: what is shown for states, trust, refusals and times. One thing has one word, everywhere."""
+"""The page's words for states, trust, refusals and times. Each thing has one word, everywhere."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ HANDSHAKES: Final = {
     HandshakeState.ENDED_BY_PEER: "direct route ended by them",
 }
 ADDRESS_WARNING: Final = (
-    "Your Nym address names the gateway at which you can be reached. {name} learns it, and keeps knowing it when the"
-    " direct route has ended. Your internet address stays hidden. The node no longer sees that you two write."
+    "Your Nym address names the gateway that you are connected to. {name} learns it, and still knows it when the direct"
+    " route has ended. Your internet address stays hidden. The node no longer sees that you two write."
 )
-EMULATED: Final = "This is an emulated mixnet on this machine: it gives no anonymity. It is for trying things out."
+EMULATED: Final = "This is an emulated mixnet on this machine. It gives no anonymity: use it for tests only."
 DAY_S: Final = 86_400
 
 
 def refusal(code: Code, detail: int = 0) -> str:
-    """Why something was refused, as a sentence's beginning."""
+    """Why something was refused, with a capital letter."""
     text = refusal_text(code, detail)
     return text[:1].upper() + text[1:]
 
 
 def problem(error: BaseException) -> str:
-    """What an exception means to a person; nothing that it may hold by accident."""
+    """What an exception means, in words for a person. Never the exception's own text, which may hold a secret."""
     text = failure_of(error).text
     return text[:1].upper() + text[1:]
 
 
 def state(message: MessageView) -> str:
-    """What became of a text of ours; empty for one of theirs."""
+    """The state of a text that the user wrote; empty for a text that the contact wrote."""
     if message.state is None:
         return ""
     text = STATES[message.state]
@@ -57,21 +57,21 @@ def state(message: MessageView) -> str:
 
 
 def missing(count: int) -> str:
-    """The line above a text before which some are missing."""
-    return "1 text before this one has not come" if count == 1 else f"{count} texts before this one have not come"
+    """The line that is shown where texts are missing."""
+    return "1 text before this one has not arrived" if count == 1 else f"{count} texts before this one have not arrived"
 
 
 def clock(unix_s: int) -> str:
-    """The time of day, here."""
+    """The time of day, in this machine's time zone."""
     moment = local(unix_s)
     return "--:--" if moment is None else f"{moment:%H:%M}"
 
 
 def day(unix_s: int, now: float) -> str:
-    """The day, here, as people say it."""
+    """The day in this machine's time zone: "Today", "Yesterday" or a date."""
     moment, today = local(unix_s), local(int(now))
     if moment is None or today is None:
-        return "at no possible time"
+        return "unknown time"
     days = (today.date() - moment.date()).days
     if days == 0:
         return "Today"
@@ -83,11 +83,11 @@ def day(unix_s: int, now: float) -> str:
 def moment_text(unix_s: int) -> str:
     """Day and time in full."""
     moment = local(unix_s)
-    return "at no possible time" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+    return "unknown time" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def iso(unix_s: int) -> str:
-    """For `<time datetime>`; empty if there is no such moment."""
+    """The value of `<time datetime>`; empty for a number that is not a valid time."""
     moment = local(unix_s)
     return "" if moment is None else moment.isoformat()
 
@@ -101,7 +101,8 @@ def short(unix_s: int, now: float) -> str:
 
 
 def local(unix_s: int) -> datetime.datetime | None:
-    """A moment here; None for a number that is none, which a peer may have written."""
+    """The moment in this machine's time zone; None for a number that is not a valid time: a peer may send any
+    number."""
     try:
         return datetime.datetime.fromtimestamp(unix_s).astimezone()
     except (OverflowError, ValueError, OSError):
@@ -113,7 +114,7 @@ DURATIONS: Final = ((None, "never"), (3600, "after an hour"), (DAY_S, "after a d
 
 
 def duration(seconds: int | None) -> str:
-    """When texts disappear here."""
+    """After what time texts are deleted on this device."""
     known = dict(DURATIONS)
     if seconds in known:
         return known[seconds]

@@ -1,6 +1,6 @@
-"""Before there is a conversation: the first run (name, passphrase, recovery words), the passphrase, and restoring.
+"""The screens before the first conversation: first run (name, passphrase, recovery words), passphrase, restore.
 
-Whatever fails is said where it happened, and leaves what was typed.
+An error is shown beside the field that caused it, and what was typed stays.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.names import canonical, check_registrable
 
 PASSPHRASE_LETTERS_MIN: Final = 8
-"""Fewer are guessed by whoever has the disk, Argon2id or not. Longer is what counts, so nothing else is asked for."""
+"""A thief of the disk can guess a shorter one despite Argon2id. Only length counts, so there are no other rules."""
 WORDS_ASKED: Final = 2
-"""Recovery words that are asked back: enough to show that the list was written down, few enough to be done."""
+"""Recovery words that the user must type back: enough to show that the list was written down, and quick to do."""
 LOOK_AFTER_S: Final = 0.4
-"""After so long without a key the node is asked whether a name is free."""
+"""The page asks the node whether a name is free after this time without a key press."""
 _STEPS: Final = ("Name", "Passphrase", "Recovery words", "Done")
 
 
@@ -48,7 +48,7 @@ def _alert() -> Text:
 
 
 class Unlock(_Entrance):
-    """The passphrase of a home that is there."""
+    """Asks for the passphrase of an existing home."""
 
     def __init__(self, person: Person) -> None:
         super().__init__(person)
@@ -66,7 +66,7 @@ class Unlock(_Entrance):
         self._say(self._error, "")
         try:
             await self.person.unlock(self._passphrase.value)
-        except Exception as error:  # noqa: BLE001 - whatever it was is said, and can be tried again
+        except Exception as error:  # noqa: BLE001 - any error is shown, and the user can try again
             self._say(self._error, texts.problem(error))
             self._button.enable(True)
             self._passphrase.focus()
@@ -106,13 +106,13 @@ class FirstRun(_Entrance):
     def _ask_where(self) -> None:
         self._begin(None, "Which node?")
         with self._column:
-            Text("A discovery node keeps names. Whoever runs one hands its card on: one long line.")
+            Text("A discovery node stores names. Ask the person who runs it for its card: one long line.")
             card = Field("The node's card", lines=4, value=self.person.node or "", focus=1)
-            Text("usernym travels through the Nym mixnet, or through a Nym client that runs on this machine.")
+            Text("usernym sends everything through the Nym mixnet, or through a Nym client that runs on this machine.")
             mixnet = Field("Mixnet", hint="nym, or the address of a Nym client: ws://127.0.0.1:1977")
             mixnet.put(self.person.mixnet or "nym")
 
-            def go_on() -> None:
+            def proceed() -> None:
                 try:
                     parse_card(card.value.strip())
                 except RemoteProtocolError as error:
@@ -122,24 +122,24 @@ class FirstRun(_Entrance):
                 self.person.node, self.person.mixnet = card.value.strip(), mixnet.value.strip() or "nym"
                 self._ask_name()
 
-            Button("Go on", go_on, "main")
+            Button("Continue", proceed, "main")
 
     # -- the name --
 
     def _ask_name(self) -> None:
         self._begin(0, "Choose a name")
         with self._column:
-            Text("Others find you by it. Everybody who asks the node learns that the name exists.")
+            Text("Others find you by this name. Anyone who asks the node for it learns that it exists.")
             self._name_field = Field(
                 "Name",
                 self._take_name,
-                hint="3 to 32 letters: a-z, 0-9 and _",
+                hint="3 to 32 characters: a-z, 0-9 and _",
                 value=self._name,
                 limit=64,
                 focus=1,
             ).on_typed(self._on_name)
             with Box("div", "row"):
-                self._next = Button("Go on", self._take_name, "main")
+                self._next = Button("Continue", self._take_name, "main")
                 Button("I have recovery words", self._ask_restore)
         self._on_name(self._name)
 
@@ -169,14 +169,14 @@ class FirstRun(_Entrance):
             problem = "" if state is None or state.reason is None else texts.refusal(state.reason)
         except (NodeSilent, NotReady):
             state, problem = None, ""
-        except Exception as error:  # noqa: BLE001 - a mixnet that is none, a card of another node, …: said, not raised
+        except Exception as error:  # noqa: BLE001 - an invalid mixnet, another node's card, …: shown, not raised
             state, problem = None, texts.problem(error)
         if not _is_now(field, name):
-            return  # typed on meanwhile
+            return  # the user has typed more meanwhile
         if problem:
             field.say(error=problem)
         elif state is None:
-            field.say(error="The node does not answer now: whether the name is free shows when it does.")
+            field.say(error="The node does not respond. Whether the name is free is shown when it does.")
             self._looking.soon()
         else:
             field.say(good=f"{name} is free.")
@@ -197,42 +197,42 @@ class FirstRun(_Entrance):
         self._name_field = None
         self._begin(1, "Choose a passphrase")
         with self._column:
-            Text("It protects your keys and texts on this machine. Nobody can reset it.")
+            Text("It protects your keys and texts on this machine. No one can reset it.")
             first = Field(
                 "Passphrase",
                 type="password",
                 autocomplete="new-password",
-                hint=f"At least {PASSPHRASE_LETTERS_MIN} letters; several words are best",
+                hint=f"At least {PASSPHRASE_LETTERS_MIN} characters; several words are best",
                 focus=1,
             )
 
             async def take() -> None:
                 if len(first.value) < PASSPHRASE_LETTERS_MIN:
-                    first.say(error=f"Please use at least {PASSPHRASE_LETTERS_MIN} letters.")
+                    first.say(error=f"Please use at least {PASSPHRASE_LETTERS_MIN} characters.")
                     first.focus()
                 elif first.value != again.value:
                     first.say()
-                    again.say(error="These two differ.")
+                    again.say(error="The two passphrases differ.")
                     again.focus()
                 else:
                     await self._create(first.value, button, error)
 
-            again = Field("Once more", take, type="password", autocomplete="new-password")
+            again = Field("Repeat the passphrase", take, type="password", autocomplete="new-password")
             error = _alert()
             with Box("div", "row"):
-                button = Button("Go on", take, "main")
+                button = Button("Continue", take, "main")
                 Button("Back", self._ask_name)
             with Box("details"):
                 Text("Without a passphrase", "summary")
-                Text("Then whoever gets this disk, or this user's files, can read your texts and write as you.")
-                Button("I choose to have none", lambda: self._create(None, button, error), "danger")
+                Text("Then anyone who gets this disk, or this user's files, can read your texts and write as you.")
+                Button("Continue with no passphrase", lambda: self._create(None, button, error), "danger")
 
     async def _create(self, passphrase: str | None, button: Button, error: Text) -> None:
         button.enable(False)
         self._say(error, "")
         try:
             words = await self.person.create(self._name, passphrase)
-        except Exception as failure:  # noqa: BLE001 - said where it happened, and can be tried again
+        except Exception as failure:  # noqa: BLE001 - shown where it happened; the user can try again
             self._say(error, texts.problem(failure))
             button.enable(True)
             return
@@ -244,8 +244,8 @@ class FirstRun(_Entrance):
         self._begin(2, "Write these words down")
         with self._column:
             Text(
-                "They are the only way to get your name back when this machine is lost, and to shut a thief out. They"
-                " are shown this once and kept nowhere. Paper is best; who has them can be you."
+                "Only these words can restore your name when this machine is lost, and lock a thief out. They are shown"
+                " once and stored nowhere. Write them on paper. Anyone who has them can take your name."
             )
             with Box("ol", "words", aria_label="Recovery words"):
                 for number, word in enumerate(words, 1):
@@ -278,19 +278,19 @@ class FirstRun(_Entrance):
 
     def _ask_restore(self) -> None:
         self._name_field = None
-        self._begin(None, "Bring your name back")
+        self._begin(None, "Restore your name")
         with self._column:
             name = Field("Name", value=self._name, focus=1)
-            words = Field("Recovery words", lines=3, hint="Twelve words, in their order")
+            words = Field("Recovery words", lines=3, hint="Twelve words, in this order")
             first = Field(
                 "A new passphrase for this machine",
                 type="password",
                 autocomplete="new-password",
-                hint=f"At least {PASSPHRASE_LETTERS_MIN} letters",
+                hint=f"At least {PASSPHRASE_LETTERS_MIN} characters",
             )
             with Box("label", "choice"):
                 stolen = Box("input", type="checkbox")
-                Text("Somebody else may have my old machine or its keys: replace my identity", "span")
+                Text("Someone else may have my old machine or its keys: replace my identity", "span")
             self._replace = False
 
             def choose(replace: bool) -> None:
@@ -301,7 +301,7 @@ class FirstRun(_Entrance):
 
             async def restore() -> None:
                 if len(first.value) < PASSPHRASE_LETTERS_MIN:
-                    first.say(error=f"Please use at least {PASSPHRASE_LETTERS_MIN} letters.")
+                    first.say(error=f"Please use at least {PASSPHRASE_LETTERS_MIN} characters.")
                     first.focus()
                     return
                 button.enable(False)
@@ -310,17 +310,17 @@ class FirstRun(_Entrance):
                     await self.person.restore(
                         name.value, " ".join(words.value.lower().split()), first.value, replace=self._replace
                     )
-                except Exception as failure:  # noqa: BLE001 - said where it happened, and can be tried again
+                except Exception as failure:  # noqa: BLE001 - shown where it happened; the user can try again
                     self._say(error, texts.problem(failure))
                     button.enable(True)
 
             with Box("div", "row"):
-                button = Button("Bring it back", restore, "main")
+                button = Button("Restore", restore, "main")
                 Button("Back", self._ask_name)
 
 
 class Unfinished(_Entrance):
-    """An identity whose name was not registered: the window was closed before, or the node said no."""
+    """An identity whose name was not registered: the window was closed too early, or the node refused the name."""
 
     def __init__(self, person: Person) -> None:
         super().__init__(person)
@@ -328,8 +328,8 @@ class Unfinished(_Entrance):
             Text("usernym", "h1")
             Text(f"{person.client.name} is not registered yet", "h2")
             Text(
-                "Do you have the recovery words that were shown? They are not shown again. If a registration was under"
-                " way, the node may have the name already: then only these words bring it back."
+                "Do you have the recovery words that were shown? They are not shown again. If a registration was in"
+                " progress, the node may have the name already: then only these words restore it."
             )
             error = _alert()
 
@@ -348,7 +348,7 @@ class Unfinished(_Entrance):
 
 
 async def _register(person: Person, button: Button, error: Text, column: Box) -> None:
-    """Register; another name may be chosen when the node refuses this one."""
+    """Register; if the node refuses the name, offer to choose another."""
     button.enable(False)
     error.set_visibility(False)
     try:
@@ -366,7 +366,7 @@ def _say_refused(person: Person, error: Text, column: Box, why: str) -> None:
     async def start_over() -> None:
         try:
             await person.start_over()
-        except Exception as failure:  # noqa: BLE001 - said where it happened
+        except Exception as failure:  # noqa: BLE001 - shown where it happened
             error.set_text(texts.problem(failure))
 
     error.set_text(why)

@@ -1,4 +1,4 @@
-// Where a text is written. It is cleared only when the client has it on disk; the same press is never sent twice.
+// The box in which a text is written. It is cleared only when the client has the text on disk; one press never sends twice.
 const { h } = Vue;
 const DRAFT_EVERY_MS = 250;
 
@@ -15,7 +15,7 @@ export default {
       this.$nextTick(() => this.$refs.box?.focus());
     },
     pending(sent) {
-      // This very text is being sent: before a reload of this window, or from another one.
+      // This text is being sent already: before a reload of this window, or from another window.
       if (!this.under_way && sent.text === this.text) this.under_way = sent.nonce;
       this.settle();
     },
@@ -44,7 +44,7 @@ export default {
   },
   methods: {
     release() {
-      // The conversation that was picked is here.
+      // The chosen conversation is shown now.
       this.$el.closest(".right").inert = false;
     },
     settle() {
@@ -70,7 +70,7 @@ export default {
       this.timer = window.setTimeout(this.keep, DRAFT_EVERY_MS);
     },
     keep() {
-      // At once where another conversation, or no window, may be next.
+      // Without delay, since the conversation or the window may be closed next.
       if (!this.timer) return;
       window.clearTimeout(this.timer);
       this.timer = null;
@@ -88,7 +88,7 @@ export default {
       window.clearTimeout(this.timer);
       this.timer = null;
       this.under_way = window.crypto.randomUUID();
-      // Half a character of a broken paste is no text that can travel.
+      // Half a character (an unpaired surrogate of a broken paste) can't be sent.
       this.$emit("send", { nonce: this.under_way, text: this.text.toWellFormed?.() ?? this.text });
     },
   },

@@ -1,4 +1,4 @@
-// A button that puts a text into the clipboard, and says that it did.
+// A button that copies a text to the clipboard, and confirms it.
 const { h } = Vue;
 
 export default {

@@ -1,4 +1,4 @@
-// A labelled line (or lines) to type into, with a hint or an error that a screen reader reads with it.
+// A labelled input field of one or more lines, with a hint or an error that a screen reader reads with it.
 const { h } = Vue;
 
 export default {

@@ -1,4 +1,4 @@
-// Hands the address's token over, keeps the key that comes back, and looks after what is the window's own: the theme,
+// Sends the address's token, keeps the key that comes back, and handles what belongs to the window: the theme,
 // the keyboard, which pane a narrow window shows, and the title with its count of unread texts.
 const { h } = Vue;
 const KEY = "usernym-key";
@@ -10,7 +10,7 @@ export default {
   mounted() {
     const token = window.location.hash.slice(1);
     if (token) {
-      // The address bar does not keep it. The browser's history may; but it has been used by then.
+      // Remove the token from the address bar. The browser's history may keep it, but it is used up by then.
       window.history.replaceState(null, "", window.location.pathname);
     }
     const theme = window.localStorage.getItem(THEME);
@@ -46,7 +46,7 @@ export default {
       if (name === null) return;
       event.preventDefault();
       const right = document.querySelector(".right");
-      if (right && (name === "next" || name === "previous")) right.inert = true; // as when somebody is picked
+      if (right && (name === "next" || name === "previous")) right.inert = true; // as when a person is chosen
       this.$emit("shortcut", name);
     },
   },

@@ -1,4 +1,4 @@
-// What a screen reader says aloud: new texts and what became of things. Seen by nobody else.
+// What a screen reader reads aloud: new texts and changes. Not visible.
 const { h } = Vue;
 
 export default {

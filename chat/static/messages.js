@@ -1,4 +1,4 @@
-// A conversation's texts. Every text is a text node: nothing that a person wrote is ever read as HTML.
+// A conversation's texts. Every text is a text node: nothing that a person wrote is ever parsed as HTML.
 const { h } = Vue;
 const NEAR_PX = 60;
 
@@ -56,7 +56,7 @@ export default {
       this.see();
     },
     see() {
-      // Shown means: on a screen that is looked at, and scrolled to.
+      // Shown means: in a visible window, and scrolled to.
       if (document.visibilityState !== "visible" || !this.items.length || this.newer || !this.atBottom) return;
       if (!this.$refs.box?.clientHeight) return; // a narrow window shows the other pane
       const last = this.items[this.items.length - 1].row;
@@ -77,7 +77,7 @@ export default {
             type: "button",
             class: "plain more",
             "aria-expanded": open ? "true" : "false",
-            "aria-label": "What can be done with this text",
+            "aria-label": `Actions for: ${item.text.slice(0, 40)}`,
             onClick: () => (this.menu = open ? null : item.row),
           },
           "⋯",

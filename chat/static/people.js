@@ -1,4 +1,4 @@
-// The list at the left: contacts, requests, or what a search found. Arrow keys walk through it.
+// The list on the left: contacts, requests, or the texts that a search found. Arrow keys move in it.
 const { h } = Vue;
 
 export default {
@@ -20,7 +20,7 @@ export default {
       buttons[(at + step + buttons.length) % buttons.length].focus();
     },
     pick(key) {
-      // Nothing may be written where the last conversation still stands: it would go to somebody else, or be lost.
+      // Block typing while the previous conversation is still shown: the text would go to the wrong person, or be lost.
       const right = document.querySelector(".right");
       if (right && key !== this.active) right.inert = true;
       this.$emit("pick", key);

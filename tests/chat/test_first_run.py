@@ -47,7 +47,7 @@ def test_two_people_from_first_run_to_a_direct_conversation(people: People) -> N
     alice.press(re.compile("no direct route"))
     expect(alice.dialog.get_by_text("names the gateway")).to_be_visible()
     alice.press("Show my address, and ask for theirs")
-    bob.press("Look at it …")
+    bob.press("See the offer …")
     expect(bob.dialog.get_by_text("names the gateway")).to_be_visible()
     bob.press("Accept, and show my address")
     expect(alice.button("direct route …")).to_be_visible()
@@ -72,7 +72,7 @@ def test_names_are_judged_while_they_are_typed(people: People) -> None:
     person = people.someone(world.name("newcomer"))
     person.start_new()
     page = person.look()
-    field, go_on = page.get_by_label("Name", exact=True), person.button("Go on")
+    field, go_on = page.get_by_label("Name", exact=True), person.button("Continue")
     expect(go_on).to_be_disabled()
     for typed, why in (
         ("ab", "too short"),
@@ -105,15 +105,15 @@ def test_passphrase_and_words_are_asked_for_until_they_fit(people: People) -> No
     page = person.look()
     person.choose_name()
     for first, again, why in (
-        ("short", "short", "at least 8 letters"),
-        (PASSPHRASE, "another one", "These two differ"),
+        ("short", "short", "at least 8 characters"),
+        (PASSPHRASE, "another one", "The two passphrases differ"),
     ):
-        page.get_by_label("Passphrase").fill(first)
-        page.get_by_label("Once more").fill(again)
-        person.press("Go on")
+        page.get_by_label("Passphrase", exact=True).fill(first)
+        page.get_by_label("Repeat the passphrase").fill(again)
+        person.press("Continue")
         expect(page.get_by_text(why)).to_be_visible()
-    page.get_by_label("Once more").fill(PASSPHRASE)
-    person.press("Go on")
+    page.get_by_label("Repeat the passphrase").fill(PASSPHRASE)
+    person.press("Continue")
     words = person.words_shown()
     person.press("I have written them down")
     fields = page.locator(".field")
@@ -131,7 +131,7 @@ def test_passphrase_and_words_are_asked_for_until_they_fit(people: People) -> No
     person.start()
     with person.cut_off():
         person.look_again()
-        passphrase = page.get_by_label("Passphrase")
+        passphrase = page.get_by_label("Passphrase", exact=True)
         passphrase.fill("not that one")
         person.press("Open")
         expect(page.get_by_role("alert")).to_contain_text("passphrase")
@@ -163,7 +163,7 @@ def test_the_name_that_was_taken_meanwhile(people: People) -> None:
     with people.world.client(person.home, home="faster") as faster:
         faster.register()
     page.get_by_text("Without a passphrase").click()
-    person.press("I choose to have none")
+    person.press("Continue with no passphrase")
     person.give_back(person.words_shown())
     expect(page.get_by_role("alert").filter(has_text="is taken")).to_be_visible()
     person.press("Choose another name")

@@ -155,17 +155,17 @@ def pair(company: People) -> tuple[Someone, Someone]:
 
 
 OF_THE_LIST = ("New …", "Your account …", "Help", "Declined and blocked …")
-DIALOGS = (*OF_THE_LIST, "confirmed by the node …", "no direct route …", "Texts here …")
+DIALOGS = (*OF_THE_LIST, "confirmed by the node …", "no direct route …", "Disappearing texts …")
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("theme", ["As the system", "Light", "Dark"])
+@pytest.mark.parametrize("theme", ["Same as system", "Light", "Dark"])
 def test_light_and_dark_can_be_read(people: People, pair: tuple[Someone, Someone], colours: Any, theme: str) -> None:
     alice, _ = pair
     alice.page.emulate_media(color_scheme=colours)
     alice.press("Your account …")
     alice.press(theme)
-    wanted = colours if theme == "As the system" else theme.lower()
+    wanted = colours if theme == "Same as system" else theme.lower()
     expect(alice.dialog).to_be_visible()
     alice.wait_until(
         "the ground has the colour",
@@ -227,7 +227,7 @@ def test_the_first_run_on_a_phone(people: People) -> None:
     page.get_by_label("Name", exact=True).wait_for()
     check_screen(page, phone=True)
     person.press("I have recovery words")
-    expect(page.get_by_role("heading", name="Bring your name back")).to_be_visible()
+    expect(page.get_by_role("heading", name="Restore your name")).to_be_visible()
     check_screen(page, phone=True)
     person.press("Back")
     person.choose_name()
@@ -249,7 +249,7 @@ def test_a_screen_reader_is_told_of_news_and_of_states(people: People) -> None:
     carol = people.registered("carol")
     carol.find(alice.home)
     carol.write("never aloud before she is accepted")
-    expect(log).to_contain_text("A request has come")
+    expect(log).to_contain_text("A new request")
     expect(log).not_to_contain_text("never aloud")
     snapshot = alice.page.get_by_role("region", name=f"Texts with {bob.home}").aria_snapshot()
     assert f"{bob.home}:" in snapshot

@@ -31,7 +31,7 @@ def test_a_stranger_sees_no_difference(people: People, decision: str) -> None:
     bob.turn_to(stranger.home)
     expect(bob.box).to_be_disabled()
     bob.press(decision)
-    expect(bob.page.get_by_text("They are not told.")).to_be_visible()
+    expect(bob.page.get_by_text("They do not learn that.")).to_be_visible()
     expect(bob.entry(stranger.home)).to_have_count(0)
     for writer in (stranger, other):  # the one was refused, the other's request waits
         writer.write("are you there?")
@@ -63,8 +63,8 @@ def test_a_request_that_is_accepted(people: People) -> None:
     expect(bob.entry(stranger.home)).to_contain_text("hello")
     assert bob.page.title() == "usernym"  # a request counts as nothing unread
     bob.turn_to(stranger.home)
-    expect(bob.page.get_by_text("is new to you")).to_be_visible()
-    expect(bob.page.get_by_text("They are not told what you choose")).to_be_visible()
+    expect(bob.page.get_by_text("is not one of your contacts")).to_be_visible()
+    expect(bob.page.get_by_text("They do not learn what you choose")).to_be_visible()
     bob.press("Accept")
     expect(bob.box).to_be_enabled()
     expect(bob.page.get_by_role("heading", name="Requests")).to_be_hidden()

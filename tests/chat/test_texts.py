@@ -48,11 +48,11 @@ def test_a_problem_never_shows_what_an_exception_holds_by_accident() -> None:
 @pytest.mark.parametrize("moment", [2**63 - 1, 10**18, -(10**18)])
 def test_an_impossible_moment_is_none(moment: int) -> None:
     assert texts.clock(moment) == "--:--"
-    assert texts.day(moment, NOW) == "at no possible time"
-    assert texts.moment_text(moment) == "at no possible time"
+    assert texts.day(moment, NOW) == "unknown time"
+    assert texts.moment_text(moment) == "unknown time"
     assert texts.iso(moment) == texts.short(moment, NOW) == ""
     line = lines.text_line(message(sent_at=moment, arrived_at=moment, late=True), "bob", "")
-    assert line["late"] == "came late, written at no possible time"
+    assert line["late"] == "arrived late, written: unknown time"
 
 
 def test_days_are_said_as_people_say_them() -> None:
@@ -80,13 +80,13 @@ def test_gaps_are_counted() -> None:
 @pytest.mark.parametrize(
     ("state", "labels"),
     [
-        (DeliveryState.WAITING, ["Try now", "Cancel", "Delete here"]),
-        (DeliveryState.ACCEPTED, ["Delete here"]),
-        (DeliveryState.DELIVERED, ["Delete here"]),
-        (DeliveryState.EXPIRED, ["Send again", "Delete here"]),
-        (DeliveryState.REFUSED, ["Send again", "Delete here"]),
-        (DeliveryState.CANCELLED, ["Send again", "Delete here"]),
-        (None, ["Delete here"]),
+        (DeliveryState.WAITING, ["Try now", "Cancel", "Delete on this device"]),
+        (DeliveryState.ACCEPTED, ["Delete on this device"]),
+        (DeliveryState.DELIVERED, ["Delete on this device"]),
+        (DeliveryState.EXPIRED, ["Send again", "Delete on this device"]),
+        (DeliveryState.REFUSED, ["Send again", "Delete on this device"]),
+        (DeliveryState.CANCELLED, ["Send again", "Delete on this device"]),
+        (None, ["Delete on this device"]),
     ],
 )
 def test_what_can_be_done_follows_from_the_state(state: DeliveryState | None, labels: list[str]) -> None:

@@ -46,7 +46,7 @@ def test_a_typed_number_verifies_if_it_is_the_same(people: People) -> None:
     expect(alice.dialog).to_have_count(0)
     expect(bob.button("confirmed by the node …")).to_be_visible()  # a word of one's own
     alice.press("verified …")
-    alice.press("Not verified any more")
+    alice.press("Remove verification")
     expect(alice.button("confirmed by the node …")).to_be_visible()
 
 
@@ -115,7 +115,7 @@ def test_a_changed_identity_stops_texts_until_it_was_looked_at(people: People) -
     bob.press("confirmed by the node …")
     assert number_of(bob) == after
     close(bob)
-    alice.button("Go on without comparing", alice.dialog).click()
+    alice.button("Continue without comparing", alice.dialog).click()
     expect(alice.button("confirmed by the node …")).to_be_visible()  # and not verified any more
     alice.expect_state("to whom?", "delivered")
     bob.expect_text("to whom?")

@@ -256,13 +256,13 @@ class Someone:
         name = name or self.home
         self.page.get_by_label("Name", exact=True).fill(name)
         expect(self.page.get_by_text(f"{name} is free.")).to_be_visible()
-        self.press("Go on")
+        self.press("Continue")
 
     def choose_passphrase(self, passphrase: str) -> list[str]:
         """The second step. Returns the recovery words, which are shown then."""
-        self.page.get_by_label("Passphrase").fill(passphrase)
-        self.page.get_by_label("Once more").fill(passphrase)
-        self.press("Go on")
+        self.page.get_by_label("Passphrase", exact=True).fill(passphrase)
+        self.page.get_by_label("Repeat the passphrase").fill(passphrase)
+        self.press("Continue")
         return self.words_shown()
 
     def words_shown(self) -> list[str]:
