@@ -27,6 +27,9 @@ RESTARTS_WINDOW_S: Final = 60.0
 PASSING_FAILURES: Final = (StoreFull, StoreBusy, RowLimitReached)
 """What the disk may do without anybody's fault. The message is dropped, as if it had been lost on its way."""
 
+OnFailed = Callable[[str, BaseException], None]
+"""Called with an actor's name and its error when the actor cannot continue: its graph must be stopped."""
+
 M = TypeVar("M")
 T = TypeVar("T")
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -105,7 +108,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
 
     name: ClassVar[str] = "actor"
 
-    def __init__(self, runtime: Runtime, on_failed: Callable[[str, BaseException], None]) -> None:
+    def __init__(self, runtime: Runtime, on_failed: OnFailed) -> None:
         super().__init__()
         self._runtime = runtime
         self._on_failed = on_failed

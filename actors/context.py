@@ -1,22 +1,17 @@
-"""What all actors of a graph share: their runtime, their store, and on whose behalf they act."""
+"""What all actors of a client share: runtime, store, where events go, and the user for whom they act."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from usernym.actors.base import OnFailed
 from usernym.actors.events import EventSink
-from usernym.actors.node_clock import NodeClock
 from usernym.actors.runtime import Runtime
 from usernym.protocol.limits import REQUEST_ID_BYTES
 from usernym.protocol.sealing import Envelope
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client.store import ClientStore
-from usernym.storage.node.store import NodeStore
-
-OnFailed = Callable[[str, BaseException], None]
-"""Called with an actor's name and its error when the actor cannot continue: its graph must be stopped."""
 
 JITTER: Final = 0.25
 """The part of a pause between tries that is random."""
@@ -37,18 +32,6 @@ class User:
     def envelope_from(self, contact: str, contact_key: bytes, key_number: int, message_id: bytes) -> Envelope:
         """What binds a message from a contact to the user."""
         return Envelope(self.node, contact, self.name, contact_key, self.key.public, key_number, message_id)
-
-
-@dataclass(frozen=True, slots=True)
-class NodeContext:
-    """What each actor of a node gets from the wiring."""
-
-    runtime: Runtime
-    on_failed: OnFailed
-    store: NodeStore
-    clock: NodeClock
-    key: SigningKey = field(repr=False)
-    """The node's key: it signs all that the node says, and its public half is the node's name."""
 
 
 @dataclass(frozen=True, slots=True)

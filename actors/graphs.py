@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from usernym.actors import messages as msg
-from usernym.actors.base import Actor, ActorHandle, Ref
-from usernym.actors.context import ClientContext, NodeContext, OnFailed
+from usernym.actors.base import Actor, ActorHandle, OnFailed, Ref
+from usernym.actors.context import ClientContext
 from usernym.actors.forwarding.client import ForwardingClient
 from usernym.actors.forwarding.node import ForwardingNode
 from usernym.actors.handshake.client import HandshakeClient
@@ -22,6 +22,7 @@ from usernym.actors.lookup.client import LookupClient
 from usernym.actors.lookup.finder import NameFinder
 from usernym.actors.lookup.node import LookupNode
 from usernym.actors.mixnet_io.actor import Dispatch, MixnetIO
+from usernym.actors.node_context import NodeContext
 from usernym.actors.registration.client import RegistrationClient
 from usernym.actors.registration.node import RegistrationNode
 from usernym.actors.runtime import Runtime

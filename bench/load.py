@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
-from usernym.actors.context import NodeContext
 from usernym.actors.graphs import node_graph
 from usernym.actors.node_clock import NodeClock
+from usernym.actors.node_context import NodeContext
 from usernym.actors.registration.keys import first_record
 from usernym.actors.runtime import ThreadRuntime
 from usernym.mixnet.transport import Incoming, Transport, TransportEvent, TransportUp

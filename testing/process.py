@@ -8,10 +8,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from usernym.actors.context import ClientContext, NodeContext, User
+from usernym.actors.context import ClientContext, User
 from usernym.actors.events import Event
 from usernym.actors.graphs import ClientGraph, Graph, NodeGraph, client_graph, node_graph
 from usernym.actors.node_clock import NodeClock
+from usernym.actors.node_context import NodeContext
 from usernym.actors.simulation import ProcessDied, Simulation
 from usernym.identity import create_identity
 from usernym.protocol.cards import NodeCard

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from usernym.actors.context import NodeContext
 from usernym.actors.graphs import NodeGraph, node_graph
 from usernym.actors.node_clock import NodeClock
+from usernym.actors.node_context import NodeContext
 from usernym.actors.runtime import ThreadRuntime
 from usernym.logger import logger
 from usernym.mixnet.transport import Transport

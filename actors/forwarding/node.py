@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
-from usernym.actors.context import NodeContext
 from usernym.actors.forwarding.routes import RETRY_S, UserRoute, UserRoutes
 from usernym.actors.messages import (
     CardRenewed,
@@ -29,6 +28,7 @@ from usernym.actors.messages import (
     SendReply,
     Tick,
 )
+from usernym.actors.node_context import NodeContext
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, frame_bytes
 from usernym.protocol.errors import Code, RemoteProtocolError

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
-from usernym.actors.context import NodeContext
 from usernym.actors.messages import LookupNodeInbox, RequestArrived, SendReply
+from usernym.actors.node_context import NodeContext
 from usernym.protocol import messages as m
 from usernym.protocol.codec import frame_bytes
 from usernym.protocol.errors import Code, RemoteProtocolError

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Final, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
-from usernym.actors.context import NodeContext
 from usernym.actors.messages import (
     CardRenewed,
     IdentityReplaced,
@@ -25,6 +24,7 @@ from usernym.actors.messages import (
     SendReply,
     Tick,
 )
+from usernym.actors.node_context import NodeContext
 from usernym.actors.registration.node_card import renew_card
 from usernym.actors.registration.spent_proofs import SpentProofs
 from usernym.protocol import messages as m
