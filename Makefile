@@ -10,7 +10,7 @@ RUST_AT_LEAST := 1.89
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist vectors bench soak mutants crashes fuzz bench-nym docs clean
+.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist vectors bench soak mutants crashes fuzz bench-nym docs man clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -100,6 +100,10 @@ vectors: $(READY) ## rewrite tests/vectors (the generator uses none of the codec
 
 pictures: $(READY) ## draw docs/pictures anew, from the chat page in Chromium (apt install chromium fonts-noto-color-emoji)
 	$(BIN)/python -Im tests.helpers.make_pictures
+
+man: $(READY) ## write the man page to build/usernym.1
+	@mkdir -p build
+	$(BIN)/python -Im usernym.cli.manual > build/usernym.1
 
 docs: $(READY) ## build the documentation site in build/docs; it loads nothing from other machines
 	$(BIN)/python -Im sphinx -q -W --keep-going -b html -d build/doctrees -c docs . build/docs

@@ -14,7 +14,17 @@ from usernym.cli.failures import NAME_REFUSALS, CommandFailed, Exit, failure_of,
 from usernym.cli.holder import retry_until
 from usernym.cli.replies import WhoAmIReply, whoami_reply
 from usernym.cli.session import WAITING, Session
-from usernym.cli.terminal import date, has_terminal, print_err, print_json, print_line, sign_of_life, table
+from usernym.cli.terminal import (
+    LINE_MAX,
+    confirm_by_name,
+    date,
+    has_terminal,
+    print_err,
+    print_json,
+    print_line,
+    sign_of_life,
+    table,
+)
 from usernym.printable import printable
 from usernym.protocol.names import canonical, check, check_registrable
 from usernym.settings import ClientSettings
@@ -23,8 +33,6 @@ if TYPE_CHECKING:
     from usernym import Client
 
 _REFUSED_NAMES: Final = frozenset(code.name.lower() for code in NAME_REFUSALS)
-_LINE_MAX: Final = 4096
-"""Characters that are read of what a person types."""
 
 
 def _name(parser: ArgumentParser) -> None:
@@ -253,7 +261,7 @@ def _words() -> str:
 
     if has_terminal():
         print_err("Your twelve recovery words, separated by spaces:")
-    words = sys.stdin.readline(_LINE_MAX)
+    words = sys.stdin.readline(LINE_MAX)
     root_from_words(words)
     return words
 
@@ -294,16 +302,6 @@ def delete_account(typed: Invocation[ClientSettings]) -> None:
             f"the account is deleted; until {date(deleted.held_until)} no one else can take the name, and"
             " `usernym register` takes it back"
         )
-
-
-def confirm_by_name(name: str, warning: str, without_terminal: str, undone: str) -> None:
-    """Let the person type `name` to confirm. Raises `CommandFailed` if they do not, or there is no terminal."""
-    if not has_terminal():
-        raise CommandFailed(Exit.USAGE, "settings", without_terminal)
-    print_err(warning)
-    print_err(f"Type {name} to continue:")
-    if sys.stdin.readline(_LINE_MAX).strip() != name:
-        raise CommandFailed(Exit.REFUSED, "not_meant", undone)
 
 
 ENTRIES: Final = (

@@ -185,7 +185,9 @@ _usernym() {{
 {commands}
     esac
 }}
-compdef _usernym usernym
+
+# Loaded from $fpath this is the function itself; by `source` it is defined here.
+if [[ $funcstack[1] == _usernym ]]; then _usernym "$@"; else compdef _usernym usernym; fi
 """
 
 

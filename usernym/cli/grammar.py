@@ -212,7 +212,8 @@ def help_text(parser: Parser, prefix: str) -> str:
     options = parser.format_help().partition(f"{COMMON}:\n")[2]
     parts.append(f"{COMMON}:\n{options.rstrip()}")
     parts.append(textwrap.fill(f"`usernym COMMAND --help` says what a command does. {SETTINGS_NOTE}", 100))
-    parts.append("exit codes: " + "; ".join(f"{int(code)} {meaning}" for code, meaning in MEANINGS.items()))
+    codes = "\n".join(_row(str(int(code)), meaning) for code, meaning in MEANINGS.items())
+    parts.append(f"exit codes:\n{codes}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -243,4 +244,4 @@ def did_you_mean(typed: str, known: Sequence[str]) -> str:
 
 
 def _row(name: str, summary: str) -> str:
-    return textwrap.fill(summary, 100, initial_indent=f"  {name:<18}", subsequent_indent=" " * 20)
+    return textwrap.fill(summary, 100, initial_indent=f"  {name:<17} ", subsequent_indent=" " * 20)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import time
 from typing import Final
 
 from usernym._version import __version__
@@ -28,8 +30,9 @@ _FILES: Final = (
 
 def page() -> str:
     """The page, for groff's man macros."""
+    date = time.strftime("%Y-%m-%d", time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))))
     lines = [
-        f'.TH USERNYM 1 "" "usernym {__version__}" "User Commands"',
+        f'.TH USERNYM 1 "{date}" "usernym {__version__}" "User Commands"',
         ".SH NAME",
         r"usernym \- find people by username on the Nym mixnet, and write to them",
         ".SH SYNOPSIS",
@@ -60,7 +63,7 @@ def page() -> str:
 
 def _shared_names() -> str:
     parser = grammar.parser_of(grammar.entry("whoami"))
-    names = [action.option_strings[0] for action in parser.listed(grammar.SHARED)]
+    names = [name for action in parser.listed(grammar.SHARED) for name in action.option_strings]
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 

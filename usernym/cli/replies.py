@@ -1,7 +1,7 @@
 """What several commands answer: the shapes behind `--json`. Those of one command are beside it; docs/json.md has all.
 
 Moments are Unix seconds. Keys and ids are hexadecimal digits. A reason is the name of a refusal code, in small letters
-(docs/protocol.md, "Codes").
+(docs/protocol.md, "Refusals").
 """
 
 from __future__ import annotations

@@ -12,7 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
+from usernym.cli.failures import CommandFailed, Exit
+
 _SPANS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+LINE_MAX: Final = 4096
+"""Characters that are read of a line that a person types."""
 PATIENCE_S: Final = 2.0
 """How long a person waits without a word before a command says what it waits for."""
 
@@ -44,6 +48,16 @@ def ask_yes(question: str) -> bool:
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def confirm_by_name(name: str, warning: str, without_terminal: str, undone: str) -> None:
+    """Let the person type `name` to confirm. Raises `CommandFailed` if they do not, or there is no terminal."""
+    if not has_terminal():
+        raise CommandFailed(Exit.USAGE, "settings", without_terminal)
+    print_err(warning)
+    print_err(f"Type {name} to continue:")
+    if sys.stdin.readline(LINE_MAX).strip() != name:
+        raise CommandFailed(Exit.REFUSED, "not_meant", undone)
 
 
 @contextlib.contextmanager
