@@ -102,28 +102,33 @@ class Terminal(io.StringIO):
         return True
 
 
+def standard_error(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO) -> io.StringIO:
+    monkeypatch.setattr(sys, "stderr", stream)
+    return stream
+
+
 def test_a_long_wait_shows_a_sign_of_life_and_takes_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    shown = standard_error(monkeypatch, Terminal())
     monkeypatch.setattr(terminal, "PATIENCE_S", 0.05)
     with terminal.sign_of_life("waiting for an answer", quiet=False):
         time.sleep(0.3)
-        assert "waiting for an answer" in sys.stderr.getvalue()  # type: ignore[attr-defined]
-    assert sys.stderr.getvalue().endswith("\r\033[K")  # type: ignore[attr-defined]
+        assert "waiting for an answer" in shown.getvalue()
+    assert shown.getvalue().endswith("\r\033[K")
 
 
 @pytest.mark.parametrize(("stream", "quiet"), [(Terminal, True), (io.StringIO, False)])
 def test_programs_and_files_get_no_sign_of_life(
     monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], quiet: bool
 ) -> None:
-    monkeypatch.setattr(sys, "stderr", stream())
+    shown = standard_error(monkeypatch, stream())
     monkeypatch.setattr(terminal, "PATIENCE_S", 0.01)
     with terminal.sign_of_life("waiting for an answer", quiet=quiet):
         time.sleep(0.1)
-    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
+    assert shown.getvalue() == ""
 
 
 def test_a_short_wait_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    shown = standard_error(monkeypatch, Terminal())
     with terminal.sign_of_life("waiting for an answer", quiet=False):
         pass
-    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
+    assert shown.getvalue() == ""
