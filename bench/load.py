@@ -179,7 +179,7 @@ class Sender:
         return self._answers.get(timeout=10)
 
     def forward(self, number: int) -> bytes:
-        """The frame of a one-packet message to somebody; what is sealed does not concern the node."""
+        """The frame of a one-packet message to someone; what is sealed does not concern the node."""
         sealed = os.urandom(SEAL_OVERHEAD_BYTES + plaintext_bytes(1, first_contact=False))
         recipient = self._node.recipient(number * 7 + int.from_bytes(self._key.public[:4], "big"))
         message = m.Forward(

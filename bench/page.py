@@ -18,7 +18,7 @@ from usernym.demo.processes import Running
 TRIES = 7
 """Of each operation; the fastest counts, since others use this machine too."""
 NO_MIXNET = "ws://127.0.0.1:9"
-"""Nobody answers there: the page is that of somebody who is offline."""
+"""No one answers there: the page is that of someone who is offline."""
 
 
 def seconds(act: Callable[[], object], undo: Callable[[], object] = lambda: None) -> float:
@@ -63,7 +63,7 @@ def times(texts: int) -> dict[str, float]:
             contact.click()
             page.locator("[data-row]").first.wait_for()
             return {
-                "the page, loaded anew with a conversation": seconds(load),
+                "the page, loaded again with a conversation": seconds(load),
                 "search, found among the newest": seconds(*_search(page, near, found=True)),
                 "search, found nowhere": seconds(*_search(page, NOWHERE, found=False)),
             }

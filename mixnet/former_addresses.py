@@ -1,8 +1,8 @@
 """A mixnet client, and those that were used before it, as one `Transport`: how a program moves to another address.
 
-Its address is the current client's. What comes to a former one's address comes in all the same, and is answered from
-there: a reply needs the SURBs that were given to that client. Nothing new is sent from a former one, and that one is
-gone is no news but for the log: those who still write to it notice by themselves.
+Its address is the current client's. What arrives at a former client's address arrives here too, and is answered from
+there: a reply needs the SURBs that were given to that client. Former clients only answer. Losing one is logged and not
+reported: its senders find out by timeout.
 
 A sender's tag gets one byte in front, which says whose it is.
 """
@@ -22,7 +22,8 @@ _CURRENT: Final = 0
 
 
 class JoinedTransport:
-    """See the module's text, and `Transport`. Raises `ValueError` for more than `FORMER_MAX` former ones."""
+    """A `Transport` over the current and the former mixnet clients. Raises `ValueError` for more than `FORMER_MAX`
+    former ones."""
 
     def __init__(self, current: Transport, former: Sequence[Transport]) -> None:
         if len(former) > FORMER_MAX:

@@ -1,6 +1,6 @@
 """A `Transport` over a running nym-client (or the emulator's server), by its binary websocket API.
 
-The API takes one program at a time and answers no send; delivery is for whoever uses the transport to confirm.
+The API takes one program at a time and answers no send; delivery is for anyone who uses the transport to confirm.
 nym-client dies of a TCP connection that does not complete a websocket handshake, so the port is never probed: every
 connection is a real one.
 """
@@ -35,7 +35,7 @@ from usernym.mixnet.transport import Incoming
 from usernym.mixnet.websocket_logging import silent_logger
 
 HELD_MESSAGES_MAX: Final = 4_096
-"""Messages that come before nym-client has told its address, as it flushes what it kept; more are dropped."""
+"""Messages that come before nym-client has reported its address, as it flushes what it kept; more are dropped."""
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 """The largest frame taken from nym-client. Far above the largest message, so that a peer who sends a message beyond
 our bound costs us that message, not the connection; a frame above this one does cost the connection."""

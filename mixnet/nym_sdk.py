@@ -1,8 +1,8 @@
 """A `Transport` over a Nym client in this process, by `nym_python_sdk`: no second program, and nothing on a port.
 
 The client is rebuilt from the same storage whenever it ends by itself, as the SDK does when its gateway stays away.
-That a connection died in silence `nym_python_sdk` notices (`ClientConfig.keepalive`). What was under way then is sent
-again by whoever waits for an answer to it, as after any loss.
+That a connection died silently `nym_python_sdk` notices (`ClientConfig.keepalive`). What was under way then is sent
+again by anyone who waits for an answer to it, as after any loss.
 """
 
 from __future__ import annotations

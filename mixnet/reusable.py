@@ -1,6 +1,6 @@
 """A transport that outlives those who use it: one mixnet client, lent to one graph of actors after another.
 
-A Nym client's address belongs to its process. When a graph is made anew (the user's identity was replaced, say), the
+A Nym client's address belongs to its process. When a graph is made again (the user's identity was replaced, say), the
 client behind it stays.
 """
 
@@ -23,7 +23,7 @@ class KeptTransport:
         self._borrower: LentTransport | None = None
 
     def lend(self) -> LentTransport:
-        """The transport, for somebody who closes it before it is lent again."""
+        """The transport, for someone who closes it before it is lent again."""
         return LentTransport(self)
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class LentTransport:
         self.on_event: Callable[[TransportEvent], None] = _nobody
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
-        """See `Transport`. Raises `MixnetError` while somebody else has it."""
+        """See `Transport`. Raises `MixnetError` while someone else has it."""
         self.on_event = on_event
         self._kept.begin(self)
 

@@ -77,7 +77,7 @@ def decode_card(data: bytes) -> NodeCard:
 
 
 def parse_card(text: str) -> NodeCard:
-    """A verified card from its line of text. Raises `RemoteProtocolError(CARD_INVALID)` if it is none."""
+    """A verified card from its line of text. Raises `RemoteProtocolError(CARD_INVALID)` if it is not a valid card."""
     text = text.strip()
     if len(text) > CARD_TEXT_MAX or not text.isascii() or not text.startswith(PREFIX):
         raise RemoteProtocolError(Code.CARD_INVALID, f"a node card is one line that starts with {PREFIX}")

@@ -1,7 +1,7 @@
 """Frames: `version ‖ body ‖ signature`, where the body is a message's canonical encoding and the kind tells who signs.
 
 docs/protocol.md, "Frames". `encode_*` make frames; `decode` takes any bytes at all and either returns a `Frame` or
-raises `RemoteProtocolError`. A frame's signature is checked by whoever knows the key, with `Frame.verify`.
+raises `RemoteProtocolError`. A frame's signature is checked by anyone who knows the key, with `Frame.verify`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Frame:
 
 
 def encode_unsigned(message: m.Message) -> bytes:
-    """The frame of a message that nobody signs."""
+    """The frame of a message that no one signs."""
     if type(message) in _CONTEXTS:
         raise LocalProtocolError(Code.UNEXPECTED, f"{type(message).__name__} must be signed")
     return _bounded(bytes((VERSION,)) + pack(cast(Wire, message)))

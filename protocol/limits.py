@@ -78,7 +78,7 @@ HPKE_GRACE_S: Final = 7 * DAY_S
 HPKE_KEEP_S: Final = HPKE_GRACE_S + MAILBOX_S
 """How long after its successor was confirmed a private key is kept: senders' grace, then the mailbox's term."""
 NAME_HELD_S: Final = 365 * DAY_S
-"""How long a deleted name is held back from everybody but its owner."""
+"""How long a deleted name is held back from everyone but its owner."""
 SURB_S: Final = 24 * HOUR_S
 """Nym's reply keys die at this age."""
 NOTICE_S: Final = MAILBOX_S

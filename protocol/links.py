@@ -1,4 +1,4 @@
-"""Links: one line with which a person hands on who they are, so that a friend's client verifies them at once.
+"""Links: one line with which a person passes on their identity, so that a friend's client verifies them at once.
 
 docs/protocol.md, "Links". A link carries a name and two fingerprints, the node's and the identity's; not the keys: it
 is compared with what a lookup returns, and brings nothing that a client would take from it unseen.
@@ -57,7 +57,7 @@ def _identity_fingerprint(node: bytes, name: str, identity_key: bytes) -> bytes:
 
 
 def _check(name: str, data: bytes) -> bytes:
-    """Finds slips of a keyboard or of a scanner, so that they are not taken for somebody else's key."""
+    """Finds slips of a keyboard or of a scanner, so that they are not taken for someone else's key."""
     return digest(Context.LINK_CHECK, prefixed(name), data)[:_CHECK_BYTES]
 
 
@@ -77,12 +77,12 @@ def _letters(data: bytes) -> str:
 
 
 def is_link(text: str) -> bool:
-    """Whether somebody meant this for a link, and not for a name."""
+    """Whether someone meant this for a link, and not for a name."""
     return text.strip()[: len(SCHEME)].lower() == SCHEME
 
 
 def parse_link(text: str) -> Link:
-    """A link as somebody typed, pasted or scanned it: in upper case too, and with white space around it.
+    """A link as someone typed, pasted or scanned it: in upper case too, and with white space around it.
 
     Raises `RemoteProtocolError`: `UNSUPPORTED_VERSION` for a later version's, `LINK_INVALID` for everything else that
     is not exactly one link: also for parameters behind it, which this version has none of.

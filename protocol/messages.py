@@ -100,7 +100,7 @@ class Publish(Wire, frozen=True, tag=5):
 
 
 class Lookup(Wire, frozen=True, tag=6):
-    """Whose name is this? Anonymous: anybody may ask."""
+    """Whose name is this? Anonymous: anyone may ask."""
 
     request_id: RequestId
     surbs: U8
@@ -286,14 +286,14 @@ class Deliver(Wire, frozen=True, tag=40):
 
 
 class Fate(Wire, frozen=True):
-    """What became of one message of yours; `notice` is confirmed by number."""
+    """What happened to one of the client's messages; `notice` is confirmed by number."""
 
     notice: Number
     message_id: Id
 
 
 class Receipt(Wire, frozen=True):
-    """A message of yours was received: the token is the proof."""
+    """One of the client's messages was received: the token is the proof."""
 
     notice: Number
     message_id: Id

@@ -51,7 +51,7 @@ RESERVED: Final = frozenset(
         "you",
     }
 )
-"""Names that would let their holder speak for the node, the project or nobody in particular."""
+"""Names that would let their holder speak for the node, the project or no one in particular."""
 
 SKELETON_VERSION: Final = 1
 """The version of the list below. A store keeps it beside each skeleton, so that the list can grow."""

@@ -193,8 +193,8 @@ def extend_chain(
     """The verified `chain` with `succession` at its end. Raises `RemoteProtocolError` if that may not be.
 
     An identity key's succession follows the last link. A recovery key's may follow an earlier one: the links behind it
-    fall away, if identity keys alone allowed them. Otherwise a thief could fill the chain, or use up the numbers, and
-    so keep the owner from recovering.
+    no longer count, if identity keys alone allowed them. Otherwise a thief could fill the chain, or use up the numbers,
+    and so keep the owner from recovering.
     """
     if succession.authority is Authority.RECOVERY:
         while (
@@ -209,7 +209,7 @@ def extend_chain(
 
 
 def _owner(record: KeyRecord | RecordStub) -> tuple[bytes, bytes, int]:
-    """Whose record it is: whoever holds the identity key alone can't change the other two."""
+    """Whose record it is: anyone who holds the identity key alone can't change the other two."""
     return record.identity_key, record.recovery_key, record.recoveries
 
 
@@ -226,7 +226,7 @@ def verify_record_in_chain(node: bytes, name: str, chain: tuple[Succession, ...]
 def accepts_change(pinned: KeyRecord, chain: tuple[Succession, ...]) -> bool:
     """Whether a contact who pinned `pinned` should take the verified `chain`'s last identity for the same person's.
 
-    Yes if the chain goes on from the pinned identity; and yes if it holds a succession that the pinned recovery key
+    Yes if the chain continues from the pinned identity; and yes if it holds a succession that the pinned recovery key
     signed after more recoveries than the pinned record knows of: what a recovery key says beats any succession that an
     identity key signed, also one already accepted, and the count keeps an old recovery from being shown again.
     """

@@ -43,7 +43,7 @@ def number_code(number: str) -> str:
 
 
 def parse_number(text: str) -> str:
-    """The sixty digits of a safety number that somebody typed, or scanned off the other's screen.
+    """The sixty digits of a safety number that someone typed, or scanned off the other's screen.
 
     Raises `RemoteProtocolError(MALFORMED)` for what is no safety number; whether it is the right one is to be compared.
     """

@@ -93,7 +93,7 @@ any message, and the library's verification (RFC 8032, section 5.1.7) does not r
 
 
 def is_public_key(public: bytes) -> bool:
-    """Whether these 32 bytes can be somebody's Ed25519 key: not a point of small order."""
+    """Whether these 32 bytes can be someone's Ed25519 key: not a point of small order."""
     return len(public) == KEY_BYTES and public[:31] + bytes((public[31] & 0x7F,)) not in _SMALL_ORDER_Y
 
 

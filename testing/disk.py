@@ -1,6 +1,6 @@
 """A process's disk under simulation: real SQLite files, and what happens to them.
 
-A store is opened through `open_database(..., make=disk.database)`. From then on the disk can be told to fail: to be
+A store is opened through `open_database(..., make=disk.database)`. From then on the disk can be made to fail: to be
 full, to give errors, to be slow, or to let its process die at a commit. What is left after a death is worked out from
 the files themselves, and the store is opened again as after a real crash: SQLite finds a database and a write-ahead
 log, and recovers.
@@ -122,7 +122,8 @@ class Disk:
         return self._left is not None
 
     def remember_opening(self, synchronous: int) -> None:
-        """The store is open: what is there counts as synced, and all the disk knows of, if it is not told to sync."""
+        """The store is open: what is there counts as synced, and is all that the disk keeps, if the store does not
+        sync."""
         self._opened = None if synchronous == _SYNCHRONOUS_FULL else self.image()
 
     def image(self) -> Image:

@@ -71,7 +71,7 @@ class Weather:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """The groups reach nobody of another group, for so long."""
+    """The groups reach no one of another group, for so long."""
 
     groups: tuple[tuple[str, ...], ...]
     seconds: float
@@ -88,7 +88,7 @@ class Far:
 
 @dataclass(frozen=True, slots=True)
 class CutOff:
-    """`who` loses its gateway for so long, and is told."""
+    """`who` loses its gateway for so long, and is notified."""
 
     who: str
     seconds: float
@@ -96,7 +96,7 @@ class CutOff:
 
 @dataclass(frozen=True, slots=True)
 class TagsDie:
-    """`who`'s mixnet client loses all SURBs, tags and reply keys, and nobody is told."""
+    """`who`'s mixnet client loses all SURBs, tags and reply keys, without notice."""
 
     who: str
 
@@ -130,8 +130,8 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class LongAway:
-    """All people's machines are off for so many days, as if their processes had been killed, and then start again; with
-    `node`, the node's too. Keys grow old meanwhile, and what waits may expire."""
+    """All people's machines are off for so many days, as though their processes had been killed, and then start again;
+    with `node`, the node's too. Keys grow old meanwhile, and what waits may expire."""
 
     days: int
     node: bool = True
@@ -182,7 +182,7 @@ class NodeLies:
 
 @dataclass(frozen=True, slots=True)
 class Strangers:
-    """Somebody with an account of their own sends so many hostile messages, through the node and directly: forged
+    """Someone with an account of their own sends so many hostile messages, through the node and directly: forged
     senders, stolen seals, wrong inner signatures, broken payloads."""
 
     count: int

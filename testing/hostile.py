@@ -1,6 +1,6 @@
-"""Those who don't keep to the rules: a node that lies, a stranger with an account, a mixnet that says things twice.
+"""Hostile parties: a node that lies, a stranger with an account, a mixnet that repeats messages.
 
-What they can't do is what nobody can: sign for others. A node may lie about a name that a user has never looked up
+What they can't do: sign for others. A node may lie about a name that a user has never looked up
 before, and give its own key for it; nothing but a compared safety number shows that, and so it is not tried here.
 """
 
@@ -44,7 +44,8 @@ def flipped(data: bytes, rng: random.Random) -> bytes:
 def forgery(
     world: World, rng: random.Random, to: str, record: KeyRecord, sender: str, sender_key: bytes, key: SigningKey
 ) -> m.Deliver:
-    """A text that `sender` never wrote, sealed to `to` as if `sender_key` were the sender's, and signed with `key`."""
+    """A text that `sender` never wrote, sealed to `to` as though `sender_key` were the sender's, and signed with
+    `key`."""
     message_id, number = rng.randbytes(ID_BYTES), rng.randint(1, 2**31)
     payload = p.Text(number, world.sim.unix_s(), rng.randbytes(TOKEN_BYTES), None, f"forged {number}")
     envelope = Envelope(
@@ -107,7 +108,7 @@ class LyingTransport:
             self._transport.reply(tag, self._sign(m.Delivered(login, 2_000 + number, (receipt,))))
 
     def _lies(self, tag: bytes, message: Any, data: bytes) -> list[bytes]:
-        """What it says in the place of `message`."""
+        """What it says instead of `message`."""
         rng, replace = self._rng, msgspec.structs.replace
         if rng.random() < 0.2:
             return rng.choice(([], [flipped(data, rng)], [data, data]))
@@ -174,7 +175,7 @@ class Mallory:
     name: Final = "mallory"
 
     def __init__(self, world: World, overheard: Callable[[str, str], None]) -> None:
-        """`overheard` is told what the node says to this client although it is for somebody else."""
+        """`overheard` is called with what the node sends to this client although it is for another user."""
         self.world = world
         self._overheard = overheard
         self.rng = world.chance
@@ -312,7 +313,7 @@ class Mallory:
         self._forward(victim, self.name, self.rng.randbytes(180), self.key)
 
     def _steal_seal(self, _victim: str, _other: str) -> None:
-        """Somebody else's seal under our name: who sealed it can't be told from who handed it in, but by what is
+        """Someone else's seal under our name: the sealer can't be distinguished from the sender, except by what is
         bound in it."""
         for forward in self._heard_forwards():
             mine = msgspec.structs.replace(forward, sender=self.name, request_id=self._id(), first_key=self.key.public)

@@ -1,7 +1,7 @@
 """The plain loop: many random plans, on several processes, until one fails or a bound is reached.
 
-A plan follows from its profile, its seed and its number of people alone, so a search goes on where another stopped: at
-`Summary.next_seed`. What fails is made smaller (`shrink`) before it is shown.
+A plan follows from its profile, its seed and its number of people alone, so a search continues where another stopped:
+at `Summary.next_seed`. What fails is made smaller (`shrink`) before it is shown.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Bounds:
     profile: str = "mixed"
     jobs: int = 1
     keep_going: bool = False
-    """Whether to go on after a failure."""
+    """Whether to continue after a failure."""
 
 
 @dataclass(slots=True)

@@ -1,17 +1,18 @@
 """What users must have seen: the model that every run is compared with. It knows no actor, no packet and no clock.
 
-It is told four things as they happen: that a user wrote a text, that the user's client took it (it has an id from then
-on), that a text was shown to somebody, and that a writer was told how far a text has come. From these it says what is
-wrong. The rules:
+It records four things as they happen: that a user wrote a text, that the user's client took it (it has an id from then
+on), that a text was shown to someone, and that a writer was notified how far a text has come. From these it says what
+is wrong. The rules:
 
-1. A text that a client took is shown to its recipient exactly once, or its writer is told `expired` or `refused` with a
+1. A text that a client took is shown to its recipient exactly once, or its writer is notified `expired` or `refused`
+with a
    reason that holds. One that no client took (it died, or said that it could not) is shown at most once. In the end
    the writer of what was shown reads `delivered`.
-2. It is shown as its writer wrote it, under its writer's name, to its recipient and to nobody else; and what the node
-   has for one user goes to nobody else, sealed or not.
-3. `accepted` and `delivered` are never taken back, and `delivered` is said only of what was shown before.
+2. It is shown as its writer wrote it, under its writer's name, to its recipient and to no one else; and what the node
+   has for one user goes to no one else, sealed or not.
+3. `accepted` and `delivered` are never taken back, and `delivered` is reported only for what was shown before.
 4. A writer's texts to one person carry counters in the order of writing, each its own; at the end none is missing.
-5. Nobody is accused: a user is told that the node lies only when it does.
+5. No one is accused: a user is notified that the node lies only when it does.
 
 Some worlds promise less, and a `Promise` says so: where the node lies, messages may be lost; nothing else may happen.
 Restarts make no difference to any of this. That is the point.
@@ -25,10 +26,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 FINAL: Final = frozenset({"delivered", "expired", "refused", "cancelled"})
-"""What a writer is told last."""
+"""Final states."""
 _RANK: Final = {"waiting": 0, "accepted": 1, "expired": 2, "refused": 2, "cancelled": 2, "delivered": 3}
 TERM_S: Final = 30 * 24 * 3600
-"""A node keeps a message this long at least before its writer may be told `expired`."""
+"""A node keeps a message this long at least before its writer may be notified `expired`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,16 @@ class Promise:
     all_arrive: bool = True
     """Whether what was taken must arrive: not where the node lies."""
     honest_node: bool = True
-    """Whether nobody may be told that the node was caught lying, and all it says is so."""
+    """Whether no one may be notified that the node was caught lying, and all it says is so."""
     may_expire: bool = False
-    """Whether anybody is away for so long that messages expire: they are missing at their recipients' then."""
+    """Whether anyone is away for so long that messages expire: they are missing at their recipients' then."""
     refusals: frozenset[str] = frozenset()
-    """Reasons for which a text may be refused for good, such as `no_such_user` where somebody's account is deleted."""
+    """Reasons for which a text may be refused for good, such as `no_such_user` where someone's account is deleted."""
 
 
 @dataclass(slots=True)
 class Text:
-    """A text, and what has become of it."""
+    """A text, and what happened to it."""
 
     writer: str
     recipient: str
@@ -69,7 +70,7 @@ class Text:
 
 @dataclass(slots=True)
 class Oracle:
-    """See the module's text. `wrong` is what has been found, in words."""
+    """The model of a run. `wrong` is what has been found, in words."""
 
     promise: Promise = field(default_factory=Promise)
     wrong: list[str] = field(default_factory=list)
@@ -103,7 +104,7 @@ class Oracle:
         self.texts[content].given_up = True
 
     def shown(self, reader: str, writer: str, content: str, message_id: bytes, counter: int) -> None:
-        """A text is on somebody's screen."""
+        """A text is on someone's screen."""
         text = self.texts.get(content)
         if text is None:
             self._accuse(f"{reader} was shown something under {writer}'s name that no one wrote")
@@ -128,7 +129,7 @@ class Oracle:
         if text is None:
             return  # a handshake's message, or one whose client has not said yet that it took it
         if text.writer != writer:
-            self._accuse(f"{writer} was told of {text}")
+            self._accuse(f"{writer} got the state of {text}")
         if _RANK[state] < _RANK[text.told]:
             self._accuse(f"{text} was {text.told}, and is {state} now")
         if state == "delivered" and not text.shown:
@@ -142,23 +143,23 @@ class Oracle:
             self._waited_for.discard(text.content)
 
     def warned(self, user: str, what: str) -> None:
-        """A user was told that the node, or a contact, did something wrong."""
+        """A user was notified that the node, or a contact, did something wrong."""
         if self.promise.honest_node:
             self._accuse(f"{user} was warned: {what}")
 
     def overheard(self, who: str, what: str) -> None:
-        """Somebody who is not a user got what the node says to its users."""
+        """Someone who is not a user got what the node says to its users."""
         if self.promise.honest_node:
             self._accuse(f"{who} got what is another's: {what}")
 
     # -- what must be so --
 
     def waiting(self) -> int:
-        """How many texts have been taken whose writers do not know yet what became of them."""
+        """How many texts have been taken whose writers do not know yet what happened to them."""
         return len(self._waited_for)
 
     def end(self, gaps: Iterable[tuple[str, str, int]]) -> None:
-        """Everything has worked for long enough, and everybody has looked at their screens. `gaps`: reader, writer and
+        """Everything has worked for long enough, and everyone has looked at their screens. `gaps`: reader, writer and
         how many of the writer's messages the reader's screen says are missing."""
         for reader, writer, missing in gaps:
             if self.promise.all_arrive and missing and not self.promise.may_expire:
@@ -173,7 +174,7 @@ class Oracle:
             return
         if text.shown:
             # A recipient who is switched off before the acknowledgement has arrived, and for longer than the term, has
-            # seen what the node then gives up: nobody can tell its writer better.
+            # seen what the node then gives up: no one can tell its writer better.
             if text.told != "delivered" and not (self.promise.may_expire and text.told == "expired"):
                 self._accuse(f"{text} was shown, but its writer reads {text.told!r}")
         elif text.message_id is None:

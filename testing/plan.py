@@ -115,7 +115,7 @@ class Profile:
     lies: int = 8
     """In one plan of so many the node lies; 0: in none."""
     long_away: int = 16
-    """In one plan of so many everybody is away for days or weeks; 0: in none."""
+    """In one plan of so many everyone is away for days or weeks; 0: in none."""
     encrypted: int = 8
     """In one plan of so many the stores are encrypted; 0: in none."""
 

@@ -131,7 +131,7 @@ class Process:
             self.bury()
 
     def kill(self) -> None:
-        """As `kill -9`, with the mixnet client that it holds: everything ends without a word."""
+        """As `kill -9`, with the mixnet client that it holds: everything ends without notice."""
         if self.running:
             if self.disk is not None:
                 self.disk.die()
@@ -156,14 +156,14 @@ class Process:
         self.on_death()
 
     def report_failure(self, actor: str, error: BaseException) -> None:
-        """An actor can't go on: the product's processes end then."""
+        """An actor can't continue: the product's processes end then."""
         self.on_failed(actor, error)
 
     def _bugs_now(self) -> int:
         return sum(actor.counts["bugs"] for actor in self.runtime.actors)
 
     def bugs_so_far(self) -> int:
-        """`bugs`, with those of the life that goes on."""
+        """`bugs`, with those of the life that continues."""
         return self.bugs + self._bugs_now()
 
     def _open_store(self) -> None:

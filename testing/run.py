@@ -48,7 +48,7 @@ class Outcome:
 
 
 class Run:
-    """See the module's text. `listener` hears all that happens (see `chart`)."""
+    """One run of a plan. `listener` is called with all that happens (see `chart`)."""
 
     def __init__(self, plan: Plan, listener: Callable[[Heard], None] | None = None) -> None:
         self.plan = plan
@@ -73,7 +73,7 @@ class Run:
             self.world,
             liars=liars,
             on_death=self._on_death,
-            on_failed=lambda actor, error: self.oracle.wrong.append(f"{actor} could not go on: {error!r}"),
+            on_failed=lambda actor, error: self.oracle.wrong.append(f"{actor} could not continue: {error!r}"),
             overheard=self.oracle.overheard,
         )
 

@@ -26,7 +26,7 @@ def check(scenario: Callable[[World], None], *, scenarios: int = 100, seed: int 
             with World(each, **({"disks": True} | world)) as it:
                 try:
                     scenario(it)
-                    assert not it.failures, f"an actor could not go on: {it.failures}"
+                    assert not it.failures, f"an actor could not continue: {it.failures}"
                     bugs = [process.name for process in it.processes() if process.bugs_so_far()]
                     assert not bugs, f"bugs in {bugs}"
                 except Exception as error:

@@ -12,7 +12,7 @@ from usernym.mixnet.transport import Incoming, TransportEvent
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Something happened at a process: a message was `sent` or `arrived`, or (`note`) something was said about it."""
+    """Something happened at a process: a message was `sent` or `arrived`, or (`note`) a remark about it."""
 
     at: float
     who: str
@@ -22,7 +22,7 @@ class Heard:
 
 
 class TappedMixnet(InProcessMixnet):
-    """See the module's text. `names` says whose client is whose."""
+    """A mixnet that reports all that it carries. `names` maps clients to their users' names."""
 
     def __init__(self, core: Any, timers: Any) -> None:
         super().__init__(core, timers)
@@ -54,7 +54,7 @@ class TappedMixnet(InProcessMixnet):
             self.tell(Heard(self._timers.now(), who, "note", text=text))
 
     def note_event(self, who: str, event: Any) -> None:
-        """A process told its user something."""
+        """A process reported something to its user."""
         if self.listeners:
             self.note(who, f"shows {event}")
 

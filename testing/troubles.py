@@ -27,7 +27,8 @@ AGAIN_S: Final = 5.0
 
 
 class Liars:
-    """Puts a `LyingTransport` before a world's node: `World(..., node_transport=Liars(seed))`. It lies when told to."""
+    """Puts a `LyingTransport` before a world's node: `World(..., node_transport=Liars(seed))`. It lies when asked
+    to."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -52,8 +53,8 @@ class Liars:
 class Troubles:
     """Applies steps to a world whose stores lie on simulated disks (`World(..., disks=True)`).
 
-    `on_death` is told of each process that has died, before it is started again; `on_failed` of an actor that could not
-    go on without its disk being to blame; `overheard` see `Mallory`.
+    `on_death` is notified of each process that has died, before it is started again; `on_failed` of an actor that could
+    not continue without its disk being to blame; `overheard` see `Mallory`.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Troubles:
     # -- steps --
 
     def apply(self, step: f.Step) -> None:
-        """Let it happen. Raises `ValueError` for a step that is somebody's doing (`Write` and its like)."""
+        """Let it happen. Raises `ValueError` for a step that is someone's doing (`Write` and its like)."""
         self.supervise()
         self.prepare((step,))
         world, mixnet = self.world, self.world.mixnet
@@ -241,7 +242,7 @@ class Troubles:
 
     def _after_failure(self, process: Process, actor: str, error: BaseException) -> None:
         if isinstance(error, StorageError) and process.name in self.bad_disks:
-            # The product's processes end when an actor of theirs can't go on.
+            # The product's processes end when an actor of theirs can't continue.
             self.world.sim.call_later(0.0, process.kill)
         else:
             self._on_failed(f"{process.name}: {actor}", error)

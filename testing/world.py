@@ -114,7 +114,7 @@ class World:
         return [*self.nodes.values(), *self.clients.values()]
 
     def on_failed(self, actor: str, error: BaseException) -> None:
-        """An actor could not go on."""
+        """An actor could not continue."""
         self.failures.append((actor, error))
 
     def settle(self, seconds: float = 5.0) -> None:
@@ -176,7 +176,7 @@ class SimClient(ClientProcess):
         self.kill()
         self.start()
 
-    # -- commands; those that wait let the world go on meanwhile --
+    # -- commands; those that wait let the world continue meanwhile --
 
     def begin(self, actor: Tellable[C], command: Callable[[Future[T]], C]) -> Future[T]:
         """Give an actor a command; the future gets its answer, unless the process dies before."""
@@ -215,7 +215,7 @@ class SimClient(ClientProcess):
         return contact
 
     def look_at_identity(self, name: str) -> None:
-        """Look at a changed identity and go on without comparing, as `Client.set_verified(name, False)` does."""
+        """Look at a changed identity and continue without comparing, as `Client.set_verified(name, False)` does."""
         self.store.contacts.set_trust(name, Trust.CONFIRMED)
         self.graph.forwarding.tell(msg.IdentityLookedAt(name))
 
@@ -236,7 +236,7 @@ class SimClient(ClientProcess):
 
     def wait_for_state(self, message_id: bytes, state: DeliveryState, within_s: float = 300.0) -> None:
         """Wait until that much is known of a message."""
-        # A receipt may overtake the node's own answer: then `accepted` is no news any more.
+        # A receipt may overtake the node's own answer: then `accepted` is ignored.
         enough = {state, DeliveryState.DELIVERED}
         self.world.sim.run_until(lambda: not enough.isdisjoint(self.states(message_id)), within_s)
 
@@ -262,10 +262,10 @@ class SimClient(ClientProcess):
         """These have been dealt with: they are not unread after a restart either."""
         self.store.messages.mark_shown([message.id for message in messages])
 
-    # -- what the user was told --
+    # -- what the user saw --
 
     def states(self, message_id: bytes) -> list[DeliveryState]:
-        """What was said of a message, in order."""
+        """The states of a message, in order."""
         changes = [event for event in self.events if isinstance(event, DeliveryChanged)]
         return [change.state for change in changes if change.message_id == message_id]
 

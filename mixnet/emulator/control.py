@@ -1,4 +1,4 @@
-"""The emulator's control port: packet counters out, faults in. JSON over a websocket on the loopback.
+"""The emulator's control port: packet counters out, faults in. JSON over a websocket on loopback.
 
 One request and one answer at a time; docs/emulator.md lists them. `ask` is a caller's side of it.
 """

@@ -96,7 +96,7 @@ class Emulator:
         return self._by_address.get(address)
 
     def counts(self, client: int) -> PacketCounts:
-        """The packet counters of a client; they go on counting."""
+        """The packet counters of a client; they continue counting."""
         return self._clients[client].counts
 
     def connected(self, client: int) -> bool:
@@ -153,7 +153,7 @@ class Emulator:
 
     def kill(self, now: float, client: int) -> None:
         """End it as `kill -9` does, and start it again: all SURBs it held are gone, and the reply keys of those it
-        gave. Replies to its old tags are lost in silence."""
+        gave. Replies to its old tags are lost silently."""
         self.restart(now, client)
         it = self._clients[client]
         it.keys += 1
@@ -168,7 +168,7 @@ class Emulator:
     def send(self, now: float, client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
         """Send to an address: anonymously with that many SURBs (0 to 200), or plainly, without a tag, with None.
 
-        Raises `MixnetError` when the message is out of bounds, or too many are on their way. An address that nobody
+        Raises `MixnetError` when the message is out of bounds, or too many are on their way. An address that no one
         has is no error: the message is lost.
         """
         if len(recipient) != ADDRESS_BYTES:
@@ -183,7 +183,7 @@ class Emulator:
             self._hold(it, recipient, data, surbs, is_reply=False)
 
     def reply(self, now: float, client: int, tag: bytes, data: bytes) -> None:
-        """Reply to a sender tag. Raises `MixnetError` as `send` does, and for no data: nobody could decode that."""
+        """Reply to a sender tag. Raises `MixnetError` as `send` does, and for no data: no one could decode that."""
         if len(tag) != SENDER_TAG_BYTES:
             raise MixnetError(f"a sender tag has {SENDER_TAG_BYTES} bytes")
         if not data:

@@ -80,7 +80,7 @@ class InProcessMixnet:
         self._end_process(client, self._core.restart, "the emulated mixnet client restarts")
 
     def forget(self, client: int) -> None:
-        """Let the client lose all SURBs, tags and reply keys without a word: what a real one does when it is replaced
+        """Let the client lose all SURBs, tags and reply keys without notice: what a real one does when it is replaced
         behind its owner's back. Replies to it and from it vanish, and only silence tells."""
         with self._lock:
             self._core.kill(self._advance(), client)

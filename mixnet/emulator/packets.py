@@ -193,7 +193,7 @@ class PacketNetwork:
             waiting.since = now
             self._on_send_again(now, waiting)
         elif waiting.missing:
-            self.lose(flight, "reply retransmitted in vain")
+            self.lose(flight, "reply retransmitted too often")
 
     def _deliver(self, now: float, flight: Flight) -> None:
         """All packets of a message are at the recipient's gateway."""

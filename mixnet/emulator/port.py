@@ -64,7 +64,7 @@ class ServerPort:
         self._as_text = False
         self._lifetime = 0
         self.dropped = 0
-        """Messages dropped because nobody read them."""
+        """Messages dropped because no one read them."""
 
     @property
     def client(self) -> int:

@@ -1,4 +1,4 @@
-"""The emulator as a program: a port on the loopback for each emulated nym-client, and one to control them.
+"""The emulator as a program: a port on loopback for each emulated nym-client, and one to control them.
 
 The emulated clients live as long as the server; their addresses follow from seed and port, so they are the same after
 a restart, while all else is lost as by `kill -9`. docs/emulator.md describes the control port.
@@ -30,7 +30,7 @@ from usernym.mixnet.transport import SENDER_TAG_BYTES, MixnetError
 from usernym.mixnet.websocket_logging import silent_logger
 
 HOST: Final = "127.0.0.1"
-"""The API has no authentication: it is never offered beyond the loopback."""
+"""The API has no authentication: it is never offered beyond loopback."""
 PORTS_MAX: Final = 256
 """Emulated clients of one server; simulations with more run in one process."""
 HANDSHAKE_S: Final = 5.0
@@ -167,7 +167,7 @@ class EmulatorServer:
         for server in self._servers:
             try:
                 await asyncio.wait_for(server.wait_closed(), 2 * CLOSE_S)
-            except TimeoutError:  # a program that does not read would hold up the end for ever
+            except TimeoutError:  # a program that does not read would hold up the end forever
                 for connection in list(server.all_connections):
                     connection.transport.abort()
                 await server.wait_closed()

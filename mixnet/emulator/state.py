@@ -52,7 +52,7 @@ MESSAGES_MAX: Final = 200_000
 MESSAGE_BYTES_SUM_MAX: Final = 512 * 1024 * 1024
 """Their payloads together: a bound on the memory of the process."""
 GATEWAY_MESSAGES_MAX: Final = 50_000
-"""Messages a gateway keeps for one absent client, so that one can't use up everybody's room."""
+"""Messages a gateway keeps for one absent client, so that one can't use up everyone's room."""
 OUTBOX_MAX: Final = 10_000
 """Messages a client that lost its gateway holds until it is back."""
 WAITING_MAX: Final = 1_000
@@ -89,8 +89,8 @@ class Faults:
     surb_age_s: float = SURB_AGE_S_MAX
     """At what age a SURB is dead."""
     partition: tuple[tuple[int, ...], ...] = ()
-    """Groups of clients that reach nobody of another group: their packets are lost, and sent again. A client that is in
-    no group reaches everybody."""
+    """Groups of clients that reach no one of another group: their packets are lost, and sent again. A client that is in
+    no group reaches everyone."""
     links: tuple[LinkDelay, ...] = ()
     """Clients that are far apart."""
 

@@ -30,7 +30,7 @@ pub const MAX_SURBS: u32 = 200;
 pub enum End {
     /// The program asked for it.
     Closed,
-    /// The SDK gave up; why, as far as it can be told.
+    /// The SDK stopped trying; the reason, if known.
     Died(String),
 }
 
@@ -71,10 +71,10 @@ pub async fn connect(config: Config, folder: Option<PathBuf>) -> Result<Client, 
     let runtime = runtime::runtime()?;
     let abandoned = CancellationToken::new();
     let guard = abandoned.clone().drop_guard();
-    // A task of its own, since the SDK's connecting must not be dropped halfway: it is told to end, and ends.
+    // A task of its own, since the SDK's connecting must not be dropped halfway: it gets a signal to end, and ends.
     let task = runtime.spawn(async move {
         let tracker = ShutdownTracker::default();
-        // Held here too, so that nobody else has the folder before all that was begun in it has ended.
+        // Held here too, so that no one else has the folder before all that was begun in it has ended.
         let lock = folder.as_deref().map(storage::lock).transpose()?.map(Arc::new);
         let outcome = tokio::select! {
             outcome = connecting(&config, folder, lock.clone(), &tracker) => outcome,
@@ -141,7 +141,7 @@ where
     S::KeyStore: Sync,
     S::CredentialStore: Send + Sync,
 {
-    // A tracker of our own: the one the SDK would make hooks the process's panics once per client, for ever.
+    // A tracker of our own: the one the SDK would make hooks the process's panics once per client, forever.
     let mut builder = MixnetClientBuilder::new_with_storage(storage)
         .network_details(config.network())
         .debug_config(debug)
@@ -171,7 +171,7 @@ impl Client {
         self.unless_ended(self.sender.send_reply(tag, data)).await
     }
 
-    /// The SDK's own error says only that its channel is closed, and a send may also wait for ever on a client that died.
+    /// The SDK's own error says only that its channel is closed, and a send may also wait forever on a client that died.
     async fn unless_ended(
         &self,
         sending: impl std::future::Future<Output = Result<(), nym_sdk::Error>>,

@@ -32,7 +32,7 @@ pub struct Config {
     pub flush_timeout: f64,
 }
 
-/// `Duration::from_secs_f64` panics on what the dataclass refuses; a foreign object may carry it all the same.
+/// `Duration::from_secs_f64` panics on what the dataclass refuses; a foreign object may carry it anyway.
 fn seconds(name: &str, value: f64) -> Result<Duration, Failure> {
     Duration::try_from_secs_f64(value).map_err(|error| Failure::Config(format!("{name} = {value}: {error}")))
 }
@@ -64,7 +64,7 @@ impl Config {
             return NymNetworkDetails::new_mainnet();
         };
         let api = ApiUrl { url: url.clone(), front_hosts: None };
-        // The chain is asked for nothing as long as bandwidth needs no credentials; port 1 of this machine answers nobody.
+        // The chain is asked for nothing as long as bandwidth needs no credentials; port 1 of this machine answers no one.
         let chain = ValidatorDetails::new("http://127.0.0.1:1/", Some(url), None);
         NymNetworkDetails::new_empty()
             .with_network_name("custom".into())

@@ -27,7 +27,7 @@ struct Queue {
 }
 
 /// Policy when the program is slow: what is queued stays, a message that does not fit is dropped and counted. The Nym
-/// client has acknowledged it by then, so that nothing could hold it back; whoever needs every message confirms end to
+/// client has acknowledged it by then, so that nothing could hold it back; anyone who needs every message confirms end to
 /// end, which the mixnet demands anyway.
 pub struct Inbox {
     queue: Mutex<Queue>,

@@ -22,7 +22,7 @@ pub const DISCONNECT_LIMIT: Duration = Duration::from_secs(20);
 const ECHO_WAIT: Duration = Duration::from_secs(20);
 /// Echoes that may stay out before the connection counts as lost. The first one makes the SDK notice and reconnect.
 const ECHOES: u32 = 2;
-/// A message to oneself that nobody else can have made.
+/// A message to the client itself that no other party can have made.
 const ECHO_BYTES: usize = 32;
 
 pub struct Pump {
@@ -63,7 +63,7 @@ impl Echo {
 }
 
 impl Pump {
-    /// Runs until somebody ends it, then ends the SDK's tasks (which saves the SURBs), and only then lets go of the storage
+    /// Runs until someone ends it, then ends the SDK's tasks (which saves the SURBs), and only then lets go of the storage
     /// and tells.
     pub async fn run(mut self, mut client: MixnetClient) {
         let echo = Echo::new(&client);

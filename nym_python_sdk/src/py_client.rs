@@ -114,7 +114,7 @@ impl NativeClient {
         awaitable(py, self.replying(tag, data)?)
     }
 
-    /// Waits until something can be taken. False: nothing came in time (seconds; None waits for ever).
+    /// Waits until something can be taken. False: nothing came in time (seconds; None waits forever).
     #[pyo3(signature = (timeout = None))]
     fn ready(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let client = self.here()?;

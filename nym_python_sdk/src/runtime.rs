@@ -20,7 +20,7 @@ const SIGNAL_POLL: Duration = Duration::from_millis(100);
 /// Name of every worker; the panic hook knows them by it. Linux shows 15 characters of a thread's name.
 const WORKER_NAME: &str = "nym-python-sdk";
 const BRIDGE_NAME: &str = "nym-asyncio";
-/// How long the end of the interpreter waits for tasks that are told to end: they need microseconds.
+/// How long the end of the interpreter waits for tasks that were asked to end: they need microseconds.
 const QUIESCE_LIMIT: Duration = Duration::from_secs(5);
 
 struct Started {
@@ -155,7 +155,7 @@ pub fn on_panic(wake: Arc<Waker>) -> Arc<Waker> {
     wake
 }
 
-/// A task of the SDK that panics leaves its client half alive and nobody is told. The SDK's own remedy hooks the panics
+/// A task of the SDK that panics leaves its client half alive, without notice. The SDK's own remedy hooks the panics
 /// of the whole process, once more for every client; ours is one hook, and it counts the workers' panics only.
 fn watch_panics() {
     let earlier = std::panic::take_hook();

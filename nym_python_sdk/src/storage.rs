@@ -46,7 +46,7 @@ pub fn lock(folder: &Path) -> Result<File, Failure> {
 
 /// Opens the folder's stores with the configured SURB thresholds (the SDK's default call ignores them).
 ///
-/// The SDK makes new keys in the place of any that it cannot read. Where those had been registered with a gateway, somebody
+/// The SDK makes new keys instead of any that it cannot read. Where those had been registered with a gateway, someone
 /// knows their address: they are left as they are, and refused.
 pub async fn open(folder: &Path, debug: &DebugConfig) -> Result<OnDiskPersistent, Failure> {
     let paths = StoragePaths::new_from_dir(folder)?;

@@ -8,7 +8,7 @@ import pytest
 from nym_python_sdk import ClientConfig
 from nym_python_sdk.testing import LocalNetwork
 
-# A shell starts background jobs with SIGINT ignored, and what is ignored is handed on to the processes of the tests.
+# A shell starts background jobs with SIGINT ignored, and the processes of the tests inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

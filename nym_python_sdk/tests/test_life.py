@@ -117,7 +117,7 @@ async def test_damaged_surbs_cost_the_surbs_only(config: ClientConfig, tmp_path:
 
 
 async def test_half_written_first_keys_are_made_anew(config: ClientConfig, tmp_path: Path) -> None:
-    """A process killed while it made its first identity: nobody ever saw that one."""
+    """A process killed while it made its first identity: no one ever saw that one."""
     (tmp_path / "private_identity.pem").write_text("-----BEGIN")
     async with MixnetClient(config, storage=tmp_path) as client:
         assert client.address
@@ -188,8 +188,8 @@ async def test_listener_without_cover_notices_its_lost_connection(network: Local
     async with MixnetClient(config) as listener, MixnetClient(network.client_config()) as writer:
         network.cut_client(listener.address)
         await asyncio.sleep(2)
-        await writer.send_plain(listener.address, b"anybody there?")
-        assert (await listener.receive(WAIT)).data == b"anybody there?"
+        await writer.send_plain(listener.address, b"anyone there?")
+        assert (await listener.receive(WAIT)).data == b"anyone there?"
 
 
 async def test_cancelled_connecting_leaves_nothing(network: LocalNetwork, tmp_path: Path) -> None:
@@ -279,8 +279,8 @@ with LocalNetwork() as network:
             del client, network
             os._exit(refused)
         _, status = os.waitpid(pid, 0)
-        client.send_plain(client.address, b"the parent goes on")
-        assert client.receive(20).data == b"the parent goes on"
+        client.send_plain(client.address, b"the parent continues")
+        assert client.receive(20).data == b"the parent continues"
         print("refused", os.waitstatus_to_exitcode(status))
 """
 

@@ -32,7 +32,7 @@ def line(process: subprocess.Popen[str]) -> str:
 
 
 def ended(process: subprocess.Popen[str], number: int) -> None:
-    """Cleanly, and without a word."""
+    """Cleanly, and without notice."""
     process.send_signal(number)
     out, errors = process.communicate(timeout=WAIT)
     assert (process.returncode, out, errors) == (0, "", "")

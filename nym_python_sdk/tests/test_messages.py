@@ -124,7 +124,7 @@ async def test_bad_arguments_are_refused_and_harm_nothing(config: ClientConfig) 
             await client.send_anonymous(address, b"x", surbs=-1)
         with pytest.raises(TypeError):
             await client.send_plain(address, "text")  # type: ignore[arg-type]
-        await client.reply(bytes(16), b"to an unknown tag: dropped by the SDK without a word")
+        await client.reply(bytes(16), b"to an unknown tag: dropped by the SDK without notice")
         await client.send_plain(address, b"still there")
         assert (await client.receive(WAIT)).data == b"still there"
 
@@ -192,7 +192,7 @@ async def test_single_surb_is_spent_when_none_is_withheld(config: ClientConfig) 
         await alice.send_anonymous(bob.address, b"q", surbs=1)
         tag = (await bob.receive(WAIT)).sender_tag
         assert tag is not None
-        await alice.disconnect()  # nobody is there to be asked for more, and nobody needs to be
+        await alice.disconnect()  # no one is there to be asked for more, and no one needs to be
         await bob.reply(tag, b"a")
         await bob.send_plain(bob.address, b"alive")
         assert (await bob.receive(WAIT)).data == b"alive"

@@ -53,7 +53,7 @@ def test_fifty_clients_and_a_hundred_thousand_messages_in_steady_memory() -> Non
             for sender in senders:
                 sender.join()
             for number, person in enumerate(people):
-                # By symmetry each gets as many as it sends. One that the SDK lost in silence is waited for in vain, once.
+                # By symmetry each gets as many as it sends. One that the SDK lost silently is waited for without success, once.
                 while sum(seen[number].values()) < (turn + 1) * burst - lost[number]:
                     try:
                         seen[number][person.receive(20.0).data] += 1

@@ -159,7 +159,7 @@ def test_bad_request_is_answered_and_the_connection_lives(
 
 
 def test_unknown_tag_is_met_with_silence(programs: Programs) -> None:
-    programs[0].send(reply(bytes(16), b"to nobody"))
+    programs[0].send(reply(bytes(16), b"to no one"))
     programs[0].send(b"\x03")
     assert len(programs[0].recv(WAIT)) == 97
 

@@ -98,7 +98,7 @@ tallies!(ClientTallies, ClientCounters {
     stored,
     /// Not taken: the store was full.
     refused,
-    /// Thrown away: kept too long, or by the fault that makes a gateway forget them.
+    /// Discarded: kept too long, or by the fault that makes a gateway forget them.
     forgotten,
 } + {
     /// The client's identity key, base58: the part of its address before the dot.

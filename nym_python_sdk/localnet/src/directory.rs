@@ -55,7 +55,7 @@ async fn serve(network: Arc<Inner>, socket: TcpStream) {
 fn answer(network: &Inner, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let uri = request.uri();
     let (status, body) = if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        // Clients also post that a node's description should be read anew; nothing here needs that.
+        // Clients also post that a node's description should be read again; nothing here needs that.
         (StatusCode::NOT_FOUND, json!({"message": "only GET is answered"}))
     } else {
         match document(network, uri.path(), uri.query().unwrap_or_default()) {

@@ -140,7 +140,7 @@ impl LocalNetwork {
     /// For the SDK's client builder.
     pub fn network_details(&self) -> NymNetworkDetails {
         let url = self.directory_url();
-        // The chain is not asked as long as bandwidth is free; port 1 answers nobody.
+        // The chain is not asked as long as bandwidth is free; port 1 answers no one.
         let chain = ValidatorDetails::new("http://127.0.0.1:1/", Some(&url), None);
         NymNetworkDetails::new_empty()
             .with_network_name("local".into())
@@ -210,8 +210,8 @@ impl LocalNetwork {
         Ok(())
     }
 
-    /// Up again. Without its registrations clients with a stored identity are refused, and must register anew; without
-    /// its packets those that waited are lost. A gateway that is up loses them, and its connections, all the same.
+    /// Up again. Without its registrations clients with a stored identity are refused, and must register again; without
+    /// its packets those that waited are lost. A gateway that is up loses them, and its connections, anyway.
     pub async fn start_gateway(&self, gateway: &str, registrations: bool, packets: bool) -> Result<(), Error> {
         let gateway = self.inner.gateway(gateway)?;
         if !registrations || !packets {
@@ -236,7 +236,7 @@ impl LocalNetwork {
         Ok(gateway.accounts.all().iter().map(|account| account.forget()).sum())
     }
 
-    /// Cuts the client's connection without a word. False: it had none.
+    /// Cuts the client's connection without notice. False: it had none.
     pub fn cut_client(&self, address: &str) -> Result<bool, Error> {
         let recipient = address_of(address)?;
         let gateway = self.inner.gateway(&recipient.gateway().to_base58_string())?;

@@ -96,7 +96,7 @@ impl Store {
     }
 }
 
-/// Makes the folder if need be, and keeps everybody else out for as long as the returned file lives.
+/// Makes the folder if need be, and keeps everyone else out for as long as the returned file lives.
 pub fn lock_folder(folder: &Path, name: &str) -> Result<File, Error> {
     fs::create_dir_all(folder).map_err(Error::io(folder.display().to_string()))?;
     let path = folder.join(name);

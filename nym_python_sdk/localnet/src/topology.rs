@@ -1,4 +1,4 @@
-//! The network as its clients are told of it: the directory's documents, and the file that `--custom-mixnet` of nym-client takes.
+//! The network as its clients are notified of it: the directory's documents, and the file that `--custom-mixnet` of nym-client takes.
 
 use crate::clock::{Clock, Millis};
 use crate::nodes::{Node, LAYERS};

@@ -1,7 +1,7 @@
 //! nym-client's websocket interface in front of a client of the SDK: the same frames, by the crate that nym-client uses, and
 //! the same behaviour, so that programs in any language can be tried on the network.
 //!
-//! As in nym-client: one connection at a time; what arrives while nobody is connected waits; pushed messages have the form
+//! As in nym-client: one connection at a time; what arrives while no one is connected waits; pushed messages have the form
 //! (binary or text) of the connection's last request; a request that can't be understood is answered with an error; sending
 //! is answered only where a connection id was given. Otherwise: a request with an `Origin` (any web page's) is refused, a TCP
 //! connection without a handshake does no harm, what waits is bounded, and the queue length leaves out replies that wait
@@ -78,7 +78,7 @@ struct Shared {
     mailbox: Mailbox,
     /// A program is connected.
     taken: AtomicBool,
-    /// Cancelled when the client ends, whoever ends it.
+    /// Cancelled when the client ends, for any reason.
     token: CancellationToken,
 }
 
@@ -162,7 +162,7 @@ async fn live(
         token,
     });
     let died = client.cancellation_token();
-    // Nobody waits for it any more: it ends at once.
+    // No one waits for it any more: it ends at once.
     if started.send(Ok(shared.clone())).is_ok() {
         tasks.spawn(listen(shared.clone(), tasks.clone(), listener));
         loop {

@@ -16,7 +16,7 @@ BATCH = 64
 
 
 class ReceivedMessage(NamedTuple):
-    """One message. `sender_tag` (16 bytes) answers an anonymous sender by `reply`; None where there is nobody to answer."""
+    """One message. `sender_tag` (16 bytes) answers an anonymous sender by `reply`; None where there is no one to answer."""
 
     data: bytes
     sender_tag: bytes | None
@@ -34,7 +34,7 @@ class ClientCounts(NamedTuple):
     waiting_bytes: int
 
 
-#: Clients that nobody disconnected yet; they are ended with the interpreter, so that their SURBs are saved.
+#: Clients that no one disconnected yet; they are ended with the interpreter, so that their SURBs are saved.
 _living: weakref.WeakSet["Base"] = weakref.WeakSet()
 
 
@@ -67,12 +67,12 @@ class Base:
 
     @property
     def address(self) -> str:
-        """The client's Nym address. Whoever knows it can write to it, and sees which gateway it uses."""
+        """The client's Nym address. Anyone who knows it can write to it, and sees which gateway it uses."""
         return self._client().address
 
     @property
     def alive(self) -> bool:
-        """False once the client was disconnected or died; a lost connection nobody has noticed yet still counts as alive."""
+        """False once the client was disconnected or died; a lost connection no one has noticed yet still counts as alive."""
         return self._native is not None and self._native.state()[0] == "running"
 
     @property

@@ -44,7 +44,7 @@ class MixnetClient(Base):
         """Sends without SURBs and without the sender's address: the recipient cannot answer.
 
         Returns when the SDK has taken the message; when that takes long, the client is sending as fast as its settings permit.
-        Arrival is confirmed by nobody. Raises `InvalidRecipient`, `MessageError`, `ClientDied`, `ClientClosed`.
+        Arrival is confirmed by no one. Raises `InvalidRecipient`, `MessageError`, `ClientDied`, `ClientClosed`.
         """
         await self._client().send_async(recipient, data, None)
 
@@ -58,7 +58,7 @@ class MixnetClient(Base):
     async def reply(self, sender_tag: bytes, data: bytes) -> None:
         """Answers an anonymous sender with the SURBs it gave (`data` has at least one byte).
 
-        A reply to a tag without SURBs is dropped by the SDK without a word. Raises `InvalidSenderTag`, `MessageError`,
+        A reply to a tag without SURBs is dropped by the SDK without notice. Raises `InvalidSenderTag`, `MessageError`,
         `ClientDied`, `ClientClosed`.
         """
         await self._client().reply_async(sender_tag, data)

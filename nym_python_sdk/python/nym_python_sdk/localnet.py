@@ -113,7 +113,7 @@ def _until_told() -> Iterator[threading.Event]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: ended as told; 1: something could not be started, or a client ended by itself; 2: wrong arguments."""
+    """0: ended by a signal; 1: something could not be started, or a client ended by itself; 2: wrong arguments."""
     options = _arguments(arguments)
     with _until_told() as told, contextlib.ExitStack() as stack:
         try:

@@ -181,7 +181,7 @@ async fn a_gateway_forgets_what_it_kept() {
     assert_eq!(network.forget_packets("gateway-1").expect("known"), 0);
     assert_eq!(network.forget_packets("gateway-2").expect("known"), 1);
     let mut bob = peer(&network, stored).await;
-    assert!(bob.receive_within(Duration::from_secs(1)).await.is_none(), "it was acknowledged: nobody sends it again");
+    assert!(bob.receive_within(Duration::from_secs(1)).await.is_none(), "it was acknowledged: it is not sent again");
     alice.disconnect().await;
     bob.disconnect().await;
     network.close().await;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-/// Sends raw bytes, returns all that comes back: nothing where nobody listens.
+/// Sends raw bytes, returns all that comes back: nothing where no one listens.
 async fn exchange(address: &str, bytes: &[u8]) -> String {
     let mut answer = Vec::new();
     // A reset, even before the first byte, is an answer too.

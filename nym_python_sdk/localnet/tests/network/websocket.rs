@@ -165,7 +165,7 @@ async fn a_request_that_cannot_be_understood_gets_an_error_and_the_connection_li
             }
         }
     }
-    // An unknown tag is nobody's: silence.
+    // An unknown tag is no one's: silence.
     program.send(ClientRequest::Reply { sender_tag: [7; 16].into(), message: vec![1], connection_id: None }).await;
     alice.close().await;
     network.close().await;
@@ -189,7 +189,7 @@ async fn one_program_at_a_time_no_web_page_and_no_harm_by_a_bare_connection() {
     first.send(plain(alice.address, b"one")).await;
     assert_eq!(first.received().await.message, b"one");
 
-    // While nobody is connected messages wait; the next program gets them.
+    // While no one is connected messages wait; the next program gets them.
     first.send(plain(alice.address, b"two")).await;
     first.received().await;
     first.0.close(None).await.expect("closed");

@@ -57,7 +57,7 @@ class ClientCounters:
 
     - `injected`: handed to its gateway; `delivered`: written to its connection;
     - `stored`: came while it was not connected; `held` of all that came wait at the gateway now;
-    - `refused`: its store was full; `forgotten`: kept for more than a day, or thrown away by a fault;
+    - `refused`: its store was full; `forgotten`: kept for more than a day, or discarded by a fault;
     - `connections`: so far; the first client of an identity makes two, one to register and one to stay.
     """
 

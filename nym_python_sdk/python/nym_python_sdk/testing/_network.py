@@ -232,7 +232,7 @@ class LocalNetwork:
     def start_gateway(self, gateway: str, *, registrations: bool = True, packets: bool = True) -> None:
         """Brings it back, as it was. Without `registrations` its clients are strangers: those with a stored identity are
         refused. Without `packets` those that waited for clients are lost. One that is up loses them, and its connections,
-        all the same."""
+        anyway."""
         self._network().start_gateway(gateway, registrations, packets)
 
     def forget_packets(self, gateway: str) -> int:
@@ -240,7 +240,7 @@ class LocalNetwork:
         return self._network().forget_packets(gateway)
 
     def cut_client(self, address: str) -> bool:
-        """Cuts a client's connection to its gateway without a word. False: it had none.
+        """Cuts a client's connection to its gateway without notice. False: it had none.
 
         A client that only listens, without cover traffic, does not notice by itself.
         """
