@@ -33,6 +33,10 @@ class NodeSilent(Exception):
         self.failure = failure
 
 
+class MixnetLost(Exception):
+    """The mixnet client can't come back: its graph must stop. The text says why."""
+
+
 class RetryNotPossible(Exception):
     """This text can't be sent again; the text says why."""
 

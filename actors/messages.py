@@ -44,10 +44,9 @@ class MixnetConnected:
 
 @dataclass(frozen=True, slots=True)
 class MixnetDisconnected:
-    """There is none for now (or ever, if `final`)."""
+    """There is no mixnet client for now. `reason` can be shown."""
 
     reason: str
-    final: bool
 
 
 @dataclass(frozen=True, slots=True)

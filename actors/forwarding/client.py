@@ -62,7 +62,7 @@ UNSENT_MAX: Final = 256
 
 
 class ForwardingClient(Actor[ForwardingClientInbox]):
-    """See the module's text."""
+    """The actor that seals, sends, receives and acknowledges."""
 
     name = "forwarding"
 
@@ -99,7 +99,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         self._store.close_thread()
 
     def receive(self, message: ForwardingClientInbox) -> None:
-        """Handle one message."""
+        """Act on a command, on what arrives, or on a report."""
         match message:
             case SendText():
                 self._send_text(message)
@@ -216,7 +216,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case m.NotOpened():
                 self._unopened.on_told(tell)
             case _:
-                raise RemoteProtocolError(Code.UNEXPECTED, "not told to this exchange")
+                raise RemoteProtocolError(Code.UNEXPECTED, "this exchange takes no such message")
 
     # -- from lookup --
 

@@ -46,19 +46,19 @@ IN_FLIGHT_MAX: Final = 16
 RETRY_S: Final = (10, 30, 60, 300, 900)
 """Pauses before a message is sent again through the node; the last one repeats. Up to a quarter is taken off each."""
 DIRECT_AGAIN_S: Final = 3600
-"""A silent direct way is tried again after this long: if both sides went silent, nobody else would."""
+"""A silent direct way is tried again after this long: if both sides went silent, neither would begin again."""
 DIRECT_RETRY_S: Final = (5, 10, 30, 60, 300)
 """Pauses before a message is sent again directly; the last one repeats."""
 PAUSE_MAX_S: Final = max(*RETRY_S, *DIRECT_RETRY_S)
 """No pause is longer: what was planned for later was planned by a clock that has been put back since."""
 DIRECT_MISSES_MAX: Final = 2
 """Unacknowledged direct tries after which the way counts as silent: 15 seconds, time for Nym to resend lost packets
-several times, and short enough for somebody who waits at a prompt."""
+several times, and short enough for a person who waits at a prompt."""
 NEWS_SENT_MAX: Final = 256
 """Direct messages with our newer record that wait for their receipts."""
 RESEALS_MAX: Final = 3
-"""How often one message is sealed anew, because its recipient could not open it or the node calls its key stale: a
-node that calls every key stale must not keep a client busy for ever."""
+"""How often one message is sealed again, because its recipient could not open it or the node calls its key stale: a
+node that calls every key stale must not keep a client busy forever."""
 
 _RETRY_LATER: Final = frozenset({Code.BUSY, Code.MAILBOX_FULL, Code.SENDER_SHARE_FULL, Code.NOT_REGISTERED})
 _LOOK_UP_AGAIN: Final = frozenset({Code.STALE_KEY, Code.UNKNOWN_KEY})
@@ -94,7 +94,7 @@ class Outbox:
         with self._store.transaction():
             self._store.messages.add_outgoing(contact.name, message_id, int(kind), body, token, runtime.unix_s())
             if contact.consent is Consent.PENDING:
-                # Whoever answers a stranger wants to hear from them.
+                # To answer a stranger is to accept them.
                 self._store.contacts.set_consent(contact.name, Consent.ACCEPTED)
             if instead_of is not None:
                 self._store.history.erase([instead_of.id], instead_of.kind)
@@ -107,7 +107,7 @@ class Outbox:
         return message_id in self._in_flight.values()
 
     def flush(self) -> None:
-        """Send what is due, as far as there is a way for it. What has none holds up nobody else's."""
+        """Send what is due, as far as there is a way for it. What has no way holds up no other contact's messages."""
         now = self._context.runtime.unix_s()
         flying = set(self._in_flight.values())
         no_way = set(self._resolving)
@@ -119,7 +119,7 @@ class Outbox:
             if contact is None or row is None or message is None:
                 self._store.messages.remove_outgoing(message_id)
             elif contact.trust is Trust.CHANGED:
-                no_way.add(name)  # whoever signs for this name now may be a thief: the user looks first
+                no_way.add(name)  # a thief may sign for this name now: the user looks first
             elif _goes_direct(contact, now):
                 self._send_direct(contact, message, row, now)
             elif self.online and len(self._in_flight) < IN_FLIGHT_MAX:
@@ -191,7 +191,7 @@ class Outbox:
         elif code in _RETRY_LATER:
             self._postpone(message.message_id)
             if self._store.messages.set_reason(message.contact, message.message_id, code):
-                # It goes on waiting; but its writer should know what for.
+                # It still waits; its writer should know what for.
                 waits = DeliveryChanged(message.message_id, message.contact, DeliveryState.WAITING, code, Route.NODE)
                 self._context.on_event(waits)
         else:
@@ -284,7 +284,7 @@ class Outbox:
         return decode_record(identity.record) if roomy else None
 
     def _note_news(self, message_id: bytes, record_number: int) -> None:
-        """Remember which record travels with a message, until its receipt; the oldest are forgotten, and told again."""
+        """Remember which record travels with a message, until its receipt; the oldest are forgotten, and sent again."""
         self._news_sent[message_id] = record_number
         if len(self._news_sent) > NEWS_SENT_MAX:
             del self._news_sent[next(iter(self._news_sent))]
@@ -301,7 +301,7 @@ class Outbox:
             self._note_silence(contact, silent=False)
             self.flush()
 
-    # -- what became of it --
+    # -- its outcome --
 
     def on_receipts(self, receipts: tuple[tuple[bytes, bytes], ...], contact: str | None) -> None:
         """Recipients' clients have these: (message id, token) each. A wrong token proves nothing, and is reported."""
@@ -319,13 +319,13 @@ class Outbox:
             self.settle(message, DeliveryState.DELIVERED, None)
 
     def on_expired(self, message_id: bytes) -> None:
-        """The node kept it for its term, and nobody came."""
+        """The node kept it for its term, and the recipient did not come."""
         message = self._store.messages.outgoing(message_id, None)
         if message is not None:
             self.settle(message, DeliveryState.EXPIRED, None)
 
     def settle(self, message: Message, state: DeliveryState, reason: Code | None) -> None:
-        """Note what became of a message, and tell the user, if it is news."""
+        """Store a message's state, and report it to the user if it has changed."""
         if self._store.messages.advance(message.contact, message.message_id, state, reason):
             current = self._store.messages.get(message.contact, message.message_id)
             route = current.route if current is not None else message.route

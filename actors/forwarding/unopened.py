@@ -2,7 +2,7 @@
 
 A part of the forwarding actor. docs/protocol.md, "Receiving". A statement that the pinned identity did not sign is no
 lie yet: the recipient's identity may have changed. It is looked up first, and the node's notice is confirmed only when
-the statement has been judged, so that it is told again if that could not be done.
+the statement has been judged: until then the node sends it again.
 """
 
 from __future__ import annotations

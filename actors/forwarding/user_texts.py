@@ -1,6 +1,6 @@
-"""What becomes of texts by their user's own word: given up, tried again, gone after a time. A part of forwarding.
+"""Texts that their user cancels, sends again, or lets disappear after a time. A part of the forwarding actor.
 
-docs/protocol.md, "Message states"; docs/operations.md, "A client". All of it is this home's affair: nobody is told.
+docs/protocol.md, "Message states"; docs/operations.md, "A client". All of it stays in this home: it is sent to no one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class UserTexts:
         """
         message, contact = self._store.messages.get(name, message_id), self._store.contacts.get(name)
         if message is None or contact is None or message.kind != PayloadKind.TEXT:
-            raise RetryNotPossible("there is no such text of yours to this contact")
+            raise RetryNotPossible("you have sent no such text to this contact")
         match message.state:
             case DeliveryState.WAITING:
                 self._store.messages.try_now(name, message_id, self._context.runtime.unix_s())

@@ -18,7 +18,7 @@ import msgspec
 
 from usernym.actors.base import Actor, Tellable
 from usernym.actors.events import EventSink, NodeCaught
-from usernym.actors.failures import Failure
+from usernym.actors.failures import Failure, MixnetLost
 from usernym.actors.messages import (
     AnswerArrived,
     DirectArrived,
@@ -208,12 +208,16 @@ class MixnetIO(Actor[IoInbox]):
                 assert_never(event)
 
     def _on_down(self, reason: str, final: bool) -> None:
+        """Without a mixnet client requests wait. A transport that ended for good has tried new ones already: it ends
+        the graph, and so the program gets a clear error instead of silence."""
         self._up = False
         self.counts["mixnet_up"] = 0
         self._dispatch.on_mixnet(reason)
         logger.warning("%s: the mixnet client is not there", self.name)
         for watcher in self._dispatch.mixnet_watchers:
-            watcher.tell(MixnetDisconnected(reason, final))
+            watcher.tell(MixnetDisconnected(reason))
+        if final:
+            self._give_up(MixnetLost(reason))
 
     def _on_up(self, address: bytes) -> None:
         self._up = True

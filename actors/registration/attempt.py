@@ -1,7 +1,7 @@
 """Registering a name: ask, work, prove. A part of the client's registration actor.
 
 docs/protocol.md, "Registration and login". Asking again with the same key is success, so a registration that half
-failed costs nobody the name.
+failed costs no one the name.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class RegistrationAttempt:
         )
 
     def on_refusal(self, code: Code, detail: int) -> None:
-        """Try again what a new challenge may mend."""
+        """Try again what a new challenge may repair."""
         if code in TRY_AGAIN and code is not Code.BUSY and self._challenges < CHALLENGES_MAX:
             self._ask_for_challenge()
         else:

@@ -14,13 +14,13 @@ from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import MINUTE_S
 
 CARDS_AGAIN_S: Final = 10 * MINUTE_S
-"""The node's word moves a client at most this often: each card costs it a commit and a login, and no honest node moves
-twice an hour. One that comes sooner is told again with a later heartbeat."""
+"""The node itself moves a client at most this often: each card costs it a commit and a login, and no honest node moves
+twice an hour. One that comes sooner comes again with a later heartbeat."""
 SETTING: Final = "node_card"
 
 
 class NodeCardHolder:
-    """See the module's text."""
+    """The node's card in use, in memory and on disk."""
 
     def __init__(self, context: ClientContext, card: NodeCard) -> None:
         self._context = context
@@ -33,7 +33,7 @@ class NodeCardHolder:
         return self.card.sequence
 
     def take_told(self, card: NodeCard) -> None:
-        """Take a card that the node told. Raises `RemoteProtocolError` if it is not acceptable, or comes too soon."""
+        """Take a card that the node sent. Raises `RemoteProtocolError` if it is not acceptable, or comes too soon."""
         try:
             verify_newer_card(self.card, card)
         except RemoteProtocolError as error:

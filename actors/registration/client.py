@@ -215,7 +215,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._ask(m.Heartbeat(self._context.request_id(), SURBS_REQUEST, self._user.name, login_id, confirmed))
         self.counts["heartbeats"] += 1
 
-    # -- what became of them --
+    # -- their outcomes --
 
     def _on_answer(self, request: m.Request, answer: m.Answer) -> None:
         self._step(NodeHeard())

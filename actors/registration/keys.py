@@ -54,7 +54,7 @@ def former_identities(store: ClientStore) -> list[bytes]:
 def save_replacement(
     store: ClientStore, pending: KeyRecord, succession: Succession | None, former: Iterable[bytes]
 ) -> None:
-    """Keep what must be published before the next login, with the identities of before. To be called in a transaction.
+    """Keep what must be published before the next login, with the former identities. To be called in a transaction.
 
     Without a succession it is a newer record of the same identity.
     """
