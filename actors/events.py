@@ -32,7 +32,10 @@ class DeliveryChanged:
     recipient: str = field(repr=False)
     state: DeliveryState
     reason: Code | None
+    """Why it was refused, or still waits; None otherwise."""
     route: Route
+    is_text: bool = True
+    """False for a message that is no text of the user's: a step of a handshake."""
 
 
 @dataclass(frozen=True, slots=True)

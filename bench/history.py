@@ -75,7 +75,7 @@ def fastest(action: Callable[[], Any]) -> float:
 def make_home(home: Path, texts: int, mixnet: str | Transport) -> str:
     """A home with a passphrase and such a history, as though it were registered; returns a word of the newest text."""
     card = card_text(make_card(SigningKey.from_seed(bytes(32)), bytes(96), 1, 20_000))
-    usernym.Client(home, name="alice", node=card, mixnet=mixnet, passphrase=PASSPHRASE).close()
+    usernym.Client.open(home, name="alice", node=card, mixnet=mixnet, passphrase=PASSPHRASE).close()
     store = ClientStore.open(home, PASSPHRASE)
     store.profile.set_identity_state(IdentityState.REGISTERED)
     near = fill(store, texts)
@@ -90,7 +90,7 @@ def times(texts: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         near = make_home(home, texts, mixnet.transport())
-        with usernym.Client(home, mixnet=mixnet.transport(), passphrase=PASSPHRASE) as alice:
+        with usernym.Client.open(home, mixnet=mixnet.transport(), passphrase=PASSPHRASE) as alice:
             middle: MessageView = alice.conversation("bob", texts // 2)[0]
             assert not alice.search(NOWHERE)
             found = {

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -20,9 +19,21 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import usernym
-from usernym import Client, ConnectionChanged, Event, NodeCaught, NodeRefused, NodeSilent, NotReady, Restore
-from usernym.account_home import AccountStays, HomeKind, discard, home_kind, remove_empty, remove_unfinished
+from usernym import (
+    AsyncClient,
+    AsyncSubscription,
+    Client,
+    ConnectionChanged,
+    Event,
+    NodeCaught,
+    NodeRefused,
+    NodeSilent,
+    NotReady,
+    Restore,
+)
+from usernym.account_home import HomeKind, discard, home_kind, remove_empty, remove_unfinished
 from usernym.chat.texts import refusal
+from usernym.errors import AccountStays
 from usernym.finder import Finder, NameState
 from usernym.protocol.names import canonical
 
@@ -95,7 +106,7 @@ class Person:
         """By name: a window that is loaded meanwhile shows the text as under way, so that the user does not send it
         again."""
         self._held = held
-        self._stack = contextlib.ExitStack()
+        self._stack = contextlib.AsyncExitStack()
         self._client: Client | None = None
         self._finder: Finder | None = None
         self._listeners: list[Listener] = []
@@ -104,7 +115,6 @@ class Person:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="usernym-chat")
         self._opening = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     # -- for pages --
 
@@ -185,7 +195,6 @@ class Person:
 
     async def begin(self) -> None:
         """Look at the home, and open it if that needs no passphrase from the user."""
-        self._loop = asyncio.get_running_loop()
         settings = self.settings
         kind = await self.run(home_kind, settings.home)
         if kind is HomeKind.ABSENT:
@@ -219,40 +228,41 @@ class Person:
     async def _open(self, **more: Any) -> Client:
         await self._close_finder()
         settings = self.settings
+        opened = AsyncClient(
+            settings.home,
+            node=self.node,
+            mixnet=self.mixnet,
+            accept_strangers=settings.accept_strangers,
+            **more,
+        )
         try:
-            client = await self.run(
-                Client,
-                settings.home,
-                node=self.node,
-                mixnet=self.mixnet,
-                accept_strangers=settings.accept_strangers,
-                **more,
-            )
-            self._stack.enter_context(client)
+            client = (await self._stack.enter_async_context(opened)).client
             self._client = client
-            self._stack.enter_context(self._held(client))
+            held = self._held(client)
+            await self.run(held.__enter__)
+            self._stack.push_async_callback(self.run, held.__exit__, None, None, None)
         except BaseException:
-            await self.run(self._close_client)
+            await self._close_client()
             raise
-        threading.Thread(target=self._pump, args=(client, client.events()), name="usernym-events", daemon=True).start()
+        self._begin_task(self._follow(client, opened.subscribe()))
         return client
 
-    def _pump(self, client: Client, events: Any) -> None:
-        """Pass events to the event loop until the client ends."""
-        assert self._loop is not None, "begun"
+    async def _follow(self, client: Client, events: AsyncSubscription) -> None:
+        """Pass events to all pages until the client ends."""
         problem = ""
         try:
-            for event in events:
-                self._loop.call_soon_threadsafe(self._tell, event)
+            async for event in events:
+                asyncio.get_running_loop().call_soon(self._tell, event)
         except usernym.GraphFailed as error:
             problem = str(error)
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._on_end, client, problem)
-
-    def _on_end(self, client: Client, problem: str) -> None:
         if client is self._client:
             self.problem = problem
-            self._set_stage(Stage.ENDED)
+            asyncio.get_running_loop().call_soon(self._set_stage, Stage.ENDED)  # after the last events
+
+    def _begin_task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _set_stage(self, stage: Stage) -> None:
         self.stage = stage
@@ -273,9 +283,7 @@ class Person:
             except usernym.GraphFailed:
                 pass  # the events report its end
 
-        task = asyncio.get_running_loop().create_task(go())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._begin_task(go())
 
     # -- the first run --
 
@@ -284,7 +292,7 @@ class Person:
         assert self.node is not None, "asked for before"
         assert self.mixnet is not None, "asked for before"
         if self._finder is None and self._client is None:
-            finder = await self.run(Finder, node=self.node, mixnet=self.mixnet)
+            finder = await self.run(Finder.open, node=self.node, mixnet=self.mixnet)
             if self._finder is None and self._client is None and not self._opening.locked():
                 self._finder = finder
             else:
@@ -314,8 +322,7 @@ class Person:
                 await self._clear_away(passphrase)
                 raise
             self.stage = Stage.UNREGISTERED  # no listener is called yet: this window shows the words next
-            words, client.recovery_words = client.recovery_words or "", None
-            return words
+            return client.take_recovery_words() or ""
 
     async def _clear_away(self, passphrase: str | None) -> None:
         """Clean up after a failed first run: remove an incomplete home; a complete one stays and can be opened."""
@@ -362,22 +369,21 @@ class Person:
                 self._go_online()
                 self._set_stage(Stage.READY)
                 return
-            await self.run(self._close_client)
+            await self._close_client()
             self.beginnings += 1
             self._set_stage(Stage.NEW)
 
     # -- the end --
 
-    def _close_client(self) -> None:
-        client, self._client = self._client, None
-        stack, self._stack = self._stack, contextlib.ExitStack()
-        del client
-        stack.close()
+    async def _close_client(self) -> None:
+        self._client = None
+        stack, self._stack = self._stack, contextlib.AsyncExitStack()
+        await stack.aclose()
 
     async def close(self) -> None:
         """End everything in order."""
         self._listeners.clear()
         async with self._opening:  # what is being opened is closed as well
-            await self.run(self._close_client)
+            await self._close_client()
             await self._close_finder()
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -59,7 +59,7 @@ class NymClientTransport(LinkedTransport):
     """
 
     def __init__(self, url: str, *, allow_remote: bool = False) -> None:
-        _check_url(url, allow_remote)
+        check_url(url, allow_remote=allow_remote)
         super().__init__(lambda: _establish(url), "usernym-nym-client")
 
 
@@ -164,7 +164,8 @@ def _explain(url: str, error: Exception) -> str:
     return f"nothing answers at {url}: is nym-client (or `usernym mixnet`) running?"
 
 
-def _check_url(url: str, allow_remote: bool) -> None:
+def check_url(url: str, *, allow_remote: bool = False) -> None:
+    """Raise `ValueError` unless this is a nym-client's URL, on a loopback address if no remote one is allowed."""
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.username is not None:
         raise ValueError("nym-client's URL looks like ws://127.0.0.1:1977")

@@ -1,85 +1,142 @@
 """Find people by username on the Nym mixnet, and write to them.
 
-Three ways in: `Node` runs a discovery node; `Client` and `AsyncClient` put a user into an application; the same actors
-run under simulation in tests. The command line is `usernym`.
+Each of these is opened (`Client.open(...)`), used from any thread, and closed; best in a `with` block:
+
+- `Client`: a user, in a program. `AsyncClient`: the same for asyncio. `ClientOptions`: how a home is opened.
+- `Node`: a discovery node. `Finder`: asks a node about names, before there is an account.
+
+What they return:
+
+- `Whoami`, `ContactView`, `RequestView`, `MessageView`, `Sent`, `Imported`: what a client has.
+- `Subscription`, `AsyncSubscription`: the events of a client, each an `Event`: `MessageArrived`, `DeliveryChanged`,
+  `ContactChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`, `ConnectionChanged` or
+  `NodeCaught`.
+- `NameState`, `FoundRecord`: what a finder found. `NodeStatus`: how a node is.
+- `DeliveryState`, `Route`, `Trust`, `Consent`, `HandshakeState`, `NameVerdict`, `Code`: the words that they use.
+
+What they take: `Restore` for an identity that exists, and a mixnet, which `parse_mixnet` checks (`MixnetSpec`).
+
+What they raise; the text of each error is a sentence that can be shown to a person:
+
+- `NodeRefused` with a `Code`, `NodeSilent`, `NotReady`: the node said no, did not answer, or not in time.
+- `RemoteProtocolError`, `WordsInvalid`, `WordsUnfit`, `LinkMismatch` with a `Mismatch`, `TextTooLong`: bad input.
+- `NoSuchContact`, `NoSuchMessage`, `RetryNotPossible`, `HandshakeNotPossible`, `IdentityMoved`, `AccountStays`: it
+  does not fit what is there.
+- `SettingsError`; `StorageError`, with `HomeInUse`, `PassphraseNeeded`, `WrongPassphrase`, `StoreUnprotected`.
+- `Closed`; `GraphFailed`: an actor failed, and the log says why.
+
+Stability: the names in `__all__` are the interface for other programs. Until 1.0 it may change from one minor version
+to the next, and the changelog says how. Modules and names below `usernym` may change at any time.
+
+`import usernym` is cheap: each name is imported when it is first used.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from usernym._version import __version__
-from usernym.actors.events import (
-    ConnectionChanged,
-    ContactChanged,
-    DeliveryChanged,
-    DirectSilent,
-    Event,
-    HandshakeChanged,
-    IdentityChanged,
-    MessageArrived,
-    NodeCaught,
-    TextsErased,
-)
-from usernym.actors.failures import HandshakeNotPossible, NodeRefused, NodeSilent, RetryNotPossible, TextTooLong
-from usernym.actors.messages import FoundRecord
-from usernym.aio import AsyncClient
-from usernym.client import Client
-from usernym.finder import Finder, NameState, NameVerdict
-from usernym.identity import Restore, WordsUnfit
-from usernym.links import LinkMismatch, Mismatch
-from usernym.node import Closed, GraphFailed, Node, NodeStatus, NotReady
-from usernym.people import IdentityMoved
-from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.words import WordsInvalid
-from usernym.settings import SettingsError
-from usernym.storage.client.archive import Imported
-from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Route
-from usernym.storage.errors import StorageError
-from usernym.views import ContactView, MessageView, RequestView, Sent, Whoami
+
+if TYPE_CHECKING:
+    from usernym.actors.events import (
+        ConnectionChanged,
+        ContactChanged,
+        DeliveryChanged,
+        DirectSilent,
+        Event,
+        HandshakeChanged,
+        IdentityChanged,
+        MessageArrived,
+        NodeCaught,
+        TextsErased,
+    )
+    from usernym.actors.failures import (
+        HandshakeNotPossible,
+        NodeRefused,
+        NodeSilent,
+        RetryNotPossible,
+        TextTooLong,
+    )
+    from usernym.actors.messages import FoundRecord
+    from usernym.aio import AsyncClient
+    from usernym.client import Client
+    from usernym.errors import (
+        AccountStays,
+        Closed,
+        GraphFailed,
+        IdentityMoved,
+        LinkMismatch,
+        Mismatch,
+        NoSuchContact,
+        NoSuchMessage,
+        NotReady,
+    )
+    from usernym.finder import Finder, NameState, NameVerdict
+    from usernym.identity import Restore, WordsUnfit
+    from usernym.mixnets import MixnetSpec, parse_mixnet
+    from usernym.node import Node, NodeStatus
+    from usernym.protocol.errors import Code, RemoteProtocolError
+    from usernym.protocol.words import WordsInvalid
+    from usernym.running import ClientOptions
+    from usernym.settings import SettingsError
+    from usernym.storage.client.archive import Imported
+    from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Route, Trust
+    from usernym.storage.errors import (
+        HomeInUse,
+        PassphraseNeeded,
+        StorageError,
+        StoreUnprotected,
+        WrongPassphrase,
+    )
+    from usernym.subscriptions import AsyncSubscription, Subscription
+    from usernym.views import ContactView, MessageView, RequestView, Sent, Whoami
+
+_HOMES = {
+    "actors.events": (
+        "ConnectionChanged", "ContactChanged", "DeliveryChanged", "DirectSilent", "Event", "HandshakeChanged",
+        "IdentityChanged", "MessageArrived", "NodeCaught", "TextsErased",
+    ),
+    "actors.failures": ("HandshakeNotPossible", "NodeRefused", "NodeSilent", "RetryNotPossible", "TextTooLong"),
+    "actors.messages": ("FoundRecord",),
+    "aio": ("AsyncClient",),
+    "client": ("Client",),
+    "errors": (
+        "AccountStays", "Closed", "GraphFailed", "IdentityMoved", "LinkMismatch", "Mismatch", "NoSuchContact",
+        "NoSuchMessage", "NotReady",
+    ),
+    "finder": ("Finder", "NameState", "NameVerdict"),
+    "identity": ("Restore", "WordsUnfit"),
+    "mixnets": ("MixnetSpec", "parse_mixnet"),
+    "node": ("Node", "NodeStatus"),
+    "protocol.errors": ("Code", "RemoteProtocolError"),
+    "protocol.words": ("WordsInvalid",),
+    "running": ("ClientOptions",),
+    "settings": ("SettingsError",),
+    "storage.client.archive": ("Imported",),
+    "storage.client.types": ("Consent", "DeliveryState", "HandshakeState", "Route", "Trust"),
+    "storage.errors": ("HomeInUse", "PassphraseNeeded", "StorageError", "StoreUnprotected", "WrongPassphrase"),
+    "subscriptions": ("AsyncSubscription", "Subscription"),
+    "views": ("ContactView", "MessageView", "RequestView", "Sent", "Whoami"),
+}  # fmt: skip
+"""The names of the interface, by the module that defines them."""
+
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "AsyncClient",
-    "Client",
-    "Closed",
-    "Code",
-    "ConnectionChanged",
-    "Consent",
-    "ContactChanged",
-    "ContactView",
-    "DeliveryChanged",
-    "DeliveryState",
-    "DirectSilent",
-    "Event",
-    "Finder",
-    "FoundRecord",
-    "GraphFailed",
-    "HandshakeChanged",
-    "HandshakeNotPossible",
-    "HandshakeState",
-    "IdentityChanged",
-    "IdentityMoved",
-    "Imported",
-    "LinkMismatch",
-    "MessageArrived",
-    "MessageView",
-    "Mismatch",
-    "NameState",
-    "NameVerdict",
-    "Node",
-    "NodeCaught",
-    "NodeRefused",
-    "NodeSilent",
-    "NodeStatus",
-    "NotReady",
-    "RemoteProtocolError",
-    "RequestView",
-    "Restore",
-    "RetryNotPossible",
-    "Route",
-    "Sent",
-    "SettingsError",
-    "StorageError",
-    "TextTooLong",
-    "TextsErased",
-    "Whoami",
-    "WordsInvalid",
-    "WordsUnfit",
-    "__version__",
-]
+    "AccountStays", "AsyncClient", "AsyncSubscription", "Client", "ClientOptions", "Closed", "Code",
+    "ConnectionChanged", "Consent", "ContactChanged", "ContactView", "DeliveryChanged", "DeliveryState", "DirectSilent",
+    "Event", "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged", "HandshakeNotPossible", "HandshakeState",
+    "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "LinkMismatch", "MessageArrived", "MessageView",
+    "Mismatch", "MixnetSpec", "NameState", "NameVerdict", "NoSuchContact", "NoSuchMessage", "Node", "NodeCaught",
+    "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "RemoteProtocolError", "RequestView",
+    "Restore", "RetryNotPossible", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription",
+    "TextTooLong", "TextsErased", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__",
+    "parse_mixnet",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    return value

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from usernym.client import Client
+from usernym.errors import AccountStays
 from usernym.storage.client.store import DATABASE_NAME, KEY_NAME, ClientStore
 from usernym.storage.client.types import IdentityState
 from usernym.storage.home import Home
@@ -26,10 +27,6 @@ _KINDS: Final = {
     Protection.NONE: HomeKind.OPEN,
     Protection.PASSPHRASE: HomeKind.PROTECTED,
 }
-
-
-class AccountStays(Exception):
-    """The account is registered, or was: its keys are not thrown away."""
 
 
 def home_kind(home: Path) -> HomeKind:

@@ -1,217 +1,184 @@
-"""The client for asyncio: the same methods, awaited. Nothing here blocks the event loop."""
+"""The client for asyncio: `async with usernym.AsyncClient(home, ...) as alice: await alice.send("bob", "hi")`.
+
+Nothing here blocks the event loop. Calls run on threads; a subscription needs none.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, Unpack
 
-from usernym.actors.events import Event
-from usernym.client import Client, Wait
-from usernym.protocol.cards import NodeCard
-from usernym.running import TIMEOUT_S
-from usernym.storage.client.archive import Imported
-from usernym.views import ContactView, MessageView, RequestView, Sent, Whoami
+from usernym.client import Client
+from usernym.errors import Closed
+from usernym.running import ClientOptions, RunningClient
+from usernym.subscriptions import AsyncSubscription
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 WORKERS: Final = 16
-"""Calls of one client that may wait at the same time."""
+"""Calls of one client that may be under way at once; further ones wait. `subscribe` and `close` need none of these."""
+
+
+def _awaited(
+    method: Callable[Concatenate[Client, P], T],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    """A method of `Client` as a coroutine function: same name, arguments, result, errors and docstring."""
+
+    @functools.wraps(method)
+    async def call(self: AsyncClient, /, *arguments: P.args, **keywords: P.kwargs) -> T:
+        return await self.call(method, self.client, *arguments, **keywords)
+
+    return call
 
 
 class AsyncClient:
-    """`async with AsyncClient(home, ...) as alice: await alice.send("bob", "hi")`. Arguments are those of `Client`."""
+    """A `Client` whose methods are awaited. Entering its context opens the home, leaving it closes the client.
 
-    def __init__(self, home: Any, **settings: Any) -> None:
-        self._make: Callable[[], Client] = functools.partial(Client, home, **settings)
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="usernym")
+    The arguments are those of `Client.open`, and so are the errors of entering. If entering is cancelled, what was
+    opened so far is closed before the cancellation continues, so the home is free again. A call that is cancelled
+    continues on its thread, as after `NotReady`; its result is dropped.
+    """
+
+    def __init__(self, home: str | os.PathLike[str], **options: Unpack[ClientOptions]) -> None:
+        self._home = Path(home)
+        self._options = options
+        self._running = RunningClient()
         self._client: Client | None = None
-
-    async def _run(self, call: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
-        bound = functools.partial(call, *arguments, **keywords)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, bound)
-
-    @property
-    def client(self) -> Client:
-        """The client behind this one."""
-        if self._client is None:
-            raise RuntimeError("use `async with`")
-        return self._client
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="usernym")
 
     async def __aenter__(self) -> Self:
-        self._client = await self._run(self._make)
+        opening = self._submit(self._threads, self._running.start, self._home, **self._options)
+        try:
+            words = await asyncio.shield(opening)
+        except BaseException:
+            opening.add_done_callback(_forget)
+            await self.close()  # ends the opening: at once if it is waiting for the node
+            raise
+        self._client = Client(self._running, words)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-        self._pool.shutdown(wait=False)
+
+    async def close(self) -> None:
+        """Stop the actors, close the store, release the home. Closing twice is harmless.
+
+        Calls that are under way raise `Closed`; subscriptions end. If this is cancelled, it closes all the same before
+        the cancellation continues.
+        """
+        # On a thread of its own: it must not wait for one that only closing would free.
+        alone = ThreadPoolExecutor(1, thread_name_prefix="usernym-close")
+        stopping = self._submit(alone, self._running.stop)
+        alone.shutdown(wait=False)
+        self._threads.shutdown(wait=False)
+        await _whole(stopping)
+
+    @property
+    def client(self) -> Client:
+        """The open client. Its methods block: call them on threads only, as `call` does."""
+        if self._client is None:
+            raise RuntimeError("use `async with`")
+        return self._client
 
     @property
     def name(self) -> str:
-        """The username."""
+        """The user's name."""
         return self.client.name
 
-    @property
-    def recovery_words(self) -> str | None:
-        """See `Client`."""
-        return self.client.recovery_words
+    def take_recovery_words(self) -> str | None:
+        """The twelve recovery words of an identity that this client made when it was opened; None otherwise.
 
-    async def close(self) -> None:
-        """See `Client.close`. Leaving the context does so, too."""
-        await self._run(self.client.close)
+        Show them to the person, once: they are stored nowhere, and this object forgets them now.
+        """
+        return self.client.take_recovery_words()
 
-    async def register(self, timeout: float = TIMEOUT_S) -> None:
-        """See `Client.register`."""
-        await self._run(self.client.register, timeout)
+    def subscribe(self) -> AsyncSubscription:
+        """Events from now on: `async with me.subscribe() as events: async for event in events: …`.
 
-    async def go_online(self, timeout: float = TIMEOUT_S) -> None:
-        """See `Client.go_online`."""
-        await self._run(self.client.go_online, timeout)
+        As `Client.subscribe`, for the running event loop. Any number may be open, and waiting may be cancelled.
+        """
+        return AsyncSubscription(self._running.events)
 
-    async def replace_identity(self, words: str, timeout: float = TIMEOUT_S) -> None:
-        """See `Client.replace_identity`."""
-        await self._run(self.client.replace_identity, words, timeout)
+    async def call(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """Call a function that may wait on one of this client's threads, e.g. one that calls several methods."""
+        try:
+            work = self._submit(self._threads, function, *arguments, **keywords)
+        except RuntimeError:
+            raise Closed("the client is closed") from None
+        return await work
 
-    async def delete_account(self, timeout: float = TIMEOUT_S) -> int:
-        """See `Client.delete_account`."""
-        return await self._run(self.client.delete_account, timeout)
+    def _submit(
+        self, threads: Executor, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs
+    ) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(threads, functools.partial(function, *arguments, **keywords))
 
-    async def change_passphrase(self, old: str | None, new: str | None, *, unprotected: bool = False) -> None:
-        """See `Client.change_passphrase`."""
-        await self._run(self.client.change_passphrase, old, new, unprotected=unprotected)
+    whoami = _awaited(Client.whoami)
+    register = _awaited(Client.register)
+    go_online = _awaited(Client.go_online)
+    take_card = _awaited(Client.take_card)
+    replace_identity = _awaited(Client.replace_identity)
+    delete_account = _awaited(Client.delete_account)
 
-    async def export_backup(self, folder: str | os.PathLike[str], passphrase: str) -> None:
-        """See `Client.export_backup`."""
-        await self._run(self.client.export_backup, folder, passphrase)
+    send = _awaited(Client.send)
+    retry = _awaited(Client.retry)
+    cancel = _awaited(Client.cancel)
+    message = _awaited(Client.message)
+    messages_by_id = _awaited(Client.messages_by_id)
+    conversation = _awaited(Client.conversation)
+    search = _awaited(Client.search)
+    unread = _awaited(Client.unread)
+    mark_read = _awaited(Client.mark_read)
+    erase = _awaited(Client.erase)
+    erase_conversation = _awaited(Client.erase_conversation)
+    set_disappearing = _awaited(Client.set_disappearing)
 
-    async def import_backup(self, folder: str | os.PathLike[str], passphrase: str) -> Imported:
-        """See `Client.import_backup`."""
-        return await self._run(self.client.import_backup, folder, passphrase)
+    contacts = _awaited(Client.contacts)
+    contact = _awaited(Client.contact)
+    look_up = _awaited(Client.look_up)
+    link = _awaited(Client.link)
+    add_link = _awaited(Client.add_link)
+    set_verified = _awaited(Client.set_verified)
+    requests = _awaited(Client.requests)
+    accept = _awaited(Client.accept)
+    decline = _awaited(Client.decline)
+    block = _awaited(Client.block)
 
-    async def take_card(self, card: str | NodeCard, timeout: float = TIMEOUT_S) -> bool:
-        """See `Client.take_card`."""
-        return await self._run(self.client.take_card, card, timeout)
+    offer_handshake = _awaited(Client.offer_handshake)
+    accept_handshake = _awaited(Client.accept_handshake)
+    revoke_handshake = _awaited(Client.revoke_handshake)
+    set_direct_only = _awaited(Client.set_direct_only)
 
-    async def look_up(self, name: str, timeout: float = TIMEOUT_S) -> ContactView:
-        """See `Client.look_up`."""
-        return await self._run(self.client.look_up, name, timeout)
+    change_passphrase = _awaited(Client.change_passphrase)
+    export_backup = _awaited(Client.export_backup)
+    import_backup = _awaited(Client.import_backup)
+    counters = _awaited(Client.counters)
 
-    async def link(self) -> str:
-        """See `Client.link`."""
-        return await self._run(self.client.link)
 
-    async def add_link(self, text: str, timeout: float = TIMEOUT_S) -> ContactView:
-        """See `Client.add_link`."""
-        return await self._run(self.client.add_link, text, timeout)
+async def _whole(work: asyncio.Future[T]) -> T:
+    """Wait for work that must be done to its end; a cancellation that comes meanwhile is raised after it."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except Exception:  # noqa: BLE001 - raised by `result` below
+            break
+    if cancelled is not None:
+        raise cancelled
+    return work.result()
 
-    async def send(self, name: str, text: str, *, wait: Wait = "accepted", timeout: float = TIMEOUT_S) -> Sent:
-        """See `Client.send`."""
-        return await self._run(self.client.send, name, text, wait=wait, timeout=timeout)
 
-    async def cancel(self, message_id: str, timeout: float = TIMEOUT_S) -> bool:
-        """See `Client.cancel`."""
-        return await self._run(self.client.cancel, message_id, timeout)
-
-    async def retry(self, name: str, message_id: str, timeout: float = TIMEOUT_S, *, wait: Wait = "queued") -> Sent:
-        """See `Client.retry`."""
-        return await self._run(self.client.retry, name, message_id, timeout, wait=wait)
-
-    def events(self, timeout: float | None = None) -> AsyncIterator[Event]:
-        """See `Client.events`: subscribed when this is called, which does not block."""
-        iterator = self.client.events(timeout)
-
-        async def generate() -> AsyncIterator[Event]:
-            while (event := await self._run(next, iterator, None)) is not None:
-                yield event
-
-        return generate()
-
-    async def conversation(
-        self, name: str, limit: int = 100, before: MessageView | int | None = None
-    ) -> list[MessageView]:
-        """See `Client.conversation`."""
-        return await self._run(self.client.conversation, name, limit, before)
-
-    async def search(
-        self, text: str, *, name: str | None = None, limit: int = 100, before: MessageView | None = None
-    ) -> list[tuple[str, MessageView]]:
-        """See `Client.search`."""
-        return await self._run(self.client.search, text, name=name, limit=limit, before=before)
-
-    async def erase(self, messages: Iterable[MessageView]) -> int:
-        """See `Client.erase`."""
-        return await self._run(self.client.erase, messages)
-
-    async def erase_conversation(self, name: str) -> int:
-        """See `Client.erase_conversation`."""
-        return await self._run(self.client.erase_conversation, name)
-
-    async def set_disappearing(self, name: str, seconds: int | None) -> None:
-        """See `Client.set_disappearing`."""
-        await self._run(self.client.set_disappearing, name, seconds)
-
-    async def unread(self, limit: int = 1000) -> list[tuple[str, MessageView]]:
-        """See `Client.unread`."""
-        return await self._run(self.client.unread, limit)
-
-    async def mark_read(self, messages: Iterable[MessageView]) -> None:
-        """See `Client.mark_read`."""
-        await self._run(self.client.mark_read, messages)
-
-    async def contacts(self) -> list[ContactView]:
-        """See `Client.contacts`."""
-        return await self._run(self.client.contacts)
-
-    async def contact(self, name: str) -> ContactView:
-        """See `Client.contact`."""
-        return await self._run(self.client.contact, name)
-
-    async def set_verified(self, name: str, verified: bool, *, identity_key: str | None = None) -> None:
-        """See `Client.set_verified`."""
-        await self._run(self.client.set_verified, name, verified, identity_key=identity_key)
-
-    async def requests(self, *, declined: bool = False) -> list[RequestView]:
-        """See `Client.requests`."""
-        return await self._run(self.client.requests, declined=declined)
-
-    async def accept(self, name: str) -> None:
-        """See `Client.accept`."""
-        await self._run(self.client.accept, name)
-
-    async def decline(self, name: str) -> None:
-        """See `Client.decline`."""
-        await self._run(self.client.decline, name)
-
-    async def block(self, name: str) -> None:
-        """See `Client.block`."""
-        await self._run(self.client.block, name)
-
-    async def offer_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
-        """See `Client.offer_handshake`."""
-        await self._run(self.client.offer_handshake, name, timeout)
-
-    async def accept_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
-        """See `Client.accept_handshake`."""
-        await self._run(self.client.accept_handshake, name, timeout)
-
-    async def revoke_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
-        """See `Client.revoke_handshake`."""
-        await self._run(self.client.revoke_handshake, name, timeout)
-
-    async def set_direct_only(self, name: str, direct_only: bool) -> None:
-        """See `Client.set_direct_only`."""
-        await self._run(self.client.set_direct_only, name, direct_only)
-
-    async def whoami(self) -> Whoami:
-        """See `Client.whoami`."""
-        return await self._run(self.client.whoami)
-
-    async def counters(self, timeout: float = 5.0) -> dict[str, dict[str, int]]:
-        """See `Client.counters`."""
-        return await self._run(self.client.counters, timeout)
+def _forget(work: asyncio.Future[Any]) -> None:
+    """Take the outcome of work that is no longer wanted, so that asyncio does not log it."""
+    if not work.cancelled():
+        work.exception()

@@ -1,215 +1,332 @@
-"""A client for embedding: `with usernym.Client(home, ...) as alice: alice.register(); alice.send("bob", "hi")`.
+"""A client for embedding: `with usernym.Client.open(home, ...) as alice: alice.send("bob", "hi")`.
 
-Its methods may be called from any thread. Each takes a `timeout` in seconds, and raises `NotReady` when it is over;
-what was begun goes on. `usernym.AsyncClient` is the same for asyncio.
+`usernym.AsyncClient` is the same for asyncio. What a client is made of: `usernym.running`.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, Final, Literal
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, Unpack
 
 from usernym.actors import messages as msg
-from usernym.actors.events import DeliveryChanged, Event, TextsErased
+from usernym.actors.events import ContactChanged, TextsErased
 from usernym.actors.failures import NodeRefused, RetryNotPossible
+from usernym.actors.messages import FoundRecord
+from usernym.delivery import Wait, deliver
+from usernym.errors import IdentityMoved, NoSuchContact, NoSuchMessage, NotReady
 from usernym.identity import replace_identity
-from usernym.links import Links
-from usernym.node import Closed, GraphFailed, NotReady
+from usernym.links import verify_by_link
 from usernym.protocol.cards import NodeCard, parse_card
 from usernym.protocol.errors import Code
+from usernym.protocol.links import link_text, make_link
 from usernym.protocol.names import canonical
 from usernym.protocol.words import root_from_words
-from usernym.running import TIMEOUT_S
-from usernym.storage.client.gaps import MissingCounters
+from usernym.running import ClientOptions, RunningClient
+from usernym.settings import SettingsError
+from usernym.storage.client.archive import Imported, export_archive, import_archive
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import DeliveryState, IdentityState, Message
+from usernym.storage.client.types import Consent, Contact, Direction, Fallback, IdentityState, Trust
 from usernym.subscriptions import Subscription
-from usernym.views import MessageView, Sent, Whoami, message_view
-
-Wait = Literal["queued", "accepted", "delivered"]
-
-_FINAL: Final = frozenset(
-    {DeliveryState.DELIVERED, DeliveryState.EXPIRED, DeliveryState.REFUSED, DeliveryState.CANCELLED}
+from usernym.views import (
+    ContactView,
+    MessageView,
+    RequestView,
+    Sent,
+    Whoami,
+    contact_view,
+    named_views,
+    text_views,
 )
 
+TIMEOUT_S: Final = 60.0
+"""The default `timeout` of calls that ask the node: three unanswered tries of a request take 35 seconds."""
+DISAPPEAR_S_MIN: Final = 60
+"""Below that a text would be gone while it is being read."""
+DISAPPEAR_S_MAX: Final = 366 * 86_400
+"""A year: the limit of all durations."""
 
-class Client(Links):
-    """A user's client; started by making it, stopped by `close` or by leaving its context.
+_OFFERS_MAX: Final = 1_000
+"""Offers and revocations that one person may have left behind while they were declined."""
+_LOGIN_S_MIN: Final = 1.0
+"""For logging in, when what came before took nearly all the time."""
+_ID_DIGITS: Final = 32
 
-    `home` is a folder that only this process holds. The first time it needs a `name`, a `node` (its card) and a
-    `mixnet` (`ws://…`, or a transport), and a `passphrase`, or `unprotected=True` to go without by choice; later it
-    needs the passphrase only, and remembers the rest. `recovery_words` has the words of an identity that this very
-    object made: show them, they are kept nowhere. With `restore` a new home gets an identity that exists already, by
-    its words; `go_online` then tells the node its new message key before it logs in.
 
-    Raises `SettingsError` for what is missing, `StorageError` for a home that can't be used, `RemoteProtocolError` for
-    a name or a card that is none; with `restore` also `WordsInvalid` or `WordsUnfit` for words that are none or not
-    this name's, `NodeRefused` (NO_SUCH_USER, also for a deleted name) or `NodeSilent` if the name can't be found.
+class Client:
+    """A user's client. `Client.open` starts one; `close`, or leaving its context, ends it.
+
+    Its methods may be called from any thread. In a name, capital letters count as small ones.
+    Methods that ask the node take a `timeout` in seconds, and raise `NotReady` when it is over; the work continues.
+    All raise `Closed` after `close`, `GraphFailed` if an actor has failed, and `StorageError` if the disk does.
     """
 
-    # -- the node --
+    def __init__(self, running: RunningClient, recovery_words: str | None = None) -> None:
+        """For `open`."""
+        self._running = running
+        self._recovery_words = recovery_words
+
+    # -- beginning and end --
+
+    @classmethod
+    def open(cls, home: str | os.PathLike[str], **options: Unpack[ClientOptions]) -> Self:
+        """Open the folder `home`, which only this client then holds, or make it.
+
+        name: the user's name. Needed for a new home; for one that exists it is only checked.
+        node: the node's card. Needed for a new home; a newer card of the same node replaces the one in the home.
+        mixnet: a mixnet client as on the command line (`nym`, `ws://127.0.0.1:1977`), which the home remembers; or a
+            transport, which is closed with the client. Needed for a new home.
+        passphrase: encrypts a new home, and opens one that exists.
+        unprotected: makes a new home without a passphrase.
+        accept_strangers: whether a stranger's first message makes them a contact (True, the default) or a request.
+        restore: gives a new home an identity that exists, by its recovery words. `go_online` then gives the node its
+            new message key before it logs in.
+
+        A new home gets a new identity: show what `take_recovery_words` returns.
+
+        Raises `SettingsError`: an option is missing or does not fit this home. `StorageError`: the home can't be used;
+        its kinds are `HomeInUse`, `WrongPassphrase`, `PassphraseNeeded` and others. `RemoteProtocolError`: an invalid
+        name or card. With `restore` also `WordsInvalid`: not twelve valid words. `WordsUnfit`: valid words, but of
+        another name. `NodeRefused`: the node has no such name (NO_SUCH_USER), or it was deleted. `NodeSilent`: the node
+        did not answer.
+        """
+        running = RunningClient()
+        return cls(running, running.start(Path(home), **options))
+
+    def close(self) -> None:
+        """Stop the actors, close the store, release the home. Closing twice is harmless.
+
+        Calls that other threads are waiting in raise `Closed`; subscriptions end.
+        """
+        self._running.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- the account --
+
+    @property
+    def name(self) -> str:
+        """The user's name."""
+        return self._running.user.name
+
+    def take_recovery_words(self) -> str | None:
+        """The twelve recovery words of an identity that this client made when it was opened; None otherwise.
+
+        Show them to the person, once: they are stored nowhere, and this object forgets them now.
+        """
+        words, self._recovery_words = self._recovery_words, None
+        return words
+
+    def whoami(self) -> Whoami:
+        """The account that this home has."""
+
+        def read(store: ClientStore) -> Whoami:
+            identity, mixnet = store.profile.identity(), store.profile.setting("mixnet")
+            return Whoami(
+                identity.name,
+                self._running.user.node.hex(),
+                self._running.user.key.public.hex(),
+                "" if mixnet is None else mixnet.decode(),
+                identity.state is IdentityState.REGISTERED,
+                store.protected,
+                identity.state is IdentityState.DELETED,
+            )
+
+        return self._running.read(read)
 
     def register(self, timeout: float = TIMEOUT_S) -> None:
-        """Register the name; the same home may do so again. Raises `NodeRefused` with the reason, or `NodeSilent`."""
-        self._ask(self._actors.registration, msg.Register, timeout, "registering")
+        """Register the name at the node. An account that is registered already stays so.
+
+        Raises `NodeRefused` with the reason (NAME_TAKEN, …), `NodeSilent` or `NotReady`.
+        """
+        self._running.ask(self._running.actors.registration, msg.Register, timeout, "registering")
 
     def go_online(self, timeout: float = TIMEOUT_S) -> None:
-        """Log in, and stay: messages come and go from now on. Raises `NodeRefused` or `NodeSilent`."""
-        self._want_online = True
-        self._ask(self._actors.registration, msg.GoOnline, timeout, "logging in")
+        """Log in, and stay logged in: from now on messages come and go, and a lost connection is made again.
+
+        Raises `NodeRefused`, `NodeSilent` or `NotReady`; the client then continues to try.
+        """
+        self._running.want_online = True
+        self._running.ask(self._running.actors.registration, msg.GoOnline, timeout, "logging in")
 
     def take_card(self, card: str | NodeCard, timeout: float = TIMEOUT_S) -> bool:
-        """Take a newer card of the node, which somebody handed on: it has moved. False if it is not newer.
+        """Take a newer card of the node, which has moved to another address. False if it is not newer.
 
-        Raises `RemoteProtocolError` for what is no card, or another node's.
+        Raises `RemoteProtocolError`: not a card, or another node's.
         """
         parsed = parse_card(card) if isinstance(card, str) else card
-        return self._ask(
-            self._actors.registration, lambda answer: msg.TakeCard(parsed, answer), timeout, "taking the card"
+        return self._running.ask(
+            self._running.actors.registration, lambda done: msg.TakeCard(parsed, done), timeout, "taking the card"
         )
 
     def replace_identity(self, words: str, timeout: float = TIMEOUT_S) -> None:
-        """Make a new identity by the recovery words, and log in with it: somebody else may have the old one's key.
+        """Make a new identity by the recovery words, and log in with it. For when the old one's key may be stolen.
 
-        Contacts are shown that it changed; safety numbers are new. What a thief did with the old identity falls away.
-        Raises `WordsInvalid` or `WordsUnfit`, `NodeRefused` or `NodeSilent`; `NotReady` if the new identity is on disk,
-        and not at the node yet: `go_online` goes on with it.
+        Contacts see that it changed, and safety numbers change. Anything a thief did with the old identity stops
+        counting. Raises `WordsInvalid`, `WordsUnfit`, `NodeRefused` or `NodeSilent`; `NotReady` if the new identity is
+        on disk but not yet at the node: `go_online` continues.
         """
-        end = time.monotonic() + timeout
-        card = parse_card(self._with_store(lambda store: store.profile.setting("node_card") or b"").decode())
+        end, name = time.monotonic() + timeout, self.name
+        card = parse_card(self._running.read(lambda store: store.profile.setting("node_card") or b"").decode())
 
         def change() -> None:
+            found: FoundRecord | None
             try:
-                found = self._find(self.name, card, timeout)
+                found = self._running.find(name, card, timeout)
             except NodeRefused as refused:
                 if refused.code is not Code.NO_SUCH_USER:
                     raise
                 found = None
-            self._with_store(
-                lambda store: replace_identity(store, self.name, card, words, found, os.urandom, int(time.time()))
+            self._running.read(
+                lambda store: replace_identity(store, name, card, words, found, os.urandom, int(time.time()))
             )
 
         root_from_words(words)
-        self._rebuild(change)
-        self.go_online(max(1.0, end - time.monotonic()))
+        self._running.rebuild(change)
+        self.go_online(max(_LOGIN_S_MIN, end - time.monotonic()))
 
     def delete_account(self, timeout: float = TIMEOUT_S) -> int:
-        """Delete the account; returns the time (Unix seconds) until which the name is held for its owner."""
-        return self._ask(self._actors.registration, msg.DeleteAccount, timeout, "deleting")
+        """Delete the account at the node. Returns until when the name is held for its owner (Unix seconds).
 
-    # -- messages --
+        What is in this home stays. Raises `NodeRefused`, `NodeSilent` or `NotReady`.
+        """
+        return self._running.ask(self._running.actors.registration, msg.DeleteAccount, timeout, "deleting")
+
+    # -- texts --
 
     def send(self, name: str, text: str, *, wait: Wait = "accepted", timeout: float = TIMEOUT_S) -> Sent:
-        """Send a text, looking its recipient up if need be, and wait until it is on disk here, at the node, or there.
+        """Send a text, looking its recipient up if they are not a contact, and wait until it has got as far as `wait`.
 
-        It is sent whether or not anybody waits: after `NotReady` it is still on its way. Raises `NodeRefused` if there
-        is no such user, `TextTooLong` for more than 64 KiB.
+        From the moment it is on disk here it is sent, also after `NotReady` and after a restart. Returns early if the
+        text fails: look at `Sent.state`. Raises `NodeRefused` (NO_SUCH_USER, …) or `NodeSilent` if the recipient can't
+        be looked up, `TextTooLong` for more than 64 KiB of UTF-8 or an empty text.
         """
-        name, end = canonical(name), time.monotonic() + timeout
-        with self._hub.subscribe() as events:
-            message_id: bytes = self._ask(
-                self._actors.forwarding,
-                lambda answer: msg.SendText(name, text, answer),
-                timeout,
-                "looking the recipient up",
-            )
-            return self._follow(events, name, message_id, wait, end)
-
-    def cancel(self, message_id: str, timeout: float = TIMEOUT_S) -> bool:
-        """Send a waiting text no more. False if it is on its way or not waiting; an earlier try may have arrived."""
-        wanted = bytes.fromhex(message_id)
-        return self._ask(self._actors.forwarding, lambda answer: msg.CancelText(wanted, answer), timeout, "cancelling")
+        name = canonical(name)
+        send = partial(msg.SendText, name, text)
+        return deliver(self._running, name, send, what="looking the recipient up", wait=wait, timeout=timeout)
 
     def retry(self, name: str, message_id: str, timeout: float = TIMEOUT_S, *, wait: Wait = "queued") -> Sent:
-        """Send a text now that waits, instead of after its pause; or once more, if it failed.
+        """Send a waiting text now instead of after its pause; or send a text again that failed.
 
-        One that was refused, has expired or was cancelled is written anew, with an id of its own, and the one before
-        goes in the same moment. If a try of that one did arrive after all, its recipient has it twice. Waits as `send`
-        does. Raises `RetryNotPossible` for a text that the node has, or that was delivered, and if there is none.
+        A text that was refused, expired or cancelled is written anew with an id of its own, and the failed one is
+        removed in the same commit. If the failed one did arrive after all, its recipient has the text twice. Waits as
+        `send` does. Raises `RetryNotPossible` for a text that the node has, that was delivered, or that does not exist.
         """
-        name, end = canonical(name), time.monotonic() + timeout
-        try:
-            before = bytes.fromhex(message_id)
-        except ValueError:
-            raise RetryNotPossible("a message's id has 32 hexadecimal digits") from None
-        with self._hub.subscribe() as events:
-            now: bytes = self._ask(
-                self._actors.forwarding, lambda answer: msg.RetryText(name, before, answer), timeout, "trying again"
-            )
-            return self._follow(events, name, now, wait, end)
+        name, before = canonical(name), _message_id(message_id)
+        if before is None:
+            raise RetryNotPossible("a message's id has 32 hexadecimal digits")
+        retry = partial(msg.RetryText, name, before)
+        return deliver(self._running, name, retry, what="trying again", wait=wait, timeout=timeout)
 
-    def _follow(self, events: Subscription, name: str, message_id: bytes, wait: Wait, end: float) -> Sent:
-        """Wait until a message is far enough; `end` is on the monotonic clock."""
-        while not _far_enough(sent := self._sent(name, message_id), wait):
-            if sent.reason is not None:
-                why = sent.reason.name.lower().replace("_", " ")
-                raise NotReady(
-                    f"the node does not take the message now ({why}): it is kept here, and sent again while this"
-                    " home is online"
-                )
-            if self.contact(name).trust == "changed":
-                raise NotReady(
-                    "the identity behind this name has changed: the message is kept here until you have looked at"
-                    f" it (`usernym verify {name}`, or with --seen without comparing safety numbers)"
-                )
-            left = end - time.monotonic()
-            if left <= 0:
-                raise NotReady(f"the message is {sent.state}, and not yet {wait}: it goes on when this home is online")
-            events.wait_for(lambda event: isinstance(event, DeliveryChanged), left)
-        return sent
+    def cancel(self, message_id: str, timeout: float = TIMEOUT_S) -> bool:
+        """Stop sending a text that waits. False if it is being sent right now, or does not wait.
 
-    def _sent(self, name: str, message_id: bytes) -> Sent:
-        message = self._with_store(lambda store: store.messages.get(name, message_id))
-        if message is None:
-            raise KeyError("no such message")
-        view = message_view(message, MissingCounters())
-        return Sent(view.message_id, view.state or DeliveryState.WAITING, view.reason, view.route)
-
-    def events(self, timeout: float | None = None) -> Generator[Event, None, None]:
-        """Events from now on, as they come; ends when nothing came for `timeout` seconds, or the client is closed.
-
-        The subscription begins when this is called, not when the first event is asked for.
+        If it was tried before and the answer was lost, it may have arrived all the same.
         """
+        wanted = _message_id(message_id)
+        if wanted is None:
+            return False
+        return self._running.ask(
+            self._running.actors.forwarding, lambda answer: msg.CancelText(wanted, answer), timeout, "cancelling"
+        )
 
-        def generate() -> Generator[Any, None, None]:
-            with self._hub.subscribe() as events:
-                yield None
-                while (event := events.next(timeout)) is not None:
-                    yield event
-            if self._failed is not None:
-                raise GraphFailed(f"the client can't go on: {self._failed}")
+    def subscribe(self) -> Subscription:
+        """Events from now on: `with client.subscribe() as events: for event in events: …`, or `events.next(timeout)`.
 
-        iterator = generate()
-        next(iterator)  # subscribed; and begun, so that dropping or closing the iterator ends the subscription
-        return iterator
+        Any number of subscriptions may be open; each gets every event. For a text that comes, the event is published
+        when the text is on disk. Texts that came earlier are in `unread`.
+        """
+        return self._running.events.subscribe()
+
+    def message(self, name: str, message_id: str, *, outgoing: bool | None = None) -> MessageView:
+        """One text of a conversation by its id of 32 hexadecimal digits. Raises `NoSuchMessage`.
+
+        `outgoing` says whether one of ours (True) or theirs (False) is meant; None: either, ours first.
+        """
+        name, wanted = canonical(name), _message_id(message_id)
+        directions = [Direction.OUT] if outgoing is not False else []
+        directions += [Direction.IN] if outgoing is not True else []
+
+        def read(store: ClientStore) -> list[MessageView]:
+            found = [] if wanted is None else [store.messages.get(name, wanted, direction) for direction in directions]
+            return text_views(store, [message for message in found if message is not None])
+
+        for view in self._running.read(read):
+            return view
+        raise NoSuchMessage
+
+    def messages_by_id(self, name: str, digits: str, limit: int = 2) -> list[MessageView]:
+        """Texts of a conversation whose id begins with these hexadecimal digits: two by default, to see if it is one.
+
+        An empty list for anything but 1 to 32 digits.
+        """
+        name, digits = canonical(name), digits.lower()
+        low, high = _message_id(digits.ljust(_ID_DIGITS, "0")), _message_id(digits.ljust(_ID_DIGITS, "f"))
+        if not digits or low is None or high is None:
+            return []
+        return self._running.read(
+            lambda store: text_views(store, store.history.of_ids(name, msg.PayloadKind.TEXT, low, high, limit))
+        )
 
     def conversation(self, name: str, limit: int = 100, before: MessageView | int | None = None) -> list[MessageView]:
-        """The newest texts of a conversation, oldest first; of those before a text (or its `row`), if it is given."""
+        """The last `limit` texts with a contact, in the order in which they were stored here; none for a stranger.
+
+        With `before` (a text, or its `row`) those before that one: to page backwards, give the first of a page.
+        """
         name, row = canonical(name), before.row if isinstance(before, MessageView) else before
-        return self._with_store(
-            lambda store: _text_views(store, store.history.of_kind(name, msg.PayloadKind.TEXT, limit, row))
+        return self._running.read(
+            lambda store: text_views(store, store.history.of_kind(name, msg.PayloadKind.TEXT, limit, row))
         )
 
     def search(
         self, text: str, *, name: str | None = None, limit: int = 100, before: MessageView | None = None
     ) -> list[tuple[str, MessageView]]:
-        """Texts that contain `text`, newest first, with the contact; of one contact, or before a text, if given.
+        """Texts that contain `text`, newest first, each with the contact's name; of one contact if `name` is given.
 
-        Capital and small letters count as the same in ASCII only. Nothing of declined and blocked people is found.
+        With `before` only those stored before that text. Capital and small letters are the same in ASCII only. Texts of
+        declined and blocked people are left out.
         """
         wanted, row = None if name is None else canonical(name), None if before is None else before.row
+        return self._running.read(
+            lambda store: named_views(store, store.history.search(text, msg.PayloadKind.TEXT, limit, wanted, row))
+        )
 
-        def read(store: ClientStore) -> list[tuple[str, MessageView]]:
-            rows = store.history.search(text, msg.PayloadKind.TEXT, limit, wanted, row)
-            return list(zip((found.contact for found in rows), _text_views(store, rows), strict=True))
+    def unread(self, limit: int = 1000, after: MessageView | int | None = None) -> list[tuple[str, MessageView]]:
+        """Texts that came and were not marked as read, oldest first, each with its sender's name.
 
-        return self._with_store(read)
+        With `after` (a text, or its `row`) those stored after that one: to page, give the last of a page. Texts of
+        declined and blocked people are left out.
+
+        A text is here from the moment it is on disk until `mark_read`, over restarts and crashes; the sender is told
+        that it was delivered when it is on disk. So a program that answers first and marks second never misses a text,
+        and may see one twice if it ended in between.
+        """
+        row = after.row if isinstance(after, MessageView) else after
+        return self._running.read(
+            lambda store: named_views(store, store.messages.unshown(limit, {msg.PayloadKind.TEXT}, row or 0))
+        )
+
+    def mark_read(self, messages: Iterable[MessageView]) -> None:
+        """Mark these texts as read. The sender is not told."""
+        rows = [message.row for message in messages]
+        self._running.read(lambda store: store.messages.mark_shown(rows, int(time.time())))
 
     def erase(self, messages: Iterable[MessageView]) -> int:
-        """Erase these texts here; what waits is not sent. Returns how many there were. Nobody else is told."""
+        """Erase these texts in this home; what waits is not sent. Returns how many there were.
+
+        The contact keeps their copy, and is not told.
+        """
         rows = [message.row for message in messages]
 
         def erase(store: ClientStore) -> list[tuple[str, int]]:
@@ -219,71 +336,231 @@ class Client(Links):
                     for name, some in store.history.by_contact(rows)
                 ]
 
-        return self._erased(self._with_store(erase))
+        return self._erased(self._running.read(erase))
 
     def erase_conversation(self, name: str) -> int:
-        """Erase all texts with a contact here, who stays one. Returns how many there were."""
+        """Erase all texts with a contact in this home, and keep the contact. Returns how many there were."""
         name = canonical(name)
         return self._erased(
-            [(name, self._with_store(lambda store: store.history.erase_all(name, msg.PayloadKind.TEXT)))]
+            [(name, self._running.read(lambda store: store.history.erase_all(name, msg.PayloadKind.TEXT)))]
         )
 
     def _erased(self, counts: Iterable[tuple[str, int]]) -> int:
-        """Tell whoever listens; how many it was in all."""
-        told = [TextsErased(name, count) for name, count in counts if count]
-        if told:
-            self._with_store(lambda store: store.empty_journal())
-        for event in told:
-            self._hub.publish(event)
-        return sum(event.count for event in told)
+        """Publish what was erased. Returns how many it was in all."""
+        erased = [TextsErased(name, count) for name, count in counts if count]
+        if erased:
+            self._running.read(lambda store: store.empty_journal())
+        for event in erased:
+            self._running.events.publish(event)
+        return sum(event.count for event in erased)
 
-    def unread(self, limit: int = 1000) -> list[tuple[str, MessageView]]:
-        """Texts that came and have not been shown yet, oldest first, with their senders; `mark_read` ends that."""
+    def set_disappearing(self, name: str, seconds: int | None) -> None:
+        """Erase texts with a contact in this home after so many seconds (a minute to a year); None: keep them.
 
-        def read(store: ClientStore) -> list[tuple[str, MessageView]]:
-            rows = [row for row in store.messages.unshown(limit) if row.kind == msg.PayloadKind.TEXT]
-            return list(zip((row.contact for row in rows), _text_views(store, rows), strict=True))
+        The contact is not told and keeps their copies. It applies to texts that are here already, too. A text that came
+        is erased that long after it was marked as read; one of ours that long after it was written, but not while it
+        waits or the node has it. Raises `SettingsError`, or `NoSuchContact`.
+        """
+        name = canonical(name)
+        if seconds is not None and not DISAPPEAR_S_MIN <= seconds <= DISAPPEAR_S_MAX:
+            raise SettingsError("texts may disappear after a minute at the least, and a year at the most")
+        self._change(name, lambda store: store.contacts.set_disappearing(name, seconds))
 
-        return self._with_store(read)
+    # -- contacts --
 
-    def mark_read(self, messages: Iterable[MessageView]) -> None:
-        """These have been shown."""
-        rows = [message.row for message in messages]
-        self._with_store(lambda store: store.messages.mark_shown(rows, int(time.time())))
+    def contacts(self) -> list[ContactView]:
+        """All contacts and requests, by name; also people who were declined or blocked."""
+        return [self._view(contact) for contact in self._running.read(lambda store: store.contacts.all())]
 
-    # -- about this client --
+    def contact(self, name: str) -> ContactView:
+        """One contact or request. Raises `NoSuchContact` (a `KeyError`), also for the user's own name."""
+        name = canonical(name)
+        if name == self.name:
+            raise NoSuchContact("that is you")
+        return self._view(self._running.read(lambda store: _contact(store, name)))
 
-    def whoami(self) -> Whoami:
-        """Who this home belongs to."""
-        identity = self._with_store(lambda store: store.profile.identity())
-        mixnet = self._with_store(lambda store: store.profile.setting("mixnet"))
-        return Whoami(
-            identity.name,
-            self._node.hex(),
-            self._key.public.hex(),
-            "" if mixnet is None else mixnet.decode(),
-            identity.state is IdentityState.REGISTERED,
-            self._open_store.protected,
-            identity.state is IdentityState.DELETED,
-        )
+    def look_up(self, name: str, timeout: float = TIMEOUT_S) -> ContactView:
+        """Look a name up at the node, and keep it with its key as a contact.
+
+        Raises `NodeRefused` (NO_SUCH_USER, …), `NodeSilent` or `NotReady`.
+        """
+        name = canonical(name)
+        self._running.ask(self._running.actors.lookup, partial(msg.FindContact, name), timeout, "the lookup")
+        return self.contact(name)
+
+    def link(self) -> str:
+        """This user's link: a line that verifies them to a friend who gets it from them, and not through the node.
+
+        It stays valid as long as the identity; after `replace_identity` there is another.
+        """
+        return link_text(make_link(self._running.user.node, self.name, self._running.user.key.public))
+
+    def add_link(self, text: str, timeout: float = TIMEOUT_S) -> ContactView:
+        """Look the name in a friend's link up; if the identity is the one in the link, the contact is verified.
+
+        A changed identity then counts as looked at, and what waited for that is sent, as with `set_verified`. Raises
+        `RemoteProtocolError` (LINK_INVALID, UNSUPPORTED_VERSION): not a link. `LinkMismatch`: the link does not fit,
+        `why` says how, and the contact is not trusted more than before. `NodeRefused`, `NodeSilent` or `NotReady`.
+        """
+        return self.contact(verify_by_link(self._running, text, timeout))
+
+    def set_verified(self, name: str, verified: bool, *, identity_key: str | None = None) -> None:
+        """Note that the user compared safety numbers; or, with False, that they have not (yet).
+
+        Either way a changed identity then counts as looked at, and what waited for that is sent. `identity_key` is that
+        of the `ContactView` that the user looked at: if it changed meanwhile, this raises `IdentityMoved` and changes
+        nothing. Raises `NoSuchContact`.
+        """
+        name = canonical(name)
+
+        def decide(store: ClientStore) -> None:
+            if identity_key not in (None, _contact(store, name).identity_key.hex()):
+                raise IdentityMoved("the identity has changed once more, while you looked: look at it again")
+            store.contacts.set_trust(name, Trust.VERIFIED if verified else Trust.CONFIRMED)
+
+        self._change(name, decide)
+        self._running.actors.forwarding.tell(msg.IdentityLookedAt(name))
+
+    def requests(self, *, declined: bool = False) -> list[RequestView]:
+        """People who wrote and wait for the user's decision, by name; or those who were declined."""
+        wanted = Consent.DECLINED if declined else Consent.PENDING
+
+        def read(store: ClientStore) -> list[RequestView]:
+            return [self._request_view(store, contact) for contact in store.contacts.all(wanted)]
+
+        return self._running.read(read)
+
+    def _request_view(self, store: ClientStore, contact: Contact) -> RequestView:
+        texts, first = store.history.received(contact.name, msg.PayloadKind.TEXT)
+        views = text_views(store, [] if first is None else [first])
+        return RequestView(self._view(contact), texts, views[0] if views else None)
+
+    def accept(self, name: str) -> None:
+        """Make this person a contact: what they wrote shows, and delivery is confirmed to them from now on.
+
+        Undoes `decline` and `block`. Nothing is sent. Raises `NoSuchContact`.
+        """
+        name = canonical(name)
+        self._decide(name, Consent.ACCEPTED)
+        offers = self._running.read(lambda store: store.messages.unshown(_OFFERS_MAX, msg.HANDSHAKE_KINDS))
+        for offer in offers:
+            if offer.contact == name:
+                self._running.actors.handshake.tell(msg.HandshakeArrived(name, offer.message_id))
+
+    def decline(self, name: str) -> None:
+        """Show nothing of this person. What they write is kept, in case this was a mistake. Raises `NoSuchContact`.
+
+        They can't tell this from a request that waits: the node only learns that it can delete the message.
+        """
+        self._decide(canonical(name), Consent.DECLINED)
+
+    def block(self, name: str) -> None:
+        """Show and keep nothing that this person sends. Raises `NoSuchContact`.
+
+        They can't tell this from a request that waits, either.
+        """
+        self._decide(canonical(name), Consent.BLOCKED)
+
+    def _decide(self, name: str, consent: Consent) -> None:
+        before = self._change(name, lambda store: store.contacts.set_consent(name, consent))
+        self._running.actors.forwarding.tell(msg.RequestsDecided())
+        if before.consent is not consent:
+            self._running.events.publish(ContactChanged(name, consent))
+
+    # -- direct routes --
+
+    def offer_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
+        """Offer a direct route: show this contact our Nym address, and with it our gateway, and ask for theirs.
+
+        Raises `HandshakeNotPossible` or `NotReady`, as the two below do.
+        """
+        name = canonical(name)
+        self._running.ask(self._running.actors.handshake, partial(msg.OfferHandshake, name), timeout, "offering")
+
+    def accept_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
+        """Accept this contact's offer of a direct route, and show them our Nym address."""
+        name = canonical(name)
+        self._running.ask(self._running.actors.handshake, partial(msg.AcceptHandshake, name), timeout, "accepting")
+
+    def revoke_handshake(self, name: str, timeout: float = TIMEOUT_S) -> None:
+        """End the direct route, or decline the offer. The contact still knows the address they were shown."""
+        name = canonical(name)
+        self._running.ask(self._running.actors.handshake, partial(msg.RevokeHandshake, name), timeout, "ending")
+
+    def set_direct_only(self, name: str, direct_only: bool) -> None:
+        """Whether texts wait while the direct route does not respond, instead of going through the node.
+
+        Raises `NoSuchContact`.
+        """
+        name, policy = canonical(name), Fallback.DIRECT_ONLY if direct_only else Fallback.NODE
+        self._change(name, lambda store: store.contacts.set_fallback(name, policy))
+
+    # -- passphrase and backup --
+
+    def change_passphrase(self, old: str | None, new: str | None, *, unprotected: bool = False) -> None:
+        """Protect the home by another passphrase; by none if `new` is None and `unprotected` is True.
+
+        A copy of the home that was made earlier still opens with the old one. Raises `WrongPassphrase`,
+        `PassphraseNeeded` or `StoreUnprotected` (kinds of `StorageError`) if `old` does not open it; nothing is changed
+        then.
+        """
+        self._running.read(lambda store: store.change_passphrase(old, new, unprotected=unprotected))
+
+    def export_backup(self, folder: str | os.PathLike[str], passphrase: str) -> None:
+        """Write contacts, pins and history into the new folder `folder`, encrypted. It holds no identity and no key.
+
+        With the recovery words it restores a lost home. Raises `StorageError`, and then leaves no folder behind.
+        """
+        self._running.read(lambda store: export_archive(store, Path(folder), passphrase, self._owner))
+
+    def import_backup(self, folder: str | os.PathLike[str], passphrase: str) -> Imported:
+        """Add what a backup of this account holds to what is here. Returns how much was new.
+
+        Importing twice changes nothing. Raises `StorageError`: another account's backup, a wrong passphrase, …
+        """
+        imported = self._running.read(lambda store: import_archive(store, Path(folder), passphrase, self._owner))
+        self._running.actors.forwarding.tell(msg.RequestsDecided())
+        return imported
+
+    @property
+    def _owner(self) -> bytes:
+        """What a backup says that it belongs to."""
+        return self._running.user.node + self.name.encode()
 
     def counters(self, timeout: float = 5.0) -> dict[str, dict[str, int]]:
-        """Each actor's counters."""
-        if self._graph is None:
-            raise Closed("the client is closed")
+        """Each actor's counters, by the actor's name. Raises `NotReady`."""
         try:
-            return {name: answer.result(timeout) for name, answer in self._graph.inquire().items()}
+            return {name: answer.result(timeout) for name, answer in self._running.actors.inquire().items()}
         except FutureTimeout:
             raise NotReady("the client is busy") from None
 
+    # -- between the store and the views --
 
-def _text_views(store: ClientStore, rows: Iterable[Message]) -> list[MessageView]:
-    texts = [row for row in rows if row.kind == msg.PayloadKind.TEXT]
-    gaps = {name: store.gaps.of(name) for name in {row.contact for row in texts}}
-    return [message_view(row, gaps[row.contact]) for row in texts]
+    def _view(self, contact: Contact) -> ContactView:
+        return contact_view(contact, self._running.user)
+
+    def _change(self, name: str, change: Callable[[ClientStore], object]) -> Contact:
+        """Change a contact in the store, in one commit. Returns it as it was before. Raises `NoSuchContact`."""
+
+        def apply(store: ClientStore) -> Contact:
+            with store.transaction():
+                before = _contact(store, name)
+                change(store)
+                return before
+
+        return self._running.read(apply)
 
 
-def _far_enough(sent: Sent, wait: Wait) -> bool:
-    if sent.state in _FINAL or wait == "queued":
-        return True
-    return wait == "accepted" and sent.state is DeliveryState.ACCEPTED
+def _contact(store: ClientStore, name: str) -> Contact:
+    contact = store.contacts.get(name)
+    if contact is None:
+        raise NoSuchContact
+    return contact
+
+
+def _message_id(digits: str) -> bytes | None:
+    """The bytes of a message's id; None for anything but 32 hexadecimal digits."""
+    try:
+        return bytes.fromhex(digits) if len(digits) == _ID_DIGITS else None
+    except ValueError:
+        return None

@@ -1,11 +1,12 @@
-"""Asking a node about names before there is a home: `with usernym.Finder(node=card, mixnet="ws://…") as finder:`.
+"""Asking a node about names before there is a home: `with usernym.Finder.open(node=card, mixnet="nym") as finder:`.
 
-For a form in which a person types their first name, and for whoever comes back with recovery words. Nothing is stored,
-and nobody is logged in.
+For a form in which a person chooses a name, and for restoring an identity by its recovery words. Nothing is stored, and
+nothing logs in.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -17,13 +18,13 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from usernym.actors.failures import Failure, NodeSilent
-from usernym.actors.graphs import finder_graph
+from usernym.actors.graphs import FinderGraph, finder_graph
 from usernym.actors.messages import AskName, FindRecord, FoundRecord, NameFinderInbox
 from usernym.actors.runtime import ThreadRuntime
+from usernym.errors import Closed, GraphFailed, why_stopped
 from usernym.logger import logger
 from usernym.mixnet.transport import Transport
-from usernym.mixnets import transport_to
-from usernym.node import Closed, GraphFailed
+from usernym.mixnets import parse_mixnet
 from usernym.protocol.cards import NodeCard, parse_card
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.names import canonical, check_registrable
@@ -33,13 +34,14 @@ from usernym.timers import ThreadTimers
 T = TypeVar("T")
 
 TIMEOUT_S: Final = 60.0
-"""The default patience: three unanswered tries of a request take 35 seconds."""
+"""The default `timeout`: three unanswered tries of a request take 35 seconds."""
+SEED_BYTES: Final = 32
 FIND_AGAIN_S: Final = 0.2
 """Between tries, while the mixnet may still be starting."""
 
 
 class NameVerdict(StrEnum):
-    """Whether somebody new can have a name."""
+    """Whether a new user can have a name."""
 
     FREE = "free"
     NOT_ALLOWED = "not allowed"
@@ -57,17 +59,18 @@ _VERDICTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class NameState:
-    """What is known of a name: by the rules alone, or by the node's word of this moment."""
+    """Whether a name can be registered: by the rules alone, or by the node's answer of this moment."""
 
     name: str
-    """In its canonical form, if it has one; else as it was typed, without the white space around it."""
+    """In canonical form, if it has one; else as it was typed, without the white space around it."""
     verdict: NameVerdict
+    """The answer, for people."""
     reason: Code | None
-    """Why it can't be had; None exactly if it is free."""
+    """Why it can't be registered; None if it is free."""
 
     @property
     def free(self) -> bool:
-        """Whether it could be registered now. Nothing is reserved: somebody else may be faster."""
+        """Whether it could be registered now. Nothing is reserved: another user may be faster."""
         return self.reason is None
 
 
@@ -83,32 +86,52 @@ def name_rules(typed: str) -> NameState | str:
 
 
 class Finder:
-    """Asks one node; started by making it, stopped by `close` or by leaving its context.
+    """Asks one node. `Finder.open` starts one; `close`, or leaving its context, ends it.
 
-    `node` is its card; `mixnet` is as for `Client` (a Nym client in this process keeps its identity in memory only).
-    Its methods may be called from any thread, several at a time, and share one connection to the mixnet, which is free
-    for a `Client` when `close` has returned. Raises `SettingsError` for a mixnet, `RemoteProtocolError` for a card that
-    is none.
+    Its methods may be called from any thread, several at a time. They share one connection to the mixnet, which is free
+    for a `Client` when `close` has returned.
     """
 
-    def __init__(self, *, node: str | NodeCard, mixnet: str | Transport) -> None:
-        card = parse_card(node) if isinstance(node, str) else node
-        transport = transport_to(mixnet, None) if isinstance(mixnet, str) else mixnet
+    def __init__(self) -> None:
+        """For `open`."""
         self._lock = threading.Lock()
+        self._closing = threading.Lock()
         self._ended: Future[None] = Future()
         self._mixnet_up = False
-        self._timers = ThreadTimers()
-        nobody = SigningKey.from_seed(os.urandom(32))
-        runtime = ThreadRuntime(self._timers)
-        self._graph = finder_graph(
-            runtime, transport, card, nobody, on_failed=self._on_failed, on_mixnet=self._on_mixnet
-        )
+        self._undo = contextlib.ExitStack()
+        self._graph: FinderGraph
+
+    @classmethod
+    def open(cls, *, node: str | NodeCard, mixnet: str | Transport) -> Self:
+        """Start a finder.
+
+        node: the node's card.
+        mixnet: a mixnet client as for `Client.open`; one in this process keeps its identity in memory only.
+
+        Raises `SettingsError`: an invalid mixnet. `RemoteProtocolError`: an invalid card.
+        """
+        card, finder = parse_card(node) if isinstance(node, str) else node, cls()
+        transport = parse_mixnet(mixnet).transport(None) if isinstance(mixnet, str) else mixnet
+        unnamed = SigningKey.from_seed(os.urandom(SEED_BYTES))  # signs nothing here
+        with contextlib.ExitStack() as undo:
+            timers = ThreadTimers()
+            undo.callback(timers.close)
+            finder._graph = finder_graph(
+                ThreadRuntime(timers),
+                transport,
+                card,
+                unnamed,
+                on_failed=finder._on_failed,
+                on_mixnet=finder._on_mixnet,
+            )
+            undo.callback(finder._graph.stop)
+            finder._undo = undo.pop_all()
+        return finder
 
     def name_state(self, name: str, timeout: float = TIMEOUT_S) -> NameState:
-        """Whether somebody new could register `name`, as it is typed. What the rules forbid is answered at once.
+        """Whether a new user could register `name`, as it was typed. What the rules forbid is answered at once.
 
-        Costs a packet each way, and the node no work worth mentioning. Raises `NodeSilent` without an answer in time,
-        `NodeRefused` if the node has too much to do.
+        Costs a packet each way. Raises `NodeSilent` without an answer in time, `NodeRefused` if the node is too busy.
         """
         found = name_rules(name)
         if isinstance(found, NameState):
@@ -119,18 +142,18 @@ class Finder:
         return NameState(found, _VERDICTS.get(refused, NameVerdict.NOT_ALLOWED), refused)
 
     def look_up(self, name: str, timeout: float = TIMEOUT_S) -> FoundRecord:
-        """What the node has under `name`: its record and the chain of its identities, verified, and pinned nowhere.
+        """What the node has under `name`: its record and the chain of its identities, verified, but not kept.
 
-        Raises `RemoteProtocolError` for what is no name, `NodeRefused` (NO_SUCH_USER, …) or `NodeSilent`.
+        Raises `RemoteProtocolError`: an invalid name. `NodeRefused`: NO_SUCH_USER and others. `NodeSilent`.
         """
         name = canonical(name)
         return self._ask(lambda answer: FindRecord(name, answer), timeout)
 
     def close(self) -> None:
-        """Stop, and let go of the mixnet; whoever still waits gets `Closed`. Closing twice is harmless."""
+        """Stop, and release the mixnet client; calls that wait raise `Closed`. Closing twice is harmless."""
         self._end(Closed("the finder is closed"))
-        self._graph.stop()
-        self._timers.close()
+        with self._closing:
+            self._undo.close()
 
     def __enter__(self) -> Self:
         return self
@@ -174,4 +197,4 @@ class Finder:
 
     def _on_failed(self, actor: str, error: BaseException) -> None:
         logger.error("the finder stops: %s failed (%s)", actor, type(error).__name__)
-        self._end(GraphFailed(f"the finder can't go on: {actor}: {error}"))
+        self._end(GraphFailed(why_stopped("finder", actor, error)))

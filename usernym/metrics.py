@@ -19,7 +19,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from usernym.node import NodeStatus, NotReady
+from usernym.errors import NotReady
+from usernym.node import NodeStatus
 from usernym.settings import SettingsError
 
 HOST: Final = "127.0.0.1"

@@ -1,8 +1,11 @@
-"""From what a person writes for a mixnet to the transport that speaks to it.
+"""What a person writes for a mixnet, and the transport that speaks to it.
 
 - ``ws://127.0.0.1:1977``: a nym-client, real or emulated, that runs beside this program.
 - ``nym``: a Nym client in this process, on Nym's mainnet; ``nym:https://…`` on the network with that directory. Options
   follow a question mark: ``nym?cover=off&gateway=KEY&storage=NAME``.
+
+`parse_mixnet` checks the text, and its result makes a transport when one is wanted; a transport opens nothing until
+its actors start.
 """
 
 from __future__ import annotations
@@ -12,24 +15,46 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from usernym.mixnet.former_addresses import JoinedTransport
-from usernym.mixnet.nym_client import NymClientTransport
+from usernym.mixnet.nym_client import NymClientTransport, check_url
 from usernym.mixnet.nym_sdk import NymSdkTransport, SdkMissing, client_config
 from usernym.mixnet.transport import Transport
 from usernym.settings import SettingsError
+
+if TYPE_CHECKING:
+    from nym_python_sdk import ClientConfig
 
 STORAGE_FOLDER: Final = "nym"
 """In the home: the Nym client's identity and SURBs. Another storage's folder is this, a dash and its name."""
 STORAGE_NAME: Final = re.compile(r"[a-z0-9]{1,32}")
 
-_EXAMPLES: Final = "as ws://127.0.0.1:1977 for a nym-client, or nym for a client in this process"
+_EXAMPLES: Final = "write ws://127.0.0.1:1977 for a nym-client, or nym for a client in this process"
 
 
 @dataclass(frozen=True, slots=True)
-class InProcess:
+class NymClientAt:
+    """A nym-client, real or emulated, that listens at `url`."""
+
+    url: str
+
+    @property
+    def client(self) -> object:
+        """What tells one mixnet client from another."""
+        return self.url
+
+    def check(self) -> None:
+        """Do nothing: whether the nym-client runs shows when a transport is opened."""
+
+    def transport(self, _home: Path | None) -> Transport:
+        """A new transport to it."""
+        return NymClientTransport(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class NymInProcess:
     """A Nym client in this process. `directory` None is mainnet's, `gateway` None a random one."""
 
     directory: str | None = None
@@ -37,55 +62,82 @@ class InProcess:
     gateway: str | None = None
     storage: str | None = None
 
+    @property
+    def client(self) -> object:
+        """What tells one mixnet client from another: its storage."""
+        return ("nym", self.storage)
 
-def transport_to(mixnet: str, home: Path | None) -> Transport:
-    """A transport for a mixnet as a person writes it; a client in this process keeps its identity in `home`.
+    def check(self) -> None:
+        """Raise `SettingsError` if `nym_python_sdk` is not installed, or does not take these options."""
+        self._config()
 
-    With None it keeps it in memory only.
+    def transport(self, home: Path | None) -> Transport:
+        """A new transport; the client keeps its identity in a folder of `home`, or in memory only if that is None.
 
-    Nothing is begun or written yet. Raises `SettingsError` for what is no mixnet, or needs a package that is not there.
-    """
-    if mixnet.startswith("ws://"):
+        Raises `SettingsError` as `check` does.
+        """
+        folder = STORAGE_FOLDER if self.storage is None else f"{STORAGE_FOLDER}-{self.storage}"
+        return NymSdkTransport(None if home is None else home / folder, self._config())
+
+    def _config(self) -> ClientConfig:
         try:
-            return NymClientTransport(mixnet)
+            return client_config(self.directory, self.gateway, cover=self.cover)
+        except (SdkMissing, ValueError) as error:
+            raise SettingsError(str(error)) from None
+
+
+MixnetSpec = NymClientAt | NymInProcess
+"""A mixnet client, as a person named it. `check()` says whether it can be used here at all, `transport(home)` uses it.
+
+`client` is equal for two that would be one and the same mixnet client.
+"""
+
+
+def parse_mixnet(text: str) -> MixnetSpec:
+    """What `text` names. Raises `SettingsError` if it is not the name of a mixnet client."""
+    if text.startswith("ws://"):
+        try:
+            check_url(text)
         except ValueError as error:
             raise SettingsError(str(error)) from None
-    wanted = parse_in_process(mixnet)
-    folder = STORAGE_FOLDER if wanted.storage is None else f"{STORAGE_FOLDER}-{wanted.storage}"
-    try:
-        config = client_config(wanted.directory, wanted.gateway, cover=wanted.cover)
-        return NymSdkTransport(None if home is None else home / folder, config)
-    except (SdkMissing, ValueError) as error:
-        raise SettingsError(str(error)) from None
+        return NymClientAt(text)
+    place, _, options = text.partition("?")
+    scheme, colon, directory = place.partition(":")
+    if scheme != "nym" or (colon and not directory):
+        raise SettingsError(f"no such mixnet: {text!r}; {_EXAMPLES}")
+    if colon:
+        _check_directory(directory)
+    values = _parse_options(options)
+    return NymInProcess(directory or None, values.get("cover") != "off", values.get("gateway"), values.get("storage"))
 
 
-def moving_transport(mixnet: str | Transport, former: Sequence[str | Transport], home: Path) -> Transport:
-    """A transport for `mixnet` at which the `former` ones are heard, too. Raises `SettingsError` as `transport_to`."""
-    everywhere = (mixnet, *former)
-    if len({_client_of(each) for each in everywhere}) < len(everywhere):
-        raise SettingsError("a former mixnet client is another one than the current")
-    current, *others = (transport_to(each, home) if isinstance(each, str) else each for each in everywhere)
+def parse_mixnets(current: str, former: Sequence[str]) -> tuple[MixnetSpec, ...]:
+    """A node's current mixnet client, and those of its former addresses. Raises `SettingsError`.
+
+    Also if two of them are the same client.
+    """
+    specs = tuple(parse_mixnet(text) for text in (current, *former))
+    _check_different([spec.client for spec in specs])
+    return specs
+
+
+def node_transport(mixnet: str | Transport, former: Sequence[str | Transport], home: Path) -> Transport:
+    """A transport for `mixnet` that also hears what comes to the `former` ones. Raises `SettingsError`."""
+    given = [parse_mixnet(each) if isinstance(each, str) else each for each in (mixnet, *former)]
+    _check_different([each.client if isinstance(each, MixnetSpec) else id(each) for each in given])
+    current, *others = (each.transport(home) if isinstance(each, MixnetSpec) else each for each in given)
     try:
         return JoinedTransport(current, others) if others else current
     except ValueError as error:
         raise SettingsError(str(error)) from None
 
 
-def _client_of(mixnet: str | Transport) -> object:
-    """What tells one mixnet client from another: for those in this process, their storage."""
-    if not isinstance(mixnet, str):
-        return id(mixnet)
-    return mixnet if mixnet.startswith("ws://") else ("nym", parse_in_process(mixnet).storage)
+def _check_different(clients: Sequence[object]) -> None:
+    if len(set(clients)) < len(clients):
+        raise SettingsError("a former mixnet client must be another one than the current, and be named once")
 
 
-def parse_in_process(mixnet: str) -> InProcess:
-    """``nym[:DIRECTORY][?OPTIONS]``. Raises `SettingsError`."""
-    place, _, options = mixnet.partition("?")
-    scheme, colon, directory = place.partition(":")
-    if scheme != "nym" or (colon and not directory):
-        raise SettingsError(f"no such mixnet: {mixnet!r}; write it {_EXAMPLES}")
-    if colon:
-        _check_directory(directory)
+def _parse_options(options: str) -> dict[str, str]:
     values: dict[str, str] = {}
     try:
         pairs = parse_qsl(options, keep_blank_values=True, strict_parsing=True) if options else []
@@ -100,11 +152,11 @@ def parse_in_process(mixnet: str) -> InProcess:
     storage = values.get("storage")
     if storage is not None and not STORAGE_NAME.fullmatch(storage):
         raise SettingsError("the name of a storage is 1 to 32 small letters and digits")
-    return InProcess(directory or None, values.get("cover") != "off", values.get("gateway"), storage)
+    return values
 
 
 def _check_directory(url: str) -> None:
-    """Who can change a directory on its way can make all hops its own: TLS, except on this machine."""
+    """Take TLS only, except on this machine: anyone who can change the directory's answer can choose all the hops."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise SettingsError("the directory of a Nym network looks like nym:https://directory.example")

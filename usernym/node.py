@@ -1,9 +1,11 @@
-"""A discovery node in one call: `with usernym.Node(home, mixnet=...) as node: print(node.card())`."""
+"""A discovery node: `with usernym.Node.open(home, mixnet=...) as node: print(node.card())`."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -17,9 +19,10 @@ from usernym.actors.graphs import NodeGraph, node_graph
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_context import NodeContext
 from usernym.actors.runtime import ThreadRuntime
+from usernym.errors import Closed, GraphFailed, NotReady, why_stopped
 from usernym.logger import logger
 from usernym.mixnet.transport import Transport
-from usernym.mixnets import moving_transport
+from usernym.mixnets import node_transport
 from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.limits import WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
@@ -32,30 +35,24 @@ STORE_NAME: Final = "node.db"
 SEED_BYTES: Final = 32
 
 
-class GraphFailed(Exception):
-    """An actor could not go on, and its graph stops. The text names the actor; the log has the cause."""
-
-
-class Closed(GraphFailed):
-    """It was closed while it was asked; what is on disk goes on when its home is opened again."""
-
-
-class NotReady(TimeoutError):
-    """It took longer than the caller would wait; the text says what was waited for."""
-
-
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
     """What an operator may see: counters and depths, never a name."""
 
     mixnet_up: bool
+    """Whether the mixnet client is there."""
     mixnet_problem: str = field(default="", kw_only=True)
     """Why the mixnet client is not there, as far as it is known; empty while it is."""
     accounts: int
+    """Accounts that are registered."""
     messages_waiting: int
+    """Messages in all mailboxes."""
     message_bytes_waiting: int = 0
+    """The bytes of these messages."""
     notices_waiting: int = 0
+    """Notices to senders (of expiry, of a message that could not be opened) that were not fetched yet."""
     requests_remembered: int = 0
+    """Requests whose repetition would be recognised."""
     routes: int = 0
     """Users logged in, as far as the node knows."""
     work_bits: int = 0
@@ -63,56 +60,72 @@ class NodeStatus:
     inboxes: dict[str, int] = field(default_factory=dict)
     """Messages that wait in each actor's inbox."""
     counters: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Each actor's counters, by the actor's name."""
 
 
 class Node:
-    """A running node; started by making it, stopped by `close` or by leaving its context.
+    """A running node. `Node.open` starts one; `close`, or leaving its context, ends it.
 
-    `home` is a folder that only this process holds; `mixnet` is as on the command line (`ws://127.0.0.1:1977`), or a
-    transport. `former_mixnets` are those of before a move: whoever still writes to their addresses is answered, and
-    told the new one. `on_mixnet` is told, on an actor's thread, why there is no mixnet client, each time that the
-    reason is another; and None when there is one. Raises `StorageError` if the home can't be used, `SettingsError` for
-    a mixnet that is none.
+    Its methods may be called from any thread.
     """
 
-    def __init__(
-        self,
+    def __init__(self, on_mixnet: Callable[[str | None], None]) -> None:
+        """For `open`."""
+        self._tell_mixnet = on_mixnet
+        self._card: Future[NodeCard] = Future()
+        self._newest: NodeCard | None = None
+        self._mixnet_problem: str | None = None
+        self._ends: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._closing = threading.Lock()
+        self._undo = contextlib.ExitStack()
+        self._store: NodeStore | None = None
+        self._graph: NodeGraph | None = None
+
+    @classmethod
+    def open(
+        cls,
         home: str | os.PathLike[str],
         *,
         mixnet: str | Transport,
         former_mixnets: Sequence[str | Transport] = (),
         work_bits: int = WORK_BITS_MIN,
         on_mixnet: Callable[[str | None], None] = lambda _problem: None,
-    ) -> None:
-        transport = moving_transport(mixnet, former_mixnets, Path(home))
-        self._card: Future[NodeCard] = Future()
-        self._failed: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._newest: NodeCard | None = None
-        self._mixnet_problem: str | None = None
-        self._tell_mixnet = on_mixnet
-        self._home = Home(Path(home), "node")
-        self._home.__enter__()
-        self._file = FileHold(Path(home) / STORE_NAME)
-        self._timers = ThreadTimers()
-        self._store: NodeStore | None = None
-        self._graph: NodeGraph | None = None
-        try:
-            self._file.__enter__()
-            self._store = NodeStore.open(Path(home) / STORE_NAME)
-            key = SigningKey.from_seed(self._store.profile.identity_seed(os.urandom(SEED_BYTES)))
-            self._store.close_thread()
-            runtime = ThreadRuntime(self._timers)
-            context = NodeContext(runtime, self._on_failed, self._store, NodeClock(runtime, self._store), key)
-            self._graph = node_graph(
+    ) -> Self:
+        """Open the folder `home`, which only this node then holds, or make it; and start the node.
+
+        mixnet: a mixnet client as on the command line (`nym`, `ws://127.0.0.1:1977`), or a transport, which is closed
+            with the node.
+        former_mixnets: mixnet clients to keep listening on after the node moved. Clients that use an old address are
+            served, and sent the new card.
+        work_bits: the least work that a registration costs, in zero bits of its proof.
+        on_mixnet: called on an actor's thread with the reason why there is no mixnet client, each time the reason is
+            another one; and with None when there is one.
+
+        Raises `SettingsError`: an invalid mixnet. `StorageError`: the home can't be used (`HomeInUse`, …).
+        """
+        folder, node = Path(home), cls(on_mixnet)
+        transport = node_transport(mixnet, former_mixnets, folder)
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(Home(folder, "node"))
+            undo.enter_context(FileHold(folder / STORE_NAME))
+            store = NodeStore.open(folder / STORE_NAME)
+            undo.callback(store.close)
+            key = SigningKey.from_seed(store.profile.identity_seed(os.urandom(SEED_BYTES)))
+            store.close_thread()
+            timers = ThreadTimers()
+            undo.callback(timers.close)
+            runtime = ThreadRuntime(timers)
+            context = NodeContext(runtime, node._on_failed, store, NodeClock(runtime, store), key)
+            node._graph = node_graph(
                 context,
                 transport,
-                on_card=self._on_card,
+                on_card=node._on_card,
                 work_bits=work_bits,
-                on_mixnet=self._on_mixnet,
+                on_mixnet=node._on_mixnet,
             )
-        except BaseException:
-            self.close()
-            raise
+            undo.callback(node._graph.stop)
+            node._store, node._undo = store, undo.pop_all()
+        return node
 
     def _on_card(self, card: NodeCard) -> None:
         self._newest = card
@@ -126,10 +139,10 @@ class Node:
 
     def _on_failed(self, actor: str, error: BaseException) -> None:
         logger.error("the node stops: %s failed (%s)", actor, type(error).__name__)
-        self._failed.put(f"{actor}: {error}")
+        self._ends.put(why_stopped("node", actor, error))
 
     def card(self, timeout: float | None = None) -> str:
-        """The node's card as a line of text, once the node is up. Raises `NotReady` after `timeout` seconds."""
+        """The node's card, a line of text, once its mixnet client is up. Raises `NotReady` after `timeout` seconds."""
         try:
             first = self._card.result(timeout)
         except FutureTimeout:
@@ -137,31 +150,32 @@ class Node:
         return card_text(self._newest or first)
 
     def wait(self) -> None:
-        """Run until `stop` is called from elsewhere. Raises `GraphFailed` if an actor can't go on."""
-        failed = self._failed.get()
-        if failed:
-            raise GraphFailed(f"the node can't go on: {failed}")
+        """Wait until `stop` or `close` is called from elsewhere. Raises `GraphFailed` if an actor fails."""
+        failure = self._ends.get()
+        if failure:
+            raise GraphFailed(failure)
 
     def stop(self) -> None:
         """Make `wait` return; may be called from a signal handler."""
-        self._failed.put("")
+        self._ends.put("")
 
     def status(self, timeout: float = 5.0) -> NodeStatus:
-        """Counters and depths. Raises `NotReady` if an actor does not answer in time."""
-        assert self._graph is not None, "an open node has a graph"
-        assert self._store is not None, "an open node has a store"
+        """Counters and depths. Raises `NotReady` if an actor does not answer in time, `Closed` after `close`."""
+        graph, store = self._graph, self._store
+        if graph is None or store is None:
+            raise Closed("the node is closed")
         end = time.monotonic() + timeout
-        inboxes = self._graph.backlogs()
+        inboxes = graph.backlogs()
         try:
             counters = {
-                name: answer.result(max(0.0, end - time.monotonic())) for name, answer in self._graph.inquire().items()
+                name: answer.result(max(0.0, end - time.monotonic())) for name, answer in graph.inquire().items()
             }
         except FutureTimeout:
             raise NotReady("the node is busy") from None
         try:
-            counts = self._store.counts()
+            counts = store.counts()
         finally:
-            self._store.close_thread()
+            store.close_thread()
         return NodeStatus(
             mixnet_up=counters["io"].pop("mixnet_up", 0) == 1,
             mixnet_problem=self._mixnet_problem or "",
@@ -177,16 +191,10 @@ class Node:
         )
 
     def close(self) -> None:
-        """Stop the actors, close the store, let go of the home. Closing twice is harmless."""
-        graph, self._graph = self._graph, None
-        if graph is not None:
-            graph.stop()
-        self._timers.close()
-        store, self._store = self._store, None
-        if store is not None:
-            store.close()
-        self._file.__exit__(None, None, None)
-        self._home.__exit__(None, None, None)
+        """Stop the actors, close the store, release the home. Closing twice is harmless."""
+        with self._closing:
+            self._graph = self._store = None
+            self._undo.close()
         self.stop()
 
     def __enter__(self) -> Self:

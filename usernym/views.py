@@ -1,12 +1,16 @@
-"""What the client shows of its store: values for people and programs, with the words of the interface."""
+"""What a client shows of its store, as values for people and programs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from usernym.actors.context import User
+from usernym.actors.messages import PayloadKind
 from usernym.protocol.errors import Code
 from usernym.protocol.safety import safety_number
 from usernym.storage.client.gaps import MissingCounters
+from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import (
     Consent,
     Contact,
@@ -22,86 +26,108 @@ from usernym.storage.client.types import (
 
 @dataclass(frozen=True, slots=True)
 class ContactView:
-    """A contact."""
+    """A contact, or a person who asked to be one."""
 
     name: str
+    """In canonical form."""
     trust: Trust
+    """What vouches for the identity key. While it is `changed`, nothing is sent to this contact."""
     state: Consent
+    """Whether the user wants to hear from this person."""
     handshake: HandshakeState
+    """Where the two stand with a direct route."""
     direct_only: bool
+    """Whether texts wait while the direct route does not respond, instead of going through the node."""
     direct_silent: bool
+    """Whether the direct route does not respond at present."""
     identity_key: str
     """64 hexadecimal digits."""
     safety_number: str
-    """Sixty digits in twelve groups: the same on both sides, unless somebody swapped keys."""
+    """Sixty digits in twelve groups. They differ on the two sides if someone swapped a key."""
     disappears_after: int | None
-    """Seconds after which texts are erased in this home; None: they stay. The contact's copies are the contact's."""
+    """Seconds after which texts are erased in this home; None: never. The contact's copies are not touched."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """A message of a conversation, ours or theirs."""
+    """A text of a conversation, ours or theirs."""
 
     row: int = field(repr=False)
-    """Its place in the store: for `Client.mark_read`."""
+    """Its place in the store: rises in the order in which texts were stored here. For `before` and `after`."""
     message_id: str
+    """32 hexadecimal digits, chosen at random by its writer."""
     outgoing: bool
+    """Whether it is ours."""
     text: str = field(repr=False)
+    """1 to 65,536 bytes in UTF-8. Control characters in it are its writer's."""
     counter: int
+    """Its number among all messages from its writer to its reader, from 1; steps of a handshake count too."""
     missing: int
-    """How many of the sender's messages before this one have not come (yet); 0 for our own."""
+    """How many messages of the same sender with a lower counter are not here (yet); 0 for our own."""
     late: bool
-    """Whether it came after one that its sender wrote later; False for our own."""
+    """Whether one of the same sender with a higher counter came first; False for our own."""
     sent_at: int
     """When it was written, by its writer's clock (Unix seconds)."""
     arrived_at: int
     """When it was stored here, by this machine's clock (Unix seconds)."""
     state: DeliveryState | None
-    """None for a message that came."""
+    """How far a text of ours has got; None for one that came."""
     reason: Code | None
+    """Why a text of ours was refused, or waits; None if there is nothing to say."""
     route: Route
+    """The way it took, or took last."""
+    read: bool
+    """Whether a text that came was marked as read; True for our own."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestView:
-    """Somebody who wrote, and whom the user has not accepted (yet)."""
+    """A person who wrote, and whom the user has not accepted (yet)."""
 
     contact: ContactView
+    """Who it is."""
     texts: int
-    """How many texts of theirs are here."""
+    """How many of their texts are here."""
     first: MessageView | None
-    """The first of them; None if they sent an offer of a handshake only."""
+    """The first of these; None if they only offered a direct route."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message that we sent, and how far it has got."""
+    """A text that was sent, and how far it has got."""
 
     message_id: str
     """32 hexadecimal digits."""
     state: DeliveryState
+    """`refused`, `expired` and `cancelled` mean that it was not delivered, as far as is known."""
     reason: Code | None
+    """Why it was refused, or waits; None if there is nothing to say."""
     route: Route
+    """The way it took, or took last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whoami:
-    """Who this home belongs to."""
+    """The account of a home."""
 
     name: str
+    """In canonical form."""
     node: str
-    """The node's identity, 64 hexadecimal digits."""
+    """The node's identity key, 64 hexadecimal digits."""
     identity_key: str
+    """64 hexadecimal digits."""
     mixnet: str
+    """The mixnet client that the home remembers; empty if it was always given as a transport."""
     registered: bool
+    """Whether the node has the account, as far as is known here."""
     protected: bool
     """Whether a passphrase protects the home."""
     deleted: bool = False
-    """Whether the account was deleted: the texts are here, and nobody is reached."""
+    """Whether the account was deleted: the texts are here, but nothing can be sent."""
 
 
-def contact_view(contact: Contact, node: bytes, me: tuple[str, bytes]) -> ContactView:
-    """A stored contact as it is shown to `me`, a name with its identity key."""
+def contact_view(contact: Contact, user: User) -> ContactView:
+    """A stored contact as it is shown to the user."""
     return ContactView(
         contact.name,
         contact.trust,
@@ -110,7 +136,7 @@ def contact_view(contact: Contact, node: bytes, me: tuple[str, bytes]) -> Contac
         contact.fallback is Fallback.DIRECT_ONLY,
         contact.direct_silent_since is not None,
         contact.identity_key.hex(),
-        safety_number(node, me, (contact.name, contact.identity_key)),
+        safety_number(user.node, (user.name, user.key.public), (contact.name, contact.identity_key)),
         contact.disappears_after,
     )
 
@@ -131,4 +157,17 @@ def message_view(message: Message, gaps: MissingCounters) -> MessageView:
         message.state if outgoing else None,
         None if message.reason is None else Code(message.reason),
         message.route,
+        outgoing or message.shown,
     )
+
+
+def text_views(store: ClientStore, rows: Iterable[Message]) -> list[MessageView]:
+    """The texts among stored messages."""
+    return [view for _, view in named_views(store, rows)]
+
+
+def named_views(store: ClientStore, rows: Iterable[Message]) -> list[tuple[str, MessageView]]:
+    """The texts among stored messages, each with its contact's name."""
+    texts = [row for row in rows if row.kind == PayloadKind.TEXT]
+    gaps = {name: store.gaps.of(name) for name in {row.contact for row in texts}}
+    return [(row.contact, message_view(row, gaps[row.contact])) for row in texts]

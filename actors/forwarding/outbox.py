@@ -192,7 +192,14 @@ class Outbox:
             self._postpone(message.message_id)
             if self._store.messages.set_reason(message.contact, message.message_id, code):
                 # It still waits; its writer should know what for.
-                waits = DeliveryChanged(message.message_id, message.contact, DeliveryState.WAITING, code, Route.NODE)
+                waits = DeliveryChanged(
+                    message.message_id,
+                    message.contact,
+                    DeliveryState.WAITING,
+                    code,
+                    Route.NODE,
+                    message.kind == PayloadKind.TEXT,
+                )
                 self._context.on_event(waits)
         else:
             self.settle(message, DeliveryState.REFUSED, code)
@@ -329,7 +336,8 @@ class Outbox:
         if self._store.messages.advance(message.contact, message.message_id, state, reason):
             current = self._store.messages.get(message.contact, message.message_id)
             route = current.route if current is not None else message.route
-            self._context.on_event(DeliveryChanged(message.message_id, message.contact, state, reason, route))
+            is_text = message.kind == PayloadKind.TEXT
+            self._context.on_event(DeliveryChanged(message.message_id, message.contact, state, reason, route, is_text))
             if state is not DeliveryState.ACCEPTED:
                 self._reseals.pop(message.message_id, None)
 

@@ -49,6 +49,15 @@ class ConversationHistory:
         )
         return [message_of(row) for row in reversed(rows)]
 
+    def of_ids(self, contact: str, kind: int, low: bytes, high: bytes, limit: int) -> Sequence[Message]:
+        """At most `limit` messages of one kind with a contact whose ids lie between these two, both included."""
+        rows = self._db.rows(
+            f"SELECT {COLUMNS} FROM message WHERE contact = ? AND kind = ? AND message_id BETWEEN ? AND ?"  # noqa: S608
+            " ORDER BY id LIMIT ?",
+            (contact, kind, low, high, limit),
+        )
+        return [message_of(row) for row in rows]
+
     def search(
         self, text: str, kind: int, limit: int, contact: str | None = None, before: int | None = None
     ) -> Sequence[Message]:

@@ -195,15 +195,15 @@ class Messages:
 
     # -- what the user has not been shown --
 
-    def unshown(self, limit: int, kinds: Collection[int] | None = None) -> Sequence[Message]:
+    def unshown(self, limit: int, kinds: Collection[int] | None = None, after: int = 0) -> Sequence[Message]:
         """At most `limit` incoming messages not shown yet, the oldest first; none of declined or blocked contacts.
 
-        Of these kinds only, if they are given.
+        Of these kinds only, if they are given; only rows after row `after`.
         """
         query = (
             MessageRow.select()
             .join(ContactRow, on=(MessageRow.contact == ContactRow.name))
-            .where((MessageRow.shown == 0) & ContactRow.consent.in_(_SHOWN_OF))
+            .where((MessageRow.shown == 0) & (MessageRow.id > after) & ContactRow.consent.in_(_SHOWN_OF))
         )
         if kinds is not None:
             query = query.where(MessageRow.kind.in_(list(kinds)))

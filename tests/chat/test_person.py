@@ -11,9 +11,10 @@ import pytest
 
 import usernym
 from tests.helpers.handles import Handles
-from usernym.account_home import AccountStays, discard
+from usernym.account_home import discard
 from usernym.chat import lines
 from usernym.chat.person import HomeSettings, Person, Stage
+from usernym.errors import AccountStays
 from usernym.storage.errors import StorageError
 
 PASSPHRASE = "correct horse"
@@ -184,7 +185,7 @@ def test_a_deleted_account_keeps_its_texts_and_can_not_be_started_over(handles: 
 def test_settings_that_do_not_fit_remove_nothing(handles: Handles, tmp_path: Path) -> None:
     """Also where the identity is not registered yet: its words may be on paper, and the node may have the name."""
     handles.client("alice", online=False).close()
-    other = usernym.Node(tmp_path / "other", mixnet=handles.mixnet.transport())
+    other = usernym.Node.open(tmp_path / "other", mixnet=handles.mixnet.transport())
     with other:
         card = other.card(30.0)
 
@@ -256,6 +257,6 @@ def test_an_end_while_the_home_is_being_opened_closes_it(handles: Handles) -> No
         await asyncio.sleep(0.05)
         await person.close()
         await opening
-        usernym.Client(handles.home("alice"), passphrase=PASSPHRASE).close()  # nobody holds it any more
+        usernym.Client.open(handles.home("alice"), passphrase=PASSPHRASE).close()  # nobody holds it any more
 
     asyncio.run(play())

@@ -177,7 +177,7 @@ def users(crowd: Crowd) -> Iterator[tuple[usernym.Client, usernym.Client]]:
     with contextlib.ExitStack() as stack:
         made = [
             stack.enter_context(
-                usernym.Client(
+                usernym.Client.open(
                     crowd.folder / name, name=name, node=crowd.card, mixnet=crowd.mixnets[name], unprotected=True
                 )
             )

@@ -91,14 +91,14 @@ class World:
         folder = self.folder / (home or name)
         if not folder.exists():
             more = {"name": name, "node": self.card, "mixnet": self.mixnet()} | more
-        with usernym.Client(folder, **({} if "passphrase" in more else {"unprotected": True}) | more) as client:
+        with usernym.Client.open(folder, **({} if "passphrase" in more else {"unprotected": True}) | more) as client:
             yield client
 
     def register(self, name: str, *, passphrase: str | None = None) -> str:
         """Register somebody, as `usernym register` does. Returns the recovery words."""
         with self.client(name, **({} if passphrase is None else {"passphrase": passphrase})) as client:
             client.register(PATIENCE_S)
-            return client.recovery_words or ""
+            return client.take_recovery_words() or ""
 
     def acquaint(self, one: str, other: str) -> None:
         """Let two registered people look each other up, so that neither is a stranger to the other."""

@@ -81,7 +81,7 @@ def write(me: usernym.Client, peers: list[str], quiet: Path, stopping: threading
 def main(home: str, name: str, mixnet: str, card: str, peers: list[str]) -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    with usernym.Client(home, name=name, node=card, mixnet=mixnet, unprotected=True) as me:
+    with usernym.Client.open(home, name=name, node=card, mixnet=mixnet, unprotected=True) as me:
         tell(opened=name)
         while not stopping.is_set() and not be_online(me, stopping):
             pass

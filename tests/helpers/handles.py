@@ -26,7 +26,7 @@ class Handles:
         timers = ThreadTimers()
         self._stack.callback(timers.close)
         self.mixnet = InProcessMixnet(Emulator(random.Random(1)), timers)
-        self.node = self._stack.enter_context(usernym.Node(folder / "node", mixnet=self.mixnet.transport()))
+        self.node = self._stack.enter_context(usernym.Node.open(folder / "node", mixnet=self.mixnet.transport()))
         self.card = self.node.card(PATIENCE_S)
 
     def settings(self, name: str, **more: Any) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class Handles:
     def client(self, name: str, *, home: str | None = None, online: bool = True, **more: Any) -> usernym.Client:
         """A user; registered and online, if not said otherwise."""
         settings = self.settings(name, **more)
-        client = self._stack.enter_context(usernym.Client(self._folder / (home or name), **settings))
+        client = self._stack.enter_context(usernym.Client.open(self._folder / (home or name), **settings))
         if online:
             client.register(PATIENCE_S)
             client.go_online(PATIENCE_S)

@@ -380,8 +380,8 @@ def no_second_login(stack: ExitStack) -> None:
 
 @defect("what a client received but did not show before it died is not shown after its start either")
 def unshown_forgotten(stack: ExitStack) -> None:
-    def unshown(self: Any, limit: int, kinds: Any = None) -> Any:
-        rows = old(self, limit, kinds)
+    def unshown(self: Any, limit: int, kinds: Any = None, after: int = 0) -> Any:
+        rows = old(self, limit, kinds, after)
         return [row for row in rows if row.direction is not Direction.IN]
 
     old = swap(stack, Messages, "unshown", unshown)

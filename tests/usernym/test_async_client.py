@@ -1,10 +1,12 @@
-"""The client for asyncio has every method of the other, under the same name, with the same arguments and results."""
+"""The client for asyncio: every method of the other, awaited; waiting and opening can be cancelled."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import re
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +15,12 @@ import usernym
 from tests.helpers.handles import PATIENCE_S, Handles
 
 METHODS = {name: method for name, method in inspect.getmembers(usernym.Client, inspect.isfunction) if name[0] != "_"}
+NOT_AWAITED = {"subscribe", "take_recovery_words"}
 
 
 def test_the_list_of_methods_is_not_empty() -> None:
-    assert {"register", "send", "events", "contact", "add_link", "close"} <= METHODS.keys()
-    assert len(METHODS) > 30
+    assert {"register", "send", "subscribe", "contact", "add_link", "close"} <= METHODS.keys()
+    assert len(METHODS) > 35
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -26,63 +29,191 @@ def test_every_method_has_its_awaited_twin(name: str) -> None:
     assert twin is not None, f"AsyncClient has no {name}"
     mine, theirs = inspect.signature(METHODS[name]), inspect.signature(twin)
     assert list(theirs.parameters.values()) == list(mine.parameters.values())
-    assert twin.__doc__.startswith(f"See `Client.{name}`")
-    if name == "events":
-        assert (mine.return_annotation, theirs.return_annotation) == (
-            "Generator[Event, None, None]",
-            "AsyncIterator[Event]",
-        )
-    else:
-        assert inspect.iscoroutinefunction(twin)
+    assert inspect.iscoroutinefunction(twin) == (name not in NOT_AWAITED)
+    if name not in {"close", "subscribe"}:
+        assert twin.__doc__ == METHODS[name].__doc__
         assert theirs.return_annotation == mine.return_annotation
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_twin_calls_its_own_and_hands_all_arguments_on(name: str) -> None:
+def test_it_has_every_property() -> None:
+    properties = {name for name, _ in inspect.getmembers(usernym.Client, lambda each: isinstance(each, property))}
+    assert {name for name in properties if name[0] != "_"} == {"name"}
+    assert isinstance(usernym.AsyncClient.name, property)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS.keys() - {"close", "subscribe"}))
+def test_a_twin_calls_its_own_and_hands_all_arguments_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By running it on a client that only writes down how it was called."""
-    called: list[tuple[str, inspect.BoundArguments]] = []
+    called: list[Any] = []
+    client = usernym.AsyncClient("nowhere")
+    recorder: Any = object.__new__(usernym.Client)
+    client._client = recorder
 
-    class Recorder:
-        def __getattr__(self, method: str) -> Any:
-            def record(*arguments: Any, **keywords: Any) -> Any:
-                called.append((method, inspect.signature(METHODS[method]).bind(None, *arguments, **keywords)))
-                return iter(())
+    async def record(function: Any, *arguments: Any, **keywords: Any) -> str:
+        called.append((function, inspect.signature(function).bind(*arguments, **keywords).arguments))
+        return "the result"
 
-            return record
+    def take(_: usernym.Client) -> str:
+        called.append((METHODS[name], {"self": recorder}))
+        return "the result"
 
-    async def call(arguments: dict[str, Any]) -> None:
-        client = usernym.AsyncClient("nowhere")
-        client._client = Recorder()  # type: ignore[assignment]
-        result = getattr(client, name)(**arguments)
-        if inspect.isawaitable(result):
-            await result
+    monkeypatch.setattr(client, "call", record)
+    monkeypatch.setattr(usernym.Client, "take_recovery_words", take)
+    given = {each: object() for each in inspect.signature(METHODS[name]).parameters if each != "self"}
 
-    parameters = [each for each in inspect.signature(METHODS[name]).parameters if each != "self"]
-    given = {parameter: object() for parameter in parameters}
-    asyncio.run(call(given))
-    ((method, bound),) = called
-    assert method == name
-    assert {key: value for key, value in bound.arguments.items() if key != "self"} == given
+    async def call() -> Any:
+        result = getattr(client, name)(**given)
+        return await result if inspect.isawaitable(result) else result
+
+    assert asyncio.run(call()) == "the result"
+    assert called == [(METHODS[name], {"self": recorder, **given})]
 
 
-def test_every_attribute_is_there(handles: Handles) -> None:
-    mentioned = set(
-        re.findall(r"^        self\.([a-z]\w*)[ :]", inspect.getsource(usernym.Client.__init__), re.MULTILINE)
-    )
-    assert "recovery_words" in mentioned
-
+def test_a_story(handles: Handles) -> None:
     async def story() -> None:
         async with handles.coroutine("alice") as alice:
-            assert alice.name == "alice"
-            for attribute in mentioned:
-                assert getattr(alice, attribute) == getattr(alice.client, attribute)
-            assert alice.recovery_words is not None
+            assert alice.name == alice.client.name == "alice"
+            assert len((alice.take_recovery_words() or "").split()) == 12
+            assert alice.take_recovery_words() is None
             await alice.register(PATIENCE_S)
             assert (await alice.link()).startswith("usernym:alice/")
             bob = handles.client("bob")
             assert (await alice.add_link(bob.link(), PATIENCE_S)).trust == "verified"
             await alice.set_verified("bob", verified=False)
             assert (await alice.contact("bob")).trust == "confirmed by the node"
-            assert [event async for event in alice.events(0.05)] == []
+            assert await alice.call(lambda client: client.contact("bob").name, alice.client) == "bob"
+            with pytest.raises(usernym.NoSuchContact, match="not among your contacts"):
+                await alice.contact("nobody_here")
+        await alice.close()  # once more is harmless
+        for call in (alice.whoami(), alice.contact("bob")):
+            with pytest.raises(usernym.Closed):
+                await call
 
     asyncio.run(story())
+
+
+def test_it_must_be_entered() -> None:
+    with pytest.raises(RuntimeError, match="async with"):
+        asyncio.run(usernym.AsyncClient("nowhere").whoami())
+
+
+@pytest.mark.timeout(120)
+def test_waiting_for_events_may_be_cancelled_again_and_again(handles: Handles) -> None:
+    """Each waiting once kept a thread of the pool: after sixteen of them every call hung, `close` included."""
+
+    async def story() -> None:
+        async with handles.coroutine("alice") as alice:
+            abandoned = [alice.subscribe() for _ in range(20)]
+            waiting = [asyncio.create_task(anext(events)) for events in abandoned]
+            for _ in range(20):
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(anext(alice.subscribe()), 0.01)
+            assert (await asyncio.wait_for(alice.whoami(), 10)).name == "alice"
+            assert not [task for task in waiting if task.done()]
+            threads = [thread for thread in threading.enumerate() if thread.name.startswith("usernym_")]
+            assert len(threads) < 5, "waiting takes no thread"
+        for task in waiting:
+            with pytest.raises(StopAsyncIteration):
+                await asyncio.wait_for(task, 10)
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+
+
+def test_a_cancelled_wait_loses_no_event(handles: Handles) -> None:
+    async def story() -> list[str]:
+        found: list[str] = []
+        async with handles.coroutine("bob") as bob, bob.subscribe() as events:
+            await bob.register(PATIENCE_S)
+            await bob.go_online(PATIENCE_S)
+            alice = handles.client("alice")
+            sending = bob.call(lambda: [alice.send("bob", str(number), wait="delivered") for number in range(9)])
+            task = asyncio.create_task(sending)
+            while len(found) < 9:
+                try:
+                    event = await asyncio.wait_for(events.next(), 0.001)
+                except TimeoutError:
+                    continue
+                if isinstance(event, usernym.MessageArrived):
+                    found.append(event.text)
+            await task
+        assert events.ended
+        assert await events.next() is None
+        return found
+
+    assert asyncio.run(story()) == [str(number) for number in range(9)]
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.001, 0.02, 0.05, 0.2])
+def test_an_opening_that_is_cancelled_gives_the_home_back(handles: Handles, after_s: float) -> None:
+    """The thread opened it all the same, and the home stayed in use until the process was killed."""
+    handles.client("alice", online=False, passphrase="correct horse").close()
+
+    async def story() -> None:
+        def alice() -> usernym.AsyncClient:
+            return handles.coroutine("alice", passphrase="correct horse")
+
+        opening = asyncio.create_task(alice().__aenter__())
+        await asyncio.sleep(after_s)
+        opening.cancel()
+        try:
+            opened = await opening
+        except asyncio.CancelledError:
+            pass
+        else:
+            await opened.close()
+        async with alice() as again:
+            assert again.name == "alice"
+
+    asyncio.run(story())
+
+
+def test_an_opening_that_asks_the_node_is_cancelled_at_once(handles: Handles, some_card: str) -> None:
+    """No node answers: it would wait for it as long as `Restore.timeout` says."""
+    words = handles.client("alice", online=False).take_recovery_words()
+    assert words is not None
+
+    def again(**more: Any) -> usernym.AsyncClient:
+        mixnet = handles.mixnet.transport()
+        return usernym.AsyncClient(handles.home("again"), name="alice", mixnet=mixnet, unprotected=True, **more)
+
+    async def story() -> float:
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.0), again(node=some_card, restore=usernym.Restore(words, timeout=600.0)):
+                raise AssertionError("no node answers")
+        took = time.monotonic() - begun
+        async with again(node=handles.card):  # the home is free
+            return took
+
+    assert asyncio.run(story()) < 30
+
+
+def test_closing_is_done_even_if_it_is_cancelled(handles: Handles) -> None:
+    async def story() -> None:
+        alice = handles.coroutine("alice")
+        await alice.__aenter__()
+        closing = asyncio.create_task(alice.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        async with handles.coroutine("alice") as again:
+            assert again.name == "alice"
+
+    asyncio.run(story())
+
+
+def test_what_is_mistyped_is_refused(tmp_path: Path) -> None:
+    options: Any = {"nmae": "alice"}
+
+    async def story() -> None:
+        async with usernym.AsyncClient(tmp_path / "new", **options):
+            pass
+
+    with pytest.raises(TypeError, match="nmae"):
+        asyncio.run(story())
+    with pytest.raises(TypeError, match="nmae"):
+        usernym.Client.open(tmp_path / "new", **options)
+    assert not (tmp_path / "new").exists()

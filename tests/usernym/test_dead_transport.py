@@ -41,7 +41,7 @@ def handles(tmp_path: Path) -> Iterator[Handles]:
 
 def test_a_node_whose_transport_is_dead_ends_with_its_reason(handles: Handles, tmp_path: Path) -> None:
     transport = MortalTransport(handles.mixnet.transport())
-    with usernym.Node(tmp_path / "another node", mixnet=transport) as node:
+    with usernym.Node.open(tmp_path / "another node", mixnet=transport) as node:
         node.card(30)
         transport.die()
         with pytest.raises(usernym.GraphFailed, match=REASON):
@@ -81,7 +81,7 @@ def test_over_a_websocket_a_bug_that_comes_back_ends_the_node(tmp_path: Path, mo
     try:
         _failing(monkeypatch, 1_000)
         with (
-            usernym.Node(tmp_path / "node", mixnet=network.transport("node")) as node,
+            usernym.Node.open(tmp_path / "node", mixnet=network.transport("node")) as node,
             pytest.raises(usernym.GraphFailed, match="bug"),
         ):
             node.wait()
@@ -93,10 +93,12 @@ def test_over_a_websocket_one_bug_costs_one_connection(tmp_path: Path, monkeypat
     network = ServerNetwork()
     try:
         _failing(monkeypatch, 1)
-        with usernym.Node(tmp_path / "node", mixnet=network.transport("node")) as node:
+        with usernym.Node.open(tmp_path / "node", mixnet=network.transport("node")) as node:
             card = node.card(30)
             mixnet = network.transport("alice")
-            with usernym.Client(tmp_path / "alice", name="alice", node=card, mixnet=mixnet, unprotected=True) as alice:
+            with usernym.Client.open(
+                tmp_path / "alice", name="alice", node=card, mixnet=mixnet, unprotected=True
+            ) as alice:
                 alice.register(60)
                 alice.go_online(60)
     finally:

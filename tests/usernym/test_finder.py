@@ -30,7 +30,7 @@ from usernym.protocol.signing import SigningKey
 
 @pytest.fixture
 def finder(handles: Handles) -> Iterator[Finder]:
-    with Finder(node=handles.card, mixnet=handles.mixnet.transport()) as finder:
+    with Finder.open(node=handles.card, mixnet=handles.mixnet.transport()) as finder:
         yield finder
 
 
@@ -125,7 +125,7 @@ def test_a_newer_question_does_not_wait_for_an_older_one(handles: Handles, finde
 
 
 def test_a_silent_node_and_a_missing_mixnet_are_told_apart_in_time(handles: Handles) -> None:
-    with Finder(node=silent_card(), mixnet=handles.mixnet.transport()) as finder:
+    with Finder.open(node=silent_card(), mixnet=handles.mixnet.transport()) as finder:
         with pytest.raises(usernym.NodeSilent) as silent:
             finder.name_state("carol", 0.5)
         assert silent.value.failure is Failure.NO_ANSWER
@@ -136,14 +136,17 @@ def test_a_silent_node_and_a_missing_mixnet_are_told_apart_in_time(handles: Hand
         with pytest.raises(usernym.NodeSilent) as full:
             finder.look_up("dave", 0.5)
         assert full.value.failure is Failure.TOO_MANY
-    with Finder(node=handles.card, mixnet="ws://127.0.0.1:1") as finder, pytest.raises(usernym.NodeSilent) as missing:
+    with (
+        Finder.open(node=handles.card, mixnet="ws://127.0.0.1:1") as finder,
+        pytest.raises(usernym.NodeSilent) as missing,
+    ):
         finder.look_up("carol", 0.5)
     assert missing.value.failure is Failure.NO_MIXNET
 
 
 def test_who_waits_when_it_is_closed_is_told(handles: Handles) -> None:
     before = threading.active_count()
-    finder = Finder(node=silent_card(), mixnet=handles.mixnet.transport())
+    finder = Finder.open(node=silent_card(), mixnet=handles.mixnet.transport())
     assert threading.active_count() > before
     raised: list[BaseException] = []
 
@@ -170,9 +173,9 @@ def test_who_waits_when_it_is_closed_is_told(handles: Handles) -> None:
 def test_what_is_no_card_or_no_mixnet_is_refused_before_anything_runs(handles: Handles) -> None:
     threads = threading.active_count()
     with pytest.raises(usernym.RemoteProtocolError):
-        Finder(node="usernym-node:nonsense", mixnet=handles.mixnet.transport())
+        Finder.open(node="usernym-node:nonsense", mixnet=handles.mixnet.transport())
     with pytest.raises(usernym.SettingsError):
-        Finder(node=handles.card, mixnet="http://127.0.0.1:1")
+        Finder.open(node=handles.card, mixnet="http://127.0.0.1:1")
     assert threading.active_count() == threads
 
 
@@ -191,16 +194,18 @@ def test_the_one_connection_of_a_mixnet_client_is_free_when_it_is_closed(tmp_pat
     """Over the emulator's websocket, which takes one program at a time as nym-client does."""
     server = ServerThread(ServerSettings(first_port=0, clients=2, faults=Faults(hop_delay_s=0.001)))
     try:
-        with usernym.Node(tmp_path / "node", mixnet=server.url(0)) as node:
+        with usernym.Node.open(tmp_path / "node", mixnet=server.url(0)) as node:
             card, url = node.card(PATIENCE_S), server.url(1)
             for _ in range(5):
-                with Finder(node=card, mixnet=url) as finder:
+                with Finder.open(node=card, mixnet=url) as finder:
                     assert finder.name_state("carol", PATIENCE_S).free
                     assert isinstance(first_event(url), TransportDown), "there is room for one"
                 assert isinstance(first_event(url), TransportUp)
-            with Finder(node=card, mixnet=url) as finder:
+            with Finder.open(node=card, mixnet=url) as finder:
                 assert finder.name_state("carol", PATIENCE_S).free
-            with usernym.Client(tmp_path / "carol", name="carol", node=card, mixnet=url, unprotected=True) as carol:
+            with usernym.Client.open(
+                tmp_path / "carol", name="carol", node=card, mixnet=url, unprotected=True
+            ) as carol:
                 carol.register(PATIENCE_S)
     finally:
         server.close()

@@ -30,24 +30,26 @@ def mixnet() -> Iterator[InProcessMixnet]:
 
 @pytest.fixture
 def node(tmp_path: Path, mixnet: InProcessMixnet) -> Iterator[usernym.Node]:
-    with usernym.Node(tmp_path / "node", mixnet=mixnet.transport()) as node:
+    with usernym.Node.open(tmp_path / "node", mixnet=mixnet.transport()) as node:
         yield node
 
 
 def client(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node, name: str) -> usernym.Client:
-    return usernym.Client(
+    return usernym.Client.open(
         tmp_path / name, name=name, node=node.card(PATIENCE_S), mixnet=mixnet.transport(), unprotected=True
     )
 
 
 def test_two_clients_on_threads(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:
     with client(tmp_path, mixnet, node, "alice") as alice, client(tmp_path, mixnet, node, "bob") as bob:
-        assert alice.recovery_words is not None
-        assert len(alice.recovery_words.split()) == 12
+        words = alice.take_recovery_words()
+        assert words is not None
+        assert len(words.split()) == 12
+        assert alice.take_recovery_words() is None, "they are forgotten"
         for user in (alice, bob):
             user.register(PATIENCE_S)
             user.go_online(PATIENCE_S)
-        events = bob.events(PATIENCE_S)
+        events = bob.subscribe()
         sent = alice.send("bob", "hi", wait="delivered", timeout=PATIENCE_S)
         assert sent.state is usernym.DeliveryState.DELIVERED
         arrived = next(event for event in events if isinstance(event, usernym.MessageArrived))
@@ -67,7 +69,7 @@ def test_two_clients_on_threads(tmp_path: Path, mixnet: InProcessMixnet, node: u
 def test_a_node_without_its_mixnet_client_says_so(mixnet: InProcessMixnet, tmp_path: Path) -> None:
     transport = mixnet.transport()
     told: list[str | None] = []
-    with usernym.Node(tmp_path / "node", mixnet=transport, on_mixnet=told.append) as node:
+    with usernym.Node.open(tmp_path / "node", mixnet=transport, on_mixnet=told.append) as node:
         node.card(PATIENCE_S)
         assert (node.status().mixnet_up, node.status().mixnet_problem, told) == (True, "", [])
         mixnet.offline(transport.client)
@@ -79,7 +81,7 @@ def test_a_node_without_its_mixnet_client_says_so(mixnet: InProcessMixnet, tmp_p
 
 def test_a_closed_client_says_so(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:
     with client(tmp_path, mixnet, node, "alice") as alice:
-        events = alice.events()
+        events = alice.subscribe()
     assert list(events) == []
     with pytest.raises(usernym.Closed):
         alice.register()
@@ -88,7 +90,7 @@ def test_a_closed_client_says_so(tmp_path: Path, mixnet: InProcessMixnet, node: 
 def test_whoever_waits_for_a_client_that_is_closed_is_told_at_once(tmp_path: Path, mixnet: InProcessMixnet) -> None:
     """They waited out their patience, and kept the process from ending."""
     transport = mixnet.transport()
-    with usernym.Node(tmp_path / "node", mixnet=transport) as node:
+    with usernym.Node.open(tmp_path / "node", mixnet=transport) as node:
         alice = client(tmp_path, mixnet, node, "alice")
         alice.register(PATIENCE_S)
         mixnet.offline(transport.client)
@@ -105,16 +107,16 @@ def test_a_home_is_one_persons_at_one_node(tmp_path: Path, mixnet: InProcessMixn
     with client(tmp_path, mixnet, node, "alice"):
         pass
     with pytest.raises(usernym.SettingsError, match="another name"):
-        usernym.Client(tmp_path / "alice", name="carol", mixnet=mixnet.transport(), unprotected=True)
+        usernym.Client.open(tmp_path / "alice", name="carol", mixnet=mixnet.transport(), unprotected=True)
     with pytest.raises(usernym.SettingsError, match="needs a name"):
-        usernym.Client(tmp_path / "new", mixnet=mixnet.transport(), unprotected=True)
+        usernym.Client.open(tmp_path / "new", mixnet=mixnet.transport(), unprotected=True)
 
 
 def test_the_same_for_asyncio(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:
     card = node.card(PATIENCE_S)
 
     async def story() -> list[str]:
-        def settings(name: str) -> dict[str, object]:
+        def settings(name: str) -> usernym.ClientOptions:
             return {"name": name, "node": card, "mixnet": mixnet.transport(), "unprotected": True}
 
         async with (
@@ -123,7 +125,7 @@ def test_the_same_for_asyncio(tmp_path: Path, mixnet: InProcessMixnet, node: use
         ):
             await asyncio.gather(alice.register(PATIENCE_S), bob.register(PATIENCE_S))
             await asyncio.gather(alice.go_online(PATIENCE_S), bob.go_online(PATIENCE_S))
-            events = bob.events()
+            events = bob.subscribe()
             await alice.send("bob", "from a coroutine", timeout=PATIENCE_S)
             async for event in events:
                 if isinstance(event, usernym.MessageArrived):
@@ -136,11 +138,11 @@ def test_the_same_for_asyncio(tmp_path: Path, mixnet: InProcessMixnet, node: use
 def test_a_node_keeps_its_identity_and_its_users(tmp_path: Path, mixnet: InProcessMixnet) -> None:
     transport = mixnet.transport()
     address = transport.address
-    with usernym.Node(tmp_path / "node", mixnet=transport) as node:
+    with usernym.Node.open(tmp_path / "node", mixnet=transport) as node:
         card = node.card(PATIENCE_S)
         with client(tmp_path, mixnet, node, "alice") as alice:
             alice.register(PATIENCE_S)
-    with usernym.Node(tmp_path / "node", mixnet=mixnet.transport(address)) as node:
+    with usernym.Node.open(tmp_path / "node", mixnet=mixnet.transport(address)) as node:
         assert node.card(PATIENCE_S) == card
         with client(tmp_path, mixnet, node, "bob") as bob:
             assert bob.look_up("alice", PATIENCE_S).trust == "confirmed by the node"
@@ -150,7 +152,7 @@ def test_a_node_keeps_its_identity_and_its_users(tmp_path: Path, mixnet: InProce
 def test_a_node_moves_and_its_clients_go_with_it(tmp_path: Path, mixnet: InProcessMixnet) -> None:
     """As an operator does it: the same home at a new mixnet client, the old one beside it for a while."""
     old, new = mixnet.transport(), mixnet.transport()
-    with usernym.Node(tmp_path / "node", mixnet=old) as node:
+    with usernym.Node.open(tmp_path / "node", mixnet=old) as node:
         first = node.card(PATIENCE_S)
         alice, bob = client(tmp_path, mixnet, node, "alice"), client(tmp_path, mixnet, node, "bob")
         for user in (alice, bob):
@@ -160,7 +162,7 @@ def test_a_node_moves_and_its_clients_go_with_it(tmp_path: Path, mixnet: InProce
     with alice:
         bob.close()
         former = mixnet.transport(old.address)
-        with usernym.Node(tmp_path / "node", mixnet=new, former_mixnets=[former]) as node:
+        with usernym.Node.open(tmp_path / "node", mixnet=new, former_mixnets=[former]) as node:
             card = node.card(PATIENCE_S)
             assert card != first
             alice.send("bob", "while it moves", timeout=PATIENCE_S)
@@ -168,15 +170,15 @@ def test_a_node_moves_and_its_clients_go_with_it(tmp_path: Path, mixnet: InProce
             LoginCommand(card).perform(alice, Deadline(PATIENCE_S))
             with pytest.raises(usernym.RemoteProtocolError):
                 alice.take_card(other_nodes_card(tmp_path, mixnet), PATIENCE_S)
-        with usernym.Node(tmp_path / "node", mixnet=mixnet.transport(new.address)) as node:
+        with usernym.Node.open(tmp_path / "node", mixnet=mixnet.transport(new.address)) as node:
             assert node.card(PATIENCE_S) == card
-            with usernym.Client(tmp_path / "bob", node=card, mixnet=mixnet.transport(), unprotected=True) as bob:
-                events = bob.events(PATIENCE_S)
+            with usernym.Client.open(tmp_path / "bob", node=card, mixnet=mixnet.transport(), unprotected=True) as bob:
+                events = bob.subscribe()
                 bob.go_online(PATIENCE_S)
                 arrived = next(event for event in events if isinstance(event, usernym.MessageArrived))
                 assert arrived.text == "while it moves"
 
 
 def other_nodes_card(tmp_path: Path, mixnet: InProcessMixnet) -> str:
-    with usernym.Node(tmp_path / "other", mixnet=mixnet.transport()) as other:
+    with usernym.Node.open(tmp_path / "other", mixnet=mixnet.transport()) as other:
         return other.card(PATIENCE_S)

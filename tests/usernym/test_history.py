@@ -97,7 +97,7 @@ def test_texts_that_disappear_are_set_and_told(handles: Handles) -> None:
     with contextlib.closing(ClientStore.open(handles.home("bob"), None, unprotected=True)) as store:
         store.database.run("UPDATE message SET stored_at = stored_at - 4000")
     bob.mark_read(text for _, text in bob.unread())
-    with contextlib.closing(bob.events(PATIENCE_S)) as events:
+    with bob.subscribe() as events:
         handles.wait_for(lambda: len(bob.conversation("alice")) == 1)
         with contextlib.closing(ClientStore.open(handles.home("bob"), None, unprotected=True)) as store:
             store.database.run("UPDATE message SET shown_at = shown_at - 4000")
@@ -113,7 +113,7 @@ def test_erasing_is_told_to_whoever_shows_the_texts(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     for text in ("one", "two", "three"):
         alice.send("bob", text, wait="delivered", timeout=PATIENCE_S)
-    with contextlib.closing(bob.events(PATIENCE_S)) as events:
+    with bob.subscribe() as events:
         assert bob.erase(bob.conversation("alice", 1)) == 1
         assert bob.erase([]) == 0
         assert bob.erase_conversation("alice") == 2

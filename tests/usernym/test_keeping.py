@@ -30,7 +30,7 @@ def test_a_lost_home_is_made_whole_by_words_and_backup(handles: Handles, tmp_pat
     bob.export_backup(folder, "of the backup")
     with pytest.raises(StoreInaccessible):
         bob.export_backup(folder, "of the backup")
-    words, safety = bob.recovery_words, bob.contact("alice").safety_number
+    words, safety = bob.take_recovery_words(), bob.contact("alice").safety_number
     assert words is not None
     bob.close()
 

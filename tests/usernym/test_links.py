@@ -64,7 +64,7 @@ def test_what_verifies_nobody_says_why(handles: Handles) -> None:
 @pytest.mark.seconds
 def test_a_link_of_before_a_replaced_identity_is_called_that(handles: Handles) -> None:
     alice, bob, carol = handles.client("alice"), handles.client("bob"), handles.client("carol")
-    words, former = bob.recovery_words, bob.link()
+    words, former = bob.take_recovery_words(), bob.link()
     assert words is not None
     alice.add_link(former, PATIENCE_S)
     bob.replace_identity(words, PATIENCE_S)
@@ -88,25 +88,29 @@ def test_an_identity_that_changes_at_the_last_moment_is_not_verified(
     handles: Handles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
-    look_up = alice.look_up
+    running = alice._running
+    ask = running.ask
 
-    def and_then_another(name: str, timeout: float) -> usernym.ContactView:
-        found = look_up(name, timeout)
-        store = alice._open_store
-        contact = store.contacts.get(name)
-        assert contact is not None
-        with store.transaction():
-            store.contacts.update_record(name, b"\x05" * 32, contact.record, 0)
-            store.contacts.set_trust(name, Trust.CHANGED)
+    def and_then_another(actor: Any, *arguments: Any) -> Any:
+        found = ask(actor, *arguments)
+        if actor is running.actors.lookup:
+            store = running.store
+            contact = store.contacts.get("bob")
+            assert contact is not None
+            with store.transaction():
+                store.contacts.update_record("bob", b"\x05" * 32, contact.record, 0)
+                store.contacts.set_trust("bob", Trust.CHANGED)
         return found
 
-    monkeypatch.setattr(alice, "look_up", and_then_another)
+    monkeypatch.setattr(running, "ask", and_then_another)
     assert why(alice, bob.link()) is usernym.Mismatch.OTHER_IDENTITY
     assert alice.contact("bob").trust == "changed"
-    words, former = bob.recovery_words, bob.link()
+    words, former = bob.take_recovery_words(), bob.link()
     assert words is not None
     bob.replace_identity(words, PATIENCE_S)
-    monkeypatch.setattr(alice, "look_up", lambda name, _timeout: alice.contact(name))
+    monkeypatch.setattr(
+        running, "ask", lambda actor, *rest: None if actor is running.actors.lookup else ask(actor, *rest)
+    )
     assert why(alice, former) is usernym.Mismatch.OTHER_IDENTITY, "the chain explains another key than the pinned one"
 
 
@@ -114,11 +118,11 @@ def test_an_identity_that_changes_at_the_last_moment_is_not_verified(
 def test_a_node_that_hides_the_chain_hides_no_mismatch(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a node with a key of its own could turn the alarm into a mere "no answer"."""
     alice, bob = handles.client("alice"), handles.client("bob")
-    words, former = bob.recovery_words, bob.link()
+    words, former = bob.take_recovery_words(), bob.link()
     assert words is not None
     bob.replace_identity(words, PATIENCE_S)
-    assert alice._kept is not None
-    transport, hidden = alice._kept._inner, []
+    assert alice._running._kept is not None
+    transport, hidden = alice._running._kept._inner, []
     send = transport.send
 
     def without_history(recipient: bytes, data: bytes, surbs: int) -> None:

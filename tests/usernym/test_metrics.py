@@ -15,10 +15,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 
 import usernym
+from usernym.errors import NotReady
 from usernym.metrics import CONNECTIONS_MAX, MetricsServer
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.in_process import InProcessMixnet
-from usernym.node import NodeStatus, NotReady
+from usernym.node import NodeStatus
 from usernym.timers import ThreadTimers
 
 PATIENCE_S = 30.0
@@ -54,12 +55,12 @@ def status(**changes: int) -> NodeStatus:
 @pytest.mark.seconds
 def test_a_nodes_counts_and_depths_and_never_a_name(tmp_path: Path, mixnet: InProcessMixnet) -> None:
     with (
-        usernym.Node(tmp_path / "node", mixnet=mixnet.transport()) as node,
+        usernym.Node.open(tmp_path / "node", mixnet=mixnet.transport()) as node,
         MetricsServer(node.status, 0) as server,
     ):
         card = node.card(PATIENCE_S)
         for name in NAMES:
-            with usernym.Client(
+            with usernym.Client.open(
                 tmp_path / name, name=name, node=card, mixnet=mixnet.transport(), unprotected=True
             ) as user:
                 user.register(PATIENCE_S)

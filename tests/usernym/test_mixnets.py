@@ -7,34 +7,44 @@ from pathlib import Path
 import pytest
 
 from usernym.mixnet import nym_sdk
-from usernym.mixnets import InProcess, moving_transport, parse_in_process, transport_to
+from usernym.mixnets import NymClientAt, NymInProcess, node_transport, parse_mixnet, parse_mixnets
 from usernym.settings import SettingsError
 
 
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ("nym", InProcess()),
-        ("nym:https://directory.example/api", InProcess("https://directory.example/api")),
-        ("nym:http://127.0.0.1:8080/", InProcess("http://127.0.0.1:8080/")),
-        ("nym:http://[::1]:8080", InProcess("http://[::1]:8080")),
-        ("nym?cover=off", InProcess(cover=False)),
-        ("nym?cover=on", InProcess()),
-        ("nym?", InProcess()),
+        ("nym", NymInProcess()),
+        ("nym:https://directory.example/api", NymInProcess("https://directory.example/api")),
+        ("nym:http://127.0.0.1:8080/", NymInProcess("http://127.0.0.1:8080/")),
+        ("nym:http://[::1]:8080", NymInProcess("http://[::1]:8080")),
+        ("nym?cover=off", NymInProcess(cover=False)),
+        ("nym?cover=on", NymInProcess()),
+        ("nym?", NymInProcess()),
         (
             "nym:http://localhost:1?cover=off&gateway=Key1&storage=second",
-            InProcess("http://localhost:1", False, "Key1", "second"),
+            NymInProcess("http://localhost:1", False, "Key1", "second"),
         ),
     ],
 )
-def test_clients_in_this_process(text: str, meant: InProcess) -> None:
-    assert parse_in_process(text) == meant
+def test_clients_in_this_process(text: str, meant: NymInProcess) -> None:
+    assert parse_mixnet(text) == meant
+
+
+def test_a_nym_client_that_runs_beside() -> None:
+    spec = parse_mixnet("ws://127.0.0.1:1977")
+    assert spec == NymClientAt("ws://127.0.0.1:1977")
+    spec.check()
+    spec.transport(None).close()
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "",
+        "ws://",
+        "ws://mixnet.example:1977",
+        "ws://name@127.0.0.1:1977",
         "nym:",
         "nymph",
         "http://127.0.0.1:8080",
@@ -55,7 +65,7 @@ def test_clients_in_this_process(text: str, meant: InProcess) -> None:
 )
 def test_what_is_no_mixnet_is_refused_with_a_reason(text: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError):
-        transport_to(text, tmp_path)
+        parse_mixnet(text)
     assert not list(tmp_path.iterdir()), "a refused mixnet leaves nothing behind"
 
 
@@ -64,11 +74,14 @@ def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch
         raise ImportError("No module named 'nym_python_sdk'")
 
     monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(SettingsError, match="make nym"):
-        transport_to("nym", tmp_path)
+    for use in (NymInProcess().check, lambda: NymInProcess().transport(tmp_path)):
+        with pytest.raises(SettingsError, match="make nym"):
+            use()
     assert not nym_sdk.installed()
 
 
 def test_two_clients_in_this_process_are_told_apart_by_their_storage(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="another one"):
-        moving_transport("nym?cover=off", ["nym"], tmp_path)
+        parse_mixnets("nym?cover=off", ["nym"])
+    with pytest.raises(SettingsError, match="another one"):
+        node_transport("nym?cover=off", ["nym"], tmp_path)

@@ -56,12 +56,12 @@ class Counted:
 
 
 def test_operations_cost_the_same_packets_on_every_network(network: Network, tmp_path: Path) -> None:
-    with Node(tmp_path / "node", mixnet=network.transport("node")) as node:
+    with Node.open(tmp_path / "node", mixnet=network.transport("node")) as node:
         card = node.card(timeout=WAIT_S)
         people = {}
         for name in ("alice", "bob"):
             mixnet = network.transport(name)
-            people[name] = Client(tmp_path / name, name=name, node=card, mixnet=mixnet, unprotected=True)
+            people[name] = Client.open(tmp_path / name, name=name, node=card, mixnet=mixnet, unprotected=True)
             people[name].register(timeout=WAIT_S)
             people[name].go_online(timeout=WAIT_S)
         alice, bob = people["alice"], people["bob"]

@@ -25,9 +25,9 @@ def test_a_request_is_declined_and_undone(handles: Handles) -> None:
     assert request.first is not None
     assert request.first.text == "may I?"
 
-    events = bob.events(PATIENCE_S)
+    events = bob.subscribe()
     bob.decline("Alice")
-    assert next(events) == usernym.ContactChanged("alice", usernym.Consent.DECLINED)
+    assert events.next(PATIENCE_S) == usernym.ContactChanged("alice", usernym.Consent.DECLINED)
     assert bob.requests() == []
     assert [each.contact.name for each in bob.requests(declined=True)] == ["alice"]
     assert bob.unread() == []
@@ -59,7 +59,7 @@ def test_the_same_for_asyncio(handles: Handles) -> None:
         async with handles.coroutine("bob", accept_strangers=False) as bob:
             await bob.register(PATIENCE_S)
             await bob.go_online(PATIENCE_S)
-            events = bob.events()
+            events = bob.subscribe()
             await asyncio.to_thread(alice.send, "bob", "may I?", timeout=PATIENCE_S)
             arrived = [event async for event in first(events, usernym.MessageArrived)]
             assert arrived[0].is_request

@@ -15,7 +15,7 @@ from tests.helpers.handles import PATIENCE_S, Handles
 @pytest.mark.seconds
 def test_an_identity_is_restored_on_another_machine_and_replaced_there(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
-    words = bob.recovery_words
+    words = bob.take_recovery_words()
     assert words is not None
     alice.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
     number = alice.contact("bob").safety_number
@@ -32,13 +32,13 @@ def test_an_identity_is_restored_on_another_machine_and_replaced_there(handles: 
         handles.client("bob", restore=usernym.Restore(words))
 
     restored = handles.client("bob", home="typo", online=False, restore=usernym.Restore(words))
-    events = restored.events(PATIENCE_S)
+    events = restored.subscribe()
     restored.go_online(PATIENCE_S)
     arrived = next(event for event in events if isinstance(event, usernym.MessageArrived))
     assert arrived.text == "while you were away"
     handles.wait_for(lambda: alice.conversation("bob")[-1].state is usernym.DeliveryState.DELIVERED)
     assert alice.conversation("bob")[-1].message_id == waiting.message_id
-    assert restored.recovery_words is None
+    assert restored.take_recovery_words() is None
     assert restored.contact("alice").safety_number == number == alice.contact("bob").safety_number
     assert alice.contact("bob").trust == "confirmed by the node"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from usernym.mixnets import moving_transport
+from usernym.mixnets import parse_mixnets
 from usernym.settings import (
     ClientSettings,
     NodeSettings,
@@ -195,4 +195,4 @@ def test_former_mixnets_are_a_list_however_they_are_given(tmp_path: Path) -> Non
     flags = {"former_mixnets": ["ws://e"]}
     assert read_settings(NodeSettings, tmp_path, environment=environment, flags=flags).former_mixnets == ("ws://e",)
     with pytest.raises(SettingsError, match="another one"):
-        moving_transport("ws://127.0.0.1:1977", ["ws://127.0.0.1:1977"], Path())
+        parse_mixnets("ws://127.0.0.1:1977", ["ws://127.0.0.1:1977"])

@@ -29,14 +29,14 @@ class Story:
     def __init__(self, network: Network, folder: Path) -> None:
         self.network = network
         self.folder = folder
-        self.node = Node(folder / "node", mixnet=network.transport("node"))
+        self.node = Node.open(folder / "node", mixnet=network.transport("node"))
         self.card = self.node.card(timeout=60.0)
         self.people: dict[str, Client] = {}
 
     def come(self, name: str) -> Client:
         """Somebody starts their client, and registers the first time."""
         first = not (self.folder / name).exists()
-        client = Client(
+        client = Client.open(
             self.folder / name,
             name=name if first else None,
             node=self.card if first else None,
@@ -103,7 +103,7 @@ def story(network: Network, tmp_path: Path) -> Iterator[Story]:
 def play(story: Story) -> None:
     """Register, refuse, look up, write both ways, write to somebody away, shake hands, write directly, and back."""
     alice, bob = story.come("alice"), story.come("bob")
-    thief = Client(
+    thief = Client.open(
         story.folder / "thief", name="bob", node=story.card, mixnet=story.network.transport("thief"), unprotected=True
     )
     with contextlib.closing(thief), pytest.raises(NodeRefused) as refused:

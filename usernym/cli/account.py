@@ -193,7 +193,10 @@ def check_name(typed: Invocation[ClientSettings]) -> None:
     if settings.node is None or settings.mixnet is None:
         text = "asking a node needs --node and --mixnet: see `usernym check-name --help`"
         raise CommandFailed(Exit.USAGE, "settings", text)
-    with usernym.Finder(node=settings.node, mixnet=settings.mixnet) as finder, sign_of_life(WAITING, quiet=typed.json):
+    with (
+        usernym.Finder.open(node=settings.node, mixnet=settings.mixnet) as finder,
+        sign_of_life(WAITING, quiet=typed.json),
+    ):
         state = finder.name_state(name, settings.timeout)
     if state.reason is not None:
         raise refused(state.reason)

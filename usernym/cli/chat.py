@@ -56,11 +56,11 @@ def chat(typed: Invocation[ClientSettings]) -> None:
         ) from None
     from usernym.cli.browser import NAME
     from usernym.control_server import ControlServer
-    from usernym.mixnets import transport_to
+    from usernym.mixnets import parse_mixnet
 
     settings = typed.settings
     if settings.mixnet is not None:
-        transport_to(settings.mixnet, typed.home)  # validate first: an error is for the terminal, not for the page
+        parse_mixnet(settings.mixnet).check()  # validate first: an error is for the terminal, not for the page
     home = HomeSettings(
         typed.home,
         node=settings.node,

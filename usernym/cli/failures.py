@@ -142,8 +142,7 @@ def _of_client(error: BaseException) -> CommandFailed | None:
         case usernym.IdentityMoved():
             return CommandFailed(Exit.REFUSED, "identity_moved", str(error))
         case usernym.LinkMismatch():
-            text = f"this link does not verify {error.name}: {error}"
-            return CommandFailed(Exit.REFUSED, mismatches[error.why], text)
+            return CommandFailed(Exit.REFUSED, mismatches[error.why], str(error))
         case usernym.TextTooLong():
             return CommandFailed(Exit.USAGE, "text_length", str(error))
         case _:
@@ -198,9 +197,7 @@ def _bug(error: BaseException) -> CommandFailed:
     import usernym
 
     if isinstance(error, usernym.GraphFailed):
-        # "the node can't go on: <actor>: <why>"; why is in the log, and may name what must not be shown here.
-        text = ":".join(str(error).split(":")[:2])
-        return CommandFailed(Exit.INTERNAL, "stopped", f"{text}: the log says why")
+        return CommandFailed(Exit.INTERNAL, "stopped", f"{error}: the log says why")
     # The text of an unexpected exception may hold anything: only its kind is shown.
     kind = error.code.name.lower() if isinstance(error, ProtocolError) else type(error).__name__
     return CommandFailed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from argparse import ArgumentParser
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -100,10 +99,10 @@ class HandshakeCommand(ClientCommand[HandshakeReply], frozen=True, tag="handshak
         offered = client.contact(self.name).handshake is usernym.HandshakeState.OFFER_RECEIVED
         accepting = offered and self.step != "revoke"
         patience = Deadline(min(ACCEPTED_S, deadline.left())) if accepting else deadline
-        with contextlib.closing(client.events(patience.left())) as events:
+        with client.subscribe() as events:
             steps[self.step](self.name, timeout=deadline.left())
-            for event in events:
-                if isinstance(event, usernym.DeliveryChanged) and self._is_of_step(client, event):
+            while (event := events.next(patience.left())) is not None:
+                if isinstance(event, usernym.DeliveryChanged) and self._is_of_step(event):
                     return _outcome(event)
                 if patience.over:
                     break
@@ -114,12 +113,9 @@ class HandshakeCommand(ClientCommand[HandshakeReply], frozen=True, tag="handshak
             f"the node has not accepted it within {deadline.timeout:.3g} s; it goes out when this home is online"
         )
 
-    def _is_of_step(self, client: Client, event: DeliveryChanged) -> bool:
+    def _is_of_step(self, event: DeliveryChanged) -> bool:
         """Whether the event is about the step, and not about a text."""
-        if event.recipient != self.name:
-            return False
-        wanted = event.message_id.hex()
-        return not any(view.message_id == wanted and view.outgoing for view in client.conversation(self.name, 10_000))
+        return event.recipient == self.name and not event.is_text
 
 
 def _outcome(event: DeliveryChanged) -> str:

@@ -246,22 +246,20 @@ def listen(typed: Invocation[ClientSettings]) -> None:
         contextlib.suppress(KeyboardInterrupt),
     ):
         client = session.open()
-        with client._hub.subscribe() as events:  # noqa: SLF001 - the handle has no public subscription yet
+        with client.subscribe() as events:
             retry_until(client, client.go_online, session.deadline)
             if not typed.json:
                 print_err(f"listening as {client.name}; Ctrl-C ends this")
             printer = _Printer(client, interruptions, as_json=typed.json)
-            _listen(client, events, typed.given.duration, printer)
+            _listen(events, typed.given.duration, printer)
 
 
-def _listen(client: Client, events: Subscription, duration: float | None, printer: _Printer) -> None:
+def _listen(events: Subscription, duration: float | None, printer: _Printer) -> None:
     end = time.monotonic() + duration if duration is not None else float("inf")
     printer.print_unread()
     while (left := end - time.monotonic()) > 0:
-        asked = time.monotonic()
         event = events.next(min(left, QUIET_S))
-        if event is None and time.monotonic() - asked < min(left, QUIET_S):
-            client.whoami()  # raises what ended the client, if it was not closed
+        if event is None and events.ended:
             return
         if event is None:
             printer.print_unread()
@@ -288,11 +286,10 @@ class _Printer:
 
     def print_arrived(self, event: MessageArrived) -> None:
         """Print the text that just came, unless it was printed already."""
-        wanted = (event.sender, event.message_id.hex())
-        for sender, view in self._client.unread(UNREAD_MAX):
-            if (sender, view.message_id) == wanted:
-                self._print_text(sender, view, is_request=event.is_request)
-                return
+        with contextlib.suppress(usernym.NoSuchMessage):  # erased meanwhile
+            view = self._client.message(event.sender, event.message_id.hex(), outgoing=False)
+            if not view.read:
+                self._print_text(event.sender, view, is_request=event.is_request)
 
     def print_unread(self) -> None:
         """Print all texts that were not: those that came before this began, or whose event was dropped in a flood."""

@@ -77,13 +77,11 @@ def run(typed: Invocation[NodeSettings]) -> None:
 
 def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str) -> None:
     from usernym.control_server import ControlServer
-    from usernym.mixnets import moving_transport
 
     settings = typed.settings
-    moving_transport(mixnet, settings.former_mixnets, typed.home)  # validate first: an invalid one is not remembered
     with contextlib.ExitStack() as stack:
         node = stack.enter_context(
-            usernym.Node(
+            usernym.Node.open(
                 typed.home,
                 mixnet=mixnet,
                 former_mixnets=settings.former_mixnets,

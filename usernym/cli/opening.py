@@ -8,7 +8,6 @@ import usernym
 from usernym.cli.command import Invocation
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.passphrases import home_passphrase
-from usernym.mixnets import transport_to
 from usernym.protocol.cards import parse_card
 from usernym.settings import ClientSettings
 from usernym.storage.client.store import ClientStore
@@ -25,9 +24,7 @@ def open_client(typed: Invocation[ClientSettings], name: str | None, restore: Re
     protection = ClientStore.protection(typed.home)
     if protection is Protection.ABSENT:
         _check_new_home(typed, name)
-    if settings.mixnet is not None:
-        transport_to(settings.mixnet, typed.home)  # validate first: an invalid mixnet must not be saved
-    return usernym.Client(
+    return usernym.Client.open(
         typed.home,
         name=name,
         node=settings.node,

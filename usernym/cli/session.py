@@ -93,7 +93,7 @@ class Session:
         from usernym.control_server import ControlServer
 
         client = self._stack.enter_context(open_client(self._typed, self._name, self._restore))
-        words, client.recovery_words = client.recovery_words, None
+        words = client.take_recovery_words()
         if words is not None and self._on_words is not None:
             self._on_words(words)
         self._server = self._stack.enter_context(ControlServer(self._typed.home, client_handler(client)))
@@ -102,14 +102,14 @@ class Session:
 
     def discard_account(self) -> bool:
         """Close the client and remove its account, if this process opened it and it was never registered."""
-        from usernym.account_home import AccountStays, discard
+        from usernym.account_home import discard
 
         if self.client is None or self._server is None:
             return False
         self._server.close()
         try:
             discard(self.client, self._typed.home)
-        except (AccountStays, usernym.StorageError, OSError):
+        except (usernym.AccountStays, usernym.StorageError, OSError):
             return False
         return True
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 ID_DIGITS_MIN: Final = 8
 """Digits of a message's id that name it: so many are shown to people."""
-LOOKED_THROUGH_MAX: Final = 10_000
-"""The newest texts among which one is looked for by the first digits of its id."""
 ANSWER_BYTES_MAX: Final = control.LINE_BYTES_MAX - 4096
 """Of texts in one answer; the rest is for what is around them."""
 TEXTS_DEFAULT: Final = 50
@@ -251,8 +249,7 @@ def _text_named(client: Client, name: str, digits: str, *, own: bool) -> Message
     check_known(client, name)
     if len(digits) < ID_DIGITS_MIN:
         raise CommandFailed(Exit.USAGE, "settings", f"name a text by at least {ID_DIGITS_MIN} digits of its id")
-    texts = client.conversation(name, LOOKED_THROUGH_MAX)
-    found = [text for text in texts if text.outgoing >= own and text.message_id.startswith(digits.lower())]
+    found = [text for text in client.messages_by_id(name, digits) if text.outgoing >= own]
     if len(found) != 1:
         whose = f"of your texts to {name}" if own else f"of the texts with {name}"
         why = "none" if not found else "more than one"

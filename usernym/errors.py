@@ -1,0 +1,74 @@
+"""The errors of `Client`, `Node` and `Finder`. The text of each is a sentence that can be shown to a person.
+
+Others come from below and are part of the same interface: `NodeRefused`, `NodeSilent`, `RemoteProtocolError`,
+`SettingsError`, `StorageError`. `usernym` exports them all.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from usernym.actors.failures import MixnetLost
+
+
+class GraphFailed(Exception):
+    """An actor failed, and its client, node or finder has stopped. The text names the actor; the log has the cause."""
+
+
+def why_stopped(what: str, actor: str, error: BaseException) -> str:
+    """The text of a `GraphFailed`. Only a reason that is meant for people is taken from `error`: it may hold anything."""
+    return f"the {what} can't go on: {error if isinstance(error, MixnetLost) else f'{actor} failed'}"
+
+
+class Closed(GraphFailed):
+    """The handle was closed while the call was under way, or before. What is on disk continues at the next opening."""
+
+
+class NotReady(TimeoutError):
+    """The call took longer than its `timeout`; the text says what it waited for."""
+
+
+class NoSuchContact(KeyError):
+    """The name is not among the contacts and requests of this home."""
+
+    def __init__(self, text: str = "this name is not among your contacts and requests") -> None:
+        super().__init__(text)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class NoSuchMessage(KeyError):
+    """This conversation has no text with this id: it never had, or the text was erased."""
+
+    def __init__(self) -> None:
+        super().__init__("this conversation has no such text, or has it no more")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class IdentityMoved(Exception):
+    """The contact's identity is no longer the one that the user looked at."""
+
+
+class AccountStays(Exception):
+    """The account is registered, or was: its home is not removed."""
+
+
+class Mismatch(StrEnum):
+    """Why a link verifies no contact."""
+
+    OTHER_NODE = "it is of another node: names are per node"
+    YOURSELF = "it is a link to your own name"
+    OLDER_IDENTITY = "it was made before this person replaced their identity: ask them for a new one"
+    OTHER_IDENTITY = "the node shows another identity than the link, and nothing that explains it: one may be false"
+
+
+class LinkMismatch(Exception):
+    """A sound link that does not fit this contact; `why` says how. The contact is not trusted more than before."""
+
+    def __init__(self, name: str, why: Mismatch) -> None:
+        super().__init__(f"this link does not verify {name}: {why}")
+        self.name = name
+        self.why = why
