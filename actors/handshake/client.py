@@ -9,7 +9,7 @@ of it are one commit; a peer's message is marked as shown in the commit that tak
     none ──offer──▶ offered ──peer accepts or offers──▶ active ──either ends──▶ ended
     none ──peer offers──▶ offer received ──accept──▶ active
 
-Where it stands is computed from all that both have said (`handshake_rules`): steps that cross lead both to one place.
+Where it stands is computed from all that both have said (`rules.py`): steps that cross lead both to one place.
 """
 
 from __future__ import annotations
