@@ -223,11 +223,15 @@ class RunningClient:
         graph, self._graph = self._graph, None
         if graph is not None:
             graph.stop()
+        self._fail_asked(Closed("the client is closed"))
+
+    def _fail_asked(self, why: GraphFailed) -> None:
+        """No actor answers any more, and callers must not wait until their patience is over."""
         with self._asking:
             asked = tuple(self._asked)
-        for answer in asked:  # no actor answers any more, and their callers must not wait until their patience is over
+        for answer in asked:
             with contextlib.suppress(InvalidStateError):
-                answer.set_exception(Closed("the client is closed"))
+                answer.set_exception(why)
 
     def _close_store(self) -> None:
         store, self._store = self._store, None
@@ -237,6 +241,7 @@ class RunningClient:
     def _on_failed(self, actor: str, error: BaseException) -> None:
         self._failed = why_stopped("client", actor, error)
         logger.error("the client stops: %s failed (%s)", actor, type(error).__name__)
+        self._fail_asked(GraphFailed(self._failed))
         self.events.close(self._failed)
 
     # -- its store and its actors --

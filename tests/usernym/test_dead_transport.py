@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,17 @@ def test_a_client_whose_transport_is_dead_says_so_to_every_call(handles: Handles
         return False
 
     handles.wait_for(fails)
+
+
+def test_who_waits_for_an_answer_hears_at_once_that_none_comes(handles: Handles) -> None:
+    transport = MortalTransport(handles.mixnet.transport())
+    alice = handles.client("alice", mixnet=transport, online=False)
+    handles.node.close()
+    threading.Timer(0.5, transport.die).start()
+    began = time.monotonic()
+    with pytest.raises(usernym.GraphFailed, match=REASON):
+        alice.register(60)
+    assert time.monotonic() - began < 20
 
 
 def _failing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
