@@ -20,7 +20,7 @@ from usernym.actors.failures import Failure
 from usernym.mixnet.transport import TransportEvent
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
-from usernym.protocol.codec import Frame
+from usernym.protocol.codec import Frame, Unsigned
 from usernym.protocol.errors import Code
 from usernym.protocol.records import KeyRecord, Succession
 
@@ -67,10 +67,10 @@ class RequestArrived:
 
 @dataclass(frozen=True, slots=True)
 class SendReply:
-    """Sign this and send it to a sender tag, over the SURBs it gave."""
+    """Sign this and send it to a sender tag, over the SURBs that came from there: one for each packet."""
 
     tag: bytes = field(repr=False)
-    message: m.FromNode = field(repr=False)
+    reply: Unsigned = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

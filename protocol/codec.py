@@ -52,18 +52,34 @@ def encode_unsigned(message: m.Message) -> bytes:
     return _bounded(bytes((VERSION,)) + pack(cast(Wire, message)))
 
 
-def encode_signed(message: m.Message, key: SigningKey, node: bytes) -> bytes:
-    """The frame of a message, signed by `key` for that node."""
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A message that has been encoded and not been signed yet: so its frame's length is known before it is sent."""
+
+    context: Context
+    body: bytes = field(repr=False)
+
+    @property
+    def frame_bytes(self) -> int:
+        """The length of the frame."""
+        return 1 + len(self.body) + SIGNATURE_BYTES
+
+    def sign(self, key: SigningKey, node: bytes) -> bytes:
+        """The frame, signed by `key` for that node."""
+        return _bounded(bytes((VERSION,)) + self.body + key.sign(self.context, node, self.body))
+
+
+def encode(message: m.Message) -> Unsigned:
+    """Encode a message that will be signed."""
     context = _CONTEXTS.get(type(message))
     if context is None:
         raise LocalProtocolError(Code.UNEXPECTED, f"{type(message).__name__} is not signed")
-    body = pack(cast(Wire, message))
-    return _bounded(bytes((VERSION,)) + body + key.sign(context, node, body))
+    return Unsigned(context, pack(cast(Wire, message)))
 
 
-def frame_bytes(message: m.Message) -> int:
-    """The length of the message's frame, without making it."""
-    return 1 + len(pack(cast(Wire, message))) + (SIGNATURE_BYTES if type(message) in _CONTEXTS else 0)
+def encode_signed(message: m.Message, key: SigningKey, node: bytes) -> bytes:
+    """The frame of a message, signed by `key` for that node."""
+    return encode(message).sign(key, node)
 
 
 def is_signed(message: m.Message) -> bool:

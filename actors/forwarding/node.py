@@ -30,7 +30,7 @@ from usernym.actors.messages import (
 )
 from usernym.actors.node_context import NodeContext
 from usernym.protocol import messages as m
-from usernym.protocol.codec import Frame, frame_bytes
+from usernym.protocol.codec import Frame, encode
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
     ACCEPTANCE_WINDOW_S,
@@ -40,10 +40,8 @@ from usernym.protocol.limits import (
     NOTICE_S,
     NOTICES_MAX,
     SEEN_S,
-    UINT32_MAX,
 )
 from usernym.protocol.names import check
-from usernym.protocol.packets import reply_packets
 from usernym.protocol.signing import Context, digest, prefixed
 from usernym.storage.node.mail import (
     NoticeKind,
@@ -274,7 +272,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             mail = mail_of(row.blob)
             tell = m.Deliver(
                 route.login_id,
-                UINT32_MAX,
+                0,
                 row.sender,
                 row.message_id,
                 mail.key_number,
@@ -282,11 +280,11 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 mail.inner_signature,
                 mail.first_key,
             )
-            need = reply_packets(frame_bytes(tell))
-            if route.stock.left(now) <= need:
-                self._routes.want_surbs(route, need)
+            needed = self._routes.tell(route, tell, spare=1)
+            if needed:
+                # The spare one carries the question for more.
+                self._routes.want_surbs(route, needed)
                 return
-            self._routes.tell(route, tell)
             route.sent_at[row.id] = now
             self.counts["deliveries"] += 1
 
@@ -324,7 +322,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             route = self._verified_route(said, frame, tag)
         except RemoteProtocolError as error:
             self.refuse(error)
-            self._io.tell(SendReply(tag, m.Refused(said.request_id, error.code, 0)))
+            self._io.tell(SendReply(tag, encode(m.Refused(said.request_id, error.code, 0))))
             return
         now = self._runtime.now()
         route.stock.add(said.surbs, now)
@@ -363,8 +361,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             if now - route.notices_at.get(notice.id, float("-inf")) >= RETRY_S
         ]
         for numbers, tell in notice_tells(due, route.login_id):
-            if not self._routes.tell(route, tell):
-                return
+            if self._routes.tell(route, tell):
+                return  # too few SURBs
             route.notices_at.update(dict.fromkeys(numbers, now))
 
     # -- time --

@@ -17,7 +17,7 @@ from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
-from usernym.protocol.codec import frame_bytes
+from usernym.protocol.codec import encode
 from usernym.protocol.limits import SURBS_TARGET
 from usernym.protocol.packets import reply_packets
 
@@ -113,25 +113,29 @@ class UserRoutes:
         self._counts["routes"] = len(self._routes)
         return route
 
-    def tell(self, route: UserRoute, tell: m.Tell) -> bool:
-        """Send over the route, with the next counter. False, and nothing sent, if its SURBs do not suffice."""
-        numbered = msgspec.structs.replace(tell, counter=route.counter + 1)
-        if not route.stock.take(reply_packets(frame_bytes(numbered)), self._runtime.now()):
-            return False
+    def tell(self, route: UserRoute, tell: m.Tell, *, spare: int = 0) -> int:
+        """Send over the route, with the next counter. Returns 0; or, if that would leave fewer than `spare` SURBs, how
+        many the message needs, and sends nothing."""
+        encoded = encode(msgspec.structs.replace(tell, counter=route.counter + 1))
+        needed = reply_packets(encoded.frame_bytes)
+        now = self._runtime.now()
+        if route.stock.left(now) < needed + spare:
+            return needed
+        route.stock.take(needed, now)
         route.counter += 1
-        self._io.tell(SendReply(route.tag, numbered))
-        return True
+        self._io.tell(SendReply(route.tag, encoded))
+        return 0
 
     def answer(self, name: str, tag: bytes, answer: m.Answer) -> None:
         """Answer a request that came from `tag` without SURBs of its own. Without its route, its sender asks again;
         and who sends another's request again can't use up the other's SURBs."""
-        route = self._routes.get(name)
+        route, encoded = self._routes.get(name), encode(answer)
         if (
             route is not None
             and route.tag == tag
-            and route.stock.take(reply_packets(frame_bytes(answer)), self._runtime.now())
+            and route.stock.take(reply_packets(encoded.frame_bytes), self._runtime.now())
         ):
-            self._io.tell(SendReply(route.tag, answer))
+            self._io.tell(SendReply(route.tag, encoded))
         else:
             self._counts["answers_without_route"] += 1
 
@@ -152,7 +156,7 @@ class UserRoutes:
         now = self._runtime.now()
         if self.card is None or route.card_sequence >= self.card.sequence or now - route.card_told_at < RETRY_S:
             return
-        if self.tell(route, m.NewCard(route.login_id, 0, self.card)):
+        if not self.tell(route, m.NewCard(route.login_id, 0, self.card)):
             route.card_told_at = now
             self._counts["cards_told"] += 1
 
@@ -161,5 +165,5 @@ class UserRoutes:
         now = self._runtime.now()
         if now - route.wanted_at >= SURBS_WANTED_AGAIN_S:
             wanted = m.SurbsWanted(route.login_id, 0, min(count + SURBS_TARGET, 255))
-            if self.tell(route, wanted):
+            if not self.tell(route, wanted):
                 route.wanted_at = now

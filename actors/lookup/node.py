@@ -12,7 +12,7 @@ from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
 from usernym.actors.messages import LookupNodeInbox, RequestArrived, SendReply
 from usernym.actors.node_context import NodeContext
 from usernym.protocol import messages as m
-from usernym.protocol.codec import frame_bytes
+from usernym.protocol.codec import encode
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import BUSY_RETRY_S, SUCCESSIONS_PER_ANSWER_MAX
 from usernym.protocol.names import check
@@ -61,7 +61,7 @@ class LookupNode(Actor[LookupNodeInbox]):
             self.note_failure(failure)
             answer = m.Refused(request.request_id, Code.BUSY, BUSY_RETRY_S)
         self.counts["lookups" if isinstance(request, m.Lookup) else "histories"] += 1
-        self._io.tell(SendReply(tag, answer))
+        self._io.tell(SendReply(tag, encode(answer)))
 
     def _find(self, name: str) -> Account:
         check(name)
@@ -77,7 +77,7 @@ class LookupNode(Actor[LookupNodeInbox]):
         total = request.start + len(links)
         part = tuple(decode_succession(link.blob) for link in links[:SUCCESSIONS_PER_ANSWER_MAX])
         answer = m.Links(request.request_id, part, total)
-        while len(answer.links) > 1 and reply_packets(frame_bytes(answer)) > request.surbs:
+        while len(answer.links) > 1 and reply_packets(encode(answer).frame_bytes) > request.surbs:
             # More than the request's own SURBs carry would wait for SURBs that nobody sends.
             answer = m.Links(request.request_id, answer.links[:-1], total)
         return answer

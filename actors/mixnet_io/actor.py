@@ -45,7 +45,7 @@ from usernym.actors.surbs import surbs_that_fit
 from usernym.logger import logger
 from usernym.mixnet.transport import Incoming, MixnetError, Transport, TransportDown, TransportEvent, TransportUp
 from usernym.protocol import messages as m
-from usernym.protocol.codec import Frame, decode, encode_signed, encode_unsigned, is_signed
+from usernym.protocol.codec import Frame, Unsigned, decode, encode, encode_signed, encode_unsigned, is_signed
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
     BOOT_ID_BYTES,
@@ -262,7 +262,7 @@ class MixnetIO(Actor[IoInbox]):
         self.counts["refused_busy"] += 1
         request_id = getattr(frame.message, "request_id", None)
         if request_id is not None and not isinstance(frame.message, m.Forward):
-            self._send_reply(tag, m.Refused(request_id, Code.BUSY, BUSY_RETRY_S))
+            self._send_reply(tag, encode(m.Refused(request_id, Code.BUSY, BUSY_RETRY_S)))
 
     def _on_answer(self, frame: Frame, answer: m.Answer, size: int) -> None:
         self._verify_node(frame)
@@ -318,9 +318,9 @@ class MixnetIO(Actor[IoInbox]):
             return encode_signed(message, self._signer, self._node)
         return encode_unsigned(message)
 
-    def _send_reply(self, tag: bytes, reply: m.FromNode) -> None:
+    def _send_reply(self, tag: bytes, reply: Unsigned) -> None:
         try:
-            self._transport.reply(tag, self._encode(reply))
+            self._transport.reply(tag, reply.sign(self._signer, self._node))
             self.counts["replies_sent"] += 1
         except MixnetError as error:
             self._count_unsent(error)

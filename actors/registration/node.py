@@ -30,7 +30,7 @@ from usernym.actors.registration.spent_proofs import SpentProofs
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.challenges import Challenger, LoginNonces, work_holds
-from usernym.protocol.codec import Frame
+from usernym.protocol.codec import Frame, encode
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
     ACCEPTANCE_WINDOW_S,
@@ -147,7 +147,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         except PASSING_FAILURES as failure:
             self.note_failure(failure)
             answer = m.Refused(request.request_id, Code.BUSY, BUSY_RETRY_S)
-        self._io.tell(SendReply(tag, answer))
+        self._io.tell(SendReply(tag, encode(answer)))
 
     def _carry_out(self, request: m.Challenged | m.Publish | m.Delete, frame: Frame, tag: bytes) -> m.Answer:
         match request:
