@@ -1,0 +1,37 @@
+"""The walks in docs/architecture.md are what runs, in that order. (That of `send` is the command line's.)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.helpers.walk import documented_walk, walking
+from usernym.storage.client.types import DeliveryState
+from usernym.testing.world import World
+
+SIMULATED: Final = ("testing/", "mixnet/emulator/", "actors/simulation.py")
+"""What stands for threads, disks and the mixnet here."""
+
+
+@pytest.fixture(params=(1, 2))
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """Alice and Bob know each other, and nothing is under way."""
+    with World(seed=request.param) as world:
+        alice, _ = world.client("alice"), world.client("bob")
+        alice.send_and_wait("bob", "first")
+        world.settle(100)
+        yield world
+
+
+def test_a_frame_arrives_at_the_node(world: World) -> None:
+    with walking(without=SIMULATED, actors=world.node.runtime.actors) as files:
+        world.clients["alice"].send_and_wait("bob", "hi", DeliveryState.ACCEPTED)
+    assert files == documented_walk("Walk: a frame arrives at the node")
+
+
+def test_a_lookup(world: World) -> None:
+    with walking(without=SIMULATED) as files:
+        world.clients["alice"].look_up("bob")
+    assert files == documented_walk("Walk: a lookup")
