@@ -8,7 +8,7 @@ from typing import Any, Final
 from usernym import qr
 from usernym.chat import texts
 from usernym.chat.dialogs import picture
-from usernym.chat.elements import Box, Button, Copy, Dialog, Field, KeyKeeper, Text
+from usernym.chat.elements import Box, Button, Copy, Dialog, Field, KeyKeeper, Label
 from usernym.chat.person import Person
 from usernym.chat.welcome import PASSPHRASE_LETTERS_MIN
 from usernym.protocol.links import SCHEME
@@ -31,7 +31,7 @@ class NewDialog(Dialog):
         self._person, self._on_found = person, on_found
         self._under_way = False
         with self:
-            Text("The node learns that someone asked for this name, but not who.")
+            Label("The node learns that someone asked for this name, but not who.")
             self._field = Field("Name, or a usernym: link", self._find, focus=1)
             self._button = Button("Find", self._find, "main")
 
@@ -69,17 +69,17 @@ class RefusedDialog(Dialog):
     def __init__(self, person: Person) -> None:
         super().__init__("Declined and blocked")
         with self:
-            problem = Text("", role="alert")
+            problem = Label("", role="alert")
             refused = [each for each in person.client.contacts() if each.state in ("declined", "blocked")]
             if not refused:
-                Text("No one.")
+                Label("No one.")
             for contact in refused:
                 with Box("div", "row"):
-                    Text(contact.name, "bdi")
-                    Text(contact.state, "span", "soft")
+                    Label(contact.name, "bdi")
+                    Label(contact.state, "span", "soft")
                     Button("Accept after all", self._accept(person, contact.name, problem))
 
-    def _accept(self, person: Person, name: str, problem: Text) -> Callable[[], Any]:
+    def _accept(self, person: Person, name: str, problem: Label) -> Callable[[], Any]:
         async def accept() -> None:
             try:
                 await person.run(person.client.accept, name)
@@ -99,16 +99,16 @@ class HelpDialog(Dialog):
         with self:
             with Box("dl"):
                 for key, meaning in KEYS:
-                    Text(key, "dt", "mono")
-                    Text(meaning, "dd")
-            Text("waiting here: on this machine's disk, not at the node yet.")
-            Text("accepted by the node: on the node's disk, which keeps it for 30 days.")
-            Text(
+                    Label(key, "dt", "mono")
+                    Label(meaning, "dd")
+            Label("waiting here: on this machine's disk, not at the node yet.")
+            Label("accepted by the node: on the node's disk, which keeps it for 30 days.")
+            Label(
                 "delivered: the recipient's program has proved that it has it. It does not mean that they have read it."
             )
-            Text("confirmed by the node: the node says that this key belongs to the name.")
-            Text("verified: you compared safety numbers, or used a link of theirs that matches.")
-            Text("changed: there is a new identity for this name. Look at it before you write.")
+            Label("confirmed by the node: the node says that this key belongs to the name.")
+            Label("verified: you compared safety numbers, or used a link of theirs that matches.")
+            Label("changed: there is a new identity for this name. Look at it before you write.")
 
 
 class AccountDialog(Dialog):
@@ -117,9 +117,9 @@ class AccountDialog(Dialog):
     def __init__(self, person: Person, keeper: KeyKeeper) -> None:
         super().__init__("Your account")
         self._person, self._keeper = person, keeper
-        self._said: Text | None = None
+        self._said: Label | None = None
         with self:
-            self._said = Text("", role="status")
+            self._said = Label("", role="status")
             self._link()
             self._looks()
             for title, make in (
@@ -129,7 +129,7 @@ class AccountDialog(Dialog):
                 ("Delete this account", self._delete_account),
             ):
                 with Box("details"):
-                    Text(title, "summary")
+                    Label(title, "summary")
                     with Box("div", "stack"):
                         make()
 
@@ -149,8 +149,8 @@ class AccountDialog(Dialog):
         return True
 
     def _link(self) -> None:
-        Text("Your link", "h3")
-        Text("Anyone who opens it finds you, and knows that it is you if the link came from you.")
+        Label("Your link", "h3")
+        Label("Anyone who opens it finds you, and knows that it is you if the link came from you.")
         self._own_link = Box("div", "stack")
         self._show_link()
 
@@ -159,13 +159,13 @@ class AccountDialog(Dialog):
         link = self._person.client.link()
         self._own_link.clear()
         with self._own_link:
-            Text(link, classes="mono small", data_link="own")
+            Label(link, classes="mono small", data_link="own")
             Copy("Copy the link", link)
             picture(qr.svg(link), "Your link as a QR code")
 
     def _looks(self) -> None:
         with Box("div", "row", role="group", aria_label="Appearance"):
-            Text("Appearance", "h3")
+            Label("Appearance", "h3")
             for theme, label in (("auto", "Same as system"), ("light", "Light"), ("dark", "Dark")):
                 Button(label, lambda theme=theme: self._keeper.show(theme=theme))
 
@@ -190,7 +190,7 @@ class AccountDialog(Dialog):
         Button("Change passphrase", change)
 
     def _backup(self) -> None:
-        Text("Contacts, what you verified, and texts; encrypted, without any key. With your recovery words you can"
+        Label("Contacts, what you verified, and texts; encrypted, without any key. With your recovery words you can"
              " restore everything on a new machine.")  # fmt: skip
         folder = Field("Folder on this machine", hint="A new one to create a backup, or one with a backup")
         passphrase = Field("A passphrase for the backup", type="password", autocomplete="off")
@@ -208,7 +208,7 @@ class AccountDialog(Dialog):
             Button("Restore from a backup", bring)
 
     def _replace(self) -> None:
-        Text("A new identity, signed with your recovery key, replaces this one. Contacts see that it changed. Anything"
+        Label("A new identity, signed with your recovery key, replaces this one. Contacts see that it changed. Anything"
              " a thief does with the old one stops counting.")  # fmt: skip
         words = Field("Recovery words", lines=3)
 
@@ -221,7 +221,7 @@ class AccountDialog(Dialog):
         Button("Replace my identity", replace, "danger")
 
     def _delete_account(self) -> None:
-        Text(
+        Label(
             "The node deletes your key, and reserves the name for you for a year. Texts stay here until you delete"
             " them."
         )

@@ -20,7 +20,7 @@ from usernym import (
 )
 from usernym.chat import lines, texts
 from usernym.chat.dialogs import HandshakeDialog, KeepingDialog, TrustDialog
-from usernym.chat.elements import Box, Button, Composer, Live, Messages, Text
+from usernym.chat.elements import Box, Button, Composer, Label, Live, MessageList
 from usernym.chat.person import Person
 from usernym.chat.screen import Refresher
 
@@ -54,14 +54,14 @@ class Conversation:
         self._refresher = Refresher(self._refresh)
         with Box("header", "right-head"):
             Button("←", back, "plain back", aria_label="Back to the list")
-            Text(name, "h1")
+            Label(name, "h1")
             self._trust = Button("", self._open_trust, "plain")
             self._route = Button("", self._open_handshake, "plain")
             Box("span", "spread")
             Button("Disappearing texts …", self._open_keeping, "plain")
         self._notes = Box("div", "right-notes")
         with Box("div", "texts-host"):
-            self._messages = Messages().show(
+            self._messages = MessageList().show(
                 items=[], older=False, newer=False, empty="No texts yet.", label=f"Texts with {name}", bottom=0
             )
         self._messages.hear("older", lambda _: self._go_back()).hear("newer", lambda _: self._go_to_newest())
@@ -165,10 +165,10 @@ class Conversation:
     def _show_notes(self, contact: ContactView) -> None:
         if contact.state == "pending":
             with Box("div", "note stack", role="group", aria_label="Request"):
-                Text(f"{contact.name} is not one of your contacts and wants to write to you.")
-                Text("They do not learn what you choose, nor that their texts arrived.", classes="small")
+                Label(f"{contact.name} is not one of your contacts and wants to write to you.")
+                Label("They do not learn what you choose, nor that their texts arrived.", classes="small")
                 if not self._shown and contact.handshake is HandshakeState.NONE:
-                    Text(
+                    Label(
                         "Their texts are sealed to a key that this machine does not have. If you accept, their program"
                         " sends them again.",
                         classes="small",
@@ -179,12 +179,12 @@ class Conversation:
                     Button("Block", lambda: self._decide("block"), "danger")
         elif contact.state != "accepted":
             with Box("div", "note stack"):
-                Text(f"You have {contact.state} {contact.name}. They do not learn that.")
+                Label(f"You have {contact.state} {contact.name}. They do not learn that.")
                 Button("Undo: accept", lambda: self._decide("accept"))
         if contact.trust == "changed":
             with Box("div", "error stack", role="alert"):
-                Text(f"{contact.name}'s identity has changed.", "strong")
-                Text(
+                Label(f"{contact.name}'s identity has changed.", "strong")
+                Label(
                     "They may have replaced it after a theft or a loss, or someone has taken over the name. Nothing is"
                     " sent until you have looked at it. Compare safety numbers in another way, for example in a call."
                 )
@@ -192,13 +192,13 @@ class Conversation:
                     Button("Compare safety numbers …", self._open_trust, "main")
                     Button("Continue without comparing", lambda: self._accept_change(contact))
         if contact.disappears_after is not None:
-            Text(f"Texts disappear on this device {texts.duration(contact.disappears_after)}.", classes="soft small")
+            Label(f"Texts disappear on this device {texts.duration(contact.disappears_after)}.", classes="soft small")
         if contact.handshake is HandshakeState.OFFER_RECEIVED:
             with Box("div", "note row"):
-                Text(f"{contact.name} offers a direct route.")
+                Label(f"{contact.name} offers a direct route.")
                 Button("See the offer …", self._open_handshake)
         if contact.handshake is HandshakeState.ACTIVE and contact.direct_silent:
-            Text(
+            Label(
                 "The direct route doesn't respond: texts wait for it."
                 if contact.direct_only
                 else "The direct route doesn't respond: texts go through the node meanwhile.",

@@ -8,7 +8,7 @@ from typing import Any
 
 from usernym import ContactView, HandshakeState, qr
 from usernym.chat import texts
-from usernym.chat.elements import Box, Button, Copy, Dialog, Field, Text
+from usernym.chat.elements import Box, Button, Copy, Dialog, Field, Label
 
 Do = Callable[..., Awaitable[str]]
 """Calls the client by a method's name; returns the error in words, or an empty text."""
@@ -27,7 +27,7 @@ class _Asking(Dialog):
         super().__init__(label)
         self._do = do
         with self:
-            self._problem = Text("", classes="error", role="alert")
+            self._problem = Label("", classes="error", role="alert")
             self._problem.set_visibility(False)
 
     async def _ask(self, call: str, *arguments: Any, **keywords: Any) -> bool:
@@ -48,7 +48,7 @@ class TrustDialog(_Asking):
         super().__init__(f"Is this {contact.name}?", do)
         self._contact = contact
         with self:
-            Text(
+            Label(
                 {
                     "verified": f"You have verified {contact.name}: you compared safety numbers, or used their link.",
                     "changed": f"{contact.name}'s identity has changed. Compare safety numbers again.",
@@ -60,7 +60,7 @@ class TrustDialog(_Asking):
             )
             with Box("div", "digits", role="group", aria_label="Safety number"):
                 for group in contact.safety_number.split():
-                    Text(group, "span")
+                    Label(group, "span")
             picture(qr.svg(contact.safety_number.replace(" ", "")), "The safety number as a QR code")
             Copy("Copy the number", contact.safety_number)
             self._seen = Field("What do they see? Type or paste it here", self._compare, hint="Sixty digits")
@@ -96,26 +96,26 @@ class HandshakeDialog(_Asking):
         with self:
             match contact.handshake:
                 case HandshakeState.OFFER_RECEIVED:
-                    Text(f"{contact.name} has shown you their Nym address, and asks for yours.")
-                    Text(warning, classes="note")
+                    Label(f"{contact.name} has shown you their Nym address, and asks for yours.")
+                    Label(warning, classes="note")
                     _warn_of_node(contact)
                     self._buttons(
                         ("Accept, and show my address", "accept_handshake", "main"),
                         ("Decline", "revoke_handshake", ""),
                     )
                 case HandshakeState.OFFERED:
-                    Text(f"You have offered a direct route; {contact.name} has not answered yet.")
+                    Label(f"You have offered a direct route; {contact.name} has not answered yet.")
                     self._buttons(("Withdraw the offer", "revoke_handshake", ""))
                 case HandshakeState.ACTIVE:
-                    Text(f"You and {contact.name} write directly. The node does not see it.")
+                    Label(f"You and {contact.name} write directly. The node does not see it.")
                     self._policy(contact)
                     self._buttons(("End the direct route", "revoke_handshake", "danger"))
                 case _:
-                    Text(
+                    Label(
                         "You write through the node. It sees who writes to whom and when, but not what you write or"
                         " where you are."
                     )
-                    Text(warning, classes="note")
+                    Label(warning, classes="note")
                     _warn_of_node(contact)
                     self._buttons(("Show my address, and ask for theirs", "offer_handshake", "main"))
 
@@ -125,7 +125,7 @@ class HandshakeDialog(_Asking):
             if contact.direct_only
             else ("When the direct route doesn't respond, texts go through the node.", "Then wait: never use the node")
         )
-        Text(now)
+        Label(now)
         Button(other, lambda: self._ask("set_direct_only", self._name, not contact.direct_only))
 
     def _buttons(self, *steps: tuple[str, str, str]) -> None:
@@ -143,7 +143,7 @@ class HandshakeDialog(_Asking):
 def _warn_of_node(contact: ContactView) -> None:
     """Warn that the node may read the address, where only the node confirms the key."""
     if contact.trust != "verified":
-        Text(
+        Label(
             f"{contact.name} is not verified: only the node confirms this key. A dishonest node could have replaced it"
             " with its own key, and would read your address. Compare safety numbers first.",
             classes="error",
@@ -157,23 +157,23 @@ class KeepingDialog(_Asking):
         super().__init__(f"Texts with {contact.name} on this device", do)
         self._name, self._chosen = contact.name, contact.disappears_after
         with self:
-            Text(
+            Label(
                 "Texts can be deleted on this device after some time: theirs counted from when they were shown to you,"
                 f" yours from when you wrote them. {contact.name}'s own copy always stays."
             )
             with Box("fieldset", "stack"):
-                Text("Texts disappear on this device", "legend")
+                Label("Texts disappear on this device", "legend")
                 for seconds, label in texts.DURATIONS:
                     with Box("label", "choice"):
                         checked = {"checked": "checked"} if contact.disappears_after == seconds else {}
                         radio = Box("input", type="radio", name=f"vanish-{contact.name}", **checked)
                         radio.on("change", lambda _, chosen=seconds: self._choose(chosen), args=[])
-                        Text(label, "span")
-                Text("Older texts are deleted at once, permanently.", classes="small")
+                        Label(label, "span")
+                Label("Older texts are deleted at once, permanently.", classes="small")
                 Button("Apply", self._apply, "main")
             with Box("details"):
-                Text("Delete all texts now", "summary")
-                Text("Texts that are still waiting are not sent.")
+                Label("Delete all texts now", "summary")
+                Label("Texts that are still waiting are not sent.")
                 Button("Delete all texts", self._forget, "danger")
 
     def _choose(self, seconds: int | None) -> None:

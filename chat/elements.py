@@ -25,7 +25,7 @@ class Box(Element):
         _dress(self, classes, attributes)
 
 
-class Text(TextElement):
+class Label(TextElement):
     """A native element that contains text only."""
 
     def __init__(self, text: str, tag: str = "p", classes: str = "", **attributes: str) -> None:
@@ -151,11 +151,11 @@ class KeyKeeper(Component, component=STATIC / "key.js"):
     """Sends the token, keeps the key, and handles the window's theme, keys and title."""
 
 
-class People(Component, component=STATIC / "people.js"):
+class PeopleList(Component, component=STATIC / "people.js"):
     """A list of people, requests or findings."""
 
 
-class Messages(Component, component=STATIC / "messages.js"):
+class MessageList(Component, component=STATIC / "messages.js"):
     """A conversation."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import Client as Window
 
 from usernym import Event
-from usernym.chat.elements import Box, KeyKeeper, Text
+from usernym.chat.elements import Box, KeyKeeper, Label
 from usernym.chat.keys import Keys
 from usernym.chat.person import Person, Stage
 from usernym.chat.screen import Screen
@@ -30,8 +30,8 @@ class Page:
         self._keeper.hear("offer", self._on_offer).hear("shortcut", self._on_shortcut)
         self._main = Box("div")  # NiceGUI's own page is the landmark `main`
         with self._main, Box("div", "entrance"):
-            Text("usernym", "h1")
-            self._said = Text("One moment …", role="status")
+            Label("usernym", "h1")
+            self._said = Label("One moment …", role="status")
         window.on_delete(self._leave)
 
     def _on_offer(self, offered: Any) -> None:
@@ -80,9 +80,9 @@ class Page:
                 case Stage.ENDED:
                     self._screen = None
                     with Box("div", "entrance"):
-                        Text("usernym has stopped", "h1")
-                        Text(self._person.problem or "The client was closed.", classes="error", role="alert")
-                        Text("What was on disk is safe. Start `usernym chat` again.")
+                        Label("usernym has stopped", "h1")
+                        Label(self._person.problem or "The client was closed.", classes="error", role="alert")
+                        Label("What was on disk is safe. Start `usernym chat` again.")
 
     def _leave(self) -> None:
         if self._stop is not None:

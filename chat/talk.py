@@ -9,7 +9,7 @@ from usernym import ConnectionChanged, Event, GraphFailed, HandshakeChanged, Ide
 from usernym.chat import lines, texts
 from usernym.chat.account import AccountDialog, HelpDialog, NewDialog, RefusedDialog
 from usernym.chat.conversation import Conversation
-from usernym.chat.elements import Box, Button, Field, KeyKeeper, Live, People, Text
+from usernym.chat.elements import Box, Button, Field, KeyKeeper, Label, Live, PeopleList
 from usernym.chat.person import Person
 from usernym.chat.screen import Refresher, Screen
 
@@ -53,16 +53,16 @@ class Talk(Screen):
 
     def _make_top(self) -> None:
         with Box("header", "top"):
-            Text("usernym", "strong")
-            Text(self.person.client.name, "bdi", "mono")
-            self._connection = Text("", "span", role="status")
+            Label("usernym", "strong")
+            Label(self.person.client.name, "bdi", "mono")
+            self._connection = Label("", "span", role="status")
             Box("span", "spread")
             Button("New …", self._new, title="Alt+N")
             Button("Your account …", lambda: AccountDialog(self.person, self._keeper).open())
             Button("Help", lambda: HelpDialog().open())
             if self.person.is_emulated:
-                Text(texts.EMULATED, "p", "offline small wide")
-        self._caught = Text("", classes="error banner", role="alert")
+                Label(texts.EMULATED, "p", "offline small wide")
+        self._caught = Label("", classes="error banner", role="alert")
         self._show_caught()
 
     def _make_left(self) -> None:
@@ -73,19 +73,19 @@ class Talk(Screen):
                 self._found_box = Box("div")
                 self._found_box.set_visibility(False)
                 with self._found_box:
-                    Text("Found", "h2")
-                    self._found = People().show(items=[], label="Found", empty="No texts found.")
+                    Label("Found", "h2")
+                    self._found = PeopleList().show(items=[], label="Found", empty="No texts found.")
                     self._found.hear("pick", self._pick_found)
                 self._lists = Box("div")
                 with self._lists:
                     self._request_box = Box("div")
                     with self._request_box:
-                        Text("Requests", "h2")
-                        self._requests = People().show(items=[], label="Requests", empty="")
+                        Label("Requests", "h2")
+                        self._requests = PeopleList().show(items=[], label="Requests", empty="")
                         self._requests.hear("pick", self._pick)
                     self._request_box.set_visibility(False)
-                    Text("Contacts", "h2")
-                    self._contacts = People().show(
+                    Label("Contacts", "h2")
+                    self._contacts = PeopleList().show(
                         items=[],
                         label="Contacts",
                         empty="No contacts yet. Press “New …” to find people by name or link.",
@@ -96,7 +96,7 @@ class Talk(Screen):
     def _show_empty(self) -> None:
         self._right.clear()
         with self._right:
-            Text("Choose someone on the left, or press “New …” to find someone by name.", classes="empty")
+            Label("Choose someone on the left, or press “New …” to find someone by name.", classes="empty")
 
     def _show_connection(self) -> None:
         person = self.person

@@ -10,7 +10,7 @@ from typing import Final
 
 from usernym import NodeRefused, NodeSilent, NotReady
 from usernym.chat import texts
-from usernym.chat.elements import Box, Button, Field, Text
+from usernym.chat.elements import Box, Button, Field, Label
 from usernym.chat.person import Person
 from usernym.chat.screen import Refresher, Screen
 from usernym.finder import NameState
@@ -34,15 +34,15 @@ class _Entrance(Screen):
         super().__init__(person)
         self._column = Box("div", "entrance")
         if person.is_emulated:
-            Text(texts.EMULATED, classes="offline small entrance")
+            Label(texts.EMULATED, classes="offline small entrance")
 
-    def _say(self, where: Text, what: str) -> None:
+    def _say(self, where: Label, what: str) -> None:
         where.set_text(what)
         where.set_visibility(bool(what))
 
 
-def _alert() -> Text:
-    text = Text("", classes="error", role="alert")
+def _alert() -> Label:
+    text = Label("", classes="error", role="alert")
     text.set_visibility(False)
     return text
 
@@ -53,8 +53,8 @@ class Unlock(_Entrance):
     def __init__(self, person: Person) -> None:
         super().__init__(person)
         with self._column:
-            Text("usernym", "h1")
-            Text("This account is protected by a passphrase.")
+            Label("usernym", "h1")
+            Label("This account is protected by a passphrase.")
             self._passphrase = Field(
                 "Passphrase", self._open, type="password", autocomplete="current-password", focus=1
             )
@@ -94,21 +94,21 @@ class FirstRun(_Entrance):
     def _begin(self, step: int | None, title: str) -> None:
         self._column.clear()
         with self._column:
-            Text("usernym", "h1")
+            Label("usernym", "h1")
             if step is not None:
                 with Box("ol", "steps", aria_label="Steps"):
                     for at, name in enumerate(_STEPS):
-                        Text(name, "li", **({"aria_current": "step"} if at == step else {}))
-            Text(title, "h2")
+                        Label(name, "li", **({"aria_current": "step"} if at == step else {}))
+            Label(title, "h2")
 
     # -- where --
 
     def _ask_where(self) -> None:
         self._begin(None, "Which node?")
         with self._column:
-            Text("A discovery node stores names. Ask the person who runs it for its card: one long line.")
+            Label("A discovery node stores names. Ask the person who runs it for its card: one long line.")
             card = Field("The node's card", lines=4, value=self.person.node or "", focus=1)
-            Text("usernym sends everything through the Nym mixnet, or through a Nym client that runs on this machine.")
+            Label("usernym sends everything through the Nym mixnet, or through a Nym client that runs on this machine.")
             mixnet = Field("Mixnet", hint="nym, or the address of a Nym client: ws://127.0.0.1:1977")
             mixnet.put(self.person.mixnet or "nym")
 
@@ -129,7 +129,7 @@ class FirstRun(_Entrance):
     def _ask_name(self) -> None:
         self._begin(0, "Choose a name")
         with self._column:
-            Text("Others find you by this name. Anyone who asks the node for it learns that it exists.")
+            Label("Others find you by this name. Anyone who asks the node for it learns that it exists.")
             self._name_field = Field(
                 "Name",
                 self._take_name,
@@ -197,7 +197,7 @@ class FirstRun(_Entrance):
         self._name_field = None
         self._begin(1, "Choose a passphrase")
         with self._column:
-            Text("It protects your keys and texts on this machine. No one can reset it.")
+            Label("It protects your keys and texts on this machine. No one can reset it.")
             first = Field(
                 "Passphrase",
                 type="password",
@@ -223,11 +223,11 @@ class FirstRun(_Entrance):
                 button = Button("Continue", take, "main")
                 Button("Back", self._ask_name)
             with Box("details"):
-                Text("Without a passphrase", "summary")
-                Text("Then anyone who gets this disk, or this user's files, can read your texts and write as you.")
+                Label("Without a passphrase", "summary")
+                Label("Then anyone who gets this disk, or this user's files, can read your texts and write as you.")
                 Button("Continue with no passphrase", lambda: self._create(None, button, error), "danger")
 
-    async def _create(self, passphrase: str | None, button: Button, error: Text) -> None:
+    async def _create(self, passphrase: str | None, button: Button, error: Label) -> None:
         button.enable(False)
         self._say(error, "")
         try:
@@ -243,15 +243,15 @@ class FirstRun(_Entrance):
     def _show_words(self, words: list[str]) -> None:
         self._begin(2, "Write these words down")
         with self._column:
-            Text(
+            Label(
                 "Only these words can restore your name when this machine is lost, and lock a thief out. They are shown"
                 " once and stored nowhere. Write them on paper. Anyone who has them can take your name."
             )
             with Box("ol", "words", aria_label="Recovery words"):
                 for number, word in enumerate(words, 1):
                     with Box("li"):
-                        Text(f"{number} ", "span")
-                        Text(word, "b")
+                        Label(f"{number} ", "span")
+                        Label(word, "b")
             Button("I have written them down", lambda: self._ask_back(words), "main")
 
     def _ask_back(self, words: list[str]) -> None:
@@ -290,7 +290,7 @@ class FirstRun(_Entrance):
             )
             with Box("label", "choice"):
                 stolen = Box("input", type="checkbox")
-                Text("Someone else may have my old machine or its keys: replace my identity", "span")
+                Label("Someone else may have my old machine or its keys: replace my identity", "span")
             self._replace = False
 
             def choose(replace: bool) -> None:
@@ -325,9 +325,9 @@ class Unfinished(_Entrance):
     def __init__(self, person: Person) -> None:
         super().__init__(person)
         with self._column:
-            Text("usernym", "h1")
-            Text(f"{person.client.name} is not registered yet", "h2")
-            Text(
+            Label("usernym", "h1")
+            Label(f"{person.client.name} is not registered yet", "h2")
+            Label(
                 "Do you have the recovery words that were shown? They are not shown again. If a registration was in"
                 " progress, the node may have the name already: then only these words restore it."
             )
@@ -347,7 +347,7 @@ class Unfinished(_Entrance):
                 Button("No: start over", start_over)
 
 
-async def _register(person: Person, button: Button, error: Text, column: Box) -> None:
+async def _register(person: Person, button: Button, error: Label, column: Box) -> None:
     """Register; if the node refuses the name, offer to choose another."""
     button.enable(False)
     error.set_visibility(False)
@@ -362,7 +362,7 @@ async def _register(person: Person, button: Button, error: Text, column: Box) ->
     button.enable(True)
 
 
-def _say_refused(person: Person, error: Text, column: Box, why: str) -> None:
+def _say_refused(person: Person, error: Label, column: Box, why: str) -> None:
     async def start_over() -> None:
         try:
             await person.start_over()

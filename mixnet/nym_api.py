@@ -101,7 +101,7 @@ class ErrorResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedResponse:
     """A message arrived."""
 
     data: bytes = field(repr=False)
@@ -123,7 +123,7 @@ class LaneQueueLength:
     queue_length: int
 
 
-Response = ErrorResponse | Received | SelfAddressResponse | LaneQueueLength
+Response = ErrorResponse | ReceivedResponse | SelfAddressResponse | LaneQueueLength
 
 _U32_MAX: Final = 2**32 - 1
 _U64_MAX: Final = 2**64 - 1
@@ -229,9 +229,9 @@ def encode_response(response: Response) -> bytes:
         case ErrorResponse(kind, message):
             text = message.encode()
             return b"\x00" + struct.pack(">BQ", kind, len(text)) + text
-        case Received(data, None):
+        case ReceivedResponse(data, None):
             return b"\x01\x00" + struct.pack(">Q", len(data)) + data
-        case Received(data, sender_tag):
+        case ReceivedResponse(data, sender_tag):
             assert sender_tag is not None
             return b"\x01\x01" + _fixed(sender_tag, SENDER_TAG_BYTES) + struct.pack(">Q", len(data)) + data
         case SelfAddressResponse(address):
@@ -263,7 +263,7 @@ def _read_response(kind: int, fields: _Fields) -> Response:
             if flag > 1:
                 raise ApiError(ErrorKind.MALFORMED_RESPONSE, "the flag for the sender tag is neither 0 nor 1")
             sender_tag = fields.take(SENDER_TAG_BYTES) if flag else None
-            return Received(fields.data(), sender_tag)
+            return ReceivedResponse(fields.data(), sender_tag)
         case 2:
             return SelfAddressResponse(fields.take(ADDRESS_BYTES))
         case 3:

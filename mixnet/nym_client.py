@@ -22,7 +22,7 @@ from usernym.logger import logger
 from usernym.mixnet.nym_api import (
     ApiError,
     ErrorResponse,
-    Received,
+    ReceivedResponse,
     Reply,
     SelfAddress,
     SelfAddressResponse,
@@ -107,7 +107,7 @@ async def _ask_address(connection: ClientConnection) -> tuple[deque[Incoming], b
 
 
 class _NymClientLink:
-    """See `Link`."""
+    """See `MixnetLink`."""
 
     def __init__(self, url: str, connection: ClientConnection, address: bytes, held: deque[Incoming]) -> None:
         self._url = url
@@ -138,7 +138,7 @@ class _NymClientLink:
                 continue
             except ConnectionClosed:
                 raise self._lost() from None
-            if isinstance(response, Received) and response.data != self._echo:
+            if isinstance(response, ReceivedResponse) and response.data != self._echo:
                 return Incoming(response.data, response.sender_tag)
 
     async def close(self) -> None:
@@ -181,7 +181,7 @@ def check_url(url: str, *, allow_remote: bool = False) -> None:
         )
 
 
-def _decode(frame: str | bytes) -> Received | SelfAddressResponse | None:
+def _decode(frame: str | bytes) -> ReceivedResponse | SelfAddressResponse | None:
     """What matters of a frame. What can't be read is logged by its kind and skipped: the next one may be sound."""
     if isinstance(frame, str):
         logger.warning("the mixnet client sent a text frame, which was not asked for")
@@ -194,4 +194,4 @@ def _decode(frame: str | bytes) -> Received | SelfAddressResponse | None:
     if isinstance(response, ErrorResponse):
         logger.warning("the mixnet client refused a request (error %#x)", response.kind)
         return None
-    return response if isinstance(response, (Received, SelfAddressResponse)) else None
+    return response if isinstance(response, (ReceivedResponse, SelfAddressResponse)) else None

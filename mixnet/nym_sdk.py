@@ -92,7 +92,7 @@ def _sdk() -> Any:
 
 
 class _SdkLink:
-    """See `Link`."""
+    """See `MixnetLink`."""
 
     def __init__(self, sdk: Any, client: MixnetClient) -> None:
         self._sdk = sdk

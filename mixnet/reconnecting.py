@@ -52,7 +52,7 @@ class LinkLost(Exception):
     """The link is gone, or could not be made; the text says what a person can do about it."""
 
 
-class Link(Protocol):
+class MixnetLink(Protocol):
     """One lifetime of a mixnet client. Everything raises `LinkLost` once it is over."""
 
     @property
@@ -72,7 +72,7 @@ class Link(Protocol):
 class LinkedTransport:
     """See `Transport`. `connect` makes a link, and raises `LinkLost` when it can't; `name` is the thread's."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Link]], name: str) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[MixnetLink]], name: str) -> None:
         self._connect = connect
         self._name = name
         self._lock = threading.Lock()
@@ -212,7 +212,7 @@ class LinkedTransport:
         finally:
             stopping.cancel()
 
-    async def _work(self, link: Link, stopping: asyncio.Task[bool]) -> str:
+    async def _work(self, link: MixnetLink, stopping: asyncio.Task[bool]) -> str:
         """Send and receive until the link is lost or `close` is called. Returns why it was lost."""
         with self._lock:
             self._up = True
@@ -233,7 +233,7 @@ class LinkedTransport:
                 raise outcome
         return reason
 
-    async def _send_queued(self, link: Link) -> None:
+    async def _send_queued(self, link: MixnetLink) -> None:
         while True:
             self._wake.clear()
             self._idle.clear()
@@ -242,7 +242,7 @@ class LinkedTransport:
             self._idle.set()
             await self._wake.wait()
 
-    async def _receive(self, link: Link) -> None:
+    async def _receive(self, link: MixnetLink) -> None:
         while True:
             incoming = await link.receive()
             if len(incoming.data) > MESSAGE_BYTES_MAX:

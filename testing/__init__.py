@@ -31,7 +31,7 @@ from usernym.testing.faults import (
 )
 from usernym.testing.loop import Bounds, Summary, search
 from usernym.testing.oracle import Oracle, Promise
-from usernym.testing.plan import Plan, Profile, random_plan
+from usernym.testing.plan import Plan, PlanProfile, random_plan
 from usernym.testing.process import App
 from usernym.testing.run import Outcome, play
 from usernym.testing.scenario import ScenarioFailed, check
@@ -65,7 +65,7 @@ __all__ = [
     "Partition",
     "Pause",
     "Plan",
-    "Profile",
+    "PlanProfile",
     "Promise",
     "ScenarioFailed",
     "SimClient",

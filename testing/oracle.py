@@ -47,7 +47,7 @@ class Promise:
 
 
 @dataclass(slots=True)
-class Text:
+class WrittenText:
     """A text, and what happened to it."""
 
     writer: str
@@ -74,9 +74,9 @@ class Oracle:
 
     promise: Promise = field(default_factory=Promise)
     wrong: list[str] = field(default_factory=list)
-    texts: dict[str, Text] = field(default_factory=dict)
+    texts: dict[str, WrittenText] = field(default_factory=dict)
     """By content: scenarios write no text twice."""
-    _by_id: dict[bytes, Text] = field(default_factory=dict)
+    _by_id: dict[bytes, WrittenText] = field(default_factory=dict)
     _places: Counter[tuple[str, str]] = field(default_factory=Counter)
     _waited_for: set[str] = field(default_factory=set)
 
@@ -87,7 +87,7 @@ class Oracle:
         assert content not in self.texts, "a scenario must not write the same text twice"
         place = self._places[writer, recipient]
         self._places[writer, recipient] += 1
-        self.texts[content] = Text(writer, recipient, content, now, place)
+        self.texts[content] = WrittenText(writer, recipient, content, now, place)
 
     def took(self, content: str, message_id: bytes) -> None:
         """The client has it on disk, and said so."""
@@ -169,7 +169,7 @@ class Oracle:
         for (writer, recipient), count in self._places.items():
             self._check_order(writer, recipient, count)
 
-    def _check_fate(self, text: Text) -> None:
+    def _check_fate(self, text: WrittenText) -> None:
         if not self.promise.all_arrive or text.given_up:
             return
         if text.shown:

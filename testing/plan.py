@@ -97,7 +97,7 @@ GOOD_WEATHER: Final = f.Weather()
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class PlanProfile:
     """What random plans are like. `weights`: how likely each kind of trouble is beside the others."""
 
     messages: tuple[int, int] = (4, 14)
@@ -120,7 +120,7 @@ class Profile:
     """In one plan of so many the stores are encrypted; 0: in none."""
 
 
-SOAK: Final = Profile(
+SOAK: Final = PlanProfile(
     messages=(150, 250),
     troubles=(3, 10),
     pause_s=(0.05, 3.0),
@@ -132,9 +132,9 @@ SOAK: Final = Profile(
 """Many messages at 20 % loss, with crashes."""
 
 
-def random_plan(seed: int, people: int, profile: Profile | None = None) -> Plan:
+def random_plan(seed: int, people: int, profile: PlanProfile | None = None) -> Plan:
     """The plan of this seed."""
-    profile = profile or Profile()
+    profile = profile or PlanProfile()
     rng = random.Random(f"plan {seed}")  # noqa: S311 - repeatable on purpose
     names = NAMES[:people]
     steps: list[f.Step] = []
@@ -163,7 +163,7 @@ def random_plan(seed: int, people: int, profile: Profile | None = None) -> Plan:
     return Plan(seed, people, tuple(steps), (), encrypted)
 
 
-def _pause(rng: random.Random, profile: Profile) -> f.Step:
+def _pause(rng: random.Random, profile: PlanProfile) -> f.Step:
     if rng.random() < 0.3:
         return f.Turns(rng.randint(1, 40))
     low, high = profile.pause_s

@@ -21,7 +21,7 @@ from usernym.testing import faults as f
 from usernym.testing.oracle import TERM_S, Oracle, Promise
 from usernym.testing.plan import Plan
 from usernym.testing.process import Process
-from usernym.testing.screen import Screen
+from usernym.testing.screen import ReadingScreen
 from usernym.testing.tap import Heard
 from usernym.testing.troubles import DAY_S, Liars, Troubles
 from usernym.testing.world import SimClient, World
@@ -68,7 +68,7 @@ class Run:
         if listener is not None:
             self.world.mixnet.listeners.append(listener)
         for name in plan.names:
-            self.world.client(name, app=lambda client: Screen(self, client))
+            self.world.client(name, app=lambda client: ReadingScreen(self, client))
         self._troubles = Troubles(
             self.world,
             liars=liars,
@@ -217,7 +217,7 @@ class Run:
 
     def _look_through_conversations(self) -> None:
         for client in self.world.clients.values():
-            assert isinstance(client.app, Screen), "people of runs look at screens"
+            assert isinstance(client.app, ReadingScreen), "people of runs look at screens"
             client.app.read_conversations()
 
     def _gaps(self) -> list[tuple[str, str, int]]:

@@ -19,7 +19,7 @@ SCREEN_ROWS: Final = 100_000
 """Rows of a conversation that a screen shows: all."""
 
 
-class Screen:
+class ReadingScreen:
     """What a user of a run looks at, and what they do when they start their client: go online."""
 
     def __init__(self, run: Run, client: SimClient) -> None:

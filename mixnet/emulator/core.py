@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from usernym.mixnet.emulator import state
 from usernym.mixnet.emulator.packets import PacketNetwork
-from usernym.mixnet.emulator.state import Client, Faults, Flight, Kind, PacketCounts, Stock, Waiting
+from usernym.mixnet.emulator.state import EmulatedClient, Faults, Flight, Kind, PacketCounts, Stock, Waiting
 from usernym.mixnet.transport import (
     ADDRESS_BYTES,
     MESSAGE_BYTES_MAX,
@@ -47,7 +47,7 @@ class Emulator:
         """`new_tag` makes sender tags, 16 random bytes each; without it they come from `rng`."""
         self._rng = rng
         self._new_tag = new_tag or (lambda: rng.randbytes(SENDER_TAG_BYTES))
-        self._clients: list[Client] = []
+        self._clients: list[EmulatedClient] = []
         self._by_address: dict[bytes, int] = {}
         self._network = PacketNetwork(rng, faults or Faults(), self._clients, self._receive, self._send_again)
         self._now = float("-inf")
@@ -83,7 +83,7 @@ class Emulator:
             address = self._rng.randbytes(ADDRESS_BYTES)
         if len(address) != ADDRESS_BYTES or address in self._by_address:
             raise MixnetError(f"a client's address must be new and have {ADDRESS_BYTES} bytes")
-        self._clients.append(Client(address, surb_minimum, connected))
+        self._clients.append(EmulatedClient(address, surb_minimum, connected))
         self._by_address[address] = len(self._clients) - 1
         return len(self._clients) - 1
 
@@ -214,7 +214,7 @@ class Emulator:
         if not self._network.has_room(len(data)):
             raise MixnetError("too much is on its way in the emulated mixnet: send less at once")
 
-    def _hold(self, it: Client, target: bytes, data: bytes, surbs: int | None, is_reply: bool) -> None:
+    def _hold(self, it: EmulatedClient, target: bytes, data: bytes, surbs: int | None, is_reply: bool) -> None:
         if len(it.outbox) >= state.OUTBOX_MAX:
             raise MixnetError("the client is cut off from its gateway, and holds all the messages it can")
         self._network.reserve(len(data))
@@ -236,7 +236,7 @@ class Emulator:
         self._network.begin(flight)
         self._network.transmit(now, Waiting(flight, now, packets))
 
-    def _tag(self, it: Client, recipient: int) -> bytes:
+    def _tag(self, it: EmulatedClient, recipient: int) -> bytes:
         tag = it.tags.get(recipient)
         if tag is None:
             tag = it.tags[recipient] = self._new_tag()

@@ -16,7 +16,7 @@ from usernym.mixnet.nym_api import (
     ErrorKind,
     ErrorResponse,
     LaneQueueLength,
-    Received,
+    ReceivedResponse,
     Reply,
     Request,
     Response,
@@ -56,7 +56,7 @@ def encode_text_response(response: Response) -> str:
     match response:
         case ErrorResponse(_, message):
             fields: dict[str, Any] = {"type": "error", "message": message}
-        case Received(data, sender_tag):
+        case ReceivedResponse(data, sender_tag):
             tag = None if sender_tag is None else base58.b58encode(sender_tag).decode("ascii")
             fields = {"type": "received", "message": data.decode(errors="replace"), "senderTag": tag}
         case SelfAddressResponse(address):

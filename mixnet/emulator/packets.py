@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from usernym.mixnet.emulator import state
-from usernym.mixnet.emulator.state import Client, Faults, Flight, Kind, Waiting
+from usernym.mixnet.emulator.state import EmulatedClient, Faults, Flight, Kind, Waiting
 
 
 class PacketNetwork:
@@ -25,7 +25,7 @@ class PacketNetwork:
         self,
         rng: random.Random,
         faults: Faults,
-        clients: list[Client],
+        clients: list[EmulatedClient],
         on_whole: Callable[[float, Flight], None],
         on_send_again: Callable[[float, Waiting], None],
     ) -> None:
@@ -120,7 +120,7 @@ class PacketNetwork:
             again = Waiting(flight, now, missing, unacknowledged, waiting.attempt + 1)
             self.schedule(now + state.ACK_TIMEOUT_S, self._retransmit, again)
 
-    def hand_over_stored(self, now: float, it: Client) -> None:
+    def hand_over_stored(self, now: float, it: EmulatedClient) -> None:
         """The client is back: its gateway hands over what it kept, in no order, if it isn't too old."""
         stored, it.gateway = it.gateway, []
         for stored_at, flight in stored:

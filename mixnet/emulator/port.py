@@ -22,7 +22,7 @@ from usernym.mixnet.nym_api import (
     ErrorResponse,
     GetLaneQueueLength,
     LaneQueueLength,
-    Received,
+    ReceivedResponse,
     Reply,
     Request,
     Response,
@@ -58,7 +58,7 @@ class ServerPort:
         self._mixnet = mixnet
         self._transport = transport
         self._holder: ServerConnection | None = None
-        self._pushes: deque[Received] = deque()
+        self._pushes: deque[ReceivedResponse] = deque()
         self._push_bytes = 0
         self._pushed = asyncio.Event()
         self._as_text = False
@@ -169,7 +169,7 @@ class ServerPort:
         if len(self._pushes) >= PUSHES_MAX or self._push_bytes + len(event.data) > PUSH_BYTES_MAX:
             self.dropped += 1
             return
-        self._pushes.append(Received(event.data, event.sender_tag))
+        self._pushes.append(ReceivedResponse(event.data, event.sender_tag))
         self._push_bytes += len(event.data)
         self._pushed.set()
 

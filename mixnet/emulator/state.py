@@ -275,7 +275,7 @@ class Stock:
 
 
 @dataclass(slots=True, eq=False)
-class Client:
+class EmulatedClient:
     """One emulated mixnet client, and what its gateway keeps for it."""
 
     address: bytes = field(repr=False)

@@ -24,7 +24,7 @@ class NodeIdentity(Model):
         table_name = "node_identity"
 
 
-class NodeCard(Model):
+class NodeCardRow(Model):
     """The node's current card; one row."""
 
     id = IntegerField(primary_key=True)
@@ -147,7 +147,7 @@ class Clock(Model):
 
 MODELS: Final[tuple[type[Model], ...]] = (
     NodeIdentity,
-    NodeCard,
+    NodeCardRow,
     AccountRow,
     LinkRow,
     HpkeNumber,

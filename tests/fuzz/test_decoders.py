@@ -71,7 +71,8 @@ REQUESTS = tuple(
     for request in (api.SendAnonymous(bytes(96), b"data", 5), api.Reply(bytes(16), b"data"), api.SelfAddress())
 )
 RESPONSES = tuple(
-    api.encode_response(response) for response in (api.Received(b"data", bytes(16)), api.SelfAddressResponse(bytes(96)))
+    api.encode_response(response)
+    for response in (api.ReceivedResponse(b"data", bytes(16)), api.SelfAddressResponse(bytes(96)))
 )
 
 DECODERS = [

@@ -198,14 +198,14 @@ def test_responses_of_a_hostile_mixnet_client(fuzz: Fuzzer) -> None:
         nonlocal number
         number += 1
         last = f"the sound one {number}".encode()
-        frames[:] = [*some, api.encode_response(api.Received(last, None))]
+        frames[:] = [*some, api.encode_response(api.ReceivedResponse(last, None))]
         asked.release()
         with news:
             assert news.wait_for(lambda: last in received, WAIT_S)
             received.clear()
 
     seeds = [
-        api.encode_response(api.Received(b"data", bytes(16))),
+        api.encode_response(api.ReceivedResponse(b"data", bytes(16))),
         api.encode_response(api.SelfAddressResponse(ADDRESS)),
     ]
     try:

@@ -157,9 +157,9 @@ def assert_true(value: bool) -> None:
 
 def test_messages_that_come_before_the_address_follow_the_up_event() -> None:
     def flush_first(connection: ServerConnection) -> None:
-        connection.send(api.encode_response(api.Received(b"kept", None)))
+        connection.send(api.encode_response(api.ReceivedResponse(b"kept", None)))
         tell_address(connection)
-        connection.send(api.encode_response(api.Received(b"new", bytes(16))))
+        connection.send(api.encode_response(api.ReceivedResponse(b"new", bytes(16))))
         with pytest.raises(ConnectionClosed):
             connection.recv(timeout=WAIT_S)
 
@@ -178,8 +178,8 @@ def test_frames_that_make_no_sense_are_skipped_and_logged_without_content(caplog
             connection.send(frame)
         connection.send(api.encode_response(api.ErrorResponse(0xFF, "secret")))
         connection.send(api.encode_response(api.LaneQueueLength(1, 1)))
-        connection.send(api.encode_response(api.Received(bytes(MESSAGE_BYTES_MAX + 1), None)))
-        connection.send(api.encode_response(api.Received(b"sound", None)))
+        connection.send(api.encode_response(api.ReceivedResponse(bytes(MESSAGE_BYTES_MAX + 1), None)))
+        connection.send(api.encode_response(api.ReceivedResponse(b"sound", None)))
         with pytest.raises(ConnectionClosed):
             connection.recv(timeout=WAIT_S)
 

@@ -33,7 +33,7 @@ requests = st.one_of(
 )
 responses = st.one_of(
     st.builds(api.ErrorResponse, st.integers(0, 255), st.text()),
-    st.builds(api.Received, data, st.none() | tags),
+    st.builds(api.ReceivedResponse, data, st.none() | tags),
     st.builds(api.SelfAddressResponse, addresses),
     st.builds(api.LaneQueueLength, u64, u64),
 )
@@ -57,8 +57,8 @@ def test_requests_as_written_down() -> None:
 def test_responses_as_written_down() -> None:
     length = (2).to_bytes(8, "big")
     assert api.encode_response(api.ErrorResponse(ErrorKind.OTHER, "no")) == b"\x00\xff" + length + b"no"
-    assert api.encode_response(api.Received(b"hi", None)) == b"\x01\x00" + length + b"hi"
-    assert api.encode_response(api.Received(b"hi", TAG)) == b"\x01\x01" + TAG + length + b"hi"
+    assert api.encode_response(api.ReceivedResponse(b"hi", None)) == b"\x01\x00" + length + b"hi"
+    assert api.encode_response(api.ReceivedResponse(b"hi", TAG)) == b"\x01\x01" + TAG + length + b"hi"
     assert api.encode_response(api.SelfAddressResponse(ADDRESS)) == b"\x02" + ADDRESS
     assert api.encode_response(api.LaneQueueLength(1, 2)) == b"\x03" + (1).to_bytes(8, "big") + (2).to_bytes(8, "big")
 
@@ -203,8 +203,8 @@ def test_any_text_is_a_request_or_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("response", "fields"),
     [
-        (api.Received(b"hi", None), {"type": "received", "message": "hi", "senderTag": None}),
-        (api.Received(b"\xff", bytes(16)), {"type": "received", "message": "\ufffd", "senderTag": "1" * 16}),
+        (api.ReceivedResponse(b"hi", None), {"type": "received", "message": "hi", "senderTag": None}),
+        (api.ReceivedResponse(b"\xff", bytes(16)), {"type": "received", "message": "\ufffd", "senderTag": "1" * 16}),
         (api.SelfAddressResponse(ADDRESS), {"type": "selfAddress", "address": format_address(ADDRESS)}),
         (api.LaneQueueLength(3, 0), {"type": "laneQueueLength", "lane": 3, "queue_length": 0}),
         (api.ErrorResponse(0xFF, "no"), {"type": "error", "message": "no"}),
@@ -215,6 +215,10 @@ def test_json_responses(response: api.Response, fields: dict[str, Any]) -> None:
 
 
 def test_nothing_secret_is_printed() -> None:
-    for value in (api.SendAnonymous(ADDRESS, b"secret", 1), api.Reply(TAG, b"secret"), api.Received(b"secret", TAG)):
+    for value in (
+        api.SendAnonymous(ADDRESS, b"secret", 1),
+        api.Reply(TAG, b"secret"),
+        api.ReceivedResponse(b"secret", TAG),
+    ):
         assert "secret" not in repr(value)
         assert repr(TAG) not in repr(value)

@@ -61,7 +61,7 @@ class Transcript:
 
 
 @dataclass(slots=True)
-class Stage:
+class DemoStage:
     """What the story is played with."""
 
     processes: Processes
@@ -136,7 +136,7 @@ def play(*, as_json: bool) -> None:
     transcript.line(NO_ANONYMITY)
 
 
-def _set_up(processes: Processes, transcript: Transcript) -> Stage:
+def _set_up(processes: Processes, transcript: Transcript) -> DemoStage:
     transcript.step("A mixnet and a node")
     transcript.line(NO_ANONYMITY)
     mixnet = processes.start("mixnet", "mixnet", "--first-port", "0", "--clients", str(len(WHO)))
@@ -149,15 +149,15 @@ def _set_up(processes: Processes, transcript: Transcript) -> Stage:
     node.wait_for("that it is up", lambda printed: printed.get("event") == "up")
     (processes.folder / "node.card").write_text(card + "\n")
     transcript.line(f"the node's card, which clients get by any way they trust: {card[:40]}…")
-    return Stage(processes, transcript, ready["control_port"], mixnets, addresses)
+    return DemoStage(processes, transcript, ready["control_port"], mixnets, addresses)
 
 
-def _register_as(stage: Stage, home: str, name: str, expect: int = Exit.OK) -> Printed:
+def _register_as(stage: DemoStage, home: str, name: str, expect: int = Exit.OK) -> Printed:
     arguments = ("register", name, "--mixnet", stage.mixnets[home], "--node", "node.card")
     return stage.processes.run(*arguments, home=home, expect=expect).printed
 
 
-def _register(stage: Stage) -> None:
+def _register(stage: DemoStage) -> None:
     for name in ("alice", "bob"):
         with stage.step(f"{name.title()} registers"):
             printed = _register_as(stage, name, name)
@@ -168,7 +168,7 @@ def _register(stage: Stage) -> None:
     stage.transcript.line("the node knows names and keys, and by reply blocks how to answer, but no addresses")
 
 
-def _refuse(stage: Stage) -> None:
+def _refuse(stage: DemoStage) -> None:
     with stage.step("Mallory wants to be Alice"):
         for name, reason in (("alice", "name_taken"), ("al1ce", "name_looks_alike")):
             printed = _register_as(stage, "mallory", name, expect=Exit.REFUSED)
@@ -177,7 +177,7 @@ def _refuse(stage: Stage) -> None:
             stage.transcript.line(f'"{name}": {printed["text"].partition(";")[0]}')
 
 
-def _log_in(stage: Stage) -> None:
+def _log_in(stage: DemoStage) -> None:
     with stage.step("Alice and Bob log in, and listen"):
         for name in ("alice", "bob"):
             stage.listeners[name] = stage.processes.start(name, "--home", name, "listen")
@@ -188,7 +188,7 @@ def _log_in(stage: Stage) -> None:
             stage.transcript.line(f"{name} is connected: the node can reach {name} by reply blocks")
 
 
-def _look_up(stage: Stage) -> None:
+def _look_up(stage: DemoStage) -> None:
     with stage.step("Alice looks Bob up"):
         bob = stage.processes.run("lookup", "bob", home="alice").printed
         if bob["trust"] != "confirmed by the node":
@@ -198,7 +198,7 @@ def _look_up(stage: Stage) -> None:
         stage.transcript.line("up: a name and reply blocks; down: a signed record. the node sees that someone asked")
 
 
-def _write(stage: Stage) -> None:
+def _write(stage: DemoStage) -> None:
     with stage.step("Alice writes, sealed to Bob's key"):
         stage.send("alice", "bob", "Hello Bob, it is me", "node")
         stage.transcript.line("the node sees who writes to whom, and when; not what, nor from where")
@@ -213,7 +213,7 @@ def _write(stage: Stage) -> None:
         stage.transcript.line(f"{name} sees {number}: {other} is now {printed['trust']}")
 
 
-def _shake_hands(stage: Stage) -> None:
+def _shake_hands(stage: DemoStage) -> None:
     with stage.step("They shake hands: each reveals the Nym address to the other, sealed like any text"):
         stage.processes.run("handshake", "bob", home="alice")
         stage.wait_for_handshake("bob", "offer received")
@@ -223,7 +223,7 @@ def _shake_hands(stage: Stage) -> None:
         stage.transcript.line("bob accepts; each now knows the other's address, and so the other's gateway")
 
 
-def _talk_directly(stage: Stage) -> None:
+def _talk_directly(stage: DemoStage) -> None:
     before = stage.node_counters()
     with stage.step("They write directly; the node is not asked"):
         stage.send("alice", "bob", "Can anyone hear us?", "direct")
@@ -238,7 +238,7 @@ def _talk_directly(stage: Stage) -> None:
     )
 
 
-def _revoke(stage: Stage) -> None:
+def _revoke(stage: DemoStage) -> None:
     with stage.step("Alice ends the handshake"):
         stage.processes.run("handshake", "bob", "--revoke", home="alice")
         stage.wait_for_handshake("bob", "ended by peer")
@@ -247,7 +247,7 @@ def _revoke(stage: Stage) -> None:
         stage.send("bob", "alice", "Back to the node, then", "node")
 
 
-def _prove(stage: Stage, when: str) -> None:
+def _prove(stage: DemoStage, when: str) -> None:
     """Search all that the node has."""
     folder = stage.processes.folder
     haystacks = proof.node_keeps(folder / "node", stage.processes.log_of("node"))

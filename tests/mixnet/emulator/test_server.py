@@ -94,12 +94,12 @@ def test_programs_exchange_messages_and_replies(server: ServerThread) -> None:
     with Program(server, 0) as alice, Program(server, 1) as bob:
         alice.ask(api.SendAnonymous(address(server, 1), b"question", 2))
         question = bob.receive()
-        assert isinstance(question, api.Received)
+        assert isinstance(question, api.ReceivedResponse)
         assert question.sender_tag is not None
         bob.ask(api.Reply(question.sender_tag, b"answer"))
-        assert alice.receive() == api.Received(b"answer", None)
+        assert alice.receive() == api.ReceivedResponse(b"answer", None)
         alice.ask(api.Send(address(server, 1), b"plain"))
-        assert bob.receive() == api.Received(b"plain", None)
+        assert bob.receive() == api.ReceivedResponse(b"plain", None)
 
 
 def test_lane_length_is_told_when_a_connection_id_is_given(server: ServerThread) -> None:
@@ -124,7 +124,7 @@ def test_text_form_and_pushes_follow_the_last_request(server: ServerThread) -> N
         assert alice.receive_text() == {"type": "received", "message": "ho", "senderTag": None}
         assert bob.is_served()
         alice.connection.send(json.dumps({"type": "send", "recipient": text, "message": "binary again"}))
-        assert bob.receive() == api.Received(b"binary again", None)
+        assert bob.receive() == api.ReceivedResponse(b"binary again", None)
 
 
 @pytest.mark.parametrize("origin", ["https://example.org", "null", "http://127.0.0.1"])
@@ -208,9 +208,9 @@ def test_messages_wait_for_a_program_and_survive_its_leaving(server: ServerThrea
         wait_for_packets(server, 10)
     with Program(server, 1) as bob:
         received = [bob.receive() for _ in range(10)]
-    data = sorted(message.data[0] for message in received if isinstance(message, api.Received))
+    data = sorted(message.data[0] for message in received if isinstance(message, api.ReceivedResponse))
     assert data == list(range(10))
-    assert len({message.sender_tag for message in received if isinstance(message, api.Received)}) == 1
+    assert len({message.sender_tag for message in received if isinstance(message, api.ReceivedResponse)}) == 1
 
 
 def test_unread_messages_are_bounded(server: ServerThread, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +226,7 @@ def test_killed_client_drops_its_program_and_what_it_had_in_memory(server: Serve
     with Program(server, 0) as alice, Program(server, 1) as bob:
         alice.ask(api.SendAnonymous(address(server, 1), b"question", 5))
         question = bob.receive()
-        assert isinstance(question, api.Received)
+        assert isinstance(question, api.ReceivedResponse)
         assert question.sender_tag is not None
         bob.connection.close()
         alice.ask(api.Send(address(server, 1), b"in memory"))
@@ -239,7 +239,7 @@ def test_killed_client_drops_its_program_and_what_it_had_in_memory(server: Serve
         bob.ask(api.Reply(question.sender_tag, b"to a dead tag"))
         alice.ask(api.SendAnonymous(address(server, 1), b"again", 1))
         again = bob.receive()
-        assert isinstance(again, api.Received)
+        assert isinstance(again, api.ReceivedResponse)
         assert again.data == b"again", "what was in memory is gone"
         assert again.sender_tag not in (None, question.sender_tag)
 
@@ -257,8 +257,8 @@ def test_restarted_server_has_the_same_addresses_and_no_memory() -> None:
         alice.ask(api.SendAnonymous(address(second, 0), b"to myself", 1))
         after = alice.receive()
     second.close()
-    assert isinstance(before, api.Received)
-    assert isinstance(after, api.Received)
+    assert isinstance(before, api.ReceivedResponse)
+    assert isinstance(after, api.ReceivedResponse)
     assert before.sender_tag != after.sender_tag, "tags are new even with the same seed"
 
 
@@ -301,8 +301,8 @@ def test_client_goes_offline_and_comes_back(server: ServerThread) -> None:
         bob.ask(api.Send(address(server, 0), b"held"))
         assert bob.is_served()
         server.ask("online", client=1)
-        assert alice.receive() == api.Received(b"held", None)
-        assert bob.receive() == api.Received(b"stored", None)
+        assert alice.receive() == api.ReceivedResponse(b"held", None)
+        assert bob.receive() == api.ReceivedResponse(b"stored", None)
 
 
 @pytest.mark.parametrize(
