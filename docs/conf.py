@@ -5,6 +5,7 @@ checkout and on the site. Reading the site sends no request to any other machine
 all files of the site (tests/docs/test_site.py).
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,20 @@ def _write_front_page(app: Any, error: Exception | None) -> None:
         (Path(app.outdir) / "index.html").write_text(page)
 
 
+def _list_parameters(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    """Make a list of paragraphs such as `name: what it is`, with further lines indented, as docstrings write them."""
+    found: list[str] = []
+    inside = False
+    for line in lines:
+        starts = re.match(r"[a-z_]+: \S", line) and (inside or not found or not found[-1])
+        inside = bool(starts) or (inside and line.startswith("    "))
+        if found and not inside and re.match(r" *:[a-z_]+: | {4}", found[-1]) and line:
+            found.append("")
+        found.append(f":{line}" if starts else line)
+    lines[:] = found
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", _list_parameters)
     app.connect("build-finished", _write_front_page)

@@ -67,7 +67,7 @@ class MessageJson(msgspec.Struct, frozen=True, tag_field="event", tag="message",
 
 
 class DeliveryJson(msgspec.Struct, frozen=True, tag_field="event", tag="delivery", rename={"recipient": "to"}):
-    """A text of yours has got further, or failed."""
+    """One of your texts has got further, or has failed."""
 
     recipient: str
     id: str

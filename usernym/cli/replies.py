@@ -74,7 +74,7 @@ class TextReply(msgspec.Struct, frozen=True):
 
 
 class SentReply(msgspec.Struct, frozen=True):
-    """A text of yours, and how far it has got."""
+    """One of your texts, and how far it has got."""
 
     id: str
     """32 digits."""
