@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Union
 
@@ -37,13 +38,11 @@ class HandedOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def handler(perform: Callable[[Any, Deadline], Any]) -> Handler:
     """A control socket's handler: decodes a line, lets `perform` do the work, and turns what it raises into words."""
-    decoder = msgspec.json.Decoder(HandedOver)
-    commands = msgspec.json.Decoder(_all_commands())
 
     def handle(line: bytes) -> Answer:
         try:
-            handed = decoder.decode(line)
-            command = commands.decode(handed.command)
+            handed = _decoder.decode(line)
+            command = _commands_decoder().decode(handed.command)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return {"garbage": True}
         if handed.version != CONTROL_VERSION or not 0 < handed.timeout <= TIMEOUT_S_MAX:
@@ -57,11 +56,16 @@ def handler(perform: Callable[[Any, Deadline], Any]) -> Handler:
     return handle
 
 
-def _all_commands() -> Any:
-    """The type of everything that may be handed over."""
+_decoder: Final = msgspec.json.Decoder(HandedOver)
+
+
+@functools.cache
+def _commands_decoder() -> msgspec.json.Decoder[Any]:
+    """Decodes everything that may be handed over. Made for the first command that is: it loads all their modules."""
     for name in grammar.names():
-        grammar.entry(name)  # loads its module
-    return Union[(*ClientCommand.__subclasses__(), *NodeCommand.__subclasses__())]
+        grammar.entry(name)
+    kinds: Any = Union[(*ClientCommand.__subclasses__(), *NodeCommand.__subclasses__())]
+    return msgspec.json.Decoder(kinds)
 
 
 def client_handler(client: Client) -> Handler:
