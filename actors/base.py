@@ -2,7 +2,7 @@
 
 A peer's error (`RemoteProtocolError`) is refused and counted; a full disk is reported, and the message dropped. A bug
 is reported, and the actor starts again from its storage (`release`, `acquire`), a bounded number of times; then its
-graph is told to stop. Thread and references live on through a restart, so nobody ever tells a dead actor.
+graph is told to stop. Its thread and the references to it survive a restart, so no actor ever sends to a dead one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RESTARTS_MAX: Final = 3
 RESTARTS_WINDOW_S: Final = 60.0
 
 PASSING_FAILURES: Final = (StoreFull, StoreBusy, RowLimitReached)
-"""What the disk may do without anybody's fault. The message is dropped, as if it had been lost on its way."""
+"""Failures of the disk that may pass. The message is dropped, like one that was lost on its way."""
 
 OnFailed = Callable[[str, BaseException], None]
 """Called with an actor's name and its error when the actor cannot continue: its graph must be stopped."""
@@ -36,7 +36,7 @@ M_contra = TypeVar("M_contra", contravariant=True)
 
 
 class Tellable(Protocol[M_contra]):
-    """Somebody who can be told a message of this type."""
+    """A receiver of messages of this type."""
 
     def tell(self, message: M_contra) -> None:
         """Put `message` into the inbox, and return at once."""
@@ -50,7 +50,7 @@ class ActorHandle:
 
     def _put(self, message: object) -> None:
         if self._actor_ref is None:
-            raise LocalProtocolError(Code.UNEXPECTED, "told an actor that was never wired")
+            raise LocalProtocolError(Code.UNEXPECTED, "a message to an actor that was never wired")
         try:
             self._actor_ref.tell(message)
         except pykka.ActorDeadError:
@@ -104,7 +104,7 @@ class Inquire:
 
 
 class Actor(pykka.ThreadingActor, Generic[M]):
-    """An actor: `acquire` its state, `receive` messages one by one, `release` it. See the module's text."""
+    """An actor: `acquire` its state, `receive` messages one by one, `release` it."""
 
     name: ClassVar[str] = "actor"
 
@@ -145,7 +145,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
     def tell_self_later(self, delay_s: float, message: M) -> None:
         """Put a message into the own inbox after `delay_s` seconds; not if the actor has stopped or restarted.
 
-        `acquire` sets the timers that an actor needs: those of before a restart would come on top of them.
+        `acquire` sets the timers that an actor needs; timers from before a restart would come on top of them.
         """
         life = self._life
 
@@ -229,7 +229,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
 
     def _give_up(self, error: BaseException) -> None:
         self._usable = False
-        logger.error("%s: cannot go on", self.name, exc_info=error)
+        logger.error("%s: cannot continue", self.name, exc_info=error)
         self._on_failed(self.name, error)
 
 

@@ -21,7 +21,7 @@ class MessageArrived:
     missing: int
     route: Route
     is_request: bool
-    """From somebody the user has not accepted as a contact yet."""
+    """From a person whom the user has not accepted as a contact yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class DirectSilent:
 
 @dataclass(frozen=True, slots=True)
 class ContactChanged:
-    """The user accepted, declined or blocked somebody. Nobody else is told."""
+    """The user accepted, declined or blocked a person. No one else learns of it."""
 
     name: str = field(repr=False)
     state: Consent
@@ -82,7 +82,7 @@ class IdentityChanged:
 
 @dataclass(frozen=True, slots=True)
 class NodeCaught:
-    """The node (or somebody in its place) said what can't be true. `what` is a fixed text, without names."""
+    """The node, or an impostor, sent what can't be true. `what` is a fixed text, without names."""
 
     what: str
 

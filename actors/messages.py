@@ -95,7 +95,7 @@ class IdentityReplaced:
 
 @dataclass(frozen=True, slots=True)
 class CardRenewed:
-    """This is the node's card from now on; users with an older one are to be told."""
+    """This is the node's card from now on; users with an older one must get it."""
 
     card: NodeCard
 
@@ -154,21 +154,21 @@ class SendDirect:
 
 @dataclass(frozen=True, slots=True)
 class TellArrived:
-    """What the node told unasked: signed by it, for this login (or, for deliveries, the one before), and new."""
+    """What the node sent unasked: signed by it, for this login (or, for deliveries, the one before), and new."""
 
     tell: m.Tell = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class DirectArrived:
-    """A frame came from nobody in particular, straight to our address. Nothing in it has been checked."""
+    """A frame came straight to our address, from an unknown sender. Nothing in it has been checked."""
 
     message: m.Direct = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class DropRoute:
-    """There is no route. Deliveries that were told to the login `previous`, the last one, still count."""
+    """There is no route. Deliveries for the login `previous`, the last one, still count."""
 
     previous: bytes | None = field(repr=False)
 
@@ -405,7 +405,7 @@ class FoundRecord:
 
 @dataclass(frozen=True, slots=True)
 class AskName:
-    """Ask whether somebody new could register this name. The answer is None, or why the node would refuse it."""
+    """Ask whether a new user could register this name. The answer is None, or why the node would refuse it."""
 
     name: str = field(repr=False)
     answer: Future[Code | None] = field(repr=False)

@@ -32,7 +32,7 @@ BEHIND_RATE: Final = 0.5
 
 
 class NodeClock:
-    """See the module's text. The floor is read from the store at the first look, in the thread that looks."""
+    """The node's time. The floor is read from the store at the first look, in the thread that looks."""
 
     def __init__(self, runtime: Runtime, store: NodeStore) -> None:
         self._runtime = runtime

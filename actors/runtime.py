@@ -14,7 +14,7 @@ from usernym.timers import Timers
 
 
 class MessageQueue(Protocol):
-    """A queue of Pykka's envelopes whose length can be told."""
+    """A queue of Pykka's envelopes with a known length."""
 
     def put(self, envelope: Any, /) -> None:
         """Add one."""

@@ -68,7 +68,7 @@ LIMITS: Final = MailboxLimits(
 
 
 class ForwardingNode(Actor[ForwardingNodeInbox]):
-    """See the module's text."""
+    """Stores messages, delivers them over routes, and deletes them when they are acknowledged."""
 
     name = "forwarding"
 
@@ -99,11 +99,11 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self.tell_self_later(SWEEP_S, Tick())
 
     def release(self) -> None:
-        """Close this thread's connection."""
+        """Close the store's connection of this thread."""
         self._store.close_thread()
 
     def receive(self, message: ForwardingNodeInbox) -> None:
-        """Handle one message."""
+        """Act on each kind of message in the inbox."""
         match message:
             case RequestArrived(frame, tag):
                 self._on_request(frame, tag)

@@ -1,4 +1,4 @@
-"""The node's routes: where each logged-in user can be told something, and the SURBs there are for it.
+"""The node's routes: how each logged-in user can be reached, and the SURBs there are for that.
 
 In memory only: a route dies with the mixnet client on either side (docs/protocol.md, "Routes").
 """
@@ -26,7 +26,7 @@ ROUTES_MAX: Final = 100_000
 SURBS_WANTED_AGAIN_S: Final = 10.0
 """SURBs are asked for again after this long; a heartbeat brings some anyway."""
 RETRY_S: Final = 20.0
-"""What was told is told again, on a heartbeat, when its user is there and has not confirmed it after this long."""
+"""What was sent is sent again, on a heartbeat, if its user has not confirmed it after this long."""
 
 
 DOUBT_AGAIN_S: Final = 600.0
@@ -36,7 +36,7 @@ their SURBs each minute."""
 
 @dataclass(slots=True)
 class UserRoute:
-    """Where a user can be told something: a tag, while this process and the user's mixnet client live."""
+    """How a user can be reached: a tag, valid while this process and the user's mixnet client live."""
 
     identity_key: bytes = field(repr=False)
     tag: bytes = field(repr=False)
@@ -52,17 +52,17 @@ class UserRoute:
     """That of the node's card by which the user's client came."""
     card_told_at: float = float("-inf")
     reached_at: float = float("-inf")
-    """When the latest of what is known to have arrived was said."""
+    """Send time of the newest message known to have arrived."""
 
     doubted_at: float = float("-inf")
 
     def note_arrived(self, said_at: float | None) -> None:
-        """What was said then has been acknowledged or confirmed: SURBs that were there then work."""
+        """A message sent then has been acknowledged or confirmed: the SURBs of that time work."""
         if said_at is not None:
             self.reached_at = max(self.reached_at, said_at)
 
     def lost_at(self, now: float) -> float | None:
-        """When the latest of what must have been lost was said, if nothing said since is known to have arrived."""
+        """Send time of the newest message presumed lost; None if a later one arrived."""
         said = [at for at in (*self.sent_at.values(), *self.notices_at.values()) if now - at >= RETRY_S]
         latest = max(said, default=float("-inf"))
         return latest if latest > self.reached_at else None
@@ -98,7 +98,7 @@ class UserRoutes:
         self._counts["routes"] = 0
 
     def open(self, opened: RouteOpened) -> UserRoute:
-        """A login took the route; whoever had it from another mixnet client is told."""
+        """A login took the route. A previous holder on another mixnet client gets `Displaced`."""
         now = self._runtime.now()
         before = self._routes.get(opened.name)
         if before is not None and before.tag != opened.tag:
@@ -140,7 +140,7 @@ class UserRoutes:
             self._counts["answers_without_route"] += 1
 
     def doubt_stock(self, route: UserRoute) -> None:
-        """A user is there, but what was said of late never came: a key rotation may have killed the SURBs.
+        """A user is online, but recent messages never arrived: a key rotation may have killed the SURBs.
 
         All that came before the latest loss is written off, and the user's client gives others. If it was a message
         lost by chance, that costs a few packets; believing in dead SURBs would cost a heartbeat for each message.

@@ -43,7 +43,7 @@ CATCH_UP_MAX: Final = 1_000
 
 
 class HandshakeClient(Actor[HandshakeInbox]):
-    """See the module's text."""
+    """Offers, accepts and ends direct routes, by the user's consent and the peer's messages."""
 
     name = "handshake"
 
@@ -55,11 +55,11 @@ class HandshakeClient(Actor[HandshakeInbox]):
         self._address: bytes | None = None
 
     def release(self) -> None:
-        """Close this thread's connection."""
+        """Close the store's connection of this thread."""
         self._store.close_thread()
 
     def receive(self, message: HandshakeInbox) -> None:
-        """Handle one message."""
+        """Act on each kind of message in the inbox."""
         match message:
             case OfferHandshake(name, answer):
                 self._step(name, answer, self._offer)

@@ -66,7 +66,7 @@ class LookupClient(Actor[LookupClientInbox]):
         )
 
     def release(self) -> None:
-        """Close this thread's connection."""
+        """Close the store's connection of this thread."""
         self._store.close_thread()
 
     def receive(self, message: LookupClientInbox) -> None:

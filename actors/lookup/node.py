@@ -1,7 +1,7 @@
 """Lookup, the node's half: answers from the directory.
 
-Serves docs/protocol.md, "Lookup" and "History". Receives: `RequestArrived` with `Lookup` or `History`, from anybody.
-Sends: one signed answer to each, to the tag it came from. Owns nothing, writes nothing, remembers nobody.
+Serves docs/protocol.md, "Lookup" and "History". Receives: `RequestArrived` with `Lookup` or `History`, from any client.
+Sends: one signed answer to each, to the tag it came from. Owns nothing, writes nothing, remembers no request.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from usernym.storage.node.directory import Account
 
 
 class LookupNode(Actor[LookupNodeInbox]):
-    """See the module's text."""
+    """Answers `Lookup` and `History` from the directory."""
 
     name = "lookup"
 
@@ -37,11 +37,11 @@ class LookupNode(Actor[LookupNodeInbox]):
         self._io = io
 
     def release(self) -> None:
-        """Close this thread's connection."""
+        """Close the store's connection of this thread."""
         self._store.close_thread()
 
     def receive(self, message: LookupNodeInbox) -> None:
-        """Handle one message."""
+        """Act on each kind of message in the inbox."""
         match message:
             case RequestArrived(frame, tag):
                 self._answer(frame.message, tag)
@@ -78,6 +78,6 @@ class LookupNode(Actor[LookupNodeInbox]):
         part = tuple(decode_succession(link.blob) for link in links[:SUCCESSIONS_PER_ANSWER_MAX])
         answer = m.Links(request.request_id, part, total)
         while len(answer.links) > 1 and reply_packets(encode(answer).frame_bytes) > request.surbs:
-            # More than the request's own SURBs carry would wait for SURBs that nobody sends.
+            # More than the request's own SURBs carry would wait for SURBs that never come.
             answer = m.Links(request.request_id, answer.links[:-1], total)
         return answer

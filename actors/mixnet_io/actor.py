@@ -3,7 +3,7 @@
 Serves every exchange (docs/protocol.md, "Frames", "Requests and answers", "Reply blocks").
 Receives: what the transport reports; `SendReply` (node); `SendRequest`, `SendStatement`, `SendDirect`, `DropRoute`,
 `SetCard` (client). Sends: each decoded frame to the actor that the wiring named for its type; `AnswerArrived` or
-`RequestFailed` to whoever asked; `MixnetConnected` and `MixnetDisconnected` to all who want to know.
+`RequestFailed` to the actor that asked; `MixnetConnected` and `MixnetDisconnected` to all watchers.
 Owns: the requests in flight, and the client's account of the SURBs that the node holds.
 It never reads a store, never decides about a name, and takes nothing for the node's that the node has not signed.
 """
@@ -108,7 +108,7 @@ class RequestQueue(Tellable[RequestArrived], Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """Where mixnet I/O sends what it decodes, by the message's type, and who is told of the mixnet's state.
+    """Where mixnet I/O sends what it decodes, by the message's type, and which actors learn of the mixnet's state.
 
     A node's graph has `requests`, a client's has `tells`, `direct` and `heard`. What has no place here is refused.
     """
@@ -125,7 +125,10 @@ class Dispatch:
 
 
 class MixnetIO(Actor[IoInbox]):
-    """See the module's text. `node_address` is None in a node's graph; `signer` is the node's or the user's key."""
+    """Decodes, checks and dispatches frames; signs and sends messages.
+
+    `signer` is the node's or the user's key. `node_address` is where requests go; None in a node's graph.
+    """
 
     name = "mixnet-io"
 
@@ -170,7 +173,7 @@ class MixnetIO(Actor[IoInbox]):
         self.tell_self(TransportReported(event))
 
     def receive(self, message: IoInbox) -> None:
-        """Handle one message."""
+        """Act on each kind of message in the inbox."""
         match message:
             case TransportReported(event):
                 self._on_reported(event)
@@ -402,13 +405,13 @@ class MixnetIO(Actor[IoInbox]):
     # -- the route's SURBs --
 
     def _open_route(self, name: str, login_id: bytes) -> None:
-        """The login holds the route from now on; what the node has told it already is taken now."""
+        """The login holds the route from now on; what the node has already sent for it is taken now."""
         for tell, size in self._route.open(name, login_id):
             try:
                 self._take_tell(tell, size)
             except RemoteProtocolError as error:
                 self.refuse(error)
-        # What was sent before can't be answered over the route of before any more.
+        # Answers to earlier requests can no longer arrive: they were tied to the previous route.
         self._ask_again(lambda request: isinstance(request, m.Forward))
 
     def _keep_stocked(self) -> None:

@@ -36,11 +36,11 @@ class LoginRoute:
         self._credited_at = runtime.now()
 
     def drop(self, previous: bytes | None) -> None:
-        """There is no route; deliveries told to the login `previous` still count."""
+        """There is no route; deliveries to the login `previous` still count."""
         self.login_id, self._previous = None, previous
 
     def open(self, name: str, login_id: bytes) -> list[tuple[m.Tell, int]]:
-        """The login holds the route from now on. Returns what the node had told it already, with the frames' sizes."""
+        """The login holds the route from now on. Returns the early tells for it, with the sizes of their frames."""
         if self.login_id is not None and self.login_id != login_id:
             self._previous = self.login_id
         self.name, self.login_id = name, login_id
@@ -59,7 +59,7 @@ class LoginRoute:
         if self.login_id is not None and tell.login_id == self.login_id:
             self.spend(size)
             if not self._window.is_new(tell.counter):
-                raise RemoteProtocolError(Code.REPLAYED, "told twice")
+                raise RemoteProtocolError(Code.REPLAYED, "sent twice for one login")
             return True
         if logging_in and tell.login_id != self._previous:
             # What follows a login often overtakes its answer.
@@ -68,7 +68,7 @@ class LoginRoute:
             return False
         if tell.login_id != self._previous or not isinstance(tell, m.Deliver):
             # A delivery proves itself, by its inner signature and its id; the rest was about the old route.
-            raise RemoteProtocolError(Code.NOT_LOGGED_IN, "told to another login")
+            raise RemoteProtocolError(Code.NOT_LOGGED_IN, "sent for another login")
         return True
 
     # -- the node's stock --

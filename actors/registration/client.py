@@ -92,7 +92,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._step(lg.ClientStarted())
 
     def release(self) -> None:
-        """Close this thread's connection."""
+        """Close the store's connection of this thread."""
         self._store.close_thread()
 
     def receive(self, message: RegistrationClientInbox) -> None:

@@ -74,12 +74,13 @@ REGISTRATIONS_PER_BIT: Final = 32
 """Registrations within `SWEEP_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price
 each time, while a busy day costs newcomers tenths of a second."""
 BITS_BEHIND_MAX: Final = 1
-"""How much easier than today's a challenge may be when it is answered: whoever asked as a wave began is let in, but a
-store of challenges from before it is worth no more than its first 64 names, and half the price after that."""
+"""How much easier than today's a challenge may be when it is answered. A user who asked as a wave of registrations began
+is let in; a store of challenges from before the wave is worth no more than its first 64 names, and half the price
+after that."""
 
 
 class RegistrationNode(Actor[RegistrationNodeInbox]):
-    """See the module's text. `on_card` is told each card that becomes current."""
+    """Registers names, opens routes, replaces records. `on_card` is called with each card that becomes current."""
 
     name = "registration"
 
@@ -109,16 +110,16 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._recent, self._recent_since = 0, context.runtime.now()
 
     def acquire(self) -> None:
-        """Start the sweep. The challenges' secret outlives a bug, so that those who are answering one can go on."""
+        """Start the sweep. The challenges' secret outlives a bug, so that clients which are answering one can finish."""
         self._set_recent(0)
         self.tell_self_later(SWEEP_S, Tick())
 
     def release(self) -> None:
-        """Close this thread's connection."""
+        """Close the store's connection of this thread."""
         self._store.close_thread()
 
     def receive(self, message: RegistrationNodeInbox) -> None:
-        """Handle one message."""
+        """Act on each kind of message in the inbox."""
         match message:
             case RequestArrived(frame, tag):
                 self._answer(frame, tag)
@@ -378,7 +379,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         return m.Deleted(request.request_id, held_until)
 
     def _give_up_mail(self, name: str, now: int) -> None:
-        """What waits for a name that is deleted now will never be fetched: its senders are told so."""
+        """What waits for a name that is deleted now will never be fetched: its senders get a notice."""
         last = 0
         while rows := self._store.mailbox.waiting(name, SWEEP_ROWS, last):
             last = rows[-1].id
