@@ -74,9 +74,9 @@ REGISTRATIONS_PER_BIT: Final = 32
 """Registrations within `SWEEP_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price
 each time, while a busy day costs newcomers tenths of a second."""
 BITS_BEHIND_MAX: Final = 1
-"""How much easier than today's a challenge may be when it is answered. A user who asked as a wave of registrations began
-is let in; a store of challenges from before the wave is worth no more than its first 64 names, and half the price
-after that."""
+"""How much easier than today's a challenge may be when it is answered. A user who asked as a wave of names began is let
+in; a store of challenges from before the wave is worth no more than its first 64 names, and half the price after
+that."""
 
 
 class RegistrationNode(Actor[RegistrationNodeInbox]):
@@ -110,7 +110,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._recent, self._recent_since = 0, context.runtime.now()
 
     def acquire(self) -> None:
-        """Start the sweep. The challenges' secret outlives a bug, so that clients which are answering one can finish."""
+        """Start the sweep. The challenges' secret outlives a bug: clients that are answering one can finish."""
         self._set_recent(0)
         self.tell_self_later(SWEEP_S, Tick())
 
