@@ -24,7 +24,7 @@ from usernym.actors.forwarding.arrival import ArrivalOutcome
 from usernym.actors.forwarding.inbox import Inbox
 from usernym.actors.forwarding.node import ForwardingNode
 from usernym.actors.forwarding.outbox import Outbox
-from usernym.actors.lookup import client as lookup_client
+from usernym.actors.lookup import chain_fetch
 from usernym.actors.mixnet_io.actor import MixnetIO
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.registration import node as registration_node
@@ -357,7 +357,7 @@ def check_packets(_: Path) -> None:
 
 
 def plant_surbs(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(lookup_client, "SURBS_REQUEST", 10)
+    patch.setattr(chain_fetch, "SURBS_REQUEST", 10)
 
 
 def plant_json(patch: pytest.MonkeyPatch) -> None:
