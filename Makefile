@@ -80,6 +80,7 @@ lint: $(READY) ## format, lint, import rules, dead code
 	$(BIN)/ruff format --check $(OURS)
 	$(BIN)/ruff check $(OURS)
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 
 types: $(READY) ## types: strict for the product, its tests and benchmarks
 	$(BIN)/mypy
