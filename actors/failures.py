@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
-from usernym.protocol.errors import Code
+from usernym.protocol.errors import Code, refusal_text
 
 
 class Failure(StrEnum):
@@ -16,11 +17,15 @@ class Failure(StrEnum):
     NO_STORAGE = "the answer could not be stored"
 
 
+_NO_MIXNET: Final = "is nym-client (or `usernym mixnet`) running where this home expects it?"
+_NO_ANSWER: Final = "is the node running, and is its card the newest?"
+
+
 class NodeRefused(Exception):
     """The node said no (set on a command's future)."""
 
     def __init__(self, code: Code, detail: int = 0) -> None:
-        super().__init__(code.name.lower())
+        super().__init__(refusal_text(code, detail))
         self.code = code
         self.detail = detail
 
@@ -29,7 +34,8 @@ class NodeSilent(Exception):
     """The node did not answer, or there is no mixnet client (set on a command's future)."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure))
+        hint = _NO_MIXNET if failure is Failure.NO_MIXNET else _NO_ANSWER
+        super().__init__(f"{failure}: {hint}")
         self.failure = failure
 
 

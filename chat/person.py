@@ -275,7 +275,7 @@ class Person:
             except (NodeSilent, NotReady) as error:
                 # The client tries again by itself.
                 if not self.online:
-                    self.connection = str(error)
+                    self.connection = str(error.failure if isinstance(error, NodeSilent) else error)
                     self._tell(None)
             except NodeRefused as error:
                 self.connection = refusal(error.code, error.detail)

@@ -6,7 +6,8 @@ import datetime
 from typing import Final
 
 from usernym import Code, DeliveryState, HandshakeState, MessageView, Route
-from usernym.cli.failures import failure_of, refusal_text
+from usernym.explain import explain
+from usernym.protocol.errors import refusal_text
 
 STATES: Final = {
     DeliveryState.WAITING: "waiting here",
@@ -42,7 +43,7 @@ def refusal(code: Code, detail: int = 0) -> str:
 
 def problem(error: BaseException) -> str:
     """What an exception means, in words for a person. Never the exception's own text, which may hold a secret."""
-    text = failure_of(error).text
+    text = explain(error)
     return text[:1].upper() + text[1:]
 
 

@@ -6,7 +6,9 @@ of an exception is for this side's log and is never sent to a peer.
 
 from __future__ import annotations
 
+import datetime
 from enum import IntEnum
+from typing import Final
 
 
 class Code(IntEnum):
@@ -63,6 +65,48 @@ class Code(IntEnum):
             return cls.UNEXPECTED
 
 
+_REFUSALS: Final[dict[Code, str]] = {
+    Code.NAME_TOO_SHORT: "this name is too short: a name has at least 3 characters",
+    Code.NAME_TOO_LONG: "this name is too long: a name has at most 32 characters",
+    Code.NAME_BAD_CHARACTER: "this name has a character that names can't have: only a-z, 0-9 and _ are allowed",
+    Code.NAME_BAD_START: "this name does not start with a letter",
+    Code.NAME_RESERVED: "this name, or one that looks like it, is reserved: it can't be registered",
+    Code.NAME_LOOKS_ALIKE: "this name looks like one that is registered already (0 and o, 1 and l and i look alike)",
+    Code.NAME_TAKEN: "this name is taken: it is registered already",
+    Code.NAME_HELD: "this name was deleted and is kept for its owner",
+    Code.NO_SUCH_USER: "no one has this name",
+    Code.NOT_REGISTERED: "the node does not know this account: `usernym register` registers it (again)",
+    Code.WORK_INSUFFICIENT: "the node asks for more work than any registration needs: do not trust it",
+    Code.CLOCK_SKEW: "this machine's clock is too far from the node's: set it, then try again",
+    Code.MAILBOX_FULL: "the recipient's mailbox is full",
+    Code.SENDER_SHARE_FULL: "too many of your messages are waiting for this recipient already",
+    Code.UNOPENABLE: "the recipient can't open this message, with any key the node knows of",
+    Code.BUSY: "the node has too much to do now: try again later",
+    Code.CARD_INVALID: "this is not a node's card: a card is one whole line, as `usernym node card` prints it",
+    Code.LINK_INVALID: "this is not a usernym link, or it is damaged: a link is one line, as `usernym link` prints it",
+    Code.UNSUPPORTED_VERSION: "this belongs to another version of the protocol",
+}
+"""What a refusal means to a person, for codes that a person may meet."""
+
+
+def refusal_text(code: Code, detail: int = 0) -> str:
+    """What a refusal means, in one sentence. `detail` is the one that came with it (docs/protocol.md, "Refusals")."""
+    text = _REFUSALS.get(code, f"refused: {code.name.lower().replace('_', ' ')}")
+    if code is Code.NAME_HELD and detail > 0:
+        text += f" until {_date_text(detail)}"
+    if code is Code.BUSY and 0 < detail < 86_400:
+        text += f" ({detail} seconds from now)"
+    return text
+
+
+def _date_text(unix_s: int) -> str:
+    """A day (UTC), if there is such a day: the number may be anything."""
+    try:
+        return f"{datetime.datetime.fromtimestamp(unix_s, datetime.UTC):%Y-%m-%d}"
+    except (OverflowError, ValueError, OSError):
+        return "an impossible date"
+
+
 class ProtocolError(Exception):
     """A message that the protocol does not allow."""
 
@@ -73,6 +117,10 @@ class ProtocolError(Exception):
 
 class RemoteProtocolError(ProtocolError):
     """The peer is wrong: refuse it, count it, change nothing."""
+
+    def __str__(self) -> str:
+        """A sentence for a person; with the detail for the log if a person does not usually meet this code."""
+        return refusal_text(self.code) if self.code in _REFUSALS else super().__str__()
 
 
 class LocalProtocolError(ProtocolError):

@@ -1,4 +1,4 @@
-"""A client's home from outside: what is there, and how one goes away that nobody was ever told of."""
+"""A client's home from outside: what it has, and removing an account that was never registered."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KINDS: Final = {
 
 
 def home_kind(home: Path) -> HomeKind:
-    """What is there. Raises `StorageError` if it is damaged, or others may read it."""
+    """What the folder has. Raises `StorageError` if it is damaged, or if other users may read it."""
     return _KINDS[ClientStore.protection(home)]
 
 
@@ -75,6 +75,11 @@ def remove_unfinished(home: Path, passphrase: str | None) -> None:
 
 
 def _remove(home: Path) -> None:
-    """The key first: without it the rest is noise."""
-    for name in (KEY_NAME, DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm"):
+    """Remove a store whose home is held: the database first, the key last.
+
+    If it is interrupted, what is left opens with the same passphrase, as the whole store or as an empty one. The other
+    order would leave a database without its key, which no command can open or replace. SQLite deletes a journal that is
+    left without its database.
+    """
+    for name in (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm", KEY_NAME):
         (home / name).unlink(missing_ok=True)

@@ -30,7 +30,7 @@ def test_each_node_has_its_own_directory_and_its_own_misfortune() -> None:
         other = world.add_node("second")
         alice, bob = world.client("alice"), world.client("bob")
         carol, dave = world.client("carol", node=other), world.client("dave", node=other)
-        with pytest.raises(NodeRefused, match="no_such_user"):
+        with pytest.raises(NodeRefused, match="no one has this name"):
             alice.look_up("carol")
         troubles = Troubles(world)
         troubles.apply(Crash("node", down_s=100.0))

@@ -5,12 +5,11 @@ Only what a command that hands its work over may raise is loaded at once; the re
 
 from __future__ import annotations
 
-import time
 from enum import IntEnum
 from typing import Any, Final
 
 from usernym.control import HolderBusy, HolderGone
-from usernym.protocol.errors import Code, ProtocolError, RemoteProtocolError
+from usernym.protocol.errors import Code, ProtocolError, RemoteProtocolError, refusal_text
 from usernym.settings import SettingsError
 
 
@@ -48,48 +47,8 @@ class CommandFailed(Exception):
         self.extra = extra or {}
 
 
-_REFUSALS: Final[dict[Code, str]] = {
-    Code.NAME_TOO_SHORT: "this name is too short: a name has at least 3 characters",
-    Code.NAME_TOO_LONG: "this name is too long: a name has at most 32 characters",
-    Code.NAME_BAD_CHARACTER: "this name has a character that names can't have: only a-z, 0-9 and _ are allowed",
-    Code.NAME_BAD_START: "this name does not start with a letter",
-    Code.NAME_RESERVED: "this name, or one that looks like it, is reserved: it can't be registered",
-    Code.NAME_LOOKS_ALIKE: "this name looks like one that is registered already (0 and o, 1 and l and i look alike)",
-    Code.NAME_TAKEN: "this name is taken: it is registered already",
-    Code.NAME_HELD: "this name was deleted and is kept for its owner",
-    Code.NO_SUCH_USER: "no one has this name",
-    Code.NOT_REGISTERED: "the node does not know this account: `usernym register` registers it (again)",
-    Code.WORK_INSUFFICIENT: "the node asks for more work than any registration needs: do not trust it",
-    Code.CLOCK_SKEW: "this machine's clock is too far from the node's: set it, then try again",
-    Code.MAILBOX_FULL: "the recipient's mailbox is full",
-    Code.SENDER_SHARE_FULL: "too many of your messages are waiting for this recipient already",
-    Code.UNOPENABLE: "the recipient can't open this message, with any key the node knows of",
-    Code.BUSY: "the node has too much to do now: try again later",
-    Code.CARD_INVALID: "this is not a node's card: a card is one whole line, as `usernym node card` prints it",
-    Code.LINK_INVALID: "this is not a usernym link, or it is damaged: a link is one line, as `usernym link` prints it",
-    Code.UNSUPPORTED_VERSION: "this belongs to another version of the protocol",
-}
-
-NAME_REFUSALS: Final = frozenset(code for code in _REFUSALS if code.name.startswith("NAME_"))
+NAME_REFUSALS: Final = frozenset(code for code in Code if code.name.startswith("NAME_"))
 """The refusals after which another name may be tried."""
-
-
-def refusal_text(code: Code, detail: int = 0) -> str:
-    """What a refusal means, in one sentence."""
-    text = _REFUSALS.get(code, f"refused: {code.name.lower().replace('_', ' ')}")
-    if code is Code.NAME_HELD and detail > 0:
-        text += f" until {date_text(detail)}"
-    if code is Code.BUSY and 0 < detail < 86_400:
-        text += f" ({detail} seconds from now)"
-    return text
-
-
-def date_text(unix_s: int) -> str:
-    """A day, as far as there is one: the number may be anything."""
-    try:
-        return time.strftime("%Y-%m-%d", time.gmtime(unix_s))
-    except (OverflowError, ValueError, OSError):
-        return "an impossible date"
 
 
 def refused(code: Code, detail: int = 0) -> CommandFailed:
@@ -175,15 +134,9 @@ def _unanswered(error: BaseException) -> CommandFailed | None:
     from usernym.mixnet.transport import MixnetError
 
     match error:
-        case usernym.NodeSilent(failure=Failure.NO_MIXNET):
-            return CommandFailed(
-                Exit.NO_ANSWER,
-                "no_mixnet",
-                "no mixnet client answers: is nym-client (or `usernym mixnet`) running where this home expects it?",
-            )
         case usernym.NodeSilent():
-            text = f"{error.failure}: is the node running, and is its card the newest?"
-            return CommandFailed(Exit.NO_ANSWER, "no_answer", text)
+            kind = "no_mixnet" if error.failure is Failure.NO_MIXNET else "no_answer"
+            return CommandFailed(Exit.NO_ANSWER, kind, str(error))
         case usernym.NotReady() | MixnetError():
             return CommandFailed(Exit.NO_ANSWER, "no_answer", str(error))
         case usernym.Closed():

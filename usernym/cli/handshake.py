@@ -9,12 +9,13 @@ import msgspec
 
 import usernym
 from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation
-from usernym.cli.failures import CommandFailed, Exit, refusal_text
+from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import contact_of, look_up, retry_until
 from usernym.cli.people import ShowCommand, handshake_text, print_contact
 from usernym.cli.replies import ContactReply, contact_reply
 from usernym.cli.session import Session
 from usernym.cli.terminal import ask_yes, has_terminal, print_err, print_json, print_line
+from usernym.protocol.errors import refusal_text
 from usernym.protocol.names import canonical
 from usernym.settings import ClientSettings
 

@@ -11,12 +11,12 @@ import msgspec
 
 import usernym
 from usernym.cli.command import Entry, Invocation, seconds
-from usernym.cli.failures import refusal_text
 from usernym.cli.holder import retry_until
 from usernym.cli.session import Session
 from usernym.cli.signals import Interruptions
 from usernym.cli.terminal import clock, print_err, print_json, print_line
 from usernym.printable import printable, printable_text
+from usernym.protocol.errors import refusal_text
 from usernym.settings import ClientSettings
 
 if TYPE_CHECKING:

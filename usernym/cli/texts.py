@@ -11,12 +11,13 @@ import msgspec
 import usernym
 from usernym import control
 from usernym.cli.command import TEXTS_SHOWN_MAX, ClientCommand, Deadline, Entry, Invocation, count
-from usernym.cli.failures import CommandFailed, Exit, refusal_text
+from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import check_known, contact_of, look_up, retry_until
 from usernym.cli.replies import ContactReply, SentReply, TextReply, contact_reply, sent_reply, text_reply
 from usernym.cli.session import Session
 from usernym.cli.terminal import clock, confirm_by_name, print_err, print_json, print_line, span
 from usernym.printable import printable, printable_text
+from usernym.protocol.errors import refusal_text
 from usernym.protocol.limits import TEXT_BYTES_MAX
 from usernym.protocol.names import canonical
 from usernym.settings import ClientSettings, duration

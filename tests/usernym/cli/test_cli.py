@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from usernym.cli import session
-from usernym.cli.failures import MEANINGS, refusal_text
-from usernym.protocol.errors import Code
+from usernym.cli.failures import MEANINGS
+from usernym.protocol.errors import Code, refusal_text
 from usernym.storage.client.store import ClientStore
 from usernym.storage.home import Home
 from usernym.storage.keyfile import Argon2Cost
