@@ -34,7 +34,7 @@ class HomeInUse(StorageError):
 
 
 class WrongPassphrase(StorageError):
-    """The passphrase does not open the store (or its key file was altered: the two cannot be told apart)."""
+    """The passphrase does not open the store (or its key file was altered: the two look the same)."""
 
 
 class PassphraseNeeded(StorageError):
@@ -83,7 +83,7 @@ class RowLimitReached(StorageError):
 
 
 class NoIdentity(StorageError):
-    """The client's store has no identity yet: nobody has registered with it."""
+    """The client's store has no identity yet: no one has registered with it."""
 
 
 class RowConflict(StorageError):
@@ -121,7 +121,7 @@ def result_code(error: BaseException) -> int | None:
 
 
 def translate(error: Exception, path: str) -> Exception:
-    """The `StorageError` that `error` means for the store at `path`; `error` itself if it is somebody's bug."""
+    """The `StorageError` that `error` means for the store at `path`; `error` itself if it is someone's bug."""
     code = result_code(error)
     if code is None:
         return error

@@ -35,7 +35,7 @@ def make_private_folder(folder: Path) -> None:
     with file_errors(folder):
         missing = [part for part in (folder, *folder.parents) if not part.exists()]
         for part in reversed(missing):
-            # Somebody may have made it since; whether it is a folder shows at the next step.
+            # Someone may have made it since; whether it is a folder shows at the next step.
             with contextlib.suppress(FileExistsError):
                 part.mkdir(mode=FOLDER_MODE)
                 sync_folder(part.parent)

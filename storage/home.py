@@ -60,7 +60,7 @@ class Home:
 
 
 def _holder(descriptor: int) -> tuple[int | None, str | None]:
-    """Who says to hold the lock; nobody if what stands there was left by a process that is gone."""
+    """Who says to hold the lock; no one if what stands there was left by a process that is gone."""
     pid, _, purpose = os.pread(descriptor, _CONTENT_BYTES_MAX, 0).decode(errors="replace").strip().partition(" ")
     if not (pid.isascii() and pid.isdigit()) or not _alive(int(pid)):
         return None, None

@@ -16,7 +16,7 @@ from usernym.storage.migrations import Schema
 
 BUSY_TIMEOUT_S: Final = 10.0
 PROBLEMS_MAX: Final = 100
-"""Problems of one kind that are told; a damaged file may have one for each row."""
+"""Problems of one kind that are reported; a damaged file may have one for each row."""
 _ROWS_AT_ONCE: Final = 1_000
 
 

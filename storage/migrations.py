@@ -1,6 +1,6 @@
 """Numbered schemas. The number stands in the database (`user_version`), beside a mark that says whose file it is.
 
-A migration is plain SQL, one transaction each: a process that dies in the middle leaves the schema of before. A
+A migration is plain SQL, one transaction each: a process that dies in the middle leaves the previous schema. A
 migration that was ever released is never edited; a change of the schema is a new one.
 """
 

@@ -72,7 +72,7 @@ class AsyncClient:
     async def close(self) -> None:
         """Stop the actors, close the store, release the home. Closing twice is harmless.
 
-        Calls that are under way raise `Closed`; subscriptions end. If this is cancelled, it closes all the same before
+        Calls that are under way raise `Closed`; subscriptions end. If this is cancelled, it closes anyway before
         the cancellation continues.
         """
         # On a thread of its own: it must not wait for one that only closing would free.

@@ -219,7 +219,7 @@ class Client:
     def retry(self, name: str, message_id: str, timeout: float = TIMEOUT_S, *, wait: Wait = "queued") -> Sent:
         """Send a waiting text now instead of after its pause; or send a text again that failed.
 
-        A text that was refused, expired or cancelled is written anew with an id of its own, and the failed one is
+        A text that was refused, expired or cancelled is written again with an id of its own, and the failed one is
         removed in the same commit. If the failed one did arrive after all, its recipient has the text twice. Waits as
         `send` does. Raises `RetryNotPossible` for a text that the node has, that was delivered, or that does not exist.
         """
@@ -232,7 +232,7 @@ class Client:
     def cancel(self, message_id: str, timeout: float = TIMEOUT_S) -> bool:
         """Stop sending a text that waits. False if it is being sent right now, or does not wait.
 
-        If it was tried before and the answer was lost, it may have arrived all the same.
+        If it was tried before and the answer was lost, it may have arrived anyway.
         """
         wanted = _message_id(message_id)
         if wanted is None:
@@ -308,8 +308,7 @@ class Client:
         With `after` (a text, or its `row`) those stored after that one: to page, give the last of a page. Texts of
         declined and blocked people are left out.
 
-        A text is here from the moment it is on disk until `mark_read`, over restarts and crashes; the sender is told
-        that it was delivered when it is on disk. So a program that answers first and marks second never misses a text,
+        A text is here from the moment it is on disk until `mark_read`, over restarts and crashes; the sender learns that it was delivered when it is on disk. So a program that answers first and marks second never misses a text,
         and may see one twice if it ended in between.
         """
         row = after.row if isinstance(after, MessageView) else after
@@ -318,14 +317,14 @@ class Client:
         )
 
     def mark_read(self, messages: Iterable[MessageView]) -> None:
-        """Mark these texts as read. The sender is not told."""
+        """Mark these texts as read. The sender does not learn it."""
         rows = [message.row for message in messages]
         self._running.read(lambda store: store.messages.mark_shown(rows, int(time.time())))
 
     def erase(self, messages: Iterable[MessageView]) -> int:
         """Erase these texts in this home; what waits is not sent. Returns how many there were.
 
-        The contact keeps their copy, and is not told.
+        The contact keeps their copy, and does not learn it.
         """
         rows = [message.row for message in messages]
 
@@ -357,7 +356,7 @@ class Client:
     def set_disappearing(self, name: str, seconds: int | None) -> None:
         """Erase texts with a contact in this home after so many seconds (a minute to a year); None: keep them.
 
-        The contact is not told and keeps their copies. It applies to texts that are here already, too. A text that came
+        The contact does not learn it and keeps their copies. It applies to texts that are here already, too. A text that came
         is erased that long after it was marked as read; one of ours that long after it was written, but not while it
         waits or the node has it. Raises `SettingsError`, or `NoSuchContact`.
         """

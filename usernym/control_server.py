@@ -16,7 +16,7 @@ from usernym.logger import logger
 from usernym.storage.errors import StoreInaccessible
 
 CONNECTIONS_MAX: Final = 16
-"""Requests carried out at the same time; further ones are told to come again."""
+"""Requests carried out at the same time; further ones are asked to try again."""
 CLOSE_S: Final = 15.0
 """How long `close` waits for requests that are being carried out."""
 

@@ -17,7 +17,7 @@ class GraphFailed(Exception):
 
 def why_stopped(what: str, actor: str, error: BaseException) -> str:
     """The text of a `GraphFailed`. Of `error` only a reason meant for people is used: it may hold anything."""
-    return f"the {what} can't go on: {error if isinstance(error, MixnetLost) else f'{actor} failed'}"
+    return f"the {what} can't continue: {error if isinstance(error, MixnetLost) else f'{actor} failed'}"
 
 
 class Closed(GraphFailed):

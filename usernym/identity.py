@@ -1,4 +1,4 @@
-"""The user's identity: made anew, brought back by its recovery words, or replaced after a theft.
+"""The user's identity: made again, brought back by its recovery words, or replaced after a theft.
 
 Only identity number i and message keys are stored; words, root and recovery key are shown or used once and forgotten.
 docs/protocol.md, "Words" and "Key records".
@@ -50,7 +50,7 @@ class WordsUnfit(Exception):
 class Restore:
     """How a new home gets an identity that exists: by its twelve words.
 
-    `replace`: make a new identity by the recovery key, since somebody else may have the old one's key. `timeout`, in
+    `replace`: make a new identity by the recovery key, since someone else may have the old one's key. `timeout`, in
     seconds, is for finding the name at the node.
     """
 
@@ -93,7 +93,7 @@ class _Owner:
         self._index = {SigningKey.from_seed(seed).public: index for index, seed in enumerate(self.seeds)}
 
     def index(self, stub: RecordStub | KeyRecord) -> int | None:
-        """Which of our identities' record this is; None if it is somebody else's."""
+        """Which of our identities' record this is; None if it is someone else's."""
         return self._index.get(stub.identity_key) if stub.recovery_key == self.recovery.public else None
 
 
@@ -116,10 +116,10 @@ def restore_identity(
     index = owner.index(record)
     if index is None:
         if record.recovery_key == owner.recovery.public:
-            raise WordsUnfit("these are this name's words, but somebody else changed its identity: replace it")
+            raise WordsUnfit("these are this name's words, but someone else changed its identity: replace it")
         raise WordsUnfit("these are not the words of this name")
     if max(record.number, record.hpke_number) >= UINT32_MAX:
-        raise WordsUnfit("somebody used up the numbers of this identity's records: replace it")
+        raise WordsUnfit("someone used up the numbers of this identity's records: replace it")
     seed, key = random_bytes(SEED_BYTES), SigningKey.from_seed(owner.seeds[index])
     number = _next_key_number(store, record.hpke_number)
     newer = msgspec.structs.replace(
@@ -148,9 +148,9 @@ def replace_identity(
 ) -> None:
     """Store a new identity for the name, with a succession by the recovery key, which is published before a login.
 
-    It follows the last identity of ours; whatever a thief put behind that falls away. Without `found` (the node shows
-    nothing of the name: a thief has deleted it) it follows the one in the store. Message keys that are there stay:
-    they open what was sealed to them.
+    It follows the last identity of ours; whatever a thief put behind that no longer counts. Without `found` (the node
+    shows nothing of the name: a thief has deleted it) it follows the one in the store. Message keys that are there
+    stay: they open what was sealed to them.
 
     Raises `WordsInvalid`, or `WordsUnfit` if these are not the name's words, or it changed too often. Nothing is stored
     then.
@@ -164,7 +164,7 @@ def replace_identity(
     if index >= SUCCESSIONS_MAX or before.recoveries >= RECOVERIES_MAX:
         raise WordsUnfit("this name has changed its identity too often")
     key, seed = SigningKey.from_seed(owner.seeds[index]), random_bytes(SEED_BYTES)
-    # By the link alone: whoever has the identity key may have used up the numbers of its later records.
+    # By the link alone: anyone who has the identity key may have used up the numbers of its later records.
     key_number = _next_key_number(store, before.hpke_number)
     record = sign_record(
         key,

@@ -34,7 +34,7 @@ def set_up(level: str, log_format: LogFormat) -> None:
     logger.handlers[:] = [handler]
     logger.propagate = False
     logger.setLevel(level.upper())
-    # What nobody handles goes here: libraries' warnings, and exceptions that end a thread.
+    # What no one handles goes here: libraries' warnings, and exceptions that end a thread.
     handler_of_others = logging.StreamHandler()
     handler_of_others.setLevel(logging.WARNING)
     handler_of_others.setFormatter(handler.formatter)
@@ -118,4 +118,4 @@ def _on_thread_failed(failed: threading.ExceptHookArgs) -> None:
 
 
 def _on_unraisable(failed: Any) -> None:
-    logger.error("an exception that nobody could take", exc_info=failed.exc_value)
+    logger.error("an exception outside of any call", exc_info=failed.exc_value)

@@ -1,4 +1,4 @@
-"""A node's counters and depths for Prometheus, over HTTP on the loopback: numbers only, never a name or a tag.
+"""A node's counters and depths for Prometheus, over HTTP on loopback: numbers only, never a name or a tag.
 
 Off unless a port is set. The format is that of the library `prometheus_client`; the server here, since the library's
 takes as many connections as come, and answers web pages too.
@@ -29,7 +29,8 @@ CONNECTIONS_MAX: Final = 8
 REQUEST_S: Final = 10.0
 """How long a request may take to come, and its answer to be taken."""
 READ_EVERY_S: Final = 1.0
-"""The node is asked at most this often, since it counts rows for it; whoever asks sooner gets the figures of before."""
+"""The node is asked at most this often, since it counts rows for it; anyone who asks sooner gets the figures from
+before."""
 STATUS_S: Final = 5.0
 """How long the node may take to answer; a busy one gives 503."""
 
@@ -59,7 +60,7 @@ class NodeCollector(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """See the module's text. Raises `NotReady`."""
+        """Serves the metrics. Raises `NotReady`."""
         status = self.status()
         for name, text, value in (
             ("mixnet_up", "1 while the node has its mixnet client", int(status.mixnet_up)),
@@ -95,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         if "Origin" in self.headers or self.headers.get("Host", "").partition(":")[0] not in self._LOCAL:
-            # A web page, or a name that somebody pointed to this machine so that a web page may read the answer.
+            # A web page, or a name that someone pointed to this machine so that a web page may read the answer.
             self._say(HTTPStatus.FORBIDDEN)
         elif self.path != "/metrics":
             self._say(HTTPStatus.NOT_FOUND)
@@ -120,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class MetricsServer:
-    """Serves a node's metrics on the loopback from `__enter__` to `__exit__`. `port` 0 takes any free one.
+    """Serves a node's metrics on loopback from `__enter__` to `__exit__`. `port` 0 takes any free one.
 
     Raises `SettingsError` if the port is taken.
     """
@@ -147,7 +148,7 @@ class MetricsServer:
                 self._free.release()
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """Nothing: a scraper that hangs up is no news, and the library would print a traceback."""
+            """Nothing: a scraper that disconnects is not logged, and the library would print a traceback."""
 
     def __init__(self, read: Read, port: int) -> None:
         registry = CollectorRegistry(auto_describe=False)

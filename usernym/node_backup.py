@@ -76,7 +76,7 @@ def _prepare(path: Path) -> None:
 def _renew_card(store: NodeStore) -> None:
     stored = store.profile.card()
     if stored is None:
-        return  # it never was on a mixnet: nobody has a card of it
+        return  # it never was on a mixnet: no one has a card of it
     seed = store.profile.identity_seed(os.urandom(SEED_BYTES))
     key = SigningKey.from_seed(seed)
     try:

@@ -23,7 +23,7 @@ from usernym.storage.node.notices import Notice
 from usernym.storage.node.schema import NODE_SCHEMA
 
 PROBLEMS_MAX: Final = 100
-"""Problems that are told; beyond that only their number."""
+"""Problems that are listed; beyond that only their number."""
 SEED_BYTES: Final = 32
 
 

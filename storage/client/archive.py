@@ -60,7 +60,7 @@ def export_archive(
         copy.transaction(),
     ):
         copy.profile.set_setting(_OF, owner)
-        last = _last_id(store.database)  # first: whoever wrote one of these is a contact by then
+        last = _last_id(store.database)  # first: the writer of one of these is a contact by then
         for row in store.database.rows(_ALL_CONTACTS):
             copy.database.run(_insert("contact", _CONTACT), row)
         _copy_messages(store.database, copy.database, last, 0, _insert("message", ("id", *_MESSAGE)))
@@ -69,9 +69,9 @@ def export_archive(
 def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: bytes) -> Imported:
     """Add a backup's contacts and messages to a store, in one commit; what is there already stays.
 
-    Of a contact that is there: counters go on from the higher, the user's word about it (accepted, verified, …) comes
-    back, and one whose identity the two know differently is marked as changed. A message of ours that was still to be
-    sent when the backup was made becomes *cancelled*: nobody can know whether it was sent since.
+    Of a contact that is there: counters continue from the higher, the user's word about it (accepted, verified, …)
+    comes back, and one whose identity the two know differently is marked as changed. A message of ours that was still
+    to be sent when the backup was made becomes *cancelled*: no one can know whether it was sent since.
 
     Raises `NotAStore` if it is no backup of this owner, and what opening a store raises.
     """

@@ -65,7 +65,7 @@ class Contacts:
     def update_record(
         self, name: str, identity_key: bytes, record: bytes, now: int, *, links: bytes | None = None
     ) -> bool:
-        """Put a newer record of a contact in the place of the one of before; `links` only if given.
+        """Put a newer record of a contact instead of the previous one; `links` only if given.
 
         Trust stays as it is: whether an identity changed is the caller's to see (`set_trust`, in one transaction).
         """

@@ -52,7 +52,7 @@ class Gaps:
         return 0 if row is None else int(row[0])
 
     def find(self) -> None:
-        """Find all gaps anew, after messages were brought in from elsewhere."""
+        """Find all gaps again, after messages were brought in from elsewhere."""
         with self._db.one_commit():
             self._db.run("DELETE FROM gap")
             self._db.run(FIND_GAPS)

@@ -1,4 +1,4 @@
-"""History: what a conversation holds, as somebody reads it. A part of the client's store."""
+"""History: what a conversation holds, as someone reads it. A part of the client's store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from usernym.storage.database import StoreDatabase, marks, parts
 
 ERASED: Final = 0
 """The kind of an incoming message whose content the user erased. Its place stays, so that no gap shows, and so does the
-token, in case its sender has to be told once more that it came."""
+token, in case its sender needs another acknowledgement."""
 _NO_ROW: Final = 2**63 - 1
 _SHOWN: Final = f"({Consent.ACCEPTED.number}, {Consent.PENDING.number})"
 

@@ -85,7 +85,7 @@ class Messages:
         with self._db.one_commit():
             counter = self._contacts.take_out_counter(contact)
             if counter is None:
-                raise RowConflict("a message to somebody who is not a contact")
+                raise RowConflict("a message to someone who is not a contact")
             state = DeliveryState.WAITING.number
             row = (contact, int(Direction.OUT), message_id, counter, kind, body, now, now, state, route.number, token)
             self._db.run(_ADD, (*row, None, 1, 0))
@@ -166,7 +166,7 @@ class Messages:
         return 0 if row is None else int(row[0])
 
     def advance(self, contact: str, message_id: bytes, state: DeliveryState, reason: int | None = None) -> bool:
-        """Note what became of an outgoing message; False if nothing changed (states only follow in rising rank).
+        """Note what happened to an outgoing message; False if nothing changed (states only follow in rising rank).
 
         A final state takes the message out of the outbox. ACCEPTED lets it rest there until there is word of it.
         """
@@ -283,7 +283,7 @@ class Messages:
         return self._db.change(OutboxEntry.update(next_attempt_at=now).where(OutboxEntry.next_attempt_at > now))
 
     def requeue(self, contact: str, message_id: bytes, attempts: int, now: int) -> bool:
-        """Have a message sealed anew and sent again, whether the node had it or not; False if its fate is final."""
+        """Have a message sealed again and sent again, whether the node had it or not; False if its fate is final."""
         with self._db.one_commit():
             message = self.get(contact, message_id)
             if message is None or message.state.is_final:
@@ -313,7 +313,7 @@ class Messages:
     def mark_seen(self, contact: str, message_id: bytes, key_number: int, now: int) -> bool:
         """Remember a message as received, as long as that key exists; False if it was before.
 
-        Kept by contact and id: nobody can use up an id of somebody else's message.
+        Kept by contact and id: no one can use up an id of someone else's message.
         """
         seen = (contact, message_id, key_number, now)
         insert = (
@@ -322,7 +322,7 @@ class Messages:
         return self._db.run(insert, seen) > 0
 
     def add_ack(self, sender: str, message_id: bytes, token: bytes | None, kind: int, now: int) -> None:
-        """Queue an acknowledgement to the node, in the place of an earlier one for the same message."""
+        """Queue an acknowledgement to the node, instead of an earlier one for the same message."""
         ack = AckRow.insert(sender=sender, message_id=message_id, token=token, kind=kind, created_at=now)
         self._db.change(ack.on_conflict_replace())
 

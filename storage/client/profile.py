@@ -51,7 +51,7 @@ class Profile:
         return Identity(name, seed, number, recovery_key, link, record, record_number, state, created_at)
 
     def save_identity(self, identity: Identity) -> None:
-        """Store the identity, in the place of the one of before."""
+        """Store the identity, replacing the previous one."""
         self._db.change(
             IdentityRow.insert(
                 id=1,
@@ -72,7 +72,7 @@ class Profile:
         self._update_identity(state=int(state))
 
     def save_record(self, record: bytes, record_number: int) -> None:
-        """Put the user's newer record in the place of the one of before."""
+        """Store the user's newer record, replacing the previous one."""
         self._update_identity(record=record, record_number=record_number)
 
     def _update_identity(self, **columns: Any) -> None:
@@ -95,7 +95,7 @@ class Profile:
         return None if row is None else row[0]
 
     def save_login(self, login_id: bytes, boot_id: bytes, now: int) -> None:
-        """Store a new login; the one of before becomes the previous one, and the counters start anew."""
+        """Store a new login; the current one becomes the previous one, and the counters start again."""
         with self._db.one_commit():
             before = self.route_state()
             previous = None if before is None else before.login_id
@@ -113,5 +113,5 @@ class Profile:
             )
 
     def save_counters(self, counters: bytes, now: int) -> None:
-        """Store what the node has told under the current login."""
+        """Store what the node has sent under the current login."""
         self._db.change(RouteRow.update(counters=counters, updated_at=now))

@@ -304,7 +304,7 @@ FIND_GAPS: Final = """
 """
 """All gaps, from the messages that are there and the highest counter known; a migration, so never edited."""
 
-# Disappearing texts; gaps and late arrivals, which were counted anew for each message that was shown.
+# Disappearing texts; gaps and late arrivals, which were counted again for each message that was shown.
 _SCHEMA_2: Final = (
     "ALTER TABLE contact ADD COLUMN disappears_after INTEGER",
     "CREATE INDEX contact_disappears_after ON contact (disappears_after)",

@@ -113,7 +113,7 @@ class ClientStore(Store):
 
     @property
     def protected(self) -> bool:
-        """Whether the store's key is kept away from whoever reads the user's files."""
+        """Whether the store's key is kept away from anyone who reads the user's files."""
         return self._protected
 
     def empty_journal(self) -> bool:

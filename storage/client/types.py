@@ -235,7 +235,7 @@ class PendingAck:
 
 @dataclass(frozen=True, slots=True)
 class RouteState:
-    """The client's login at the node; `counters` says what the node told under it, encoded by the caller."""
+    """The client's login at the node; `counters` says what the node sent under it, encoded by the caller."""
 
     login_id: bytes = field(repr=False)
     previous_login_id: bytes | None = field(repr=False)

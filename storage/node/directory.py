@@ -1,7 +1,7 @@
 """The directory: who holds which name, with which keys.
 
 A deleted name keeps its row until its hold ends: its owner, who still has the identity key, may register it again;
-for everybody else it is taken until then.
+for everyone else it is taken until then.
 """
 
 from __future__ import annotations
@@ -100,10 +100,10 @@ class Directory:
         link: bytes,
         now: int,
     ) -> Registration:
-        """Create an account with the first link of its chain, unless somebody has the name or one that looks alike.
+        """Create an account with the first link of its chain, unless someone has the name or one that looks alike.
 
         The same identity key again changes nothing; on its own deleted name it takes the name back, with the chain
-        and record of before, or the given record if that is newer. A name whose hold has ended is free.
+        and previous record, or the given record if that is newer. A name whose hold has ended is free.
         """
         db = self._db
         with db.one_commit():
@@ -151,7 +151,7 @@ class Directory:
     ) -> bool:
         """Put a newer record in place of number `expected_number`; False if that is not the current one (any more).
 
-        `new_link` is (generation, blob): the chain is cut before that generation and goes on with this link. A new
+        `new_link` is (generation, blob): the chain is cut before that generation and continues with this link. A new
         HPKE key number supersedes the current one at `now`. Only with a new link may the key number go back (a thief
         may have used up the numbers); else that raises ValueError. With one, a deleted name is taken back.
         """
@@ -167,7 +167,7 @@ class Directory:
             if new_link is not None:
                 generation, blob = new_link
                 db.change(AccountRow.update(deleted_until=None).where(AccountRow.name == name))
-                # Nobody is to seal to a former identity's keys any more: a thief may have them.
+                # No one is to seal to a former identity's keys any more: a thief may have them.
                 former = (HpkeNumber.name == name) & (HpkeNumber.number != hpke_number)
                 db.change(HpkeNumber.update(superseded_at=0).where(former))
                 db.change(LinkRow.delete().where((LinkRow.name == name) & (LinkRow.generation >= generation)))
@@ -218,7 +218,7 @@ def _free_again(account: Account, now: int) -> bool:
 
 
 def _write_record(db: StoreDatabase, account: Account, new: _NewRecord) -> None:
-    """Put `new` in the place of the account's record; a new key number supersedes the one of before."""
+    """Replace the account's record by `new`; a new key number supersedes the previous one."""
     fields: dict[Any, Any] = {
         AccountRow.identity_key: new.identity_key,
         AccountRow.record: new.record,

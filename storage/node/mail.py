@@ -20,7 +20,7 @@ class Mail(Wire, frozen=True):
 
 
 class NoticeKind(IntEnum):
-    """What became of a message."""
+    """What happened to a message."""
 
     DELIVERED = 1
     EXPIRED = 2

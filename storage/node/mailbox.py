@@ -161,7 +161,7 @@ class Mailbox:
     def acknowledge(self, recipient: str, messages: Iterable[tuple[str, bytes]]) -> Sequence[RemovedMessage]:
         """Remove the messages (sender, message id) that wait for `recipient`; returns those removed, the oldest first.
 
-        What is not there, or waits for somebody else, is passed over.
+        What is not there, or waits for someone else, is passed over.
         """
         removed: list[tuple[Any, ...]] = []
         with self._db.one_commit():

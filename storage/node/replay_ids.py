@@ -25,7 +25,7 @@ class ReplayIds:
     def remember(
         self, digest: bytes, answer: bytes, expires_at: int, rows_max: int = REMEMBERED_ROWS_MAX
     ) -> bytes | None:
-        """Remember a request (32-byte digest) with its answer, unless it is known: then return the answer of before.
+        """Remember a request (32-byte digest) with its answer, unless it is known: then return the earlier answer.
 
         Raises `RowLimitReached` when `rows_max` requests are remembered: forgetting one early would let it be
         repeated, so new ones have to wait.

@@ -116,7 +116,7 @@ RECEIVERS: Final = tuple(receivers())
 
 
 def mypy(shadows: dict[Path, str], folder: Path, *arguments: str) -> list[tuple[str, int, str]]:
-    """The errors that mypy reports with these texts in the place of these files: file, line, text."""
+    """The errors that mypy reports with these texts instead of these files: file, line, text."""
     command = [sys.executable, "-Im", "mypy", "--cache-dir", str(ROOT / ".mypy_cache" / "planted"), *arguments]
     for number, (path, text) in enumerate(shadows.items()):
         shadow = folder / f"shadow_{number}.py"

@@ -63,7 +63,7 @@ def company(world: World, chromium: browsers.Chromium) -> Iterator[People]:
 def people(
     world: World, chromium: browsers.Chromium, company: People, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[People]:
-    """People for one test. After it, whatever their browsers must not do must not have been done by anybody's."""
+    """People for one test. After it, whatever their browsers must not do must not have been done by anyone's."""
     from tests.helpers.browser_people import People
 
     people = People(world, chromium)

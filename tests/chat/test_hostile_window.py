@@ -160,7 +160,7 @@ def test_garbage_from_a_window_breaks_nothing(people: People, admitted: bool) ->
         assert not _OURS.search(log), "what is no page's is refused without an exception of ours"
         alice.page.reload()
         alice.wait_online()
-        if not admitted:  # who is may have blocked anybody, or deleted anything
+        if not admitted:  # who is may have blocked anyone, or deleted anything
             alice.turn_to(bob.home)
             alice.write("a text of afterwards")
             alice.expect_state("a text of afterwards", "delivered")

@@ -25,7 +25,7 @@ def act(person: Someone, text: str, action: str) -> None:
 
 @pytest.fixture(scope="module")
 def writer(company: People) -> Someone:
-    """Somebody with a long history, at a node that is there; most texts wait for a friend who never comes."""
+    """Someone with a long history, at a node that is there; most texts wait for a friend who never comes."""
     world = company.world
     names = world.name("writer"), world.name("friend")
     for name in names:
@@ -117,7 +117,7 @@ def test_waiting_texts_are_cancelled_tried_again_and_deleted(people: People) -> 
     assert [line.text for line in bob.lines()] == ["tried", "cancelled"]
     act(bob, "tried", "Delete on this device")
     expect(bob.line("tried")).to_have_count(0)
-    assert alice.line("tried").count() == 1  # nobody else's copy
+    assert alice.line("tried").count() == 1  # no one else's copy
 
 
 def test_disappearing_is_set_and_shown_and_all_texts_can_go(people: People) -> None:
@@ -157,7 +157,7 @@ def test_old_texts_go_from_the_page_when_their_time_is_over(people: People) -> N
         alice.expect_text(f"an old answer {number}")
     alice.stop()
     store = ClientStore.open(people.world.folder / alice.home, None, unprotected=True)
-    with store.transaction():  # as if it had been two hours ago
+    with store.transaction():  # as though it had been two hours ago
         store.database.run("UPDATE message SET stored_at = stored_at - 7200, shown_at = shown_at - 7200")
     store.close()
     alice.start()
@@ -259,7 +259,7 @@ def test_a_lost_machine_is_made_whole_again(people: People) -> None:
         again.wait_online()
     again.turn_to(bob.home)
     again.expect_text("to be kept")
-    # Its sender has to seal it anew, for the key that is new here: they may hear of that by their next heartbeat only.
+    # Its sender has to seal it again, for the key that is new here: they may hear of that by their next heartbeat only.
     expect(again.line("while you were away")).to_have_count(1, timeout=150_000)
     expect(again.button("verified …")).to_be_visible()
     again.press("verified …")

@@ -40,7 +40,7 @@ async def opened(home: Path, **more: object) -> AsyncIterator[Person]:
 
 @contextlib.asynccontextmanager
 async def holding(handles: Handles, client: usernym.Client) -> AsyncIterator[Person]:
-    """A person with this client, as if it had been opened by the page."""
+    """A person with this client, as though it had been opened by the page."""
     async with opened(handles.home("nobody-yet")) as person:
         person._client = client
         yield person
@@ -60,7 +60,7 @@ def test_a_home_that_is_not_there_is_new(tmp_path: Path) -> None:
 
 def test_a_protected_home_is_locked_until_the_passphrase_fits(handles: Handles) -> None:
     handles.client("alice", passphrase=PASSPHRASE).close()
-    # The mixnet of these handles lives in this process only: the home is told of one that nobody serves.
+    # The mixnet of these handles lives in this process only: the home is notified of one that no one serves.
     mixnet = "ws://127.0.0.1:9"
 
     async def play() -> None:
@@ -160,7 +160,7 @@ def test_the_list_has_contacts_and_requests_the_latest_first(handles: Handles) -
 
 
 NOWHERE = "ws://127.0.0.1:9"
-"""A mixnet that nobody serves: the tests' own lives in this process only."""
+"""A mixnet that no one serves: the tests' own lives in this process only."""
 
 
 def test_a_deleted_account_keeps_its_texts_and_can_not_be_started_over(handles: Handles) -> None:
@@ -257,6 +257,6 @@ def test_an_end_while_the_home_is_being_opened_closes_it(handles: Handles) -> No
         await asyncio.sleep(0.05)
         await person.close()
         await opening
-        usernym.Client.open(handles.home("alice"), passphrase=PASSPHRASE).close()  # nobody holds it any more
+        usernym.Client.open(handles.home("alice"), passphrase=PASSPHRASE).close()  # no one holds it any more
 
     asyncio.run(play())

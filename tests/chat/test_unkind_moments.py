@@ -13,7 +13,7 @@ from tests.helpers.browser_people import People, Someone, chooser
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 CUT = "window.socket.io.engine.close()"
-"""What a network that goes looks like to the page: its websocket ends, without a word to anybody."""
+"""What a network that goes looks like to the page: its websocket ends, without notice to anyone."""
 
 
 def same_everywhere(writer: Someone, reader: Someone, texts: list[str]) -> None:
@@ -43,7 +43,7 @@ def test_the_node_is_killed_and_comes_back(people: People) -> None:
         expect(alice.line("in the dark 4")).to_have_count(1)
     finally:
         people.world.start_node()
-    for person in (alice, bob):  # as somebody would who does not want to wait for the next try
+    for person in (alice, bob):  # as someone would who does not want to wait for the next try
         for line in person.lines():
             if line.state == "waiting here":
                 row = person.page.locator(f"li.text[data-row='{line.row}']")

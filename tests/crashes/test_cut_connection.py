@@ -23,7 +23,7 @@ HANDSHAKE_BYTES: Final = 400
 
 
 class CuttingProxy:
-    """A TCP proxy on the loopback that ends each connection after a random number of bytes."""
+    """A TCP proxy on loopback that ends each connection after a random number of bytes."""
 
     def __init__(self, target: str, chooser: random.Random) -> None:
         parts = urlsplit(target)

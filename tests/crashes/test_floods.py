@@ -1,6 +1,6 @@
 """Floods against a real node: its memory stays in bounds, and the honest are served while they last.
 
-Twice each. At a pace that twenty Nym clients could keep (each sends 50 packets a second), somebody looks a name up and
+Twice each. At a pace that twenty Nym clients could keep (each sends 50 packets a second), someone looks a name up and
 has a text delivered meanwhile. As fast as the emulator takes it, most is dropped, and the node's resident memory, as
 the kernel tells it, stays below a bound that a queue of what was sent would break.
 """
@@ -118,7 +118,7 @@ def logins_never_proved(_: bytes) -> Frames:
 
 
 def proofs_of_nothing(node: bytes) -> Frames:
-    """Signed requests of nobody: the dearest that can be had for nothing."""
+    """Signed requests of no one: the dearest that can be had for nothing."""
     for request_id in request_ids():
         forward = m.Forward(
             request_id, "nobody_here", "ann", bytes(16), int(time.time()), 1, b"s" * 1_200, bytes(64), None
@@ -235,7 +235,7 @@ def frames_received(crowd: Crowd) -> int:
 def test_what_strangers_send_to_a_client_takes_bounded_memory_too(
     crowd: Crowd, users: tuple[usernym.Client, usernym.Client]
 ) -> None:
-    """An address that was revealed can be written to by anybody. The client is this process: it is measured here."""
+    """An address that was revealed can be written to by anyone. The client is this process: it is measured here."""
     _, bob = users
     address = parse_address(ask_address(crowd, "ann"))
     for frames in (huge_messages, tiny_frames, huge_garbage):

@@ -64,7 +64,7 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
         assert crowd.node is not None
         largest = max(each.stat().st_size for each in crowd.node_folder.iterdir())
         limit_files(crowd.node.process.pid, largest + 4096)
-        # What waits for somebody who is away takes room.
+        # What waits for someone who is away takes room.
         kill(crowd.lives["bob"][-1])
         go_through(crowd)
         limit_files(crowd.node.process.pid, -1)

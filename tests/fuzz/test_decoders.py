@@ -1,4 +1,4 @@
-"""Every decoder takes bytes of anybody: it gives a value whose one encoding they are, or the one error it names."""
+"""Every decoder takes bytes of anyone: it gives a value whose one encoding they are, or the one error it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way in is given what is almost right: nobody falls over, nothing changes, the honest are served after it."""
+"""Every way in is given what is almost right: no one falls over, nothing changes, the honest are served after it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Stage:
         self.texts = 0
 
     def check(self) -> None:
-        """Nobody had a bug, nobody's account changed, and both still reach each other."""
+        """No one had a bug, no one's account changed, and both still reach each other."""
         self.world.check()
         self.texts += 1
         text = f"still here {self.texts}"

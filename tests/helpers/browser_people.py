@@ -39,7 +39,7 @@ class Line:
 
 
 class World:
-    """A mixnet and a node that run as long as the tests do, and homes for whoever is needed."""
+    """A mixnet and a node that run as long as the tests do, and homes for anyone who is needed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -73,7 +73,7 @@ class World:
         kill(self._node)
 
     def name(self, stem: str) -> str:
-        """A name that nobody has had, and that looks like no other."""
+        """A name that no one has had, and that looks like no other."""
         number, letters = next(self._numbers), ""
         while number or not letters:
             number, digit = divmod(number, len(_SUFFIX))
@@ -81,7 +81,7 @@ class World:
         return f"{stem}_{letters}"
 
     def mixnet(self) -> str:
-        """A mixnet client that nobody has had, for `--mixnet`."""
+        """A mixnet client that no one has had, for `--mixnet`."""
         return f"ws://127.0.0.1:{self._first + next(self._free)}"
 
     @contextlib.contextmanager
@@ -95,7 +95,7 @@ class World:
             yield client
 
     def register(self, name: str, *, passphrase: str | None = None) -> str:
-        """Register somebody, as `usernym register` does. Returns the recovery words."""
+        """Register someone, as `usernym register` does. Returns the recovery words."""
         with self.client(name, **({} if passphrase is None else {"passphrase": passphrase})) as client:
             client.register(PATIENCE_S)
             return client.take_recovery_words() or ""
@@ -155,7 +155,7 @@ class Someone:
         command = usernym_command(
             "--home", self.home, "chat", "--no-browser", "--port", str(self.port), *self._arguments
         )
-        # `start` takes out everybody's own settings; these are the person's.
+        # `start` takes out everyone's own settings; these are the person's.
         variables = [f"{name}={value}" for name, value in self._variables.items()]
         self.program = start(f"chat-{self.home}", self.world.folder, ["env", *variables, *command])
         ready = self.program.wait_for("its address", lambda told: told.get("event") == "ready")
@@ -288,13 +288,13 @@ class Someone:
         return words
 
     def find(self, name_or_link: str) -> None:
-        """Find somebody, through the dialog for it."""
+        """Find someone, through the dialog for it."""
         self.press("New …")
         self.page.get_by_label("Name, or a usernym: link").fill(name_or_link)
         self.press("Find")
 
     def entry(self, name: str) -> Locator:
-        """Somebody's line in the list of contacts, or of requests."""
+        """Someone's line in the list of contacts, or of requests."""
         lists = self.page.locator("ul.people:not([aria-label=Found])")
         return lists.get_by_role("button").filter(has=self.page.locator(".person-name", has_text=_exactly(name)))
 

@@ -41,7 +41,7 @@ CLIENT = Path(__file__).with_name("crash_client.py")
 
 
 def environment() -> dict[str, str]:
-    """Nobody's own settings."""
+    """No one's own settings."""
     return {key: value for key, value in os.environ.items() if not key.startswith("USERNYM_")}
 
 
@@ -250,7 +250,7 @@ class Crowd:
             time.sleep(0.1)
 
     def check_alive(self) -> None:
-        """Raise if a process has ended that nobody ended, with the end of what it logged."""
+        """Raise if a process has ended that no one ended, with the end of what it logged."""
         lives = {name: lives[-1] for name, lives in self.lives.items() if lives}
         if self.node is not None:
             lives["node"] = self.node
@@ -260,7 +260,7 @@ class Crowd:
                 raise AssertionError(f"{name} has ended by itself:\n" + "\n".join(log))
 
     def be_quiet(self) -> float:
-        """Let nobody write any more; the time."""
+        """Let no one write any more; the time."""
         for name in self.names:
             (self.folder / f"{name}.quiet").touch()
         return time.time()

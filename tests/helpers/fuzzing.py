@@ -1,4 +1,4 @@
-"""Bytes that are almost right: the test vectors, altered. And how long to go on with them.
+"""Bytes that are almost right: the test vectors, altered. And how long to continue with them.
 
 In `make test` each fuzzer runs so many examples as it names; with FUZZ_MINUTES in the environment (`make fuzz`) all of
 them together run so long. A failure prints the FUZZ_SEED that brings it back, and Hypothesis the smallest example.

@@ -24,7 +24,7 @@ TOPOLOGY_REFRESH_S: Final = 1.0
 
 
 class _Noted:
-    """A transport whose address somebody wants to know."""
+    """A transport whose address someone wants to know."""
 
     def __init__(self, transport: Transport, note: Callable[[bytes], None]) -> None:
         self._transport = transport
@@ -143,7 +143,7 @@ class LocalWebsocketNetwork(_LocalNetwork):
         )
 
     def gateways_up(self) -> None:
-        """A nym-client's process ends when its gateway stays away; whoever runs one lets it be started again."""
+        """A nym-client's process ends when its gateway stays away; anyone who runs one lets it be started again."""
         super().gateways_up()
         for name, served in self._served.items():
             if not served.status().alive:

@@ -1,4 +1,4 @@
-"""Draws docs/pictures anew: the chat pages of `usernym demo --chat` in Chromium, from the first run to a direct route.
+"""Draws docs/pictures again: the chat pages of `usernym demo --chat` in Chromium, from the first run to a direct route.
 
 Run by `make pictures`. The names, texts and sizes are always the same; safety number, recovery words (of an account
 that ends with the demo) and times are what they are that day. `CHROMIUM` names another Chromium.

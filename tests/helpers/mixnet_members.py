@@ -39,7 +39,7 @@ class Recorder:
         return event
 
     def skip_to(self, kind: type[E], timeout_s: float = WAIT_S) -> E:
-        """The next event of that kind; others before it are thrown away."""
+        """The next event of that kind; others before it are discarded."""
         deadline = time.monotonic() + timeout_s
         while True:
             try:
@@ -94,7 +94,7 @@ class Network(Protocol):
         """Let the mix nodes change their keys: SURBs made until now are dead."""
 
     def cut(self, address: bytes) -> None:
-        """Cut this client's connection to its gateway, without a word; it may connect again."""
+        """Cut this client's connection to its gateway, without notice; it may connect again."""
 
     def gateways_down(self) -> None:
         """Take the gateways away: all connections are lost, and no new one is made, until `gateways_up`."""

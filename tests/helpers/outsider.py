@@ -1,4 +1,4 @@
-"""Somebody with keys and no client: publishes records by hand."""
+"""Someone with keys and no client: publishes records by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from usernym.testing.world import World
 
 
 class Outsider:
-    """Somebody with a mixnet client, keys, and no actors: publishes records by hand."""
+    """Someone with a mixnet client, keys, and no actors: publishes records by hand."""
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -3,7 +3,7 @@
     python -Im tests.helpers.plain_english [FILE ...]
 
 prints `file:line: phrase -> better words` for each finding and exits with 1 if there is one. Without files it reads
-all that git tracks. It looks at prose only: comments, docstrings and strings with a space in them.
+all that git tracks. It looks at prose only: comments, docstrings and strings with a space in them (not in tests, where strings are data).
 """
 
 from __future__ import annotations
@@ -86,12 +86,12 @@ def _blank(match: re.Match[str]) -> str:
     return re.sub(r"[^\n]", "_", match[0])
 
 
-def _python_prose(text: str) -> Iterator[tuple[int, str]]:
-    """Comments, and strings with white space, by the line on which they start."""
+def _python_prose(text: str, *, strings: bool) -> Iterator[tuple[int, str]]:
+    """Comments, docstrings and, with `strings`, others with white space, by the line on which they start."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
-        elif token.type == tokenize.STRING and re.search(r"\s", token.string):
+        elif token.type == tokenize.STRING and re.search(r"\s", token.string) and (strings or '"""' in token.string):
             start = re.match(r"[A-Za-z]*", token.string)
             formatted = start is not None and "f" in start[0].lower()
             yield token.start[0], _FORMATTED.sub(_blank, token.string) if formatted else token.string
@@ -119,7 +119,7 @@ def phrases_in(name: str, text: str) -> list[tuple[int, str, str]]:
         return []
     lines = text.count("\n") + 1
     if name.endswith((".py", ".pyi")):
-        text = _joined(_python_prose(text), lines)
+        text = _joined(_python_prose(text, strings=not name.startswith(("tests/", "nym_python_sdk/tests/"))), lines)
     elif name.endswith((".rs", ".js", ".css")):
         text = _joined(_c_prose(text), lines)
     found = []

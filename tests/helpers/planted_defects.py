@@ -1,7 +1,7 @@
 """Defects that the simulation must find: each swaps one thing in the product, for as long as its context lasts.
 
 They are of three kinds: what earlier systems of this sort got wrong, what careless changes of this one would get wrong,
-and what the simulation itself found and is mended (those say so).
+and what the simulation itself found and is fixed (those say so).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def defect(says: str) -> Callable[[Plant], Plant]:
 
 
 def swap(stack: ExitStack, owner: Any, name: str, new: Any) -> Any:
-    """Put `new` in the place of an attribute; what was there before."""
+    """Put `new` instead of an attribute; what was there before."""
     old = getattr(owner, name)
     stack.enter_context(patch.object(owner, name, new))
     return old

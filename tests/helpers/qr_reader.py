@@ -92,7 +92,7 @@ def _data_modules(size: int) -> Iterator[tuple[int, int]]:
     """Where the bits of the codewords stand, in their order (section 7.7.3)."""
     upward = True
     for right in (column for column in range(size - 1, 0, -2)):
-        # Column 6 is the timing pattern: what is left of it is paired anew.
+        # Column 6 is the timing pattern: what is left of it is paired again.
         pair = right if right > 6 else right - 1
         rows = range(size - 1, -1, -1) if upward else range(size)
         for row in rows:

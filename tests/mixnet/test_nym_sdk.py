@@ -93,7 +93,7 @@ def test_closing_while_it_connects_leaves_the_storage_free(network: Any, tmp_pat
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_client_that_died_is_made_again_from_its_storage(network: Any, tmp_path: Path) -> None:
-    """The SDK sends in vain for some 45 seconds, and then ends itself."""
+    """The SDK sends without success for some 45 seconds, and then ends itself."""
     member = Member(NymSdkTransport(tmp_path, network.client_config(gateway=network.gateways[0], keepalive=1.0)))
     network.stop_gateway(network.gateways[0])
     for _ in range(40):

@@ -1,4 +1,4 @@
-"""The model accuses whoever breaks a rule, and nobody else."""
+"""The model accuses whoever breaks a rule, and no one else."""
 
 from __future__ import annotations
 

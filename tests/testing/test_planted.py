@@ -1,7 +1,7 @@
 """Mutation check: defects are planted one by one, and the simulation has to find each of them.
 
 The quick ones run with all tests; `make mutants` runs all, and prints how many scenarios each took (docs/testing.md has
-the list). Each search begins at seed 0 with the plans that everybody's search begins with: none is made for a defect.
+the list). Each search begins at seed 0 with the plans that everyone's search begins with: none is made for a defect.
 """
 
 from __future__ import annotations

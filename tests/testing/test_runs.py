@@ -36,7 +36,7 @@ def test_random_plans_show_everybody_what_was_written_to_them() -> None:
 
 @pytest.mark.seconds
 def test_soaking() -> None:
-    """Many messages at 20 % loss, with crashes: the part of `make soak` that everybody runs."""
+    """Many messages at 20 % loss, with crashes: the part of `make soak` that everyone runs."""
     summary = search(Bounds(messages=MESSAGES, people=(3, 5), profile="soak"))
     assert not summary.failures, (summary.failures[0].wrong, replay_text(summary.failures[0].plan, "soak"))
     assert summary.written >= MESSAGES

@@ -33,7 +33,7 @@ NETWORK_CLIENTS = 12
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """The environment without anybody's own settings."""
+    """The environment without anyone's own settings."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("USERNYM_")}
     return kept | {"USERNYM_PASSPHRASE": PASSPHRASE} | more
 
@@ -115,7 +115,7 @@ class Terminal:
 
 
 class Network:
-    """A mixnet and a node as processes, and a mixnet client for everybody who asks."""
+    """A mixnet and a node as processes, and a mixnet client for everyone who asks."""
 
     def __init__(self, terminal: Terminal, mixnets: list[str]) -> None:
         self.terminal = terminal
@@ -125,7 +125,7 @@ class Network:
         return self._mixnets.pop()
 
     def user(self, name: str) -> str:
-        """Register somebody in a home of that name."""
+        """Register someone in a home of that name."""
         self.terminal.ok("--home", name, "register", name, "--mixnet", self.mixnet(), "--node", "node.card")
         return name
 
@@ -161,7 +161,7 @@ def handles(tmp_path: Path) -> Iterator[Handles]:
 
 @pytest.fixture
 def some_card() -> str:
-    """The card of a node that nobody runs."""
+    """The card of a node that no one runs."""
     return card_text(make_card(SigningKey.from_seed(b"\x07" * 32), b"\x08" * 96, 1, 20_000))
 
 

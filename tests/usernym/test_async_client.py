@@ -145,7 +145,7 @@ def test_a_cancelled_wait_loses_no_event(handles: Handles) -> None:
 
 @pytest.mark.parametrize("after_s", [0.0, 0.001, 0.02, 0.05, 0.2])
 def test_an_opening_that_is_cancelled_gives_the_home_back(handles: Handles, after_s: float) -> None:
-    """The thread opened it all the same, and the home stayed in use until the process was killed."""
+    """The thread opened it anyway, and the home stayed in use until the process was killed."""
     handles.client("alice", online=False, passphrase="correct horse").close()
 
     async def story() -> None:

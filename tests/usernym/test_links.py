@@ -1,4 +1,4 @@
-"""A friend's link verifies at once; one that does not fit says why, and raises nobody's trust."""
+"""A friend's link verifies at once; one that does not fit says why, and raises no one's trust."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def why(alice: usernym.Client, link: str) -> usernym.Mismatch:
 
 
 def somebody_elses(client: usernym.Client, name: str) -> str:
-    """A link to a name at this client's node, with a key that nobody has."""
+    """A link to a name at this client's node, with a key that no one has."""
     return link_text(make_link(bytes.fromhex(client.whoami().node), name, b"\x05" * 32))
 
 

@@ -127,7 +127,7 @@ def fail():
 thread = threading.Thread(target=fail, name="worker")
 thread.start(); thread.join()
 logging.getLogger("asyncio").error("never retrieved: %s", "the-name-in-it", exc_info=ValueError("the-name-in-it"))
-logging.getLogger("asyncio").info("nobody needs this")
+logging.getLogger("asyncio").info("no one needs this")
 """
 
 

@@ -31,7 +31,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     writer.send_and_wait(NAMES[1], "delivered")
     world.settle(150)  # until a heartbeat has confirmed the receipt
     for client in (gone, reader, writer):
-        client.kill()  # nobody is online meanwhile: a week of heartbeats takes minutes
+        client.kill()  # no one is online meanwhile: a week of heartbeats takes minutes
     world.sim.run_for(8 * DAY_S)
     writer.start()
     writer.go_online()

@@ -34,7 +34,7 @@ class Story:
         self.people: dict[str, Client] = {}
 
     def come(self, name: str) -> Client:
-        """Somebody starts their client, and registers the first time."""
+        """Someone starts their client, and registers the first time."""
         first = not (self.folder / name).exists()
         client = Client.open(
             self.folder / name,
@@ -101,7 +101,7 @@ def story(network: Network, tmp_path: Path) -> Iterator[Story]:
 
 
 def play(story: Story) -> None:
-    """Register, refuse, look up, write both ways, write to somebody away, shake hands, write directly, and back."""
+    """Register, refuse, look up, write both ways, write to someone away, shake hands, write directly, and back."""
     alice, bob = story.come("alice"), story.come("bob")
     thief = Client.open(
         story.folder / "thief", name="bob", node=story.card, mixnet=story.network.transport("thief"), unprotected=True

@@ -77,7 +77,7 @@ def test_a_failed_client_raises_after_its_last_event() -> None:
     hub = EventHub()
     events = hub.subscribe()
     hub.publish(ONLINE)
-    hub.close("the client can't go on: io failed")
+    hub.close("the client can't continue: io failed")
     hub.close()
     for each in (events, hub.subscribe()):
         if each is events:
@@ -148,7 +148,7 @@ def test_a_coroutines_wait_ends_by_time_by_cancel_and_by_failure() -> None:
         other = AsyncSubscription(hub)
         waiting = asyncio.create_task(other.next())
         await asyncio.sleep(0)
-        await asyncio.to_thread(hub.close, "the client can't go on: io failed")
+        await asyncio.to_thread(hub.close, "the client can't continue: io failed")
         with pytest.raises(GraphFailed):
             await waiting
 

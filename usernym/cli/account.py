@@ -97,9 +97,9 @@ def register(typed: Invocation[ClientSettings]) -> None:
 
 
 def _not_registered(session: Session, failed: CommandFailed, words: list[str]) -> CommandFailed:
-    """The failure, with what became of the keys that were made."""
+    """The failure, with what happened to the keys that were made."""
     if failed.kind in _REFUSED_NAMES and session.discard_account():
-        # The name belongs to someone else: nothing is lost with its keys, and the home is free for another name.
+        # The name belongs to another user: nothing is lost with its keys, and the home is free for another name.
         failed.text += "; nothing was registered" + (", and the words above are worth nothing" if words else "")
     elif words:
         failed.extra["recovery_words"] = words[0]

@@ -238,7 +238,7 @@ def sentence(text: str) -> str:
 
 
 def did_you_mean(typed: str, known: Sequence[str]) -> str:
-    """A suggestion for a word that is none, or nothing."""
+    """A suggestion for an unknown word, or nothing."""
     close = difflib.get_close_matches(typed, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

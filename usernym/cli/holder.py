@@ -33,7 +33,7 @@ class HandedOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout: float
     """Seconds that its user will wait."""
     command: msgspec.Raw
-    """A `ClientCommand` or a `NodeCommand`, told apart by its field `do`."""
+    """A `ClientCommand` or a `NodeCommand`, distinguished by its field `do`."""
 
 
 def handler(perform: Callable[[Any, Deadline], Any]) -> Handler:
@@ -49,7 +49,7 @@ def handler(perform: Callable[[Any, Deadline], Any]) -> Handler:
             return {"garbage": True}
         try:
             return {"result": msgspec.to_builtins(perform(command, Deadline(handed.timeout)))}
-        except Exception as error:  # noqa: BLE001 - the caller is told what it was
+        except Exception as error:  # noqa: BLE001 - the caller gets the error
             failed = failure_of(error)
             return {"failed": {"exit": int(failed.exit_code), "kind": failed.kind, "text": failed.text}}
 

@@ -56,7 +56,7 @@ class MixnetDownJson(msgspec.Struct, frozen=True, tag_field="event", tag="mixnet
 def _run_options(parser: ArgumentParser) -> None:
     text = "the node's mixnet, remembered: nym for a client in this process, or a nym-client as ws://127.0.0.1:1977"
     parser.add_argument("--mixnet", metavar="MIXNET", help=text)
-    text = "a mixnet client at an address from before a move: clients that still use it are told the new one"
+    text = "a mixnet client at an address from before a move: clients that still use it receive the new one"
     parser.add_argument("--former-mixnet", dest="former_mixnets", action="append", metavar="MIXNET", help=text)
     low, high = WORK_BITS_RANGE
     parser.add_argument("--work-bits", metavar="BITS", help=f"proof of work for a registration, {low} to {high}")

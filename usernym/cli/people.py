@@ -360,8 +360,8 @@ def _preview(request: RequestReply) -> str:
 Decision = Literal["accept", "decline", "block"]
 _DECIDED: Final[dict[Decision, str]] = {
     "accept": "{0} is a contact: you see what they write, and they see that it was delivered",
-    "decline": "declined: {0} is not told. `usernym accept {0}` undoes it, and shows what they wrote meanwhile",
-    "block": "blocked: {0} is not told, and nothing that they send is kept. `usernym accept {0}` undoes it",
+    "decline": "declined: {0} does not learn it. `usernym accept {0}` undoes it, and shows what they wrote meanwhile",
+    "block": "blocked: {0} does not learn it, and nothing that they send is kept. `usernym accept {0}` undoes it",
 }
 
 
@@ -401,8 +401,8 @@ ENTRIES: Final = (
           prints=(RequestsReply,)),
     Entry("accept", "accept a request; undoes `decline` and `block`", partial(decide, "accept"), _name,
           prints=(ContactReply,)),
-    Entry("decline", "decline a request: nothing of theirs is shown, and they are not told",
+    Entry("decline", "decline a request: nothing of theirs is shown, and they do not learn it",
           partial(decide, "decline"), _name, prints=(ContactReply,)),
-    Entry("block", "keep nothing of what this person sends; they are not told", partial(decide, "block"), _name,
+    Entry("block", "keep nothing of what this person sends; they do not learn it", partial(decide, "block"), _name,
           prints=(ContactReply,)),
 )  # fmt: skip

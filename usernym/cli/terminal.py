@@ -18,7 +18,7 @@ _SPANS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 LINE_MAX: Final = 4096
 """Characters that are read of a line that a person types."""
 PATIENCE_S: Final = 2.0
-"""How long a person waits without a word before a command says what it waits for."""
+"""How long a person waits without notice before a command says what it waits for."""
 
 
 def print_line(text: str) -> None:

@@ -405,7 +405,7 @@ def disappear(typed: Invocation[ClientSettings]) -> None:
     else:
         print_line(
             f"texts with {name} are erased in this home {span(seconds)} after they were read or written;"
-            f" {name} keeps their copies, and is not told"
+            f" {name} keeps their copies, and does not learn it"
         )
 
 
@@ -419,6 +419,6 @@ ENTRIES: Final = (
           prints=(CancelledReply,)),
     Entry("erase", "erase all texts with a contact, or one, in this home only", erase, _erase_options,
           prints=(ErasedReply,)),
-    Entry("disappear", "erase texts with a contact after a time, in this home only; they are not told", disappear,
+    Entry("disappear", "erase texts with a contact after a time, in this home only; they do not learn it", disappear,
           _disappear_options, prints=(ContactReply,)),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`usernym demo`: the whole story on one machine, as processes, with its claims checked while it is told.
+"""`usernym demo`: the whole story on one machine, as processes, with its claims checked on the way.
 
 A mixnet, a node, Alice and Bob run as they would in separate terminals; what is shown of the packets comes from the
 emulator's counters. A step that does not happen, or a claim that does not hold, ends the demo with a failure.
@@ -132,7 +132,7 @@ def play(*, as_json: bool) -> None:
             _prove(stage, "while it runs")
         transcript.line("all processes have ended")
         _prove(stage, "after it has stopped")
-    transcript.line("the story is told, and every claim above was checked")
+    transcript.line("the story is complete, and every claim above was checked")
     transcript.line(NO_ANONYMITY)
 
 

@@ -23,7 +23,7 @@ def text(words: str, counter: int = 1, token: bytes = bytes(16)) -> bytes:
 
 
 def scene(**settings: Any) -> tuple[World, SimClient, SimClient, RawClient, KeyRecord]:
-    """Alice and bob, who have met; mallory, who is registered and online; and alice's record as anybody can get it."""
+    """Alice and bob, who have met; mallory, who is registered and online; and alice's record as anyone can get it."""
     world = World()
     alice, bob = world.client("alice", **settings), world.client("bob")
     alice.send_and_wait("bob", "hello")
@@ -235,7 +235,7 @@ def test_a_strangers_offer_waits_for_consent_and_no_address_leaves_before() -> N
 
 
 def direct(mallory: RawClient, record: KeyRecord, sender: str, words: str, key: bytes | None = None) -> bytes:
-    """A direct message to alice, sealed by mallory, in anybody's name."""
+    """A direct message to alice, sealed by mallory, in anyone's name."""
     message_id = mallory.world.sim.random_bytes(16)
     sender_key = key or mallory.key.public
     envelope = Envelope(mallory.node, sender, "alice", sender_key, record.identity_key, record.hpke_number, message_id)

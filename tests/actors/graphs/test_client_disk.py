@@ -1,4 +1,5 @@
-"""A client whose disk is full or bad says so to whoever waits, forgets nothing that it took, and goes on afterwards."""
+"""A client whose disk is full or bad says so to anyone who waits, forgets nothing that it took, and continues
+afterwards."""
 
 from __future__ import annotations
 
@@ -109,7 +110,7 @@ def test_a_login_that_finds_no_room_is_made_again() -> None:
 
 
 def test_a_heartbeat_whose_answer_can_not_be_noted_is_not_the_last() -> None:
-    """A client that believed for ever that a heartbeat was under way: its receipts never came any more."""
+    """A client that believed forever that a heartbeat was under way: its receipts never came any more."""
     with World(disks=True) as world:
         alice, bob = world.client("alice"), world.client("bob")
         alice.send_and_wait("bob", "one")

@@ -1,4 +1,4 @@
-"""Clocks that are wrong, that jump, or that differ: no replay fits in between, and nobody is cut off for long."""
+"""Clocks that are wrong, that jump, or that differ: no replay fits in between, and no one is cut off for long."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Restart:
 
 @dataclass(frozen=True)
 class Replay:
-    """Somebody sends what they saw once more."""
+    """Someone sends what they saw once more."""
 
 
 plans = st.lists(
@@ -70,7 +70,7 @@ plans = st.lists(
 
 
 def writers(dated: int) -> tuple[World, RawClient, m.Forward, bytes]:
-    """A message that was accepted, dated so many seconds off the node's clock; its frame is for everybody to see."""
+    """A message that was accepted, dated so many seconds off the node's clock; its frame is for everyone to see."""
     world = World()
     alice, mallory = world.client("alice"), RawClient(world)
     mallory.register()

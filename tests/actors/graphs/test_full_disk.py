@@ -1,4 +1,4 @@
-"""A node whose disk is full refuses, changes nothing, and goes on when there is room again."""
+"""A node whose disk is full refuses, changes nothing, and continues when there is room again."""
 
 from __future__ import annotations
 

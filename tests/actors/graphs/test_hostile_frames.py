@@ -1,4 +1,4 @@
-"""Frames that were altered, signed again, replayed, relabelled or made up: nothing changes, and nobody falls over.
+"""Frames that were altered, signed again, replayed, relabelled or made up: nothing changes, and no one falls over.
 
 The victim's own frames are taken off the wire, so that everything but the attack is as it should be.
 """

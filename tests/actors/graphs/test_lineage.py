@@ -280,7 +280,7 @@ def plant_keys(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MixnetIO, "_send_reply", send_reply)
 
 
-# -- pending challenges are kept for ever -----------------------------------------------------------------------------
+# -- pending challenges are kept forever -----------------------------------------------------------------------------
 
 
 def check_challenges(_: Path) -> None:

@@ -1,6 +1,6 @@
-"""Nym loses a message now and then, for good and in silence: whichever of a story's messages that is, it ends the same.
+"""Nym loses a message now and then, for good and silently: whichever of a story's messages that is, it ends the same.
 
-The emulator would send lost packets again; here a message vanishes although its sender was told that it arrived.
+The emulator would send lost packets again; here a message vanishes although its sender was notified that it arrived.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Loss:
 
 
 def story(which: Callable[[int, Any], bool]) -> tuple[Loss, dict[str, Any]]:
-    """Register, log in, look up, write, shake hands, write directly, part; what everybody has seen at the end."""
+    """Register, log in, look up, write, shake hands, write directly, part; what everyone has seen at the end."""
     world = World()
     loss = Loss(world, which)
     alice, bob = (world.client(name, register=False, online=False) for name in ("alice", "bob"))

@@ -67,7 +67,7 @@ def test_a_message_waits_for_an_absent_recipient() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_what_waited_comes_with_the_login_whichever_overtakes_the_other(seed: int) -> None:
-    """A delivery that overtakes the login's answer is held, not thrown away until the next heartbeat."""
+    """A delivery that overtakes the login's answer is held, not discarded until the next heartbeat."""
     world = World(seed)
     alice, bob = world.client("alice"), world.client("bob")
     bob.kill()

@@ -23,7 +23,7 @@ from usernym.testing.world import SimClient, World
 
 
 def owner_keys(owner: SimClient) -> tuple[RecordStub, SigningKey, SigningKey]:
-    """The first record, the recovery key and the next identity of somebody who has their words."""
+    """The first record, the recovery key and the next identity of someone who has their words."""
     assert owner.words is not None
     root = root_from_words(owner.words)
     first = decode_record(owner.store.profile.identity().record).stub()

@@ -1,4 +1,4 @@
-"""Who gets a name, and how everybody else is refused: each with the code that fits, and nothing changed."""
+"""Who gets a name, and how everyone else is refused: each with the code that fits, and nothing changed."""
 
 from __future__ import annotations
 

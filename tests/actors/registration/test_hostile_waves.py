@@ -1,4 +1,4 @@
-"""Waves of registrations: the price rises for everybody, and a store of cheap challenges is worth nothing."""
+"""Waves of registrations: the price rises for everyone, and a store of cheap challenges is worth nothing."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def card_of(client: SimClient) -> NodeCard:
 
 
 def give(client: SimClient, card: NodeCard) -> bool:
-    """The user has the card from somebody."""
+    """The user has the card from someone."""
     taken: bool = client.do(client.graph.registration, lambda answer: msg.TakeCard(card, answer))
     return taken
 
@@ -124,7 +124,7 @@ def test_a_client_that_was_away_finds_the_node_where_it_was_and_is_sent_on(seed:
 
 
 def start_with_stored_card(client: SimClient) -> None:
-    """A new process of a user whom nobody has told anything: it has the card that is on its disk."""
+    """A new process of a user whom no one has told anything: it has the card that is on its disk."""
     world = client.world
     cards = world.node.cards
     world.node.cards = [card_of(client)]
@@ -202,7 +202,7 @@ def test_a_node_restored_from_an_older_copy_makes_a_card_that_is_newer_than_any_
 
 
 def test_a_card_that_crosses_the_login_is_followed_by_another_login() -> None:
-    """The node must hear which card the client has, or it tells it for ever."""
+    """The node must hear which card the client has, or it tells it forever."""
     world = World()
     tap = Wiretap(world)
     alice, _, old = pair(world)

@@ -45,7 +45,7 @@ def on_an_empty_machine(world: World, lost: SimClient, bring: Any = restore_iden
 
 
 def replace_at_home(world: World, client: SimClient, *, shown: bool = True) -> None:
-    """The same home with a new identity, started anew; not online yet."""
+    """The same home with a new identity, started again; not online yet."""
     client.kill()
     seen = found(world, client.name) if shown else None
     sim = world.sim
@@ -98,7 +98,7 @@ def test_words_bring_name_identity_and_waiting_messages_back(rotations: int) -> 
 def test_what_waited_for_a_restored_home_that_asks_waits_for_its_users_word(
     decision: Consent | None, told: bool
 ) -> None:
-    """It was discarded there: nobody is a contact in a new home, and nothing opens what was sealed to the lost one."""
+    """It was discarded there: no one is a contact in a new home, and nothing opens what was sealed to the lost one."""
     with World() as world:
         alice, bob = world.client("alice"), world.client("bob")
         alice.send_and_wait("bob", "hello")
@@ -196,7 +196,7 @@ def test_a_stolen_disk_is_answered_by_a_succession_that_beats_the_thiefs(where: 
         assert not friend.of_kind(NodeCaught)
     assert number_between(alice, bob) != number
     assert number_between(alice, bob) == number_between(bob, alice)
-    # And what the thief's key signs after that moves nobody.
+    # And what the thief's key signs after that moves no one.
     again, _ = Outsider(world).publish("bob", first.stub(), SigningKey.from_seed(b"u" * 32), thief)
     assert isinstance(again, m.Refused)
     world.check()

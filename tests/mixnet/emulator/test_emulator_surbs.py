@@ -86,7 +86,7 @@ def test_nym_clients_minimum_costs_a_round_trip(attached: int, requests: int, pa
 
 
 def test_below_the_minimum_more_are_asked_for_on_receipt() -> None:
-    """Measured: a message with one SURB costs 1 + 3 extra packets, though nobody replies."""
+    """Measured: a message with one SURB costs 1 + 3 extra packets, though no one replies."""
     it = Driver(surb_minimum=SURB_MINIMUM_NYM_CLIENT)
     tag = it.tag_of(b"no answer wanted", 1)
     assert (it.core.counts(it.bob).sent_surb_requests, it.core.counts(it.alice).sent_surb_answers) == (1, 3)

@@ -1,4 +1,4 @@
-"""Commands that need nobody else: what they refuse, with which exit code and words, and what they leave behind."""
+"""Commands that need no one else: what they refuse, with which exit code and words, and what they leave behind."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_a_text_is_cancelled_found_by_its_digits_and_sent_after_all(network: Any
     assert "gerda (1 before this one missing): better not" in say(network, "hanno", "search", "better")
 
     words = "texts with gerda are erased in this home 7d after they were read or written; gerda keeps their copies, and"
-    assert say(network, "hanno", "disappear", "gerda", "168h") == f"{words} is not told"
+    assert say(network, "hanno", "disappear", "gerda", "168h") == f"{words} does not learn it"
     assert "texts disappear here after 7d" in say(network, "hanno", "contacts")
     assert say(network, "hanno", "disappear", "gerda", "off").startswith("texts with gerda stay in this home")
     assert "disappear" not in say(network, "hanno", "contacts")

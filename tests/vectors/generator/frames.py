@@ -46,7 +46,7 @@ def frame(message: Message) -> bytes:
 
 
 def asked(kind: str, tag: int, *fields: object, key: Signer | None = ALICE) -> Message:
-    """A message of a client: signed by `key`, or by nobody."""
+    """A message of a client: signed by `key`, or by no one."""
     return Message(kind, tag, fields, "request" if key else None, key or ALICE)
 
 
