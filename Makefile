@@ -76,10 +76,11 @@ check-nym: nym ## rustfmt, clippy, Rust's own tests; ruff and mypy of nym_python
 
 check: lint types ## all that is checked without running anything
 
-lint: $(READY) ## format, lint, import rules, dead code
+lint: $(READY) ## format, lint, import rules, dead code, plain English
 	$(BIN)/ruff format --check $(OURS)
 	$(BIN)/ruff check $(OURS)
 	$(BIN)/lint-imports
+	$(BIN)/python -Im tests.helpers.plain_english
 	$(BIN)/vulture
 
 types: $(READY) ## types: strict for the product, its tests and benchmarks

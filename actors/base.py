@@ -2,7 +2,7 @@
 
 A peer's error (`RemoteProtocolError`) is refused and counted; a full disk is reported, and the message dropped. A bug
 is reported, and the actor starts again from its storage (`release`, `acquire`), a bounded number of times; then its
-graph is told to stop. Its thread and the references to it survive a restart, so no actor ever sends to a dead one.
+graph is asked to stop. Its thread and the references to it survive a restart, so no actor ever sends to a dead one.
 """
 
 from __future__ import annotations

@@ -270,7 +270,7 @@ class DirectRouteChanged:
 
 @dataclass(frozen=True, slots=True)
 class WorkOn:
-    """Go on with the proof of work from this counter: a slice at a time, so that the actor stays responsive."""
+    """Continue with the proof of work from this counter: a slice at a time, so that the actor stays responsive."""
 
     start: int
 
@@ -304,7 +304,7 @@ class GoOnline:
 
 @dataclass(frozen=True, slots=True)
 class TakeCard:
-    """Somebody gave the user this card of the node. The answer is whether it is newer, and now the one in use."""
+    """Someone gave the user this card of the node. The answer is whether it is newer, and now the one in use."""
 
     card: NodeCard
     answer: Future[bool] = field(repr=False)

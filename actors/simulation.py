@@ -170,7 +170,7 @@ class Simulation:
         self.run_until(lambda: bool(done), within_s=seconds + 1)
 
     def drop(self, actors: Sequence[Any]) -> None:
-        """These stop between two messages, without a word: what `kill -9` does to a process."""
+        """These stop between two messages, without notice: what `kill -9` does to a process."""
         for actor in actors:
             actor.actor_stopped.set()
             actor.actor_inbox.close()

@@ -20,7 +20,7 @@ settings.load_profile("default")
 
 @pytest.fixture(scope="session", autouse=True)
 def signals_as_in_a_terminal() -> None:
-    """Let SIGINT and SIGHUP end the processes that tests start, also where this one was told to ignore them.
+    """Let SIGINT and SIGHUP end the processes that tests start, also where this process ignores them.
 
     A background job of a shell ignores SIGINT, and what `nohup` starts ignores SIGHUP. Children inherit that; they do
     not inherit a handler. A fixture, because pytest-xdist's controller must leave both ignored for its workers.

@@ -308,7 +308,8 @@ class Client:
         With `after` (a text, or its `row`) those stored after that one: to page, give the last of a page. Texts of
         declined and blocked people are left out.
 
-        A text is here from the moment it is on disk until `mark_read`, over restarts and crashes; the sender learns that it was delivered when it is on disk. So a program that answers first and marks second never misses a text,
+        A text is here from the moment it is on disk until `mark_read`, over restarts and crashes; the sender learns
+        that it was delivered when it is on disk. So a program that answers first and marks second never misses a text,
         and may see one twice if it ended in between.
         """
         row = after.row if isinstance(after, MessageView) else after
@@ -356,9 +357,9 @@ class Client:
     def set_disappearing(self, name: str, seconds: int | None) -> None:
         """Erase texts with a contact in this home after so many seconds (a minute to a year); None: keep them.
 
-        The contact does not learn it and keeps their copies. It applies to texts that are here already, too. A text that came
-        is erased that long after it was marked as read; one of ours that long after it was written, but not while it
-        waits or the node has it. Raises `SettingsError`, or `NoSuchContact`.
+        The contact does not learn it and keeps their copies. It applies to texts that are here already, too. A text
+        that came is erased that long after it was marked as read; one of ours that long after it was written, but not
+        while it waits or the node has it. Raises `SettingsError`, or `NoSuchContact`.
         """
         name = canonical(name)
         if seconds is not None and not DISAPPEAR_S_MIN <= seconds <= DISAPPEAR_S_MAX:

@@ -234,7 +234,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 self._deliver(name, route, again=False)
 
     def _enqueue(self, forward: m.Forward, now: int) -> Enqueued:
-        """Store the message. An id is remembered with its seal: the same message sealed anew is not a repetition."""
+        """Store the message. An id is remembered with its seal: the same message sealed again is not a repetition."""
         blob = mail_blob(forward)
         seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
         if self._store.replay_ids.knows(seen, now):

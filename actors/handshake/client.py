@@ -124,7 +124,7 @@ class HandshakeClient(Actor[HandshakeInbox]):
             # An ending goes through the node: the direct way is closed before it is sent.
             self._store.contacts.set_handshake(contact.name, direct, peer_address, now if address else None)
             if address and contact.consent is Consent.PENDING:
-                # Whoever reveals an address to a stranger wants to hear from them.
+                # A user who reveals an address to a stranger wants to hear from them.
                 self._store.contacts.set_consent(contact.name, Consent.ACCEPTED)
         if address and contact.consent is Consent.PENDING:
             self._context.on_event(ContactChanged(contact.name, Consent.ACCEPTED))
@@ -147,7 +147,7 @@ class HandshakeClient(Actor[HandshakeInbox]):
             return
         with self._store.transaction():
             if message.counter < self._sides(name)[1].last:
-                # The mixnet reorders: the peer has said something else since. It may count all the same.
+                # The mixnet reorders: the peer has said something else since. It may count anyway.
                 self.counts["overtaken"] += 1
             self._store.messages.mark_shown([message.id])
             direct, address = standing(*self._sides(name))

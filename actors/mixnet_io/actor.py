@@ -117,7 +117,7 @@ class Dispatch:
     tells: Mapping[type[m.Tell], Tellable[TellArrived]] = field(default_factory=dict)
     direct: Tellable[DirectArrived] | None = None
     heard: Tellable[NodeHeard] | None = None
-    """Told that the node said something on the route, at most every `HEARD_EVERY_S` seconds."""
+    """Receives that the node sent something over the route, at most every `HEARD_EVERY_S` seconds."""
     mixnet_watchers: Sequence[Tellable[MixnetConnected | MixnetDisconnected]] = ()
     on_mixnet: Callable[[str | None], None] = lambda _reason: None
     """Called with the reason each time that there is no mixnet client, and with None when there is one."""
@@ -288,7 +288,7 @@ class MixnetIO(Actor[IoInbox]):
         self._keep_stocked()
 
     def _take_tell(self, tell: m.Tell, size: int) -> None:
-        """Take what the node said, if it was said to us, and is new."""
+        """Accept what the node sent, if it is for this login and new."""
         logging_in = any(isinstance(waiting.request, m.LoginProof) for waiting in self._waiting.values())
         if not self._route.admit(tell, size, logging_in=logging_in):
             return
@@ -381,7 +381,7 @@ class MixnetIO(Actor[IoInbox]):
             self.tell_self_later(max(0.0, soonest - self._runtime.now()), Tick())
 
     def _ask_again(self, which: Callable[[m.Request], bool]) -> None:
-        """Send these at once, and wait as long for their answers as if this were their first try."""
+        """Send these at once, and wait as long for their answers as though this were their first try."""
         for waiting in self._waiting.values():
             if which(waiting.request):
                 waiting.attempts, waiting.next_at = 0, self._runtime.now() + waiting.pauses_s[0]

@@ -54,7 +54,7 @@ class LoginRoute:
     def admit(self, tell: m.Tell, size: int, *, logging_in: bool) -> bool:
         """Whether to take this tell now; False if it is held until the login's answer is here.
 
-        Raises `RemoteProtocolError` for one that was said to another login, or was said before.
+        Raises `RemoteProtocolError` for one that was sent to another login, or was received before.
         """
         if self.login_id is not None and tell.login_id == self.login_id:
             self.spend(size)

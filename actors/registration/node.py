@@ -335,7 +335,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         chain = self._chain(name)
         by_recovery = succession is not None and succession.authority is Authority.RECOVERY
         if record.number <= current.number and not by_recovery:
-            # Whoever recovers may go back behind the numbers that a thief used up.
+            # A recovery may go back behind the numbers that a thief used up.
             raise RemoteProtocolError(Code.RECORD_STALE, "not a newer record")
         if succession is None:
             self._check_update(name, current, record, chain)

@@ -29,7 +29,7 @@ class SpentProofs:
     def taking(self, name: str, nonce: bytes, number: int) -> Iterator[None]:
         """Within the block a proof is put on disk. `number` is its challenge's place among all that the node made.
 
-        If the disk fails, the nonce is spent all the same: it raises CHALLENGE_USED from then on. The answer to an
+        If the disk fails, the nonce is spent anyway: it raises CHALLENGE_USED from then on. The answer to an
         older challenge than the latest login's raises CHALLENGE_EXPIRED: what a dead process left in the mixnet must
         not take the route from the process that came after it.
         """

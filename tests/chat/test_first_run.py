@@ -15,7 +15,7 @@ PASSPHRASE = "correct horse battery"
 
 
 def said_by(field: Locator) -> str:
-    """What is said about a field."""
+    """What the page shows about a field."""
     said = field.evaluate("box => document.getElementById(box.getAttribute('aria-describedby'))?.textContent || ''")
     return str(said)
 

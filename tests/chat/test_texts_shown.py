@@ -91,7 +91,7 @@ def test_no_letters_turn_the_page_around(people: People, pair: Pair, text: str) 
         for line in (plain, turned):
             time, route = box_of(line.locator("time")), box_of(line.locator(".route"))
             assert time["x"] < route["x"]  # under every text the time stands first, and the rest to the right of it
-        if person is bob:  # theirs begin at the left
+        if person is bob:  # theirs begin on the left
             assert box_of(plain)["x"] == box_of(turned)["x"]
             assert box_of(plain.locator("time"))["x"] == box_of(turned.locator("time"))["x"]
         else:  # ours end at the right

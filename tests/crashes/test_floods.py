@@ -118,7 +118,7 @@ def logins_never_proved(_: bytes) -> Frames:
 
 
 def proofs_of_nothing(node: bytes) -> Frames:
-    """Signed requests of no one: the dearest that can be had for nothing."""
+    """Signed requests without an account: the most expensive ones that cost the sender nothing."""
     for request_id in request_ids():
         forward = m.Forward(
             request_id, "nobody_here", "ann", bytes(16), int(time.time()), 1, b"s" * 1_200, bytes(64), None

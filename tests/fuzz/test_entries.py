@@ -162,7 +162,7 @@ def test_what_comes_before_a_websockets_handshake(fuzz: Fuzzer, emulator: Server
         assert '"clients"' in str(connection.recv(timeout=WAIT_S))
 
 
-# -- the transport to a nym-client that is none of ours ---------------------------------------------------------------
+# -- the transport to a foreign nym-client     ---------------------------------------------------------------
 
 
 def test_responses_of_a_hostile_mixnet_client(fuzz: Fuzzer) -> None:

@@ -234,7 +234,7 @@ class Crowd:
     # -- the end --
 
     def sent(self) -> int:
-        """Texts that were said to be on their senders' disks."""
+        """Texts that were reported to be on their senders' disks."""
         return sum("sent" in told for lives in self.lives.values() for life in lives for told in life.printed)
 
     def shown(self) -> int:
@@ -292,7 +292,8 @@ class Crowd:
         return said[-1] if said else 1
 
     def end_and_check(self) -> int:
-        """End everything in order, and compare what is on the disks with what was said. Returns the number of texts."""
+        """End everything in order, and compare what is on the disks with what was reported. Returns the number of
+        texts."""
         for name in self.names:
             assert stop(self.lives[name][-1]) == 0
         assert self.node is not None
@@ -327,7 +328,7 @@ class Crowd:
         return kept
 
     def _check_said(self, name: str, kept: dict[str, dict[tuple[str, Direction], list[str]]]) -> None:
-        """What was said to be on disk is there; what came was shown, and shown again only across a kill."""
+        """What was reported to be on disk is there; what came was shown, and shown again only across a kill."""
         outgoing = {text for (_, way), texts in kept[name].items() if way is Direction.OUT for text in texts}
         incoming = [text for (_, way), texts in kept[name].items() if way is Direction.IN for text in texts]
         said = {told["sent"] for life in self.lives[name] for told in life.printed if "sent" in told}

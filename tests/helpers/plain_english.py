@@ -3,7 +3,8 @@
     python -Im tests.helpers.plain_english [FILE ...]
 
 prints `file:line: phrase -> better words` for each finding and exits with 1 if there is one. Without files it reads
-all that git tracks. It looks at prose only: comments, docstrings and strings with a space in them (not in tests, where strings are data).
+all that git tracks. It looks at prose only: comments, docstrings and strings with a space in them (not in tests, where
+strings are data).
 """
 
 from __future__ import annotations

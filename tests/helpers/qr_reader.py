@@ -1,7 +1,7 @@
 """Reads the QR codes that are drawn here (ISO/IEC 18004, byte mode, error level M, versions 2 to 6), from their pixels.
 
 Written from the standard and sharing nothing with the library that draws: what a scanner would read, but for damage,
-which it does not mend.
+which it does not correct.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Timers` on a virtual clock that moves only when it is told to."""
+"""`Timers` on a virtual clock that moves only when it is asked to."""
 
 from __future__ import annotations
 

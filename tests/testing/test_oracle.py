@@ -1,4 +1,4 @@
-"""The model accuses whoever breaks a rule, and no one else."""
+"""The model accuses those who break a rule, and no one else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message goes through: on disk before it is said to be, until its fate is known, across restarts and clocks.
+"""What a message goes through: on disk before it is reported, until its fate is known, across restarts and clocks.
 
 Losses are in `test_silent_loss`, full mailboxes and disks in `test_hostile_peer` and `test_full_disk`, direct messages
 that fall back in `test_direct`.

@@ -1,4 +1,4 @@
-"""What becomes of texts by their user's own word: tried again, gone after a time. Simulated, by a virtual clock."""
+"""Texts after their user's own commands: tried again, erased after a time. Simulated, by a virtual clock."""
 
 from __future__ import annotations
 

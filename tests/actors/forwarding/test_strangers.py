@@ -38,7 +38,7 @@ def acknowledge_in(data: bytes) -> m.Acknowledge:
 
 def what_travels(decision: Consent | None, seed: int, *, direct_offer: bool = False) -> tuple[Frames, list[Any]]:
     """All frames of bob and the node after bob's decision: when, whose, what, how long, with how many SURBs; and what
-    alice was told."""
+    alice saw."""
     world = World(seed)
     tap = Wiretap(world)
     tap.sent, tap.replies = Stamped(world), Stamped(world)

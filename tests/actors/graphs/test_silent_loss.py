@@ -20,7 +20,8 @@ from usernym.storage.client.types import DeliveryState, Direction, HandshakeStat
 from usernym.testing.world import SimClient, World
 
 PATIENCE_S: Final = 900.0
-"""Every loss is made good by then: a request is sent again after seconds, what was told with the next heartbeat."""
+"""Every loss is made good by then: a request is sent again after seconds, what the node sent with the next
+heartbeat."""
 SLICES: Final = 6
 
 

@@ -88,7 +88,7 @@ def test_both_accounts_agree_with_what_there_is() -> None:
         alice.send_and_wait("bob", "x" * (number * 700 + 1))
         world.settle(61)
         for client in (alice, bob):
-            # An answer that tells the stock, and something told, may cross.
+            # An answer with the stock, and a tell of the node, may cross.
             assert abs(given(client) - held(world, client.name)) <= 2
             # A request's own SURBs: one is spent on its answer, the others stay with the mixnet client, uncounted.
             assert in_stock(world, client) >= held(world, client.name)

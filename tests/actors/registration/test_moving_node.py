@@ -124,7 +124,7 @@ def test_a_client_that_was_away_finds_the_node_where_it_was_and_is_sent_on(seed:
 
 
 def start_with_stored_card(client: SimClient) -> None:
-    """A new process of a user whom no one has told anything: it has the card that is on its disk."""
+    """A new process of a user who has received nothing: it has the card that is on its disk."""
     world = client.world
     cards = world.node.cards
     world.node.cards = [card_of(client)]
