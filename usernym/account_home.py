@@ -45,7 +45,8 @@ def discard(client: Client, home: Path) -> None:
 
 
 def remove_empty(home: Path, passphrase: str | None) -> bool:
-    """Remove a store that has no identity yet; False if there is one. Raises `StorageError` if it can't be told."""
+    """Remove a store that has no identity yet; False if there is one. Raises `StorageError` if that can't be
+    determined."""
     with Home(home, "making room"):
         store = ClientStore.open(home, passphrase, unprotected=passphrase is None)
         try:
@@ -60,7 +61,7 @@ def remove_empty(home: Path, passphrase: str | None) -> bool:
 def remove_unfinished(home: Path, passphrase: str | None) -> None:
     """Remove a store without an identity, or with one that was never registered: what a failed beginning leaves.
 
-    Raises `AccountStays` if there is more, `StorageError` if it can't be told.
+    Raises `AccountStays` if there is more, `StorageError` if that can't be determined.
     """
     with Home(home, "making room"):
         if ClientStore.protection(home) is Protection.ABSENT:
