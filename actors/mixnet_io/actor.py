@@ -87,7 +87,7 @@ _ANSWERS: Final[Mapping[type[m.Request], type[m.Answer]]] = {
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _InFlight:
     request: m.Request
     reply_to: Tellable[AnswerArrived | RequestFailed]
     attempts: int
@@ -151,7 +151,7 @@ class MixnetIO(Actor[IoInbox]):
         self._dispatch = dispatch
         self._opened = False
         self._up = False
-        self._waiting: dict[bytes, _Waiting] = {}
+        self._waiting: dict[bytes, _InFlight] = {}
         self._route = LoginRoute(runtime)
         self._heard_at = float("-inf")
         self._tick_set = False
@@ -343,14 +343,14 @@ class MixnetIO(Actor[IoInbox]):
         if len(self._waiting) >= IN_FLIGHT_MAX:
             message.reply_to.tell(RequestFailed(message.request, Failure.TOO_MANY))
             return
-        waiting = _Waiting(message.request, message.reply_to, 0, 0.0)
+        waiting = _InFlight(message.request, message.reply_to, 0, 0.0)
         waiting.next_at = self._runtime.now() + waiting.pauses_s[0]
         self._waiting[message.request.request_id] = waiting
         self._keep_stocked()
         self._send_request(waiting)
         self._set_tick()
 
-    def _send_request(self, waiting: _Waiting) -> None:
+    def _send_request(self, waiting: _InFlight) -> None:
         request = waiting.request
         if not self._up or self._node_address is None:
             return
