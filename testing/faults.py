@@ -33,6 +33,15 @@ class Handshake:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectOnly:
+    """`who` lets texts to `to` wait for the direct route where it is silent; with `on` false, they take the node's."""
+
+    who: str
+    to: str
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class LookUp:
     """`who` looks `to` up."""
 
@@ -197,8 +206,8 @@ class Inject:
 
 
 Step = (
-    Write | Handshake | LookUp | Pause | Turns | Weather | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire
-    | Crash | LongAway | DiskFull | DiskErrors | SlowDisk | ClockJump | NodeLies | Strangers | Inject
+    Write | Handshake | DirectOnly | LookUp | Pause | Turns | Weather | Partition | Far | CutOff | TagsDie | MixnetDies
+    | SurbsExpire | Crash | LongAway | DiskFull | DiskErrors | SlowDisk | ClockJump | NodeLies | Strangers | Inject
 )  # fmt: skip
 """What a plan is made of."""
 

@@ -214,6 +214,11 @@ def _clock(rng: random.Random, names: tuple[str, ...]) -> f.Step:
     return f.ClockJump(_anybody(rng, names), rng.choice((-7200, -600, -30, 30, 600, 1200, 7200, 90_000)))
 
 
+def _direct_only(rng: random.Random, names: tuple[str, ...]) -> f.Step:
+    who, to = rng.sample(names, 2)
+    return f.DirectOnly(who, to, rng.random() < 0.7)
+
+
 TROUBLES: Final[dict[str, Callable[[random.Random, tuple[str, ...]], f.Step]]] = {
     "Weather": _weather,
     "Partition": _partition,
@@ -230,5 +235,6 @@ TROUBLES: Final[dict[str, Callable[[random.Random, tuple[str, ...]], f.Step]]] =
     "Strangers": lambda rng, _names: f.Strangers(rng.randint(1, 6)),
     "Inject": lambda rng, _names: f.Inject(rng.randint(1, 20)),
     "Handshake": _handshake,
+    "DirectOnly": _direct_only,
 }
 """How a trouble of each kind is drawn."""

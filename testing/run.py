@@ -15,7 +15,7 @@ from typing import Final
 from usernym.actors import messages as msg
 from usernym.actors.failures import NodeRefused, NodeSilent
 from usernym.actors.simulation import ProcessDied, SimulationStuck
-from usernym.storage.client.types import Direction
+from usernym.storage.client.types import Direction, Fallback
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
 from usernym.testing.oracle import TERM_S, Oracle, Promise
@@ -56,6 +56,8 @@ class Run:
         weeks = any(isinstance(step, f.LongAway) and step.days * DAY_S > TERM_S for step in plan.steps)
         self.oracle = Oracle(Promise(all_arrive=not lies, honest_node=not lies, may_expire=weeks))
         self._asked: list[tuple[str, str, Future[bytes]]] = []
+        self._consented: set[tuple[str, str]] = set()
+        """Who meant to show whom their address."""
         self._unmarked: dict[str, list[tuple[str, bytes]]] = {name: [] for name in plan.names}
         liars = Liars(plan.seed)
         self.world = World(
@@ -116,6 +118,8 @@ class Run:
                 self._write(self.world.clients[who], to, size)
             case f.Handshake() | f.LookUp():
                 self._command(step)
+            case f.DirectOnly(who, to, on):
+                self._choose_fallback(self.world.clients[who], to, Fallback.DIRECT_ONLY if on else Fallback.NODE)
             case _:
                 self._troubles.apply(step)
 
@@ -143,6 +147,8 @@ class Run:
         if not client.running:
             return
         answer: Future[None]
+        if isinstance(step, f.Handshake) and step.step != "revoke":
+            self._consented.add((step.who, step.to))
         match step:
             case f.LookUp():
                 answer = client.begin(client.graph.lookup, lambda to: msg.FindContact(step.to, to))
@@ -153,6 +159,18 @@ class Run:
             case _:
                 answer = client.begin(client.graph.handshake, lambda to: msg.RevokeHandshake(step.to, to))
         del answer
+
+    @staticmethod
+    def _choose_fallback(client: SimClient, to: str, fallback: Fallback) -> None:
+        """As `Client.set_direct_only` does. A disk may fail or end the process at it."""
+        if not client.running:
+            return
+        try:
+            client.store.contacts.set_fallback(to, fallback)
+        except StorageError:
+            return
+        except ProcessDied as death:
+            death.bury()
 
     def _on_death(self, process: Process) -> None:
         for who, text, answer in self._asked:
@@ -180,6 +198,8 @@ class Run:
         self._troubles.heal()
         for client in world.clients.values():
             if client.running:
+                for contact in client.store.contacts.all():
+                    self._choose_fallback(client, contact.name, Fallback.NODE)
                 client.connect()
         if not self.oracle.promise.all_arrive:
             world.sim.run_for(4 * QUIET_S)
@@ -192,6 +212,7 @@ class Run:
         world.sim.run_until(self._troubles.all_run, 600)
         self._look_through_conversations()
         self.oracle.end(self._gaps())
+        self._check_handshakes()
         for process in world.processes():
             if process.bugs_so_far() and process.name not in self._troubles.bad_disks:
                 self.oracle.wrong.append(f"{process.name} had {process.bugs_so_far()} bugs")
@@ -219,6 +240,13 @@ class Run:
         for client in self.world.clients.values():
             assert isinstance(client.app, ReadingScreen), "people of runs look at screens"
             client.app.read_conversations()
+
+    def _check_handshakes(self) -> None:
+        """No address is known to anyone whom its owner did not mean to show it to."""
+        for client in self.world.clients.values():
+            for contact in client.store.contacts.all():
+                if contact.peer_address is not None and (contact.name, client.name) not in self._consented:
+                    self.oracle.wrong.append(f"{client.name} knows {contact.name}'s address without consent")
 
     def _gaps(self) -> list[tuple[str, str, int]]:
         return [

@@ -142,6 +142,7 @@ def test_every_fault_happens_and_is_survived() -> None:
         f.Handshake("alice", "bob", "offer"),
         f.Pause(5),
         f.Handshake("bob", "alice", "accept"),
+        f.DirectOnly("bob", "alice"),
         f.Pause(5),
         f.Write("bob", "alice", 5000),
         f.Weather(0.3, 0.1, 0.3, 0.5, False, 60.0),
