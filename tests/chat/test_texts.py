@@ -15,7 +15,8 @@ def message(**more: object) -> MessageView:
     """One of our texts that was delivered, except for what is given."""
     given = {
         "row": 7, "message_id": "ab" * 16, "outgoing": True, "text": "hello", "counter": 1, "missing": 0, "late": False,
-        "sent_at": NOW, "arrived_at": NOW, "state": DeliveryState.DELIVERED, "reason": None, "route": Route.NODE, "read": True,
+        "sent_at": NOW, "arrived_at": NOW, "state": DeliveryState.DELIVERED, "reason": None, "route": Route.NODE,
+        "read": True,
     }  # fmt: skip
     return MessageView(**(given | more))  # type: ignore[arg-type]
 
