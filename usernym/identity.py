@@ -64,8 +64,8 @@ def create_identity(
 ) -> str:
     """Make an identity for `name` at the card's node, and store it. Returns its twelve recovery words.
 
-    New ones, unless `words` says which. Raises `RemoteProtocolError` with the reason if no node would register the
-    name, `WordsInvalid` for what are no words.
+    `words` None: new ones. Raises `RemoteProtocolError` with the reason if no node would register the name,
+    `WordsInvalid`: not twelve valid words.
     """
     check_registrable(name)
     words = words or words_from_entropy(random_bytes(ENTROPY_BYTES))
@@ -86,15 +86,26 @@ def create_identity(
 class _Owner:
     """What twelve words make: the recovery key, and all identities that a chain can hold."""
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, words: str, name: str, card: NodeCard) -> None:
         root = root_from_words(words)
+        self._name = name
+        self._card = card
         self.recovery = recovery_key(root)
         self.seeds = [identity_seed(root, index) for index in range(SUCCESSIONS_MAX)]
         self._index = {SigningKey.from_seed(seed).public: index for index, seed in enumerate(self.seeds)}
 
     def index(self, stub: RecordStub | KeyRecord) -> int | None:
-        """Which of our identities' record this is; None if it is someone else's."""
+        """Which of our identities' record this is; None if it is not ours."""
         return self._index.get(stub.identity_key) if stub.recovery_key == self.recovery.public else None
+
+    def save(
+        self, store: ClientStore, index: int, link: KeyRecord | RecordStub, record: KeyRecord, unix_s: int
+    ) -> None:
+        """Make identity `index` the store's, with its link of the chain and its newest record, at this node."""
+        seed, recovery, state = self.seeds[index], self.recovery.public, IdentityState.REGISTERED
+        identity = Identity(self._name, seed, index, recovery, pack(link), pack(record), record.number, state, unix_s)
+        store.profile.save_identity(identity)
+        store.profile.set_setting("node_card", card_text(self._card).encode())
 
 
 def restore_identity(
@@ -111,7 +122,7 @@ def restore_identity(
     Raises `WordsInvalid`, or `WordsUnfit` if the record is not that of these words, or of a thief who used up its
     numbers. Nothing is stored then.
     """
-    owner = _Owner(words)
+    owner = _Owner(words, name, card)
     record, link = found.record, found.chain[-1].stub
     index = owner.index(record)
     if index is None:
@@ -131,7 +142,7 @@ def restore_identity(
         previous=record_hash(card.node, name, link),
     )
     with store.transaction():
-        _save_owner(store, name, card, owner, index, record if record.stub() == link else link, record, unix_s)
+        owner.save(store, index, record if record.stub() == link else link, record, unix_s)
         store.keys.add(number, seed, unix_s)
         former = [each.stub.identity_key for each in found.chain[:-1] if owner.index(each.stub) is not None]
         save_replacement(store, sign_record(key, card.node, name, newer), None, former)
@@ -148,14 +159,14 @@ def replace_identity(
 ) -> None:
     """Store a new identity for the name, with a succession by the recovery key, which is published before a login.
 
-    It follows the last identity of ours; whatever a thief put behind that no longer counts. Without `found` (the node
+    It follows the last identity of ours; anything a thief put behind that stops counting. Without `found` (the node
     shows nothing of the name: a thief has deleted it) it follows the one in the store. Message keys that are there
     stay: they open what was sealed to them.
 
     Raises `WordsInvalid`, or `WordsUnfit` if these are not the name's words, or it changed too often. Nothing is stored
     then.
     """
-    owner = _Owner(words)
+    owner = _Owner(words, name, card)
     stubs = _own_stubs(store, owner, found)
     before = stubs[-1]
     index = 1 + max(owner.index(stub) or 0 for stub in stubs)
@@ -164,7 +175,7 @@ def replace_identity(
     if index >= SUCCESSIONS_MAX or before.recoveries >= RECOVERIES_MAX:
         raise WordsUnfit("this name has changed its identity too often")
     key, seed = SigningKey.from_seed(owner.seeds[index]), random_bytes(SEED_BYTES)
-    # By the link alone: anyone who has the identity key may have used up the numbers of its later records.
+    # By the link alone: a thief who has the identity key may have used up the numbers of its later records.
     key_number = _next_key_number(store, before.hpke_number)
     record = sign_record(
         key,
@@ -185,28 +196,9 @@ def replace_identity(
     succession = authorise(owner.recovery, card.node, name, record.stub(), Authority.RECOVERY)
     former = {stub.identity_key: None for stub in stubs} | dict.fromkeys(former_identities(store))
     with store.transaction():
-        _save_owner(store, name, card, owner, index, record, record, unix_s)
+        owner.save(store, index, record, record, unix_s)
         store.keys.add(key_number, seed, unix_s)
         save_replacement(store, record, succession, former)
-
-
-def _save_owner(
-    store: ClientStore,
-    name: str,
-    card: NodeCard,
-    owner: _Owner,
-    index: int,
-    link: KeyRecord | RecordStub,
-    record: KeyRecord,
-    unix_s: int,
-) -> None:
-    """Make the owner's identity `index` the store's, with its link of the chain and its newest record, at that node."""
-    seed, recovery = owner.seeds[index], owner.recovery.public
-    state = IdentityState.REGISTERED
-    store.profile.save_identity(
-        Identity(name, seed, index, recovery, pack(link), pack(record), record.number, state, unix_s)
-    )
-    store.profile.set_setting("node_card", card_text(card).encode())
 
 
 def _own_stubs(store: ClientStore, owner: _Owner, found: FoundRecord | None) -> list[RecordStub]:
