@@ -34,7 +34,7 @@ _CREDENTIALS: Final = struct.Struct("3i")
 Answer = dict[str, Any]
 
 
-class NobodyThere(Exception):
+class NoHolder(Exception):
     """No process serves this home's control socket."""
 
 
@@ -99,7 +99,7 @@ def encode(value: Answer) -> bytes:
 def ask(home: Path, request: Answer, timeout: float) -> Answer:
     """Hand `request` to the process that holds `home`, and return its answer.
 
-    Raises `NobodyThere`, `HolderBusy`, or `HolderGone` when no answer came within `timeout` and `GRACE_S`.
+    Raises `NoHolder`, `HolderBusy`, or `HolderGone` when no answer came within `timeout` and `GRACE_S`.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
         connection.settimeout(READ_S)
@@ -107,9 +107,9 @@ def ask(home: Path, request: Answer, timeout: float) -> Answer:
             with socket_path(home) as address:
                 connection.connect(address)
             if not is_same_user(connection):
-                raise NobodyThere("the control socket belongs to another user")
+                raise NoHolder("the control socket belongs to another user")
         except OSError:
-            raise NobodyThere("no process serves this home") from None
+            raise NoHolder("no process serves this home") from None
         try:
             connection.sendall(encode(request))
             taken = True
@@ -118,7 +118,7 @@ def ask(home: Path, request: Answer, timeout: float) -> Answer:
         line = read_line(connection, timeout + GRACE_S)
     if line is None:
         if not taken:
-            raise NobodyThere("the process that serves this home is ending")
+            raise NoHolder("the process that serves this home is ending")
         raise HolderGone("the process that holds this home has ended, or does not answer")
     try:
         answer = json.loads(line)

@@ -283,7 +283,7 @@ class Crowd:
         """What `usernym node status` shows; nothing while it does not answer."""
         try:
             return msgspec.structs.asdict(ask_holder(self.node_folder, StatusCommand(), Deadline(5.0)))
-        except (control.NobodyThere, control.HolderBusy, control.HolderGone, CommandFailed):
+        except (control.NoHolder, control.HolderBusy, control.HolderGone, CommandFailed):
             return {}
 
     def _undelivered(self, name: str, since: float) -> int:

@@ -16,7 +16,7 @@ from tests.helpers.examples import examples
 from usernym import control, control_server
 from usernym.cli.command import Deadline
 from usernym.cli.holder import handler
-from usernym.control import Answer, HolderBusy, HolderGone, NobodyThere, ask
+from usernym.control import Answer, HolderBusy, HolderGone, NoHolder, ask
 from usernym.control_server import ControlServer
 
 TIMEOUT_S = 20.0
@@ -66,14 +66,14 @@ def test_the_socket_is_its_owners_alone_and_goes_when_its_server_goes(tmp_path: 
         assert stat.S_ISSOCK(mode)
         assert stat.S_IMODE(mode) == 0o600
     assert not (tmp_path / control.SOCKET_NAME).exists()
-    with pytest.raises(NobodyThere):
+    with pytest.raises(NoHolder):
         ask(tmp_path, {}, TIMEOUT_S)
 
 
 def test_a_socket_left_by_a_dead_process_is_replaced(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / control.SOCKET_NAME))
-    with pytest.raises(NobodyThere):
+    with pytest.raises(NoHolder):
         ask(tmp_path, {}, TIMEOUT_S)
     with ControlServer(tmp_path, echo):
         assert ask(tmp_path, {"n": 1}, TIMEOUT_S) == {"echo": {"n": 1}}
@@ -89,7 +89,7 @@ def test_another_users_process_is_neither_served_nor_asked(tmp_path: Path, monke
     with ControlServer(tmp_path, handle):
         monkeypatch.setattr("os.geteuid", lambda: 4_000_000)
         assert raw(tmp_path, b"{}\n") == b""
-        with pytest.raises(NobodyThere):
+        with pytest.raises(NoHolder):
             ask(tmp_path, {}, TIMEOUT_S)
         monkeypatch.undo()
         assert not served

@@ -195,7 +195,7 @@ def _ask(typed: Invocation[NodeSettings], command: NodeCommand[Answer]) -> Answe
         while True:
             try:
                 return ask_holder(typed.home, command, deadline)
-            except control.NobodyThere:
+            except control.NoHolder:
                 if deadline.over:
                     text = f"no node runs in {typed.home}: `usernym node run` starts one; --home names another folder"
                     raise CommandFailed(Exit.NO_ANSWER, "no_answer", text) from None

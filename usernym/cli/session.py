@@ -69,7 +69,7 @@ class Session:
         grace = Deadline(min(HOLDER_GRACE_S, self.deadline.left()))
         while self.client is None:
             if self._hand_over:
-                with contextlib.suppress(control.NobodyThere), sign_of_life(WAITING, quiet=self._typed.json):
+                with contextlib.suppress(control.NoHolder), sign_of_life(WAITING, quiet=self._typed.json):
                     return ask_holder(self._typed.home, command, self.deadline)
             if not self._could_open(grace):
                 grace.pause()
@@ -115,7 +115,7 @@ class Session:
 
 
 def ask_holder(home: Path, command: ClientCommand[Answer] | NodeCommand[Answer], deadline: Deadline) -> Answer:
-    """Hand the command to the process that holds the home. Raises `NobodyThere` or `CommandFailed`."""
+    """Hand the command to the process that holds the home. Raises `NoHolder` or `CommandFailed`."""
     while True:
         timeout = deadline.left()
         try:

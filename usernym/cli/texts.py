@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from usernym import Client, MessageView, Sent
 
 ID_DIGITS_MIN: Final = 8
-"""Digits of a message's id that name it: so many are shown to people."""
+"""Digits of a message's id that name it: `history` shows this many."""
 ANSWER_BYTES_MAX: Final = control.LINE_BYTES_MAX - 4096
 """Of texts in one answer; the rest is for what is around them."""
 TEXTS_DEFAULT: Final = 50
@@ -372,7 +372,7 @@ def erase(typed: Invocation[ClientSettings]) -> None:
 
 
 class DisappearCommand(ClientCommand[ContactReply], frozen=True, tag="disappear"):
-    """Erase texts with a contact in this home after so many seconds; None keeps them."""
+    """Erase texts with a contact in this home after this many seconds; None keeps them."""
 
     name: str
     seconds: int | None
