@@ -45,7 +45,7 @@ def fill(store: ClientStore, texts: int) -> str:
     words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxy", k=chance.randint(2, 9))) for _ in range(WORDS)]
     text = ""
     with store.transaction():
-        store.contacts.add("bob", bytes(32), bytes(1_300), Trust.CONFIRMED, Consent.ACCEPTED, 1)
+        store.contacts.add("bob", bytes(32), bytes(1_300), Trust.CONFIRMED, Consent.ACCEPTED)
         for number in range(texts):
             text = " ".join(chance.choices(words, k=chance.randint(1, 30)))
             message_id = chance.randbytes(16)

@@ -4,16 +4,18 @@ Models are not bound to a database, since one process holds several stores: a qu
 `change` or `insert`. The hot paths use `row`, `rows` and `run` with plain SQL, which is an order of magnitude faster
 than peewee's model layer.
 
-Connections are per thread: one opens at a thread's first use, and `close` closes the calling thread's.
+Connections are per thread: one opens at a thread's first use and closes when the thread ends, or at `close`.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Lock, local
 from typing import Any, Final, Literal
+from weakref import WeakSet
 
 import peewee
 import sqlcipher3.dbapi2
@@ -42,15 +44,56 @@ KEY_BYTES: Final = 32
 _PARAMETERS_MAX: Final = 900
 """Bound values in one statement; old SQLite libraries allow 999."""
 
+Parameters = Sequence[Any] | Mapping[str, Any]
+"""What a statement binds: to `?` by place, to `:name` by name."""
+
+DIALECT: Final = peewee.SqliteDatabase(None)
+"""Writes the SQL of peewee's queries. It is never connected."""
+
 _HEADER_BYTES: Final = 100
 _MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID_AT: Final = 68
 
 
-class StoreDatabase(peewee.SqliteDatabase):
-    """peewee's SQLite database with this project's settings; with `key` (32 bytes) every page is encrypted.
+class _Connection:
+    """One thread's connection to a file. It closes when the thread ends; the lock lets another one close it."""
 
-    All calls raise `StorageError`s where there is something a person can do (see `errors.translate`).
+    __slots__ = ("__weakref__", "_closed", "_lock", "_raw")
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._lock = Lock()
+        self._closed = False
+
+    @property
+    def in_transaction(self) -> bool:
+        with self._lock:
+            return not self._closed and bool(self._raw.in_transaction)
+
+    def execute(self, sql: str, params: Parameters) -> tuple[list[tuple[Any, ...]], int] | None:
+        """All rows, and how many were changed; None if the connection was closed."""
+        with self._lock:
+            if self._closed:
+                return None
+            cursor = self._raw.execute(sql, params)
+            return cursor.fetchall(), cursor.rowcount
+
+    def close(self) -> None:
+        # A thread that ends may close it at the very moment at which the store is closed: the driver bears one of them.
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._raw.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class StoreDatabase:
+    """A database with this project's settings; with `key` (32 bytes) every page is encrypted.
+
+    Each thread gets a connection of its own at its first use, which closes when the thread ends. `close` closes those
+    of all threads. All calls raise `StorageError`s where there is something a person can do (see `errors.translate`).
     """
 
     def __init__(
@@ -63,7 +106,6 @@ class StoreDatabase(peewee.SqliteDatabase):
     ) -> None:
         if key is not None and len(key) != KEY_BYTES:
             raise ValueError("a storage key has 32 bytes")
-        super().__init__(str(path), timeout=timeout_s)
         self.path = str(path)
         self.in_memory = path == IN_MEMORY
         self._busy_s = timeout_s
@@ -74,76 +116,86 @@ class StoreDatabase(peewee.SqliteDatabase):
             "PRAGMA foreign_keys = ON",
             "PRAGMA temp_store = MEMORY",
         )
+        self._of_thread = local()
+        self._guard = Lock()
+        self._connections: WeakSet[_Connection] = WeakSet()
+        self._closed = Event()
 
     # -- connections --
 
     def _connect(self) -> Any:
-        """A new connection for this thread (peewee's hook). A wrong key shows here, not at some later query."""
+        """A new connection of the driver. A wrong key shows here, and not at a later query."""
         driver: Any = sqlite3 if self._key is None else sqlcipher3.dbapi2
-        connection = driver.connect(self.path, timeout=self._busy_s, isolation_level=None)
+        # One thread uses it at a time, behind its lock: it is only ever closed from another one.
+        raw = driver.connect(self.path, timeout=self._busy_s, isolation_level=None, check_same_thread=False)
         try:
             if self._key is not None:
-                connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
-                connection.execute("PRAGMA cipher_compatibility = 4")
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                raw.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
+                raw.execute("PRAGMA cipher_compatibility = 4")
+                raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
             for setting in self._settings:
-                connection.execute(setting)
+                raw.execute(setting)
         except BaseException:
-            connection.close()
+            raw.close()
             raise
-        return connection
+        return raw
 
-    def _open_connection(self) -> Any:
-        return self.connection()  # type: ignore[no-untyped-call]
+    def _connection(self) -> _Connection:
+        """This thread's connection."""
+        found: _Connection | None = getattr(self._of_thread, "connection", None)
+        if found is None:
+            if self._closed.is_set():
+                raise self._was_closed()
+            found = _Connection(self._connect())
+            with self._guard:
+                late = self._closed.is_set()
+                if not late:
+                    self._connections.add(found)
+            if late:
+                found.close()
+                raise self._was_closed()
+            self._of_thread.connection = found
+        return found
 
-    def shut(self) -> None:
-        """Close this thread's connection and refuse every later use."""
-        self.autoconnect = False
-        self.close()
+    def _was_closed(self) -> StoreClosed:
+        return StoreClosed(f"{self.path} was closed")
+
+    def close(self) -> None:
+        """Close the connections of all threads, and refuse every later use. Waits for a statement that is running."""
+        with self._guard:
+            self._closed.set()
+            connections = list(self._connections)
+        for connection in connections:
+            connection.close()
 
     # -- running statements --
 
-    def execute_sql(self, sql: str, params: Sequence[Any] | None = None) -> Any:
-        """Run one statement and return its cursor. Unlike peewee's, it logs nothing: parameters are secrets."""
-        if self.is_closed() and not self.autoconnect:
-            raise StoreClosed(f"{self.path} was closed")
+    def execute(self, sql: str, params: Parameters = ()) -> tuple[list[tuple[Any, ...]], int]:
+        """Run one statement: all its rows, and how many it changed. Logs nothing: parameters are secrets."""
         try:
-            return self._open_connection().execute(sql, params or ())
+            done = self._connection().execute(sql, params)
         except DRIVER_ERRORS as error:
             raise translate(error, self.path) from error
+        if done is None:
+            raise self._was_closed()
+        return done
 
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, params: Parameters = ()) -> list[tuple[Any, ...]]:
         """All rows of one statement."""
-        cursor = self.execute_sql(sql, params)
-        try:
-            found: list[tuple[Any, ...]] = cursor.fetchall()
-        except DRIVER_ERRORS as error:
-            raise translate(error, self.path) from error
-        return found
+        return self.execute(sql, params)[0]
 
-    def row(self, sql: str, params: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    def row(self, sql: str, params: Parameters = ()) -> tuple[Any, ...] | None:
         """The first row of one statement, or None."""
         found = self.rows(sql, params)
         return found[0] if found else None
 
-    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+    def run(self, sql: str, params: Parameters = ()) -> int:
         """Run one statement that writes; returns the number of rows it changed."""
-        changed: int = self.execute_sql(sql, params).rowcount
-        return changed
+        return self.execute(sql, params)[1]
 
     def fetch(self, query: peewee.BaseQuery) -> list[tuple[Any, ...]]:
         """All rows of a peewee query (a SELECT, or a write with RETURNING), as tuples."""
-        return self.rows(*self._statement(query))
-
-    def fetch_dicts(self, query: peewee.BaseQuery) -> list[dict[str, Any]]:
-        """All rows of a peewee query, by column name."""
-        cursor = self.execute_sql(*self._statement(query))
-        try:
-            found: list[tuple[Any, ...]] = cursor.fetchall()
-        except DRIVER_ERRORS as error:
-            raise translate(error, self.path) from error
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in found]
+        return self.rows(*_statement(query))
 
     def fetch_one(self, query: peewee.BaseQuery) -> tuple[Any, ...] | None:
         """The first row of a peewee query, or None."""
@@ -152,18 +204,15 @@ class StoreDatabase(peewee.SqliteDatabase):
 
     def change(self, query: peewee.BaseQuery) -> int:
         """Run a peewee INSERT, UPDATE or DELETE; returns the number of rows it changed."""
-        return self.run(*self._statement(query))
-
-    def _statement(self, query: peewee.BaseQuery) -> tuple[str, list[Any]]:
-        sql, params = self.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
-        return sql, params
+        return self.run(*_statement(query))
 
     # -- transactions --
 
     @property
     def writing(self) -> bool:
         """Whether this thread is inside a transaction."""
-        return not self.is_closed() and bool(self._open_connection().in_transaction)
+        found: _Connection | None = getattr(self._of_thread, "connection", None)
+        return found is not None and found.in_transaction
 
     @contextmanager
     def one_commit(self) -> Iterator[None]:
@@ -176,15 +225,15 @@ class StoreDatabase(peewee.SqliteDatabase):
         else:
             # IMMEDIATE: a transaction that first reads and then writes must not find another writer in between.
             begin, end, undo = "BEGIN IMMEDIATE", "COMMIT", ["ROLLBACK"]
-        self.execute_sql(begin)
+        self.execute(begin)
         try:
             yield
-            self.execute_sql(end)
+            self.execute(end)
         except BaseException:
             # A full disk makes SQLite roll back by itself.
             if self.writing:
                 for statement in undo:
-                    self.execute_sql(statement)
+                    self.execute(statement)
             raise
 
     def checkpoint(self) -> bool:
@@ -249,6 +298,11 @@ def _check_readable(database: StoreDatabase, schema: Schema) -> None:
         database.rows(f'SELECT 1 FROM "{table}" NOT INDEXED LIMIT 1')  # noqa: S608 - a constant of the schema
 
 
+def _statement(query: peewee.BaseQuery) -> tuple[str, list[Any]]:
+    sql, params = DIALECT.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
+    return sql, params
+
+
 def marks(count: int) -> str:
     """`count` parameter marks, for an IN list."""
     return ", ".join("?" * count)
@@ -269,7 +323,7 @@ def check_row_limit(count: int, rows_max: int, what: str) -> None:
 
 
 class Store:
-    """What both stores have in common. One object serves all threads; each thread has its own connection."""
+    """What both stores have in common. One object serves all threads."""
 
     def __init__(self, database: StoreDatabase) -> None:
         self.database = database
@@ -289,17 +343,9 @@ class Store:
         with self.database.one_commit():
             yield
 
-    def close_thread(self) -> None:
-        """Close the calling thread's connection; the next call in this thread opens another.
-
-        A database in memory lives in its connection, which therefore stays.
-        """
-        if not self.database.in_memory:
-            self.database.close()
-
     def close(self) -> None:
-        """Close the calling thread's connection; later calls raise `StoreClosed` where no connection is left."""
-        self.database.shut()
+        """Close the connections of all threads; later calls raise `StoreClosed`. Waits for running statements."""
+        self.database.close()
 
     def problems(self) -> list[str]:
         """What is wrong with the file, as SQLite's `quick_check` says; reads all of it. Empty if it is sound."""

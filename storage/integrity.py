@@ -94,11 +94,10 @@ def file_problems(store: ReadOnlyStore, schema: Schema) -> list[str]:
 
 
 def _differences(store: ReadOnlyStore, schema: Schema) -> list[str]:
-    """Where the tables, indices and triggers differ from what the migrations make."""
+    """Where the tables, indices and triggers differ from those of a new file."""
     with contextlib.closing(sqlite3.connect(":memory:")) as fresh:
-        for statements in schema.migrations:
-            for statement in statements:
-                fresh.execute(statement)
+        for statement in schema.creation:
+            fresh.execute(statement)
         wanted = dict(fresh.execute(_OBJECTS).fetchall())
     found = dict(store.rows(_OBJECTS))
     problems = [f"the {each} is missing" for each in wanted if each not in found]

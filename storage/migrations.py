@@ -1,7 +1,10 @@
 """Numbered schemas. The number stands in the database (`user_version`), beside a mark that says whose file it is.
 
-A migration is plain SQL, one transaction each: a process that dies in the middle leaves the previous schema. A
-migration that was ever released is never edited; a change of the schema is a new one.
+A new file gets the newest schema at once. An older one gets the migrations that it lacks: plain SQL, one transaction
+each, so a process that dies in the middle leaves the previous schema. A released migration is never edited.
+
+A migration must end with the very SQL in `sqlite_master` that a new file has, since `integrity` compares the two:
+append a column with `ALTER TABLE ... ADD COLUMN` and the text that `creation` writes for it.
 """
 
 from __future__ import annotations
@@ -17,19 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A store's schema: its mark (`application_id`, 32 bits), its tables now, and the steps that lead there.
+    """A store's schema: its mark (`application_id`, 32 bits), its tables, and the SQL that makes them in a new file.
 
-    `migrations[i]` leads from schema i to schema i + 1: a list of SQL statements.
+    `migrations[i]` leads from schema i + 1 to schema i + 2: a list of SQL statements.
     """
 
     application_id: int
     tables: tuple[str, ...]
-    migrations: tuple[tuple[str, ...], ...]
+    creation: tuple[str, ...]
+    migrations: tuple[tuple[str, ...], ...] = ()
 
     @property
     def version(self) -> int:
         """The newest schema."""
-        return len(self.migrations)
+        return 1 + len(self.migrations)
 
 
 def schema_version(database: StoreDatabase) -> int:
@@ -47,8 +51,10 @@ def migrate(database: StoreDatabase, schema: Schema) -> None:
     if found > schema.version:
         raise SchemaTooNew(database.path, found, schema.version)
     database.row("PRAGMA journal_mode = WAL")
-    for number, statements in enumerate(schema.migrations, start=1):
-        if number > found:
+    if found == 0:
+        _apply(database, schema.version, schema.creation)
+    for number, statements in enumerate(schema.migrations, start=2):
+        if 0 < found < number:
             _apply(database, number, statements)
 
 
@@ -59,7 +65,7 @@ def _claim(database: StoreDatabase, schema: Schema) -> None:
         return
     if mark or schema_version(database) or database.row("SELECT 1 FROM sqlite_master LIMIT 1"):
         raise NotAStore(f"{database.path} is not a store of this program: it is left as it is")
-    database.execute_sql(f"PRAGMA application_id = {schema.application_id}")
+    database.execute(f"PRAGMA application_id = {schema.application_id}")
 
 
 def _apply(database: StoreDatabase, number: int, statements: tuple[str, ...]) -> None:
@@ -68,8 +74,8 @@ def _apply(database: StoreDatabase, number: int, statements: tuple[str, ...]) ->
         if schema_version(database) >= number:
             return
         for statement in statements:
-            database.execute_sql(statement)
-        database.execute_sql(f"PRAGMA user_version = {number}")
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {number}")
 
 
 def _pragma(database: StoreDatabase, name: str) -> int:

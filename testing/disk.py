@@ -228,6 +228,6 @@ class SimDatabase(StoreDatabase):
         self._disk.remember_opening(connection.execute("PRAGMA synchronous").fetchone()[0])
         return connection
 
-    def execute_sql(self, sql: str, params: Any = None) -> Any:
+    def execute(self, sql: str, params: Any = ()) -> Any:
         """As the product's, unless the disk has something against it."""
-        return self._disk.run(self, sql, lambda: super(SimDatabase, self).execute_sql(sql, params))
+        return self._disk.run(self, sql, lambda: super(SimDatabase, self).execute(sql, params))

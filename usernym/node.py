@@ -111,7 +111,6 @@ class Node:
             store = NodeStore.open(folder / STORE_NAME)
             undo.callback(store.close)
             key = SigningKey.from_seed(store.profile.identity_seed(os.urandom(SEED_BYTES)))
-            store.close_thread()
             timers = ThreadTimers()
             undo.callback(timers.close)
             runtime = ThreadRuntime(timers)
@@ -172,10 +171,7 @@ class Node:
             }
         except FutureTimeout:
             raise NotReady("the node is busy") from None
-        try:
-            counts = store.counts()
-        finally:
-            store.close_thread()
+        counts = store.counts()
         return NodeStatus(
             mixnet_up=counters["io"].pop("mixnet_up", 0) == 1,
             mixnet_problem=self._mixnet_problem or "",

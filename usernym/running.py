@@ -282,12 +282,9 @@ class RunningClient:
                 self._asked.discard(answer)
 
     def read(self, read: Callable[[ClientStore], T]) -> T:
-        """Use the store on the caller's thread, and close that thread's connection to it."""
+        """Use the store on the caller's thread."""
         store = self.store
-        try:
-            return read(store)
-        finally:
-            store.close_thread()
+        return read(store)
 
 
 def _transport(mixnet: str, home: Path) -> Transport:

@@ -94,9 +94,8 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             self.note_failure(failure)
 
     def release(self) -> None:
-        """Acknowledge what is on disk, and close this thread's connection."""
+        """Acknowledge what is on disk."""
         self._inbox.acknowledge_now()
-        self._store.close_thread()
 
     def receive(self, message: ForwardingClientInbox) -> None:
         """Act on a command, on what arrives, or on a report."""

@@ -307,8 +307,7 @@ class Inbox:
     def _remember(self, found: _Findings) -> None:
         """Remember the id, and keep nothing of the message: a blocked sender must not fill the disk."""
         arrival, contact = found.arrival, found.sender
-        now = self._context.runtime.unix_s()
-        self._store.messages.mark_seen(contact.name, arrival.message_id, arrival.key_number, now)
+        self._store.messages.mark_seen(contact.name, arrival.message_id, arrival.key_number)
         self._acknowledge(contact, arrival, None)
 
     def _note_sender(self, contact: Contact, arrival: Arrival, payload: p.Payload) -> None:
@@ -327,9 +326,7 @@ class Inbox:
         except RemoteProtocolError:
             return
         if newer:
-            self._store.contacts.update_record(
-                contact.name, record.identity_key, pack(record), self._context.runtime.unix_s()
-            )
+            self._store.contacts.update_record(contact.name, record.identity_key, pack(record))
 
     def _leave_at_node(self, found: _Findings) -> None:
         """Neither take nor refuse it until the user has decided: a stranger must not learn that the user is here, and

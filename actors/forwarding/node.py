@@ -98,10 +98,6 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._notices_set = False
         self.tell_self_later(SWEEP_S, Tick())
 
-    def release(self) -> None:
-        """Close the store's connection of this thread."""
-        self._store.close_thread()
-
     def receive(self, message: ForwardingNodeInbox) -> None:
         """Act on each kind of message in the inbox."""
         match message:

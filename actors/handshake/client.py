@@ -54,10 +54,6 @@ class HandshakeClient(Actor[HandshakeInbox]):
         self._forwarding = forwarding
         self._address: bytes | None = None
 
-    def release(self) -> None:
-        """Close the store's connection of this thread."""
-        self._store.close_thread()
-
     def receive(self, message: HandshakeInbox) -> None:
         """Act on each kind of message in the inbox."""
         match message:
@@ -122,7 +118,7 @@ class HandshakeClient(Actor[HandshakeInbox]):
             self._store.messages.add_outgoing(contact.name, message_id, int(kind), body, token, now)
             direct, peer_address = standing(*self._sides(contact.name))
             # An ending goes through the node: the direct way is closed before it is sent.
-            self._store.contacts.set_handshake(contact.name, direct, peer_address, now if address else None)
+            self._store.contacts.set_handshake(contact.name, direct, peer_address)
             if address and contact.consent is Consent.PENDING:
                 # A user who reveals an address to a stranger wants to hear from them.
                 self._store.contacts.set_consent(contact.name, Consent.ACCEPTED)
@@ -156,7 +152,7 @@ class HandshakeClient(Actor[HandshakeInbox]):
                 direct = HandshakeState.NONE
             changed = (direct, address) != (contact.handshake, contact.peer_address)
             if changed:
-                self._store.contacts.set_handshake(name, direct, address, None)
+                self._store.contacts.set_handshake(name, direct, address)
         if changed:
             self._changed(name, direct)
         else:

@@ -65,10 +65,6 @@ class LookupClient(Actor[LookupClientInbox]):
             context.user.node, context.request_id, LOOKUPS_WAITING_MAX, self._is_enough
         )
 
-    def release(self) -> None:
-        """Close the store's connection of this thread."""
-        self._store.close_thread()
-
     def receive(self, message: LookupClientInbox) -> None:
         """Act on a command, or on what came of a request."""
         match message:
@@ -133,18 +129,18 @@ class LookupClient(Actor[LookupClientInbox]):
         """Store a found record, if it follows from the one that was pinned before."""
         if name == self._user.name:
             return
-        key, packed, now = record.identity_key, pack(record), self._context.runtime.unix_s()
+        key, packed = record.identity_key, pack(record)
         contact = self._store.contacts.get(name)
         if contact is None:
             only_strangers = all(waiting.stranger for waiting in self._fetch.waiting(name))
             ask = only_strangers and not self._context.accept_strangers
             consent = Consent.PENDING if ask else Consent.ACCEPTED
-            self._store.contacts.add(name, key, packed, Trust.CONFIRMED, consent, now)
+            self._store.contacts.add(name, key, packed, Trust.CONFIRMED, consent)
         elif is_update(decode_record(contact.record), record):
-            self._store.contacts.update_record(name, key, packed, now)
+            self._store.contacts.update_record(name, key, packed)
         elif accepts_change(decode_record(contact.record), chain):
             with self._store.transaction():
-                self._store.contacts.update_record(name, key, packed, now)
+                self._store.contacts.update_record(name, key, packed)
                 self._store.contacts.set_trust(name, Trust.CHANGED)
             self._context.on_event(IdentityChanged(name, contact.trust is Trust.VERIFIED))
         else:

@@ -36,10 +36,6 @@ class LookupNode(Actor[LookupNodeInbox]):
         self._store = context.store
         self._io = io
 
-    def release(self) -> None:
-        """Close the store's connection of this thread."""
-        self._store.close_thread()
-
     def receive(self, message: LookupNodeInbox) -> None:
         """Act on each kind of message in the inbox."""
         match message:

@@ -91,10 +91,6 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self.tell_self_later(TICK_S, Tick())
         self._step(lg.ClientStarted())
 
-    def release(self) -> None:
-        """Close the store's connection of this thread."""
-        self._store.close_thread()
-
     def receive(self, message: RegistrationClientInbox) -> None:
         """Act on a command, an answer, what the node says, or a report."""
         match message:
@@ -262,7 +258,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         now = self._context.runtime.unix_s()
         if isinstance(self._login, lg.Proving) and self._login.nonce == nonce:
             # A login that has no place on disk does not count: another one is made, when there may be room again.
-            self._store.profile.save_login(answer.login_id, answer.boot_id, now)
+            self._store.profile.save_login(answer.login_id)
             self._stored_login_id = answer.login_id
             self._clock_offset_s = answer.now - now
         self._step(lg.ProofAccepted(nonce, answer.login_id, answer.boot_id, answer.record_number, answer.now - now))

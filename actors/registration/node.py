@@ -114,10 +114,6 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._set_recent(0)
         self.tell_self_later(SWEEP_S, Tick())
 
-    def release(self) -> None:
-        """Close the store's connection of this thread."""
-        self._store.close_thread()
-
     def receive(self, message: RegistrationNodeInbox) -> None:
         """Act on each kind of message in the inbox."""
         match message:

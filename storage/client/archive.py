@@ -13,21 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from usernym.storage.client.schema import ContactRow
+from usernym.storage.client.schema import ContactRow, MessageRow
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Consent, DeliveryState, Direction, Trust
 from usernym.storage.database import StoreDatabase
 from usernym.storage.errors import NotAStore
 from usernym.storage.files import new_folder
 from usernym.storage.keyfile import Argon2Cost, Protection, RandomBytes
+from usernym.storage.tables import columns_of, insertion, selection
 
 _OF: Final = "backup_of"
-_CONTACT: Final = tuple(ContactRow._meta.columns)  # noqa: SLF001 - peewee's documented way to a model's columns
-_ALL_CONTACTS: Final = f"SELECT {', '.join(_CONTACT)} FROM contact"  # noqa: S608 - constants
-_MESSAGE: Final = (
-    "contact", "direction", "message_id", "counter", "kind", "body", "sent_at", "stored_at", "state", "reason", "route",
-    "token", "key_number", "shown", "late", "shown_at",
-)  # fmt: skip
+_CONTACT: Final = columns_of(ContactRow)
+_ALL_CONTACTS: Final = selection(ContactRow, "")
+_ADD_CONTACT: Final = insertion(ContactRow)
+_MESSAGES: Final = selection(MessageRow, "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?")
+_ADD_MESSAGE: Final = insertion(MessageRow)
+_MESSAGE: Final = columns_of(MessageRow)
 _CHUNK: Final = 500
 """Messages held in memory at a time: 33 MB at most."""
 
@@ -62,8 +63,8 @@ def export_archive(
         copy.profile.set_setting(_OF, owner)
         last = _last_id(store.database)  # first: the writer of one of these is a contact by then
         for row in store.database.rows(_ALL_CONTACTS):
-            copy.database.run(_insert("contact", _CONTACT), row)
-        _copy_messages(store.database, copy.database, last, 0, _insert("message", ("id", *_MESSAGE)))
+            copy.database.run(_ADD_CONTACT, dict(zip(_CONTACT, row, strict=True)))
+        _copy_messages(store.database, copy.database, last, _ADD_MESSAGE)
 
 
 def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: bytes) -> Imported:
@@ -92,13 +93,12 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
                 # What came since goes behind what is older: conversations are read in this order.
                 target.run("UPDATE message SET id = -(id + ?)", (last,))
                 target.run("UPDATE message SET id = -id WHERE id < 0")
-            insert = _insert("message", ("id", *_MESSAGE)) + " ON CONFLICT DO NOTHING"
-            _copy_messages(source, target, last, 0, insert)
+            _copy_messages(source, target, last, f"{_ADD_MESSAGE} ON CONFLICT DO NOTHING")
             store.gaps.find()
             target.run(
                 "UPDATE message SET state = ? WHERE direction = ? AND state = ? AND message_id NOT IN"
                 " (SELECT message_id FROM outbox)",
-                (DeliveryState.CANCELLED.number, int(Direction.OUT), DeliveryState.WAITING.number),
+                (DeliveryState.CANCELLED.number, Direction.OUT.number, DeliveryState.WAITING.number),
             )
             after = target.row("SELECT count(*) FROM message")
         return Imported(contacts, (after or (0,))[0] - (before or (0,))[0])
@@ -109,7 +109,7 @@ def _take_contact(store: ClientStore, row: tuple[Any, ...]) -> bool:
     theirs = dict(zip(_CONTACT, row, strict=True))
     ours = store.contacts.get(theirs["name"])
     if ours is None:
-        store.database.run(_insert("contact", _CONTACT), row)
+        store.database.run(_ADD_CONTACT, theirs)
         return True
     trust = ours.trust
     if ours.identity_key != theirs["identity_key"]:
@@ -134,18 +134,14 @@ def _take_contact(store: ClientStore, row: tuple[Any, ...]) -> bool:
     return False
 
 
-def _insert(table: str, columns: tuple[str, ...]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
-
-
 def _last_id(database: StoreDatabase) -> int:
     row = database.row("SELECT max(id) FROM message")
     return 0 if row is None or row[0] is None else int(row[0])
 
 
-def _copy_messages(source: StoreDatabase, target: StoreDatabase, last: int, at: int, insert: str) -> None:
-    query = f"SELECT id, {', '.join(_MESSAGE)} FROM message WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"  # noqa: S608
-    while rows := source.rows(query, (at, last, _CHUNK)):
+def _copy_messages(source: StoreDatabase, target: StoreDatabase, last: int, insert: str) -> None:
+    at = 0
+    while rows := source.rows(_MESSAGES, (at, last, _CHUNK)):
         for row in rows:
-            target.run(insert, row)
-        at = rows[-1][0]
+            target.run(insert, dict(zip(_MESSAGE, row, strict=True)))
+        at = rows[-1][_MESSAGE.index("id")]

@@ -5,9 +5,20 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from usernym.storage.client.schema import FIND_GAPS
+from usernym.storage.client.types import Direction
 from usernym.storage.database import StoreDatabase
+
+_FIND: Final = f"""
+    INSERT INTO gap (contact, first, last)
+    SELECT contact, previous + 1, counter - 1 FROM (
+        SELECT contact, counter, lag(counter, 1, 0) OVER (PARTITION BY contact ORDER BY counter) AS previous FROM (
+            SELECT contact, counter FROM message WHERE direction = {Direction.IN.number}
+            UNION SELECT name, highest_in_counter + 1 FROM contact))
+    WHERE counter > previous + 1
+"""  # noqa: S608 - a constant
+"""All gaps, from the messages that are there and the highest counter known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,7 @@ class Gaps:
         """Find all gaps again, after messages were brought in from elsewhere."""
         with self._db.one_commit():
             self._db.run("DELETE FROM gap")
-            self._db.run(FIND_GAPS)
+            self._db.run(_FIND)
 
     def note_counter(self, contact: str, counter: int) -> bool:
         """A message with this counter came: open or close gaps. True if one with a higher counter had come before."""

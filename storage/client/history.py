@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from usernym.storage.client.messages import COLUMNS, message_of
+from usernym.storage.client.messages import MESSAGES
 from usernym.storage.client.types import Consent, DeliveryState, Direction, Message
 from usernym.storage.database import StoreDatabase, marks, parts
 
@@ -14,12 +14,19 @@ ERASED: Final = 0
 token, in case its sender needs another acknowledgement."""
 _NO_ROW: Final = 2**63 - 1
 _SHOWN: Final = f"({Consent.ACCEPTED.number}, {Consent.PENDING.number})"
-
-
+_FIRST: Final = MESSAGES.select("WHERE contact = ? AND direction = ? AND kind = ? ORDER BY id LIMIT 1")
+_OF_KIND: Final = MESSAGES.select("WHERE contact = ? AND kind = ? AND id < ? ORDER BY id DESC LIMIT ?")
+_BETWEEN: Final = MESSAGES.select("WHERE contact = ? AND kind = ? AND message_id BETWEEN ? AND ? ORDER BY id LIMIT ?")
+_CONTAINS: Final = f"""
+    kind = ? AND id < ? AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0
+    AND contact IN (SELECT name FROM contact WHERE consent IN {_SHOWN}) ORDER BY id DESC LIMIT ?
+"""  # noqa: S608 - constants
+_SEARCH_ALL: Final = MESSAGES.select(f"NOT INDEXED WHERE {_CONTAINS}")
+_SEARCH_ONE: Final = MESSAGES.select(f"WHERE contact = ? AND {_CONTAINS}")
 _FINAL: Final = ", ".join(str(state.number) for state in DeliveryState if state.is_final)
 _OLD: Final = f"""
     SELECT id FROM message WHERE contact = ?1 AND kind = ?2 AND stored_at <= ?3 AND CASE direction
-        WHEN {int(Direction.IN)} THEN shown = 1 AND coalesce(shown_at, stored_at) <= ?3
+        WHEN {Direction.IN.number} THEN shown = 1 AND coalesce(shown_at, stored_at) <= ?3
         ELSE state IN ({_FINAL}) END
     ORDER BY stored_at LIMIT ?4
 """  # noqa: S608 - constants
@@ -33,30 +40,20 @@ class ConversationHistory:
 
     def received(self, contact: str, kind: int) -> tuple[int, Message | None]:
         """How many messages of this kind came from a contact, and the first of them."""
-        of = (contact, int(Direction.IN), kind)
+        of = (contact, Direction.IN.number, kind)
         count = self._db.row("SELECT count(*) FROM message WHERE contact = ? AND direction = ? AND kind = ?", of)
-        first = self._db.row(
-            f"SELECT {COLUMNS} FROM message WHERE contact = ? AND direction = ? AND kind = ? ORDER BY id LIMIT 1",  # noqa: S608
-            of,
-        )
-        return 0 if count is None else int(count[0]), None if first is None else message_of(first)
+        first = self._db.row(_FIRST, of)
+        return 0 if count is None else int(count[0]), None if first is None else MESSAGES.of_row(first)
 
     def of_kind(self, contact: str, kind: int, limit: int, before: int | None = None) -> Sequence[Message]:
         """The last `limit` messages of one kind with a contact, of those before row `before`; the oldest first."""
-        rows = self._db.rows(
-            f"SELECT {COLUMNS} FROM message WHERE contact = ? AND kind = ? AND id < ? ORDER BY id DESC LIMIT ?",  # noqa: S608
-            (contact, kind, _NO_ROW if before is None else before, limit),
-        )
-        return [message_of(row) for row in reversed(rows)]
+        rows = self._db.rows(_OF_KIND, (contact, kind, _NO_ROW if before is None else before, limit))
+        return [MESSAGES.of_row(row) for row in reversed(rows)]
 
     def of_ids(self, contact: str, kind: int, low: bytes, high: bytes, limit: int) -> Sequence[Message]:
         """At most `limit` messages of one kind with a contact whose ids lie between these two, both included."""
-        rows = self._db.rows(
-            f"SELECT {COLUMNS} FROM message WHERE contact = ? AND kind = ? AND message_id BETWEEN ? AND ?"  # noqa: S608
-            " ORDER BY id LIMIT ?",
-            (contact, kind, low, high, limit),
-        )
-        return [message_of(row) for row in rows]
+        rows = self._db.rows(_BETWEEN, (contact, kind, low, high, limit))
+        return [MESSAGES.of_row(row) for row in rows]
 
     def search(
         self, text: str, kind: int, limit: int, contact: str | None = None, before: int | None = None
@@ -66,16 +63,9 @@ class ConversationHistory:
         Capital and small letters count as the same in ASCII only. Nothing of declined and blocked contacts is found.
         """
         # Rows are read in the order in which they lie: by any index of all contacts' they would be sorted first.
-        which, of = (
-            ("message NOT INDEXED WHERE", []) if contact is None else ("message WHERE contact = ? AND", [contact])
-        )
-        rows = self._db.rows(
-            f"SELECT {COLUMNS} FROM {which} kind = ? AND id < ?"  # noqa: S608 - constants
-            " AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0"
-            f" AND contact IN (SELECT name FROM contact WHERE consent IN {_SHOWN}) ORDER BY id DESC LIMIT ?",
-            [*of, kind, _NO_ROW if before is None else before, text, limit],
-        )
-        return [message_of(row) for row in rows]
+        search, of = (_SEARCH_ALL, []) if contact is None else (_SEARCH_ONE, [contact])
+        rows = self._db.rows(search, [*of, kind, _NO_ROW if before is None else before, text, limit])
+        return [MESSAGES.of_row(row) for row in rows]
 
     def erase(self, ids: Iterable[int], kind: int) -> int:
         """Erase the content of these rows, if they are of this kind; returns how many were. What waits is not sent."""
@@ -107,7 +97,7 @@ class ConversationHistory:
             return self._erase("contact = ?", (contact, kind))
 
     def _erase(self, which: str, of: tuple[Any, ...]) -> int:
-        out, received = int(Direction.OUT), int(Direction.IN)
+        out, received = Direction.OUT.number, Direction.IN.number
         own = f"SELECT message_id FROM message WHERE {which} AND kind = ? AND direction = {out}"  # noqa: S608
         self._db.run(f"DELETE FROM outbox WHERE message_id IN ({own})", of)  # noqa: S608
         sent = self._db.run(f"DELETE FROM message WHERE {which} AND kind = ? AND direction = {out}", of)  # noqa: S608

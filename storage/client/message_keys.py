@@ -9,10 +9,11 @@ from usernym.storage.client.schema import HpkeKeyRow, SeenRow
 from usernym.storage.client.types import HpkeKey
 from usernym.storage.database import StoreDatabase, parts
 from usernym.storage.errors import StoreBusy
+from usernym.storage.tables import Table
 
-_HPKE_KEY: Final = """
-    SELECT number, seed, created_at, confirmed_at, superseded_at FROM hpke_key WHERE number = ?
-"""
+_KEYS: Final = Table(HpkeKeyRow, HpkeKey)
+_ONE: Final = _KEYS.select("WHERE number = ?")
+_ALL: Final = _KEYS.select("ORDER BY number")
 
 
 class MessageKeys:
@@ -47,18 +48,12 @@ class MessageKeys:
 
     def all(self) -> Sequence[HpkeKey]:
         """All private keys, by number."""
-        return [HpkeKey(**row) for row in self._db.fetch_dicts(HpkeKeyRow.select().order_by(HpkeKeyRow.number))]
+        return [_KEYS.of_row(row) for row in self._db.rows(_ALL)]
 
     def get(self, number: int) -> HpkeKey | None:
         """One private key, while it exists."""
-        row = self._db.row(_HPKE_KEY, (number,))
-        return None if row is None else HpkeKey(*row)
-
-    def current(self) -> HpkeKey | None:
-        """The confirmed key with the highest number: the one that lookups return."""
-        query = HpkeKeyRow.select().where(HpkeKeyRow.confirmed_at.is_null(is_null=False))
-        found = self._db.fetch_dicts(query.order_by(HpkeKeyRow.number.desc()).limit(1))
-        return HpkeKey(**found[0]) if found else None
+        row = self._db.row(_ONE, (number,))
+        return None if row is None else _KEYS.of_row(row)
 
     def destroy(self, superseded_before: int) -> list[int]:
         """Destroy the keys superseded before this time, with the ids remembered for them; returns their numbers.

@@ -9,50 +9,52 @@ import peewee
 
 from usernym.storage.client.contacts import Contacts
 from usernym.storage.client.gaps import Gaps
-from usernym.storage.client.schema import AckRow, ContactRow, MessageRow, OutboxEntry
+from usernym.storage.client.schema import MessageRow, QueuedRow
 from usernym.storage.client.types import (
     Consent,
     DeliveryState,
     Direction,
     Message,
     OutboxRow,
-    PendingAck,
     Route,
 )
 from usernym.storage.database import StoreDatabase, marks, parts
 from usernym.storage.errors import RowConflict
+from usernym.storage.tables import Table, insertion
 
 NO_PAUSE_MAX_S: Final = 2**32
-_SHOWN_OF: Final = (Consent.ACCEPTED.number, Consent.PENDING.number)
 
-# Plain SQL where every message passes several times: peewee takes ten times as long to write a statement as SQLite to
-# run it.
-COLUMNS: Final = (
-    "id, contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, reason, route, token,"
-    " key_number, shown, late"
-)
-_ONE: Final = "contact = ? AND direction = ? AND message_id = ?"
-_MESSAGE: Final = f"SELECT {COLUMNS} FROM message WHERE {_ONE}"  # noqa: S608 - constants
-_OF_ID: Final = f"SELECT {COLUMNS} FROM message WHERE message_id = ? AND direction = ?"  # noqa: S608 - constants
-_CONVERSATION: Final = f"""
-    SELECT {COLUMNS} FROM message WHERE contact = ? AND id < ? ORDER BY id DESC LIMIT ?
-"""  # noqa: S608 - constants
+MESSAGES: Final = Table(MessageRow, Message)
+_OUTBOX: Final = Table(QueuedRow, OutboxRow)
+
+_ONE: Final = "WHERE contact = ? AND direction = ? AND message_id = ?"
+_MESSAGE: Final = MESSAGES.select(_ONE)
+_OF_ID: Final = MESSAGES.select("WHERE message_id = ? AND direction = ?")
+_CONVERSATION: Final = MESSAGES.select("WHERE contact = ? AND id < ? ORDER BY id DESC LIMIT ?")
+_OUT, _IN = Direction.OUT.number, Direction.IN.number
 _ID_MAX: Final = 2**63 - 1
-_ADD: Final = """
-    INSERT INTO message (contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, route, token,
-                         key_number, shown, late)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_UNSHOWN: Final = f"""
+    JOIN contact ON contact.name = message.contact
+    WHERE shown = 0 AND id > ? AND consent IN ({Consent.ACCEPTED.number}, {Consent.PENDING.number})
 """
-_QUEUE: Final = """
-    INSERT INTO outbox (message_id, contact, attempts, next_attempt_at, created_at) VALUES (?, ?, 0, ?, ?)
+_OLDEST: Final = "ORDER BY id LIMIT ?"
+_LAST_OF_KINDS: Final = """
+    WHERE id IN (
+        SELECT id FROM (SELECT id, max(counter) FROM message WHERE contact = ? AND shown = 1 AND kind IN ({kinds})
+                        GROUP BY direction, kind))
 """
-_OUTBOX_ROW: Final = """
-    SELECT message_id, contact, key_number, sealed, attempts, next_attempt_at, created_at FROM outbox
-    WHERE message_id = ?
-"""
+_ADD: Final = insertion(
+    MessageRow,
+    ("contact", "direction", "message_id", "counter", "kind", "body", "sent_at", "stored_at", "state", "route", "token",
+     "key_number", "shown", "late"),
+)  # fmt: skip
+_QUEUE: Final = insertion(QueuedRow, ("message_id", "contact", "attempts", "next_attempt_at", "created_at"))
+_OUTBOX_ROW: Final = _OUTBOX.select("WHERE message_id = ?")
+_OUTBOX_OF: Final = _OUTBOX.select("WHERE contact = ? ORDER BY rowid")
+_SET_STATE: Final = f"UPDATE message SET state = ?, reason = ? {_ONE} AND state IN "  # noqa: S608 - constants
+_SET_ROUTE: Final = f"UPDATE message SET route = ? {_ONE}"  # noqa: S608 - constants
 _ADVANCE: Final = {
-    state: f"UPDATE message SET state = ?, reason = ? WHERE {_ONE} AND state IN "  # noqa: S608 - constants
-    f"({', '.join(str(each.number) for each in DeliveryState if each.rank < state.rank)})"
+    state: f"{_SET_STATE} ({', '.join(str(each.number) for each in DeliveryState if each.rank < state.rank)})"
     for state in DeliveryState
 }
 
@@ -86,10 +88,16 @@ class Messages:
             counter = self._contacts.take_out_counter(contact)
             if counter is None:
                 raise RowConflict("a message to someone who is not a contact")
-            state = DeliveryState.WAITING.number
-            row = (contact, int(Direction.OUT), message_id, counter, kind, body, now, now, state, route.number, token)
-            self._db.run(_ADD, (*row, None, 1, 0))
-            self._db.run(_QUEUE, (message_id, contact, now, now))
+            added = {
+                "contact": contact, "direction": _OUT, "message_id": message_id, "counter": counter, "kind": kind,
+                "body": body, "sent_at": now, "stored_at": now, "state": DeliveryState.WAITING.number,
+                "route": route.number, "token": token, "key_number": None, "shown": True, "late": False,
+            }  # fmt: skip
+            queued = {
+                "message_id": message_id, "contact": contact, "attempts": 0, "next_attempt_at": now, "created_at": now,
+            }  # fmt: skip
+            self._db.run(_ADD, added)
+            self._db.run(_QUEUE, queued)
             message = self.get(contact, message_id)
         assert message is not None, "stored just now"
         return message
@@ -107,45 +115,32 @@ class Messages:
         sent_at: int,
         now: int,
         route: Route,
-        ack_kind: int | None = None,
     ) -> bool:
         """Keep a message of a contact; False if it was seen before, and then it is not kept again.
 
-        With `ack_kind` its acknowledgement is queued in the same transaction, also for one seen before: the node may
-        have missed the first. Raises `RowConflict` if the contact is unknown.
+        Raises `RowConflict` if the contact is unknown.
         """
         with self._db.one_commit():
-            if ack_kind is not None:
-                self.add_ack(contact, message_id, token, ack_kind, now)
-            if not self.mark_seen(contact, message_id, key_number, now):
+            if not self.mark_seen(contact, message_id, key_number):
                 return False
-            state = DeliveryState.DELIVERED.number
-            row = (
-                contact,
-                int(Direction.IN),
-                message_id,
-                counter,
-                kind,
-                body,
-                sent_at,
-                now,
-                state,
-                route.number,
-                token,
-            )
-            late = self._gaps.note_counter(contact, counter)
-            self._db.run(_ADD, (*row, key_number, 0, int(late)))
+            added = {
+                "contact": contact, "direction": _IN, "message_id": message_id, "counter": counter, "kind": kind,
+                "body": body, "sent_at": sent_at, "stored_at": now, "state": DeliveryState.DELIVERED.number,
+                "route": route.number, "token": token, "key_number": key_number, "shown": False,
+                "late": self._gaps.note_counter(contact, counter),
+            }  # fmt: skip
+            self._db.run(_ADD, added)
             return True
 
     def get(self, contact: str, message_id: bytes, direction: Direction = Direction.OUT) -> Message | None:
         """One message of a conversation; the user's own, if not said otherwise."""
-        return self._message(_MESSAGE, (contact, int(direction), message_id))
+        return self._message(_MESSAGE, (contact, direction.number, message_id))
 
     def outgoing(self, message_id: bytes, contact: str | None) -> Message | None:
         """The user's own message of this id, to `contact` if that is given."""
         if contact is not None:
             return self.get(contact, message_id)
-        return self._message(_OF_ID, (message_id, int(Direction.OUT)))
+        return self._message(_OF_ID, (message_id, _OUT))
 
     def incoming_token(self, contact: str, message_id: bytes) -> bytes | None:
         """The receipt token that came with a message of this contact, if the message is still kept."""
@@ -155,23 +150,23 @@ class Messages:
     def conversation(self, contact: str, limit: int, before: int | None = None) -> Sequence[Message]:
         """The last `limit` messages with a contact, of those before row `before`; in the order they were stored."""
         newest_first = self._db.rows(_CONVERSATION, (contact, _ID_MAX if before is None else before, limit))
-        return [message_of(row) for row in reversed(newest_first)]
+        return [MESSAGES.of_row(row) for row in reversed(newest_first)]
 
     def received_below(self, contact: str, counter: int) -> int:
-        """How many counters lower than this one have come from the contact, by counting: `gaps` knows what has not."""
+        """How many lower counters have come from the contact, counted from the messages. `gaps` has the opposite."""
         row = self._db.row(
             "SELECT count(DISTINCT counter) FROM message WHERE contact = ? AND direction = ? AND counter < ?",
-            (contact, int(Direction.IN), counter),
+            (contact, _IN, counter),
         )
         return 0 if row is None else int(row[0])
 
     def advance(self, contact: str, message_id: bytes, state: DeliveryState, reason: int | None = None) -> bool:
-        """Note what happened to an outgoing message; False if nothing changed (states only follow in rising rank).
+        """Store the state of an outgoing message; False if nothing changed (states only follow in rising rank).
 
         A final state takes the message out of the outbox. ACCEPTED lets it rest there until there is word of it.
         """
         with self._db.one_commit():
-            one = (contact, int(Direction.OUT), message_id)
+            one = (contact, _OUT, message_id)
             changed = self._db.run(_ADVANCE[state], (state.number, reason, *one)) > 0
             entry = (message_id, contact)
             if state.is_final:
@@ -184,14 +179,14 @@ class Messages:
 
     def set_reason(self, contact: str, message_id: bytes, reason: int) -> bool:
         """Note why an outgoing message still waits; False if it does not, or this is known."""
-        waiting = _is(contact, message_id, Direction.OUT) & (MessageRow.state == DeliveryState.WAITING.number)
+        waiting = _is(contact, message_id, Direction.OUT) & (MessageRow.state == DeliveryState.WAITING)
         news = MessageRow.reason.is_null() | (MessageRow.reason != reason)
         return self._db.change(MessageRow.update(reason=reason).where(waiting & news)) > 0
 
     def set_route(self, contact: str, message_id: bytes, route: Route) -> bool:
         """Note the way an outgoing message takes; False if there is none."""
-        one = (contact, int(Direction.OUT), message_id)
-        return self._db.run(f"UPDATE message SET route = ? WHERE {_ONE}", (route.number, *one)) > 0  # noqa: S608
+        one = (contact, _OUT, message_id)
+        return self._db.run(_SET_ROUTE, (route.number, *one)) > 0
 
     # -- what the user has not been shown --
 
@@ -200,30 +195,22 @@ class Messages:
 
         Of these kinds only, if they are given; only rows after row `after`.
         """
-        query = (
-            MessageRow.select()
-            .join(ContactRow, on=(MessageRow.contact == ContactRow.name))
-            .where((MessageRow.shown == 0) & (MessageRow.id > after) & ContactRow.consent.in_(_SHOWN_OF))
-        )
-        if kinds is not None:
-            query = query.where(MessageRow.kind.in_(list(kinds)))
-        return self._messages(query.order_by(MessageRow.id).limit(limit))
+        of = tuple(kinds or ())
+        which = "" if kinds is None else f" AND kind IN ({marks(len(of))}) "
+        rows = self._db.rows(MESSAGES.select(_UNSHOWN + which + _OLDEST), (after, *of, limit))
+        return [MESSAGES.of_row(row) for row in rows]
 
     def last_of_kinds(self, contact: str, kinds: Collection[int]) -> Sequence[Message]:
         """The message with the highest counter of each kind and direction; of incoming ones, those shown."""
-        found = self._db.rows(
-            f"SELECT {COLUMNS}, max(counter) FROM message WHERE contact = ? AND shown = 1"  # noqa: S608
-            f" AND kind IN ({marks(len(kinds))}) GROUP BY direction, kind",
-            (contact, *(int(kind) for kind in kinds)),
-        )
-        return [message_of(row[:-1]) for row in found]
+        which = _LAST_OF_KINDS.format(kinds=marks(len(kinds)))
+        return [MESSAGES.of_row(row) for row in self._db.rows(MESSAGES.select(which), (contact, *kinds))]
 
     def mark_shown(self, ids: Iterable[int], now: int | None = None) -> None:
         """These rows have been shown, at `now`; when they were stored, if it is not said. The first time counts."""
         with self._db.one_commit():
             for some in parts(ids):
-                unshown = (MessageRow.shown == 0) & MessageRow.id.in_(some)
-                self._db.change(MessageRow.update(shown=1, shown_at=now).where(unshown))
+                unshown = ~MessageRow.shown & MessageRow.id.in_(some)
+                self._db.change(MessageRow.update(shown=True, shown_at=now).where(unshown))
 
     # -- the outbox --
 
@@ -240,27 +227,21 @@ class Messages:
         )
         return [(message_id, contact) for message_id, contact in found]
 
-    def next_due_at(self) -> int | None:
-        """When the next attempt is due; None if none is planned."""
-        row = self._db.row("SELECT min(next_attempt_at) FROM outbox")
-        return None if row is None else row[0]
-
     def outbox_row(self, message_id: bytes) -> OutboxRow | None:
         """One message of the outbox."""
         row = self._db.row(_OUTBOX_ROW, (message_id,))
-        return None if row is None else OutboxRow(*row)
+        return None if row is None else _OUTBOX.of_row(row)
 
     def outbox_of(self, contact: str) -> Sequence[OutboxRow]:
         """All of the outbox that is for this contact, in the order it was written."""
-        query = OutboxEntry.select().where(OutboxEntry.contact == contact)
-        return self._outbox(query.order_by(peewee.SQL("rowid")))
+        return [_OUTBOX.of_row(row) for row in self._db.rows(_OUTBOX_OF, (contact,))]
 
     def save_seal(self, message_id: bytes, sealed: bytes, key_number: int) -> bool:
         """Keep a message's sealed form, so that it is sent again as it is; False if it is not in the outbox."""
         with self._db.one_commit():
             self._db.run(
                 "UPDATE message SET key_number = ? WHERE message_id = ? AND direction = ?",
-                (key_number, message_id, int(Direction.OUT)),
+                (key_number, message_id, _OUT),
             )
             seal = (sealed, key_number, message_id)
             return self._db.run("UPDATE outbox SET sealed = ?, key_number = ? WHERE message_id = ?", seal) > 0
@@ -273,17 +254,17 @@ class Messages:
     def try_now(self, contact: str, message_id: bytes, now: int) -> bool:
         """Make a waiting message due at `now`, and forget why it waited; False if it does not wait."""
         with self._db.one_commit():
-            waiting = _is(contact, message_id, Direction.OUT) & (MessageRow.state == DeliveryState.WAITING.number)
+            waiting = _is(contact, message_id, Direction.OUT) & (MessageRow.state == DeliveryState.WAITING)
             if not self._db.change(MessageRow.update(reason=None).where(waiting)):
                 return False
             return self._update_outbox(message_id, next_attempt_at=now)
 
     def retry_all_now(self, now: int) -> int:
         """Make due at `now` whatever was planned for later; returns how many."""
-        return self._db.change(OutboxEntry.update(next_attempt_at=now).where(OutboxEntry.next_attempt_at > now))
+        return self._db.change(QueuedRow.update(next_attempt_at=now).where(QueuedRow.next_attempt_at > now))
 
     def requeue(self, contact: str, message_id: bytes, attempts: int, now: int) -> bool:
-        """Have a message sealed again and sent again, whether the node had it or not; False if its fate is final."""
+        """Have a message sealed and sent again, whether the node had it or not; False if its fate is final."""
         with self._db.one_commit():
             message = self.get(contact, message_id)
             if message is None or message.state.is_final:
@@ -295,12 +276,12 @@ class Messages:
                 "next_attempt_at": now,
             }
             if not self._update_outbox(message_id, **columns):
-                self._db.change(OutboxEntry.insert(message_id=message_id, contact=contact, created_at=now, **columns))
+                self._db.change(QueuedRow.insert(message_id=message_id, contact=contact, created_at=now, **columns))
             return True
 
     def remove_outgoing(self, message_id: bytes) -> bool:
         """Take a message out of the outbox, whatever its state; False if it is not there."""
-        return self._db.change(OutboxEntry.delete().where(OutboxEntry.message_id == message_id)) > 0
+        return self._db.change(QueuedRow.delete().where(QueuedRow.message_id == message_id)) > 0
 
     # -- seen, and to be acknowledged --
 
@@ -310,76 +291,24 @@ class Messages:
             self._db.row("SELECT 1 FROM seen WHERE contact = ? AND message_id = ?", (contact, message_id)) is not None
         )
 
-    def mark_seen(self, contact: str, message_id: bytes, key_number: int, now: int) -> bool:
+    def mark_seen(self, contact: str, message_id: bytes, key_number: int) -> bool:
         """Remember a message as received, as long as that key exists; False if it was before.
 
-        Kept by contact and id: no one can use up an id of someone else's message.
+        Kept by contact and id: no one can use up an id of another sender's message.
         """
-        seen = (contact, message_id, key_number, now)
-        insert = (
-            "INSERT INTO seen (contact, message_id, key_number, seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        )
+        seen = (contact, message_id, key_number)
+        insert = "INSERT INTO seen (contact, message_id, key_number) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         return self._db.run(insert, seen) > 0
-
-    def add_ack(self, sender: str, message_id: bytes, token: bytes | None, kind: int, now: int) -> None:
-        """Queue an acknowledgement to the node, instead of an earlier one for the same message."""
-        ack = AckRow.insert(sender=sender, message_id=message_id, token=token, kind=kind, created_at=now)
-        self._db.change(ack.on_conflict_replace())
-
-    def pending_acks(self, limit: int) -> Sequence[PendingAck]:
-        """At most `limit` queued acknowledgements, the oldest first."""
-        query = AckRow.select().order_by(AckRow.created_at, peewee.SQL("rowid")).limit(limit)
-        return [PendingAck(**row) for row in self._db.fetch_dicts(query)]
-
-    def clear_acks(self, ids: Iterable[tuple[str, bytes]]) -> None:
-        """Forget the acknowledgements of these messages (sender, message id): the node has them."""
-        with self._db.one_commit():
-            for sender, message_id in ids:
-                self._db.change(AckRow.delete().where((AckRow.sender == sender) & (AckRow.message_id == message_id)))
 
     # -- helpers --
 
     def _message(self, sql: str, params: Sequence[Any]) -> Message | None:
         row = self._db.row(sql, params)
-        return None if row is None else message_of(row)
-
-    def _messages(self, query: peewee.BaseQuery) -> list[Message]:
-        return [message_of(row) for row in self._db.fetch(query)]
-
-    def _outbox(self, query: peewee.BaseQuery) -> list[OutboxRow]:
-        return [OutboxRow(**row) for row in self._db.fetch_dicts(query)]
+        return None if row is None else MESSAGES.of_row(row)
 
     def _update_outbox(self, message_id: bytes, **columns: Any) -> bool:
-        return self._db.change(OutboxEntry.update(**columns).where(OutboxEntry.message_id == message_id)) > 0
+        return self._db.change(QueuedRow.update(**columns).where(QueuedRow.message_id == message_id)) > 0
 
 
 def _is(contact: str, message_id: bytes, direction: Direction) -> peewee.Expression:
-    return (
-        (MessageRow.contact == contact)
-        & (MessageRow.direction == int(direction))
-        & (MessageRow.message_id == message_id)
-    )
-
-
-def message_of(row: Sequence[Any]) -> Message:
-    """A message from its `COLUMNS`."""
-    id_, contact, direction, message_id, counter, kind, body, sent_at, stored_at, state, reason, route, *rest = row
-    token, key_number, shown, late, *_ = rest
-    return Message(
-        id_,
-        contact,
-        Direction(direction),
-        message_id,
-        counter,
-        kind,
-        body,
-        sent_at,
-        stored_at,
-        DeliveryState.of_number(state),
-        reason,
-        Route.of_number(route),
-        token,
-        key_number,
-        bool(shown),
-        bool(late),
-    )
+    return (MessageRow.contact == contact) & (MessageRow.direction == direction) & (MessageRow.message_id == message_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from usernym.storage.client.schema import NoticeToConfirm
+from usernym.storage.client.schema import NoticeToConfirmRow
 from usernym.storage.database import StoreDatabase, parts
 
 
@@ -19,15 +19,17 @@ class TakenNotices:
         with self._db.one_commit():
             for some in parts(ids):
                 rows = [(number,) for number in some]
-                self._db.change(NoticeToConfirm.insert_many(rows, fields=[NoticeToConfirm.id]).on_conflict_ignore())
+                self._db.change(
+                    NoticeToConfirmRow.insert_many(rows, fields=[NoticeToConfirmRow.id]).on_conflict_ignore()
+                )
 
     def oldest(self, limit: int) -> list[int]:
         """At most `limit` notices to confirm, the oldest first."""
-        query = NoticeToConfirm.select(NoticeToConfirm.id).order_by(NoticeToConfirm.id).limit(limit)
+        query = NoticeToConfirmRow.select(NoticeToConfirmRow.id).order_by(NoticeToConfirmRow.id).limit(limit)
         return [int(row[0]) for row in self._db.fetch(query)]
 
     def remove(self, ids: Iterable[int]) -> None:
         """Forget these notices: the node has the confirmation."""
         with self._db.one_commit():
             for some in parts(ids):
-                self._db.change(NoticeToConfirm.delete().where(NoticeToConfirm.id.in_(some)))
+                self._db.change(NoticeToConfirmRow.delete().where(NoticeToConfirmRow.id.in_(some)))

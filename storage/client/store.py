@@ -99,11 +99,6 @@ class ClientStore(Store):
         return cls(database, protected=unlocked.protected, key_path=key_path)
 
     @classmethod
-    def open_with_key(cls, path: Path, key: bytes, *, synchronous: Synchronous = "FULL") -> Self:
-        """Open the database at `path` by its 32-byte storage key, without a key file. Raises like `open_database`."""
-        return cls(open_database(path, CLIENT_SCHEMA, key=key, synchronous=synchronous), protected=True)
-
-    @classmethod
     def open_plain(cls, path: Path = IN_MEMORY, *, synchronous: Synchronous = "OFF") -> Self:
         """An unencrypted store, for simulations and tests only; in memory if not said otherwise.
 

@@ -1,37 +1,10 @@
-"""What the client's store returns: frozen rows, and the words for states that both the store and the user's side use.
-
-Each word has the number that stands for it in the database. A released number keeps its meaning.
-"""
+"""What the client's store returns: frozen rows, and the words for states, which the user sees too."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
-from typing import Any, Self
 
-
-class StoredWord(StrEnum):
-    """A word that people and programs are shown, with its number in the database: `NODE = "node", 1`."""
-
-    number: int
-
-    def __new__(cls, word: str, number: int | None = None) -> Self:
-        """A member, remembered by its number too. `Route("node")` finds a member by its word, and needs no number."""
-        assert number is not None, "a member needs a number"
-        member = str.__new__(cls, word)
-        member._value_ = word
-        member.number = number
-        _BY_NUMBER[cls, number] = member
-        return member
-
-    @classmethod
-    def of_number(cls, number: int) -> Self:
-        """The word that this number stands for."""
-        word: Self = _BY_NUMBER[cls, number]
-        return word
-
-
-_BY_NUMBER: dict[tuple[type[StoredWord], int], Any] = {}
+from usernym.storage.words import StoredWord
 
 
 class Trust(StoredWord):
@@ -101,26 +74,26 @@ class DeliveryState(StoredWord):
         return self not in (DeliveryState.WAITING, DeliveryState.ACCEPTED)
 
 
-class IdentityState(IntEnum):
+class IdentityState(StoredWord):
     """How far the user's registration has come."""
 
-    CREATING = 1
-    REGISTERED = 2
-    DELETED = 3
+    CREATING = "creating", 1
+    REGISTERED = "registered", 2
+    DELETED = "deleted", 3
 
 
-class Fallback(IntEnum):
+class Fallback(StoredWord):
     """What happens to messages while a contact does not answer on the direct route."""
 
-    NODE = 1
-    DIRECT_ONLY = 2
+    NODE = "node", 1
+    DIRECT_ONLY = "direct only", 2
 
 
-class Direction(IntEnum):
+class Direction(StoredWord):
     """Who wrote a message: the user (out) or the contact (in)."""
 
-    OUT = 1
-    IN = 2
+    OUT = "out", 1
+    IN = "in", 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,24 +128,21 @@ class Contact:
 
     `has_met`: the contact's client has shown that it knows the user's key (a message came, or one was delivered).
     `told_record_number`: the newest of the user's own records that was sent to the contact directly; 0 for none.
-    `peer_address`: where the contact can be reached directly, 96 bytes. `address_revealed_at`: when the user's own
-    address was first sent to the contact. `disappears_after`: the seconds after which texts are erased here, or None.
+    `peer_address`: where the contact can be reached directly, 96 bytes. `direct_silent_since`: since when the direct
+    route has not answered (Unix seconds). `disappears_after`: the seconds after which texts are erased here, or None.
     """
 
     name: str = field(repr=False)
     identity_key: bytes = field(repr=False)
     record: bytes = field(repr=False)
-    links: bytes = field(repr=False)
     trust: Trust
     consent: Consent
-    fetched_at: int
     next_out_counter: int
     highest_in_counter: int
     has_met: bool
     told_record_number: int
     handshake: HandshakeState
     peer_address: bytes | None = field(repr=False)
-    address_revealed_at: int | None
     fallback: Fallback
     direct_silent_since: int | None
     disappears_after: int | None
@@ -220,25 +190,3 @@ class OutboxRow:
     attempts: int
     next_attempt_at: int | None
     created_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class PendingAck:
-    """An acknowledgement that the node has not got yet; `kind` is the caller's."""
-
-    sender: str = field(repr=False)
-    message_id: bytes = field(repr=False)
-    token: bytes | None = field(repr=False)
-    kind: int
-    created_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class RouteState:
-    """The client's login at the node; `counters` says what the node sent under it, encoded by the caller."""
-
-    login_id: bytes = field(repr=False)
-    previous_login_id: bytes | None = field(repr=False)
-    boot_id: bytes = field(repr=False)
-    counters: bytes = field(repr=False)
-    updated_at: int

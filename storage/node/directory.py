@@ -12,7 +12,8 @@ from enum import Enum
 from typing import Any, Final
 
 from usernym.storage.database import StoreDatabase
-from usernym.storage.node.schema import AccountRow, HpkeNumber, LinkRow
+from usernym.storage.node.schema import AccountRow, HpkeNumberRow, LinkRow
+from usernym.storage.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,11 @@ class _NewRecord:
     now: int
 
 
-_ACCOUNT_COLUMNS: Final = (
-    "name, skeleton, skeleton_version, identity_key, record, record_number, hpke_number, created_at, updated_at,"
-    " deleted_until"
-)
-_ACCOUNT_BY_NAME: Final = f"SELECT {_ACCOUNT_COLUMNS} FROM account WHERE name = ?"  # noqa: S608 - constants
-_ACCOUNT_BY_SKELETON: Final = f"SELECT {_ACCOUNT_COLUMNS} FROM account WHERE skeleton = ?"  # noqa: S608
+_ACCOUNTS: Final = Table(AccountRow, Account)
+_BY_NAME: Final = _ACCOUNTS.select("WHERE name = ?")
+_BY_SKELETON: Final = _ACCOUNTS.select("WHERE skeleton = ?")
+_LINKS: Final = Table(LinkRow, ChainLink)
+_LINKS_FROM: Final = _LINKS.select("WHERE name = ? AND generation >= ? ORDER BY generation")
 
 
 class Directory:
@@ -74,18 +74,13 @@ class Directory:
 
     def account(self, name: str) -> Account | None:
         """The account of this name, deleted or not."""
-        row = self._db.row(_ACCOUNT_BY_NAME, (name,))
-        return None if row is None else Account(*row)
+        row = self._db.row(_BY_NAME, (name,))
+        return None if row is None else _ACCOUNTS.of_row(row)
 
     def account_by_skeleton(self, skeleton: str) -> Account | None:
         """The account whose name looks like this, deleted or not."""
-        row = self._db.row(_ACCOUNT_BY_SKELETON, (skeleton,))
-        return None if row is None else Account(*row)
-
-    def account_count(self) -> int:
-        """How many names are registered, without the deleted ones."""
-        row = self._db.row("SELECT count(*) FROM account WHERE deleted_until IS NULL")
-        return 0 if row is None else int(row[0])
+        row = self._db.row(_BY_SKELETON, (skeleton,))
+        return None if row is None else _ACCOUNTS.of_row(row)
 
     def register(
         self,
@@ -103,7 +98,7 @@ class Directory:
         """Create an account with the first link of its chain, unless someone has the name or one that looks alike.
 
         The same identity key again changes nothing; on its own deleted name it takes the name back, with the chain
-        and previous record, or the given record if that is newer. A name whose hold has ended is free.
+        and the previous record, or the given record if that is newer. A name whose hold has ended is free.
         """
         db = self._db
         with db.one_commit():
@@ -134,7 +129,7 @@ class Directory:
                 )
             )
             db.change(LinkRow.insert(name=name, generation=0, blob=link))
-            db.change(HpkeNumber.insert(name=name, number=hpke_number))
+            db.change(HpkeNumberRow.insert(name=name, number=hpke_number))
             return Registration.CREATED
 
     def replace_record(
@@ -168,19 +163,15 @@ class Directory:
                 generation, blob = new_link
                 db.change(AccountRow.update(deleted_until=None).where(AccountRow.name == name))
                 # No one is to seal to a former identity's keys any more: a thief may have them.
-                former = (HpkeNumber.name == name) & (HpkeNumber.number != hpke_number)
-                db.change(HpkeNumber.update(superseded_at=0).where(former))
+                former = (HpkeNumberRow.name == name) & (HpkeNumberRow.number != hpke_number)
+                db.change(HpkeNumberRow.update(superseded_at=0).where(former))
                 db.change(LinkRow.delete().where((LinkRow.name == name) & (LinkRow.generation >= generation)))
                 db.change(LinkRow.insert(name=name, generation=generation, blob=blob))
             return True
 
     def links(self, name: str, from_generation: int) -> Sequence[ChainLink]:
         """The chain of identities of a name from this generation on, in order; empty for an unknown name."""
-        found = self._db.rows(
-            "SELECT generation, blob FROM link WHERE name = ? AND generation >= ? ORDER BY generation",
-            (name, from_generation),
-        )
-        return [ChainLink(*row) for row in found]
+        return [_LINKS.of_row(row) for row in self._db.rows(_LINKS_FROM, (name, from_generation))]
 
     def key_superseded_at(self, name: str, number: int) -> int | None:
         """When this HPKE key number of a name was superseded; None if it is the current one or was never published."""
@@ -228,11 +219,11 @@ def _write_record(db: StoreDatabase, account: Account, new: _NewRecord) -> None:
     }
     db.change(AccountRow.update(fields).where(AccountRow.name == account.name))
     if new.hpke_number != account.hpke_number:
-        old = (HpkeNumber.name == account.name) & HpkeNumber.superseded_at.is_null()
-        db.change(HpkeNumber.update(superseded_at=new.now).where(old))
-        same = (HpkeNumber.name == account.name) & (HpkeNumber.number == new.hpke_number)
-        db.change(HpkeNumber.delete().where(same))
-        db.change(HpkeNumber.insert(name=account.name, number=new.hpke_number))
+        old = (HpkeNumberRow.name == account.name) & HpkeNumberRow.superseded_at.is_null()
+        db.change(HpkeNumberRow.update(superseded_at=new.now).where(old))
+        same = (HpkeNumberRow.name == account.name) & (HpkeNumberRow.number == new.hpke_number)
+        db.change(HpkeNumberRow.delete().where(same))
+        db.change(HpkeNumberRow.insert(name=account.name, number=new.hpke_number))
 
 
 def _revive(db: StoreDatabase, account: Account, new: _NewRecord) -> None:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
-from usernym.storage.database import StoreDatabase, marks, parts
+from usernym.storage.database import StoreDatabase, parts
+from usernym.storage.node.schema import MailRow
+from usernym.storage.tables import Table, insertion
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,6 @@ class WaitingMessage:
     size: int
     accepted_at: int
     expires_at: int
-    attempts: int
-    last_attempt_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +60,15 @@ class RemovedMessage:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Undelivered messages and the bytes of their blobs."""
-
-    messages: int
-    bytes: int
-
-
-_COLUMNS: Final = "id, sender, recipient, message_id, blob, size, accepted_at, expires_at, attempts, last_attempt_at"
-_WAITING: Final = f"SELECT {_COLUMNS} FROM mail WHERE recipient = ? AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
-_ONE: Final = f"SELECT {_COLUMNS} FROM mail WHERE sender = ? AND message_id = ? AND recipient = ?"  # noqa: S608
+_MAIL: Final = Table(MailRow, WaitingMessage)
+_WAITING: Final = _MAIL.select("WHERE recipient = ? AND id > ? ORDER BY id LIMIT ?")
 _REMOVED: Final = "RETURNING id, sender, recipient, message_id, size"
 _ROOM: Final = """
     SELECT EXISTS (SELECT 1 FROM mail WHERE sender = ?1 AND message_id = ?2), box.*, share.* FROM
         (SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ?3) AS box,
         (SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ?3 AND sender = ?1) AS share
 """
-_INSERT: Final = """
-    INSERT INTO mail (sender, recipient, message_id, blob, size, accepted_at, expires_at, attempts)
-    VALUES (?, ?, ?, ?, ?, ?, ?, 0)
-"""
+_INSERT: Final = insertion(MailRow, ("sender", "recipient", "message_id", "blob", "size", "accepted_at", "expires_at"))
 # A join, and a cross join: SQLite then looks the pairs up one by one; for an IN it would walk through all messages.
 _ACKNOWLEDGE: Final = f"""
     WITH pair (sender, message_id) AS (VALUES {{pairs}})
@@ -112,10 +100,7 @@ class Mailbox:
         """Store a message if its id is new and the limits leave room for it; each limit may be reached, not passed."""
         size = len(blob)
         with self._db.one_commit():
-            room = self._db.row(
-                _ROOM,
-                (sender, message_id, recipient),
-            )
+            room = self._db.row(_ROOM, (sender, message_id, recipient))
             assert room is not None, "an aggregate has one row"
             known, messages, used, sender_messages, sender_used = room
             if known:
@@ -124,39 +109,21 @@ class Mailbox:
                 return Enqueued.SENDER_SHARE_FULL
             if messages >= limits.messages_max or used + size > limits.bytes_max:
                 return Enqueued.MAILBOX_FULL
-            self._db.run(_INSERT, (sender, recipient, message_id, blob, size, now, expires_at))
+            added = {
+                "sender": sender, "recipient": recipient, "message_id": message_id, "blob": blob, "size": size,
+                "accepted_at": now, "expires_at": expires_at,
+            }  # fmt: skip
+            self._db.run(_INSERT, added)
             return Enqueued.STORED
 
     def waiting(self, recipient: str, limit: int, after_id: int = 0) -> Sequence[WaitingMessage]:
         """At most `limit` messages for this recipient, the oldest first, beginning after row `after_id`."""
-        return [WaitingMessage(*row) for row in self._db.rows(_WAITING, (recipient, after_id, limit))]
+        return [_MAIL.of_row(row) for row in self._db.rows(_WAITING, (recipient, after_id, limit))]
 
     def waiting_count(self, recipient: str) -> int:
         """How many messages wait for this recipient."""
         row = self._db.row("SELECT count(*) FROM mail WHERE recipient = ?", (recipient,))
         return 0 if row is None else int(row[0])
-
-    def message(self, recipient: str, sender: str, message_id: bytes) -> WaitingMessage | None:
-        """One message, if it still waits for this recipient."""
-        row = self._db.row(_ONE, (sender, message_id, recipient))
-        return None if row is None else WaitingMessage(*row)
-
-    def load(self, recipient: str, sender: str) -> Load:
-        """What waits for `recipient` from `sender`."""
-        row = self._db.row(
-            "SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ? AND sender = ?", (recipient, sender)
-        )
-        assert row is not None, "an aggregate has one row"
-        return Load(*row)
-
-    def mark_attempt(self, ids: Iterable[int], now: int) -> None:
-        """Count an attempt to deliver each of these rows; those that are gone are passed over."""
-        with self._db.one_commit():
-            for some in parts(ids):
-                self._db.run(
-                    f"UPDATE mail SET attempts = attempts + 1, last_attempt_at = ? WHERE id IN ({marks(len(some))})",  # noqa: S608
-                    (now, *some),
-                )
 
     def acknowledge(self, recipient: str, messages: Iterable[tuple[str, bytes]]) -> Sequence[RemovedMessage]:
         """Remove the messages (sender, message id) that wait for `recipient`; returns those removed, the oldest first.

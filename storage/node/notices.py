@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from usernym.storage.database import StoreDatabase, marks, parts
+from usernym.storage.node.schema import NoticeRow
+from usernym.storage.tables import Table
 
 NOTICES_PER_ACCOUNT_MAX: Final = 2_000
 """Unconfirmed notices kept for one account; past that the oldest goes. As many as a mailbox holds messages."""
@@ -33,6 +35,8 @@ class Notice:
     expires_at: int
 
 
+_NOTICES: Final = Table(NoticeRow, Notice)
+_OF: Final = _NOTICES.select("WHERE account = ? ORDER BY id LIMIT ?")
 _INSERT: Final = "INSERT INTO notice (account, kind, blob, created_at, expires_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
 _TRIM: Final = """
     DELETE FROM notice WHERE account = ?1 AND id <= (
@@ -71,11 +75,7 @@ class Notices:
 
     def of(self, account: str, limit: int) -> Sequence[Notice]:
         """At most `limit` unconfirmed notices of this account, the oldest first."""
-        found = self._db.rows(
-            "SELECT id, account, kind, blob, created_at, expires_at FROM notice WHERE account = ? ORDER BY id LIMIT ?",
-            (account, limit),
-        )
-        return [Notice(*row) for row in found]
+        return [_NOTICES.of_row(row) for row in self._db.rows(_OF, (account, limit))]
 
     def confirm(self, account: str, ids: Iterable[int]) -> int:
         """Remove notices of this account; those that are gone, or another's, are passed over. Returns how many went."""

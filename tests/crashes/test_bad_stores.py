@@ -91,12 +91,11 @@ def older(path: Path, schema: Schema, version: int, key: bytes | None = None) ->
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.touch(0o600)
     database = StoreDatabase(path, key=key)
-    database.execute_sql(f"PRAGMA application_id = {schema.application_id}")
-    for statements in schema.migrations[:version]:
-        for statement in statements:
-            database.execute_sql(statement)
-    database.execute_sql(f"PRAGMA user_version = {version}")
-    database.shut()
+    database.execute(f"PRAGMA application_id = {schema.application_id}")
+    for statement in schema.creation if version else ():
+        database.execute(statement)
+    database.execute(f"PRAGMA user_version = {version}")
+    database.close()
 
 
 @pytest.mark.parametrize("version", range(NODE_SCHEMA.version + 1))
@@ -135,9 +134,9 @@ def test_a_newer_versions_store_is_refused_and_left_alone(tmp_path: Path) -> Non
         newer.execute("PRAGMA journal_mode = DELETE")
     ClientStore.open(tmp_path / "c", None, unprotected=True).close()
     client = StoreDatabase(tmp_path / "c" / "client.db", key=(tmp_path / "c" / "store.key").read_bytes()[-32:])
-    client.execute_sql("PRAGMA user_version = 99")
-    client.execute_sql("PRAGMA journal_mode = DELETE").fetchall()
-    client.shut()
+    client.execute("PRAGMA user_version = 99")
+    client.rows("PRAGMA journal_mode = DELETE")
+    client.close()
     for home, command in (("n", NODE), ("c", ("whoami",))):
         before = files(tmp_path / home)
         code, told = run(tmp_path, "--home", home, *command)

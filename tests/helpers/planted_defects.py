@@ -170,8 +170,8 @@ def commits_not_synced(stack: ExitStack) -> None:
 
 @defect("a client remembers the ids that it has seen in memory only")
 def ids_forgotten_at_restart(stack: ExitStack) -> None:
-    def mark_seen(self: Any, contact: str, message_id: bytes, key_number: int, now: int) -> bool:
-        del key_number, now
+    def mark_seen(self: Any, contact: str, message_id: bytes, key_number: int) -> bool:
+        del key_number
         seen = self.__dict__.setdefault("seen", set())
         new = (contact, message_id) not in seen
         seen.add((contact, message_id))
@@ -185,7 +185,7 @@ def ids_forgotten_at_restart(stack: ExitStack) -> None:
 @defect("a client remembers an id in one commit, and keeps its message in another")
 def seen_before_kept(stack: ExitStack) -> None:
     def add_incoming(self: Any, **row: Any) -> bool:
-        if not self.mark_seen(row["contact"], row["message_id"], row["key_number"], row["now"]):
+        if not self.mark_seen(row["contact"], row["message_id"], row["key_number"]):
             return False
         self.mark_seen = lambda *_: True
         try:

@@ -9,23 +9,23 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import peewee
 import pytest
 
 from usernym.storage import errors
-from usernym.storage.client.schema import CLIENT_SCHEMA
-from usernym.storage.client.schema import MODELS as CLIENT_MODELS
 from usernym.storage.client.store import ClientStore
-from usernym.storage.database import IN_MEMORY, Store, StoreDatabase, Synchronous, open_database
+from usernym.storage.database import Store, Synchronous, open_database
+from usernym.storage.integrity import ReadOnlyStore, file_problems
 from usernym.storage.migrations import Schema, schema_version
-from usernym.storage.node.schema import MODELS as NODE_MODELS
 from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
 
 _V1 = ("CREATE TABLE thing (id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE)",)
 _V2 = ("ALTER TABLE thing ADD COLUMN size INTEGER NOT NULL DEFAULT 0", "UPDATE thing SET size = length(name)")
-OLD = Schema(application_id=77, tables=("thing",), migrations=(_V1,))
-NEW = Schema(application_id=77, tables=("thing",), migrations=(_V1, _V2))
+_NEW = (
+    "CREATE TABLE thing (id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE, size INTEGER NOT NULL DEFAULT 0)",
+)
+OLD = Schema(application_id=77, tables=("thing",), creation=_V1)
+NEW = Schema(application_id=77, tables=("thing",), creation=_NEW, migrations=(_V2,))
 
 
 def mode(path: Path) -> int:
@@ -70,13 +70,12 @@ def test_settings_hold_in_every_thread(tmp_path: Path, synchronous: Synchronous,
     expected = {"journal_mode": "wal", "synchronous": level, "secure_delete": 1, "foreign_keys": 1, "temp_store": 2}
 
     def look() -> dict[str, object]:
-        found = {name: database.rows(f"PRAGMA {name}")[0][0] for name in expected}
-        database.close()
-        return found
+        return {name: database.rows(f"PRAGMA {name}")[0][0] for name in expected}
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(look).result() == expected
     assert look() == expected
+    database.close()
 
 
 # -- what is not ours --
@@ -179,12 +178,18 @@ def test_an_older_schema_is_migrated_with_its_rows(tmp_path: Path) -> None:
     assert database.rows("SELECT name, size FROM thing") == [("seven77", 7)]
     assert schema_version(database) == 2
     database.close()
+    fresh = open_database(tmp_path / "fresh.db", NEW)
+    assert schema_version(fresh) == 2
+    fresh.close()
+    for each in (path, tmp_path / "fresh.db"):
+        with ReadOnlyStore(each) as store:
+            assert file_problems(store, NEW) == [], "a migrated store is made as a new one is"
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "things.db"
     open_database(path, OLD).close()
-    bad = Schema(77, ("thing",), (_V1, (_V2[0], "UPDATE nothing SET x = 1")))
+    bad = Schema(77, ("thing",), _NEW, ((_V2[0], "UPDATE nothing SET x = 1"),))
     with pytest.raises(sqlite3.OperationalError, match="nothing"):
         open_database(path, bad)
     database = open_database(path, OLD)
@@ -201,35 +206,6 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
         open_database(path, OLD)
     assert (caught.value.found, caught.value.known) == (2, 1)
     assert files(tmp_path) == before
-
-
-def shape(database: StoreDatabase, table: str) -> tuple[object, object]:
-    columns = [
-        (name, kind, bool(required), key)
-        for _, name, kind, required, _, key in database.rows(f"PRAGMA table_info({table})")
-    ]
-    indexes = set()
-    for _, index, unique, origin, _ in database.rows(f"PRAGMA index_list({table})"):
-        if origin != "pk":
-            names = tuple(row[2] for row in database.rows(f"PRAGMA index_info({index})"))
-            indexes.add((names, bool(unique)))
-    return columns, indexes
-
-
-@pytest.mark.parametrize(("models", "schema"), [(NODE_MODELS, NODE_SCHEMA), (CLIENT_MODELS, CLIENT_SCHEMA)])
-def test_models_and_schema_agree(tmp_path: Path, models: tuple[type[peewee.Model], ...], schema: Schema) -> None:
-    migrated = open_database(tmp_path / "migrated.db", schema)
-    modelled = StoreDatabase(IN_MEMORY)
-    with modelled.bind_ctx(models):
-        modelled.create_tables(models)
-    for model in models:
-        table = model._meta.table_name
-        assert shape(migrated, table) == shape(modelled, table), table
-    made = {row[0] for row in migrated.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert made - {"sqlite_sequence"} == set(schema.tables)
-    assert all(model._meta.database is None for model in models), "several stores live in one process"
-    migrated.close()
-    modelled.close()
 
 
 # -- transactions and threads --
@@ -295,7 +271,6 @@ def test_other_threads_see_nothing_before_the_commit(things: Things) -> None:
 
     def look() -> None:
         seen.append(things.names())
-        things.close_thread()
 
     def look_in_a_thread() -> None:
         thread = threading.Thread(target=look)
@@ -317,7 +292,6 @@ def test_a_second_writer_is_told_that_the_store_is_busy(things: Things) -> None:
             things.add("b")
         except errors.StoreBusy as error:
             caught.append(error)
-        things.close_thread()
 
     with things.transaction():
         things.add("a")
@@ -340,13 +314,95 @@ def test_a_bug_is_not_disguised(things: Things) -> None:
         things.database.run("UPDATE nowhere SET x = 1")
 
 
-def test_close_thread_lets_the_next_call_open_again_and_close_does_not(things: Things) -> None:
+def connections_to(path: Path) -> int:
+    """This process's descriptors of the database file: one for each connection that was open at the same time."""
+    descriptors = Path("/proc/self/fd").iterdir()
+    return sum(each.readlink() == path for each in descriptors if each.is_symlink())
+
+
+@pytest.mark.parametrize("key", [None, b"k" * 32], ids=["plain", "encrypted"])
+def test_a_thread_that_ends_leaves_no_connection(tmp_path: Path, key: bytes | None) -> None:
+    path = tmp_path / "things.db"
+    things = Things(open_database(path, OLD, key=key, synchronous="OFF"))
     things.add("a")
-    things.close_thread()
-    assert things.names() == ["a"]
+    alone = connections_to(path)
+    inside: list[int] = []
+
+    def look() -> None:
+        things.names()
+        inside.append(connections_to(path))
+
+    for _ in range(5):
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    assert inside == [alone + 1] * 5
+    assert connections_to(path) <= alone + 1, "SQLite keeps one descriptor for the next connection to this file"
     things.close()
+    assert connections_to(path) == 0
+
+
+@pytest.mark.parametrize("key", [None, b"k" * 32], ids=["plain", "encrypted"])
+def test_close_closes_the_connections_of_threads_that_go_on(tmp_path: Path, key: bytes | None) -> None:
+    path = tmp_path / "things.db"
+    things = Things(open_database(path, OLD, key=key, synchronous="OFF"))
+    with ThreadPoolExecutor(3) as pool:
+        together = threading.Barrier(3)
+
+        def look(_: int) -> list[str]:
+            together.wait(30)
+            return things.names()
+
+        assert list(pool.map(look, range(3))) == [[], [], []]
+        assert connections_to(path) >= 4
+        things.close()
+        assert connections_to(path) == 0
+        for outcome in [pool.submit(things.names) for _ in range(3)]:
+            with pytest.raises(errors.StoreClosed):
+                outcome.result(30)
     with pytest.raises(errors.StoreClosed):
         things.names()
+
+
+@pytest.mark.parametrize("key", [None, b"k" * 32], ids=["plain", "encrypted"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_threads_may_end_while_the_store_is_closed(tmp_path: Path, key: bytes | None) -> None:
+    path = tmp_path / "things.db"
+    open_database(path, OLD, key=key, synchronous="OFF").close()
+    for _ in range(30):
+        things = Things(open_database(path, OLD, key=key, synchronous="OFF"))
+        threads = [threading.Thread(target=things.names) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        threads[0].join()
+        things.close()
+        for thread in threads:
+            thread.join()
+        assert connections_to(path) == 0
+
+
+def test_a_store_that_is_closed_amid_transactions_keeps_whole_ones_only(tmp_path: Path) -> None:
+    path = tmp_path / "things.db"
+    things = Things(open_database(path, OLD, synchronous="OFF"))
+    begun = threading.Event()
+
+    def write() -> None:
+        for number in range(10**6):
+            with things.transaction():
+                things.add(f"{number} a")
+                things.add(f"{number} b")
+            begun.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        assert begun.wait(30)
+        things.close()
+        with pytest.raises(errors.StoreClosed):
+            writing.result(30)
+    again = Things(open_database(path, OLD))
+    names = again.names()
+    assert names == [f"{number} {half}" for number in range(len(names) // 2) for half in "ab"]
+    again.close()
 
 
 def test_two_stores_in_one_process_do_not_mix(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_a_thief_of_a_guarded_home_finds_nothing(loot: dict[str, Loot], tmp_path
     with pytest.raises(PassphraseNeeded):
         ClientStore.open(taken.copy(tmp_path / "tried"), None, unprotected=True)
     with pytest.raises(StorageError):
-        ClientStore.open_with_key(tmp_path / "tried" / "client.db", taken.files["store.key"][-KEY_BYTES:])
+        open_database(tmp_path / "tried" / "client.db", CLIENT_SCHEMA, key=taken.files["store.key"][-KEY_BYTES:])
 
 
 def test_a_thief_of_a_careless_home_finds_everything(loot: dict[str, Loot], tmp_path: Path) -> None:
@@ -177,9 +177,9 @@ def test_a_thief_of_a_careless_home_finds_everything(loot: dict[str, Loot], tmp_
     copy, plain = taken.copy(tmp_path / "opened"), tmp_path / "plain.db"
     key = taken.files["store.key"][-KEY_BYTES:]
     with contextlib.closing(open_database(copy / "client.db", CLIENT_SCHEMA, key=key)) as database:
-        database.execute_sql("ATTACH DATABASE ? AS plain KEY ''", (str(plain),))
+        database.execute("ATTACH DATABASE ? AS plain KEY ''", (str(plain),))
         database.rows("SELECT sqlcipher_export('plain')")
-        database.execute_sql("DETACH DATABASE plain")
+        database.execute("DETACH DATABASE plain")
     assert found_in(plain.read_bytes(), secrets) == set(secrets)
     assert len([what for what in secrets if what.startswith((GUARDED, CARELESS))]) >= 4
     shutil.rmtree(copy)

@@ -139,7 +139,7 @@ def plant_first_contact(patch: pytest.MonkeyPatch) -> None:
         recovery = SigningKey.from_seed(b"r" * 32).public
         record = first_record(FORGER, recovery, self._user.node, arrival.sender, b"m" * 32, 1)
         accepted = Consent.ACCEPTED
-        self._store.contacts.add(arrival.sender, arrival.first_key, pack(record), Trust.CONFIRMED, accepted, 0)
+        self._store.contacts.add(arrival.sender, arrival.first_key, pack(record), Trust.CONFIRMED, accepted)
         self._judge(arrival)
 
     patch.setattr(Inbox, "_carry_out", trust)
@@ -153,7 +153,7 @@ def check_names(_: Path) -> None:
     for number, name in enumerate(("Alice", "al-ice", "a", "a" * 60, "1alice")):
         client = RawClient(world, name, number + 1)
         assert isinstance(client.register(), m.Refused), name
-    assert world.node.store.directory.account_count() == 0
+    assert world.node.store.counts().accounts == 0
 
 
 def plant_names(patch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,11 @@ import pytest
 
 from usernym.actors.events import DirectSilent, HandshakeChanged, MessageArrived
 from usernym.actors.failures import HandshakeNotPossible
+from usernym.actors.handshake.rules import said_in
+from usernym.actors.messages import HANDSHAKE_KINDS
 from usernym.protocol.limits import DAY_S
 from usernym.protocol.records import decode_record
-from usernym.storage.client.types import DeliveryState, Fallback, HandshakeState, Route
+from usernym.storage.client.types import DeliveryState, Direction, Fallback, HandshakeState, Route
 from usernym.testing.world import SimClient, World
 
 
@@ -102,7 +104,10 @@ def test_declining_reveals_nothing() -> None:
     bob.revoke("alice")
     world.sim.run_until(lambda: HandshakeChanged("bob", HandshakeState.ENDED_BY_PEER) in alice.events)
     assert alice.contact("bob").peer_address is None
-    assert bob.contact("alice").address_revealed_at is None
+    assert not any(
+        row.direction is Direction.OUT and said_in(0, row.body).address
+        for row in bob.store.messages.last_of_kinds("alice", HANDSHAKE_KINDS)
+    ), "it revealed no address"
     world.check()
 
 

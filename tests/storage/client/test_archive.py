@@ -20,7 +20,7 @@ ID = b"%016d"
 def store_with(identity_key: bytes = b"k" * 32, texts: int = 3, first: int = 0) -> ClientStore:
     """A store with one contact and some texts each way."""
     store = ClientStore.open_plain()
-    store.contacts.add("alice", identity_key, b"record", Trust.VERIFIED, Consent.ACCEPTED, 1)
+    store.contacts.add("alice", identity_key, b"record", Trust.VERIFIED, Consent.ACCEPTED)
     for number in range(first, first + texts):
         store.messages.add_outgoing("alice", ID % number, 1, b"out %d" % number, b"t" * 16, number)
         store.messages.add_incoming(

@@ -18,7 +18,6 @@ from usernym.storage.client.types import (
     Fallback,
     HandshakeState,
     OutboxRow,
-    PendingAck,
     Route,
     Trust,
 )
@@ -26,8 +25,8 @@ from usernym.storage.errors import RowConflict
 
 KEY = b"k" * 32
 BOB = Contact(
-    "bob", KEY, b"record", b"", Trust.CONFIRMED, Consent.ACCEPTED, 5, 1, 0, False, 0,
-    HandshakeState.NONE, None, None, Fallback.NODE, None, None,
+    "bob", KEY, b"record", Trust.CONFIRMED, Consent.ACCEPTED, 1, 0, False, 0,
+    HandshakeState.NONE, None, Fallback.NODE, None, None,
 )  # fmt: skip
 
 
@@ -37,7 +36,7 @@ def id_of(number: int) -> bytes:
 
 @pytest.fixture(autouse=True)
 def _bob(client: ClientStore) -> None:
-    assert client.contacts.add("bob", KEY, b"record", Trust.CONFIRMED, Consent.ACCEPTED, 5)
+    assert client.contacts.add("bob", KEY, b"record", Trust.CONFIRMED, Consent.ACCEPTED)
 
 
 def bob(client: ClientStore) -> Contact:
@@ -71,27 +70,26 @@ def receive(client: ClientStore, number: int, contact: str = "bob", **changes: A
 
 def test_a_contact_is_added_once(client: ClientStore) -> None:
     assert bob(client) == BOB
-    assert not client.contacts.add("bob", b"x" * 32, b"other", Trust.VERIFIED, Consent.BLOCKED, 9)
+    assert not client.contacts.add("bob", b"x" * 32, b"other", Trust.VERIFIED, Consent.BLOCKED)
     assert bob(client) == BOB
-    client.contacts.add("ann", KEY, b"r", Trust.VERIFIED, Consent.PENDING, 6, links=b"links")
+    client.contacts.add("ann", KEY, b"r", Trust.VERIFIED, Consent.PENDING)
     assert [each.name for each in client.contacts.all()] == ["ann", "bob"]
-    assert [each.links for each in client.contacts.all(Consent.PENDING)] == [b"links"]
+    assert [each.name for each in client.contacts.all(Consent.PENDING)] == ["ann"]
     assert client.contacts.get("cat") is None
 
 
 def test_each_change_of_a_contact_changes_nothing_else(client: ClientStore) -> None:
-    client.contacts.add("cat", KEY, b"record", Trust.CONFIRMED, Consent.ACCEPTED, 5)
+    client.contacts.add("cat", KEY, b"record", Trust.CONFIRMED, Consent.ACCEPTED)
     expected = BOB
-    assert client.contacts.update_record("bob", b"n" * 32, b"newer", 7)
-    expected = replace(expected, identity_key=b"n" * 32, record=b"newer", fetched_at=7)
+    assert client.contacts.update_record("bob", b"n" * 32, b"newer")
+    expected = replace(expected, identity_key=b"n" * 32, record=b"newer")
     assert bob(client) == expected
-    assert client.contacts.update_record("bob", b"n" * 32, b"newer", 8, links=b"chain")
     assert client.contacts.set_trust("bob", Trust.CHANGED)
     assert client.contacts.set_consent("bob", Consent.BLOCKED)
     assert client.contacts.set_fallback("bob", Fallback.DIRECT_ONLY)
     assert client.contacts.set_told_record("bob", 4)
     assert client.contacts.set_met("bob")
-    expected = replace(expected, fetched_at=8, links=b"chain", trust=Trust.CHANGED, consent=Consent.BLOCKED)
+    expected = replace(expected, trust=Trust.CHANGED, consent=Consent.BLOCKED)
     expected = replace(expected, fallback=Fallback.DIRECT_ONLY, told_record_number=4, has_met=True)
     assert bob(client) == expected
     assert client.contacts.get("cat") == replace(BOB, name="cat")
@@ -99,45 +97,31 @@ def test_each_change_of_a_contact_changes_nothing_else(client: ClientStore) -> N
 
 def test_changes_of_an_unknown_contact_say_so(client: ClientStore) -> None:
     assert not client.contacts.set_trust("cat", Trust.VERIFIED)
-    assert not client.contacts.set_handshake("cat", HandshakeState.OFFERED, None, 5)
+    assert not client.contacts.set_handshake("cat", HandshakeState.OFFERED, None)
     assert client.contacts.take_out_counter("cat") is None
-    assert not client.contacts.remove("cat")
 
 
 def test_the_direct_route(client: ClientStore) -> None:
-    assert client.contacts.set_handshake("bob", HandshakeState.OFFERED, None, 50)
+    assert client.contacts.set_handshake("bob", HandshakeState.OFFERED, None)
     assert client.contacts.set_direct_silent("bob", 60)
-    expected = replace(BOB, handshake=HandshakeState.OFFERED, address_revealed_at=50, direct_silent_since=60)
+    expected = replace(BOB, handshake=HandshakeState.OFFERED, direct_silent_since=60)
     assert bob(client) == expected
-    client.contacts.set_handshake("bob", HandshakeState.ACTIVE, b"a" * 96, None)
+    client.contacts.set_handshake("bob", HandshakeState.ACTIVE, b"a" * 96)
     assert bob(client) == replace(
         expected, handshake=HandshakeState.ACTIVE, peer_address=b"a" * 96, direct_silent_since=None
-    ), "the date stays, the silence ends"
-    client.contacts.set_handshake("bob", HandshakeState.ENDED_BY_ME, None, 99)
-    assert bob(client) == replace(BOB, handshake=HandshakeState.ENDED_BY_ME, address_revealed_at=50)
+    ), "the silence ends"
+    client.contacts.set_handshake("bob", HandshakeState.ENDED_BY_ME, None)
+    assert bob(client) == replace(BOB, handshake=HandshakeState.ENDED_BY_ME)
 
 
 def test_counters_are_taken_once_by_however_many_threads(client: ClientStore) -> None:
     def take(_: int) -> list[int | None]:
-        taken = [client.contacts.take_out_counter("bob") for _ in range(50)]
-        client.close_thread()
-        return taken
+        return [client.contacts.take_out_counter("bob") for _ in range(50)]
 
     with ThreadPoolExecutor(4) as pool:
         taken = [number for numbers in pool.map(take, range(4)) for number in numbers]
     assert sorted(number or 0 for number in taken) == list(range(1, 201))
     assert bob(client).next_out_counter == 201
-
-
-def test_removing_a_contact_removes_its_conversation(client: ClientStore) -> None:
-    client.contacts.add("cat", KEY, b"r", Trust.CONFIRMED, Consent.ACCEPTED, 5)
-    send(client, 1)
-    send(client, 2, "cat")
-    receive(client, 3)
-    assert client.contacts.remove("bob")
-    assert client.messages.conversation("bob", 9) == []
-    assert [message_id for message_id, _ in client.messages.due(99, 9)] == [id_of(2)]
-    assert client.messages.was_seen("bob", id_of(3)), "a repetition stays one"
 
 
 # -- messages --
@@ -152,7 +136,6 @@ def test_an_outgoing_message_and_its_outbox_row(client: ClientStore) -> None:
     )  # fmt: skip
     assert client.messages.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", None, None, 0, 10, 10)
     assert client.messages.due(9, 9) == []
-    assert client.messages.next_due_at() == 10
     assert client.messages.outgoing(id_of(1), "cat") is None
     assert client.messages.get("bob", id_of(1), Direction.IN) is None
 
@@ -167,30 +150,28 @@ def test_a_message_that_cannot_be_kept_leaves_no_trace(client: ClientStore, mist
 
 
 def test_an_incoming_message_is_kept_once(client: ClientStore) -> None:
-    assert receive(client, 4, ack_kind=1)
-    assert not receive(client, 4, ack_kind=1, body=b"again", now=20)
+    assert receive(client, 4)
+    assert not receive(client, 4, body=b"again", now=20)
     (message,) = client.messages.conversation("bob", 9)
     assert (message.body, message.counter, message.state, message.token) == (
         b"text", 4, DeliveryState.DELIVERED, b"T" * 16,
     )  # fmt: skip
     assert client.messages.incoming_token("bob", id_of(4)) == b"T" * 16
     assert client.messages.incoming_token("bob", id_of(5)) is None
-    assert client.messages.pending_acks(9) == [PendingAck("bob", id_of(4), b"T" * 16, 1, 20)]
     assert (bob(client).has_met, bob(client).highest_in_counter) == (True, 4)
     receive(client, 2)
     assert bob(client).highest_in_counter == 4
 
 
 def test_an_id_belongs_to_its_sender(client: ClientStore) -> None:
-    client.contacts.add("mal", KEY, b"r", Trust.CONFIRMED, Consent.ACCEPTED, 5)
+    client.contacts.add("mal", KEY, b"r", Trust.CONFIRMED, Consent.ACCEPTED)
     assert receive(client, 1, "mal")
     assert receive(client, 1), "nobody uses up an id of another's message"
 
 
 def test_an_incoming_message_of_a_stranger_leaves_no_trace(client: ClientStore) -> None:
     with pytest.raises(RowConflict):
-        receive(client, 1, "cat", ack_kind=1)
-    assert client.messages.pending_acks(9) == []
+        receive(client, 1, "cat")
     assert not client.messages.was_seen("cat", id_of(1))
 
 
@@ -245,7 +226,7 @@ def test_only_messages_of_ones_own_advance(client: ClientStore) -> None:
 
 def test_what_was_not_shown(client: ClientStore) -> None:
     for name, state in (("pat", Consent.PENDING), ("dec", Consent.DECLINED), ("blo", Consent.BLOCKED)):
-        client.contacts.add(name, KEY, b"r", Trust.CONFIRMED, state, 5)
+        client.contacts.add(name, KEY, b"r", Trust.CONFIRMED, state)
     send(client, 1)
     for number, name in enumerate(("bob", "blo", "pat", "dec", "bob"), start=2):
         receive(client, number, name)
@@ -272,7 +253,6 @@ def test_the_outbox_is_served_by_date_and_then_in_order(client: ClientStore) -> 
     assert row is not None
     assert (row.attempts, row.next_attempt_at) == (2, 50)
     assert client.messages.retry_all_now(20) == 1
-    assert client.messages.next_due_at() == 10
     assert len(client.messages.due(20, 9)) == 3
     assert [row.message_id for row in client.messages.outbox_of("bob")] == [id_of(3), id_of(1), id_of(2)]
     assert client.messages.outbox_of("cat") == []
@@ -290,7 +270,6 @@ def test_a_seal_is_kept_until_the_message_is_queued_anew(client: ClientStore) ->
     assert client.messages.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", 3, b"sealed", 0, None, 10)
     assert client.messages.due(99, 9) == []
     assert client.messages.retry_all_now(99) == 0, "the node has it: only word is awaited"
-    assert client.messages.next_due_at() is None
     assert client.messages.requeue("bob", id_of(1), 1, 60)
     assert client.messages.outbox_row(id_of(1)) == OutboxRow(id_of(1), "bob", None, None, 1, 60, 10)
     assert not client.messages.advance("bob", id_of(1), DeliveryState.ACCEPTED), "no news"
@@ -334,36 +313,17 @@ def test_the_route_of_a_message(client: ClientStore) -> None:
     assert message.route is Route.DIRECT
 
 
-# -- acknowledgements --
-
-
-def test_acknowledgements_wait_until_the_node_has_them(client: ClientStore) -> None:
-    client.messages.add_ack("bob", id_of(1), b"t", 1, 10)
-    client.messages.add_ack("stranger", id_of(1), None, 2, 5)
-    client.messages.add_ack("bob", id_of(2), b"t", 1, 10)
-    assert [(each.sender, each.message_id) for each in client.messages.pending_acks(9)] == [
-        ("stranger", id_of(1)), ("bob", id_of(1)), ("bob", id_of(2)),
-    ]  # fmt: skip
-    assert len(client.messages.pending_acks(2)) == 2
-    client.messages.clear_acks([("bob", id_of(1)), ("stranger", id_of(2))])
-    assert client.messages.pending_acks(9) == [
-        PendingAck("stranger", id_of(1), None, 2, 5),
-        PendingAck("bob", id_of(2), b"t", 1, 10),
-    ]
-
-
 def test_a_group_of_writes_commits_as_one(client: ClientStore) -> None:
     def write_and_fail() -> None:
         with client.transaction():
             send(client, 1)
-            receive(client, 2, ack_kind=1)
+            receive(client, 2)
             client.notices.add([1])
             raise KeyError
 
     with pytest.raises(KeyError):
         write_and_fail()
-    left = (client.messages.conversation("bob", 9), client.messages.due(99, 9), client.messages.pending_acks(9))
-    assert left == ([], [], [])
+    assert (client.messages.conversation("bob", 9), client.messages.due(99, 9)) == ([], [])
     assert client.notices.oldest(9) == []
     assert bob(client) == BOB
 

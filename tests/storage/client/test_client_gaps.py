@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from usernym.storage.client.archive import export_archive, import_archive
-from usernym.storage.client.schema import CLIENT_SCHEMA
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Consent, Route, Trust
-from usernym.storage.database import StoreDatabase
-from usernym.storage.keyfile import Argon2Cost, create_key
+from usernym.storage.keyfile import Argon2Cost
 
 CHEAP = Argon2Cost(memory_kib=8, passes=1)
 
@@ -28,7 +25,7 @@ def receive(store: ClientStore, number: int, counter: int, contact: str = "bob")
 def store_of(counters: list[int]) -> ClientStore:
     store = ClientStore.open_plain()
     for name in ("bob", "cat"):
-        store.contacts.add(name, b"k" * 32, b"record", Trust.CONFIRMED, Consent.ACCEPTED, 1)
+        store.contacts.add(name, b"k" * 32, b"record", Trust.CONFIRMED, Consent.ACCEPTED)
     for number, counter in enumerate(counters):
         receive(store, number, counter)
     return store
@@ -70,59 +67,3 @@ def test_a_backup_brings_its_messages_and_the_gaps_are_right(tmp_path: Path) -> 
     target.contacts.set_disappearing("bob", 60)
     import_archive(target, tmp_path / "backup", "pass", b"me")
     assert target.contacts.disappearing() == [("bob", 60)], "what was chosen here since stays"
-
-
-def first_schema(path: Path, key: bytes) -> None:
-    """A store as version 1 of the schema had it, with what its version of the program wrote."""
-    database = StoreDatabase(path, key=key)
-    database.execute_sql(f"PRAGMA application_id = {CLIENT_SCHEMA.application_id}")
-    database.row("PRAGMA journal_mode = WAL")
-    for statement in CLIENT_SCHEMA.migrations[0]:
-        database.execute_sql(statement)
-    database.execute_sql("PRAGMA user_version = 1")
-    for name, highest in (("bob", 9), ("cat", 0)):
-        database.run(
-            "INSERT INTO contact (name, identity_key, record, links, trust, consent, fetched_at, next_out_counter,"
-            " highest_in_counter, has_met, told_record_number, handshake, fallback)"
-            " VALUES (?, ?, x'01', x'', 2, 1, 5, 3, ?, 1, 0, 0, 1)",
-            (name, b"k" * 32, highest),
-        )
-    for number, (direction, counter, shown) in enumerate(
-        [(2, 1, 1), (1, 1, 1), (2, 5, 1), (2, 3, 1), (1, 2, 1), (2, 9, 0), (2, 5, 0)]
-    ):
-        database.run(
-            "INSERT INTO message (contact, direction, message_id, counter, kind, body, sent_at, stored_at, state,"
-            " route, token, shown) VALUES ('bob', ?, ?, ?, 1, ?, 7, ?, ?, 1, ?, ?)",
-            (direction, b"%016d" % number, counter, b"text %d" % number, 100 + number, 1 if direction == 1 else 3,
-             b"t" * 16, shown),
-        )  # fmt: skip
-    database.run(
-        "INSERT INTO outbox (message_id, contact, attempts, created_at) VALUES (?, 'bob', 0, 1)", (b"%016d" % 1,)
-    )
-    database.shut()
-
-
-def test_a_store_of_the_first_schema_is_taken_with_all_it_holds(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
-    key = create_key(home / "store.key", "pass", unprotected=False, cost=CHEAP, random_bytes=lambda n: b"\x05" * n).key
-    (home / "client.db").touch(0o600)
-    first_schema(home / "client.db", key)
-    with contextlib.closing(ClientStore.open(home, "pass")) as store:
-        assert store.database.row("PRAGMA user_version") == (CLIENT_SCHEMA.version,)
-        messages = store.messages.conversation("bob", 99)
-        assert [message.body for message in messages] == [b"text %d" % number for number in range(7)]
-        assert [message.late for message in messages] == [False, False, False, True, False, False, True]
-        assert store.gaps.of("bob").ranges == [(2, 2), (4, 4), (6, 8)]
-        assert store.gaps.of("cat").ranges == []
-        bob = store.contacts.get("bob")
-        assert bob is not None
-        assert (bob.trust, bob.highest_in_counter, bob.disappears_after) == (Trust.VERIFIED, 9, None)
-        assert store.messages.outbox_row(b"%016d" % 1) is not None
-        receive(store, 20, 7)
-        assert store.gaps.of("bob").ranges == [(2, 2), (4, 4), (6, 6), (8, 8)]
-        store.contacts.set_disappearing("bob", 60)
-        assert store.history.erase_old("bob", 1, 1000, 99) == 3, "shown before anybody noted when"
-        assert store.problems() == []
-    with contextlib.closing(ClientStore.open(home, "pass")) as store:
-        assert store.contacts.disappearing() == [("bob", 60)]

@@ -14,7 +14,7 @@ def store_with(count: int) -> ClientStore:
     """Texts of both sides by turns, and an offer after each ten."""
     store = ClientStore.open_plain()
     for name in ("alice", "carol"):
-        store.contacts.add(name, b"k" * 32, b"record", Trust.CONFIRMED, Consent.ACCEPTED, 1)
+        store.contacts.add(name, b"k" * 32, b"record", Trust.CONFIRMED, Consent.ACCEPTED)
     for number in range(count):
         kind = OFFER if number % 10 == 9 else TEXT
         if number % 2:
@@ -76,7 +76,7 @@ def test_what_was_erased_is_gone_leaves_no_gap_and_is_not_sent() -> None:
 
 def test_what_disappeared_is_in_no_file_any_more(tmp_path: Path) -> None:
     store = ClientStore.open_plain(tmp_path / "client.db", synchronous="FULL")
-    store.contacts.add("alice", b"k" * 32, b"record", Trust.CONFIRMED, Consent.ACCEPTED, 1)
+    store.contacts.add("alice", b"k" * 32, b"record", Trust.CONFIRMED, Consent.ACCEPTED)
     secrets = [b"the first secret", b"the second secret" * 1000]
     for number, secret in enumerate(secrets, 1):
         store.messages.add_incoming(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import HpkeKey, Identity, IdentityState, RouteState
+from usernym.storage.client.types import HpkeKey, Identity, IdentityState
 from usernym.storage.errors import NoIdentity, RowConflict
 
 ME = Identity("ann", b"s" * 32, 0, b"r" * 32, b"link", b"record 1", 1, IdentityState.CREATING, 5)
@@ -51,7 +51,6 @@ def test_secrets_do_not_show_in_a_repr(client: ClientStore) -> None:
 def test_confirming_a_key_supersedes_those_before(client: ClientStore) -> None:
     for number in (1, 2, 3):
         client.keys.add(number, b"%d" % number * 32, number * 10)
-    assert client.keys.current() is None
     assert client.keys.confirm(1, 100)
     assert client.keys.confirm(2, 200)
     assert client.keys.confirm(2, 300), "again: no date moves"
@@ -62,7 +61,7 @@ def test_confirming_a_key_supersedes_those_before(client: ClientStore) -> None:
         HpkeKey(3, b"3" * 32, 30, None, None),
     ]
     assert client.keys.all() == expected
-    assert client.keys.current() == client.keys.get(2) == expected[1]
+    assert client.keys.get(2) == expected[1]
     assert client.keys.get(9) is None
 
 
@@ -77,22 +76,17 @@ def test_destroying_keys_forgets_the_ids_they_opened(client: ClientStore) -> Non
     for number in (1, 2, 3):
         client.keys.add(number, b"seed", number)
         client.keys.confirm(number, number * 10)
-        assert client.messages.mark_seen("bob", bytes([number]) * 16, number, 5)
+        assert client.messages.mark_seen("bob", bytes([number]) * 16, number)
     assert client.keys.destroy(20) == [], "superseded at 20 is not before 20"
     assert client.keys.destroy(21) == [1]
     assert [client.messages.was_seen("bob", bytes([number]) * 16) for number in (1, 2, 3)] == [False, True, True]
     assert [key.number for key in client.keys.all()] == [2, 3]
 
 
-def test_a_login_pushes_the_one_before(client: ClientStore) -> None:
-    assert (client.profile.route_state(), client.profile.login_id()) == (None, None)
-    client.profile.save_login(b"one", b"boot 1", 10)
-    assert client.profile.route_state() == RouteState(b"one", None, b"boot 1", b"", 10)
-    client.profile.save_counters(b"heard", 11)
-    assert client.profile.route_state() == RouteState(b"one", None, b"boot 1", b"heard", 11)
-    client.profile.save_login(b"two", b"boot 2", 20)
-    client.profile.save_login(b"two", b"boot 2", 21)
-    assert client.profile.route_state() == RouteState(b"two", b"one", b"boot 2", b"", 21)
+def test_a_login_replaces_the_one_before(client: ClientStore) -> None:
+    assert client.profile.login_id() is None
+    client.profile.save_login(b"one")
+    client.profile.save_login(b"two")
     assert client.profile.login_id() == b"two"
 
 

@@ -36,8 +36,8 @@ def fill(store: ClientStore) -> None:
     seed = SECRETS["identity seed"]
     store.profile.save_identity(Identity(name, seed, 0, bytes(32), b"link", b"record", 1, IdentityState.REGISTERED, 5))
     store.keys.add(1, SECRETS["message key"], 5)
-    store.contacts.add(contact, SECRETS["contact's key"], b"record", Trust.VERIFIED, Consent.ACCEPTED, 5)
-    store.contacts.set_handshake(contact, store.contacts.all()[0].handshake, SECRETS["peer address"], 7)
+    store.contacts.add(contact, SECRETS["contact's key"], b"record", Trust.VERIFIED, Consent.ACCEPTED)
+    store.contacts.set_handshake(contact, store.contacts.all()[0].handshake, SECRETS["peer address"])
     store.messages.add_outgoing(contact, b"1" * 16, 1, SECRETS["text sent"], b"t" * 16, 6)
     store.messages.add_incoming(
         contact=contact,
@@ -193,9 +193,7 @@ def test_randomness_comes_from_the_parameter(tmp_path: Path, cost: Argon2Cost) -
     one, two = ((tmp_path / name / "store.key").read_bytes() for name in ("one", "two"))
     assert one == two
     assert one[21:37] == b"\x01" * 16, "the salt, after the key"
-    store = ClientStore.open_with_key(tmp_path / "one" / "client.db", bytes(32))
-    assert not store.profile.has_identity()
-    store.close()
+    open_database(tmp_path / "one" / "client.db", CLIENT_SCHEMA, key=bytes(32)).close()
 
 
 # -- damage --
@@ -251,7 +249,7 @@ def test_a_wrong_storage_key_and_garbage_are_refused_and_left_alone(client: Clie
     path = tmp_path / "home" / "client.db"
     before = path.read_bytes()
     with pytest.raises(errors.NotAStore):
-        ClientStore.open_with_key(path, bytes(32))
+        open_database(path, CLIENT_SCHEMA, key=bytes(32))
     assert path.read_bytes() == before
     path.write_bytes(os.urandom(len(before)))
     before = path.read_bytes()
@@ -278,10 +276,10 @@ def test_an_exposed_key_file_is_refused(client: ClientStore, tmp_path: Path) -> 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "client.db"
-    newer = replace(CLIENT_SCHEMA, migrations=(*CLIENT_SCHEMA.migrations, ("CREATE TABLE later (x)",)))
+    newer = replace(CLIENT_SCHEMA, migrations=(("CREATE TABLE later (x)",),))
     open_database(path, newer, key=bytes(32)).close()
     with pytest.raises(errors.SchemaTooNew):
-        ClientStore.open_with_key(path, bytes(32))
+        open_database(path, CLIENT_SCHEMA, key=bytes(32))
 
 
 # -- destroyed keys --

@@ -47,7 +47,7 @@ def test_a_registration_is_found_by_name_and_by_skeleton(node: NodeStore) -> Non
     assert node.directory.account_by_skeleton("alice") is None
     assert node.directory.links("alice", 0) == [ChainLink(0, b"link 0")]
     assert node.directory.key_superseded_at("alice", 1) is None
-    assert node.directory.account_count() == 1
+    assert node.counts().accounts == 1
 
 
 def test_the_outcomes_of_a_registration(node: NodeStore) -> None:
@@ -58,7 +58,7 @@ def test_the_outcomes_of_a_registration(node: NodeStore) -> None:
     assert register(node, "allce", key=BOB) is Registration.LOOKS_ALIKE
     assert register(node, "allce") is Registration.LOOKS_ALIKE, "also for the owner of the first"
     assert account(node) == before
-    assert node.directory.account_count() == 1
+    assert node.counts().accounts == 1
 
 
 @pytest.mark.parametrize("names", [("alice", "alice"), ("alice", "allce")])
@@ -71,14 +71,13 @@ def test_two_at_once_exactly_one_wins(node: NodeStore, names: tuple[str, str]) -
         for number in range(rounds):
             gate.wait()
             outcomes.append(register(node, f"{names[which]}{number}", bytes([which]) * 32))
-        node.close_thread()
         return outcomes
 
     with ThreadPoolExecutor(2) as pool:
         ours, theirs = pool.map(run, (0, 1))
     lost = Registration.NAME_TAKEN if names[0] == names[1] else Registration.LOOKS_ALIKE
     assert {frozenset(pair) for pair in zip(ours, theirs, strict=True)} == {frozenset({Registration.CREATED, lost})}
-    assert node.directory.account_count() == rounds
+    assert node.counts().accounts == rounds
 
 
 def newer(node: NodeStore, expected: int, number: int, hpke: int, key: bytes = ANN, **changes: Any) -> bool:
@@ -141,7 +140,7 @@ def test_a_deleted_name_is_held_for_its_owner(node: NodeStore) -> None:
     assert node.directory.delete_account("alice", held_until=1000)
     assert not node.directory.delete_account("alice", held_until=2000)
     assert account(node) == replace(before, deleted_until=1000)
-    assert node.directory.account_count() == 0
+    assert node.counts().accounts == 0
     assert (node.mailbox.waiting_count("alice"), node.mailbox.waiting_count("bob")) == (0, 1)
     assert node.notices.of("alice", 9) == []
     assert register(node, key=BOB, now=999) is Registration.NAME_TAKEN
