@@ -95,6 +95,8 @@ class Table(Generic[R]):
 
     def of_row(self, row: Sequence[Any]) -> R:
         """The value of a row of `columns`."""
+        if not self._converted:
+            return self._kind(*row)
         values = list(row)
         for place, convert in self._converted:
             values[place] = convert(values[place])
