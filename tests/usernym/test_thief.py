@@ -135,7 +135,7 @@ def loot(network: Any) -> dict[str, Loot]:
     listeners = {}
     for name, choice in ((GUARDED, ()), (CARELESS, ("--no-passphrase",))):
         do(name, "register", name, "--mixnet", network.mixnet(), "--node", "node.card", *choice)
-        listeners[name] = terminal.start(name, "--home", name, "listen", *choice, USERNYM_PASSPHRASE=passphrases[name])
+        listeners[name] = terminal.start(name, "--home", name, "listen", USERNYM_PASSPHRASE=passphrases[name])
         listeners[name].wait_for("that it is connected", lambda told: told.get("event") == "connection")
     do(GUARDED, "send", CARELESS, TEXTS[GUARDED][0], "--wait", "delivered")
     do(CARELESS, "send", GUARDED, TEXTS[CARELESS][0], "--wait", "delivered")

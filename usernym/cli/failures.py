@@ -120,7 +120,7 @@ def _of_store(error: BaseException) -> CommandFailed | None:
             text = f"{error}: set USERNYM_PASSPHRASE, or run this on a terminal to be asked"
             return CommandFailed(Exit.STORAGE, "passphrase_needed", text)
         case StoreUnprotected():
-            text = f"{error} (here: with --no-passphrase, or without USERNYM_PASSPHRASE)"
+            text = f"{error} (here: without USERNYM_PASSPHRASE)"
             return CommandFailed(Exit.STORAGE, "store_unprotected", text)
         case StorageError():
             return CommandFailed(Exit.STORAGE, "storage", str(error))
