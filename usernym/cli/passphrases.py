@@ -27,7 +27,7 @@ def passphrase_for(protection: Protection, unprotected: bool, what: str, variabl
     """As `home_passphrase`, for anything: `what` says what, and `variable` of the environment may have it."""
     if unprotected and protection is not Protection.PASSPHRASE:
         return None
-    if protection is Protection.NONE and variable not in os.environ:
+    if protection is Protection.NONE and not os.environ.get(variable):
         return None
     return given_or_asked(variable, what, is_new=protection is Protection.ABSENT)
 
