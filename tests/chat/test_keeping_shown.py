@@ -286,4 +286,4 @@ def test_an_account_is_deleted_by_typing_its_name(people: People) -> None:
     newcomer = people.someone(people.world.name("newcomer"))
     newcomer.start_new()
     newcomer.look().get_by_label("Name", exact=True).fill(alice.home)
-    expect(newcomer.page.locator(".field-said.is-error")).to_contain_text("held back for its owner")
+    expect(newcomer.page.locator(".field-said.is-error")).to_contain_text("kept for its owner")
