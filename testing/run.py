@@ -6,6 +6,7 @@ was taken must come to its end within `END_S`, and the oracle says whether it di
 
 from __future__ import annotations
 
+import itertools
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,7 +16,7 @@ from typing import Final
 from usernym.actors import messages as msg
 from usernym.actors.failures import NodeRefused, NodeSilent
 from usernym.actors.simulation import ProcessDied, SimulationStuck
-from usernym.storage.client.types import Direction, Fallback
+from usernym.storage.client.types import Direction, Fallback, HandshakeState
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
 from usernym.testing.oracle import TERM_S, Oracle, Promise
@@ -30,6 +31,16 @@ END_S: Final = 4 * 3600.0
 """What is under way when everything works again must have arrived by then: many times the longest pause of any try."""
 QUIET_S: Final = 30.0
 """After that nothing may come any more; what would be shown twice comes within the first heartbeats."""
+
+FITTING: Final = frozenset({
+    (HandshakeState.NONE, HandshakeState.NONE),
+    (HandshakeState.OFFERED, HandshakeState.OFFER_RECEIVED),
+    (HandshakeState.ACTIVE, HandshakeState.ACTIVE),
+    (HandshakeState.ENDED_BY_ME, HandshakeState.NONE),
+    (HandshakeState.ENDED_BY_ME, HandshakeState.ENDED_BY_PEER),
+    (HandshakeState.ENDED_BY_ME, HandshakeState.ENDED_BY_ME),
+})  # fmt: skip
+"""Where two people may stand with each other when all has arrived, in either order."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +253,13 @@ class Run:
             client.app.read_conversations()
 
     def _check_handshakes(self) -> None:
-        """No address is known to anyone whom its owner did not mean to show it to."""
+        """No address is known without its owner's consent; and when all has arrived, two people's states fit."""
+        all_came = self.oracle.promise.all_arrive and not self.oracle.promise.may_expire
+        for one, other in itertools.combinations(self.world.clients.values(), 2):
+            pair = _handshake_of(one, other), _handshake_of(other, one)
+            if all_came and pair not in FITTING and pair[::-1] not in FITTING:
+                states = f"{pair[0].value}, {pair[1].value}"
+                self.oracle.wrong.append(f"the handshake of {one.name} and {other.name} does not fit: {states}")
         for client in self.world.clients.values():
             for contact in client.store.contacts.all():
                 if contact.peer_address is not None and (contact.name, client.name) not in self._consented:
@@ -255,6 +272,11 @@ class Run:
             for contact in client.store.contacts.all()
             if (highest := contact.highest_in_counter)
         ]
+
+
+def _handshake_of(client: SimClient, other: SimClient) -> HandshakeState:
+    contact = client.store.contacts.get(other.name)
+    return HandshakeState.NONE if contact is None else contact.handshake
 
 
 def play(plan: Plan, listener: Callable[[Heard], None] | None = None) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -167,6 +168,11 @@ class MailboxMachine(RuleBasedStateMachine):
             assert [each.message_id for each in self.store.mailbox.waiting(recipient, 99)] == [
                 message_id(kept.number) for kept in box
             ]
+            shares = Counter(kept.sender for kept in box)
+            listed = self.store.database.rows(
+                "SELECT sender, count(*) FROM mail WHERE recipient = ? GROUP BY sender", (recipient,)
+            )
+            assert {sender: count for sender, count in listed} == shares  # noqa: C416 - rows are no pairs to mypy
 
 
 def _bytes(kept: list[Kept]) -> int:
