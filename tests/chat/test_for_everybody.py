@@ -230,6 +230,7 @@ def test_the_first_run_on_a_phone(people: People) -> None:
     expect(page.get_by_role("heading", name="Restore your name")).to_be_visible()
     check_screen(page, phone=True)
     person.press("Back")
+    expect(page.get_by_role("heading", name="Choose a name")).to_be_visible()
     person.choose_name()
     expect(page.get_by_role("heading", name="Choose a passphrase")).to_be_visible()
     check_screen(page, phone=True)
