@@ -12,7 +12,6 @@ from queue import SimpleQueue
 from usernym.actors.graphs import node_graph
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_context import NodeContext
-from usernym.actors.registration.keys import first_record
 from usernym.actors.runtime import ThreadRuntime
 from usernym.mixnet.transport import Incoming, Transport, TransportEvent, TransportUp
 from usernym.protocol import messages as m
@@ -21,7 +20,7 @@ from usernym.protocol.codec import decode, encode_signed, encode_unsigned
 from usernym.protocol.limits import SEAL_OVERHEAD_BYTES
 from usernym.protocol.names import SKELETON_VERSION, skeleton
 from usernym.protocol.payloads import plaintext_bytes
-from usernym.protocol.records import first_succession
+from usernym.protocol.records import first_record, first_succession
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.storage.node.store import NodeStore

@@ -20,6 +20,8 @@ REQUEST_ID_BYTES: Final = 8
 """A request id only has to be new among the few requests in flight, and its answer is signed: 64 bits are enough."""
 BOOT_ID_BYTES: Final = 8
 KEY_BYTES: Final = 32
+SEED_BYTES: Final = 32
+"""The secret that a key pair is made from."""
 SIGNATURE_BYTES: Final = 64
 HASH_BYTES: Final = 32
 MAC_BYTES: Final = 16

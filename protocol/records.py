@@ -15,6 +15,7 @@ import msgspec
 
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import DAY_S, HASH_BYTES, SIGNATURE_BYTES, SUCCESSIONS_MAX
+from usernym.protocol.sealing import MessageKey
 from usernym.protocol.signing import Context, SigningKey, digest, is_public_key, prefixed, verify
 from usernym.protocol.wire import U8, U32, Hash, HpkeKey, Key, Number, Signature, Wire, decoder_of, pack, unpack
 
@@ -122,6 +123,15 @@ def sign_record(key: SigningKey, node: bytes, name: str, record: KeyRecord) -> K
     """The record with `key`'s signature; its `identity_key` must be `key`'s."""
     signature = key.sign(Context.RECORD, _signed_part(node, name, record.stub()))
     return msgspec.structs.replace(record, signature=signature)
+
+
+def first_record(
+    key: SigningKey, recovery_public: bytes, node: bytes, name: str, seed: bytes, unix_s: int
+) -> KeyRecord:
+    """A name's first record, with message key number 1 made from `seed` (32 bytes)."""
+    public = MessageKey.from_seed(seed).public
+    record = KeyRecord(1, 0, key.public, recovery_public, public, 1, day_of(unix_s), NO_PREVIOUS, b"")
+    return sign_record(key, node, name, record)
 
 
 def verify_stub(node: bytes, name: str, stub: RecordStub) -> None:

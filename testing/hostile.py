@@ -14,7 +14,6 @@ from typing import Any, Final, cast, get_args
 
 import msgspec
 
-from usernym.actors.registration.keys import first_record
 from usernym.actors.simulation import SimulationStuck
 from usernym.mixnet.transport import Incoming, MixnetError, TransportEvent
 from usernym.protocol import messages as m
@@ -23,7 +22,7 @@ from usernym.protocol.challenges import search_work, whole_record_hash
 from usernym.protocol.codec import decode, encode_signed, encode_unsigned, is_signed
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import ID_BYTES, REQUEST_ID_BYTES, TOKEN_BYTES
-from usernym.protocol.records import KeyRecord, decode_record
+from usernym.protocol.records import KeyRecord, decode_record, first_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.protocol.signing import SigningKey
 from usernym.testing.process import NodeProcess

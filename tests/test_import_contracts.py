@@ -36,6 +36,7 @@ PLANTED: Final = {
     ("chat/planted.py", "usernym.storage.client.store"): "The chat page stands on the client's handle",
     ("actors/planted/client.py", "usernym.actors.lookup.client"): "Actors do not know each other",
     ("actors/forwarding/planted.py", "usernym.mixnet.emulator.core"): "Actors know the mixnet by its interface only",
+    ("actors/handshake/rules.py", "usernym.actors.registration.keys"): "The wirings over the exchanges, which do not",
     ("actors/base.py", "usernym.actors.graphs"): "The wirings over the exchanges",
     ("storage/client/planted.py", "usernym.actors.events"): "Programs over handles",
     ("mixnet/planted.py", "usernym.storage.database"): "Programs over handles",

@@ -27,6 +27,7 @@ from usernym.mixnet.transport import Transport
 from usernym.mixnets import parse_mixnet
 from usernym.protocol.cards import NodeCard, parse_card
 from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import SEED_BYTES
 from usernym.protocol.names import canonical, check_registrable
 from usernym.protocol.signing import SigningKey
 from usernym.timers import ThreadTimers
@@ -35,7 +36,6 @@ T = TypeVar("T")
 
 TIMEOUT_S: Final = 60.0
 """The default `timeout`: three unanswered tries of a request take 35 seconds."""
-SEED_BYTES: Final = 32
 FIND_AGAIN_S: Final = 0.2
 """Between tries, while the mixnet may still be starting."""
 

@@ -13,10 +13,9 @@ from typing import Final
 import msgspec
 
 from usernym.actors.messages import FoundRecord
-from usernym.actors.registration.keys import SEED_BYTES, first_record, former_identities, save_replacement
 from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.errors import RemoteProtocolError
-from usernym.protocol.limits import SUCCESSIONS_MAX, UINT32_MAX
+from usernym.protocol.limits import SEED_BYTES, SUCCESSIONS_MAX, UINT32_MAX
 from usernym.protocol.names import check_registrable
 from usernym.protocol.records import (
     Authority,
@@ -26,6 +25,7 @@ from usernym.protocol.records import (
     day_of,
     decode_record,
     decode_stub,
+    first_record,
     record_hash,
     sign_record,
 )
@@ -34,7 +34,7 @@ from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.protocol.words import ENTROPY_BYTES, identity_seed, recovery_key, root_from_words, words_from_entropy
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import Identity, IdentityState
+from usernym.storage.client.types import Identity, IdentityState, PendingRecord
 
 RandomBytes = Callable[[int], bytes]
 
@@ -145,7 +145,8 @@ def restore_identity(
         owner.save(store, index, record if record.stub() == link else link, record, unix_s)
         store.keys.add(number, seed, unix_s)
         former = [each.stub.identity_key for each in found.chain[:-1] if owner.index(each.stub) is not None]
-        save_replacement(store, sign_record(key, card.node, name, newer), None, former)
+        store.profile.set_pending_record(PendingRecord(sign_record(key, card.node, name, newer), before_login=True))
+        store.profile.set_former_identities(former)
 
 
 def replace_identity(
@@ -194,11 +195,12 @@ def replace_identity(
         ),
     )
     succession = authorise(owner.recovery, card.node, name, record.stub(), Authority.RECOVERY)
-    former = {stub.identity_key: None for stub in stubs} | dict.fromkeys(former_identities(store))
+    former = {stub.identity_key: None for stub in stubs} | dict.fromkeys(store.profile.former_identities())
     with store.transaction():
         owner.save(store, index, record, record, unix_s)
         store.keys.add(key_number, seed, unix_s)
-        save_replacement(store, record, succession, former)
+        store.profile.set_pending_record(PendingRecord(record, succession, before_login=True))
+        store.profile.set_former_identities(former)
 
 
 def _own_stubs(store: ClientStore, owner: _Owner, found: FoundRecord | None) -> list[RecordStub]:

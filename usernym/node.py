@@ -24,7 +24,7 @@ from usernym.logger import logger
 from usernym.mixnet.transport import Transport
 from usernym.mixnets import node_transport
 from usernym.protocol.cards import NodeCard, card_text
-from usernym.protocol.limits import WORK_BITS_MIN
+from usernym.protocol.limits import SEED_BYTES, WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
 from usernym.storage.filelock import FileHold
 from usernym.storage.home import Home
@@ -32,7 +32,6 @@ from usernym.storage.node.store import NodeStore
 from usernym.timers import ThreadTimers
 
 STORE_NAME: Final = "node.db"
-SEED_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Final
 from usernym.node import STORE_NAME
 from usernym.protocol.cards import decode_card, make_card
 from usernym.protocol.errors import RemoteProtocolError
-from usernym.protocol.limits import UINT32_MAX
+from usernym.protocol.limits import SEED_BYTES, UINT32_MAX
 from usernym.protocol.records import day_of
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
@@ -30,7 +30,6 @@ from usernym.storage.node.store import NodeStore
 NUMBERS_SKIPPED: Final = 2**24
 """Numbers of notices that a restored node leaves out, since it may have given them out after its backup was made: an
 old confirmation must not remove a new notice. 190 a second for a day; there are 2³²."""
-SEED_BYTES: Final = 32
 
 
 def protection_of(folder: Path) -> Protection:

@@ -13,7 +13,7 @@ from typing import Final
 
 from usernym.protocol.cards import decode_card
 from usernym.protocol.errors import RemoteProtocolError
-from usernym.protocol.limits import ID_BYTES, MAILBOX_S
+from usernym.protocol.limits import ID_BYTES, MAILBOX_S, SEED_BYTES
 from usernym.protocol.names import check, skeleton
 from usernym.protocol.records import KeyRecord, decode_record, decode_succession, verify_chain, verify_record_in_chain
 from usernym.protocol.signing import SigningKey
@@ -24,7 +24,6 @@ from usernym.storage.node.schema import NODE_SCHEMA
 
 PROBLEMS_MAX: Final = 100
 """Problems that are listed; beyond that only their number."""
-SEED_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)

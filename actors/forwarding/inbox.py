@@ -22,9 +22,7 @@ from usernym.actors.forwarding.arrival import (
 )
 from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.outbox import Outbox
-from usernym.actors.handshake.rules import body_of
 from usernym.actors.messages import AcknowledgeNow, HandshakeArrived, PayloadKind, SendDirect, SendStatement
-from usernym.actors.registration.keys import former_identities
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -33,7 +31,7 @@ from usernym.protocol.names import check
 from usernym.protocol.records import KeyRecord, decode_record, is_update, verify_record
 from usernym.protocol.sealing import Envelope, MessageKey, seal
 from usernym.protocol.wire import pack
-from usernym.storage.client.types import Consent, Contact, HandshakeState, Route
+from usernym.storage.client.types import Consent, Contact, HandshakeState, HandshakeStep, Route
 
 HELD_MAX: Final = 64
 """Messages held while their senders are looked up, 67 kB each at most. What does not fit is delivered again."""
@@ -178,7 +176,7 @@ class Inbox:
             found.error = RemoteProtocolError(Code.SIGNATURE_INVALID, "another key than the one known")
             return False
         envelope = self._user.envelope_from(contact.name, contact.identity_key, arrival.key_number, arrival.message_id)
-        for key in (self._user.key.public, *former_identities(self._store)):
+        for key in (self._user.key.public, *self._store.profile.former_identities()):
             addressed = replace(envelope, recipient_key=key)
             try:
                 addressed.verify(arrival.sealed, arrival.inner_signature)
@@ -426,8 +424,8 @@ def _kind_and_body(payload: p.Text | p.Handshake) -> tuple[PayloadKind, bytes]:
         case p.Text(text=text):
             return PayloadKind.TEXT, text.encode()
         case p.HandshakeOffer(address=address, seen=seen):
-            return PayloadKind.HANDSHAKE_OFFER, body_of(address, seen)
+            return PayloadKind.HANDSHAKE_OFFER, HandshakeStep.body(address, seen)
         case p.HandshakeAccept(address=address, seen=seen):
-            return PayloadKind.HANDSHAKE_ACCEPT, body_of(address, seen)
+            return PayloadKind.HANDSHAKE_ACCEPT, HandshakeStep.body(address, seen)
         case p.HandshakeRevoke(seen=seen):
-            return PayloadKind.HANDSHAKE_REVOKE, body_of(b"", seen)
+            return PayloadKind.HANDSHAKE_REVOKE, HandshakeStep.body(b"", seen)

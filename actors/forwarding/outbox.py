@@ -13,7 +13,6 @@ from typing import Final
 
 from usernym.actors.events import ContactChanged, DeliveryChanged, DirectSilent, NodeCaught
 from usernym.actors.forwarding.host import Host
-from usernym.actors.handshake.rules import said_in
 from usernym.actors.messages import (
     DirectRouteChanged,
     PayloadKind,
@@ -33,6 +32,7 @@ from usernym.storage.client.types import (
     DeliveryState,
     Fallback,
     HandshakeState,
+    HandshakeStep,
     Message,
     OutboxRow,
     Route,
@@ -363,9 +363,9 @@ def payload_of(message: Message, record: KeyRecord | None) -> p.Payload:
         case PayloadKind.HANDSHAKE_ACCEPT:
             return p.HandshakeAccept(counter, sent_at, token, record, *_handshake_fields(message))
         case PayloadKind.HANDSHAKE_REVOKE:
-            return p.HandshakeRevoke(counter, sent_at, token, record, said_in(counter, message.body).seen)
+            return p.HandshakeRevoke(counter, sent_at, token, record, _handshake_fields(message)[1])
 
 
 def _handshake_fields(message: Message) -> tuple[bytes, int]:
-    said = said_in(message.counter, message.body)
-    return said.address, said.seen
+    step = HandshakeStep.from_body(message.counter, message.body)
+    return step.address, step.seen

@@ -22,7 +22,7 @@ from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
 from usernym.actors.events import ContactChanged, HandshakeChanged
 from usernym.actors.failures import HandshakeNotPossible
-from usernym.actors.handshake.rules import Side, body_of, sides, standing
+from usernym.actors.handshake.rules import Side, sides, standing
 from usernym.actors.messages import (
     HANDSHAKE_KINDS,
     AcceptHandshake,
@@ -36,7 +36,7 @@ from usernym.actors.messages import (
     RevokeHandshake,
 )
 from usernym.protocol.limits import ID_BYTES, TOKEN_BYTES
-from usernym.storage.client.types import Consent, Contact, Direction, HandshakeState
+from usernym.storage.client.types import Consent, Contact, Direction, HandshakeState, HandshakeStep
 
 CATCH_UP_MAX: Final = 1_000
 """Handshake messages that a crash may leave behind: they are handled as they come, so there are hardly any."""
@@ -114,7 +114,7 @@ class HandshakeClient(Actor[HandshakeInbox]):
         message_id, token, now = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES), runtime.unix_s()
         with self._store.transaction():
             _, theirs = self._sides(contact.name)
-            body = body_of(address, theirs.last)
+            body = HandshakeStep.body(address, theirs.last)
             self._store.messages.add_outgoing(contact.name, message_id, int(kind), body, token, now)
             direct, peer_address = standing(*self._sides(contact.name))
             # An ending goes through the node: the direct way is closed before it is sent.

@@ -9,45 +9,22 @@ both, in whatever order they come.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from usernym.actors.messages import PayloadKind
 from usernym.protocol.limits import ADDRESS_BYTES
-from usernym.storage.client.types import Direction, HandshakeState, Message
+from usernym.storage.client.types import Direction, HandshakeState, HandshakeStep, Message
 
-SEEN_BYTES: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One handshake message. `counter` is its conversation's; `address` is empty in a revocation."""
-
-    counter: int
-    seen: int
-    address: bytes = field(repr=False)
-
-
-def body_of(address: bytes, seen: int) -> bytes:
-    """How a handshake message's own fields are stored."""
-    return address + seen.to_bytes(SEEN_BYTES, "big")
-
-
-def said_in(counter: int, body: bytes) -> Said:
-    """A stored handshake message."""
-    cut = len(body) - SEEN_BYTES
-    return Said(counter, int.from_bytes(body[cut:], "big"), body[:cut])
-
-
-_NOTHING: Final = Said(0, 0, b"")
+_NOTHING: Final = HandshakeStep(0, 0, b"")
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
     """What one side has said last: an offer or an acceptance, and a revocation."""
 
-    consent: Said = _NOTHING
-    end: Said = _NOTHING
+    consent: HandshakeStep = _NOTHING
+    end: HandshakeStep = _NOTHING
 
     @property
     def last(self) -> int:
@@ -66,7 +43,7 @@ def sides(messages: Iterable[Message]) -> tuple[Side, Side]:
     for message in messages:
         place = int(message.kind == PayloadKind.HANDSHAKE_REVOKE)
         if message.counter > last[message.direction][place].counter:
-            last[message.direction][place] = said_in(message.counter, message.body)
+            last[message.direction][place] = HandshakeStep.from_body(message.counter, message.body)
     return Side(*last[Direction.OUT]), Side(*last[Direction.IN])
 
 

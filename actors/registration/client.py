@@ -50,6 +50,7 @@ from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import CONFIRMED_MAX, NOTICES_MAX, SURBS_REQUEST
+from usernym.storage.client.types import PendingRecord
 from usernym.storage.errors import StorageError
 
 TICK_S: Final = 15.0
@@ -135,7 +136,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def _step(self, event: lg.LoginInput) -> None:
         known = lg.Known(
             self._context.runtime.now(),
-            self._keys.publish_first,
+            self._keys.pending is not None and self._keys.pending.before_login,
             self._cards.sequence,
             self._keys.record.number,
             self._keys.pending is not None,
@@ -199,8 +200,9 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         )
 
     def _publish(self) -> None:
-        record = self._keys.pending or self._keys.record
-        self._ask(m.Publish(self._context.request_id(), SURBS_REQUEST, self._user.name, record, self._keys.succession))
+        pending = self._keys.pending or PendingRecord(self._keys.record)
+        record, succession = pending.record, pending.succession
+        self._ask(m.Publish(self._context.request_id(), SURBS_REQUEST, self._user.name, record, succession))
 
     def _beat(self, login_id: bytes) -> None:
         try:

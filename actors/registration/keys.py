@@ -6,71 +6,24 @@ same record is published again until the node has it; only then is its predecess
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from usernym.logger import logger
 from usernym.protocol.errors import RemoteProtocolError
-from usernym.protocol.limits import DAY_S, HPKE_KEEP_S, HPKE_ROTATION_S, KEY_BYTES, MINUTE_S
-from usernym.protocol.records import (
-    NO_PREVIOUS,
-    KeyRecord,
-    RecordStub,
-    Succession,
-    day_of,
-    decode_record,
-    decode_stub,
-    decode_succession,
-    record_hash,
-    sign_record,
-)
+from usernym.protocol.limits import DAY_S, HPKE_KEEP_S, HPKE_ROTATION_S, MINUTE_S, SEED_BYTES
+from usernym.protocol.records import KeyRecord, RecordStub, decode_record, decode_stub, record_hash, sign_record
 from usernym.protocol.sealing import MessageKey
-from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
-from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import IdentityState
+from usernym.storage.client.types import IdentityState, PendingRecord
 from usernym.storage.errors import StoreBusy
 
 if TYPE_CHECKING:
     from usernym.actors.context import ClientContext
 
-_PENDING: Final = "pending_record"
-_SUCCESSION: Final = "pending_succession"
-_PUBLISH_FIRST: Final = "publish_first"
-_FORMER: Final = "former_identities"
-SEED_BYTES: Final = 32
 LOOK_AFTER_S: Final = 10 * MINUTE_S
 """Between two looks at the message keys' age: they change weekly."""
-
-
-def former_identities(store: ClientStore) -> list[bytes]:
-    """The identity keys that the user had before, 32 bytes each: who does not know of the change seals to them."""
-    keys = store.profile.setting(_FORMER) or b""
-    return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
-
-
-def save_replacement(
-    store: ClientStore, pending: KeyRecord, succession: Succession | None, former: Iterable[bytes]
-) -> None:
-    """Keep what must be published before the next login, with the former identities. To be called in a transaction.
-
-    Without a succession it is a newer record of the same identity.
-    """
-    store.profile.set_setting(_PENDING, pack(pending))
-    store.profile.set_setting(_SUCCESSION, None if succession is None else pack(succession))
-    store.profile.set_setting(_PUBLISH_FIRST, b"1")
-    store.profile.set_setting(_FORMER, b"".join(former) or None)
-
-
-def first_record(
-    key: SigningKey, recovery_public: bytes, node: bytes, name: str, seed: bytes, unix_s: int
-) -> KeyRecord:
-    """A name's first record, with message key number 1 made from `seed` (32 bytes)."""
-    public = MessageKey.from_seed(seed).public
-    record = KeyRecord(1, 0, key.public, recovery_public, public, 1, day_of(unix_s), NO_PREVIOUS, b"")
-    return sign_record(key, node, name, record)
 
 
 class KeyRing:
@@ -79,10 +32,7 @@ class KeyRing:
     def __init__(self, context: ClientContext) -> None:
         self._context = context
         self._store = context.store
-        self.pending: KeyRecord | None = None
-        self.succession: Succession | None = None
-        self.publish_first = False
-        """Whether the node must have the pending record before a login: no message may come for keys that are lost."""
+        self.pending: PendingRecord | None = None
         self.record: KeyRecord
         self._first: KeyRecord | None
         self._link: bytes
@@ -95,10 +45,7 @@ class KeyRing:
         me = self._context.user
         link, self._first = _link_of(identity.link)
         self._link = record_hash(me.node, me.name, link)
-        pending, succession = self._store.profile.setting(_PENDING), self._store.profile.setting(_SUCCESSION)
-        self.pending = None if pending is None else decode_record(pending)
-        self.succession = None if succession is None else decode_succession(succession)
-        self.publish_first = self._store.profile.setting(_PUBLISH_FIRST) is not None
+        self.pending = self._store.profile.pending_record()
 
     @property
     def to_register(self) -> KeyRecord:
@@ -153,21 +100,20 @@ class KeyRing:
                 previous=self._link,
             ),
         )
+        pending = PendingRecord(record)
         with self._store.transaction():
             self._store.keys.add(number, seed, now)
-            self._store.profile.set_setting(_PENDING, pack(record))
-        self.pending = record
+            self._store.profile.set_pending_record(pending)
+        self.pending = pending
 
     def published(self, record: KeyRecord) -> None:
         """The node answers lookups with `record` from now on."""
-        if self.pending is not None and record == self.pending:
+        if self.pending is not None and record == self.pending.record:
             with self._store.transaction():
                 self._store.profile.save_record(pack(record), record.number)
                 self._store.keys.confirm(record.hpke_number, self._context.runtime.unix_s())
-                for setting in (_PENDING, _SUCCESSION, _PUBLISH_FIRST):
-                    self._store.profile.set_setting(setting, None)
+                self._store.profile.set_pending_record(None)
             self.record, self.pending = record, None
-            self.succession, self.publish_first = None, False
 
     def destroy_due(self) -> None:
         """Destroy the private keys that no message can need any more, and the ids remembered for them."""

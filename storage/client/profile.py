@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
+from usernym.protocol.limits import KEY_BYTES
+from usernym.protocol.records import decode_record, decode_succession
+from usernym.protocol.wire import pack
 from usernym.storage.client.schema import IdentityRow, LoginRow, SettingRow
-from usernym.storage.client.types import Identity, IdentityState
+from usernym.storage.client.types import Identity, IdentityState, PendingRecord
 from usernym.storage.database import StoreDatabase
 from usernym.storage.errors import NoIdentity
 from usernym.storage.tables import Table
 
 _IDENTITY: Final = Table(IdentityRow, Identity)
 _THE_ONE: Final = _IDENTITY.select("")
+
+_PENDING: Final = "pending_record"
+_SUCCESSION: Final = "pending_succession"
+_BEFORE_LOGIN: Final = "publish_first"
+_FORMER: Final = "former_identities"
 
 
 class Profile:
@@ -66,6 +75,31 @@ class Profile:
     def _update_identity(self, **columns: Any) -> None:
         if not self._db.change(IdentityRow.update(**columns)):
             raise NoIdentity("there is no identity in this store yet")
+
+    def former_identities(self) -> list[bytes]:
+        """The identity keys that the user had before, 32 bytes each: who does not know of the change seals to them."""
+        keys = self.setting(_FORMER) or b""
+        return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
+
+    def set_former_identities(self, keys: Iterable[bytes]) -> None:
+        """Store them, replacing the previous ones."""
+        self.set_setting(_FORMER, b"".join(keys) or None)
+
+    def pending_record(self) -> PendingRecord | None:
+        """The record that is on its way to the node."""
+        record, succession = self.setting(_PENDING), self.setting(_SUCCESSION)
+        if record is None:
+            return None
+        change = None if succession is None else decode_succession(succession)
+        return PendingRecord(decode_record(record), change, self.setting(_BEFORE_LOGIN) is not None)
+
+    def set_pending_record(self, pending: PendingRecord | None) -> None:
+        """Store it, replacing the previous one, or remove it with None."""
+        record, succession = (None, None) if pending is None else (pending.record, pending.succession)
+        with self._db.one_commit():
+            self.set_setting(_PENDING, None if record is None else pack(record))
+            self.set_setting(_SUCCESSION, None if succession is None else pack(succession))
+            self.set_setting(_BEFORE_LOGIN, b"1" if pending is not None and pending.before_login else None)
 
     # -- the login at the node --
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
+from usernym.protocol.records import KeyRecord, Succession
 from usernym.storage.words import StoredWord
+
+SEEN_BYTES: Final = 4
 
 
 class Trust(StoredWord):
@@ -112,6 +116,18 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingRecord:
+    """A record of the user's that the node does not have yet; with a succession if it changes the identity.
+
+    `before_login`: the node must have it before a login, so that no message comes for keys that are lost.
+    """
+
+    record: KeyRecord = field(repr=False)
+    succession: Succession | None = field(repr=False, default=None)
+    before_login: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HpkeKey:
     """A private message key, by its secret seed. Confirmed: the node has its record. Superseded: a later one is."""
 
@@ -173,6 +189,29 @@ class Message:
     key_number: int | None
     shown: bool
     late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeStep:
+    """One handshake message of a conversation, with its counter there. `address` is empty in a revocation.
+
+    `seen` is the highest counter of the other side's handshake messages that its writer had taken.
+    """
+
+    counter: int
+    seen: int
+    address: bytes = field(repr=False)
+
+    @classmethod
+    def from_body(cls, counter: int, body: bytes) -> HandshakeStep:
+        """A stored message's step."""
+        cut = len(body) - SEEN_BYTES
+        return cls(counter, int.from_bytes(body[cut:], "big"), body[:cut])
+
+    @staticmethod
+    def body(address: bytes, seen: int) -> bytes:
+        """How a step is stored, as its message's body."""
+        return address + seen.to_bytes(SEEN_BYTES, "big")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,13 @@ from typing import Any, cast
 
 import msgspec
 
-from usernym.actors.registration.keys import first_record
 from usernym.mixnet.transport import Incoming, TransportEvent
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard, make_card
 from usernym.protocol.challenges import search_work, whole_record_hash
 from usernym.protocol.codec import Frame, decode, encode_signed, encode_unsigned, is_signed
 from usernym.protocol.errors import Code
-from usernym.protocol.records import KeyRecord
+from usernym.protocol.records import KeyRecord, first_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.protocol.signing import SigningKey
 from usernym.testing.world import SimNode, World

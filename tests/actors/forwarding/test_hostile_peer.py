@@ -8,14 +8,13 @@ import pytest
 
 from tests.helpers.hostile import RawClient, Wiretap, dump
 from usernym.actors.events import HandshakeChanged, IdentityChanged, MessageArrived, NodeCaught
-from usernym.actors.handshake.rules import said_in
 from usernym.actors.messages import HANDSHAKE_KINDS
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
 from usernym.protocol.records import KeyRecord, decode_record
 from usernym.protocol.sealing import Envelope, seal
-from usernym.storage.client.types import Consent, DeliveryState, Direction, HandshakeState, Route
+from usernym.storage.client.types import Consent, DeliveryState, Direction, HandshakeState, HandshakeStep, Route
 from usernym.storage.node.mailbox import MailboxLimits
 from usernym.testing.world import SimClient, World
 
@@ -219,7 +218,7 @@ def test_a_strangers_offer_waits_for_consent_and_no_address_leaves_before() -> N
     world.sim.run_until(lambda: HandshakeChanged("bob", HandshakeState.OFFER_RECEIVED) in alice.events)
     world.settle(600)
     assert not any(
-        row.direction is Direction.OUT and said_in(0, row.body).address
+        row.direction is Direction.OUT and HandshakeStep.from_body(0, row.body).address
         for row in alice.store.messages.last_of_kinds("bob", HANDSHAKE_KINDS)
     ), "it revealed no address"
     assert bob.contact("alice").handshake is HandshakeState.OFFERED

@@ -28,7 +28,6 @@ from usernym.actors.lookup import chain_fetch
 from usernym.actors.mixnet_io.actor import MixnetIO
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.registration import node as registration_node
-from usernym.actors.registration.keys import first_record
 from usernym.actors.registration.node import REGISTRATIONS_PER_BIT, RegistrationNode
 from usernym.mixnet.emulator.state import Faults
 from usernym.protocol import messages as m
@@ -36,6 +35,7 @@ from usernym.protocol import signing
 from usernym.protocol.codec import Frame
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import MAILBOX_S
+from usernym.protocol.records import first_record
 from usernym.protocol.signing import Context, SigningKey
 from usernym.protocol.wire import pack
 from usernym.storage.client.store import ClientStore

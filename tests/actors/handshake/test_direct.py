@@ -6,11 +6,10 @@ import pytest
 
 from usernym.actors.events import DirectSilent, HandshakeChanged, MessageArrived
 from usernym.actors.failures import HandshakeNotPossible
-from usernym.actors.handshake.rules import said_in
 from usernym.actors.messages import HANDSHAKE_KINDS
 from usernym.protocol.limits import DAY_S
 from usernym.protocol.records import decode_record
-from usernym.storage.client.types import DeliveryState, Direction, Fallback, HandshakeState, Route
+from usernym.storage.client.types import DeliveryState, Direction, Fallback, HandshakeState, HandshakeStep, Route
 from usernym.testing.world import SimClient, World
 
 
@@ -105,7 +104,7 @@ def test_declining_reveals_nothing() -> None:
     world.sim.run_until(lambda: HandshakeChanged("bob", HandshakeState.ENDED_BY_PEER) in alice.events)
     assert alice.contact("bob").peer_address is None
     assert not any(
-        row.direction is Direction.OUT and said_in(0, row.body).address
+        row.direction is Direction.OUT and HandshakeStep.from_body(0, row.body).address
         for row in bob.store.messages.last_of_kinds("alice", HANDSHAKE_KINDS)
     ), "it revealed no address"
     world.check()

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tests.helpers.examples import examples
 from tests.helpers.hostile import message_of
-from usernym.actors.handshake.rules import Said, Side, body_of, said_in, standing
+from usernym.actors.handshake.rules import Side, standing
 from usernym.protocol import messages as m
-from usernym.storage.client.types import HandshakeState
+from usernym.storage.client.types import HandshakeState, HandshakeStep
 from usernym.testing.world import SimClient, World
 
 FINAL_PAIRS: Final = {
@@ -34,14 +34,14 @@ class Person:
     counter: int = 0
     mine: Side = field(default_factory=Side)
     theirs: Side = field(default_factory=Side)
-    coming: list[tuple[bool, Said]] = field(default_factory=list)
+    coming: list[tuple[bool, HandshakeStep]] = field(default_factory=list)
 
     def stands(self) -> tuple[HandshakeState, bytes | None]:
         return standing(self.mine, self.theirs)
 
     def say(self, other: Person, *, ends: bool) -> None:
         self.counter += 1
-        said = Said(self.counter, self.theirs.last, b"" if ends else self.address)
+        said = HandshakeStep(self.counter, self.theirs.last, b"" if ends else self.address)
         self.mine = replace(self.mine, end=said) if ends else replace(self.mine, consent=said)
         other.coming.append((ends, said))
 
@@ -87,17 +87,17 @@ def test_whatever_a_peer_claims_nobody_is_active_without_their_own_standing_cons
     counter: int, seen: int, my_end: int
 ) -> None:
     for theirs in (
-        Side(Said(counter, seen, b"p" * 96)),
-        Side(Said(counter, seen, b"p" * 96), Said(seen, counter, b"")),
+        Side(HandshakeStep(counter, seen, b"p" * 96)),
+        Side(HandshakeStep(counter, seen, b"p" * 96), HandshakeStep(seen, counter, b"")),
     ):
         assert standing(Side(), theirs)[0] is not HandshakeState.ACTIVE
-        ended = Side(Said(my_end, 0, b"m" * 96), Said(my_end + 1, 0, b""))
+        ended = Side(HandshakeStep(my_end, 0, b"m" * 96), HandshakeStep(my_end + 1, 0, b""))
         assert standing(ended, theirs)[0] is not HandshakeState.ACTIVE
 
 
 @given(st.sampled_from((b"", b"x" * 96)), st.integers(0, 2**32 - 1))
 def test_what_is_stored_is_read_again(address: bytes, seen: int) -> None:
-    assert said_in(7, body_of(address, seen)) == Said(7, seen, address)
+    assert HandshakeStep.from_body(7, HandshakeStep.body(address, seen)) == HandshakeStep(7, seen, address)
 
 
 def offered_and_accepted(seed: int) -> tuple[World, SimClient, SimClient, list[tuple[int, bytes, bytes]]]:
