@@ -70,6 +70,10 @@ class StoreInaccessible(StorageError):
     """The file or its folder cannot be opened, read or written."""
 
 
+class StoreInUse(StorageError):
+    """Another process has this very file open as its store, from another home."""
+
+
 class StoreExposed(StorageError):
     """Others can read or write a file that must be its owner's alone."""
 

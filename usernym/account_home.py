@@ -10,8 +10,8 @@ from usernym.client import Client
 from usernym.errors import AccountStays
 from usernym.storage.client.store import DATABASE_NAME, KEY_NAME, ClientStore
 from usernym.storage.client.types import IdentityState
-from usernym.storage.home import Home
 from usernym.storage.keyfile import Protection
+from usernym.storage.locks import Home
 
 
 class HomeKind(Enum):

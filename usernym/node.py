@@ -26,8 +26,7 @@ from usernym.mixnets import node_transport
 from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.limits import SEED_BYTES, WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
-from usernym.storage.filelock import FileHold
-from usernym.storage.home import Home
+from usernym.storage.locks import Home, hold_file
 from usernym.storage.node.store import NodeStore
 from usernym.timers import ThreadTimers
 
@@ -106,7 +105,7 @@ class Node:
         transport = node_transport(mixnet, former_mixnets, folder)
         with contextlib.ExitStack() as undo:
             undo.enter_context(Home(folder, "node"))
-            undo.enter_context(FileHold(folder / STORE_NAME))
+            undo.enter_context(hold_file(folder / STORE_NAME))
             store = NodeStore.open(folder / STORE_NAME)
             undo.callback(store.close)
             key = SigningKey.from_seed(store.profile.identity_seed(os.urandom(SEED_BYTES)))

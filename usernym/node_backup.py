@@ -22,8 +22,8 @@ from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.storage import backup
 from usernym.storage.errors import StoreCorrupt
-from usernym.storage.home import Home
 from usernym.storage.keyfile import Protection
+from usernym.storage.locks import Home
 from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
 

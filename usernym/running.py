@@ -31,7 +31,7 @@ from usernym.protocol.signing import SigningKey
 from usernym.protocol.words import root_from_words
 from usernym.settings import SettingsError
 from usernym.storage.client.store import ClientStore
-from usernym.storage.home import Home
+from usernym.storage.locks import Home
 from usernym.subscriptions import EventHub
 from usernym.timers import ThreadTimers
 

@@ -18,9 +18,9 @@ from usernym.node_check import check_store
 from usernym.protocol import messages as m
 from usernym.storage import backup as copies
 from usernym.storage import errors
-from usernym.storage.home import Home
 from usernym.storage.integrity import ReadOnlyStore
 from usernym.storage.keyfile import Argon2Cost, Protection, read_key
+from usernym.storage.locks import Home
 from usernym.storage.node.mail import mail_blob
 from usernym.storage.node.mailbox import MailboxLimits
 from usernym.storage.node.schema import NODE_SCHEMA

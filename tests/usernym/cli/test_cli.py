@@ -14,8 +14,8 @@ from usernym.cli import session
 from usernym.cli.failures import MEANINGS
 from usernym.protocol.errors import Code, refusal_text
 from usernym.storage.client.store import ClientStore
-from usernym.storage.home import Home
 from usernym.storage.keyfile import Argon2Cost
+from usernym.storage.locks import Home
 
 CHEAP = Argon2Cost(memory_kib=8, passes=1)
 

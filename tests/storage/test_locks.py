@@ -1,4 +1,4 @@
-"""One process to a home folder."""
+"""One process to a home folder, one node to a database file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from subprocess import Popen
 import pytest
 
 from usernym.storage.errors import HomeInUse, StoreInaccessible
-from usernym.storage.home import Home
+from usernym.storage.locks import Home
 
 HOLD = """
 import sys
 from pathlib import Path
 from usernym.storage.errors import HomeInUse
-from usernym.storage.home import Home
+from usernym.storage.locks import Home
 try:
     with Home(Path(sys.argv[1]), "a test's node"):
         print("held", flush=True)
