@@ -169,6 +169,12 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         self.counts["storage_failed"] += 1
         logger.error("%s: %s", self.name, error)
 
+    def give_up(self, error: BaseException) -> None:
+        """Take no more messages, and have the graph stopped."""
+        self._usable = False
+        logger.error("%s: cannot continue", self.name, exc_info=error)
+        self._on_failed(self.name, error)
+
     # -- Pykka's side --
 
     def begin(self) -> None:
@@ -188,7 +194,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
             self.acquire()
             self._usable = True
         except Exception as error:  # noqa: BLE001 - the boundary at which bugs are contained
-            self._give_up(error)
+            self.give_up(error)
 
     def on_stop(self) -> None:
         """Release the state."""
@@ -217,7 +223,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         logger.error("%s: a bug while handling %s", self.name, kind, exc_info=error)
         self.counts["bugs"] += 1
         if len(self._restarts) == RESTARTS_MAX and now - self._restarts[0] < RESTARTS_WINDOW_S:
-            self._give_up(error)
+            self.give_up(error)
             return
         self._restarts.append(now)
         self._life += 1
@@ -225,12 +231,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
             self.release()
             self.acquire()
         except Exception as again:  # noqa: BLE001 - as above
-            self._give_up(again)
-
-    def _give_up(self, error: BaseException) -> None:
-        self._usable = False
-        logger.error("%s: cannot continue", self.name, exc_info=error)
-        self._on_failed(self.name, error)
+            self.give_up(again)
 
 
 def resolve(answer: Future[T], result: T) -> None:

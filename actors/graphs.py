@@ -21,7 +21,8 @@ from usernym.actors.handshake.client import HandshakeClient
 from usernym.actors.lookup.client import LookupClient
 from usernym.actors.lookup.finder import NameFinder
 from usernym.actors.lookup.node import LookupNode
-from usernym.actors.mixnet_io.actor import Dispatch, MixnetIO
+from usernym.actors.mixnet_io.client import ClientIO, Dispatch
+from usernym.actors.mixnet_io.node import NodeIO, RequestQueue
 from usernym.actors.node_context import NodeContext
 from usernym.actors.registration.client import RegistrationClient
 from usernym.actors.registration.node import RegistrationNode
@@ -77,7 +78,7 @@ class NodeGraph(Graph):
     registration: Ref[msg.RegistrationNodeInbox] = field(default_factory=Ref)
     lookup: Ref[msg.LookupNodeInbox] = field(default_factory=Ref)
     forwarding: Ref[msg.ForwardingNodeInbox] = field(default_factory=Ref)
-    io: Ref[msg.IoInbox] = field(default_factory=Ref)
+    io: Ref[msg.NodeIOInbox] = field(default_factory=Ref)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class ClientGraph(Graph):
     forwarding: Ref[msg.ForwardingClientInbox] = field(default_factory=Ref)
     handshake: Ref[msg.HandshakeInbox] = field(default_factory=Ref)
     finder: Ref[msg.NameFinderInbox] = field(default_factory=Ref)
-    io: Ref[msg.IoInbox] = field(default_factory=Ref)
+    io: Ref[msg.ClientIOInbox] = field(default_factory=Ref)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class FinderGraph(Graph):
     """The actors of a program that has no identity yet."""
 
     finder: Ref[msg.NameFinderInbox] = field(default_factory=Ref)
-    io: Ref[msg.IoInbox] = field(default_factory=Ref)
+    io: Ref[msg.ClientIOInbox] = field(default_factory=Ref)
 
 
 def node_graph(
@@ -110,39 +111,33 @@ def node_graph(
 ) -> NodeGraph:
     """Start a discovery node: registration, lookup and forwarding around mixnet I/O.
 
-    `on_card` gets each card that becomes the node's current one. `on_mixnet`: see `Dispatch`.
+    `on_card` gets each card that becomes the node's current one. `on_mixnet`: see `Endpoint`.
     """
     graph = NodeGraph(transport)
-    dispatch = Dispatch(
-        requests={
-            m.RegisterAsk: graph.registration,
-            m.RegisterProof: graph.registration,
-            m.LoginAsk: graph.registration,
-            m.LoginProof: graph.registration,
-            m.Publish: graph.registration,
-            m.Delete: graph.registration,
-            m.Lookup: graph.lookup,
-            m.History: graph.lookup,
-            m.Forward: graph.forwarding,
-            m.Acknowledge: graph.forwarding,
-            m.Unopenable: graph.forwarding,
-            m.Heartbeat: graph.forwarding,
-            m.TopUp: graph.forwarding,
-        },
-        mixnet_watchers=(graph.registration, graph.forwarding),
-        on_mixnet=on_mixnet,
-    )
+    requests: dict[type[m.FromClient], RequestQueue] = {
+        m.RegisterAsk: graph.registration,
+        m.RegisterProof: graph.registration,
+        m.LoginAsk: graph.registration,
+        m.LoginProof: graph.registration,
+        m.Publish: graph.registration,
+        m.Delete: graph.registration,
+        m.Lookup: graph.lookup,
+        m.History: graph.lookup,
+        m.Forward: graph.forwarding,
+        m.Acknowledge: graph.forwarding,
+        m.Unopenable: graph.forwarding,
+        m.Heartbeat: graph.forwarding,
+        m.TopUp: graph.forwarding,
+    }
     registration = RegistrationNode(
         context, io=graph.io, forwarding=graph.forwarding, on_card=on_card, work_bits=work_bits
     )
-    io = MixnetIO(
-        context.runtime,
-        context.on_failed,
-        transport=transport,
-        signer=context.key,
-        node=context.key.public,
-        node_address=None,
-        dispatch=dispatch,
+    io = NodeIO(
+        context,
+        transport,
+        requests=requests,
+        watchers=(graph.registration, graph.forwarding),
+        on_mixnet=on_mixnet,
     )
     graph.start(
         graph.forwarding.bind(ForwardingNode(context, io=graph.io)),
@@ -167,7 +162,7 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
         },
         direct=graph.forwarding,
         heard=graph.registration,
-        mixnet_watchers=(graph.registration, graph.handshake),
+        watchers=(graph.registration, graph.handshake),
         on_event=context.on_event,
     )
     forwarding = ForwardingClient(
@@ -175,13 +170,13 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
     )
     finder = NameFinder(context.runtime, context.on_failed, node=context.user.node, io=graph.io)
     registration = RegistrationClient(context, card=card, io=graph.io, forwarding=graph.forwarding)
-    io = MixnetIO(
+    io = ClientIO(
         context.runtime,
         context.on_failed,
-        transport=transport,
+        transport,
         signer=context.user.key,
         node=context.user.node,
-        node_address=card.address,
+        address=card.address,
         dispatch=dispatch,
     )
     graph.start(
@@ -206,13 +201,13 @@ def finder_graph(
 ) -> FinderGraph:
     """Start what asks a node about names for a person who has no identity yet. `signer` signs nothing here."""
     graph = FinderGraph(transport)
-    io = MixnetIO(
+    io = ClientIO(
         runtime,
         on_failed,
-        transport=transport,
+        transport,
         signer=signer,
         node=card.node,
-        node_address=card.address,
+        address=card.address,
         dispatch=Dispatch(on_mixnet=on_mixnet),
     )
     graph.start(

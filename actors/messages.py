@@ -413,10 +413,7 @@ class AskName:
 
 # -- what each actor takes ------------------------------------------------------------------------------------------
 
-IoInbox = (
-    TransportReported | SendReply | SendRequest | SendStatement | SendDirect | DropRoute | SetCard | Tick
-)  # fmt: skip
-
+NodeIOInbox = TransportReported | SendReply
 RegistrationNodeInbox = RequestArrived | MixnetConnected | MixnetDisconnected | Tick
 LookupNodeInbox = RequestArrived
 ForwardingNodeInbox = (
@@ -424,6 +421,7 @@ ForwardingNodeInbox = (
     | NoticesDue | Tick
 )  # fmt: skip
 
+ClientIOInbox = TransportReported | SendRequest | SendStatement | SendDirect | DropRoute | SetCard | Tick
 RegistrationClientInbox = (
     Register | GoOnline | TakeCard | DeleteAccount | AnswerArrived | RequestFailed | TellArrived | MixnetConnected
     | MixnetDisconnected | RouteDoubted | NodeHeard | WorkOn | LogInAgain | Tick

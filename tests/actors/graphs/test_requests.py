@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.hostile import RawClient, Wiretap
 from usernym.actors import messages as msg
 from usernym.actors.events import MessageArrived
-from usernym.actors.mixnet_io import actor as mixnet_io
+from usernym.actors.mixnet_io import node as mixnet_io
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
 from usernym.storage.client.types import Consent, DeliveryState

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usernym.actors.mixnet_io.inbox_limit import BYTES_WAITING_MAX, FRAMES_WAITING_MAX, InboxLimit
+from usernym.actors.mixnet_io.endpoint import BYTES_WAITING_MAX, FRAMES_WAITING_MAX, InboxLimit
 from usernym.protocol.limits import FRAME_BYTES_MAX
 
 

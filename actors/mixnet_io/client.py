@@ -1,36 +1,32 @@
-"""Mixnet I/O: bytes on one side, typed messages on the other. The same actor in the node's graph and the client's.
+"""Mixnet I/O, the client's half: sends requests until they are answered, and passes on what comes.
 
 Serves every exchange (docs/protocol.md, "Frames", "Requests and answers", "Reply blocks").
-Receives: what the transport reports; `SendReply` (node); `SendRequest`, `SendStatement`, `SendDirect`, `DropRoute`,
-`SetCard` (client). Sends: each decoded frame to the actor that the wiring named for its type; `AnswerArrived` or
-`RequestFailed` to the actor that asked; `MixnetConnected` and `MixnetDisconnected` to all watchers.
-Owns: the requests in flight, and the client's account of the SURBs that the node holds.
-It never reads a store, never decides about a name, and takes nothing for the node's that the node has not signed.
+Receives: what the transport reports; `SendRequest`, `SendStatement`, `SendDirect`, `DropRoute`, `SetCard`. Sends:
+`AnswerArrived` or `RequestFailed` to the actor that asked; what the node sends unasked to the actor that the wiring
+named for its type; `MixnetConnected` and `MixnetDisconnected` to all watchers.
+Owns: the requests in flight, and the account of the SURBs that the node holds.
+It takes nothing for the node's that the node has not signed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar, assert_never
+from typing import Final, TypeVar, assert_never
 
 import msgspec
 
-from usernym.actors.base import Actor, Tellable
+from usernym.actors.base import Actor, OnFailed, Tellable
 from usernym.actors.events import EventSink, NodeCaught
-from usernym.actors.failures import Failure, MixnetLost
+from usernym.actors.failures import Failure
 from usernym.actors.messages import (
     AnswerArrived,
+    ClientIOInbox,
     DirectArrived,
     DropRoute,
-    IoInbox,
-    MixnetConnected,
-    MixnetDisconnected,
     NodeHeard,
-    RequestArrived,
     RequestFailed,
     SendDirect,
-    SendReply,
     SendRequest,
     SendStatement,
     SetCard,
@@ -38,26 +34,17 @@ from usernym.actors.messages import (
     Tick,
     TransportReported,
 )
-from usernym.actors.mixnet_io.inbox_limit import InboxLimit
+from usernym.actors.mixnet_io.endpoint import Endpoint, Watcher
 from usernym.actors.mixnet_io.login_route import LoginRoute
 from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import surbs_that_fit
-from usernym.logger import logger
-from usernym.mixnet.transport import Incoming, MixnetError, Transport, TransportDown, TransportEvent, TransportUp
+from usernym.mixnet.transport import Transport, TransportUp
 from usernym.protocol import messages as m
-from usernym.protocol.codec import Frame, Unsigned, decode, encode, encode_signed, encode_unsigned, is_signed
+from usernym.protocol.codec import Frame, decode
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import (
-    BOOT_ID_BYTES,
-    BUSY_RETRY_S,
-    SURBS_GIVEN_MAX,
-    SURBS_LOW,
-    SURBS_TOP_UP,
-)
+from usernym.protocol.limits import SURBS_GIVEN_MAX, SURBS_LOW, SURBS_TOP_UP
 from usernym.protocol.signing import SigningKey
 
-REQUESTS_WAITING_MAX: Final = 1_000
-"""Requests in one node actor's inbox. More are refused as BUSY: a client does better to come back than to wait."""
 IN_FLIGHT_MAX: Final = 256
 """A client's requests in flight."""
 ATTEMPTS_S: Final = (5.0, 10.0, 20.0)
@@ -99,35 +86,24 @@ class _InFlight:
         return FORWARD_ATTEMPTS_S if isinstance(self.request, m.Forward) else ATTEMPTS_S
 
 
-class RequestQueue(Tellable[RequestArrived], Protocol):
-    """An actor of the node that takes requests; when too many wait, further ones are refused."""
-
-    def backlog(self) -> int:
-        """How many messages wait in its inbox."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """Where mixnet I/O sends what it decodes, by the message's type, and which actors learn of the mixnet's state.
+    """Where what comes unasked is sent, by its type. What has no place here is refused."""
 
-    A node's graph has `requests`, a client's has `tells`, `direct` and `heard`. What has no place here is refused.
-    """
-
-    requests: Mapping[type[m.FromClient], RequestQueue] = field(default_factory=dict)
     tells: Mapping[type[m.Tell], Tellable[TellArrived]] = field(default_factory=dict)
     direct: Tellable[DirectArrived] | None = None
     heard: Tellable[NodeHeard] | None = None
-    """Receives that the node sent something over the route, at most every `HEARD_EVERY_S` seconds."""
-    mixnet_watchers: Sequence[Tellable[MixnetConnected | MixnetDisconnected]] = ()
-    on_mixnet: Callable[[str | None], None] = lambda _reason: None
+    """Learns that the node sent something over the route, at most every `HEARD_EVERY_S` seconds."""
+    watchers: Sequence[Watcher] = ()
+    on_mixnet: Callable[[str | None], None] = lambda _problem: None
     """Called with the reason each time that there is no mixnet client, and with None when there is one."""
-    on_event: EventSink | None = None
+    on_event: EventSink = lambda _event: None
 
 
-class MixnetIO(Actor[IoInbox]):
-    """Decodes, checks and dispatches frames; signs and sends messages.
+class ClientIO(Actor[ClientIOInbox]):
+    """Asks one node for its user, and hears from it.
 
-    `signer` is the node's or the user's key. `node_address` is where requests go; None in a node's graph.
+    `signer` is the user's key, `node` the node's identity key, `address` the node's on the mixnet (96 bytes).
     """
 
     name = "mixnet-io"
@@ -135,60 +111,49 @@ class MixnetIO(Actor[IoInbox]):
     def __init__(
         self,
         runtime: Runtime,
-        on_failed: Callable[[str, BaseException], None],
-        *,
+        on_failed: OnFailed,
         transport: Transport,
+        *,
         signer: SigningKey,
         node: bytes,
-        node_address: bytes | None,
+        address: bytes,
         dispatch: Dispatch,
     ) -> None:
         super().__init__(runtime, on_failed)
-        self._transport = transport
-        self._signer = signer
+        self._endpoint = Endpoint(self, runtime, transport, signer, node, dispatch.watchers, dispatch.on_mixnet)
         self._node = node
-        self._node_address = node_address
+        self._address = address
         self._dispatch = dispatch
-        self._opened = False
-        self._up = False
         self._waiting: dict[bytes, _InFlight] = {}
         self._route = LoginRoute(runtime)
         self._heard_at = float("-inf")
         self._tick_set = False
-        self._inbox_limit = InboxLimit()
 
     def acquire(self) -> None:
-        """Open the transport, once: what is in flight outlives a bug."""
+        """Open the transport. What is in flight outlives a bug."""
         self._tick_set = False
         self._set_tick()
-        if not self._opened:
-            self._opened = True
-            self._transport.open(self._on_transport_event)
+        self._endpoint.open()
 
-    def _on_transport_event(self, event: TransportEvent) -> None:
-        """Called on the transport's thread. A flood is dropped here, before it takes memory."""
-        if isinstance(event, Incoming) and not self._inbox_limit.admit(len(event.data), self.backlog()):
-            self.counts["frames_dropped"] += 1
-            return
-        self.tell_self(TransportReported(event))
-
-    def receive(self, message: IoInbox) -> None:
+    def receive(self, message: ClientIOInbox) -> None:
         """Act on each kind of message in the inbox."""
         match message:
             case TransportReported(event):
-                self._on_reported(event)
-            case SendReply(tag, reply):
-                self._send_reply(tag, reply)
+                if (incoming := self._endpoint.take(event)) is not None:
+                    self._on_frame(incoming.data)
+                elif isinstance(event, TransportUp):
+                    for waiting in self._waiting.values():
+                        self._send_request(waiting)
             case SendRequest():
                 self._accept_request(message)
             case SendStatement(statement):
                 self._send_statement(statement)
             case SendDirect(address, direct):
-                self._hand_over(address, encode_unsigned(direct), 0, "direct_sent")
+                self._endpoint.send(address, direct, 0, "direct_sent")
             case DropRoute(previous):
                 self._route.drop(previous)
             case SetCard(address):
-                self._node_address = address
+                self._address = address
                 self._ask_again(lambda request: not isinstance(request, _ROUTE_ANSWERS))
             case Tick():
                 self._tick_set = False
@@ -198,74 +163,19 @@ class MixnetIO(Actor[IoInbox]):
 
     # -- what the transport brings --
 
-    def _on_reported(self, event: TransportEvent) -> None:
-        match event:
-            case Incoming(data, tag):
-                self._inbox_limit.taken(len(data))
-                self._on_frame(data, tag)
-            case TransportUp(address):
-                self._on_up(address)
-            case TransportDown(reason, final):
-                self._on_down(reason, final)
-            case _:
-                assert_never(event)
-
-    def _on_down(self, reason: str, final: bool) -> None:
-        """Without a mixnet client requests wait. A transport that ended for good has tried new ones already: it ends
-        the graph, and so the program gets a clear error instead of silence."""
-        self._up = False
-        self.counts["mixnet_up"] = 0
-        self._dispatch.on_mixnet(reason)
-        logger.warning("%s: the mixnet client is not there", self.name)
-        for watcher in self._dispatch.mixnet_watchers:
-            watcher.tell(MixnetDisconnected(reason))
-        if final:
-            self._give_up(MixnetLost(reason))
-
-    def _on_up(self, address: bytes) -> None:
-        self._up = True
-        self.counts["mixnet_up"] = 1
-        self._dispatch.on_mixnet(None)
-        logger.info("%s: the mixnet client is there", self.name)
-        up = MixnetConnected(address, self._runtime.random_bytes(BOOT_ID_BYTES))
-        for watcher in self._dispatch.mixnet_watchers:
-            watcher.tell(up)
-        for waiting in self._waiting.values():
-            self._send_request(waiting)
-
-    def _on_frame(self, data: bytes, tag: bytes | None) -> None:
-        self.counts["frames_received"] += 1
+    def _on_frame(self, data: bytes) -> None:
         frame = decode(data)
         message = frame.message
-        if isinstance(message, m.FromClient):
-            self._on_request(frame, message, tag)
-        elif isinstance(message, m.Answer):
+        if isinstance(message, m.Answer):
             self._on_answer(frame, message, len(data))
         elif isinstance(message, m.Tell):
             self._verify_node(frame)
             self._route.note_used(len(data))
             self._take_tell(message, len(data))
-        elif self._dispatch.direct is None:
-            raise RemoteProtocolError(Code.UNEXPECTED, "a direct message to a graph that takes none")
-        else:
+        elif isinstance(message, m.Direct) and self._dispatch.direct is not None:
             self._dispatch.direct.tell(DirectArrived(message))
-
-    def _on_request(self, frame: Frame, request: m.FromClient, tag: bytes | None) -> None:
-        queue = self._dispatch.requests.get(type(request))
-        if queue is None:
-            raise RemoteProtocolError(Code.UNEXPECTED, "a request to a graph that takes none of its kind")
-        if tag is None:
-            raise RemoteProtocolError(Code.UNEXPECTED, "a request without a sender tag")
-        if queue.backlog() >= REQUESTS_WAITING_MAX:
-            self._refuse_busy(frame, tag)
         else:
-            queue.tell(RequestArrived(frame, tag))
-
-    def _refuse_busy(self, frame: Frame, tag: bytes) -> None:
-        self.counts["refused_busy"] += 1
-        request_id = getattr(frame.message, "request_id", None)
-        if request_id is not None and not isinstance(frame.message, m.Forward):
-            self._send_reply(tag, encode(m.Refused(request_id, Code.BUSY, BUSY_RETRY_S)))
+            raise RemoteProtocolError(Code.UNEXPECTED, "this graph takes no such message")
 
     def _on_answer(self, frame: Frame, answer: m.Answer, size: int) -> None:
         self._verify_node(frame)
@@ -274,8 +184,7 @@ class MixnetIO(Actor[IoInbox]):
         if waiting is None:
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer to nothing that was asked")
         if not isinstance(answer, (_ANSWERS[type(waiting.request)], m.Refused)):
-            if self._dispatch.on_event is not None:
-                self._dispatch.on_event(NodeCaught("an answer that does not fit its request"))
+            self._dispatch.on_event(NodeCaught("an answer that does not fit its request"))
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit its request")
         del self._waiting[answer.request_id]
         if isinstance(waiting.request, _ROUTE_ANSWERS):
@@ -316,29 +225,6 @@ class MixnetIO(Actor[IoInbox]):
 
     # -- what the exchanges send --
 
-    def _encode(self, message: m.Message) -> bytes:
-        if is_signed(message):
-            return encode_signed(message, self._signer, self._node)
-        return encode_unsigned(message)
-
-    def _send_reply(self, tag: bytes, reply: Unsigned) -> None:
-        try:
-            self._transport.reply(tag, reply.sign(self._signer, self._node))
-            self.counts["replies_sent"] += 1
-        except MixnetError as error:
-            self._count_unsent(error)
-
-    def _hand_over(self, address: bytes, data: bytes, surbs: int, counter: str) -> None:
-        try:
-            self._transport.send(address, data, surbs)
-            self.counts[counter] += 1
-        except MixnetError as error:
-            self._count_unsent(error)
-
-    def _count_unsent(self, error: MixnetError) -> None:
-        self.counts["unsent"] += 1
-        logger.debug("not handed to the mixnet: %s", type(error).__name__)
-
     def _accept_request(self, message: SendRequest) -> None:
         if len(self._waiting) >= IN_FLIGHT_MAX:
             message.reply_to.tell(RequestFailed(message.request, Failure.TOO_MANY))
@@ -352,22 +238,22 @@ class MixnetIO(Actor[IoInbox]):
 
     def _send_request(self, waiting: _InFlight) -> None:
         request = waiting.request
-        if not self._up or self._node_address is None:
+        if not self._endpoint.up:
             return
         surbs = 0 if isinstance(request, m.Forward) else request.surbs
         if isinstance(request, m.Heartbeat):
             request, surbs = self._with_free_surbs(request, self._route.for_heartbeat())
-        self._hand_over(self._node_address, self._encode(request), surbs, "requests_sent")
+        self._endpoint.send(self._address, request, surbs, "requests_sent")
 
     def _send_statement(self, statement: m.Statement) -> None:
-        if not self._up or self._node_address is None:
+        if not self._endpoint.up:
             return
         statement, surbs = self._with_free_surbs(statement, 0)
-        self._hand_over(self._node_address, self._encode(statement), surbs, "statements_sent")
+        self._endpoint.send(self._address, statement, surbs, "statements_sent")
 
     def _with_free_surbs(self, message: S, least: int) -> tuple[S, int]:
         """The message with as many SURBs as the stock lacks and its packets have room for, but at least `least`."""
-        fitting = surbs_that_fit(len(self._encode(msgspec.structs.replace(message, surbs=SURBS_GIVEN_MAX))))
+        fitting = surbs_that_fit(len(self._endpoint.encode(msgspec.structs.replace(message, surbs=SURBS_GIVEN_MAX))))
         surbs = max(least, min(self._route.lacking(), fitting))
         self._route.give(surbs)
         return msgspec.structs.replace(message, surbs=surbs), surbs
@@ -395,7 +281,7 @@ class MixnetIO(Actor[IoInbox]):
             waiting.attempts += 1
             if waiting.attempts == len(waiting.pauses_s):
                 del self._waiting[request_id]
-                failure = Failure.NO_ANSWER if self._up else Failure.NO_MIXNET
+                failure = Failure.NO_ANSWER if self._endpoint.up else Failure.NO_MIXNET
                 waiting.reply_to.tell(RequestFailed(waiting.request, failure))
             else:
                 waiting.next_at = now + waiting.pauses_s[waiting.attempts]
@@ -423,10 +309,10 @@ class MixnetIO(Actor[IoInbox]):
     def _top_up(self, wanted: int) -> None:
         """Give the node SURBs, but never more than a client lets a node hold."""
         route = self._route
-        if route.login_id is None or self._node_address is None or not self._up:
+        if route.login_id is None or not self._endpoint.up:
             return
         count = min(wanted, route.room())
         if count > 0:
             route.give(count)
             top_up = m.TopUp(count, route.name, route.login_id)
-            self._hand_over(self._node_address, self._encode(top_up), count, "top_ups_sent")
+            self._endpoint.send(self._address, top_up, count, "top_ups_sent")

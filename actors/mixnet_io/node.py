@@ -1,0 +1,83 @@
+"""Mixnet I/O, the node's half: decodes requests, and passes them on; signs answers, and sends them.
+
+Serves every exchange (docs/protocol.md, "Frames", "Requests and answers").
+Receives: what the transport reports; `SendReply`. Sends: each request to the actor that the wiring named for its type;
+`MixnetConnected` and `MixnetDisconnected` to all watchers. Owns: nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol, assert_never
+
+from usernym.actors.base import Actor, Tellable
+from usernym.actors.messages import NodeIOInbox, RequestArrived, SendReply, TransportReported
+from usernym.actors.mixnet_io.endpoint import Endpoint, Watcher
+from usernym.actors.node_context import NodeContext
+from usernym.mixnet.transport import Transport
+from usernym.protocol import messages as m
+from usernym.protocol.codec import Frame, decode, encode
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import BUSY_RETRY_S
+
+REQUESTS_WAITING_MAX: Final = 1_000
+"""Requests in one node actor's inbox. More are refused as BUSY: a client does better to come back than to wait."""
+
+
+class RequestQueue(Tellable[RequestArrived], Protocol):
+    """An actor of the node that takes requests; when too many wait, further ones are refused."""
+
+    def backlog(self) -> int:
+        """How many messages wait in its inbox."""
+
+
+class NodeIO(Actor[NodeIOInbox]):
+    """Passes requests to the actors that `requests` names for their types."""
+
+    name = "mixnet-io"
+
+    def __init__(
+        self,
+        context: NodeContext,
+        transport: Transport,
+        *,
+        requests: Mapping[type[m.FromClient], RequestQueue],
+        watchers: Sequence[Watcher],
+        on_mixnet: Callable[[str | None], None],
+    ) -> None:
+        super().__init__(context.runtime, context.on_failed)
+        key = context.key
+        self._endpoint = Endpoint(self, context.runtime, transport, key, key.public, watchers, on_mixnet)
+        self._requests = requests
+
+    def acquire(self) -> None:
+        """Open the transport."""
+        self._endpoint.open()
+
+    def receive(self, message: NodeIOInbox) -> None:
+        """Act on each kind of message in the inbox."""
+        match message:
+            case TransportReported(event):
+                if (incoming := self._endpoint.take(event)) is not None:
+                    self._on_frame(decode(incoming.data), incoming.sender_tag)
+            case SendReply(tag, reply):
+                self._endpoint.reply(tag, reply)
+            case _:
+                assert_never(message)
+
+    def _on_frame(self, frame: Frame, tag: bytes | None) -> None:
+        if not isinstance(frame.message, m.FromClient):
+            raise RemoteProtocolError(Code.UNEXPECTED, "a node takes requests only")
+        if tag is None:
+            raise RemoteProtocolError(Code.UNEXPECTED, "a request without a sender tag")
+        queue = self._requests[type(frame.message)]
+        if queue.backlog() >= REQUESTS_WAITING_MAX:
+            self._refuse_busy(frame, tag)
+        else:
+            queue.tell(RequestArrived(frame, tag))
+
+    def _refuse_busy(self, frame: Frame, tag: bytes) -> None:
+        self.counts["refused_busy"] += 1
+        request_id = getattr(frame.message, "request_id", None)
+        if request_id is not None and not isinstance(frame.message, m.Forward):
+            self._endpoint.reply(tag, encode(m.Refused(request_id, Code.BUSY, BUSY_RETRY_S)))
