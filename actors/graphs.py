@@ -111,7 +111,7 @@ def node_graph(
 ) -> NodeGraph:
     """Start a discovery node: registration, lookup and forwarding around mixnet I/O.
 
-    `on_card` gets each card that becomes the node's current one. `on_mixnet`: see `Endpoint`.
+    `on_card` gets each card that becomes the node's current one. `on_mixnet`: see `MixnetEndpoint`.
     """
     graph = NodeGraph(transport)
     requests: dict[type[m.FromClient], RequestQueue] = {

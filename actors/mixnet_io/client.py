@@ -34,7 +34,7 @@ from usernym.actors.messages import (
     Tick,
     TransportReported,
 )
-from usernym.actors.mixnet_io.endpoint import Endpoint, Watcher
+from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
 from usernym.actors.mixnet_io.login_route import LoginRoute
 from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import surbs_that_fit
@@ -120,7 +120,7 @@ class ClientIO(Actor[ClientIOInbox]):
         dispatch: Dispatch,
     ) -> None:
         super().__init__(runtime, on_failed)
-        self._endpoint = Endpoint(self, runtime, transport, signer, node, dispatch.watchers, dispatch.on_mixnet)
+        self._endpoint = MixnetEndpoint(self, runtime, transport, signer, node, dispatch.watchers, dispatch.on_mixnet)
         self._node = node
         self._address = address
         self._dispatch = dispatch

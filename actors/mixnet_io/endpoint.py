@@ -50,7 +50,7 @@ class InboxLimit:
             self._bytes -= size
 
 
-class Endpoint:
+class MixnetEndpoint:
     """The graph's end of the mixnet. Owned by `actor`, and used in its thread, but for what the transport reports.
 
     signer: the node's or the user's key. node: the node's identity key (32 bytes). on_mixnet: called with the reason

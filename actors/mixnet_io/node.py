@@ -12,7 +12,7 @@ from typing import Final, Protocol, assert_never
 
 from usernym.actors.base import Actor, Tellable
 from usernym.actors.messages import NodeIOInbox, RequestArrived, SendReply, TransportReported
-from usernym.actors.mixnet_io.endpoint import Endpoint, Watcher
+from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
 from usernym.actors.node_context import NodeContext
 from usernym.mixnet.transport import Transport
 from usernym.protocol import messages as m
@@ -47,7 +47,7 @@ class NodeIO(Actor[NodeIOInbox]):
     ) -> None:
         super().__init__(context.runtime, context.on_failed)
         key = context.key
-        self._endpoint = Endpoint(self, context.runtime, transport, key, key.public, watchers, on_mixnet)
+        self._endpoint = MixnetEndpoint(self, context.runtime, transport, key, key.public, watchers, on_mixnet)
         self._requests = requests
 
     def acquire(self) -> None:

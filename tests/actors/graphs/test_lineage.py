@@ -25,7 +25,7 @@ from usernym.actors.forwarding.inbox import Inbox
 from usernym.actors.forwarding.node import ForwardingNode
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.lookup import chain_fetch
-from usernym.actors.mixnet_io.endpoint import Endpoint
+from usernym.actors.mixnet_io.endpoint import MixnetEndpoint
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.registration import node as registration_node
 from usernym.actors.registration.node import REGISTRATIONS_PER_BIT, RegistrationNode
@@ -271,13 +271,13 @@ def check_keys(_: Path) -> None:
 
 
 def plant_keys(patch: pytest.MonkeyPatch) -> None:
-    old = Endpoint.reply
+    old = MixnetEndpoint.reply
 
     def send_reply(self: Any, tag: bytes, reply: Any) -> None:
         hashlib.pbkdf2_hmac("sha256", b"passphrase", b"salt", 10)
         old(self, tag, reply)
 
-    patch.setattr(Endpoint, "reply", send_reply)
+    patch.setattr(MixnetEndpoint, "reply", send_reply)
 
 
 # -- pending challenges are kept forever -----------------------------------------------------------------------------
@@ -362,7 +362,7 @@ def plant_surbs(patch: pytest.MonkeyPatch) -> None:
 
 def plant_json(patch: pytest.MonkeyPatch) -> None:
     """An answer as long as it would be in nested JSON, hexadecimal."""
-    old = Endpoint.reply
+    old = MixnetEndpoint.reply
 
     def send_reply(self: Any, tag: bytes, reply: Any) -> None:
         frame = reply.sign(self._signer, self._node)
@@ -370,7 +370,7 @@ def plant_json(patch: pytest.MonkeyPatch) -> None:
         self._transport.reply(tag, frame + bytes(len(text) - len(frame)))
         old(self, tag, reply)
 
-    patch.setattr(Endpoint, "reply", send_reply)
+    patch.setattr(MixnetEndpoint, "reply", send_reply)
 
 
 DEFECTS: Final = {
