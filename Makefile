@@ -7,21 +7,24 @@ PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 OURS := usernym actors protocol storage mixnet testing chat tests bench
 CARGO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/usernym/cargo-target
 RUST_AT_LEAST := 1.89
+# Nothing is installed whose hash is not in requirements/. Wheels only: building one would fetch what no hash covers.
+PINNED := --require-hashes --only-binary :all:
+OFFLINE := --no-index --no-deps
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist vectors bench soak mutants crashes fuzz bench-nym docs man clean
+.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist pins vectors bench soak mutants crashes fuzz bench-nym docs man clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY) ## create .venv with pinned dependencies
 
-$(READY): setup.cfg pyproject.toml constraints.txt
+$(READY): setup.cfg pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "usernym needs Python 3.11 or newer (PYTHON=... chooses one)"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "On Debian: apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip setuptools
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINNED) --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(OFFLINE) --no-build-isolation --editable .
 	@touch $(READY)
 
 demo: $(READY) ## mixnet, node, Alice and Bob as processes: the whole story, with its claims proved
@@ -52,9 +55,8 @@ $(VENV)/.nym: $(NYM_SOURCES)
 	@command -v cargo >/dev/null || { echo "Rust $(RUST_AT_LEAST) or newer is needed; Debian's own is too old: install rustup, then 'rustup default stable'"; exit 1; }
 	@cargo --version | awk -v least=$(RUST_AT_LEAST) '{split($$2, have, "."); split(least, want, "."); exit !(have[1] > want[1] || have[2] + 0 >= want[2] + 0)}' || { echo "Rust $(RUST_AT_LEAST) or newer is needed: rustup update"; exit 1; }
 	@echo "Compiling into $(CARGO_CACHE) (about 2 GB; 15 minutes on two cores the first time, then under a minute)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt maturin
 	cd nym_python_sdk && CARGO_TARGET_DIR=$(CARGO_CACHE) $(CURDIR)/$(BIN)/maturin build --release --locked --interpreter $(CURDIR)/$(BIN)/python --out $(CARGO_CACHE)/wheels
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --force-reinstall --find-links $(CARGO_CACHE)/wheels nym-python-sdk
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(OFFLINE) --force-reinstall --find-links $(CARGO_CACHE)/wheels nym-python-sdk
 	@touch $@
 
 test-nym: test-binding ## the tests that need nym_python_sdk: its own, and usernym over a real Nym network on loopback
@@ -96,6 +98,10 @@ hooks: $(READY) ## run the checks at each commit and push (.pre-commit-config.ya
 
 dist: $(READY) ## wheels and sdists into dist/, built from what is committed; the wheel is tried away from the checkout
 	.ci/dist $(BIN)/python dist
+
+pins: $(READY) ## newest versions of all that is pinned (Python with hashes, Rust and its crates), then checks and tests
+	.ci/pins $(BIN)
+	$(MAKE) check test
 
 vectors: $(READY) ## rewrite tests/vectors (the generator uses none of the codec)
 	$(BIN)/python -Im tests.vectors.generator
