@@ -56,7 +56,7 @@ class Serving:
         self._server.should_exit = True
 
 
-class _Server(uvicorn.Server):
+class _PageServer(uvicorn.Server):
     """Leaves signals to the program around it."""
 
     @contextlib.contextmanager
@@ -84,7 +84,7 @@ def serve(
             raise SettingsError(f"port {port} of {ADDRESS} can't be used: {error.strerror}") from None
         host = f"{ADDRESS}:{listening.getsockname()[1]}"
         keys, person = Keys(), Person(settings, held)
-        server = _Server(
+        server = _PageServer(
             uvicorn.Config(
                 Guard(_application(person, keys), host),
                 log_config=None,
@@ -98,7 +98,7 @@ def serve(
         asyncio.run(_serve(server, listening, person, lambda: on_ready(Serving(host, keys, server))))
 
 
-async def _serve(server: _Server, listening: socket.socket, person: Person, on_ready: Callable[[], None]) -> None:
+async def _serve(server: _PageServer, listening: socket.socket, person: Person, on_ready: Callable[[], None]) -> None:
     try:
         await person.begin()
         listening.listen()

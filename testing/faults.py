@@ -42,7 +42,7 @@ class DirectOnly:
 
 
 @dataclass(frozen=True, slots=True)
-class LookUp:
+class LookUpUser:
     """`who` looks `to` up."""
 
     who: str
@@ -206,8 +206,9 @@ class Inject:
 
 
 Step = (
-    Write | Handshake | DirectOnly | LookUp | Pause | Turns | Weather | Partition | Far | CutOff | TagsDie | MixnetDies
-    | SurbsExpire | Crash | LongAway | DiskFull | DiskErrors | SlowDisk | ClockJump | NodeLies | Strangers | Inject
+    Write | Handshake | DirectOnly | LookUpUser | Pause | Turns | Weather | Partition | Far | CutOff | TagsDie
+    | MixnetDies | SurbsExpire | Crash | LongAway | DiskFull | DiskErrors | SlowDisk | ClockJump | NodeLies | Strangers
+    | Inject
 )  # fmt: skip
 """What a plan is made of."""
 

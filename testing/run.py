@@ -127,7 +127,7 @@ class Run:
         match step:
             case f.Write(who, to, size):
                 self._write(self.world.clients[who], to, size)
-            case f.Handshake() | f.LookUp():
+            case f.Handshake() | f.LookUpUser():
                 self._command(step)
             case f.DirectOnly(who, to, on):
                 self._choose_fallback(self.world.clients[who], to, Fallback.DIRECT_ONLY if on else Fallback.NODE)
@@ -153,7 +153,7 @@ class Run:
         else:
             self.oracle.wrong.append(f"a text was not taken: {answer.exception()!r}")
 
-    def _command(self, step: f.Handshake | f.LookUp) -> None:
+    def _command(self, step: f.Handshake | f.LookUpUser) -> None:
         client = self.world.clients[step.who]
         if not client.running:
             return
@@ -161,7 +161,7 @@ class Run:
         if isinstance(step, f.Handshake) and step.step != "revoke":
             self._consented.add((step.who, step.to))
         match step:
-            case f.LookUp():
+            case f.LookUpUser():
                 answer = client.begin(client.graph.lookup, lambda to: msg.FindContact(step.to, to))
             case f.Handshake(step="offer"):
                 answer = client.begin(client.graph.handshake, lambda to: msg.OfferHandshake(step.to, to))

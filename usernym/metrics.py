@@ -87,7 +87,7 @@ class NodeCollector(Collector):
 class _Handler(BaseHTTPRequestHandler):
     """One request a connection: `GET /metrics`."""
 
-    server: MetricsServer._Server
+    server: MetricsServer._MetricsHTTP
     timeout = REQUEST_S
     server_version = "usernym"
     sys_version = ""
@@ -126,7 +126,7 @@ class MetricsServer:
     Raises `SettingsError` if the port is taken.
     """
 
-    class _Server(ThreadingHTTPServer):
+    class _MetricsHTTP(ThreadingHTTPServer):
         daemon_threads = True
         request_queue_size = CONNECTIONS_MAX
 
@@ -155,7 +155,7 @@ class MetricsServer:
         registry.register(NodeCollector(read))
         ProcessCollector(registry=registry)
         try:
-            self._server = self._Server(port, registry)
+            self._server = self._MetricsHTTP(port, registry)
         except OSError as error:
             raise SettingsError(f"the metrics' port {port} can't be used: {error.strerror}") from None
         self.port: int = self._server.server_address[1]

@@ -11,7 +11,7 @@ import pytest
 from tests.helpers import browser as browsers
 
 if TYPE_CHECKING:
-    from tests.helpers.browser_people import People, World
+    from tests.helpers.browser_people import People, BrowserWorld
 
 FAILED: pytest.StashKey[bool] = pytest.StashKey()
 
@@ -34,11 +34,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserWorld]:
     """A mixnet and a node; names and homes are new for each test."""
-    from tests.helpers.browser_people import World
+    from tests.helpers.browser_people import BrowserWorld
 
-    with World(tmp_path_factory.mktemp("world")) as world:
+    with BrowserWorld(tmp_path_factory.mktemp("world")) as world:
         yield world
 
 
@@ -50,7 +50,7 @@ def chromium() -> Iterator[browsers.Chromium]:
 
 
 @pytest.fixture(scope="module")
-def company(world: World, chromium: browsers.Chromium) -> Iterator[People]:
+def company(world: BrowserWorld, chromium: browsers.Chromium) -> Iterator[People]:
     """People who stay for a whole file of tests."""
     from tests.helpers.browser_people import People
 
@@ -61,7 +61,7 @@ def company(world: World, chromium: browsers.Chromium) -> Iterator[People]:
 
 @pytest.fixture
 def people(
-    world: World, chromium: browsers.Chromium, company: People, request: pytest.FixtureRequest, tmp_path: Path
+    world: BrowserWorld, chromium: browsers.Chromium, company: People, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[People]:
     """People for one test. After it, whatever their browsers must not do must not have been done by anyone's."""
     from tests.helpers.browser_people import People

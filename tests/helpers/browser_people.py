@@ -28,7 +28,7 @@ _SUFFIX: Final = "abcdefghjkmnpqrstuvwxyz"
 
 
 @dataclass(frozen=True)
-class Line:
+class ShownLine:
     """A text as a page shows it."""
 
     row: int
@@ -38,7 +38,7 @@ class Line:
     route: str
 
 
-class World:
+class BrowserWorld:
     """A mixnet and a node that run as long as the tests do, and homes for anyone who is needed."""
 
     def __init__(self, folder: Path) -> None:
@@ -110,7 +110,7 @@ class World:
 class Someone:
     """A person at a screen: their home, `usernym chat` in it, and a window that shows it."""
 
-    def __init__(self, world: World, chromium: Chromium, home: str, variables: dict[str, str]) -> None:
+    def __init__(self, world: BrowserWorld, chromium: Chromium, home: str, variables: dict[str, str]) -> None:
         self.world = world
         self.home = home
         self.port = free_ports(1)
@@ -314,7 +314,7 @@ class Someone:
         self.box.press("Enter")
         expect(self.box).to_have_value("")
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[ShownLine]:
         """The texts that are shown, from top to bottom."""
         shown: list[dict[str, Any]] = self.page.evaluate(
             """() => [...document.querySelectorAll("li.text")].map((line) => ({
@@ -325,7 +325,7 @@ class Someone:
                 route: line.querySelector(".route")?.textContent || "",
             }))"""
         )
-        return [Line(**line) for line in shown]
+        return [ShownLine(**line) for line in shown]
 
     def last(self) -> str:
         """The text that is shown last; empty if there is none."""
@@ -359,7 +359,7 @@ def _exactly(text: str) -> re.Pattern[str]:
 class People:
     """Makes people, and ends what they started."""
 
-    def __init__(self, world: World, chromium: Chromium) -> None:
+    def __init__(self, world: BrowserWorld, chromium: Chromium) -> None:
         self.world = world
         self.chromium = chromium
         self.present: list[Someone] = []

@@ -34,7 +34,7 @@ def total(counters: dict[str, dict[str, int]], count: str) -> int:
 
 
 @dataclass(frozen=True)
-class Sent:
+class Tapped:
     """A message as a mixnet client was given it."""
 
     client: int
@@ -48,7 +48,7 @@ class Wiretap:
     `lost` kind."""
 
     def __init__(self, world: World) -> None:
-        self.sent: list[Sent] = []
+        self.sent: list[Tapped] = []
         self.replies: list[tuple[int, bytes, bytes]] = []
         self.cut: set[int] = set()
         self.lost: tuple[type[Any], ...] = ()
@@ -56,7 +56,7 @@ class Wiretap:
         send, reply = mixnet.send, mixnet.reply
 
         def tapped_send(client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
-            self.sent.append(Sent(client, recipient, data, surbs))
+            self.sent.append(Tapped(client, recipient, data, surbs))
             if client not in self.cut and not (self.lost and isinstance(decode(data).message, self.lost)):
                 send(client, recipient, data, surbs)
 

@@ -136,7 +136,7 @@ def test_every_fault_happens_and_is_survived() -> None:
     """One plan with each kind of step, so that none is a dead letter."""
     people = ("alice", "bob", "carol")
     steps: tuple[f.Step, ...] = (
-        f.LookUp("alice", "bob"),
+        f.LookUpUser("alice", "bob"),
         f.Write("alice", "bob"),
         f.Pause(5),
         f.Handshake("alice", "bob", "offer"),
