@@ -11,7 +11,7 @@ import pytest
 from tests.helpers import browser as browsers
 
 if TYPE_CHECKING:
-    from tests.helpers.browser_people import People, BrowserWorld
+    from tests.helpers.browser_people import BrowserWorld, People
 
 FAILED: pytest.StashKey[bool] = pytest.StashKey()
 
