@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from usernym.protocol.errors import Code
 from usernym.storage.client.types import Consent, Route
 
 
@@ -30,13 +31,15 @@ class ArrivalOutcome(Enum):
 
     KEPT = (ArrivalFate.TAKEN, "it is new, signed, and opens")
     REPEATED = (ArrivalFate.TAKEN, "it is on disk already")
-    RECEIPTS_READ = (ArrivalFate.TAKEN, "it holds receipts for our direct messages")
+    RECEIPTS_READ = (ArrivalFate.TAKEN, "it came directly, and holds receipts for our direct messages")
     SENDER_BLOCKED = (ArrivalFate.DISCARDED, "the user has blocked its sender: only its id is remembered")
     SENDER_UNKNOWN = (ArrivalFate.DISCARDED, "the node knows no user of its sender's name")
+    SENDER_UNCONFIRMED = (ArrivalFate.DISCARDED, "what the node shows as its sender's record does not hold")
     SENDER_NAME_INVALID = (ArrivalFate.DISCARDED, "its sender's name is invalid")
     NO_DIRECT_ROUTE = (ArrivalFate.DISCARDED, "it came directly, and its sender has no direct route to us")
     NOT_SIGNED = (ArrivalFate.DISCARDED, "its sender's newest identity has not signed it")
     MALFORMED = (ArrivalFate.DISCARDED, "it opens, and holds no valid payload")
+    RECEIPTS_MISPLACED = (ArrivalFate.DISCARDED, "it holds receipts for direct messages, and came through the node")
     CALLED_UNOPENABLE = (
         ArrivalFate.DISCARDED,
         "it does not open; its sender is a contact and seals it again",
@@ -81,6 +84,19 @@ class SenderLookup(Enum):
     RESOLVED = auto()
     """The contact's record is the node's newest."""
     NO_SUCH_USER = auto()
+    REFUSED = auto()
+    """The node's answer can't be taken, and the same question would be answered so again."""
+
+    @classmethod
+    def failed(cls, code: Code | None) -> SenderLookup | None:
+        """The end of a lookup that failed; None if it may succeed another time: nothing is decided by it."""
+        match code:
+            case None | Code.BUSY:
+                return None
+            case Code.NO_SUCH_USER:
+                return cls.NO_SUCH_USER
+            case _:
+                return cls.REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +125,8 @@ def decide(facts: Facts) -> ArrivalOutcome | Check:
         return ArrivalOutcome.SENDER_NAME_INVALID
     if facts.lookup is SenderLookup.NO_SUCH_USER:
         return ArrivalOutcome.SENDER_UNKNOWN
+    if facts.lookup is SenderLookup.REFUSED:
+        return ArrivalOutcome.SENDER_UNCONFIRMED
     if facts.route is Route.DIRECT and not facts.direct_route:
         return ArrivalOutcome.NO_DIRECT_ROUTE
     if facts.consent is None:
@@ -123,25 +141,25 @@ def decide(facts: Facts) -> ArrivalOutcome | Check:
         return _after_lookup(facts) if repairable else ArrivalOutcome.NOT_SIGNED
     if facts.seal is None:
         return Check.SEAL
-    return _by_seal(facts.seal, facts.consent)
+    return _by_seal(facts.seal, facts.consent, facts.route)
 
 
 def _after_lookup(facts: Facts) -> ArrivalOutcome:
     return ArrivalOutcome.HELD_FOR_LOOKUP if facts.room_to_hold else ArrivalOutcome.NO_ROOM_TO_HOLD
 
 
-def _by_seal(seal: OpenedSeal, consent: Consent) -> ArrivalOutcome:
+def _by_seal(seal: OpenedSeal, consent: Consent, route: Route) -> ArrivalOutcome:
     match seal, consent:
         case OpenedSeal.CLOSED | OpenedSeal.LOST_KEY, Consent.ACCEPTED:
             return ArrivalOutcome.CALLED_UNOPENABLE
-        case OpenedSeal.LOST_KEY, Consent.PENDING | Consent.DECLINED:
+        case OpenedSeal.LOST_KEY, Consent.PENDING:
             return ArrivalOutcome.AWAITS_DECISION
         case OpenedSeal.CLOSED | OpenedSeal.LOST_KEY, _:
             return ArrivalOutcome.UNOPENABLE
         case OpenedSeal.NO_PAYLOAD, _:
             return ArrivalOutcome.MALFORMED
         case OpenedSeal.RECEIPTS, _:
-            return ArrivalOutcome.RECEIPTS_READ
+            return ArrivalOutcome.RECEIPTS_READ if route is Route.DIRECT else ArrivalOutcome.RECEIPTS_MISPLACED
         case OpenedSeal.PAYLOAD, Consent.BLOCKED:
             return ArrivalOutcome.SENDER_BLOCKED
         case _:

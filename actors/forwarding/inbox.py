@@ -28,7 +28,7 @@ from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import ACKNOWLEDGED_MAX, ID_BYTES, RECEIPTS_MAX, TOKEN_BYTES
 from usernym.protocol.names import check
-from usernym.protocol.records import KeyRecord, decode_record, is_update, verify_record
+from usernym.protocol.records import KeyRecord, verify_record
 from usernym.protocol.sealing import Envelope, MessageKey, seal
 from usernym.protocol.wire import pack
 from usernym.storage.client.types import Consent, Contact, HandshakeState, HandshakeStep, Route
@@ -127,17 +127,17 @@ class Inbox:
             self._judge(replace(arrival, lookup=SenderLookup.RESOLVED))
 
     def on_resolve_failed(self, name: str, code: Code | None) -> None:
-        """Drop what was held for the lookup. Only if there is no such user is it judged: else it is delivered again."""
-        for arrival in self._held.pop(name, ()):
-            if code is Code.NO_SUCH_USER:
-                self._judge(replace(arrival, lookup=SenderLookup.NO_SUCH_USER))
+        """Judge what was held for the lookup, if this is its end; else drop it: the node delivers it again."""
+        held, end = self._held.pop(name, ()), SenderLookup.failed(code)
+        if end is not None:
+            for arrival in held:
+                self._judge(replace(arrival, lookup=end))
 
     def on_requests_decided(self) -> None:
-        """Judge what was left at the node, where the user has accepted or blocked its sender. Declining is no final
-        decision, and changes nothing."""
+        """Judge what was left at the node, where the user has decided about its sender."""
         for name in list(self._left):
             contact = self._store.contacts.get(name)
-            if contact is None or contact.consent in (Consent.ACCEPTED, Consent.BLOCKED):
+            if contact is None or contact.consent is not Consent.PENDING:
                 for arrival in self._left.pop(name).values():
                     self._judge(arrival)
 
@@ -233,6 +233,8 @@ class Inbox:
                 self._remember(found)
             case (
                 ArrivalOutcome.SENDER_UNKNOWN
+                | ArrivalOutcome.SENDER_UNCONFIRMED
+                | ArrivalOutcome.RECEIPTS_MISPLACED
                 | ArrivalOutcome.NOT_SIGNED
                 | ArrivalOutcome.MALFORMED
                 | ArrivalOutcome.UNOPENABLE
@@ -300,7 +302,6 @@ class Inbox:
         self._note_sender(found.sender, found.arrival, payload)
         receipts = tuple((received.message_id, received.token) for received in payload.received)
         self._outbox.on_receipts(receipts, found.sender.name)
-        self._discard(found.arrival)  # it belongs on the direct way only: the node would deliver it again and again
 
     def _remember(self, found: _Findings) -> None:
         """Remember the id, and keep nothing of the message: a blocked sender must not fill the disk."""
@@ -309,22 +310,24 @@ class Inbox:
         self._acknowledge(contact, arrival, None)
 
     def _note_sender(self, contact: Contact, arrival: Arrival, payload: p.Payload) -> None:
-        """The direct way works, if it came by that; and its sender's record may be newer than the one known."""
+        """The direct way works, if it came by that; only there may a sender pass on a newer record."""
         if arrival.route is Route.DIRECT:
             self._host.counts["direct_received"] += 1
             self._outbox.heard_directly(contact)
-        if payload.record is not None:
-            self._take_record(contact, payload.record)
+            if payload.record is not None and contact.consent is Consent.ACCEPTED:
+                self._note_sent_record(contact, payload.record)
 
-    def _take_record(self, contact: Contact, record: KeyRecord) -> None:
-        """A newer record that came with a direct message: as good as from the node, since its owner signed it."""
+    def _note_sent_record(self, contact: Contact, record: KeyRecord) -> None:
+        """Keep a record that its owner sent, for seals on the direct way. It never stands in for a looked-up one: its
+        owner may sign any number, and what the node says is not compared with it."""
         try:
             verify_record(self._user.node, contact.name, record)
-            newer = is_update(decode_record(contact.record), record)
-        except RemoteProtocolError:
+        except RemoteProtocolError as error:
+            self._host.refuse(error)
             return
-        if newer:
-            self._store.contacts.update_record(contact.name, record.identity_key, pack(record))
+        newest = contact.record_for(Route.DIRECT)
+        if record.identity_key == contact.identity_key and record.hpke_number > newest.hpke_number:
+            self._store.contacts.set_direct_record(contact.name, pack(record))
 
     def _leave_at_node(self, found: _Findings) -> None:
         """Neither take nor refuse it until the user has decided: a stranger must not learn that the user is here, and
@@ -388,7 +391,7 @@ class Inbox:
         if contact is None or contact.peer_address is None:
             return
         pairs = [p.Received(message_id, token) for message_id, token in tokens.items()]
-        theirs = decode_record(contact.record)
+        theirs = contact.record_for(Route.DIRECT)
         runtime = self._context.runtime
         for at in range(0, len(pairs), RECEIPTS_MAX):
             message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)

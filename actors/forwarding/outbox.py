@@ -130,7 +130,7 @@ class Outbox:
     # -- through the node --
 
     def _send_forward(self, contact: Contact, message: Message, row: OutboxRow) -> None:
-        sealed, key_number, first_key = self._sealed(contact, message, row, record=None)
+        sealed, key_number, first_key = self._sealed(contact, message, row, Route.NODE, None)
         if sealed is None:
             return
         envelope = self._user.envelope_to(contact.name, contact.identity_key, key_number, message.message_id)
@@ -149,14 +149,14 @@ class Outbox:
         self._host.io.tell(SendRequest(request, self._host.forwarding))
 
     def _sealed(
-        self, contact: Contact, message: Message, row: OutboxRow, record: KeyRecord | None
+        self, contact: Contact, message: Message, row: OutboxRow, way: Route, record: KeyRecord | None
     ) -> tuple[bytes | None, int, bytes | None]:
         """The message's seal, made once and kept; with its key's number, and our key if this is a first contact."""
         first = not contact.has_met
         first_key = self._user.key.public if first else None
         if row.sealed is not None and row.key_number is not None and record is None:
             return row.sealed, row.key_number, first_key
-        theirs = decode_record(contact.record)
+        theirs = contact.record_for(way)
         envelope = self._user.envelope_to(contact.name, contact.identity_key, theirs.hpke_number, message.message_id)
         padded = p.pad_payload(payload_of(message, record), first_contact=first)
         try:
@@ -268,7 +268,7 @@ class Outbox:
                 self._host.forwarding.tell(DirectRouteChanged(contact.name))
                 return
         news = self._news_for(contact, message)
-        sealed, key_number, _ = self._sealed(contact, message, row, news)
+        sealed, key_number, _ = self._sealed(contact, message, row, Route.DIRECT, news)
         if sealed is None:
             return
         if news is not None:

@@ -57,6 +57,10 @@ class Contacts:
         """
         return self._update(name, identity_key=identity_key, record=record)
 
+    def set_direct_record(self, name: str, record: bytes) -> bool:
+        """Keep a record that the contact sent directly."""
+        return self._update(name, direct_record=record)
+
     def set_trust(self, name: str, trust: Trust) -> bool:
         """Note what speaks for the contact's key."""
         return self._update(name, trust=trust)

@@ -72,6 +72,7 @@ class ContactRow(Model):
     name = TextField(primary_key=True)
     identity_key = BlobField(constraints=[length("identity_key", 32)])
     record = BlobField()
+    direct_record = BlobField(null=True)
     trust = WordField(Trust)
     consent = WordField(Consent)
     next_out_counter = IntegerField()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from usernym.protocol.records import KeyRecord, Succession
+from usernym.protocol.records import KeyRecord, Succession, decode_record
 from usernym.storage.words import StoredWord
 
 SEEN_BYTES: Final = 4
@@ -142,6 +142,7 @@ class HpkeKey:
 class Contact:
     """A contact.
 
+    `record`: the one that our own lookup found. `direct_record`: one that the contact sent directly, or None.
     `has_met`: the contact's client has shown that it knows the user's key (a message came, or one was delivered).
     `told_record_number`: the newest of the user's own records that was sent to the contact directly; 0 for none.
     `peer_address`: where the contact can be reached directly, 96 bytes. `direct_silent_since`: since when the direct
@@ -151,6 +152,7 @@ class Contact:
     name: str = field(repr=False)
     identity_key: bytes = field(repr=False)
     record: bytes = field(repr=False)
+    direct_record: bytes | None = field(repr=False)
     trust: Trust
     consent: Consent
     next_out_counter: int
@@ -162,6 +164,15 @@ class Contact:
     fallback: Fallback
     direct_silent_since: int | None
     disappears_after: int | None
+
+    def record_for(self, way: Route) -> KeyRecord:
+        """The record to seal by. Directly, a newer key counts that the pinned identity sent there."""
+        found = decode_record(self.record)
+        if way is Route.NODE or self.direct_record is None:
+            return found
+        sent = decode_record(self.direct_record)
+        is_newer = sent.identity_key == self.identity_key and sent.hpke_number > found.hpke_number
+        return sent if is_newer else found
 
 
 @dataclass(frozen=True, slots=True)

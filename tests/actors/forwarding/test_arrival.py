@@ -4,8 +4,6 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
-import pytest
-
 from usernym.actors.forwarding.arrival import (
     ArrivalFate,
     ArrivalOutcome,
@@ -15,6 +13,7 @@ from usernym.actors.forwarding.arrival import (
     SenderLookup,
     decide,
 )
+from usernym.protocol.errors import Code
 from usernym.storage.client.types import Consent, Route
 
 BOTH = (False, True)
@@ -93,11 +92,35 @@ def test_a_lookup_happens_once_for_a_contacts_message() -> None:
             assert known.signed is False
 
 
-@pytest.mark.parametrize("consent", [Consent.PENDING, Consent.DECLINED])
-def test_what_a_lost_home_could_have_opened_waits_for_the_users_decision(consent: Consent) -> None:
-    """docs/decisions/13: to contacts it is called unopenable, and to block discards it."""
-    facts = Facts(Route.NODE, True, consent, False, False, SenderLookup.NONE, True, True, OpenedSeal.LOST_KEY)
+def test_what_a_lost_home_could_have_opened_waits_for_the_users_decision() -> None:
+    """docs/decisions/13: to contacts it is called unopenable, and to decline or block discards it."""
+    facts = Facts(Route.NODE, True, Consent.PENDING, False, False, SenderLookup.NONE, True, True, OpenedSeal.LOST_KEY)
     assert decide(facts) is ArrivalOutcome.AWAITS_DECISION
     assert decide(replace(facts, seal=OpenedSeal.CLOSED)) is ArrivalOutcome.UNOPENABLE
     assert decide(replace(facts, consent=Consent.ACCEPTED)) is ArrivalOutcome.CALLED_UNOPENABLE
-    assert decide(replace(facts, consent=Consent.BLOCKED)) is ArrivalOutcome.UNOPENABLE
+    for consent in (Consent.DECLINED, Consent.BLOCKED):
+        assert decide(replace(facts, consent=consent)) is ArrivalOutcome.UNOPENABLE
+
+
+def test_only_what_time_or_the_user_can_change_is_left_at_the_node() -> None:
+    """A sender must not be able to leave something there for good: what stays has a lookup or a decision ahead."""
+    for known, outcome, _ in ENDS:
+        if outcome.fate is ArrivalFate.LEFT:
+            pending = known.consent is Consent.PENDING and known.seal is OpenedSeal.LOST_KEY
+            assert pending or known.lookup in (SenderLookup.NONE, SenderLookup.RESOLVED)
+            assert pending or known.lookup is SenderLookup.NONE or known.consent is None
+
+
+def test_a_failed_lookup_ends_an_arrival_unless_it_may_succeed_another_time() -> None:
+    assert {code for code in (None, *Code) if SenderLookup.failed(code) is None} == {None, Code.BUSY}
+    for lookup in {SenderLookup.failed(code) for code in Code} - {None}:
+        for known, outcome, made in ENDS:
+            if known.lookup is lookup and known.valid_name and known.route is Route.NODE:
+                assert (outcome.fate, made) == (ArrivalFate.DISCARDED, ())
+
+
+def test_receipts_for_direct_messages_count_on_the_direct_way_only() -> None:
+    for known, outcome, _ in ENDS:
+        if outcome is ArrivalOutcome.RECEIPTS_READ:
+            assert known.route is Route.DIRECT
+            assert known.direct_route
