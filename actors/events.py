@@ -11,17 +11,24 @@ from usernym.storage.client.types import Consent, DeliveryState, HandshakeState,
 
 @dataclass(frozen=True, slots=True)
 class MessageArrived:
-    """A text came. `missing` counts the messages of this sender, before this one, that have not come (yet)."""
+    """A text came, and is on disk."""
 
     message_id: bytes = field(repr=False)
+    """16 bytes, chosen at random by its writer."""
     sender: str = field(repr=False)
+    """The contact's name, in canonical form."""
     text: str = field(repr=False)
+    """1 to 65,536 bytes in UTF-8. Control characters in it are its writer's."""
     sent_at: int
+    """When it was written, by its writer's clock (Unix seconds)."""
     counter: int
+    """Its number among all messages from its writer to this user, from 1; steps of a handshake count too."""
     missing: int
+    """How many messages of this sender with a lower counter have not come (yet)."""
     route: Route
+    """The way it took."""
     is_request: bool
-    """From a person whom the user has not accepted as a contact yet."""
+    """Whether it is from a person whom the user has not accepted as a contact yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +36,15 @@ class DeliveryChanged:
     """A message of ours got further, or failed."""
 
     message_id: bytes = field(repr=False)
+    """16 bytes."""
     recipient: str = field(repr=False)
+    """The contact's name, in canonical form."""
     state: DeliveryState
+    """How far it has got."""
     reason: Code | None
     """Why it was refused, or still waits; None otherwise."""
     route: Route
+    """The way it took last."""
     is_text: bool = True
     """False for a message that is no text of the user's: a step of a handshake."""
 
@@ -43,7 +54,9 @@ class TextsErased:
     """Texts with this contact are gone from here: their time was over, or the user erased them."""
 
     name: str = field(repr=False)
+    """The contact's name, in canonical form."""
     count: int
+    """How many texts, at least 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +64,19 @@ class HandshakeChanged:
     """A direct route was offered, opened or ended."""
 
     name: str = field(repr=False)
+    """The contact's name, in canonical form."""
     state: HandshakeState
+    """Where the handshake stands now."""
 
 
 @dataclass(frozen=True, slots=True)
 class DirectSilent:
-    """The direct way to this contact went silent (or, with `silent` False, works again)."""
+    """The direct route to this contact stopped responding, or works again."""
 
     name: str = field(repr=False)
+    """The contact's name, in canonical form."""
     silent: bool
+    """Whether it does not respond."""
     falls_back: bool
     """Whether messages go through the node meanwhile; else they wait."""
 
@@ -69,7 +86,9 @@ class ContactChanged:
     """The user accepted, declined or blocked a person. No one else learns of it."""
 
     name: str = field(repr=False)
+    """The person's name, in canonical form."""
     state: Consent
+    """What the user decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +96,27 @@ class IdentityChanged:
     """A contact's identity key changed, by a succession that holds. Safety numbers must be compared again."""
 
     name: str = field(repr=False)
+    """The contact's name, in canonical form."""
     was_verified: bool
+    """Whether the user had verified the previous key."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeCaught:
-    """The node, or an impostor, sent what can't be true. `what` is a fixed text, without names."""
+    """The node, or an impostor, sent what can't be true."""
 
     what: str
+    """A fixed text, without names."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionChanged:
-    """The route to the node opened, or was lost; `reason` can be shown."""
+    """The route to the node opened, or was lost."""
 
     online: bool
+    """Whether there is a route."""
     reason: str
+    """Why, as a text that can be shown."""
 
 
 Event = (

@@ -42,10 +42,18 @@ class ContactView:
     """Whether the direct route does not respond at present."""
     identity_key: str
     """64 hexadecimal digits."""
-    safety_number: str
-    """Sixty digits in twelve groups. They differ on the two sides if someone swapped a key."""
     disappears_after: int | None
     """Seconds after which texts are erased in this home; None: never. The contact's copies are not touched."""
+    _user: User = field(repr=False)
+
+    @property
+    def safety_number(self) -> str:
+        """Sixty digits in twelve groups. They differ on the two sides if someone swapped a key.
+
+        Computing it takes thousands of hashes, some milliseconds: only when one contact is looked at.
+        """
+        mine = (self._user.name, self._user.key.public)
+        return safety_number(self._user.node, mine, (self.name, bytes.fromhex(self.identity_key)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +144,8 @@ def contact_view(contact: Contact, user: User) -> ContactView:
         contact.fallback is Fallback.DIRECT_ONLY,
         contact.direct_silent_since is not None,
         contact.identity_key.hex(),
-        safety_number(user.node, (user.name, user.key.public), (contact.name, contact.identity_key)),
         contact.disappears_after,
+        user,
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import check_known, contact_of, look_up, retry_until
-from usernym.cli.replies import ContactReply, TextReply, contact_reply, text_reply
+from usernym.cli.replies import ContactReply, ListedContactReply, TextReply, contact_reply, listed_reply, text_reply
 from usernym.cli.session import Session
 from usernym.cli.terminal import ask_yes, clock, has_terminal, print_err, print_json, print_line, span, table
 from usernym.printable import printable
@@ -57,7 +57,7 @@ def print_contact(contact: ContactReply) -> None:
     print_line(table(rows))
 
 
-def handshake_text(contact: ContactReply) -> str:
+def handshake_text(contact: ListedContactReply) -> str:
     """The state of a handshake in a few words."""
     notes = [contact.handshake]
     if contact.direct_only:
@@ -265,7 +265,7 @@ def _digits(given: str) -> str:
 class ContactsReply(msgspec.Struct, frozen=True):
     """All contacts, by name."""
 
-    contacts: list[ContactReply]
+    contacts: list[ListedContactReply]
 
 
 class ContactsCommand(ClientCommand[ContactsReply], frozen=True, tag="contacts"):
@@ -273,7 +273,7 @@ class ContactsCommand(ClientCommand[ContactsReply], frozen=True, tag="contacts")
 
     def perform(self, client: Client, _deadline: Deadline, /) -> ContactsReply:
         """List them."""
-        return ContactsReply([contact_reply(contact) for contact in client.contacts()])
+        return ContactsReply([listed_reply(contact) for contact in client.contacts()])
 
 
 def contacts(typed: Invocation[ClientSettings]) -> None:
@@ -300,7 +300,7 @@ def contacts(typed: Invocation[ClientSettings]) -> None:
 class RequestReply(msgspec.Struct, frozen=True):
     """A stranger who wrote, and waits for your decision."""
 
-    contact: ContactReply
+    contact: ListedContactReply
     texts: int
     """Texts of theirs that are here."""
     first: TextReply | None
@@ -323,7 +323,7 @@ class RequestsCommand(ClientCommand[RequestsReply], frozen=True, tag="requests")
         return RequestsReply(
             [
                 RequestReply(
-                    contact_reply(each.contact), each.texts, None if each.first is None else text_reply(each.first)
+                    listed_reply(each.contact), each.texts, None if each.first is None else text_reply(each.first)
                 )
                 for each in client.requests(declined=self.declined)
             ]

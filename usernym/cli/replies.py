@@ -30,8 +30,8 @@ class WhoAmIReply(msgspec.Struct, frozen=True):
     """Whether the account was deleted; the texts are still in the home."""
 
 
-class ContactReply(msgspec.Struct, frozen=True):
-    """A contact."""
+class ListedContactReply(msgspec.Struct, frozen=True):
+    """A contact in a list."""
 
     name: str
     trust: Literal["confirmed by the node", "verified", "changed"]
@@ -42,10 +42,15 @@ class ContactReply(msgspec.Struct, frozen=True):
     """Whether texts wait while the direct route is silent, instead of going through the node."""
     direct_silent: bool
     identity_key: str
-    safety_number: str
-    """Sixty digits in twelve groups."""
     disappears_after: int | None
     """Seconds after which texts are erased in this home; null if they stay."""
+
+
+class ContactReply(ListedContactReply, frozen=True):
+    """A contact."""
+
+    safety_number: str
+    """Sixty digits in twelve groups."""
 
 
 class TextReply(msgspec.Struct, frozen=True):
@@ -88,6 +93,11 @@ class SentReply(msgspec.Struct, frozen=True):
 def contact_reply(contact: ContactView) -> ContactReply:
     """A contact as it goes over the control socket."""
     return msgspec.convert(contact, ContactReply, from_attributes=True)
+
+
+def listed_reply(contact: ContactView) -> ListedContactReply:
+    """A contact in a list: without the safety number, since each takes thousands of hashes."""
+    return msgspec.convert(contact, ListedContactReply, from_attributes=True)
 
 
 def whoami_reply(who: Whoami) -> WhoAmIReply:

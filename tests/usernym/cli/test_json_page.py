@@ -13,7 +13,7 @@ import pytest
 from tests.helpers.handles import PATIENCE_S, Handles
 from tests.helpers.json_page import page
 from usernym.cli import grammar
-from usernym.cli.people import ContactsReply
+from usernym.cli.people import ContactsReply, RequestsReply
 from usernym.cli.texts import HistoryReply, SearchReply
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -75,15 +75,17 @@ def test_what_is_printed_is_what_the_page_says(network: Any) -> None:
         assert strictly(terminal.ok("--home", "node", "node", name), grammar.entry(f"node {name}").prints[0])
 
 
-def test_texts_and_contacts_over_the_control_socket(handles: Handles) -> None:
+def test_texts_and_contacts_over_the_control_socket(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.helpers.holder import performing
-    from usernym.cli.people import ContactsCommand
+    from usernym.cli.people import ContactsCommand, RequestsCommand
     from usernym.cli.texts import HistoryCommand, SearchCommand
 
     alice, bob = handles.client("alice"), handles.client("bob")
     alice.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
     do = performing(bob)
+    monkeypatch.setattr("usernym.views.safety_number", lambda *_: pytest.fail("thousands of hashes, for a list"))
     assert isinstance(do(ContactsCommand()), ContactsReply)
+    assert isinstance(do(RequestsCommand()), RequestsReply)
     assert isinstance(do(HistoryCommand("alice", 5)), HistoryReply)
     found = do(SearchCommand("hello", 5))
     assert isinstance(found, SearchReply)
