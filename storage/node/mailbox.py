@@ -120,11 +120,6 @@ class Mailbox:
         """At most `limit` messages for this recipient, the oldest first, beginning after row `after_id`."""
         return [_MAIL.of_row(row) for row in self._db.rows(_WAITING, (recipient, after_id, limit))]
 
-    def waiting_count(self, recipient: str) -> int:
-        """How many messages wait for this recipient."""
-        row = self._db.row("SELECT count(*) FROM mail WHERE recipient = ?", (recipient,))
-        return 0 if row is None else int(row[0])
-
     def acknowledge(self, recipient: str, messages: Iterable[tuple[str, bytes]]) -> Sequence[RemovedMessage]:
         """Remove the messages (sender, message id) that wait for `recipient`; returns those removed, the oldest first.
 

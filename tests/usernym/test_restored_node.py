@@ -62,12 +62,12 @@ def test_what_came_before_the_backup_arrives_and_what_was_delivered_since_is_sho
     bob.go_online()
     alice.wait_for_state(first, DeliveryState.DELIVERED)
     world.restore()
-    assert world.node.store.mailbox.waiting_count("bob") == 1
+    assert len(world.node.store.mailbox.waiting("bob", 9)) == 1
     second = alice.send_and_wait("bob", "after it")
     world.settle(120)
     assert bob.texts() == ["waits at the backup", "after it"]
     assert alice.states(second)[-1] is DeliveryState.DELIVERED
-    assert world.node.store.mailbox.waiting_count("bob") == 0
+    assert not world.node.store.mailbox.waiting("bob", 1)
     world.check()
 
 

@@ -72,7 +72,7 @@ def what_travels(decision: Consent | None, seed: int, *, direct_offer: bool = Fa
     ]
     assert len({message_id for message_id, _ in acknowledged}) == 3 + direct_offer, "all were acknowledged"
     assert all(token is None for _, token in acknowledged), "and none was proved"
-    assert world.node.store.mailbox.waiting_count("bob") == 0
+    assert not world.node.store.mailbox.waiting("bob", 1)
     return frames, alice.events[told:]
 
 

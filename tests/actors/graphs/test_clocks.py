@@ -81,7 +81,7 @@ def writers(dated: int) -> tuple[World, RawClient, m.Forward, bytes]:
     assert isinstance(mallory.hand_in(forward), m.Accepted)
     world.settle(5)
     assert alice.texts() == ["once"]
-    assert world.node.store.mailbox.waiting_count("alice") == 0, "acknowledged: only the memory of it is left"
+    assert not world.node.store.mailbox.waiting("alice", 1), "acknowledged: only the memory of it is left"
     return world, mallory, forward, mallory.encode(forward)
 
 

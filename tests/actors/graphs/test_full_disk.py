@@ -81,7 +81,7 @@ def test_sweeping_goes_on_when_the_disk_has_room_again(monkeypatch: pytest.Monke
     monkeypatch.setattr(world.node.store.profile, "raise_clock_floor", full)
     world.sim.clock_error_s += MAILBOX_S
     world.settle(3 * HOUR_S)
-    assert world.node.store.mailbox.waiting_count("bob") == 1
+    assert len(world.node.store.mailbox.waiting("bob", 9)) == 1
     assert world.node.store.counts().remembered > 0
     monkeypatch.setattr(world.node.store.profile, "raise_clock_floor", raise_floor)
     alice.wait_for_state(message_id, DeliveryState.EXPIRED, 600)

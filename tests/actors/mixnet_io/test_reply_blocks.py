@@ -244,7 +244,7 @@ def test_a_message_that_is_never_acknowledged_does_not_cost_all_surbs_each_minut
     assert total(bob.counters(), "top_ups_sent") <= 8
     assert given(bob) >= SURBS_LOW
     tap.lost = ()
-    world.sim.run_until(lambda: world.node.store.mailbox.waiting_count("bob") == 0, 120)
+    world.sim.run_until(lambda: not world.node.store.mailbox.waiting("bob", 1), 120)
     assert bob.texts() == ["hello", "unacknowledged"]
     world.check()
 

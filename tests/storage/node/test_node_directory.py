@@ -141,7 +141,7 @@ def test_a_deleted_name_is_held_for_its_owner(node: NodeStore) -> None:
     assert not node.directory.delete_account("alice", held_until=2000)
     assert account(node) == replace(before, deleted_until=1000)
     assert node.counts().accounts == 0
-    assert (node.mailbox.waiting_count("alice"), node.mailbox.waiting_count("bob")) == (0, 1)
+    assert (len(node.mailbox.waiting("alice", 9)), len(node.mailbox.waiting("bob", 9))) == (0, 1)
     assert node.notices.of("alice", 9) == []
     assert register(node, key=BOB, now=999) is Registration.NAME_TAKEN
     assert register(node, "allce", key=BOB, now=999) is Registration.LOOKS_ALIKE

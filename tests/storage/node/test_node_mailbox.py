@@ -40,7 +40,7 @@ def test_messages_wait_in_the_order_of_their_acceptance(node: NodeStore) -> None
     found = node.mailbox.waiting("bob", 9)
     assert [each.message_id for each in found] == [message_id(3), message_id(1), message_id(2)]
     assert [each.message_id for each in node.mailbox.waiting("bob", 1, after_id=found[0].id)] == [message_id(1)]
-    assert node.mailbox.waiting_count("bob") == 3
+    assert len(node.mailbox.waiting("bob", 9)) == 3
     first = found[0]
     assert (first.sender, first.recipient, first.blob, first.size) == ("ann", "bob", b"blob 3", 6)
     assert (first.accepted_at, first.expires_at) == (5, 100)
@@ -57,7 +57,7 @@ def test_only_the_recipient_acknowledges(node: NodeStore) -> None:
         ("dan", "bob", message_id(2)),
         ("ann", "bob", message_id(3)),
     ]
-    assert node.mailbox.waiting_count("bob") == 1
+    assert len(node.mailbox.waiting("bob", 9)) == 1
     assert node.mailbox.acknowledge("bob", []) == []
 
 
@@ -80,7 +80,7 @@ def test_a_row_number_never_comes_back(node: NodeStore) -> None:
 
 def test_nothing_of_who_wrote_to_whom_outlives_the_message(node: NodeStore) -> None:
     put(node, 1, sender="secret_sender", recipient="secret_recipient")
-    assert node.mailbox.waiting_count("secret_recipient") == 1
+    assert len(node.mailbox.waiting("secret_recipient", 9)) == 1
     node.mailbox.acknowledge("secret_recipient", [("secret_sender", message_id(1))])
     tables = [row[0] for row in node.database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
     everything = repr([node.database.rows(f"SELECT * FROM {table}") for table in tables])
