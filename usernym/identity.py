@@ -201,6 +201,7 @@ def replace_identity(
         store.keys.add(key_number, seed, unix_s)
         store.profile.set_pending_record(PendingRecord(record, succession, before_login=True))
         store.profile.set_former_identities(former)
+        store.contacts.end_agreements()
 
 
 def _own_stubs(store: ClientStore, owner: _Owner, found: FoundRecord | None) -> list[RecordStub]:

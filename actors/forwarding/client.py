@@ -129,7 +129,8 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case DirectRouteChanged() | RecordPublished():
                 self._inbox.forget_keys()
                 self._outbox.flush()
-            case IdentityLookedAt():
+            case IdentityLookedAt(name):
+                self._inbox.on_identity_looked_at(name)
                 self._outbox.flush()
             case RequestsDecided():
                 self._inbox.on_requests_decided()

@@ -22,14 +22,22 @@ from usernym.actors.forwarding.arrival import (
 )
 from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.outbox import Outbox
-from usernym.actors.messages import AcknowledgeNow, HandshakeArrived, PayloadKind, SendDirect, SendStatement
+from usernym.actors.messages import (
+    HANDSHAKE_KINDS,
+    AcknowledgeNow,
+    HandshakeArrived,
+    PayloadKind,
+    SendDirect,
+    SendStatement,
+)
+from usernym.actors.seals import may_seal, seal_to
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import ACKNOWLEDGED_MAX, ID_BYTES, RECEIPTS_MAX, TOKEN_BYTES
 from usernym.protocol.names import check
 from usernym.protocol.records import KeyRecord, verify_record
-from usernym.protocol.sealing import Envelope, MessageKey, seal
+from usernym.protocol.sealing import Envelope, MessageKey
 from usernym.protocol.wire import pack
 from usernym.storage.client.types import Consent, Contact, HandshakeState, HandshakeStep, Route
 
@@ -37,6 +45,8 @@ HELD_MAX: Final = 64
 """Messages held while their senders are looked up, 67 kB each at most. What does not fit is delivered again."""
 ACKNOWLEDGE_AFTER_S: Final = 0.2
 """Acknowledgements are gathered this long: messages that come together are acknowledged together."""
+STEPS_MAX: Final = 1_000
+"""Steps of a handshake that wait for the user to look at an identity: they are handled as they come otherwise."""
 KEYS_CACHED: Final = 8
 """Message keys kept expanded; a user has about six at a time."""
 
@@ -140,6 +150,12 @@ class Inbox:
             if contact is None or contact.consent is not Consent.PENDING:
                 for arrival in self._left.pop(name).values():
                     self._judge(arrival)
+
+    def on_identity_looked_at(self, name: str) -> None:
+        """Let the handshake take what the contact's new identity has said meanwhile."""
+        for step in self._store.messages.unshown(STEPS_MAX, HANDSHAKE_KINDS):
+            if step.contact == name:
+                self._host.handshake.tell(HandshakeArrived(name, step.message_id))
 
     def _judge(self, arrival: Arrival) -> None:
         """Find out what `decide` needs to know about an arrival, and carry its outcome out."""
@@ -388,18 +404,18 @@ class Inbox:
 
     def _send_receipt(self, name: str, tokens: dict[bytes, bytes]) -> None:
         contact = self._store.contacts.get(name)
-        if contact is None or contact.peer_address is None:
+        if contact is None or contact.peer_address is None or not may_seal(contact):
             return
         pairs = [p.Received(message_id, token) for message_id, token in tokens.items()]
-        theirs = contact.record_for(Route.DIRECT)
         runtime = self._context.runtime
         for at in range(0, len(pairs), RECEIPTS_MAX):
             message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)
             receipt = p.DirectReceipt(0, runtime.unix_s(), token, None, tuple(pairs[at : at + RECEIPTS_MAX]))
-            envelope = self._user.envelope_to(name, contact.identity_key, theirs.hpke_number, message_id)
-            sealed = seal(theirs.hpke_key, p.pad_payload(receipt, first_contact=False), envelope)
+            padded = p.pad_payload(receipt, first_contact=False)
+            sealed, key_number = seal_to(contact, Route.DIRECT, self._user, padded, message_id)
+            envelope = self._user.envelope_to(name, contact.identity_key, key_number, message_id)
             signature = envelope.sign(self._user.key, sealed)
-            direct = m.Direct(self._user.name, message_id, theirs.hpke_number, sealed, signature)
+            direct = m.Direct(self._user.name, message_id, key_number, sealed, signature)
             self._host.io.tell(SendDirect(contact.peer_address, direct))
 
     def _message_key(self, number: int) -> MessageKey | None:

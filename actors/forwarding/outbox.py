@@ -20,12 +20,12 @@ from usernym.actors.messages import (
     SendDirect,
     SendRequest,
 )
+from usernym.actors.seals import may_seal, seal_to
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import ID_BYTES, PACKETS_MAX, TOKEN_BYTES
 from usernym.protocol.records import KeyRecord, decode_record
-from usernym.protocol.sealing import seal
 from usernym.storage.client.types import (
     Consent,
     Contact,
@@ -36,7 +36,6 @@ from usernym.storage.client.types import (
     Message,
     OutboxRow,
     Route,
-    Trust,
 )
 
 LOOKED_AT_MAX: Final = 10_000
@@ -118,8 +117,8 @@ class Outbox:
             row, message = self._store.messages.outbox_row(message_id), self._store.messages.get(name, message_id)
             if contact is None or row is None or message is None:
                 self._store.messages.remove_outgoing(message_id)
-            elif contact.trust is Trust.CHANGED:
-                no_way.add(name)  # a thief may sign for this name now: the user looks first
+            elif not may_seal(contact):
+                no_way.add(name)
             elif _goes_direct(contact, now):
                 self._send_direct(contact, message, row, now)
             elif self.online and len(self._in_flight) < IN_FLIGHT_MAX:
@@ -156,17 +155,15 @@ class Outbox:
         first_key = self._user.key.public if first else None
         if row.sealed is not None and row.key_number is not None and record is None:
             return row.sealed, row.key_number, first_key
-        theirs = contact.record_for(way)
-        envelope = self._user.envelope_to(contact.name, contact.identity_key, theirs.hpke_number, message.message_id)
         padded = p.pad_payload(payload_of(message, record), first_contact=first)
         try:
-            sealed = seal(theirs.hpke_key, padded, envelope)
+            sealed, key_number = seal_to(contact, way, self._user, padded, message.message_id)
         except RemoteProtocolError as error:
             self.settle(message, DeliveryState.REFUSED, error.code)
             return None, 0, None
         if record is None:
-            self._store.messages.save_seal(message.message_id, sealed, theirs.hpke_number)
-        return sealed, theirs.hpke_number, first_key
+            self._store.messages.save_seal(message.message_id, sealed, key_number)
+        return sealed, key_number, first_key
 
     def on_accepted(self, request: m.Forward) -> None:
         """The node has it on disk."""

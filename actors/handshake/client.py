@@ -35,6 +35,7 @@ from usernym.actors.messages import (
     PayloadKind,
     RevokeHandshake,
 )
+from usernym.actors.seals import may_seal
 from usernym.protocol.limits import ID_BYTES, TOKEN_BYTES
 from usernym.storage.client.types import Consent, Contact, Direction, HandshakeState, HandshakeStep
 
@@ -78,6 +79,8 @@ class HandshakeClient(Actor[HandshakeInbox]):
         try:
             if contact is None:
                 raise HandshakeNotPossible("look the person up, or write to them, first")
+            if not may_seal(contact):
+                raise HandshakeNotPossible("their identity key has changed: look at it first")
             step(contact)
         except HandshakeNotPossible as why:
             fail(answer, why)
@@ -137,11 +140,11 @@ class HandshakeClient(Actor[HandshakeInbox]):
             self._on_arrived(message.contact, message.message_id)
 
     def _on_arrived(self, name: str, message_id: bytes) -> None:
-        contact = self._store.contacts.get(name)
-        message = self._store.messages.get(name, message_id, Direction.IN)
-        if contact is None or message is None or message.shown:
-            return
         with self._store.transaction():
+            contact = self._store.contacts.get(name)
+            message = self._store.messages.get(name, message_id, Direction.IN)
+            if contact is None or message is None or message.shown or not may_seal(contact):
+                return  # what a changed identity says is taken when the user has looked at it
             if message.counter < self._sides(name)[1].last:
                 # The mixnet reorders: the peer has said something else since. It may count anyway.
                 self.counts["overtaken"] += 1

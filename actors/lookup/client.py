@@ -15,7 +15,7 @@ from typing import Final, assert_never
 
 from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
-from usernym.actors.events import IdentityChanged, NodeCaught
+from usernym.actors.events import HandshakeChanged, IdentityChanged, NodeCaught
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.lookup.chain_fetch import ChainFetch
 from usernym.actors.messages import (
@@ -33,7 +33,7 @@ from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.records import KeyRecord, Succession, accepts_change, decode_record, is_update
 from usernym.protocol.wire import pack
-from usernym.storage.client.types import Consent, Trust
+from usernym.storage.client.types import Consent, HandshakeState, Trust
 from usernym.storage.errors import StorageError
 
 LOOKUPS_WAITING_MAX: Final = 128
@@ -137,12 +137,12 @@ class LookupClient(Actor[LookupClientInbox]):
             consent = Consent.PENDING if ask else Consent.ACCEPTED
             self._store.contacts.add(name, key, packed, Trust.CONFIRMED, consent)
         elif is_update(decode_record(contact.record), record):
-            self._store.contacts.update_record(name, key, packed)
+            self._store.contacts.pin(name, key, packed)
         elif accepts_change(decode_record(contact.record), chain):
-            with self._store.transaction():
-                self._store.contacts.update_record(name, key, packed)
-                self._store.contacts.set_trust(name, Trust.CHANGED)
+            self._store.contacts.pin(name, key, packed)
             self._context.on_event(IdentityChanged(name, contact.trust is Trust.VERIFIED))
+            if contact.handshake is not HandshakeState.NONE:
+                self._context.on_event(HandshakeChanged(name, HandshakeState.NONE))
         else:
             raise RemoteProtocolError(Code.SUCCESSION_INVALID, "does not follow from the identity known before")
 

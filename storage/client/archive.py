@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from usernym.protocol.records import decode_record
+from usernym.storage.client.contacts import STEP_KINDS
 from usernym.storage.client.schema import ContactRow, MessageRow
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import Consent, DeliveryState, Direction, Trust
+from usernym.storage.client.types import ERASED, Consent, DeliveryState, Direction, Trust
 from usernym.storage.database import StoreDatabase
 from usernym.storage.errors import NotAStore
 from usernym.storage.files import new_folder
@@ -23,6 +26,8 @@ from usernym.storage.keyfile import Argon2Cost, Protection, RandomBytes
 from usernym.storage.tables import columns_of, insertion, selection
 
 _OF: Final = "backup_of"
+_IDENTITY: Final = "backup_identity"
+"""The identity key that the owner had when the backup was made: with that one direct routes were agreed."""
 _CONTACT: Final = columns_of(ContactRow)
 _ALL_CONTACTS: Final = selection(ContactRow, "")
 _ADD_CONTACT: Final = insertion(ContactRow)
@@ -61,6 +66,7 @@ def export_archive(
         copy.transaction(),
     ):
         copy.profile.set_setting(_OF, owner)
+        copy.profile.set_setting(_IDENTITY, _own_identity(store))
         last = _last_id(store.database)  # first: the writer of one of these is a contact by then
         for row in store.database.rows(_ALL_CONTACTS):
             copy.database.run(_ADD_CONTACT, dict(zip(_CONTACT, row, strict=True)))
@@ -71,8 +77,9 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
     """Add a backup's contacts and messages to a store, in one commit; what is there already stays.
 
     Of a contact that is there: counters continue from the higher, the user's word about it (accepted, verified, …)
-    comes back, and one whose identity the two know differently is marked as changed. A message of ours that was still
-    to be sent when the backup was made becomes *cancelled*: no one can know whether it was sent since.
+    comes back, and one whose identity the two know differently is marked as changed. What was agreed with another
+    identity, of theirs or of the user, does not come back. A message of ours that was still to be sent when the backup
+    was made becomes *cancelled*: no one can know whether it was sent since.
 
     Raises `NotAStore` if it is no backup of this owner, and what opening a store raises.
     """
@@ -86,14 +93,15 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
             raise NotAStore(f"{folder} is the backup of another account")
         source, target = backup.database, store.database
         with store.transaction():
-            contacts = sum(_take_contact(store, row) for row in backup.database.rows(_ALL_CONTACTS))
+            former = _of_former_identities(backup, store)
+            contacts = sum(_take_contact(store, row, former) for row in source.rows(_ALL_CONTACTS))
             before = target.row("SELECT count(*) FROM message")
             last = _last_id(source)
             if last:
                 # What came since goes behind what is older: conversations are read in this order.
                 target.run("UPDATE message SET id = -(id + ?)", (last,))
                 target.run("UPDATE message SET id = -id WHERE id < 0")
-            _copy_messages(source, target, last, f"{_ADD_MESSAGE} ON CONFLICT DO NOTHING")
+            _copy_messages(source, target, last, f"{_ADD_MESSAGE} ON CONFLICT DO NOTHING", former)
             store.gaps.find()
             target.run(
                 "UPDATE message SET state = ? WHERE direction = ? AND state = ? AND message_id NOT IN"
@@ -104,12 +112,29 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
         return Imported(contacts, (after or (0,))[0] - (before or (0,))[0])
 
 
-def _take_contact(store: ClientStore, row: tuple[Any, ...]) -> bool:
+def _own_identity(store: ClientStore) -> bytes:
+    return decode_record(store.profile.identity().record).identity_key if store.profile.has_identity() else b""
+
+
+def _of_former_identities(backup: ClientStore, store: ClientStore) -> frozenset[str]:
+    """Contacts whose agreements in the backup are with another identity than those in the store, on either side."""
+    same_owner = backup.profile.setting(_IDENTITY) == _own_identity(store)
+    here = {contact.name: contact.identity_key for contact in store.contacts.all()}
+    return frozenset(
+        contact.name
+        for contact in backup.contacts.all()
+        if not same_owner or here.get(contact.name, contact.identity_key) != contact.identity_key
+    )
+
+
+def _take_contact(store: ClientStore, row: tuple[Any, ...], former: Collection[str]) -> bool:
     """Add a contact, or bring together what the two know of it; whether it is new."""
     theirs = dict(zip(_CONTACT, row, strict=True))
     ours = store.contacts.get(theirs["name"])
     if ours is None:
         store.database.run(_ADD_CONTACT, theirs)
+        if theirs["name"] in former:
+            store.contacts.end_agreements(theirs["name"])
         return True
     trust = ours.trust
     if ours.identity_key != theirs["identity_key"]:
@@ -139,9 +164,17 @@ def _last_id(database: StoreDatabase) -> int:
     return 0 if row is None or row[0] is None else int(row[0])
 
 
-def _copy_messages(source: StoreDatabase, target: StoreDatabase, last: int, insert: str) -> None:
+def _copy_messages(
+    source: StoreDatabase, target: StoreDatabase, last: int, insert: str, former: Collection[str] = ()
+) -> None:
+    """Copy messages up to row `last`; of contacts in `former` no step of a handshake, but the places of theirs."""
     at = 0
     while rows := source.rows(_MESSAGES, (at, last, _CHUNK)):
         for row in rows:
-            target.run(insert, dict(zip(_MESSAGE, row, strict=True)))
+            message = dict(zip(_MESSAGE, row, strict=True))
+            if message["kind"] in STEP_KINDS and message["contact"] in former:
+                if message["direction"] == Direction.OUT.number:
+                    continue
+                message |= {"kind": ERASED, "body": b"", "shown": True}
+            target.run(insert, message)
         at = rows[-1][_MESSAGE.index("id")]

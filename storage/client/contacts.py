@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+from usernym.protocol.payloads import Handshake
 from usernym.storage.client.schema import ContactRow
-from usernym.storage.client.types import Consent, Contact, Fallback, HandshakeState, Trust
+from usernym.storage.client.types import (
+    ERASED,
+    Consent,
+    Contact,
+    Direction,
+    Fallback,
+    HandshakeState,
+    Trust,
+)
 from usernym.storage.database import StoreDatabase
 from usernym.storage.tables import Table
 
 _CONTACTS: Final = Table(ContactRow, Contact)
 _ONE: Final = _CONTACTS.select("WHERE name = ?")
 _ALL: Final = _CONTACTS.select("WHERE ?1 IS NULL OR consent = ?1 ORDER BY name")
+STEP_KINDS: Final = tuple(kind.__struct_config__.tag for kind in get_args(Handshake))
+"""The kinds of a handshake's messages."""
+_STEPS: Final = f"({', '.join(map(str, STEP_KINDS))})"
+_OF: Final = "(?1 IS NULL OR contact = ?1)"
+_SENT: Final = f"{_OF} AND kind IN {_STEPS} AND direction = {Direction.OUT.number}"
+_END_AGREEMENTS: Final = f"""
+    UPDATE contact SET handshake = {HandshakeState.NONE.number}, peer_address = NULL, direct_silent_since = NULL,
+        direct_record = NULL, told_record_number = 0, has_met = 0 WHERE ?1 IS NULL OR name = ?1;
+    DELETE FROM outbox WHERE message_id IN (SELECT message_id FROM message WHERE {_SENT});
+    DELETE FROM message WHERE {_SENT};
+    UPDATE message SET kind = {ERASED}, body = x'', shown = 1 WHERE {_OF} AND kind IN {_STEPS};
+    UPDATE outbox SET sealed = NULL, key_number = NULL WHERE {_OF}
+"""  # noqa: S608 - constants
+"""For one contact, or for all where the name is null."""
 
 
 class Contacts:
@@ -50,12 +73,33 @@ class Contacts:
         )
         return added > 0
 
-    def update_record(self, name: str, identity_key: bytes, record: bytes) -> bool:
+    def pin(self, name: str, identity_key: bytes, record: bytes) -> bool:
         """Replace a contact's record by a newer one.
 
-        Trust stays as it is: the caller compares the identities, and calls `set_trust` in the same transaction.
+        One of another identity is `CHANGED` until the user has looked at it, and ends in the same commit all that was
+        agreed with the former one.
         """
-        return self._update(name, identity_key=identity_key, record=record)
+        with self._db.one_commit():
+            before = self.get(name)
+            if before is None:
+                return False
+            self._update(name, identity_key=identity_key, record=record)
+            if before.identity_key != identity_key:
+                self.set_trust(name, Trust.CHANGED)
+                self.end_agreements(name)
+            return True
+
+    def end_agreements(self, name: str | None = None) -> None:
+        """End what two identities had agreed on, and take back what is sealed or said by one to the other.
+
+        Of this contact; of all, where the user's own identity is another one. No direct route and no address is left.
+        The handshake's messages go (of those that came the place stays, so that no gap shows): so the counters in them
+        are compared within one identity, and an offer that waits reveals the user's address to no other. What waits is
+        sealed again, as for someone who has not met the user.
+        """
+        with self._db.one_commit():
+            for statement in _END_AGREEMENTS.split(";"):
+                self._db.run(statement, (name,))
 
     def set_direct_record(self, name: str, record: bytes) -> bool:
         """Keep a record that the contact sent directly."""

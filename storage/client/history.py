@@ -6,12 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from usernym.storage.client.messages import MESSAGES
-from usernym.storage.client.types import Consent, DeliveryState, Direction, Message
+from usernym.storage.client.types import ERASED, Consent, DeliveryState, Direction, Message
 from usernym.storage.database import StoreDatabase, marks, parts
 
-ERASED: Final = 0
-"""The kind of an incoming message whose content the user erased. Its place stays, so that no gap shows, and so does the
-token, in case its sender needs another acknowledgement."""
 _NO_ROW: Final = 2**63 - 1
 _SHOWN: Final = f"({Consent.ACCEPTED.number}, {Consent.PENDING.number})"
 _FIRST: Final = MESSAGES.select("WHERE contact = ? AND direction = ? AND kind = ? ORDER BY id LIMIT 1")

@@ -9,6 +9,9 @@ from usernym.protocol.records import KeyRecord, Succession, decode_record
 from usernym.storage.words import StoredWord
 
 SEEN_BYTES: Final = 4
+ERASED: Final = 0
+"""The kind of an incoming message whose content was erased. Its place stays, so that no gap shows, and so does the
+token, in case its sender needs another acknowledgement."""
 
 
 class Trust(StoredWord):

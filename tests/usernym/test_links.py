@@ -98,7 +98,7 @@ def test_an_identity_that_changes_at_the_last_moment_is_not_verified(
             contact = store.contacts.get("bob")
             assert contact is not None
             with store.transaction():
-                store.contacts.update_record("bob", b"\x05" * 32, contact.record)
+                store.contacts.pin("bob", b"\x05" * 32, contact.record)
                 store.contacts.set_trust("bob", Trust.CHANGED)
         return found
 

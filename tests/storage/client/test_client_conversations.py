@@ -81,8 +81,8 @@ def test_a_contact_is_added_once(client: ClientStore) -> None:
 def test_each_change_of_a_contact_changes_nothing_else(client: ClientStore) -> None:
     client.contacts.add("cat", KEY, b"record", Trust.CONFIRMED, Consent.ACCEPTED)
     expected = BOB
-    assert client.contacts.update_record("bob", b"n" * 32, b"newer")
-    expected = replace(expected, identity_key=b"n" * 32, record=b"newer")
+    assert client.contacts.pin("bob", KEY, b"newer")
+    expected = replace(expected, record=b"newer")
     assert bob(client) == expected
     assert client.contacts.set_trust("bob", Trust.CHANGED)
     assert client.contacts.set_consent("bob", Consent.BLOCKED)
