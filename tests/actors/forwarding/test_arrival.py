@@ -112,7 +112,11 @@ def test_only_what_time_or_the_user_can_change_is_left_at_the_node() -> None:
 
 
 def test_a_failed_lookup_ends_an_arrival_unless_it_may_succeed_another_time() -> None:
-    assert {code for code in (None, *Code) if SenderLookup.failed(code) is None} == {None, Code.BUSY}
+    assert {code for code in (None, *Code) if SenderLookup.failed(code) is None} == {
+        None,
+        Code.BUSY,
+        Code.RECORD_STALE,
+    }
     for lookup in {SenderLookup.failed(code) for code in Code} - {None}:
         for known, outcome, made in ENDS:
             if known.lookup is lookup and known.valid_name and known.route is Route.NODE:
