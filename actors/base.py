@@ -1,8 +1,10 @@
 """The ground every actor stands on: a typed reference, a contained failure, timers and counters.
 
 A peer's error (`RemoteProtocolError`) is refused and counted; a full disk is reported, and the message dropped. A bug
-is reported, and the actor starts again from its storage (`release`, `acquire`), a bounded number of times; then its
-graph is asked to stop. Its thread and the references to it survive a restart, so no actor ever sends to a dead one.
+that a peer's bytes bring about (`FromPeer`) costs that message and is counted: a peer could do it again and again, so
+it neither restarts nor stops anything. After any other bug the actor starts again from its storage (`release`,
+`acquire`), a bounded number of times; then its graph is asked to stop. Its thread and the references to it survive a
+restart, so no actor ever sends to a dead one.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import PurePath
+from traceback import extract_tb
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import pykka
@@ -96,6 +100,17 @@ class Ref(ActorHandle, Generic[M]):
         self._put(message)
 
 
+class FromPeer:
+    """A message that exists because of bytes that a peer sent. A bug in handling it is that peer's to repeat."""
+
+    __slots__ = ()
+
+    @property
+    def by_peer(self) -> bool:
+        """Whether this one is; a class may have both sorts."""
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Inquire:
     """A request for an actor's counters: a copy is set as the future's result. `Actor` itself answers it."""
@@ -115,6 +130,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         self._restarts: deque[float] = deque(maxlen=RESTARTS_MAX)
         self._usable = False
         self._life = 0
+        self._bug_places: set[str] = set()
         self.counts: Counter[str] = Counter()
         self.actor_urn = f"urn:usernym:{self.name}"
         self._queue = runtime.inbox()
@@ -175,6 +191,18 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         logger.error("%s: cannot continue", self.name, exc_info=error)
         self._on_failed(self.name, error)
 
+    def drop_bug(self, error: Exception, kind: str) -> None:
+        """Report a bug that costs one message of a peer, or one stored row, and nothing else.
+
+        Each place is logged once: a peer that comes back must not fill the log.
+        """
+        self.counts["bugs_dropped"] += 1
+        at = extract_tb(error.__traceback__)[-1]
+        place = f"{type(error).__name__} in {at.name}, {PurePath(at.filename).name}:{at.lineno}"
+        if place not in self._bug_places:
+            self._bug_places.add(place)
+            logger.error("%s: a bug while handling %s, which is dropped: %s", self.name, kind, place)
+
     # -- Pykka's side --
 
     def begin(self) -> None:
@@ -216,7 +244,11 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         except PASSING_FAILURES as error:
             self.note_failure(error)
         except Exception as error:  # noqa: BLE001 - the boundary at which bugs are contained
-            self._restart(error, type(message).__name__)
+            kind = type(message).__name__
+            if isinstance(message, FromPeer) and message.by_peer and not isinstance(error, StorageError):
+                self.drop_bug(error, kind)
+            else:
+                self._restart(error, kind)
 
     def _restart(self, error: BaseException, kind: str) -> None:
         now = self._runtime.now()

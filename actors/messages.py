@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from usernym.actors.base import Tellable
+from usernym.actors.base import FromPeer, Tellable
 from usernym.actors.failures import Failure
-from usernym.mixnet.transport import TransportEvent
+from usernym.mixnet.transport import Incoming, TransportEvent
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.codec import Frame, Unsigned
@@ -28,10 +28,15 @@ from usernym.protocol.records import KeyRecord, Succession
 
 
 @dataclass(frozen=True, slots=True)
-class TransportReported:
+class TransportReported(FromPeer):
     """The transport's event, handed over from the transport's thread."""
 
     event: TransportEvent = field(repr=False)
+
+    @property
+    def by_peer(self) -> bool:
+        """Whether it brings a peer's bytes."""
+        return isinstance(self.event, Incoming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestArrived:
+class RequestArrived(FromPeer):
     """A decoded frame from a client, and the tag to answer to. Its signature has not been checked."""
 
     frame: Frame
@@ -66,7 +71,7 @@ class RequestArrived:
 
 
 @dataclass(frozen=True, slots=True)
-class SendReply:
+class SendReply(FromPeer):
     """Sign this and send it to a sender tag, over the SURBs that came from there: one for each packet."""
 
     tag: bytes = field(repr=False)
@@ -74,7 +79,7 @@ class SendReply:
 
 
 @dataclass(frozen=True, slots=True)
-class RouteOpened:
+class RouteOpened(FromPeer):
     """A login moved a user's route: to this tag, under this login id, with this many SURBs in stock."""
 
     name: str = field(repr=False)
@@ -101,12 +106,12 @@ class CardRenewed:
 
 
 @dataclass(frozen=True, slots=True)
-class CommitBatch:
+class CommitBatch(FromPeer):
     """Commit what has been gathered: put behind the messages that wait, so that they share one commit."""
 
 
 @dataclass(frozen=True, slots=True)
-class NoticesDue:
+class NoticesDue(FromPeer):
     """Notices have been gathered long enough: send them together."""
 
 
@@ -122,7 +127,7 @@ class SendRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerArrived:
+class AnswerArrived(FromPeer):
     """The node's signed answer to a request that was waiting for it."""
 
     request: m.Request = field(repr=False)
@@ -153,14 +158,14 @@ class SendDirect:
 
 
 @dataclass(frozen=True, slots=True)
-class TellArrived:
+class TellArrived(FromPeer):
     """What the node sent unasked: signed by it, for this login (or, for deliveries, the one before), and new."""
 
     tell: m.Tell = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class DirectArrived:
+class DirectArrived(FromPeer):
     """A frame came straight to our address, from an unknown sender. Nothing in it has been checked."""
 
     message: m.Direct = field(repr=False)
@@ -224,14 +229,14 @@ class Resolve:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(FromPeer):
     """The contact's record in the store is the node's newest, and follows from the pin."""
 
     name: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ResolveFailed:
+class ResolveFailed(FromPeer):
     """It isn't: the node's refusal, or None if no answer came."""
 
     name: str = field(repr=False)
@@ -251,7 +256,7 @@ HANDSHAKE_KINDS: Final = (PayloadKind.HANDSHAKE_OFFER, PayloadKind.HANDSHAKE_ACC
 
 
 @dataclass(frozen=True, slots=True)
-class HandshakeArrived:
+class HandshakeArrived(FromPeer):
     """A handshake message came in a seal of a confirmed sender, and is on disk, not marked as shown."""
 
     name: str = field(repr=False)

@@ -12,6 +12,7 @@ from typing import Final, cast, get_args
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.limits import FRAME_BYTES_MAX, SIGNATURE_BYTES, VERSION
+from usernym.protocol.payloads import SEALED_SIZES
 from usernym.protocol.signing import Context, SigningKey, verify
 from usernym.protocol.wire import Wire, decoder_of, pack, unpack
 
@@ -22,6 +23,7 @@ _CONTEXTS: Final = {
     **dict.fromkeys(get_args(m.Answer), Context.ANSWER),
     **dict.fromkeys(get_args(m.Tell), Context.TELL),
 }
+_SEALED: Final = (m.Forward, m.Deliver, m.Direct)
 _FIXARRAY: Final = 0x90
 """MessagePack: the first byte of an array of up to 15 items; no message has more. The kind is the byte behind it."""
 
@@ -104,7 +106,10 @@ def decode(frame: bytes) -> Frame:
     if end < 3:
         raise RemoteProtocolError(Code.MALFORMED, "shorter than its signature")
     body = frame[1:end]
-    return Frame(unpack(_DECODERS[frame[2]], body), body, frame[end:])
+    message = unpack(_DECODERS[frame[2]], body)
+    if isinstance(message, _SEALED) and len(message.sealed) not in SEALED_SIZES:
+        raise RemoteProtocolError(Code.MALFORMED, "no seal has this length")
+    return Frame(message, body, frame[end:])
 
 
 def _bounded(frame: bytes) -> bytes:

@@ -54,8 +54,9 @@ NOTICES_MAX: Final = 32
 """Notices in one frame: with 16-byte ids and tokens, 32 fit one reply packet."""
 CONFIRMED_MAX: Final = 64
 """Notice numbers confirmed in one frame; twice what one frame can bring."""
-SUCCESSIONS_PER_ANSWER_MAX: Final = 16
-"""Identity links in one `Links`; 288 bytes each at most, so three packets."""
+SUCCESSIONS_PER_ANSWER_MAX: Final = 5
+"""Identity links in one `Links`; 288 bytes each at most, so five fill one reply packet. Anyone may ask: an answer of
+more packets than the question would multiply what strangers send."""
 SUCCESSIONS_MAX: Final = 64
 """Identity changes of one name, ever: a person needs a handful, and a contact must verify all it missed."""
 RECEIPTS_MAX: Final = 16

@@ -15,10 +15,10 @@ from usernym.protocol.cards import NodeCard
 from usernym.protocol.limits import (
     ACKNOWLEDGED_MAX,
     CONFIRMED_MAX,
-    FRAME_BYTES_MAX,
     NOTICES_MAX,
     SUCCESSIONS_PER_ANSWER_MAX,
 )
+from usernym.protocol.payloads import SEALED_SIZES
 from usernym.protocol.records import KeyRecord, Succession
 from usernym.protocol.wire import (
     U8,
@@ -36,7 +36,8 @@ from usernym.protocol.wire import (
     Wire,
 )
 
-Sealed = Annotated[bytes, msgspec.Meta(min_length=1, max_length=FRAME_BYTES_MAX)]
+Sealed = Annotated[bytes, msgspec.Meta(min_length=min(SEALED_SIZES), max_length=max(SEALED_SIZES))]
+"""A frame is refused unless this has one of `SEALED_SIZES`."""
 Difficulty = Annotated[int, msgspec.Meta(ge=0, le=255)]
 Confirmed = Annotated[tuple[Number, ...], msgspec.Meta(max_length=CONFIRMED_MAX)]
 

@@ -117,6 +117,15 @@ def plaintext_bytes(packets: int, *, first_contact: bool) -> int:
     return sealed - SEAL_OVERHEAD_BYTES
 
 
+SEALED_SIZES: Final = frozenset(
+    plaintext_bytes(packets, first_contact=first_contact) + SEAL_OVERHEAD_BYTES
+    for packets in range(1, PACKETS_MAX + 1)
+    for first_contact in (False, True)
+)
+"""Every length in bytes that the seal of a padded payload can have. One of any other length was not made by the rules:
+it opens to nothing, and would fill a mailbox cheaply."""
+
+
 def _padded_size(size: int, *, first_contact: bool) -> int:
     smallest = plaintext_bytes(1, first_contact=first_contact)
     packets = 1 + max(0, -(-(size - smallest) // PACKET_PAYLOAD_BYTES))

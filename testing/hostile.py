@@ -303,13 +303,13 @@ class Mallory:
         self._throw(self.world.node.card.address, self._encode(forward))
 
     def _forge_sender(self, victim: str, other: str) -> None:
-        self._forward(victim, other, bytes(180), self.key)
+        self._forward(victim, other, bytes(169), self.key)
 
     def _wrong_signature(self, victim: str, _other: str) -> None:
-        self._forward(victim, self.name, bytes(180), SigningKey.from_seed(b"x" * 32))
+        self._forward(victim, self.name, bytes(169), SigningKey.from_seed(b"x" * 32))
 
     def _broken_payload(self, victim: str, _other: str) -> None:
-        self._forward(victim, self.name, self.rng.randbytes(180), self.key)
+        self._forward(victim, self.name, self.rng.randbytes(169), self.key)
 
     def _steal_seal(self, _victim: str, _other: str) -> None:
         """Someone else's seal under our name: the sealer can't be distinguished from the sender, except by what is

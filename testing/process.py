@@ -160,7 +160,7 @@ class Process:
         self.on_failed(actor, error)
 
     def _bugs_now(self) -> int:
-        return sum(actor.counts["bugs"] for actor in self.runtime.actors)
+        return sum(actor.counts["bugs"] + actor.counts["bugs_dropped"] for actor in self.runtime.actors)
 
     def bugs_so_far(self) -> int:
         """`bugs`, with those of the life that continues."""

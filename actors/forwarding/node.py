@@ -43,15 +43,17 @@ from usernym.protocol.limits import (
 )
 from usernym.protocol.names import check
 from usernym.protocol.signing import Context, digest, prefixed
+from usernym.storage.errors import StorageError
 from usernym.storage.node.mail import (
     NoticeKind,
+    deliver_tell,
     delivered_blob,
     mail_blob,
-    mail_of,
     not_opened_blob,
     notice_tells,
 )
 from usernym.storage.node.mailbox import Enqueued, MailboxLimits
+from usernym.storage.node.notices import Notice
 
 DELIVERIES_AT_ONCE: Final = 16
 """Messages on their way to one user: as many as one acknowledgement lists."""
@@ -200,18 +202,15 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def _commit(self) -> None:
         """Commit all that was gathered, then answer each, then deliver."""
         batch, self._batch = self._batch, []
-        now = self._clock.now()
-        outcomes: list[Enqueued] = []
         try:
-            with self._store.transaction():
-                outcomes.extend(self._enqueue(forward, now) for forward, _ in batch)
+            outcomes = self._enqueue_all(batch, self._clock.now())
         except PASSING_FAILURES as failure:
             self.note_failure(failure)
             for forward, tag in batch:
                 self._refuse_forward(forward, tag, Code.BUSY)
             return
         recipients: dict[str, None] = {}
-        for (forward, tag), outcome in zip(batch, outcomes, strict=True):
+        for forward, tag, outcome in outcomes:
             match outcome:
                 case Enqueued.STORED:
                     self.counts["forwards"] += 1
@@ -228,6 +227,19 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             route = self._routes.get(name)
             if route is not None:
                 self._deliver(name, route, again=False)
+
+    def _enqueue_all(self, batch: list[tuple[m.Forward, bytes]], now: int) -> list[tuple[m.Forward, bytes, Enqueued]]:
+        """Store all in one commit. If one of them brings a bug about, store each by itself, and drop that one."""
+        try:
+            with self._store.transaction():
+                return [(forward, tag, self._enqueue(forward, now)) for forward, tag in batch]
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one sender's bug must not cost the others their messages
+            if len(batch) == 1:
+                self.drop_bug(error, "Forward")
+                return []
+        return [outcome for each in batch for outcome in self._enqueue_all([each], now)]
 
     def _enqueue(self, forward: m.Forward, now: int) -> Enqueued:
         """Store the message. An id is remembered with its seal: the same message sealed again is not a repetition."""
@@ -265,18 +277,12 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             sent_at = route.sent_at.get(row.id)
             if sent_at is not None and (not again or now - sent_at < RETRY_S):
                 continue
-            mail = mail_of(row.blob)
-            tell = m.Deliver(
-                route.login_id,
-                0,
-                row.sender,
-                row.message_id,
-                mail.key_number,
-                mail.sealed,
-                mail.inner_signature,
-                mail.first_key,
-            )
-            needed = self._routes.tell(route, tell, spare=1)
+            try:
+                needed = self._routes.tell(route, deliver_tell(row, route.login_id), spare=1)
+            except Exception as error:  # noqa: BLE001 - a row that can't be sent must not hold up the others
+                self.drop_bug(error, "a stored message")
+                route.sent_at[row.id] = now  # and so it is tried as seldom as one that is never acknowledged
+                continue
             if needed:
                 # The spare one carries the question for more.
                 self._routes.want_surbs(route, needed)
@@ -356,10 +362,21 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             for notice in self._store.notices.of(name, NOTICES_MAX)
             if now - route.notices_at.get(notice.id, float("-inf")) >= RETRY_S
         ]
-        for numbers, tell in notice_tells(due, route.login_id):
+        for numbers, tell in self._notice_tells(due, route.login_id):
             if self._routes.tell(route, tell):
                 return  # too few SURBs
             route.notices_at.update(dict.fromkeys(numbers, now))
+
+    def _notice_tells(self, due: list[Notice], login_id: bytes) -> list[tuple[list[int], m.Tell]]:
+        """The tells of these notices. One that can't be read is removed: it can never be sent."""
+        try:
+            return notice_tells(due, login_id)
+        except Exception as error:  # noqa: BLE001 - as for a message
+            if len(due) == 1:
+                self.drop_bug(error, "a stored notice")
+                self._store.notices.confirm(due[0].account, [due[0].id])
+                return []
+        return [tell for each in due for tell in self._notice_tells([each], login_id)]
 
     # -- time --
 

@@ -16,7 +16,6 @@ from usernym.protocol.codec import encode
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import BUSY_RETRY_S, SUCCESSIONS_PER_ANSWER_MAX
 from usernym.protocol.names import check
-from usernym.protocol.packets import reply_packets
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.storage.node.directory import Account
 
@@ -72,8 +71,4 @@ class LookupNode(Actor[LookupNodeInbox]):
         links = self._store.directory.links(account.name, request.start)
         total = request.start + len(links)
         part = tuple(decode_succession(link.blob) for link in links[:SUCCESSIONS_PER_ANSWER_MAX])
-        answer = m.Links(request.request_id, part, total)
-        while len(answer.links) > 1 and reply_packets(encode(answer).frame_bytes) > request.surbs:
-            # More than the request's own SURBs carry would wait for SURBs that never come.
-            answer = m.Links(request.request_id, answer.links[:-1], total)
-        return answer
+        return m.Links(request.request_id, part, total)

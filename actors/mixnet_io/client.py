@@ -41,6 +41,7 @@ from usernym.actors.surbs import surbs_that_fit
 from usernym.mixnet.transport import Transport, TransportUp
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, decode
+from usernym.protocol.derived import ANSWERS
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURBS_GIVEN_MAX, SURBS_LOW, SURBS_TOP_UP
 from usernym.protocol.signing import SigningKey
@@ -59,18 +60,6 @@ S = TypeVar("S", m.Heartbeat, m.Statement)
 
 _ROUTE_ANSWERS: Final = (m.Forward, m.Heartbeat)
 """Requests whose answers are paid from the route's stock; the others bring the SURBs for theirs."""
-_ANSWERS: Final[Mapping[type[m.Request], type[m.Answer]]] = {
-    m.RegisterAsk: m.Challenge,
-    m.RegisterProof: m.Registered,
-    m.LoginAsk: m.Challenge,
-    m.LoginProof: m.LoggedIn,
-    m.Publish: m.Published,
-    m.Lookup: m.Found,
-    m.History: m.Links,
-    m.Forward: m.Accepted,
-    m.Delete: m.Deleted,
-    m.Heartbeat: m.Alive,
-}
 
 
 @dataclass(slots=True)
@@ -183,7 +172,7 @@ class ClientIO(Actor[ClientIOInbox]):
         waiting = self._waiting.get(answer.request_id)
         if waiting is None:
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer to nothing that was asked")
-        if not isinstance(answer, (_ANSWERS[type(waiting.request)], m.Refused)):
+        if not isinstance(answer, (ANSWERS[type(waiting.request)], m.Refused)):
             self._dispatch.on_event(NodeCaught("an answer that does not fit its request"))
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit its request")
         del self._waiting[answer.request_id]

@@ -17,6 +17,7 @@ from usernym.logger import logger
 from usernym.mixnet.transport import Incoming, MixnetError, Transport, TransportDown, TransportEvent, TransportUp
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Unsigned, encode_signed, encode_unsigned, is_signed
+from usernym.protocol.errors import LocalProtocolError
 from usernym.protocol.limits import BOOT_ID_BYTES
 from usernym.protocol.signing import SigningKey
 
@@ -133,20 +134,19 @@ class MixnetEndpoint:
 
     def send(self, address: bytes, message: m.Message, surbs: int, counter: str) -> None:
         """Send a message with SURBs, and count it."""
-        try:
-            self._transport.send(address, self.encode(message), surbs)
-            self._counts[counter] += 1
-        except MixnetError as error:
-            self._count_unsent(error)
+        self._hand_over(lambda: self._transport.send(address, self.encode(message), surbs), counter)
 
     def reply(self, tag: bytes, reply: Unsigned) -> None:
         """Send a signed frame over SURBs that came with the tag."""
-        try:
-            self._transport.reply(tag, reply.sign(self._signer, self._node))
-            self._counts["replies_sent"] += 1
-        except MixnetError as error:
-            self._count_unsent(error)
+        self._hand_over(lambda: self._transport.reply(tag, reply.sign(self._signer, self._node)), "replies_sent")
 
-    def _count_unsent(self, error: MixnetError) -> None:
-        self._counts["unsent"] += 1
-        logger.debug("not handed to the mixnet: %s", type(error).__name__)
+    def _hand_over(self, send: Callable[[], None], counter: str) -> None:
+        """Encode and send one frame. One that can't be encoded costs itself alone: a peer may have brought it about."""
+        try:
+            send()
+            self._counts[counter] += 1
+        except MixnetError as error:
+            self._counts["unsent"] += 1
+            logger.debug("not handed to the mixnet: %s", type(error).__name__)
+        except LocalProtocolError as error:
+            self._actor.drop_bug(error, "a frame of ours")

@@ -54,6 +54,30 @@ def mail_of(blob: bytes) -> Mail:
     return mail
 
 
+class StoredMail(Protocol):
+    """A message as a store has it."""
+
+    @property
+    def sender(self) -> str:
+        """Who handed it in."""
+
+    @property
+    def message_id(self) -> bytes:
+        """Its id, 16 bytes."""
+
+    @property
+    def blob(self) -> bytes:
+        """A `mail_blob`."""
+
+
+def deliver_tell(row: StoredMail, login_id: bytes) -> m.Deliver:
+    """The tell that carries a stored message; its counter is still 0."""
+    mail = mail_of(row.blob)
+    return m.Deliver(
+        login_id, 0, row.sender, row.message_id, mail.key_number, mail.sealed, mail.inner_signature, mail.first_key
+    )
+
+
 def delivered_blob(message_id: bytes, token: bytes) -> bytes:
     """A `NoticeKind.DELIVERED`."""
     return pack(_Proof(message_id, token))

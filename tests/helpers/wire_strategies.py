@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from hypothesis import strategies as st
 
+from usernym.protocol.messages import Sealed
+from usernym.protocol.payloads import SEALED_SIZES
 from usernym.protocol.wire import Wire
 
 LIST_MAX: Final = 20
@@ -59,6 +61,9 @@ def _of(kind: Any, meta: msgspec.Meta) -> st.SearchStrategy[Any]:
 def strategy(kind: Any) -> st.SearchStrategy[Any]:
     """Values of an annotated type, within its bounds and often at them."""
     origin = typing.get_origin(kind)
+    if kind == Sealed:
+        sizes = sorted(SEALED_SIZES)
+        return st.sampled_from((sizes[0], sizes[1], sizes[-1])).map(lambda size: b"\x5a" * size)
     if origin is Annotated:
         base, *metas = typing.get_args(kind)
         (meta,) = metas

@@ -194,7 +194,7 @@ def test_links_fit_the_replies_of_their_documented_count() -> None:
         return packets.reply_packets(len(frame(m.Links(RID, (LINK,) * count, 64))))
 
     assert (len(pack(STUB)), len(pack(LINK))) == (220, 288)
-    assert [replies(count) for count in (5, 6, 10, 11, 16)] == [1, 2, 2, 3, 3]
+    assert [replies(count) for count in (1, limits.SUCCESSIONS_PER_ANSWER_MAX, 6)] == [1, 1, 2]
 
 
 def test_a_heartbeat_and_a_top_up() -> None:
@@ -257,8 +257,8 @@ def test_relations_between_limits() -> None:
     assert limits.HPKE_KEEP_S == limits.HPKE_GRACE_S + limits.MAILBOX_S
     # What one frame of notices brings, one heartbeat confirms.
     assert limits.CONFIRMED_MAX >= 2 * limits.NOTICES_MAX
-    # A chain is read in a handful of answers, and its counts fit a byte.
-    assert limits.SUCCESSIONS_MAX % limits.SUCCESSIONS_PER_ANSWER_MAX == 0
+    # The longest chain is read in 13 answers, and its counts fit a byte.
+    assert -(-limits.SUCCESSIONS_MAX // limits.SUCCESSIONS_PER_ANSWER_MAX) == 13
     assert limits.SUCCESSIONS_MAX <= 255
     assert limits.SURBS_GIVEN_MAX <= 255
     assert limits.SURBS_LOW + limits.SURBS_TOP_UP >= limits.SURBS_TARGET

@@ -84,10 +84,10 @@ def test_what_is_no_message_is_discarded_and_tells_its_sender_nothing_but_that_i
         mallory.forward("alice", record, text("x"), inner_signature=good.inner_signature),
         mallory.forward("alice", record, text("x"), sealed=good.sealed),
         mallory.forward("alice", record, text("x"), first_key=record.identity_key),
-        mallory.forward("alice", record, text("x")[:-200] + b"\0" * 200 + b"\1"),
-        mallory.forward("alice", record, b"\0" * 100),
-        mallory.forward("alice", record, b"\x95\x01\x80" + bytes(50)),
-        mallory.forward("alice", record, world.sim.random_bytes(300)),
+        mallory.forward("alice", record, text("x")[:-1] + b"\1"),
+        mallory.forward("alice", record, b"\0" * 169),
+        mallory.forward("alice", record, b"\x95\x01\x80" + bytes(166)),
+        mallory.forward("alice", record, world.sim.random_bytes(169)),
     ]
     for forward in bad:
         assert isinstance(mallory.hand_in(forward), m.Accepted)
@@ -176,12 +176,12 @@ def test_a_pending_contact_sees_accepted_and_nothing_more() -> None:
     mallory.log_in()
     record = mallory.ask(m.Lookup(mallory.new_id(), 2, "alice")).record
     seen_before = len(mallory.received())
-    junk = world.sim.random_bytes(2000)
+    junk = world.sim.random_bytes(1_338)
     for forward in (
         mallory.forward("alice", record, text("hello, stranger")),
         mallory.forward("alice", record, text("x"), inner_signature=bytes(64)),
         sealed_otherwise(mallory, record, junk),
-        mallory.forward("alice", record, b"no payload at all"),
+        mallory.forward("alice", record, b"no payload at all".ljust(169)),
     ):
         mallory.hand_in(forward)
     world.settle(300)
@@ -264,7 +264,7 @@ def test_a_stranger_who_knows_an_address_is_not_heard() -> None:
         direct(mallory, record, "bob", "it is bob"),
         direct(mallory, record, "bob", "it is bob", bobs_key),
         direct(mallory, record, "nobody_here", "who?"),
-        mallory.encode(m.Direct("bob", seen_id, 1, b"x" * 1300, bytes(64))),
+        mallory.encode(m.Direct("bob", seen_id, 1, b"x" * 1_338, bytes(64))),
     ]
     for frame in frames:
         mallory.throw(frame, 0, alice.address)

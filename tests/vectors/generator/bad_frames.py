@@ -294,6 +294,9 @@ def _sizes() -> Found:
     for name in ("a" * 64, "\U0001f600" * 64):
         yield f"name field of 64 letters, {len(name.encode())} bytes", _with(f.LOOKUP, 2, name), f.LOOKUP
     yield "Forward, nothing sealed", _with(f.FORWARD, 6, b""), f.FORWARD
+    for message, at in ((f.FORWARD, 6), (f.DELIVER, 5), (f.DIRECT, 3)):
+        for size in (1_136, 1_304, 1_306, 1_339):
+            yield f"{message.kind}, {size} bytes sealed", _with(message, at, bytes(size)), message
     yield "Acknowledge, no messages", _with(f.ACKNOWLEDGE, 3, ()), f.ACKNOWLEDGE
     yield "Acknowledge, 17 messages", _with(f.ACKNOWLEDGE, 3, (item,) * 17), f.ACKNOWLEDGE
     yield "Acknowledge, 65 confirmed", _with(f.ACKNOWLEDGE, 4, tuple(range(1, 66))), f.ACKNOWLEDGE
@@ -305,7 +308,7 @@ def _sizes() -> Found:
     yield "Delivered, 33", _with(f.DELIVERED, 2, (receipt,) * 33), f.DELIVERED
     yield "Expired, none", _with(f.EXPIRED, 2, ()), f.EXPIRED
     yield "Expired, 33", _with(f.EXPIRED, 2, (fate,) * 33), f.EXPIRED
-    yield "Links, 17", _with(f.LINKS, 1, (link,) * 17), f.LINKS
+    yield "Links, 6", _with(f.LINKS, 1, (link,) * 6), f.LINKS
 
 
 def _signatures() -> Found:

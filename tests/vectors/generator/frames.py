@@ -143,10 +143,9 @@ EDGES: Final = {
     "forward on first contact, largest numbers, longest names": asked(
         "Forward", 8, REQUEST_ID, LONG, OTHER_LONG, MESSAGE_ID, UINT32_MAX, UINT32_MAX, SEALED, INNER, ALICE.public
     ),
-    "forward, sealed bytes of 255": FORWARD.replaced(6, SEALED[:255]),
-    "forward, sealed bytes of 256": FORWARD.replaced(6, SEALED[:256]),
-    "forward, sealed bytes of 65535": FORWARD.replaced(6, b"\x5a" * 65_535),
-    "forward, sealed bytes of 65536": FORWARD.replaced(6, b"\x5a" * 65_536),
+    "forward, sealed bytes of 1338": FORWARD.replaced(6, b"\x5a" * 1_338),
+    "forward, sealed bytes of 65498, the most of two bytes of length": FORWARD.replaced(6, b"\x5a" * 65_498),
+    "forward, sealed bytes of 67100, the most": FORWARD.replaced(6, b"\x5a" * 67_100),
     "acknowledge, sixteen and sixty-four": asked(
         "Acknowledge",
         10,

@@ -1,0 +1,108 @@
+"""What a message makes the node send, and that each of it fits: its frame, and without a login, one packet.
+
+docs/protocol.md, "What follows from a message". A bound on what comes in does not bound what is derived from it: a
+`Deliver` can be longer than its `Forward`. So the longest encoding of each kind is computed from the bounds of its
+fields, and compared when this file is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, get_args
+
+import msgspec
+from msgspec import inspect
+
+from usernym.protocol import messages as m
+from usernym.protocol.limits import FRAME_BYTES_MAX, NAME_LETTERS_MAX, SIGNATURE_BYTES
+from usernym.protocol.packets import reply_packets
+
+ANSWERS: Final[Mapping[type[m.Request], type[m.Answer]]] = {
+    m.RegisterAsk: m.Challenge,
+    m.RegisterProof: m.Registered,
+    m.LoginAsk: m.Challenge,
+    m.LoginProof: m.LoggedIn,
+    m.Publish: m.Published,
+    m.Lookup: m.Found,
+    m.History: m.Links,
+    m.Forward: m.Accepted,
+    m.Delete: m.Deleted,
+    m.Heartbeat: m.Alive,
+}
+"""The answer to each request, unless it is `Refused`."""
+
+_WAITING: Final = (m.NewCard, m.Deliver, m.Delivered, m.Expired, m.NotOpened, m.SurbsWanted)
+"""What may wait for a user, and is sent when the user is heard from."""
+
+TELLS: Final[Mapping[type[m.FromClient], tuple[type[m.Tell], ...]]] = {
+    m.RegisterAsk: (),
+    m.RegisterProof: (),
+    m.LoginAsk: (),
+    m.LoginProof: (*_WAITING, m.Displaced),
+    m.Publish: (),
+    m.Lookup: (),
+    m.History: (),
+    m.Forward: (m.Deliver, m.SurbsWanted),
+    m.Delete: (m.Expired,),
+    m.Heartbeat: _WAITING,
+    m.Acknowledge: _WAITING,
+    m.Unopenable: (m.NotOpened,),
+    m.TopUp: _WAITING,
+}
+"""What each message of a client can make the node tell this user or another one, at once or later."""
+
+WITHOUT_ROUTE: Final = (*get_args(m.Challenged), m.Publish, m.Lookup, m.History, m.Delete)
+"""Requests of parties that need no login: a node answers with one packet, or it would multiply what strangers send."""
+
+
+def outcomes(kind: type[m.FromClient]) -> tuple[type[m.FromNode], ...]:
+    """All that the node may send because of a message of this kind."""
+    answer = ANSWERS.get(kind)  # type: ignore[arg-type]  # statements have no answer
+    return (() if answer is None else (answer, m.Refused)) + TELLS[kind]
+
+
+def longest_frame(kind: type[m.Message]) -> int:
+    """The length in bytes of the longest frame of this kind that the node makes: names in it are registered ones."""
+    return 1 + _longest(inspect.type_info(kind)) + SIGNATURE_BYTES
+
+
+def _longest(kind: inspect.Type) -> int:
+    """The longest encoding of a type within its bounds."""
+    match kind:
+        case inspect.StructType(fields=fields, tag=tag):
+            return _list_header(len(fields) + (tag is not None)) + (tag is not None) + sum(
+                _longest(each.type) for each in fields
+            )  # fmt: skip
+        case inspect.VarTupleType(item_type=item, max_length=int(most)):
+            return _list_header(most) + most * _longest(item)
+        case inspect.UnionType(types=types):
+            return max(_longest(each) for each in types)
+        case inspect.BytesType(max_length=int(most)):
+            return len(msgspec.msgpack.encode(bytes(most)))
+        case inspect.StrType():
+            return len(msgspec.msgpack.encode("n" * NAME_LETTERS_MAX))
+        case inspect.IntType(le=int(most)):
+            return len(msgspec.msgpack.encode(most))
+        case inspect.EnumType(cls=members):
+            return max(len(msgspec.msgpack.encode(each.value)) for each in members)
+        case inspect.NoneType():
+            return 1
+        case _:
+            raise TypeError(f"{kind} has no bound")
+
+
+def _list_header(items: int) -> int:
+    return len(msgspec.msgpack.encode([None] * items)) - items
+
+
+def check_derived() -> None:
+    """Raise `AssertionError` if something that a message makes the node send could not be sent."""
+    for kind in TELLS:
+        for outcome in outcomes(kind):
+            assert longest_frame(outcome) <= FRAME_BYTES_MAX, f"{kind.__name__} causes {outcome.__name__}: too long"
+    for asked in WITHOUT_ROUTE:
+        for answer in (ANSWERS[asked], m.Refused):
+            assert reply_packets(longest_frame(answer)) == 1, f"{answer.__name__} multiplies {asked.__name__}"
+
+
+check_derived()
