@@ -13,10 +13,12 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import PurePath
 from traceback import extract_tb
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
+import msgspec
 import pykka
 
 from usernym.actors.runtime import Runtime
@@ -37,6 +39,24 @@ OnFailed = Callable[[str, BaseException], None]
 M = TypeVar("M")
 T = TypeVar("T")
 M_contra = TypeVar("M_contra", contravariant=True)
+
+
+class PrivateValue(msgspec.Struct, frozen=True):
+    """A frozen value, such as a message to an actor, that never shows names, tags or texts when it is printed."""
+
+    def __repr__(self) -> str:
+        values = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        shown = ", ".join(f"{name}={value!r}" for name, value in values if isinstance(value, int | float | Enum | None))
+        return f"{type(self).__name__}({shown})"
+
+
+class FromPeer(PrivateValue, frozen=True):
+    """A message that exists because of bytes that a peer sent. A bug in handling it is that peer's to repeat."""
+
+    @property
+    def by_peer(self) -> bool:
+        """Whether this one is; a class may have both sorts."""
+        return True
 
 
 class Tellable(Protocol[M_contra]):
@@ -98,17 +118,6 @@ class Ref(ActorHandle, Generic[M]):
     def tell(self, message: M) -> None:
         """Put `message` into the actor's inbox, and return at once. After the graph has stopped it goes nowhere."""
         self._put(message)
-
-
-class FromPeer:
-    """A message that exists because of bytes that a peer sent. A bug in handling it is that peer's to repeat."""
-
-    __slots__ = ()
-
-    @property
-    def by_peer(self) -> bool:
-        """Whether this one is; a class may have both sorts."""
-        return True
 
 
 @dataclass(frozen=True, slots=True)

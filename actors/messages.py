@@ -11,11 +11,10 @@ end each actor's inbox: the union of all messages that it takes.
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from usernym.actors.base import FromPeer, Tellable
+from usernym.actors.base import FromPeer, PrivateValue, Tellable
 from usernym.actors.failures import Failure
 from usernym.mixnet.transport import Incoming, TransportEvent
 from usernym.protocol import messages as m
@@ -27,11 +26,10 @@ from usernym.protocol.records import KeyRecord, Succession
 # -- mixnet I/O, both graphs -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TransportReported(FromPeer):
+class TransportReported(FromPeer, frozen=True):
     """The transport's event, handed over from the transport's thread."""
 
-    event: TransportEvent = field(repr=False)
+    event: TransportEvent
 
     @property
     def by_peer(self) -> bool:
@@ -39,207 +37,180 @@ class TransportReported(FromPeer):
         return isinstance(self.event, Incoming)
 
 
-@dataclass(frozen=True, slots=True)
-class MixnetConnected:
+class MixnetConnected(PrivateValue, frozen=True):
     """There is a mixnet client with this address. It may have lost everything it knew: `boot_id` is new each time."""
 
-    address: bytes = field(repr=False)
-    boot_id: bytes = field(repr=False)
+    address: bytes
+    boot_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class MixnetDisconnected:
+class MixnetDisconnected(PrivateValue, frozen=True):
     """There is no mixnet client for now. `reason` can be shown."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(PrivateValue, frozen=True):
     """Time has passed: sweep, retry, rotate."""
 
 
 # -- the node's graph --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RequestArrived(FromPeer):
+class RequestArrived(FromPeer, frozen=True):
     """A decoded frame from a client, and the tag to answer to. Its signature has not been checked."""
 
     frame: Frame
-    tag: bytes = field(repr=False)
+    tag: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SendReply(FromPeer):
+class SendReply(FromPeer, frozen=True):
     """Sign this and send it to a sender tag, over the SURBs that came from there: one for each packet."""
 
-    tag: bytes = field(repr=False)
-    reply: Unsigned = field(repr=False)
+    tag: bytes
+    reply: Unsigned
 
 
-@dataclass(frozen=True, slots=True)
-class RouteOpened(FromPeer):
+class RouteOpened(FromPeer, frozen=True):
     """A login moved a user's route: to this tag, under this login id, with this many SURBs in stock."""
 
-    name: str = field(repr=False)
-    identity_key: bytes = field(repr=False)
-    tag: bytes = field(repr=False)
-    login_id: bytes = field(repr=False)
+    name: str
+    identity_key: bytes
+    tag: bytes
+    login_id: bytes
     surbs: int
     card_sequence: int
     """The sequence of the card that the user's client has."""
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityReplaced:
+class IdentityReplaced(PrivateValue, frozen=True):
     """A user's identity key changed, or the account is gone: what the old key opened is closed."""
 
-    name: str = field(repr=False)
+    name: str
 
 
-@dataclass(frozen=True, slots=True)
-class CardRenewed:
+class CardRenewed(PrivateValue, frozen=True):
     """This is the node's card from now on; users with an older one must get it."""
 
     card: NodeCard
 
 
-@dataclass(frozen=True, slots=True)
-class CommitBatch(FromPeer):
+class CommitBatch(FromPeer, frozen=True):
     """Commit what has been gathered: put behind the messages that wait, so that they share one commit."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoticesDue(FromPeer):
+class NoticesDue(FromPeer, frozen=True):
     """Notices have been gathered long enough: send them together."""
 
 
 # -- the client's graph: between I/O and the exchanges -----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SendRequest:
+class SendRequest(PrivateValue, frozen=True):
     """Send this to the node, again while it goes unanswered, and tell `reply_to` what came of it."""
 
-    request: m.Request = field(repr=False)
-    reply_to: Tellable[AnswerArrived | RequestFailed] = field(repr=False)
+    request: m.Request
+    reply_to: Tellable[AnswerArrived | RequestFailed]
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerArrived(FromPeer):
+class AnswerArrived(FromPeer, frozen=True):
     """The node's signed answer to a request that was waiting for it."""
 
-    request: m.Request = field(repr=False)
-    answer: m.Answer = field(repr=False)
+    request: m.Request
+    answer: m.Answer
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFailed:
+class RequestFailed(PrivateValue, frozen=True):
     """No answer came, or none can come."""
 
-    request: m.Request = field(repr=False)
+    request: m.Request
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class SendStatement:
+class SendStatement(PrivateValue, frozen=True):
     """Send this to the node; no answer comes. I/O attaches the SURBs that the node's stock for this route lacks."""
 
-    statement: m.Statement = field(repr=False)
+    statement: m.Statement
 
 
-@dataclass(frozen=True, slots=True)
-class SendDirect:
+class SendDirect(PrivateValue, frozen=True):
     """Send this to a peer's own address."""
 
-    address: bytes = field(repr=False)
-    message: m.Direct = field(repr=False)
+    address: bytes
+    message: m.Direct
 
 
-@dataclass(frozen=True, slots=True)
-class TellArrived(FromPeer):
+class TellArrived(FromPeer, frozen=True):
     """What the node sent unasked: signed by it, for this login (or, for deliveries, the one before), and new."""
 
-    tell: m.Tell = field(repr=False)
+    tell: m.Tell
 
 
-@dataclass(frozen=True, slots=True)
-class DirectArrived(FromPeer):
+class DirectArrived(FromPeer, frozen=True):
     """A frame came straight to our address, from an unknown sender. Nothing in it has been checked."""
 
-    message: m.Direct = field(repr=False)
+    message: m.Direct
 
 
-@dataclass(frozen=True, slots=True)
-class DropRoute:
+class DropRoute(PrivateValue, frozen=True):
     """There is no route. Deliveries for the login `previous`, the last one, still count."""
 
-    previous: bytes | None = field(repr=False)
+    previous: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class SetCard:
+class SetCard(PrivateValue, frozen=True):
     """The node is at this address from now on."""
 
-    address: bytes = field(repr=False)
+    address: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class NodeHeard:
+class NodeHeard(PrivateValue, frozen=True):
     """The route works: the node said something on it."""
 
 
 # -- the client's graph: between the exchanges -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class WentOnline:
+class WentOnline(PrivateValue, frozen=True):
     """A login holds the route. `clock_offset_s` is the node's clock less ours."""
 
-    login_id: bytes = field(repr=False)
+    login_id: bytes
     clock_offset_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class WentOffline:
+class WentOffline(PrivateValue, frozen=True):
     """The route is gone, or in doubt."""
 
 
-@dataclass(frozen=True, slots=True)
-class RouteDoubted:
+class RouteDoubted(PrivateValue, frozen=True):
     """Something that needed the route went unanswered: check it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordPublished:
+class RecordPublished(PrivateValue, frozen=True):
     """Our record changed at the node; peers with a direct route should get it."""
 
-    record: KeyRecord = field(repr=False)
+    record: KeyRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Resolve:
+class Resolve(PrivateValue, frozen=True):
     """Look this name up for another actor, and tell `reply_to` when the contact's pin is up to date."""
 
-    name: str = field(repr=False)
-    reply_to: Tellable[Resolved | ResolveFailed] = field(repr=False)
+    name: str
+    reply_to: Tellable[Resolved | ResolveFailed]
     stranger: bool = False
     """A message of an unknown sender is the reason: a contact made now waits for its owner's consent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved(FromPeer):
+class Resolved(FromPeer, frozen=True):
     """The contact's record in the store is the node's newest, and follows from the pin."""
 
-    name: str = field(repr=False)
+    name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResolveFailed(FromPeer):
+class ResolveFailed(FromPeer, frozen=True):
     """It isn't: the node's refusal, or None if no answer came."""
 
-    name: str = field(repr=False)
+    name: str
     code: Code | None
 
 
@@ -255,165 +226,144 @@ class PayloadKind(IntEnum):
 HANDSHAKE_KINDS: Final = (PayloadKind.HANDSHAKE_OFFER, PayloadKind.HANDSHAKE_ACCEPT, PayloadKind.HANDSHAKE_REVOKE)
 
 
-@dataclass(frozen=True, slots=True)
-class HandshakeArrived(FromPeer):
+class HandshakeArrived(FromPeer, frozen=True):
     """A handshake message came in a seal of a confirmed sender, and is on disk, not marked as shown."""
 
-    name: str = field(repr=False)
-    message_id: bytes = field(repr=False)
+    name: str
+    message_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DirectRouteChanged:
+class DirectRouteChanged(PrivateValue, frozen=True):
     """The contact's direct route opened or ended, and a message about it may wait: what waits may take another way."""
 
-    name: str = field(repr=False)
+    name: str
 
 
 # -- the client's graph: an actor to itself ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class WorkOn:
+class WorkOn(PrivateValue, frozen=True):
     """Continue with the proof of work from this counter: a slice at a time, so that the actor stays responsive."""
 
     start: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogInAgain:
+class LogInAgain(PrivateValue, frozen=True):
     """The pause after a failed login is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class AcknowledgeNow:
+class AcknowledgeNow(PrivateValue, frozen=True):
     """What was received has been gathered long enough: acknowledge it together."""
 
 
 # -- commands from the handles -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(PrivateValue, frozen=True):
     """Register the store's identity at the node."""
 
-    answer: Future[None] = field(repr=False)
+    answer: Future[None]
 
 
-@dataclass(frozen=True, slots=True)
-class GoOnline:
+class GoOnline(PrivateValue, frozen=True):
     """Log in, and keep the route alive from now on. The answer comes with the first login, or its refusal."""
 
-    answer: Future[None] = field(repr=False)
+    answer: Future[None]
 
 
-@dataclass(frozen=True, slots=True)
-class TakeCard:
+class TakeCard(PrivateValue, frozen=True):
     """Someone gave the user this card of the node. The answer is whether it is newer, and now the one in use."""
 
     card: NodeCard
-    answer: Future[bool] = field(repr=False)
+    answer: Future[bool]
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteAccount:
+class DeleteAccount(PrivateValue, frozen=True):
     """Delete the account at the node. The answer is the time until which the name is held."""
 
-    answer: Future[int] = field(repr=False)
+    answer: Future[int]
 
 
-@dataclass(frozen=True, slots=True)
-class FindContact:
+class FindContact(PrivateValue, frozen=True):
     """Look a name up, and pin what comes."""
 
-    name: str = field(repr=False)
-    answer: Future[None] = field(repr=False)
+    name: str
+    answer: Future[None]
 
 
-@dataclass(frozen=True, slots=True)
-class SendText:
+class SendText(PrivateValue, frozen=True):
     """Send a text. The answer is its message id, once it is on disk."""
 
-    name: str = field(repr=False)
-    text: str = field(repr=False)
-    answer: Future[bytes] = field(repr=False)
+    name: str
+    text: str
+    answer: Future[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class CancelText:
+class CancelText(PrivateValue, frozen=True):
     """Send this text no more. The answer is False if it is on its way, or its fate is known."""
 
-    message_id: bytes = field(repr=False)
-    answer: Future[bool] = field(repr=False)
+    message_id: bytes
+    answer: Future[bool]
 
 
-@dataclass(frozen=True, slots=True)
-class RetryText:
+class RetryText(PrivateValue, frozen=True):
     """Send this text again. The answer is the id that it has now, or `RetryNotPossible`."""
 
-    name: str = field(repr=False)
-    message_id: bytes = field(repr=False)
-    answer: Future[bytes] = field(repr=False)
+    name: str
+    message_id: bytes
+    answer: Future[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class RequestsDecided:
+class RequestsDecided(PrivateValue, frozen=True):
     """The user has decided about strangers, or brought contacts back: what was left at the node for that is judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityLookedAt:
+class IdentityLookedAt(PrivateValue, frozen=True):
     """The user has looked at the contact's changed identity: what waited for that may go."""
 
-    name: str = field(repr=False)
+    name: str
 
 
-@dataclass(frozen=True, slots=True)
-class OfferHandshake:
+class OfferHandshake(PrivateValue, frozen=True):
     """Reveal our address to this contact, and ask for theirs. The user has agreed."""
 
-    name: str = field(repr=False)
-    answer: Future[None] = field(repr=False)
+    name: str
+    answer: Future[None]
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptHandshake:
+class AcceptHandshake(PrivateValue, frozen=True):
     """Take this contact's offer and reveal our address. The user has agreed."""
 
-    name: str = field(repr=False)
-    answer: Future[None] = field(repr=False)
+    name: str
+    answer: Future[None]
 
 
-@dataclass(frozen=True, slots=True)
-class RevokeHandshake:
+class RevokeHandshake(PrivateValue, frozen=True):
     """End the direct route, or decline the offer."""
 
-    name: str = field(repr=False)
-    answer: Future[None] = field(repr=False)
+    name: str
+    answer: Future[None]
 
 
-@dataclass(frozen=True, slots=True)
-class FindRecord:
+class FindRecord(PrivateValue, frozen=True):
     """Find what the node has under this name."""
 
-    name: str = field(repr=False)
-    answer: Future[FoundRecord] = field(repr=False)
+    name: str
+    answer: Future[FoundRecord]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundRecord:
+class FoundRecord(PrivateValue, frozen=True):
     """What the node has under a name, verified: the record, and the chain that it belongs to."""
 
-    record: KeyRecord = field(repr=False)
-    chain: tuple[Succession, ...] = field(repr=False)
+    record: KeyRecord
+    chain: tuple[Succession, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AskName:
+class AskName(PrivateValue, frozen=True):
     """Ask whether a new user could register this name. The answer is None, or why the node would refuse it."""
 
-    name: str = field(repr=False)
-    answer: Future[Code | None] = field(repr=False)
+    name: str
+    answer: Future[Code | None]
 
 
 # -- what each actor takes ------------------------------------------------------------------------------------------

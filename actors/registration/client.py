@@ -270,14 +270,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         match request:
             case m.RegisterAsk() | m.RegisterProof():
                 self._attempt.on_refusal(code, detail)
-            case m.LoginAsk():
-                self._step(lg.AskRefused(code, detail))
-            case m.LoginProof(nonce=nonce):
-                self._step(lg.ProofRefused(nonce, code, detail))
-            case m.Heartbeat(login_id=login_id):
-                self._step(lg.HeartbeatRefused(login_id, code))
-            case m.Publish():
-                self._step(lg.PublicationRefused(code, detail))
+            case m.LoginAsk() | m.LoginProof() | m.Heartbeat() | m.Publish():
+                self._step(lg.Refused(request, code, detail))
             case m.Delete(made_at=made_at):
                 if not self._deletion.date_anew(made_at, code, detail):
                     self._deletion.end(0, NodeRefused(code, detail))
@@ -288,14 +282,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         match request:
             case m.RegisterAsk() | m.RegisterProof():
                 self._attempt.end(NodeSilent(failure))
-            case m.LoginAsk():
-                self._step(lg.AskFailed(failure))
-            case m.LoginProof(nonce=nonce):
-                self._step(lg.ProofFailed(nonce, failure))
-            case m.Heartbeat(login_id=login_id):
-                self._step(lg.HeartbeatFailed(login_id))
-            case m.Publish():
-                self._step(lg.PublicationFailed(failure))
+            case m.LoginAsk() | m.LoginProof() | m.Heartbeat() | m.Publish():
+                self._step(lg.Unanswered(request, failure))
             case m.Delete():
                 self._deletion.end(0, NodeSilent(failure))
 

@@ -8,9 +8,11 @@ is no heartbeat without a login, no unwanted route, and no pause that nothing en
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
+from msgspec.structs import replace
+
+from usernym.actors.base import PrivateValue
 from usernym.actors.failures import Failure
 from usernym.actors.messages import NodeHeard, RouteDoubted
 from usernym.protocol import messages as m
@@ -25,8 +27,7 @@ TRY_AGAIN: Final = frozenset({Code.CHALLENGE_INVALID, Code.CHALLENGE_EXPIRED, Co
 """Refusals that a new challenge, or a pause, may repair."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(PrivateValue, frozen=True):
     """What the client knows besides its login, at the time of an input."""
 
     now: float
@@ -44,54 +45,47 @@ class Known:
 # -- states ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Offline:
+class Offline(PrivateValue, frozen=True):
     """No route, and none is wanted: before the first `GoOnline`, and after a refusal, a displacement or a deletion."""
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitingMixnet:
+class AwaitingMixnet(PrivateValue, frozen=True):
     """The route was lost with the mixnet client; the next login begins when there is one again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pausing:
+class Pausing(PrivateValue, frozen=True):
     """`failures` logins in a row have failed; the next one begins after a pause."""
 
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class PublishingFirst:
+class PublishingFirst(PrivateValue, frozen=True):
     """The node is asked to take the newest record: it must have it before the login."""
 
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class AskedToLogIn:
+class AskedToLogIn(PrivateValue, frozen=True):
     """The node is asked for a challenge."""
 
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class Proving:
+class Proving(PrivateValue, frozen=True):
     """The challenge was signed, and the node is asked to take the proof."""
 
     failures: int
-    nonce: bytes = field(repr=False)
+    nonce: bytes
     """The challenge's: an answer to another proof says nothing about this one."""
     card_sequence: int
     """Of the card that the proof named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Online:
+class Online(PrivateValue, frozen=True):
     """A login holds the route."""
 
-    login_id: bytes = field(repr=False)
-    boot_id: bytes = field(repr=False)
+    login_id: bytes
+    boot_id: bytes
     """Of the node's process: another one has forgotten the route."""
     heard_at: float
     """When the node last said something."""
@@ -103,242 +97,170 @@ class Online:
 
 LoginState = Offline | AwaitingMixnet | Pausing | PublishingFirst | AskedToLogIn | Proving | Online
 
+LoginRequest = m.LoginAsk | m.LoginProof | m.Publish | m.Heartbeat
+
 # -- inputs: what happened -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ClientStarted:
+class ClientStarted(PrivateValue, frozen=True):
     """The actor has started, or restarted after a bug: timers are gone, and answers may be lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class OnlineWanted:
+class OnlineWanted(PrivateValue, frozen=True):
     """The user wants to be online, and waits for an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class PauseEnded:
+class PauseEnded(PrivateValue, frozen=True):
     """The pause after a failed login is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class MixnetAppeared:
+class MixnetAppeared(PrivateValue, frozen=True):
     """There is a new mixnet client: replies to what was sent before can't reach it."""
 
 
-@dataclass(frozen=True, slots=True)
-class MixnetVanished:
+class MixnetVanished(PrivateValue, frozen=True):
     """The mixnet client is gone. `reason` can be shown."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChallengeReceived:
+class ChallengeReceived(PrivateValue, frozen=True):
     """The node answered the ask for a challenge."""
 
-    challenge: m.Challenge = field(repr=False)
+    challenge: m.Challenge
 
 
-@dataclass(frozen=True, slots=True)
-class AskRefused:
-    """The node refused to give a challenge."""
-
-    code: Code
-    detail: int
-
-
-@dataclass(frozen=True, slots=True)
-class AskFailed:
-    """The ask for a challenge got no answer."""
-
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class ProofAccepted:
+class ProofAccepted(PrivateValue, frozen=True):
     """The node took the proof: the login holds the route, and is on disk if it was waited for."""
 
-    nonce: bytes = field(repr=False)
-    login_id: bytes = field(repr=False)
-    boot_id: bytes = field(repr=False)
+    nonce: bytes
+    login_id: bytes
+    boot_id: bytes
     record_number: int
     """Of the record that the node has."""
     clock_offset_s: int
     """The node's clock less ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProofRefused:
-    """The node refused the proof."""
-
-    nonce: bytes = field(repr=False)
-    code: Code
-    detail: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProofFailed:
-    """The proof got no answer, or its answer could not be stored."""
-
-    nonce: bytes = field(repr=False)
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class PublicationAccepted:
+class PublicationAccepted(PrivateValue, frozen=True):
     """The node has our record, and the disk says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class PublicationRefused:
-    """The node refused our record."""
+class Refused(PrivateValue, frozen=True):
+    """The node refused one of the login's requests."""
 
+    request: LoginRequest
     code: Code
     detail: int
 
 
-@dataclass(frozen=True, slots=True)
-class PublicationFailed:
-    """Publishing got no answer, or its answer could not be stored."""
+class Unanswered(PrivateValue, frozen=True):
+    """A request got no answer, or its answer could not be stored."""
 
+    request: LoginRequest
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class RecordDue:
+class RecordDue(PrivateValue, frozen=True):
     """A record was made, or was not published yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeartbeatAnswered:
+class HeartbeatAnswered(PrivateValue, frozen=True):
     """The node answered a heartbeat of this login."""
 
-    login_id: bytes = field(repr=False)
-    boot_id: bytes = field(repr=False)
+    login_id: bytes
+    boot_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class HeartbeatRefused:
-    """The node refused a heartbeat of this login."""
-
-    login_id: bytes = field(repr=False)
-    code: Code
-
-
-@dataclass(frozen=True, slots=True)
-class HeartbeatFailed:
-    """A heartbeat of this login got no answer."""
-
-    login_id: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class HeartbeatNotSent:
+class HeartbeatNotSent(PrivateValue, frozen=True):
     """A heartbeat of this login could not be made: the disk failed."""
 
-    login_id: bytes = field(repr=False)
+    login_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TimePassed:
+class TimePassed(PrivateValue, frozen=True):
     """Some seconds have passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class RouteTaken:
+class RouteTaken(PrivateValue, frozen=True):
     """Another login took the route from this one."""
 
-    login_id: bytes = field(repr=False)
+    login_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class NodeMoved:
+class NodeMoved(PrivateValue, frozen=True):
     """The node is at another address, and so are the requests that wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRemoved:
+class AccountRemoved(PrivateValue, frozen=True):
     """The node has deleted the account."""
 
 
 LoginInput = (
-    ClientStarted | OnlineWanted | PauseEnded | MixnetAppeared | MixnetVanished | ChallengeReceived | AskRefused
-    | AskFailed | ProofAccepted | ProofRefused | ProofFailed | PublicationAccepted | PublicationRefused
-    | PublicationFailed | RecordDue | HeartbeatAnswered | HeartbeatRefused | HeartbeatFailed | HeartbeatNotSent
-    | RouteDoubted | NodeHeard | TimePassed | RouteTaken | NodeMoved | AccountRemoved
+    ClientStarted | OnlineWanted | PauseEnded | MixnetAppeared | MixnetVanished | ChallengeReceived | ProofAccepted
+    | PublicationAccepted | HeartbeatAnswered | Refused | Unanswered | HeartbeatNotSent | RecordDue | RouteDoubted
+    | NodeHeard | TimePassed | RouteTaken | NodeMoved | AccountRemoved
 )  # fmt: skip
 
 # -- effects: what the actor is to do --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class AskForChallenge:
+class AskForChallenge(PrivateValue, frozen=True):
     """Send `LoginAsk`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProveLogin:
+class ProveLogin(PrivateValue, frozen=True):
     """Sign the challenge: send `LoginProof`, which names the card of this sequence."""
 
-    challenge: m.Challenge = field(repr=False)
+    challenge: m.Challenge
     card_sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class PublishRecord:
+class PublishRecord(PrivateValue, frozen=True):
     """Send `Publish` with the newest record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(PrivateValue, frozen=True):
     """Send `Heartbeat` for this login."""
 
-    login_id: bytes = field(repr=False)
+    login_id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PauseThenLogIn:
+class PauseThenLogIn(PrivateValue, frozen=True):
     """Let `PauseEnded` come after about so many seconds."""
 
     pause_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class DropTheRoute:
+class DropTheRoute(PrivateValue, frozen=True):
     """Let mixnet I/O forget the route; deliveries to the login that was stored last still count."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnnounceOnline:
+class AnnounceOnline(PrivateValue, frozen=True):
     """Say to forwarding, and in an event, that this login holds the route."""
 
-    login_id: bytes = field(repr=False)
+    login_id: bytes
     clock_offset_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class AnnounceOffline:
+class AnnounceOffline(PrivateValue, frozen=True):
     """Say to forwarding, and in an event, that the route is gone."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerOnline:
+class AnswerOnline(PrivateValue, frozen=True):
     """Answer those who wait to be online: they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRefused:
+class AnswerRefused(PrivateValue, frozen=True):
     """Answer those who wait to be online: the node refuses it, and it is not tried again."""
 
     code: Code
     detail: int
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerSilent:
+class AnswerSilent(PrivateValue, frozen=True):
     """Answer those who wait to be online: it failed, and is tried again."""
 
     failure: Failure
@@ -404,25 +326,18 @@ def _logging_in(state: PublishingFirst | AskedToLogIn | Proving, event: LoginInp
     match state, event:
         case PublishingFirst(failures), PublicationAccepted():
             return _begin(failures, known)
-        case PublishingFirst(failures), PublicationRefused(code, detail):
-            return _refused(failures, code, detail)
-        case PublishingFirst(failures), PublicationFailed(failure):
-            return _failed(failures, failure)
         case AskedToLogIn(failures), ChallengeReceived(challenge):
             proving = Proving(failures, challenge.nonce, known.card_sequence)
             return proving, (ProveLogin(challenge, known.card_sequence),)
-        case AskedToLogIn(failures), AskRefused(code, detail):
-            return _refused(failures, code, detail)
-        case AskedToLogIn(failures), AskFailed(failure):
-            return _failed(failures, failure)
         case Proving(), ProofAccepted() if event.nonce == state.nonce:
             return _logged_in(state, event, known)
-        case Proving(failures), ProofRefused(nonce, code, detail) if nonce == state.nonce:
-            return _refused(failures, code, detail)
-        case Proving(failures), ProofFailed(nonce, failure) if nonce == state.nonce:
-            # Mixnet I/O has opened the route if the answer came and could not be stored.
-            paused, effects = _failed(failures, failure)
-            return paused, (DropTheRoute(), *effects)
+        case _, Refused(request, code, detail) if _awaits(state, request):
+            return _pause(state.failures) if code in TRY_AGAIN else (Offline(), (AnswerRefused(code, detail),))
+        case _, Unanswered(request, failure) if _awaits(state, request):
+            paused, effects = _pause(state.failures)
+            # Mixnet I/O has opened the route if the answer to a proof came and could not be stored.
+            dropped = (DropTheRoute(),) if isinstance(state, Proving) else ()
+            return paused, (*dropped, AnswerSilent(failure), *effects)
         case Proving(failures), MixnetAppeared():
             # The node takes no proof from another sender tag than the one that asked for the challenge.
             return _begin(failures, known)
@@ -436,6 +351,16 @@ def _logging_in(state: PublishingFirst | AskedToLogIn | Proving, event: LoginInp
             return _end_unconnected()
         case _:
             return state, ()
+
+
+def _awaits(state: PublishingFirst | AskedToLogIn | Proving, request: LoginRequest) -> bool:
+    match state, request:
+        case (PublishingFirst(), m.Publish()) | (AskedToLogIn(), m.LoginAsk()):
+            return True
+        case Proving(), m.LoginProof():
+            return request.nonce == state.nonce
+        case _:
+            return False
 
 
 def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
@@ -454,17 +379,17 @@ def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
             if boot_id != state.boot_id:
                 return _lost("the node has restarted", known)
             return replace(state, beating=False), ()
-        case HeartbeatRefused(login_id, code) if login_id == state.login_id:
+        case Refused(m.Heartbeat(login_id=login_id), code) if login_id == state.login_id:
             if code is not Code.BUSY:
                 return _lost("the node does not know the route any more", known)
             return replace(state, beating=False), ()
-        case HeartbeatFailed(login_id) if login_id == state.login_id:
+        case Unanswered(m.Heartbeat(login_id=login_id)) if login_id == state.login_id:
             return _lost("the node does not answer", known)
         case HeartbeatNotSent(login_id) if login_id == state.login_id:
             return replace(state, beating=False), ()
         case RecordDue():
             return _publish(state)
-        case PublicationAccepted() | PublicationRefused() | PublicationFailed():
+        case PublicationAccepted() | Refused(m.Publish()) | Unanswered(m.Publish()):
             return replace(state, publishing=False), ()
         case MixnetAppeared():
             return _lost("the mixnet client is new", known)
@@ -487,15 +412,6 @@ def _begin(failures: int, known: Known, *before: LoginEffect) -> LoginStep:
     if known.publish_first:
         return PublishingFirst(failures), (*before, PublishRecord())
     return AskedToLogIn(failures), (*before, AskForChallenge())
-
-
-def _failed(failures: int, failure: Failure) -> LoginStep:
-    paused, effects = _pause(failures)
-    return paused, (AnswerSilent(failure), *effects)
-
-
-def _refused(failures: int, code: Code, detail: int) -> LoginStep:
-    return _pause(failures) if code in TRY_AGAIN else (Offline(), (AnswerRefused(code, detail),))
 
 
 def _pause(failures: int) -> LoginStep:

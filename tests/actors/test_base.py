@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire, Ref
+from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire, PrivateValue, Ref
+from usernym.actors.failures import Failure
 from usernym.actors.mixnet_io.login_route import CREDIT_PER_HOUR, LoginRoute
 from usernym.actors.runtime import Runtime, ThreadRuntime
 from usernym.actors.simulation import Simulation, SimulationStuck
@@ -23,18 +23,37 @@ from usernym.storage.errors import StoreFull
 from usernym.timers import ThreadTimers
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(PrivateValue, frozen=True):
     """Write this down."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Fail:
+class Fail(PrivateValue, frozen=True):
     """Fail like this."""
 
     error: Exception
+
+
+class Letter(PrivateValue, frozen=True):
+    """What must not get into a log, beside what may."""
+
+    sender: str
+    text: str
+    tag: bytes
+    answer: Future[str]
+    failure: Failure
+    attempts: int = 0
+    code: Code | None = None
+
+
+def test_a_message_shows_numbers_and_states_and_nothing_else() -> None:
+    answer: Future[str] = Future()
+    answer.set_result("secret")
+    letter = Letter("alice", "secret", b"secret", answer, Failure.NO_ANSWER, 3, Code.BUSY)
+    shown = "Letter(failure=<Failure.NO_ANSWER: 'no answer from the node'>, attempts=3, code=<Code.BUSY: "
+    assert repr(letter).startswith(shown)
+    assert not {"alice", "secret"} & set(repr(letter).replace("'", " ").split())
 
 
 class Clerk(Actor["Note | Fail | Inquire"]):

@@ -26,7 +26,7 @@ def login_drawn() -> str:
         start, end = type(before).__name__, type(after).__name__
         begins = _begins(after, effects)
         if start != end or begins:
-            _note(ways, (start, "(a login begins)" if begins else end), type(event).__name__)
+            _note(ways, (start, "(a login begins)" if begins else end), _named(event))
     lines = [f"{start:<15} ──▶ {end:<16}  {_wrapped(events)}" for (start, end), events in ways.items()]
     beginnings = [f"{'(a login begins)':<15} ─▶ {state}" for state in BEGINNINGS]
     return "\n".join(("```text", *beginnings, *lines, "```"))
@@ -38,7 +38,7 @@ def effects_drawn() -> str:
     for before, event, _, after, effects in every_step():
         if type(before) is type(after) and effects and not _begins(after, effects):
             done = ", ".join(f"`{type(effect).__name__}`" for effect in effects)
-            _note(rows, (type(before).__name__, done), f"`{type(event).__name__}`")
+            _note(rows, (type(before).__name__, done), f"`{_named(event)}`")
     table = [f"| `{state}` | {', '.join(events)} | {done} |" for (state, done), events in rows.items()]
     return "\n".join(("| in | on | do |", "|---|---|---|", *table))
 
@@ -62,6 +62,13 @@ def _begins(after: lg.LoginState, effects: tuple[lg.LoginEffect, ...]) -> bool:
     return type(after).__name__ in BEGINNINGS and any(
         isinstance(effect, lg.PublishRecord | lg.AskForChallenge) for effect in effects
     )
+
+
+def _named(event: lg.LoginInput) -> str:
+    """An input's name; what came of a request is named by the request."""
+    if isinstance(event, lg.Refused | lg.Unanswered):
+        return f"{type(event.request).__name__} {type(event).__name__.lower()}"
+    return type(event).__name__
 
 
 def _note(groups: dict[tuple[str, str], list[str]], group: tuple[str, str], name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import msgspec
@@ -27,8 +26,7 @@ OFTEN = 5 * RESTARTS_MAX
 LONGEST = max(SEALED_SIZES)
 
 
-@dataclass(frozen=True)
-class FailByPeer(Fail, FromPeer):
+class FailByPeer(Fail, FromPeer, frozen=True):
     """Fail because of what a peer sent."""
 
 
