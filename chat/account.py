@@ -214,7 +214,17 @@ class AccountDialog(Dialog):
 
         async def replace() -> None:
             typed = " ".join(words.value.lower().split())
-            if await self._do(self._person.client.replace_identity, typed, done="Your identity is replaced."):
+            client = self._person.client
+
+            def put_in_place() -> str:
+                client.replace_identity(typed)
+                return str(client.whoami().recoveries)
+
+            done = (
+                "Your identity is replaced. Replacements so far: {0}. If you remember more, the node hides some, or was"
+                " restored from an older copy: replace it again, until there are more than you remember."
+            )
+            if await self._do(put_in_place, done=done):
                 words.put("")
                 self._show_link()
 

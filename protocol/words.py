@@ -1,7 +1,7 @@
 """Recovery words: from twelve words to the keys of a life.
 
-docs/protocol.md, "Words". BIP-39 gives a root; the recovery key and identity key number i are derived from it (HKDF,
-RFC 5869). Of all these only identity i is stored; the words are shown once.
+docs/protocol.md, "Words". BIP-39 gives a root; the recovery key and the identity keys are derived from it (HKDF, RFC
+5869). Of all these only the present identity is stored; the words are shown once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from mnemonic import Mnemonic
 
+from usernym.protocol.limits import SEED_BYTES
 from usernym.protocol.signing import Context, SigningKey, labelled
 
 ENTROPY_BYTES: Final = 16
@@ -50,16 +51,25 @@ def root_from_words(words: str) -> bytes:
     return Mnemonic.to_seed(normal)
 
 
-def _derive(root: bytes, context: Context, number: int) -> bytes:
-    info = labelled(context, number.to_bytes(4, "big"))
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(root)
+def _derive(root: bytes, context: Context, fresh: bytes = b"") -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=labelled(context, fresh)).derive(root)
 
 
-def identity_seed(root: bytes, index: int) -> bytes:
-    """The 32-byte seed of identity key number `index`, counted from 0."""
-    return _derive(root, Context.IDENTITY, index)
+def first_identity_seed(root: bytes) -> bytes:
+    """The 32-byte seed of the identity key that a name begins with: the words alone make it again."""
+    return _derive(root, Context.IDENTITY)
+
+
+def next_identity_seed(root: bytes, fresh: bytes) -> bytes:
+    """The 32-byte seed of an identity key that replaces another, from 32 fresh random bytes.
+
+    Nothing else chooses it, so no one can make it a key that was used, and perhaps stolen, before.
+    """
+    if len(fresh) != SEED_BYTES:
+        raise ValueError(f"an identity is made from {SEED_BYTES} fresh bytes")
+    return _derive(root, Context.IDENTITY, fresh)
 
 
 def recovery_key(root: bytes) -> SigningKey:
     """The recovery key: it authorises a new identity when the old one is lost or stolen."""
-    return SigningKey.from_seed(_derive(root, Context.RECOVERY, 0))
+    return SigningKey.from_seed(_derive(root, Context.RECOVERY))

@@ -26,6 +26,7 @@ from usernym.protocol.cards import NodeCard, parse_card
 from usernym.protocol.errors import Code
 from usernym.protocol.links import link_text, make_link
 from usernym.protocol.names import canonical
+from usernym.protocol.records import decode_record
 from usernym.protocol.words import root_from_words
 from usernym.running import ClientOptions, RunningClient
 from usernym.settings import SettingsError
@@ -140,6 +141,7 @@ class Client:
                 "" if mixnet is None else mixnet.decode(),
                 identity.state is IdentityState.REGISTERED,
                 store.protected,
+                decode_record(identity.record).recoveries,
                 identity.state is IdentityState.DELETED,
             )
 
@@ -174,8 +176,11 @@ class Client:
         """Make a new identity by the recovery words, and log in with it. For when the old one's key may be stolen.
 
         Contacts see that it changed, and safety numbers change. Anything a thief did with the old identity stops
-        counting. Raises `WordsInvalid`, `WordsUnfit`, `NodeRefused` or `NodeSilent`; `NotReady` if the new identity is
-        on disk but not yet at the node: `go_online` continues.
+        counting. `whoami().recoveries` has gone up by this: if the user remembers more, the node hides some, or was
+        restored from an older copy, and contacts follow when it exceeds what they know.
+
+        Raises `WordsInvalid`, `WordsUnfit`, `NodeRefused` or `NodeSilent`; `NotReady` if the new identity is on disk
+        but not yet at the node: `go_online` continues.
         """
         end, name = time.monotonic() + timeout, self.name
         card = parse_card(self._running.read(lambda store: store.profile.setting("node_card") or b"").decode())

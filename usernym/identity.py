@@ -1,6 +1,7 @@
 """The user's identity: made again, brought back by its recovery words, or replaced after a theft.
 
-Only identity number i and message keys are stored; words, root and recovery key are shown or used once and forgotten.
+Only the present identity and message keys are stored; words, root and recovery key are shown or used once and
+forgotten.
 docs/protocol.md, "Words" and "Key records".
 """
 
@@ -32,14 +33,20 @@ from usernym.protocol.records import (
 from usernym.protocol.sealing import MessageKey
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
-from usernym.protocol.words import ENTROPY_BYTES, identity_seed, recovery_key, root_from_words, words_from_entropy
+from usernym.protocol.words import (
+    ENTROPY_BYTES,
+    first_identity_seed,
+    next_identity_seed,
+    recovery_key,
+    root_from_words,
+    words_from_entropy,
+)
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Identity, IdentityState, PendingRecord
 
 RandomBytes = Callable[[int], bytes]
 
-RECOVERIES_MAX: Final = 255
-"""What the record's field holds."""
+NOT_THE_WORDS: Final = "these are not the words of this name"
 
 
 class WordsUnfit(Exception):
@@ -50,8 +57,9 @@ class WordsUnfit(Exception):
 class Restore:
     """How a new home gets an identity that exists: by its twelve words.
 
-    `replace`: make a new identity by the recovery key, since someone else may have the old one's key. `timeout`, in
-    seconds, is for finding the name at the node.
+    `replace`: make a new identity by the recovery key, since someone else may have the old one's key. A name whose
+    identity was replaced before can be brought back in no other way: only a name's first identity is made by the words
+    alone. `timeout`, in seconds, is for finding the name at the node.
     """
 
     words: str = field(repr=False)
@@ -70,42 +78,17 @@ def create_identity(
     check_registrable(name)
     words = words or words_from_entropy(random_bytes(ENTROPY_BYTES))
     root = root_from_words(words)
-    seed = identity_seed(root, 0)
+    seed = first_identity_seed(root)
     recovery_public = recovery_key(root).public
     message_seed = random_bytes(SEED_BYTES)
     record = first_record(SigningKey.from_seed(seed), recovery_public, card.node, name, message_seed, unix_s)
     with store.transaction():
         store.profile.save_identity(
-            Identity(name, seed, 0, recovery_public, pack(record), pack(record), 1, IdentityState.CREATING, unix_s)
+            Identity(name, seed, recovery_public, pack(record), pack(record), 1, IdentityState.CREATING, unix_s)
         )
         store.keys.add(record.hpke_number, message_seed, unix_s)
         store.profile.set_setting("node_card", card_text(card).encode())
     return words
-
-
-class _Owner:
-    """What twelve words make: the recovery key, and all identities that a chain can hold."""
-
-    def __init__(self, words: str, name: str, card: NodeCard) -> None:
-        root = root_from_words(words)
-        self._name = name
-        self._card = card
-        self.recovery = recovery_key(root)
-        self.seeds = [identity_seed(root, index) for index in range(SUCCESSIONS_MAX)]
-        self._index = {SigningKey.from_seed(seed).public: index for index, seed in enumerate(self.seeds)}
-
-    def index(self, stub: RecordStub | KeyRecord) -> int | None:
-        """Which of our identities' record this is; None if it is not ours."""
-        return self._index.get(stub.identity_key) if stub.recovery_key == self.recovery.public else None
-
-    def save(
-        self, store: ClientStore, index: int, link: KeyRecord | RecordStub, record: KeyRecord, unix_s: int
-    ) -> None:
-        """Make identity `index` the store's, with its link of the chain and its newest record, at this node."""
-        seed, recovery, state = self.seeds[index], self.recovery.public, IdentityState.REGISTERED
-        identity = Identity(self._name, seed, index, recovery, pack(link), pack(record), record.number, state, unix_s)
-        store.profile.save_identity(identity)
-        store.profile.set_setting("node_card", card_text(self._card).encode())
 
 
 def restore_identity(
@@ -120,18 +103,20 @@ def restore_identity(
     """Store the identity that `words` make and `found` shows, with a new message key that is published before a login.
 
     Raises `WordsInvalid`, or `WordsUnfit` if the record is not that of these words, or of a thief who used up its
-    numbers. Nothing is stored then.
+    numbers, or of an identity that replaced another: words make the first one alone. Nothing is stored then.
     """
-    owner = _Owner(words, name, card)
+    root = root_from_words(words)
+    recovery, key = recovery_key(root), SigningKey.from_seed(first_identity_seed(root))
     record, link = found.record, found.chain[-1].stub
-    index = owner.index(record)
-    if index is None:
-        if record.recovery_key == owner.recovery.public:
-            raise WordsUnfit("these are this name's words, but someone else changed its identity: replace it")
-        raise WordsUnfit("these are not the words of this name")
+    if record.recovery_key != recovery.public:
+        raise WordsUnfit(NOT_THE_WORDS)
+    if record.identity_key != key.public:
+        raise WordsUnfit(
+            "these are this name's words, but they can't make its identity again, which replaced another: replace it"
+        )
     if max(record.number, record.hpke_number) >= UINT32_MAX:
         raise WordsUnfit("someone used up the numbers of this identity's records: replace it")
-    seed, key = random_bytes(SEED_BYTES), SigningKey.from_seed(owner.seeds[index])
+    seed = random_bytes(SEED_BYTES)
     number = _next_key_number(store, record.hpke_number)
     newer = msgspec.structs.replace(
         record,
@@ -142,11 +127,9 @@ def restore_identity(
         previous=record_hash(card.node, name, link),
     )
     with store.transaction():
-        owner.save(store, index, record if record.stub() == link else link, record, unix_s)
+        _save(store, name, card, first_identity_seed(root), record if record.stub() == link else link, record, unix_s)
         store.keys.add(number, seed, unix_s)
-        former = [each.stub.identity_key for each in found.chain[:-1] if owner.index(each.stub) is not None]
         store.profile.set_pending_record(PendingRecord(sign_record(key, card.node, name, newer), before_login=True))
-        store.profile.set_former_identities(former)
 
 
 def replace_identity(
@@ -160,22 +143,21 @@ def replace_identity(
 ) -> None:
     """Store a new identity for the name, with a succession by the recovery key, which is published before a login.
 
-    It follows the last identity of ours; anything a thief put behind that stops counting. Without `found` (the node
-    shows nothing of the name: a thief has deleted it) it follows the one in the store. Message keys that are there
-    stay: they open what was sealed to them.
+    It follows the last link that no identity key alone allowed; anything a thief put behind that stops counting.
+    Without `found` (the node shows nothing of the name: a thief has deleted it) it follows the one in the store.
+    Message keys that are there stay: they open what was sealed to them.
 
     Raises `WordsInvalid`, or `WordsUnfit` if these are not the name's words, or it changed too often. Nothing is stored
     then.
     """
-    owner = _Owner(words, name, card)
-    stubs = _own_stubs(store, owner, found)
+    root = root_from_words(words)
+    recovery = recovery_key(root)
+    stubs = _own_stubs(store, recovery.public, found)
     before = stubs[-1]
-    index = 1 + max(owner.index(stub) or 0 for stub in stubs)
-    if store.profile.has_identity():
-        index = max(index, store.profile.identity().number + 1)
-    if index >= SUCCESSIONS_MAX or before.recoveries >= RECOVERIES_MAX:
+    if before.recoveries + 1 >= SUCCESSIONS_MAX:
         raise WordsUnfit("this name has changed its identity too often")
-    key, seed = SigningKey.from_seed(owner.seeds[index]), random_bytes(SEED_BYTES)
+    identity = next_identity_seed(root, random_bytes(SEED_BYTES))
+    key, seed = SigningKey.from_seed(identity), random_bytes(SEED_BYTES)
     # By the link alone: a thief who has the identity key may have used up the numbers of its later records.
     key_number = _next_key_number(store, before.hpke_number)
     record = sign_record(
@@ -186,7 +168,7 @@ def replace_identity(
             before.number + 1,
             before.recoveries + 1,
             key.public,
-            owner.recovery.public,
+            recovery.public,
             MessageKey.from_seed(seed).public,
             key_number,
             day_of(unix_s),
@@ -194,18 +176,34 @@ def replace_identity(
             b"",
         ),
     )
-    succession = authorise(owner.recovery, card.node, name, record.stub(), Authority.RECOVERY)
+    succession = authorise(recovery, card.node, name, record.stub(), Authority.RECOVERY)
     former = {stub.identity_key: None for stub in stubs} | dict.fromkeys(store.profile.former_identities())
     with store.transaction():
-        owner.save(store, index, record, record, unix_s)
+        _save(store, name, card, identity, record, record, unix_s)
         store.keys.add(key_number, seed, unix_s)
         store.profile.set_pending_record(PendingRecord(record, succession, before_login=True))
         store.profile.set_former_identities(former)
         store.contacts.end_agreements()
 
 
-def _own_stubs(store: ClientStore, owner: _Owner, found: FoundRecord | None) -> list[RecordStub]:
-    """The links that are ours, up to the one that a recovery may follow: only identities signed behind it."""
+def _save(
+    store: ClientStore,
+    name: str,
+    card: NodeCard,
+    seed: bytes,
+    link: KeyRecord | RecordStub,
+    record: KeyRecord,
+    unix_s: int,
+) -> None:
+    """Make an identity the store's, with its link of the chain and its newest record, at this node."""
+    recovery, state = record.recovery_key, IdentityState.REGISTERED
+    store.profile.save_identity(Identity(name, seed, recovery, pack(link), pack(record), record.number, state, unix_s))
+    store.profile.set_setting("node_card", card_text(card).encode())
+
+
+def _own_stubs(store: ClientStore, recovery: bytes, found: FoundRecord | None) -> list[RecordStub]:
+    """The owner's links, up to the one that the next recovery follows: the last that the recovery key signed, or the
+    first. Identity keys sign no succession for an owner, so the others are a thief's."""
     if found is None:
         if not store.profile.has_identity():
             raise WordsUnfit("the node has no such name, and nothing of it is here")
@@ -214,17 +212,11 @@ def _own_stubs(store: ClientStore, owner: _Owner, found: FoundRecord | None) -> 
             stubs = [decode_record(stored).stub()]
         except RemoteProtocolError:
             stubs = [decode_stub(stored)]
-        if owner.index(stubs[0]) is None:
-            raise WordsUnfit("these are not the words of this name")
-        return stubs
-    chain = list(found.chain)
-    while chain and owner.index(chain[-1].stub) is None:
-        if chain[-1].authority is not Authority.IDENTITY:
-            raise WordsUnfit("these are not the words of this name")
-        chain.pop()
-    if not chain:
-        raise WordsUnfit("these are not the words of this name")
-    return [link.stub for link in chain if owner.index(link.stub) is not None]
+    else:
+        stubs = [link.stub for link in found.chain if link.authority is not Authority.IDENTITY]
+    if stubs[-1].recovery_key != recovery:
+        raise WordsUnfit(NOT_THE_WORDS)
+    return [stub for stub in stubs if stub.recovery_key == recovery]
 
 
 def _next_key_number(store: ClientStore, known: int) -> int:

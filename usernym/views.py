@@ -130,6 +130,8 @@ class Whoami:
     """Whether the node has the account, as far as is known here."""
     protected: bool
     """Whether a passphrase protects the home."""
+    recoveries: int
+    """How often the recovery words have replaced the identity, as the identity's record says."""
     deleted: bool = False
     """Whether the account was deleted: the texts are here, but nothing can be sent."""
 

@@ -41,7 +41,6 @@ class IdentityRow(Model):
     id = IntegerField(primary_key=True, constraints=[ONLY_ROW])
     name = TextField()
     seed = BlobField(constraints=[length("seed", 32)])
-    number = IntegerField()
     recovery_key = BlobField(constraints=[length("recovery_key", 32)])
     link = BlobField()
     record = BlobField()

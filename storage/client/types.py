@@ -105,11 +105,10 @@ class Direction(StoredWord):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the user is: `seed` is identity number `number`'s secret (32 bytes), `link` its link of the chain."""
+    """Who the user is: `seed` is the identity's secret (32 bytes), `link` its link of the chain."""
 
     name: str = field(repr=False)
     seed: bytes = field(repr=False)
-    number: int
     recovery_key: bytes = field(repr=False)
     link: bytes = field(repr=False)
     record: bytes = field(repr=False)

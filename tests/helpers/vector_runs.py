@@ -149,11 +149,12 @@ def _card(given: dict[str, Any]) -> Any:
 
 def _words(given: dict[str, Any]) -> Any:
     root = words.root_from_words(given["words"])
-    seeds = {at: words.identity_seed(root, at) for at in (0, 1, 2, 2**32 - 1)}
+    fresh = bytes.fromhex(given["fresh"])
+    seeds = [words.first_identity_seed(root), words.next_identity_seed(root, fresh)]
     return {
         "root": root.hex(),
-        "identity_seeds": {str(at): seed.hex() for at, seed in seeds.items()},
-        "identity_keys": {str(at): SigningKey.from_seed(seed).public.hex() for at, seed in seeds.items()},
+        "identity_seeds": [seed.hex() for seed in seeds],
+        "identity_keys": [SigningKey.from_seed(seed).public.hex() for seed in seeds],
         "recovery_key": words.recovery_key(root).public.hex(),
     }
 

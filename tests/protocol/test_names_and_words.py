@@ -94,11 +94,14 @@ def test_words_give_the_same_keys_however_they_are_typed(entropy: bytes) -> None
 
 
 @examples(25)
-@given(st.binary(min_size=64, max_size=64), st.lists(st.integers(0, 2**32 - 1), min_size=2, max_size=5, unique=True))
-def test_all_keys_of_a_root_are_different(root: bytes, numbers: list[int]) -> None:
-    publics = {SigningKey.from_seed(words.identity_seed(root, number)).public for number in numbers}
+@given(st.binary(min_size=64, max_size=64), st.sets(st.binary(min_size=32, max_size=32), min_size=2, max_size=5))
+def test_all_keys_of_a_root_are_different(root: bytes, fresh: set[bytes]) -> None:
+    seeds = [words.first_identity_seed(root), *(words.next_identity_seed(root, each) for each in fresh)]
+    publics = {SigningKey.from_seed(seed).public for seed in seeds}
     publics.add(words.recovery_key(root).public)
-    assert len(publics) == len(numbers) + 1
+    assert len(publics) == len(fresh) + 2
+    with pytest.raises(ValueError, match="32 fresh bytes"):
+        words.next_identity_seed(root, bytes(31))
 
 
 @examples(200)

@@ -171,6 +171,7 @@ def whoami(typed: Invocation[ClientSettings]) -> None:
         ("node", who.node),
         ("mixnet", printable(who.mixnet)),
         ("protected", "by a passphrase" if who.protected else "NOT protected by a passphrase"),
+        ("replaced", "never" if not who.recoveries else f"{who.recoveries} times, with the recovery words"),
     ]
     print_line(table(rows))
 
@@ -227,7 +228,7 @@ def restore(typed: Invocation[ClientSettings]) -> None:
     if typed.json:
         print_json(who)
     elif typed.given.replace:
-        _print_replaced(who.name)
+        _print_replaced(who)
     else:
         print_line(f"{who.name} is restored, with the same identity: safety numbers stay the same")
 
@@ -251,11 +252,17 @@ def replace_identity(typed: Invocation[ClientSettings]) -> None:
     if typed.json:
         print_json(who)
     else:
-        _print_replaced(who.name)
+        _print_replaced(who)
 
 
-def _print_replaced(name: str) -> None:
-    print_line(f"{name} has a new identity. Your contacts see that it changed; compare safety numbers with them again")
+def _print_replaced(who: WhoAmIReply) -> None:
+    print_line(
+        f"{who.name} has a new identity. Your contacts see that it changed; compare safety numbers with them again"
+    )
+    print_line(
+        f"Replacements of this name's identity so far: {who.recoveries}. If you remember more, the node hides some, or"
+        " was restored from an older copy: replace it again, until there are more than you remember"
+    )
 
 
 def _words() -> str:

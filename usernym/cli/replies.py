@@ -26,6 +26,8 @@ class WhoAmIReply(msgspec.Struct, frozen=True):
     registered: bool
     protected: bool
     """Whether a passphrase protects the home."""
+    recoveries: int
+    """How often the recovery words have replaced the identity."""
     deleted: bool
     """Whether the account was deleted; the texts are still in the home."""
 

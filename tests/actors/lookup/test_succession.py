@@ -17,7 +17,7 @@ from usernym.protocol.records import (
     sign_record,
 )
 from usernym.protocol.signing import SigningKey
-from usernym.protocol.words import identity_seed, recovery_key, root_from_words
+from usernym.protocol.words import next_identity_seed, recovery_key, root_from_words
 from usernym.storage.client.types import Trust
 from usernym.testing.world import SimClient, World
 
@@ -27,7 +27,7 @@ def owner_keys(owner: SimClient) -> tuple[RecordStub, SigningKey, SigningKey]:
     assert owner.words is not None
     root = root_from_words(owner.words)
     first = decode_record(owner.store.profile.identity().record).stub()
-    return first, recovery_key(root), SigningKey.from_seed(identity_seed(root, 1))
+    return first, recovery_key(root), SigningKey.from_seed(next_identity_seed(root, bytes(32)))
 
 
 def test_a_contact_follows_the_thief_and_then_the_owner_and_never_back() -> None:

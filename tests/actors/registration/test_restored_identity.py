@@ -14,9 +14,10 @@ from usernym.actors.messages import FoundRecord
 from usernym.identity import WordsUnfit, replace_identity, restore_identity
 from usernym.protocol import messages as m
 from usernym.protocol.limits import UINT32_MAX
-from usernym.protocol.records import decode_record, decode_succession
+from usernym.protocol.records import accepts_change, decode_record, decode_succession, verify_chain
 from usernym.protocol.safety import safety_number
 from usernym.protocol.signing import SigningKey
+from usernym.protocol.words import first_identity_seed
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Consent, DeliveryState, IdentityState, Trust
 from usernym.testing.world import SimClient, World
@@ -151,7 +152,6 @@ def test_words_of_somebody_else_change_nothing() -> None:
     with pytest.raises(WordsUnfit):
         replace_identity(bob.store, "bob", card, words_of(alice), found(world, "bob"), sim.random_bytes, sim.unix_s())
     assert not store.profile.has_identity()
-    assert bob.store.profile.identity().number == 0
     world.check()
 
 
@@ -268,3 +268,65 @@ def stolen(world: World, words: str) -> ClientStore:
     store = ClientStore.open_plain()
     create_identity(store, "bob", world.node.card, world.sim.random_bytes, world.sim.unix_s(), words)
     return store
+
+
+def test_the_identity_after_a_theft_is_none_that_was_there_before_whatever_the_node_shows() -> None:
+    """A node hides the last links, or was restored from an older copy: no number that it supplies chooses a secret."""
+    with World() as world:
+        bob = world.client("bob")
+        shown, store, sim = found(world, "bob"), ClientStore.open_plain(), world.sim
+        seeds = {bob.store.profile.identity().seed}
+        for number in range(2, 6):
+            store = ClientStore.open_plain()
+            replace_identity(store, "bob", world.node.card, words_of(bob), shown, sim.random_bytes, sim.unix_s())
+            identity = store.profile.identity()
+            seeds.add(identity.seed)
+            assert len(seeds) == number
+            assert decode_record(identity.record).recoveries == 1, "as the node shows it: the owner remembers more"
+
+
+def test_an_owner_to_whom_the_node_shows_too_little_gets_ahead_by_replacing_again() -> None:
+    """Contacts who know the second identity follow when the count of recoveries exceeds what they know."""
+    with World() as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.send_and_wait("bob", "hello")
+        older = found(world, "bob")
+        replace_at_home(world, bob)
+        pinned = decode_record(bob.store.profile.identity().record)
+        chain, counts = older.chain, []
+        for _ in range(2):
+            store, sim = ClientStore.open_plain(), world.sim
+            seen = FoundRecord(older.record, chain)
+            replace_identity(store, "bob", world.node.card, words_of(bob), seen, sim.random_bytes, sim.unix_s())
+            pending = store.profile.pending_record()
+            assert pending is not None
+            assert pending.succession is not None
+            chain = (*chain, pending.succession)
+            verify_chain(world.node.card.node, "bob", chain)
+            counts.append((pending.record.recoveries, accepts_change(pinned, chain)))
+        assert counts == [(1, False), (2, True)]
+
+
+def test_words_alone_do_not_make_an_identity_again_that_replaced_another() -> None:
+    with World() as world:
+        bob = world.client("bob")
+        replace_at_home(world, bob)
+        bob.go_online()
+        with pytest.raises(WordsUnfit, match="make its identity again"):
+            on_an_empty_machine(world, bob)
+        again = on_an_empty_machine(world, bob, replace_identity)
+        again.go_online()
+        assert found(world, "bob").record.recoveries == 2
+        assert (
+            again.store.profile.former_identities()
+            == [link.stub.identity_key for link in found(world, "bob").chain][:2]
+        )
+        world.check()
+
+
+def test_the_first_check_notices_an_identity_that_is_chosen_by_what_the_node_shows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("usernym.identity.next_identity_seed", lambda root, _fresh: first_identity_seed(root + b"1"))
+    with pytest.raises(AssertionError):
+        test_the_identity_after_a_theft_is_none_that_was_there_before_whatever_the_node_shows()

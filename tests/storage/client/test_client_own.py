@@ -10,7 +10,7 @@ from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import HpkeKey, Identity, IdentityState
 from usernym.storage.errors import NoIdentity, RowConflict
 
-ME = Identity("ann", b"s" * 32, 0, b"r" * 32, b"link", b"record 1", 1, IdentityState.CREATING, 5)
+ME = Identity("ann", b"s" * 32, b"r" * 32, b"link", b"record 1", 1, IdentityState.CREATING, 5)
 
 
 def test_settings(client: ClientStore) -> None:
@@ -36,8 +36,8 @@ def test_the_identity_is_one_row(client: ClientStore) -> None:
     client.profile.save_record(b"record 2", 2)
     expected = replace(ME, state=IdentityState.REGISTERED, record=b"record 2", record_number=2)
     assert client.profile.identity() == expected
-    client.profile.save_identity(replace(expected, seed=b"n" * 32, number=1))
-    assert client.profile.identity() == replace(expected, seed=b"n" * 32, number=1)
+    client.profile.save_identity(replace(expected, seed=b"n" * 32))
+    assert client.profile.identity() == replace(expected, seed=b"n" * 32)
 
 
 def test_secrets_do_not_show_in_a_repr(client: ClientStore) -> None:

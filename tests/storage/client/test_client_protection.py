@@ -34,7 +34,7 @@ SECRETS = {
 def fill(store: ClientStore) -> None:
     name, contact = SECRETS["name"].decode(), SECRETS["contact"].decode()
     seed = SECRETS["identity seed"]
-    store.profile.save_identity(Identity(name, seed, 0, bytes(32), b"link", b"record", 1, IdentityState.REGISTERED, 5))
+    store.profile.save_identity(Identity(name, seed, bytes(32), b"link", b"record", 1, IdentityState.REGISTERED, 5))
     store.keys.add(1, SECRETS["message key"], 5)
     store.contacts.add(contact, SECRETS["contact's key"], b"record", Trust.VERIFIED, Consent.ACCEPTED)
     store.contacts.set_handshake(contact, store.contacts.all()[0].handshake, SECRETS["peer address"])
