@@ -18,7 +18,7 @@ from usernym.cli.holder import handler
 from usernym.mixnet import nym_api as api
 from usernym.mixnet.addresses import AddressError, format_address, parse_address
 from usernym.mixnet.emulator.json_api import decode_text_request
-from usernym.printable import printable, printable_text
+from usernym.printable import marked, printable
 from usernym.protocol import cards, codec, links, names, payloads, records, safety, words
 from usernym.protocol import messages as m
 from usernym.protocol.errors import RemoteProtocolError
@@ -280,7 +280,7 @@ def test_whatever_a_peer_wrote_steers_no_terminal(fuzz: Fuzzer) -> None:
         shown = printable(text)
         assert "\x1b" not in shown
         assert "\n" not in shown
-        for line in printable_text(text).split("\n")[1:]:
+        for line in marked(text, 80).split("\n")[1:]:
             assert line.startswith("    | ")
 
     fuzz(altered_text(["\x1b[2Jred\x07\u202e\r\n", "a\u2028b", *texts()]) | st.text(), body)

@@ -15,10 +15,9 @@ from typing import Any, Final
 from usernym.cli import grammar
 from usernym.cli.command import Invocation, Kind
 from usernym.cli.failures import CommandFailed, Exit, failure_of
-from usernym.cli.terminal import prepare_streams, print_err, print_json
+from usernym.cli.terminal import prepare_streams, print_err_marked, print_json
 from usernym.log import set_up
 from usernym.logger import logger
-from usernym.printable import printable_text
 from usernym.settings import ClientSettings, CommonSettings, NodeSettings, default_home, flag_settings, read_settings
 
 _SETTINGS: Final[dict[Kind, type[CommonSettings]]] = {
@@ -65,7 +64,7 @@ def _invocation(kind: Kind, given: Namespace) -> Invocation[CommonSettings]:
 def _end(failed: CommandFailed, error: BaseException, *, as_json: bool) -> int:
     if failed.exit_code is Exit.INTERNAL:
         logger.debug("the command failed by a bug", exc_info=error)
-    print_err(f"usernym: {printable_text(failed.text)}")
+    print_err_marked(f"usernym: {failed.text}")
     if as_json:
         print_json({"error": failed.kind, "text": failed.text, "exit": int(failed.exit_code), **failed.extra})
     return int(failed.exit_code)

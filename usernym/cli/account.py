@@ -25,7 +25,6 @@ from usernym.cli.terminal import (
     sign_of_life,
     table,
 )
-from usernym.printable import printable
 from usernym.protocol.names import canonical, check, check_registrable
 from usernym.settings import ClientSettings
 
@@ -169,7 +168,7 @@ def whoami(typed: Invocation[ClientSettings]) -> None:
         ("registered", "yes" if who.registered else "not yet: `usernym register` continues"),
         ("identity key", who.identity_key),
         ("node", who.node),
-        ("mixnet", printable(who.mixnet)),
+        ("mixnet", who.mixnet),
         ("protected", "by a passphrase" if who.protected else "NOT protected by a passphrase"),
         ("replaced", "never" if not who.recoveries else f"{who.recoveries} times, with the recovery words"),
     ]

@@ -13,7 +13,6 @@ from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation
 from usernym.cli.replies import WhoAmIReply, whoami_reply
 from usernym.cli.session import Session
 from usernym.cli.terminal import print_json, print_line
-from usernym.printable import printable
 from usernym.settings import BACKUP_PASSPHRASE_VARIABLE, NEW_PASSPHRASE_VARIABLE, PASSPHRASE_VARIABLE, ClientSettings
 
 if TYPE_CHECKING:
@@ -91,9 +90,7 @@ def export(typed: Invocation[ClientSettings]) -> None:
     if typed.json:
         print_json(reply)
     else:
-        print_line(
-            f"contacts and messages are in {printable(folder)}, encrypted. Your identity is not: keep your words"
-        )
+        print_line(f"contacts and messages are in {folder}, encrypted. Your identity is not: keep your words")
 
 
 class ImportReply(msgspec.Struct, frozen=True):

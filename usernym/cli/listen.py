@@ -14,8 +14,7 @@ from usernym.cli.command import Entry, Invocation, seconds
 from usernym.cli.holder import retry_until
 from usernym.cli.session import Session
 from usernym.cli.signals import Interruptions
-from usernym.cli.terminal import clock, print_err, print_json, print_line
-from usernym.printable import printable, printable_text
+from usernym.cli.terminal import clock, print_err, print_json, print_marked
 from usernym.protocol.errors import refusal_text
 from usernym.settings import ClientSettings
 
@@ -52,7 +51,7 @@ class MessageJson(msgspec.Struct, frozen=True, tag_field="event", tag="message",
     """Whether its sender is not a contact yet."""
 
     def line(self) -> str:
-        """On a line for a person."""
+        """On a line for a person; what others wrote is as they wrote it."""
         notes = []
         if self.route == "direct":
             notes.append("direct")
@@ -63,7 +62,7 @@ class MessageJson(msgspec.Struct, frozen=True, tag_field="event", tag="message",
         if self.late:
             notes.append("late")
         suffix = f" ({', '.join(notes)})" if notes else ""
-        return f"[{clock(self.sent_at)}] {printable(self.sender)}{suffix}: {printable_text(self.text)}"
+        return f"[{clock(self.sent_at)}] {self.sender}{suffix}: {self.text}"
 
 
 class DeliveryJson(msgspec.Struct, frozen=True, tag_field="event", tag="delivery", rename={"recipient": "to"}):
@@ -79,10 +78,10 @@ class DeliveryJson(msgspec.Struct, frozen=True, tag_field="event", tag="delivery
     route: Literal["node", "direct"]
 
     def line(self) -> str:
-        """On a line for a person."""
-        reason = f" ({printable(self.text)})" if self.text else ""
+        """On a line for a person; what others wrote is as they wrote it."""
+        reason = f" ({self.text})" if self.text else ""
         way = " directly" if self.route == "direct" else ""
-        return f"* your message {self.id[:8]} to {printable(self.recipient)}: {self.state}{way}{reason}"
+        return f"* your message {self.id[:8]} to {self.recipient}: {self.state}{way}{reason}"
 
 
 class ErasedJson(msgspec.Struct, frozen=True, tag_field="event", tag="erased", rename={"contact": "with"}):
@@ -92,8 +91,8 @@ class ErasedJson(msgspec.Struct, frozen=True, tag_field="event", tag="erased", r
     texts: int
 
     def line(self) -> str:
-        """On a line for a person."""
-        return f"* texts with {printable(self.contact)} that were erased here: {self.texts}"
+        """On a line for a person; what others wrote is as they wrote it."""
+        return f"* texts with {self.contact} that were erased here: {self.texts}"
 
 
 _HANDSHAKES: Final = {
@@ -114,8 +113,8 @@ class HandshakeJson(msgspec.Struct, frozen=True, tag_field="event", tag="handsha
     """As a contact's `handshake`."""
 
     def line(self) -> str:
-        """On a line for a person."""
-        return "* " + _HANDSHAKES[self.state].format(printable(self.contact))
+        """On a line for a person; what others wrote is as they wrote it."""
+        return "* " + _HANDSHAKES[self.state].format(self.contact)
 
 
 class DirectJson(msgspec.Struct, frozen=True, tag_field="event", tag="direct", rename={"contact": "with"}):
@@ -127,8 +126,8 @@ class DirectJson(msgspec.Struct, frozen=True, tag_field="event", tag="direct", r
     """Whether messages go through the node meanwhile."""
 
     def line(self) -> str:
-        """On a line for a person."""
-        name = printable(self.contact)
+        """On a line for a person; what others wrote is as they wrote it."""
+        name = self.contact
         if not self.silent:
             return f"* the direct route to {name} works again"
         meanwhile = "messages go through the node" if self.through_node else "messages wait"
@@ -143,8 +142,8 @@ class ContactJson(msgspec.Struct, frozen=True, tag_field="event", tag="contact",
     """`accepted`, `pending`, `declined` or `blocked`."""
 
     def line(self) -> str:
-        """On a line for a person."""
-        return f"* {printable(self.contact)} is {self.state}"
+        """On a line for a person; what others wrote is as they wrote it."""
+        return f"* {self.contact} is {self.state}"
 
 
 class IdentityChangedJson(
@@ -156,10 +155,10 @@ class IdentityChangedJson(
     was_verified: bool
 
     def line(self) -> str:
-        """On a line for a person."""
+        """On a line for a person; what others wrote is as they wrote it."""
         lost = " It was verified, and is not any more." if self.was_verified else ""
         return (
-            f"! THE IDENTITY KEY OF {printable(self.contact)} CHANGED. Compare safety numbers again: nothing is sent"
+            f"! THE IDENTITY KEY OF {self.contact} CHANGED. Compare safety numbers again: nothing is sent"
             f" to them until `usernym verify`, or `usernym verify --seen` without comparing.{lost}"
         )
 
@@ -170,8 +169,8 @@ class NodeCaughtJson(msgspec.Struct, frozen=True, tag_field="event", tag="node_c
     text: str
 
     def line(self) -> str:
-        """On a line for a person."""
-        return f"! the node, or an attacker in its place, sent something that can't be true: {printable(self.text)}"
+        """On a line for a person; what others wrote is as they wrote it."""
+        return f"! the node, or an attacker in its place, sent something that can't be true: {self.text}"
 
 
 class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connection"):
@@ -181,8 +180,8 @@ class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connec
     text: str
 
     def line(self) -> str:
-        """On a line for a person."""
-        return f"* {'connected' if self.online else 'not connected'}: {printable(self.text)}"
+        """On a line for a person; what others wrote is as they wrote it."""
+        return f"* {'connected' if self.online else 'not connected'}: {self.text}"
 
 
 EventJson = (
@@ -282,7 +281,7 @@ class _Printer:
         if self._as_json:
             print_json(shown)
         else:
-            print_line(shown.line())
+            print_marked(shown.line())
 
     def print_arrived(self, event: MessageArrived) -> None:
         """Print the text that just came, unless it was printed already."""

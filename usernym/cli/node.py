@@ -18,10 +18,9 @@ from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import node_handler
 from usernym.cli.session import WAITING, ask_holder
 from usernym.cli.signals import Stopping
-from usernym.cli.terminal import print_err, print_json, print_line, sign_of_life, table
+from usernym.cli.terminal import print_err, print_err_marked, print_json, print_line, print_marked, sign_of_life, table
 from usernym.log import fields
 from usernym.logger import logger
-from usernym.printable import printable
 from usernym.settings import PASSPHRASE_VARIABLE, WORK_BITS_RANGE, NodeSettings
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str)
             stack.enter_context(MetricsServer(node.status, settings.metrics_port))
         stack.enter_context(ControlServer(typed.home, node_handler(node)))
         if not typed.json and settings.log_format == "text":
-            print_err(f"the node starts; its mixnet client is {printable(mixnet)}")
+            print_err(f"the node starts; its mixnet client is {mixnet}")
         logger.info("the node has started", extra=fields(version=usernym.__version__, process=os.getpid()))
         threading.Thread(target=_announce, args=(node, typed.json), name="usernym-announce", daemon=True).start()
         node.wait()
@@ -110,7 +109,7 @@ def _print_mixnet(problem: str | None, *, as_json: bool) -> None:
         if as_json:
             print_json(MixnetUpJson() if problem is None else MixnetDownJson(problem))
         elif problem is not None:
-            print_err(f"no mixnet client: {printable(problem)}; the node keeps trying")
+            print_err_marked(f"no mixnet client: {problem}; the node keeps trying")
         else:
             print_err("the mixnet client is there")
 
@@ -217,13 +216,13 @@ def status(typed: Invocation[NodeSettings]) -> None:
     if typed.json:
         print_json(reply)
         return
-    problem = f": {printable(reply.mixnet_problem)}" if reply.mixnet_problem else ""
+    problem = f": {reply.mixnet_problem}" if reply.mixnet_problem else ""
     rows = [("mixnet", "connected" if reply.mixnet_up else f"not connected{problem}")]
     numbers = msgspec.structs.asdict(reply).items()
     rows += [(name.replace("_", " "), str(number)) for name, number in numbers if type(number) is int]
-    rows += [(f"{printable(actor)}: inbox", str(depth)) for actor, depth in reply.inboxes.items()]
+    rows += [(f"{actor}: inbox", str(depth)) for actor, depth in reply.inboxes.items()]
     for actor, counters in reply.counters.items():
-        rows += [(f"{actor}: {printable(name).replace('_', ' ')}", str(number)) for name, number in counters.items()]
+        rows += [(f"{actor}: {name.replace('_', ' ')}", str(number)) for name, number in counters.items()]
     print_line(table(rows))
 
 
@@ -268,7 +267,7 @@ def backup(typed: Invocation[NodeSettings]) -> None:
         print_json(NodeBackupReply(str(folder), passphrase is not None))
     else:
         how = "encrypted under its passphrase" if passphrase is not None else "NOT encrypted: it is all that a node is"
-        print_line(f"backed up in {printable(str(folder))} ({how})")
+        print_line(f"backed up in {folder} ({how})")
 
 
 class RestoredReply(msgspec.Struct, frozen=True):
@@ -290,7 +289,7 @@ def restore(typed: Invocation[NodeSettings]) -> None:
     if typed.json:
         print_json(RestoredReply(str(typed.home)))
         return
-    print_line(f"restored in {printable(str(typed.home))}")
+    print_line(f"restored in {typed.home}")
     print_err('What the node did after this backup is not in it: docs/operations.md, "Backup", says what that means.')
     print_err("If the node ran within the last half hour, wait half an hour after its end before you start it.")
 
@@ -332,16 +331,16 @@ def check(typed: Invocation[NodeSettings]) -> None:
     if checked.found:
         if not typed.json:
             for problem in checked.problems:
-                print_line(printable(problem))
+                print_marked(problem)
         text = f"{path} is damaged ({checked.found} problems): keep the file as it is, and restore a backup elsewhere"
         raise CommandFailed(Exit.STORAGE, "store_damaged", text, {"problems": checked.problems, "found": checked.found})
     if typed.json:
         print_json(CheckReply(True, checked.rows_checked, checked.accounts, checked.messages, checked.notices))
     elif not checked.rows_checked:
-        print_line(f"the file {printable(str(path))} is sound; an older version wrote it, its rows were not checked")
+        print_line(f"the file {path} is sound; an older version wrote it, its rows were not checked")
     else:
         counts = f"{checked.accounts} accounts, {checked.messages} messages, {checked.notices} notices"
-        print_line(f"{printable(str(path))} is sound: {counts}")
+        print_line(f"{path} is sound: {counts}")
 
 
 ENTRIES: Final = (

@@ -14,8 +14,17 @@ from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import check_known, contact_of, look_up, retry_until
 from usernym.cli.replies import ContactReply, ListedContactReply, TextReply, contact_reply, listed_reply, text_reply
 from usernym.cli.session import Session
-from usernym.cli.terminal import ask_yes, clock, has_terminal, print_err, print_json, print_line, span, table
-from usernym.printable import printable
+from usernym.cli.terminal import (
+    ask_yes,
+    clock,
+    has_terminal,
+    print_err,
+    print_json,
+    print_line,
+    print_marked,
+    span,
+    table,
+)
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.names import canonical
 from usernym.settings import ClientSettings
@@ -345,13 +354,13 @@ def requests(typed: Invocation[ClientSettings]) -> None:
         print_line("no declined requests" if typed.given.declined else "no requests")
     width = max((len(request.contact.name) for request in reply.requests), default=0)
     for request in reply.requests:
-        print_line(f"{request.contact.name:<{width}}  {_preview(request)}")
+        print_marked(f"{request.contact.name:<{width}}  {_preview(request)}")
 
 
 def _preview(request: RequestReply) -> str:
     if request.first is None:
         return "offers a handshake"
-    text = printable(request.first.text)
+    text = request.first.text.replace("\n", " ")
     shown = text if len(text) <= PREVIEW_LETTERS else text[:PREVIEW_LETTERS] + "…"
     more = f" (and {request.texts - 1} more)" if request.texts > 1 else ""
     return f"[{clock(request.first.sent_at)}] {shown}{more}"

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import msgspec
 
 from usernym.cli.failures import CommandFailed, Exit
+from usernym.printable import COLUMNS_MIN, marked, printable
 
 _SPANS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 LINE_MAX: Final = 4096
 """Characters that are read of a line that a person types."""
+FILE_COLUMNS: Final = 80
+"""The width for results that go into a file or a pipe, and may be read on a terminal later."""
 PATIENCE_S: Final = 2.0
 """How long a person waits without notice before a command says what it waits for."""
 
 
 def print_line(text: str) -> None:
-    """Print a line of the result on the standard output, at once."""
-    print(text, flush=True)
+    """Print lines of the result on the standard output, at once. They are the program's own, and stay whole."""
+    print("\n".join(map(printable, text.split("\n"))), flush=True)
+
+
+def print_marked(text: str) -> None:
+    """Print a line of the result that holds what others wrote: made safe, and each line that it wraps to is marked."""
+    columns = next(filter(None, map(_columns, (sys.stdout, sys.stderr, sys.stdin))), FILE_COLUMNS)
+    print(marked(text, columns, ambiguous=_ambiguous_width()), flush=True)
 
 
 def print_json(value: msgspec.Struct | dict[str, Any]) -> None:
@@ -34,8 +44,30 @@ def print_json(value: msgspec.Struct | dict[str, Any]) -> None:
 
 
 def print_err(text: str) -> None:
-    """Print a line for the person on the standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """Print lines for the person on the standard error. They are the program's own, and stay whole."""
+    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
+
+
+def print_err_marked(text: str) -> None:
+    """As `print_marked`, on the standard error. A file or a pipe gets no breaks beside those of `text`."""
+    print(marked(text, _columns(sys.stderr), ambiguous=_ambiguous_width()), file=sys.stderr, flush=True)
+
+
+def _columns(stream: TextIO | None) -> int | None:
+    """The width of the terminal behind a stream; None if it is no terminal."""
+    try:
+        if stream is None or not stream.isatty():
+            return None
+        # Not COLUMNS from the environment: it may be that of another terminal. 0: the terminal does not say.
+        return max(os.get_terminal_size(stream.fileno()).columns or FILE_COLUMNS, COLUMNS_MIN)
+    except (OSError, ValueError):
+        return None
+
+
+def _ambiguous_width() -> int:
+    """How wide characters are that only East Asian fonts make wide: decided by the language, as terminals do."""
+    languages = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return 2 if (next(filter(None, languages), "")).startswith(("ja", "ko", "zh")) else 1
 
 
 def has_terminal() -> bool:
@@ -109,9 +141,9 @@ def span(seconds: int) -> str:
 
 
 def table(rows: list[tuple[str, str]]) -> str:
-    """Names and values in two columns."""
+    """Names and values in two columns, made safe for a terminal."""
     width = max((len(name) for name, _ in rows), default=0)
-    return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
+    return "\n".join(f"  {printable(name):<{width}}  {printable(value)}" for name, value in rows)
 
 
 def prepare_streams() -> None:

@@ -15,8 +15,7 @@ from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import check_known, contact_of, look_up, retry_until
 from usernym.cli.replies import ContactReply, SentReply, TextReply, contact_reply, sent_reply, text_reply
 from usernym.cli.session import Session
-from usernym.cli.terminal import clock, confirm_by_name, print_err, print_json, print_line, span
-from usernym.printable import printable, printable_text
+from usernym.cli.terminal import clock, confirm_by_name, print_err, print_json, print_line, print_marked, span
 from usernym.protocol.errors import refusal_text
 from usernym.protocol.limits import TEXT_BYTES_MAX
 from usernym.protocol.names import canonical
@@ -237,9 +236,9 @@ def _print_text(name: str, text: TextReply) -> None:
         notes.append(f"{text.missing} before this one missing")
     if text.late:
         notes.append(f"late, came {clock(text.arrived_at)}")
-    who = f"to {printable(name)}" if text.outgoing else printable(name)
+    who = f"to {name}" if text.outgoing else name
     suffix = f" ({', '.join(notes)})" if notes else ""
-    print_line(f"[{clock(text.sent_at)}] {who}{suffix}: {printable_text(text.text)}")
+    print_marked(f"[{clock(text.sent_at)}] {who}{suffix}: {text.text}")
 
 
 # -- one text: retry, cancel ------------------------------------------------------------------------------------------

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import ast
+import ctypes
 import json
+import locale
+import os
+import pty
+import subprocess
+import sys
+import termios
 import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.examples import examples
+from usernym import cli
 from usernym.actors.events import (
     ConnectionChanged,
     DeliveryChanged,
@@ -20,9 +33,10 @@ from usernym.actors.events import (
     NodeCaught,
     TextsErased,
 )
+from usernym.cli import terminal
 from usernym.cli.listen import MessageJson, event_json
-from usernym.cli.terminal import clock, print_json, span
-from usernym.printable import CONTINUED, printable, printable_text
+from usernym.cli.terminal import clock, print_json, print_line, print_marked, span
+from usernym.printable import COLUMNS_MIN, CONTINUED, marked, printable, width_of
 from usernym.protocol.errors import Code
 from usernym.settings import duration
 from usernym.storage.client.types import DeliveryState, HandshakeState, Route
@@ -40,7 +54,7 @@ def is_safe(text: str) -> bool:
 @given(st.text(st.characters(codec=None)))
 def test_whatever_comes_is_shown_without_controls(text: str) -> None:
     assert is_safe(printable(text))
-    first, *others = printable_text(text).split("\n")
+    first, *others = marked(text, None).split("\n")
     assert is_safe(first)
     assert all(other.startswith(CONTINUED) and is_safe(other) for other in others)
 
@@ -51,12 +65,146 @@ def test_known_attacks_are_shown_as_escapes() -> None:
     assert printable("abc\u202edef") == "abc\\u202edef"
     assert printable("tag \U000e0041") == "tag \\U000e0041"
     assert printable("one\ntwo") == "one\\x0atwo"
-    assert printable_text("one\r\nbob: two") == f"one\n{CONTINUED}bob: two"
+    assert marked("one\r\nbob: two", None) == f"one\n{CONTINUED}bob: two"
 
 
 @pytest.mark.parametrize("text", ["hello", "grüße", "日本語", "👩\u200d👩\u200d👧", "क्\u200dष", "e\u0301"])
 def test_what_people_write_stays_as_it_is(text: str) -> None:
-    assert printable_text(text) == text
+    assert marked(text, None) == marked(text, 80) == text
+
+
+# -- what a terminal makes of it ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wcwidth() -> Iterator[ctypes._FuncPointer]:
+    """The C library's opinion on how wide a character is; -1: it does not know."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    yield ctypes.CDLL(None).wcwidth
+    locale.setlocale(locale.LC_CTYPE, before)
+
+
+def rows(printed: str, columns: int, wide: ctypes._FuncPointer) -> list[str]:
+    """What a terminal of this width shows: it begins a new row where a character does not fit."""
+    shown = [""]
+    used = 0
+    for character in printed:
+        width = max(wide(ord(character)), 0)
+        if character == "\n" or used + width > columns:
+            shown.append("")
+            used = 0
+        if character != "\n":
+            shown[-1] += character
+            used += width
+    return shown
+
+
+TEXTS = st.text(
+    st.sampled_from(" \n\t\r\x1b\u200b\u200d\ufe0f\u0301a-日👩\u2028\u3000ж") | st.characters(codec=None), max_size=400
+)
+
+
+@examples(500)
+@given(text=TEXTS, blanks=st.integers(0, 200), columns=st.integers(COLUMNS_MIN, 160), ambiguous=st.sampled_from([1, 2]))
+def test_no_text_begins_a_row_of_the_terminal(
+    wcwidth: ctypes._FuncPointer, text: str, blanks: int, columns: int, ambiguous: int
+) -> None:
+    line = f"bob: {text}{' ' * blanks}[2027-01-15 09:01] alice: it is me{' ' * blanks}{text}"
+    printed = marked(line, columns, ambiguous=ambiguous)
+    first, *others = rows(printed, columns, wcwidth)
+    assert first.startswith("bob: ")
+    assert all(other.startswith(CONTINUED) and is_safe(other) for other in others)
+    # Only the breaks are new: nothing of a text is lost.
+    unbroken = printed.replace("\n" + CONTINUED, "")
+    assert unbroken == "".join(map(printable, line.replace("\r\n", "\n").split("\n")))
+
+
+@pytest.mark.parametrize("columns", [20, 80, 120])
+def test_blanks_up_to_the_width_fake_no_line(
+    wcwidth: ctypes._FuncPointer, columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "_columns", lambda _stream: columns)
+    head = MessageJson("mallory", "", "00", 1_800_000_000, 1, 0, False, "node", False).line()
+    fake = "[2027-01-15 09:01] alice: wire it to DE00 1234"
+    text = "ok" + " " * (columns - len(head) - 2) + fake.ljust(columns) + "* connected: connected"
+    print_marked(MessageJson("mallory", text, "00", 1_800_000_000, 1, 0, False, "node", False).line())
+    first, *others = rows(capsys.readouterr().out.removesuffix("\n"), columns, wcwidth)
+    assert first.startswith("[2027-")
+    assert others
+    assert all(other.startswith(CONTINUED) for other in others)
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_the_width_is_that_of_the_terminal_that_prints(stream: str) -> None:
+    """A real one of 30 columns; the environment claims another width, and the standard output may be a pipe."""
+    controller, tty = pty.openpty()
+    termios.tcsetwinsize(tty, (24, 30))
+    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL} | {
+        stream: tty
+    }
+    code = "from usernym.cli.terminal import print_marked; print_marked('bob: ' + 'x' * 80)"
+    environment = {**os.environ, "COLUMNS": "200"}
+    done = subprocess.run([sys.executable, "-P", "-c", code], check=True, env=environment, timeout=60, **streams)
+    os.close(tty)
+    printed = done.stdout if stream == "stderr" else os.read(controller, 4096)
+    os.close(controller)
+    lines = printed.decode().split()
+    assert lines == ["bob:", "|", "x" * 24, "|", "x" * 24, "|", "x" * 24, "|", "x" * 8]
+
+
+def test_no_character_is_wider_than_it_is_counted(wcwidth: ctypes._FuncPointer) -> None:
+    for number in range(sys.maxunicode + 1):
+        character = chr(number)
+        if printable(character) == character:
+            assert wcwidth(number) <= width_of(character), hex(number)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("hello", 5),
+        ("grüße", 5),
+        ("привет", 6),
+        ("日本語", 6),
+        ("한국어", 6),
+        ("e\u0301", 1),
+        ("नमस्ते", 4),
+        ("👩\u200d👧", 4),
+    ],
+)
+def test_characters_are_counted_as_terminals_show_them(wcwidth: ctypes._FuncPointer, text: str, columns: int) -> None:
+    assert sum(map(width_of, text)) == sum(wcwidth(ord(letter)) for letter in text) == columns
+
+
+def test_lines_are_broken_between_words() -> None:
+    assert marked("bob: one two three", 12) == f"bob: one \n{CONTINUED}two \n{CONTINUED}three"
+
+
+def test_a_terminal_for_east_asian_languages_has_wider_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert width_of("ж", ambiguous=2) == 2
+    for name, width in (("ja_JP.UTF-8", 2), ("C.UTF-8", 1)):
+        monkeypatch.setenv("LC_ALL", name)
+        assert terminal._ambiguous_width() == width
+
+
+def test_the_programs_own_lines_stay_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    print_line("usernym-node:" + "x" * 300 + "\x1b")
+    assert capsys.readouterr().out == "usernym-node:" + "x" * 300 + "\\x1b\n"
+
+
+def test_only_one_place_makes_texts_safe_and_no_text_is_printed_as_the_programs_own() -> None:
+    """Every command prints by `terminal`. A text, or an event's line, is never given to what leaves lines unmarked."""
+    for path in Path(cli.__path__[0]).glob("*.py"):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and path.name != "terminal.py":
+                assert node.module != "usernym.printable", path.name
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id in {"print_line", "print_err"}:
+                    names = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
+                    assert not names & {"text", "line"}, f"{path.name}:{node.lineno}"
+                assert node.func.id != "print" or path.name in {"terminal.py", "simulate.py"}, path.name
 
 
 def test_json_is_ascii_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,12 +241,12 @@ def test_every_event_has_a_safe_line_and_an_object(event: Event) -> None:
     printed = msgspec.to_builtins(shown)
     assert printed["event"]
     assert json.loads(json.dumps(printed)) == printed
-    assert is_safe(shown.line())
+    assert all(map(is_safe, marked(shown.line(), 80).split("\n")))
 
 
 def test_a_hostile_message_stays_in_its_place() -> None:
     came = MessageJson("bob", HOSTILE, "00", 0, 3, 2, True, "direct", True)
-    first, *others = came.line().split("\n")
+    first, *others = marked(came.line(), 120).split("\n")
     assert first.partition("] ")[2].startswith("bob (direct, not a contact yet, 2 before this one missing, late): ")
     assert others
     assert all(other.startswith(CONTINUED) and is_safe(other) for other in others)
