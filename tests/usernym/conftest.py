@@ -166,6 +166,14 @@ def some_card() -> str:
 
 
 @pytest.fixture
+def silent_mixnet() -> Iterator[str]:
+    """A port at which nothing answers."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield f"ws://127.0.0.1:{holder.getsockname()[1]}"
+
+
+@pytest.fixture
 def free_ports() -> int:
     """The second of four free ports in a row."""
     chooser = random.Random()

@@ -16,6 +16,7 @@ from usernym.cli import grammar
 from usernym.cli.command import Invocation, Kind
 from usernym.cli.failures import CommandFailed, Exit, failure_of
 from usernym.cli.terminal import prepare_streams, print_err_marked, print_json
+from usernym.dumps import forbid_dumps
 from usernym.log import set_up
 from usernym.logger import logger
 from usernym.settings import ClientSettings, CommonSettings, NodeSettings, default_home, flag_settings, read_settings
@@ -28,10 +29,16 @@ _CARD_CHARACTERS_MAX: Final = 4096
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns its exit code."""
+    """Run one command. Returns its exit code.
+
+    Without `arguments` it is that of this process, whose memory is then protected. With `arguments` the process is the
+    caller's, and stays as it is: debuggers and profilers can attach.
+    """
     prepare_streams()
     as_json = False
     try:
+        if arguments is None:
+            forbid_dumps()
         entry, given = grammar.parse(arguments)
         as_json = getattr(given, "json", False)
         typed = _invocation(entry.kind, given)

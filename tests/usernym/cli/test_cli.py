@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,6 @@ from usernym.storage.keyfile import Argon2Cost
 from usernym.storage.locks import Home
 
 CHEAP = Argon2Cost(memory_kib=8, passes=1)
-
-
-@pytest.fixture
-def silent_mixnet() -> Any:
-    """A port at which nothing answers."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        yield f"ws://127.0.0.1:{holder.getsockname()[1]}"
 
 
 def test_version_and_help(typed: Any) -> None:

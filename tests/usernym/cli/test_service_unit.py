@@ -42,6 +42,10 @@ def test_it_waits_longer_than_an_end_may_take_and_retries_only_what_may_pass(
     assert {int(code) for code in service["RestartPreventExitStatus"].split()} == {Exit.USAGE, Exit.STORAGE}
 
 
+def test_its_memory_stays_off_the_disk(service: configparser.SectionProxy) -> None:
+    assert (service["MemorySwapMax"], service["LimitCORE"]) == ("0", "0")
+
+
 def test_systemd_takes_it_for_a_users_service(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("there is no systemd-analyze on this machine")
