@@ -153,6 +153,13 @@ class Disk:
                 file.touch(mode=0o600)
                 file.write_bytes(content)
 
+    def erase(self) -> None:
+        """An empty disk instead of this one. All connections must be closed."""
+        self._left = self._opened = None
+        self.heal()
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
     # -- statements --
 
     def run(self, database: SimDatabase, sql: str, go_on: Callable[[], Any]) -> Any:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from usernym.testing.attacker import Harm
 from usernym.testing.disk import Moment
+from usernym.testing.habits import Habit
 
 # -- people --
 
@@ -47,6 +49,40 @@ class LookUpUser:
 
     who: str
     to: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookAt:
+    """`who` looks `to` up, then at the identity that they have by now."""
+
+    who: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """`who` accepts, declines or blocks `to`."""
+
+    who: str
+    to: str
+    decision: Literal["accept", "decline", "block"]
+
+
+@dataclass(frozen=True, slots=True)
+class Befriend:
+    """`who` writes a text to a hostile user, who is a contact from then on."""
+
+    who: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineLost:
+    """`who` has lost their machine, with all that was on it, and begins with the recovery words on another one. With
+    `replace` they take a new identity: someone else has the machine, its identity key and its Nym address."""
+
+    who: str
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +234,35 @@ class Strangers:
 
 
 @dataclass(frozen=True, slots=True)
+class Attack:
+    """The hostile user `who` does `harm` to `to` so many times; see `attacker.Harm`."""
+
+    who: str
+    to: str
+    harm: Harm
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stalk:
+    """The hostile user `who` finds out whether `to` is there: writes until it is refused, then once a minute.
+    `blocked`: whether `to` has blocked it first. A plan with this step is played in two worlds; in one of them `to` is
+    away meanwhile."""
+
+    who: str
+    to: str
+    blocked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HostileNode:
+    """The node has a habit for so long; see `habits.Habit`."""
+
+    habit: Habit
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Inject:
     """The mixnet sends so many messages that it has carried before once more, some of them altered, to the addresses
     that have been revealed: the node's, and those of people who have shaken hands."""
@@ -206,9 +271,9 @@ class Inject:
 
 
 Step = (
-    Write | Handshake | DirectOnly | LookUpUser | Pause | Turns | Weather | Partition | Far | CutOff | TagsDie
-    | MixnetDies | SurbsExpire | Crash | LongAway | DiskFull | DiskErrors | SlowDisk | ClockJump | NodeLies | Strangers
-    | Inject
+    Write | Handshake | DirectOnly | LookUpUser | LookAt | Decide | Befriend | MachineLost | Pause | Turns | Weather
+    | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire | Crash | LongAway | DiskFull | DiskErrors
+    | SlowDisk | ClockJump | NodeLies | HostileNode | Strangers | Attack | Stalk | Inject
 )  # fmt: skip
 """What a plan is made of."""
 

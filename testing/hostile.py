@@ -10,34 +10,28 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, get_args
 
 import msgspec
 
-from usernym.actors.simulation import SimulationStuck
-from usernym.mixnet.transport import Incoming, MixnetError, TransportEvent
+from usernym.mixnet.transport import Incoming, TransportEvent
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
-from usernym.protocol.challenges import search_work, whole_record_hash
-from usernym.protocol.codec import decode, encode_signed, encode_unsigned, is_signed
+from usernym.protocol.codec import decode, encode_signed, encode_unsigned
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import ID_BYTES, REQUEST_ID_BYTES, TOKEN_BYTES
-from usernym.protocol.records import KeyRecord, decode_record, first_record
+from usernym.protocol.limits import ID_BYTES, SIGNATURE_BYTES, TOKEN_BYTES
+from usernym.protocol.records import KeyRecord, decode_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.protocol.signing import SigningKey
+from usernym.testing.outsider import Outsider, flipped
 from usernym.testing.process import NodeProcess
 from usernym.testing.tap import Heard
 from usernym.testing.world import World
 
+SEALED_BYTES: Final = p.plaintext_bytes(1, first_contact=True)
+"""The smallest plaintext that a node takes sealed."""
 KEPT: Final = 200
 """Messages that the mixnet remembers, to say them again."""
-PATIENCE_S: Final = 5.0
-
-
-def flipped(data: bytes, rng: random.Random) -> bytes:
-    """The bytes with one bit of one of them turned over."""
-    at = rng.randrange(len(data))
-    return data[:at] + bytes((data[at] ^ 1 << rng.randrange(8),)) + data[at + 1 :]
 
 
 def forgery(
@@ -168,25 +162,16 @@ class LyingTransport:
         return encode_signed(message, self._node.key, self._node.key.public)
 
 
-class Mallory:
-    """A mixnet client that sends whatever it likes, with an account of its own; and the ear of the mixnet."""
-
-    name: Final = "mallory"
+class Mallory(Outsider):
+    """A hostile user who tries everything in turn; and the ear of the mixnet."""
 
     def __init__(self, world: World, overheard: Callable[[str, str], None]) -> None:
         """`overheard` is called with what the node sends to this client although it is for another user."""
-        self.world = world
+        super().__init__(world, "mallory")
         self._overheard = overheard
-        self.rng = world.chance
-        self.key = SigningKey.from_seed(b"m" * 32)
         self.carried: deque[bytes] = deque(maxlen=KEPT)
-        self.transport = world.mixnet.transport()
-        world.mixnet.names[self.transport.client] = self.name
         world.mixnet.listeners.append(self._on_heard)
-        self._answers: dict[bytes, Any] = {}
-        self._registered = False
         self._records: dict[str, KeyRecord] = {}
-        self.transport.open(self._on_event)
 
     # -- hearing --
 
@@ -194,16 +179,10 @@ class Mallory:
         if heard.what == "sent" and heard.who != self.name:
             self.carried.append(heard.data)
 
-    def _on_event(self, event: TransportEvent) -> None:
-        if isinstance(event, Incoming):
-            try:
-                message = decode(event.data).message
-            except RemoteProtocolError:
-                return
-            if isinstance(message, get_args(m.Tell)):
-                # It never logs in, so nothing of this is for it.
-                self._overheard(self.name, type(message).__name__)
-            self._answers[getattr(message, "request_id", b"")] = message
+    def hear(self, message: m.Message) -> None:
+        """It never logs in, so nothing that the node tells is for it."""
+        if isinstance(message, get_args(m.Tell)):
+            self._overheard(self.name, type(message).__name__)
 
     def _revealed(self) -> list[bytes]:
         """Addresses that others know."""
@@ -215,47 +194,6 @@ class Mallory:
                 addresses += [contact.peer_address for contact in contacts if contact.peer_address is not None]
         return addresses
 
-    # -- sending --
-
-    def _throw(self, to: bytes, data: bytes, surbs: int = 0) -> None:
-        try:
-            self.transport.send(to, data, surbs)
-        except MixnetError:
-            return
-
-    def _encode(self, message: m.Message) -> bytes:
-        node = self.world.node.card.node
-        return encode_signed(message, self.key, node) if is_signed(message) else encode_unsigned(message)
-
-    def _ask(self, request: Any) -> Any:
-        self._throw(self.world.node.card.address, self._encode(request), 2)
-        try:
-            self.world.sim.run_until(lambda: request.request_id in self._answers, PATIENCE_S)
-        except SimulationStuck:
-            return None
-        return self._answers.pop(request.request_id)
-
-    def _id(self) -> bytes:
-        return self.rng.randbytes(REQUEST_ID_BYTES)
-
-    def register(self) -> bool:
-        """Get an account, if the node is there."""
-        if self._registered:
-            return True
-        card, now = self.world.node.card, self.world.sim.unix_s()
-        recovery = SigningKey.from_seed(b"M" * 32)
-        record = first_record(self.key, recovery.public, card.node, self.name, b"s" * 32, now)
-        digest = whole_record_hash(record)
-        challenge = self._ask(m.RegisterAsk(self._id(), 2, self.name, self.key.public, digest))
-        if isinstance(challenge, m.Challenge):
-            work = search_work(card.node, challenge.nonce, challenge.difficulty, 0, 10**7)
-            proof = m.RegisterProof(
-                self._id(), 2, self.name, record, challenge.nonce, challenge.expires_at, challenge.difficulty,
-                challenge.mac, cast(int, work),
-            )  # fmt: skip
-            self._registered = isinstance(self._ask(proof), m.Registered)
-        return self._registered
-
     # -- what it does --
 
     def inject(self, count: int) -> None:
@@ -265,7 +203,7 @@ class Mallory:
                 data = self.rng.choice(self.carried)
                 if self.rng.random() < 0.3:
                     data = flipped(data, self.rng)
-                self._throw(self.rng.choice(self._revealed()), data, self.rng.choice((0, 2, 10)))
+                self.throw(self.rng.choice(self._revealed()), data, self.rng.choice((0, 2, 10)))
 
     def attack(self, count: int) -> None:
         """Send hostile messages."""
@@ -279,44 +217,37 @@ class Mallory:
             self.rng.choice(attacks)(victim, other)
 
     def _record(self, name: str) -> KeyRecord | None:
-        if name not in self._records:
-            found = self._ask(m.Lookup(self._id(), 2, name))
-            if not isinstance(found, m.Found):
-                return None
-            self._records[name] = found.record
-        return self._records[name]
+        if name not in self._records and (record := self.look_up(name)) is not None:
+            self._records[name] = record
+        return self._records.get(name)
 
-    def _forward(self, to: str, sender: str, plaintext: bytes, inner: SigningKey) -> None:
+    def _write(self, to: str, sender: str, plaintext: bytes) -> m.Forward | None:
         record = self._record(to)
-        if record is None:
-            return
-        node, message_id = self.world.node.card.node, self.rng.randbytes(ID_BYTES)
-        envelope = Envelope(
-            node, sender, to, self.key.public, record.identity_key, record.hpke_number, message_id
-        )  # fmt: skip
-        sealed = seal(record.hpke_key, plaintext, envelope)
-        now = self.world.sim.unix_s()
-        signature = envelope.sign(inner, sealed)
-        forward = m.Forward(
-            self._id(), sender, to, message_id, now, record.hpke_number, sealed, signature, self.key.public
-        )  # fmt: skip
-        self._throw(self.world.node.card.address, self._encode(forward))
+        return None if record is None else self.forward(to, record, plaintext, sender)
+
+    def _hand_in(self, forward: m.Forward | None) -> None:
+        if forward is not None:
+            self.tell(forward)
 
     def _forge_sender(self, victim: str, other: str) -> None:
-        self._forward(victim, other, bytes(169), self.key)
+        self._hand_in(self._write(victim, other, bytes(SEALED_BYTES)))
 
     def _wrong_signature(self, victim: str, _other: str) -> None:
-        self._forward(victim, self.name, bytes(169), SigningKey.from_seed(b"x" * 32))
+        forward = self._write(victim, self.name, bytes(SEALED_BYTES))
+        if forward is not None:
+            self.tell(msgspec.structs.replace(forward, inner_signature=self.rng.randbytes(SIGNATURE_BYTES)))
 
     def _broken_payload(self, victim: str, _other: str) -> None:
-        self._forward(victim, self.name, self.rng.randbytes(169), self.key)
+        self._hand_in(self._write(victim, self.name, self.rng.randbytes(SEALED_BYTES)))
 
     def _steal_seal(self, _victim: str, _other: str) -> None:
         """Someone else's seal under our name: the sealer can't be distinguished from the sender, except by what is
         bound in it."""
         for forward in self._heard_forwards():
-            mine = msgspec.structs.replace(forward, sender=self.name, request_id=self._id(), first_key=self.key.public)
-            self._throw(self.world.node.card.address, self._encode(mine))
+            mine = msgspec.structs.replace(
+                forward, sender=self.name, request_id=self.new_id(), first_key=self.key.public
+            )
+            self.tell(mine)
             return
 
     def _heard_forwards(self) -> Iterator[m.Forward]:
@@ -335,7 +266,7 @@ class Mallory:
         forged = forgery(self.world, self.rng, victim, theirs, other, others.identity_key, self.key)
         direct = m.Direct(other, forged.message_id, forged.key_number, forged.sealed, forged.inner_signature)
         for address in self._revealed()[1:]:
-            self._throw(address, encode_unsigned(direct))
+            self.throw(address, encode_unsigned(direct))
 
     def _forge_statements(self, victim: str, other: str) -> None:
         """Acknowledge, and confirm, in another's name: also what was heard to be on its way."""
@@ -347,15 +278,15 @@ class Mallory:
         items = (m.Acknowledged(other, message_id, None),)
         for said in (
             m.Acknowledge(0, victim, login, items, (1, 2, 3)),
-            m.Heartbeat(self._id(), 2, victim, login, (1, 2, 3)),
+            m.Heartbeat(self.new_id(), 2, victim, login, (1, 2, 3)),
         ):
-            self._throw(self.world.node.card.address, self._encode(said), 2)
+            self.tell(said, 2)
 
     def _steal_login(self, victim: str, _other: str) -> None:
-        challenge = self._ask(m.LoginAsk(self._id(), 2, victim))
+        challenge = self.ask(m.LoginAsk(self.new_id(), 2, victim))
         if isinstance(challenge, m.Challenge):
-            proof = m.LoginProof(self._id(), 2, victim, challenge.nonce, challenge.expires_at, challenge.mac, 1)
-            self._throw(self.world.node.card.address, self._encode(proof), 2)
+            proof = m.LoginProof(self.new_id(), 2, victim, challenge.nonce, challenge.expires_at, challenge.mac, 1)
+            self.tell(proof, 2)
 
     def _garbage(self, _victim: str, _other: str) -> None:
-        self._throw(self.rng.choice(self._revealed()), self.rng.randbytes(self.rng.randint(0, 3000)), 2)
+        self.throw(self.rng.choice(self._revealed()), self.rng.randbytes(self.rng.randint(0, 3000)), 2)

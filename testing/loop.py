@@ -18,10 +18,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from usernym.logger import logger
-from usernym.testing.plan import NAMES, SOAK, NotAPlan, Plan, PlanProfile, line, plan_of, random_plan
+from usernym.testing.plan import (
+    NAMES,
+    NODE,
+    PEOPLE,
+    SOAK,
+    THIEVES,
+    NotAPlan,
+    Plan,
+    PlanProfile,
+    line,
+    plan_of,
+    random_plan,
+)
 from usernym.testing.run import Outcome, play
 
-PROFILES: Final = {"mixed": PlanProfile(), "soak": SOAK}
+PROFILES: Final = {"mixed": PlanProfile(), "soak": SOAK, "people": PEOPLE, "thieves": THIEVES, "node": NODE}
 CHUNK_S: Final = 2.0
 """Workers are given about so much work at once, so that handing it over costs nothing."""
 SHRINK_RUNS_MAX: Final = 300

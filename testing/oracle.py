@@ -63,6 +63,8 @@ class WrittenText:
     reason: str | None = None
     given_up: bool = False
     """Its client died before it took the text, or said that it could not."""
+    excused: bool = False
+    """Its writer or its recipient has lost their machine since: it may be lost, and it may come again."""
 
     def __str__(self) -> str:
         return f"{self.writer}'s text {self.place} to {self.recipient}"
@@ -76,6 +78,10 @@ class Oracle:
     wrong: list[str] = field(default_factory=list)
     texts: dict[str, WrittenText] = field(default_factory=dict)
     """By content: scenarios write no text twice."""
+    hostile: frozenset[str] = frozenset()
+    """Users who keep to no rule: what comes from them is no one's text."""
+    moved: set[str] = field(default_factory=set)
+    """Users who have lost their machine, and began again on another one."""
     _by_id: dict[bytes, WrittenText] = field(default_factory=dict)
     _places: Counter[tuple[str, str]] = field(default_factory=Counter)
     _waited_for: set[str] = field(default_factory=set)
@@ -96,8 +102,16 @@ class Oracle:
             self._accuse(f"{text} got the id of {self._by_id[message_id]}")
         text.message_id, text.given_up = message_id, False
         self._by_id[message_id] = text
-        if text.told not in FINAL:
+        if text.told not in FINAL and not text.excused:
             self._waited_for.add(content)
+
+    def lost_home(self, user: str) -> None:
+        """A user has lost their machine, with all that was on it, and begins on another one."""
+        self.moved.add(user)
+        for text in self.texts.values():
+            if user in (text.writer, text.recipient):
+                text.excused = True
+                self._waited_for.discard(text.content)
 
     def gave_up(self, content: str) -> None:
         """The client could not take it, or died before it said that it had."""
@@ -105,6 +119,8 @@ class Oracle:
 
     def shown(self, reader: str, writer: str, content: str, message_id: bytes, counter: int) -> None:
         """A text is on someone's screen."""
+        if writer in self.hostile:
+            return
         text = self.texts.get(content)
         if text is None:
             self._accuse(f"{reader} was shown something under {writer}'s name that no one wrote")
@@ -116,10 +132,10 @@ class Oracle:
             # Taken, but its client died before it could say so.
             text.message_id = message_id
             self._by_id[message_id] = text
-        elif text.message_id != message_id:
+        elif text.message_id != message_id and not text.excused:
             self._accuse(f"{text} was shown under another id")
         text.shown += 1
-        if text.shown > 1:
+        if text.shown > 1 and not text.excused:
             self._accuse(f"{text} was shown {text.shown} times")
         text.counter = counter
 
@@ -147,6 +163,15 @@ class Oracle:
         if self.promise.honest_node:
             self._accuse(f"{user} was warned: {what}")
 
+    def identity_changed(self, user: str, contact: str) -> None:
+        """A user was notified that a contact has another identity."""
+        if contact not in self.moved:
+            self.warned(user, "a contact's identity changed")
+
+    def broke(self, what: str) -> None:
+        """A rule of the wire was broken (see `watch`)."""
+        self._accuse(what)
+
     def overheard(self, who: str, what: str) -> None:
         """Someone who is not a user got what the node says to its users."""
         if self.promise.honest_node:
@@ -162,7 +187,12 @@ class Oracle:
         """Everything has worked for long enough, and everyone has looked at their screens. `gaps`: reader, writer and
         how many of the writer's messages the reader's screen says are missing."""
         for reader, writer, missing in gaps:
-            if self.promise.all_arrive and missing and not self.promise.may_expire:
+            if (
+                self.promise.all_arrive
+                and missing
+                and not self.promise.may_expire
+                and not self.moved & {reader, writer}
+            ):
                 self._accuse(f"{reader}'s screen shows {missing} messages of {writer} missing")
         for text in self.texts.values():
             self._check_fate(text)
@@ -170,7 +200,7 @@ class Oracle:
             self._check_order(writer, recipient, count)
 
     def _check_fate(self, text: WrittenText) -> None:
-        if not self.promise.all_arrive or text.given_up:
+        if not self.promise.all_arrive or text.given_up or text.excused:
             return
         if text.shown:
             # A recipient who is switched off before the acknowledgement has arrived, and for longer than the term, has
@@ -185,7 +215,7 @@ class Oracle:
     def _check_order(self, writer: str, recipient: str, count: int) -> None:
         mine = [text for text in self.texts.values() if (text.writer, text.recipient) == (writer, recipient)]
         assert len(mine) == count, "every text has its place"
-        counters = [text.counter for text in mine if text.counter is not None]
+        counters = [text.counter for text in mine if text.counter is not None and not text.excused]
         if len(set(counters)) != len(counters):
             self._accuse(f"two of {writer}'s texts to {recipient} carry one counter")
         # Texts that were given to a client before it knew the recipient are taken together, in the same order.
@@ -193,4 +223,5 @@ class Oracle:
             self._accuse(f"{writer}'s texts to {recipient} are not in the order of writing")
 
     def _accuse(self, what: str) -> None:
-        self.wrong.append(what)
+        if what not in self.wrong:
+            self.wrong.append(what)

@@ -13,12 +13,14 @@ import random
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
 from usernym.testing import faults as f
+from usernym.testing.attacker import ATTACKERS, Harm
 from usernym.testing.disk import Moment
+from usernym.testing.habits import HABITS
 
 NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy")
 LINE_BYTES_MAX: Final = 1 << 20
@@ -132,6 +134,37 @@ SOAK: Final = PlanProfile(
 """Many messages at 20 % loss, with crashes."""
 
 
+PEOPLE: Final = PlanProfile(
+    messages=(2, 8),
+    troubles=(2, 8),
+    pause_s=(0.05, 30.0),
+    weights=(("Attack", 12), ("Befriend", 3), ("Decide", 2), ("Stalk", 1)),
+    lies=0,
+    long_away=0,
+)
+"""Hostile users in a world where nothing else goes wrong."""
+
+THIEVES: Final = PlanProfile(
+    messages=(2, 8),
+    troubles=(6, 14),
+    pause_s=(0.5, 30.0),
+    weights=(("Handshake", 10), ("MachineLost", 2), ("LookAt", 4), ("DirectOnly", 1), ("Crash", 1), ("Attack", 1)),
+    lies=0,
+    long_away=0,
+)
+"""Users whose machines are stolen, and who begin again elsewhere, some as another identity."""
+
+NODE: Final = PlanProfile(
+    messages=(2, 8),
+    troubles=(2, 8),
+    pause_s=(0.5, 60.0),
+    weights=(("HostileNode", 12), ("Handshake", 2), ("LookAt", 1), ("MachineLost", 1), ("Crash", 1), ("Attack", 1)),
+    lies=0,
+    long_away=0,
+)
+"""A node that is hostile with a purpose."""
+
+
 def random_plan(seed: int, people: int, profile: PlanProfile | None = None) -> Plan:
     """The plan of this seed."""
     profile = profile or PlanProfile()
@@ -148,7 +181,7 @@ def random_plan(seed: int, people: int, profile: PlanProfile | None = None) -> P
     kinds, weights = zip(*profile.weights, strict=True)
     for kind in rng.choices(kinds, weights, k=rng.randint(*profile.troubles)):
         at = rng.randint(0, len(steps))
-        trouble = TROUBLES[kind](rng, names)
+        trouble = (TROUBLES | HOSTILE_TROUBLES)[kind](rng, names)
         steps[at:at] = [trouble, _pause(rng, profile)] if rng.random() < 0.5 else [trouble]
     if profile.lies and rng.randrange(profile.lies) == 0:
         steps.insert(rng.randint(0, len(steps)), f.NodeLies(rng.choice((2, 4, 10))))
@@ -214,6 +247,25 @@ def _clock(rng: random.Random, names: tuple[str, ...]) -> f.Step:
     return f.ClockJump(_anybody(rng, names), rng.choice((-7200, -600, -30, 30, 600, 1200, 7200, 90_000)))
 
 
+def _two(rng: random.Random, names: tuple[str, ...]) -> tuple[str, str]:
+    who, to = rng.sample(names, 2)
+    return who, to
+
+
+def _attack(rng: random.Random, names: tuple[str, ...]) -> f.Step:
+    harm = rng.choice(get_args(Harm))
+    # 20: more than a node has on their way to one client at once; 140: a counter that takes one byte more.
+    return f.Attack(rng.choice(ATTACKERS), rng.choice(names), harm, rng.choice((1, 3, 20, 20, 140)))
+
+
+def _decide(rng: random.Random, names: tuple[str, ...]) -> f.Step:
+    return f.Decide(rng.choice(names), rng.choice(ATTACKERS), rng.choice(("accept", "decline", "block")))
+
+
+def _hostile_node(rng: random.Random, _names: tuple[str, ...]) -> f.Step:
+    return f.HostileNode(rng.choice(HABITS), rng.choice((30.0, 300.0, 1800.0)))
+
+
 def _direct_only(rng: random.Random, names: tuple[str, ...]) -> f.Step:
     who, to = rng.sample(names, 2)
     return f.DirectOnly(who, to, rng.random() < 0.7)
@@ -238,3 +290,13 @@ TROUBLES: Final[dict[str, Callable[[random.Random, tuple[str, ...]], f.Step]]] =
     "DirectOnly": _direct_only,
 }
 """How a trouble of each kind is drawn."""
+HOSTILE_TROUBLES: Final[dict[str, Callable[[random.Random, tuple[str, ...]], f.Step]]] = {
+    "LookAt": lambda rng, names: f.LookAt(*_two(rng, names)),
+    "MachineLost": lambda rng, names: f.MachineLost(rng.choice(names), rng.random() < 0.7),
+    "Attack": _attack,
+    "Befriend": lambda rng, names: f.Befriend(rng.choice(names), rng.choice(ATTACKERS)),
+    "Decide": _decide,
+    "Stalk": lambda rng, names: f.Stalk(rng.choice(ATTACKERS), rng.choice(names), rng.random() < 0.7),
+    "HostileNode": _hostile_node,
+}
+"""The same for users and a node who mean harm, and for what those do who fear it."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from usernym.actors.context import ClientContext, User
 from usernym.actors.events import Event
 from usernym.actors.graphs import ClientGraph, Graph, NodeGraph, client_graph, node_graph
+from usernym.actors.messages import FoundRecord
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_context import NodeContext
 from usernym.actors.simulation import ProcessDied, Simulation
-from usernym.identity import create_identity
+from usernym.identity import create_identity, replace_identity, restore_identity
 from usernym.protocol.cards import NodeCard
+from usernym.protocol.records import decode_record, decode_succession
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client.schema import CLIENT_SCHEMA
 from usernym.storage.client.store import ClientStore
@@ -208,6 +211,15 @@ class NodeProcess(Process):
             self._opened = True
         self.key = SigningKey.from_seed(self.store.profile.identity_seed(self.world.sim.random_bytes(32)))
 
+    def show(self, name: str) -> FoundRecord | None:
+        """What a lookup of this name and its history would find."""
+        with self.disk.paused() if self.disk is not None else nullcontext():
+            account = self.store.directory.account(name)
+            if account is None:
+                return None
+            links = self.store.directory.links(name, 0)
+        return FoundRecord(decode_record(account.record), tuple(decode_succession(link.blob) for link in links))
+
     def _start_graph(self, transport: InProcessTransport) -> None:
         clock = NodeClock(self.runtime, self.store)
         context = NodeContext(self.runtime, self.report_failure, self.store, clock, self.key)
@@ -239,6 +251,9 @@ class ClientProcess(Process):
         self.events: list[Event] = []
         self.accept_strangers = accept_strangers
         self.words: str | None = None
+        self._found: FoundRecord | None = None
+        """What a node showed of the name, for a home that is to be made from the words."""
+        self._replaces = False
         if store is not None:
             self.store, self._opened = store, True
 
@@ -254,14 +269,35 @@ class ClientProcess(Process):
     def _start_graph(self, transport: InProcessTransport) -> None:
         card = self.node.card
         if not self.store.profile.has_identity():
-            random_bytes = self.world.sim.random_bytes
-            self.words = create_identity(self.store, self.name, card, random_bytes, self.runtime.unix_s())
+            self._make_identity(card)
         identity = self.store.profile.identity()
         self.user = User(identity.name, SigningKey.from_seed(identity.seed), card.node)
         context = ClientContext(
             self.runtime, self.report_failure, self.on_event, self.store, self.user, self.accept_strangers
         )
         self.graph = client_graph(context, transport, card)
+
+    def _make_identity(self, card: NodeCard) -> None:
+        random_bytes, now = self.world.sim.random_bytes, self.runtime.unix_s()
+        if self._found is None:
+            self.words = create_identity(self.store, self.name, card, random_bytes, now)
+            return
+        assert self.words is not None, "it was registered"
+        make = replace_identity if self._replaces else restore_identity
+        make(self.store, self.name, card, self.words, self._found, random_bytes, now)
+
+    def move(self, *, replace: bool) -> bool:
+        """Begin on another machine, with an empty disk and another Nym address, by the recovery words; with `replace`
+        as another identity. False, and nothing changed, where the node does not show the name."""
+        disk, node = self.disk, self.node
+        found = node.show(self.name) if node.running else None
+        if found is None or self.words is None or disk is None:
+            return False
+        self.kill()
+        disk.erase()
+        self._found, self._replaces, self.address = found, replace, None
+        self.start()
+        return True
 
     def on_event(self, event: Event) -> None:
         """The graph tells its user something."""

@@ -6,29 +6,40 @@ was taken must come to its end within `END_S`, and the oracle says whether it di
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from usernym.actors import messages as msg
 from usernym.actors.failures import NodeRefused, NodeSilent
 from usernym.actors.simulation import ProcessDied, SimulationStuck
-from usernym.storage.client.types import Direction, Fallback, HandshakeState
+from usernym.storage.client.types import Consent, Contact, Direction, Fallback, HandshakeState, Trust
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
+from usernym.testing.attacker import ATTACKERS
 from usernym.testing.oracle import TERM_S, Oracle, Promise
 from usernym.testing.plan import Plan
 from usernym.testing.process import Process
 from usernym.testing.screen import ReadingScreen
 from usernym.testing.tap import Heard
 from usernym.testing.troubles import DAY_S, Liars, Troubles
+from usernym.testing.watch import KEPT_RULES, Rule, Watch
 from usernym.testing.world import SimClient, World
 
 END_S: Final = 4 * 3600.0
 """What is under way when everything works again must have arrived by then: many times the longest pause of any try."""
+LOOK_S: Final = 60.0
+"""How long a user waits for a lookup before they look at what is there; at the end, how often they do."""
+BEFRIENDED_S: Final = 10.0
+"""After so long what was written to a hostile user, or by one, has arrived if all is well."""
+STALKED_MAX: Final = 220
+"""Texts with which a hostile user tries to fill its share of a mailbox: more than any share."""
+STALKED_MINUTES: Final = 5
 QUIET_S: Final = 30.0
 """After that nothing may come any more; what would be shown twice comes within the first heartbeats."""
 
@@ -59,13 +70,26 @@ class Outcome:
 
 
 class Run:
-    """One run of a plan. `listener` is called with all that happens (see `chart`)."""
+    """One run of a plan. `listener` is called with all that happens (see `chart`); `rules`: see `watch`; `absent`:
+    whether who is stalked is away meanwhile."""
 
-    def __init__(self, plan: Plan, listener: Callable[[Heard], None] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        listener: Callable[[Heard], None] | None = None,
+        rules: frozenset[Rule] = KEPT_RULES,
+        *,
+        absent: bool = False,
+    ) -> None:
         self.plan = plan
-        lies = any(isinstance(step, f.NodeLies) for step in plan.steps)
+        lies = any(isinstance(step, f.NodeLies | f.HostileNode) for step in plan.steps)
         weeks = any(isinstance(step, f.LongAway) and step.days * DAY_S > TERM_S for step in plan.steps)
-        self.oracle = Oracle(Promise(all_arrive=not lies, honest_node=not lies, may_expire=weeks))
+        self.oracle = Oracle(
+            Promise(all_arrive=not lies, honest_node=not lies, may_expire=weeks), hostile=frozenset(ATTACKERS)
+        )
+        self._absent = absent
+        self.answers: list[str] = []
+        """What the node said to a hostile user who finds out who is there."""
         self._asked: list[tuple[str, str, Future[bytes]]] = []
         self._consented: set[tuple[str, str]] = set()
         """Who meant to show whom their address."""
@@ -78,6 +102,7 @@ class Run:
             encrypted=plan.encrypted,
             node_transport=liars if lies else lambda transport, _node: transport,
         )
+        self._watch = Watch(self.world, self.oracle, rules)
         if listener is not None:
             self.world.mixnet.listeners.append(listener)
         for name in plan.names:
@@ -100,6 +125,7 @@ class Run:
             for step in self.plan.steps:
                 self.world.mixnet.note("", str(step))
                 self._apply(step)
+                self._watch.note_homes()
             self._end()
         except SimulationStuck as error:
             self.oracle.wrong.append(f"the world came to a stand: {error}")
@@ -127,6 +153,16 @@ class Run:
         match step:
             case f.Write(who, to, size):
                 self._write(self.world.clients[who], to, size)
+            case f.LookAt(who, to):
+                self._look_at(self.world.clients[who], to)
+            case f.Decide(who, to, decision):
+                self._decide(self.world.clients[who], to, decision)
+            case f.Befriend(who, to):
+                self._befriend(self.world.clients[who], to)
+            case f.MachineLost(who, replace):
+                self._restore(self.world.clients[who], replace=replace)
+            case f.Stalk():
+                self._stalk(step)
             case f.Handshake() | f.LookUpUser():
                 self._command(step)
             case f.DirectOnly(who, to, on):
@@ -183,6 +219,75 @@ class Run:
         except ProcessDied as death:
             death.bury()
 
+    def _look_at(self, client: SimClient, to: str) -> None:
+        """Look up, then look at what is there: the user continues without comparing safety numbers."""
+        if not client.running:
+            return
+        answer: Future[None] = client.begin(client.graph.lookup, lambda found: msg.FindContact(to, found))
+        with suppress(SimulationStuck):
+            self.world.sim.run_until(lambda: answer.done() or not client.running, LOOK_S)
+        self._accept_changes(client, to)
+
+    def _accept_changes(self, client: SimClient, *names: str) -> None:
+        """The user looks at these contacts' identities, if they have changed; at all without names."""
+        if not client.running or client.disk is None:
+            return
+        with client.disk.paused():
+            changed = [each.name for each in client.store.contacts.all() if each.trust is Trust.CHANGED]
+            for name in changed:
+                if name in names or not names:
+                    client.look_at_identity(name)
+
+    def _decide(self, client: SimClient, to: str, decision: str) -> None:
+        """As `Client.accept`, `decline` and `block` do."""
+        if not client.running or client.disk is None:
+            return
+        consent = {"accept": Consent.ACCEPTED, "decline": Consent.DECLINED, "block": Consent.BLOCKED}[decision]
+        with client.disk.paused():
+            client.store.contacts.set_consent(to, consent)
+        client.graph.forwarding.tell(msg.RequestsDecided())
+
+    def _befriend(self, client: SimClient, to: str) -> None:
+        if client.running:
+            client.write(to, f"hello {to}")
+            self.world.sim.run_for(BEFRIENDED_S)
+
+    def _restore(self, client: SimClient, *, replace: bool) -> None:
+        self._watch.note_homes()
+        if not client.move(replace=replace):
+            return
+        self._unmarked[client.name] = []
+        self.oracle.lost_home(client.name)
+
+    def _stalk(self, step: f.Stalk) -> None:
+        """Write until the node refuses, then once a minute; take note of every answer."""
+        stalker, victim, sim = self._troubles.attacker(step.who), self.world.clients[step.to], self.world.sim
+        if not stalker.log_in():
+            return
+        record = stalker.look_up(step.to)
+        if record is None:
+            return
+        stalker.attack("texts", step.to, 1)
+        sim.run_for(BEFRIENDED_S)
+        if step.blocked:
+            self._decide(victim, step.who, "block")
+            sim.run_for(BEFRIENDED_S)
+        if self._absent:
+            self._troubles.switch_off(victim)
+        for number in range(STALKED_MAX):
+            if number % 20 == 0:
+                stalker.top_up()
+                sim.run_for(1.0)
+            self.answers.append(stalker.probe(step.to, record))
+            if self.answers[-1] not in ("", "Accepted"):
+                break
+        for _ in range(STALKED_MINUTES):
+            sim.run_for(60.0)
+            stalker.log_in()
+            self.answers.append(stalker.probe(step.to, record))
+        if self._absent:
+            self._troubles.switch_on(victim)
+
     def _on_death(self, process: Process) -> None:
         for who, text, answer in self._asked:
             if who == process.name and not answer.done():
@@ -232,8 +337,13 @@ class Run:
 
     def _wait_until_all_is_known(self) -> None:
         deadline = self.world.sim.now() + END_S
+        look_at = self.world.sim.now()
         while self.oracle.waiting() and self.world.sim.now() < deadline:
             self.world.sim.step()
+            if self.oracle.moved and self.world.sim.now() >= look_at:
+                look_at += LOOK_S
+                for client in self.world.clients.values():
+                    self._accept_changes(client)
         while self._handshakes_under_way() and self.world.sim.now() < deadline:
             self.world.sim.run_for(1.0)
 
@@ -244,7 +354,7 @@ class Run:
         return not self._troubles.all_run() or any(
             client.store.messages.outbox_of(contact.name)
             for client in self.world.clients.values()
-            for contact in client.store.contacts.all()
+            for contact in self._people(client)
         )
 
     def _look_through_conversations(self) -> None:
@@ -257,19 +367,24 @@ class Run:
         all_came = self.oracle.promise.all_arrive and not self.oracle.promise.may_expire
         for one, other in itertools.combinations(self.world.clients.values(), 2):
             pair = _handshake_of(one, other), _handshake_of(other, one)
-            if all_came and pair not in FITTING and pair[::-1] not in FITTING:
+            moved = not self.oracle.moved.isdisjoint({one.name, other.name})
+            if all_came and not moved and pair not in FITTING and pair[::-1] not in FITTING:
                 states = f"{pair[0].value}, {pair[1].value}"
                 self.oracle.wrong.append(f"the handshake of {one.name} and {other.name} does not fit: {states}")
         for client in self.world.clients.values():
-            for contact in client.store.contacts.all():
+            for contact in self._people(client):
                 if contact.peer_address is not None and (contact.name, client.name) not in self._consented:
                     self.oracle.wrong.append(f"{client.name} knows {contact.name}'s address without consent")
+
+    def _people(self, client: SimClient) -> list[Contact]:
+        """A user's contacts, without hostile users."""
+        return [contact for contact in client.store.contacts.all() if contact.name not in ATTACKERS]
 
     def _gaps(self) -> list[tuple[str, str, int]]:
         return [
             (client.name, contact.name, highest - client.store.messages.received_below(contact.name, highest + 1))
             for client in self.world.clients.values()
-            for contact in client.store.contacts.all()
+            for contact in self._people(client)
             if (highest := contact.highest_in_counter)
         ]
 
@@ -279,6 +394,21 @@ def _handshake_of(client: SimClient, other: SimClient) -> HandshakeState:
     return HandshakeState.NONE if contact is None else contact.handshake
 
 
-def play(plan: Plan, listener: Callable[[Heard], None] | None = None) -> Outcome:
-    """Make a run of the plan."""
-    return Run(plan, listener).play()
+CALM: Final = (f.Write, f.Pause, f.LookUpUser, f.Decide, f.Befriend, f.Attack, f.Stalk)
+"""Steps that leave the mixnet and all processes whole."""
+
+
+def play(plan: Plan, listener: Callable[[Heard], None] | None = None, rules: frozenset[Rule] = KEPT_RULES) -> Outcome:
+    """Make a run of the plan; and where someone is stalked and nothing else goes wrong, another one in a world that
+    differs in one thing: whether they are there."""
+    run = Run(plan, listener, rules)
+    outcome = run.play()
+    if outcome.wrong or not all(isinstance(step, CALM) for step in plan.steps) or not run.answers:
+        return outcome
+    other = Run(plan, None, rules, absent=True)
+    other.play()
+    for number, (here, away) in enumerate(zip(run.answers, other.answers, strict=False)):
+        if here and away and here != away:
+            what = f"a stalker sees who is there: answer {number} is {here}, and {away} when they are away"
+            return dataclasses.replace(outcome, wrong=(*outcome.wrong, what))
+    return outcome

@@ -74,5 +74,5 @@ class ReadingScreen:
                 oracle.told(name, event.message_id, event.state, reason, now)
             case NodeCaught(what):
                 oracle.warned(name, f"the node was caught: {what}")
-            case IdentityChanged():
-                oracle.warned(name, "a contact's identity changed")
+            case IdentityChanged(contact):
+                oracle.identity_changed(name, contact)

@@ -15,7 +15,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 from usernym.testing import faults as f
-from usernym.testing.plan import NAMES, TROUBLES, Plan
+from usernym.testing.plan import HOSTILE_TROUBLES, NAMES, TROUBLES, Plan
 
 TAPE_MAX: Final = 200
 PAUSES_S: Final = (0.05, 1.0, 5.0, 20.0, 60.0)
@@ -28,7 +28,7 @@ def steps(people: int, kinds: tuple[str, ...] = tuple(TROUBLES)) -> st.SearchStr
     writes = st.builds(lambda pair, size: f.Write(pair[0], pair[1], size), pairs, st.sampled_from((20, 1, 160, 5_000)))
 
     def trouble(kind: str, seed: int) -> f.Step:
-        return TROUBLES[kind](random.Random(seed), names)  # noqa: S311 - Hypothesis draws the seed
+        return (TROUBLES | HOSTILE_TROUBLES)[kind](random.Random(seed), names)  # noqa: S311 - Hypothesis draws the seed
 
     return st.one_of(
         writes,

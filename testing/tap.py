@@ -19,6 +19,11 @@ class Heard:
     what: str
     data: bytes = field(default=b"", repr=False)
     text: str = ""
+    client: int = -1
+    """The mixnet client of `who`."""
+    to: bytes = field(default=b"", repr=False)
+    """Where it was sent: an address, or a sender tag."""
+    is_reply: bool = False
 
 
 class TappedMixnet(InProcessMixnet):
@@ -31,12 +36,12 @@ class TappedMixnet(InProcessMixnet):
 
     def send(self, client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
         """See `InProcessMixnet`."""
-        self._hear(client, "sent", data)
+        self._hear(client, "sent", data, recipient)
         super().send(client, recipient, data, surbs)
 
     def reply(self, client: int, tag: bytes, data: bytes) -> None:
         """See `InProcessMixnet`."""
-        self._hear(client, "sent", data)
+        self._hear(client, "sent", data, tag, is_reply=True)
         super().reply(client, tag, data)
 
     def _report(self, client: int, event: TransportEvent) -> None:
@@ -44,9 +49,10 @@ class TappedMixnet(InProcessMixnet):
             self._hear(client, "arrived", event.data)
         super()._report(client, event)
 
-    def _hear(self, client: int, what: str, data: bytes) -> None:
+    def _hear(self, client: int, what: str, data: bytes, to: bytes = b"", *, is_reply: bool = False) -> None:
         if self.listeners:
-            self.tell(Heard(self._timers.now(), self.names.get(client, f"client {client}"), what, data))
+            name = self.names.get(client, f"client {client}")
+            self.tell(Heard(self._timers.now(), name, what, data, "", client, to, is_reply))
 
     def note(self, who: str, text: str) -> None:
         """Something happened to a process."""

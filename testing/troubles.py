@@ -17,6 +17,8 @@ from typing import Any, Final
 from usernym.mixnet.emulator.state import Faults, LinkDelay
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
+from usernym.testing.attacker import ATTACKERS, Attacker
+from usernym.testing.habits import Habit, HabitTransport
 from usernym.testing.hostile import LyingTransport, Mallory
 from usernym.testing.process import NodeProcess, Process
 from usernym.testing.world import World
@@ -27,21 +29,44 @@ AGAIN_S: Final = 5.0
 
 
 class Liars:
-    """Puts a `LyingTransport` before a world's node: `World(..., node_transport=Liars(seed))`. It lies when asked
-    to."""
+    """Puts hostile transports before a world's node: `World(..., node_transport=Liars(seed))`. The node lies, and has
+    habits, when asked to."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._transports: list[LyingTransport] = []
+        self._habitual: HabitTransport | None = None
+        self._habits: set[Habit] = set()
         self.one_in = 0
 
-    def __call__(self, transport: Any, node: NodeProcess) -> LyingTransport:
+    def __call__(self, transport: Any, node: NodeProcess) -> HabitTransport:
         """Wrap a transport of the node."""
         rng = random.Random(f"lies {self._seed} {len(self._transports)}")  # noqa: S311 - repeatable on purpose
         liar = LyingTransport(transport, node, rng)
         liar.one_in = self.one_in
         self._transports.append(liar)
-        return liar
+        self._habitual = HabitTransport(liar, node, rng)
+        for habit in sorted(self._habits):
+            self._habitual.begin(habit)
+        return self._habitual
+
+    def begin(self, habit: Habit) -> None:
+        """Let the node do this from now on, through restarts."""
+        self._habits.add(habit)
+        if self._habitual is not None:
+            self._habitual.begin(habit)
+
+    def end(self, habit: Habit) -> None:
+        """Let it do this no longer."""
+        self._habits.discard(habit)
+        if self._habitual is not None:
+            self._habitual.end(habit)
+
+    def behave(self) -> None:
+        """Let the node be honest from now on."""
+        self.lie(0)
+        for habit in list(self._habits):
+            self.end(habit)
 
     def lie(self, one_in: int) -> None:
         """Let one message in so many be a lie from now on; 0: none."""
@@ -74,6 +99,7 @@ class Troubles:
         self._on_failed = on_failed or world.on_failed
         self._overheard = overheard
         self._mallory: Mallory | None = None
+        self._attackers: dict[str, Attacker] = {}
         self._down_s: dict[str, float] = {}
         self._off_until: dict[str, float] = {}
         self._weather = f.Weather()
@@ -94,6 +120,18 @@ class Troubles:
         """Let those who will be hostile listen from now on."""
         if self._mallory is None and any(isinstance(step, f.Strangers | f.Inject) for step in steps):
             self._mallory = Mallory(self.world, self._overheard)
+        for step in steps:
+            if isinstance(step, f.Attack | f.Stalk | f.Befriend):
+                self.attacker(step.to if isinstance(step, f.Befriend) else step.who)
+
+    def attacker(self, name: str) -> Attacker:
+        """The hostile user of this name, who logs in as soon as there is one."""
+        if name not in ATTACKERS:
+            raise ValueError(f"a hostile user is one of {', '.join(ATTACKERS)}")
+        if name not in self._attackers:
+            self._attackers[name] = Attacker(self.world, name, self._overheard)
+            self._attackers[name].log_in()
+        return self._attackers[name]
 
     def leave(self) -> None:
         """Start nothing again any more: the world ends."""
@@ -129,6 +167,13 @@ class Troubles:
                 if self._liars is None:
                     raise ValueError("this world's node can't lie: make it with `node_transport=Liars(seed)`")
                 self._liars.lie(one_in)
+            case f.HostileNode(habit, seconds):
+                if self._liars is None:
+                    raise ValueError("this world's node can't be hostile: make it with `node_transport=Liars(seed)`")
+                self._liars.begin(habit)
+                world.sim.call_later(seconds, partial(self._liars.end, habit))
+            case f.Attack(who, to, harm, count):
+                self.attacker(who).attack(harm, to, count)
             case f.Strangers(count):
                 self._hostile().attack(count)
             case f.Inject(count):
@@ -143,7 +188,7 @@ class Troubles:
     def heal(self) -> None:
         """Everything works again: mixnet, node, disks, clocks; all processes run."""
         if self._liars is not None:
-            self._liars.lie(0)
+            self._liars.behave()
         self._weather, self._groups, self._far = f.Weather(), (), {}
         self._set_faults()
         for process in self.world.processes():
@@ -231,6 +276,16 @@ class Troubles:
             process.kill()
             self.world.sim.call_later(days * DAY_S, process.start)
         self.world.sim.run_for(days * DAY_S + AGAIN_S)
+
+    def switch_off(self, process: Process) -> None:
+        """Kill a process, and leave it off."""
+        self._off_until[process.name] = float("inf")
+        process.kill()
+
+    def switch_on(self, process: Process) -> None:
+        """Start it again."""
+        self._off_until.pop(process.name, None)
+        process.start()
 
     def _after_death(self, process: Process) -> None:
         self._on_death(process)

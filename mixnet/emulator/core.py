@@ -108,6 +108,18 @@ class Emulator:
         stock = self._clients[client].stocks.get(tag)
         return 0 if stock is None else self._alive(stock, self._now)
 
+    def surbs_of(self, holder: int, giver: int) -> int:
+        """SURBs of `giver`'s that `holder` could use now, over all sender tags."""
+        dead_until = max(self._rotated_at, self._now - self.faults.surb_age_s)
+        keys = self._clients[giver].keys
+        return sum(
+            int(count)
+            for stock in self._clients[holder].stocks.values()
+            if (stock.sender, stock.keys) == (giver, keys)
+            for made_at, count in stock.batches
+            if made_at > dead_until
+        )
+
     # -- what happens to clients --
 
     def offline(self, now: float, client: int) -> None:

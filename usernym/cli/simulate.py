@@ -66,8 +66,9 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clients", type=_people, default=(2, 4), metavar="K", help="users: a number, or 2-4 (default)"
     )
-    parser.add_argument("--profile", choices=("mixed", "soak"), default="mixed", help="mixed (default): every fault; "
-                        "soak: many messages at 20%% loss, with crashes")  # fmt: skip
+    parser.add_argument("--profile", choices=("mixed", "soak", "people", "thieves", "node"), default="mixed",
+                        help="mixed (default): every fault; soak: many messages at 20%% loss, with crashes; people: "
+                        "hostile users; thieves: stolen machines; node: a hostile node")  # fmt: skip
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes; default: one for each processor")
     parser.add_argument("--keep-going", action="store_true", help="continue after a failure")
     parser.add_argument("--replay", metavar="PLAN", help="repeat one run: the line that a failure ended with")

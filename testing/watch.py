@@ -1,0 +1,125 @@
+"""Rules for what may leave a user's client at all, whatever the node and other users do, checked at each frame.
+
+1. Never more than `SURBS_GIVEN_MAX` of a client's SURBs can be used by the node.
+2. A client's process makes at most `LOGINS_MAX` logins a minute.
+3. Nothing is sealed to a changed identity that its user has not looked at.
+4. Nothing goes directly to an address that was agreed with another identity than the one that is pinned.
+
+The oracle compares what users see; these are harms that no user sees.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import nullcontext
+from typing import Final
+
+from usernym.protocol import messages as m
+from usernym.protocol.codec import decode
+from usernym.protocol.errors import RemoteProtocolError
+from usernym.protocol.limits import MINUTE_S, SURBS_GIVEN_MAX
+from usernym.protocol.sealing import Envelope
+from usernym.storage.client.types import Contact, Trust
+from usernym.testing.oracle import Oracle
+from usernym.testing.tap import Heard
+from usernym.testing.world import SimClient, World
+
+LOGINS_MAX: Final = 3
+"""Logins a minute, at most, of one process: each shows the node that the user is there, and costs it SURBs."""
+
+Rule = str
+RULES: Final[frozenset[Rule]] = frozenset({"surbs", "logins", "seals", "addresses"})
+"""All rules."""
+KEPT_RULES: Final[frozenset[Rule]] = RULES - {"logins"}
+"""Those that hold today whatever goes wrong."""
+
+
+class Watch:
+    """Listens to a world's mixnet, and tells the oracle what was broken, once for each user and rule."""
+
+    def __init__(self, world: World, oracle: Oracle, rules: frozenset[Rule] = RULES) -> None:
+        self._world = world
+        self._oracle = oracle
+        self._rules = rules
+        self._homes: dict[bytes, tuple[str, bytes]] = {}
+        """Nym address to the user, and the identity, that it was."""
+        self._logins: dict[tuple[str, int], deque[tuple[float, bytes]]] = {}
+        self._said: set[tuple[str, Rule]] = set()
+        world.mixnet.listeners.append(self._on_heard)
+
+    def note_homes(self) -> None:
+        """Take note which addresses are whose."""
+        for client in self._world.clients.values():
+            if client.running and client.address is not None:
+                self._homes[client.address] = client.name, client.user.key.public
+
+    def _on_heard(self, heard: Heard) -> None:
+        node = self._world.node
+        if heard.what == "arrived" and heard.who == node.name and "surbs" in self._rules:
+            self._count_surbs()
+        client = self._world.clients.get(heard.who)
+        if heard.what != "sent" or heard.is_reply or client is None:
+            return
+        try:
+            message = decode(heard.data).message
+        except RemoteProtocolError:
+            return
+        match message:
+            case m.LoginProof(nonce=nonce):
+                self._count_logins(client, nonce)
+            case m.Forward(recipient=name):
+                self._check_seal(client, name, message)
+            case m.Direct():
+                self._check_direct(client, heard.to, message)
+
+    def _break(self, user: str, rule: Rule, what: str) -> None:
+        if rule in self._rules and (user, rule) not in self._said:
+            self._said.add((user, rule))
+            self._oracle.broke(what)
+
+    # -- the rules --
+
+    def _count_surbs(self) -> None:
+        for client in self._world.clients.values():
+            held = self._world.core.surbs_of(self._world.node.client_number, client.client_number)
+            if held > SURBS_GIVEN_MAX:
+                self._break(client.name, "surbs", f"the node holds {held} of {client.name}'s SURBs")
+
+    def _count_logins(self, client: SimClient, nonce: bytes) -> None:
+        now = self._world.sim.now()
+        logins = self._logins.setdefault((client.name, client.deaths), deque())
+        if all(nonce != seen for _, seen in logins):
+            logins.append((now, nonce))
+        while logins[0][0] <= now - MINUTE_S:
+            logins.popleft()
+        if len(logins) > LOGINS_MAX:
+            self._break(client.name, "logins", f"{client.name} made {len(logins)} logins within a minute")
+
+    def _check_seal(self, client: SimClient, name: str, said: m.Forward | m.Direct) -> None:
+        contact = self._contact(client, name)
+        if contact is None or contact.trust is not Trust.CHANGED:
+            return
+        envelope = Envelope(
+            client.user.node, client.name, name, client.user.key.public, contact.identity_key, said.key_number,
+            said.message_id,
+        )  # fmt: skip
+        try:
+            envelope.verify(said.sealed, said.inner_signature)
+        except RemoteProtocolError:
+            return  # sealed to the identity before
+        self._break(client.name, "seals", f"{client.name} sealed to {name}'s new identity without a look at it")
+
+    def _check_direct(self, client: SimClient, address: bytes, said: m.Direct) -> None:
+        self.note_homes()
+        if address not in self._homes:
+            return  # a hostile user's
+        name, identity = self._homes[address]
+        contact = self._contact(client, name)
+        if contact is not None and contact.identity_key != identity:
+            self._break(client.name, "addresses", f"{client.name} sent to an address of {name}'s former identity")
+        self._check_seal(client, name, said)
+
+    @staticmethod
+    def _contact(client: SimClient, name: str) -> Contact | None:
+        with client.disk.paused() if client.disk is not None else nullcontext():
+            return client.store.contacts.get(name)
