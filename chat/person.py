@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -39,12 +37,12 @@ from usernym.protocol.names import canonical
 
 T = TypeVar("T")
 
-WORKERS: Final = 12
-"""Calls that may wait at the same time: each window waits for a few, and the node may be slow to answer one."""
 NONCES_MAX: Final = 1_000
 """Presses of "Send" that are remembered, so that a text is not sent twice when a browser repeats one."""
 SEND_S: Final = 60.0
 """Limit in seconds until a text is on this machine's disk; a changed contact may have to be looked up first."""
+
+_ELSEWHERE: Final = "this account was begun in another window: continue there"
 
 
 class Stage(Enum):
@@ -107,12 +105,13 @@ class Person:
         again."""
         self._held = held
         self._stack = contextlib.AsyncExitStack()
+        self._threads: AsyncClient | None = None
+        """The client that was opened last: calls run on its threads."""
         self._client: Client | None = None
         self._finder: Finder | None = None
         self._listeners: list[Listener] = []
         self._change_listeners: list[Callable[[], None]] = []
         self._nonces: OrderedDict[str, asyncio.Future[usernym.Sent]] = OrderedDict()
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="usernym-chat")
         self._opening = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -127,8 +126,9 @@ class Person:
 
     async def run(self, call: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
         """Make a call that may wait, on a thread."""
-        bound = functools.partial(call, *arguments, **keywords)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, bound)
+        if self._threads is None:
+            return await asyncio.to_thread(call, *arguments, **keywords)
+        return await self._threads.call(call, *arguments, **keywords)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every event from now on. Returns a function that stops it."""
@@ -236,8 +236,8 @@ class Person:
             **more,
         )
         try:
-            client = (await self._stack.enter_async_context(opened)).client
-            self._client = client
+            self._threads = await self._stack.enter_async_context(opened)
+            self._client = client = opened.client
             held = self._held(client)
             await self.run(held.__enter__)
             self._stack.push_async_callback(self.run, held.__exit__, None, None, None)
@@ -298,7 +298,7 @@ class Person:
             else:
                 await self.run(finder.close)
         if self._finder is None:
-            raise usernym.SettingsError("this account was begun in another window: continue there")
+            raise usernym.SettingsError(_ELSEWHERE)
         return await self.run(self._finder.name_state, name, 20.0)
 
     async def _close_finder(self) -> None:
@@ -307,22 +307,22 @@ class Person:
         if finder is not None:
             await self.run(finder.close)
 
-    def _protected(self, passphrase: str | None) -> dict[str, Any]:
-        return {"unprotected": True} if passphrase is None else {"passphrase": passphrase}
-
     async def create(self, name: str, passphrase: str | None) -> str:
         """Make a home and an identity that is not registered yet. Returns the recovery words, which are stored
         nowhere."""
         async with self._opening:
-            if self.stage is not Stage.NEW:
-                raise usernym.SettingsError("this account was begun in another window: continue there")
-            try:
-                client = await self._open(name=canonical(name), **self._protected(passphrase))
-            except BaseException:
-                await self._clear_away(passphrase)
-                raise
+            client = await self._open_new(name, passphrase)
             self.stage = Stage.UNREGISTERED  # no listener is called yet: this window shows the words next
             return client.take_recovery_words() or ""
+
+    async def _open_new(self, name: str, passphrase: str | None, **more: Any) -> Client:
+        if self.stage is not Stage.NEW:
+            raise usernym.SettingsError(_ELSEWHERE)
+        try:
+            return await self._open(name=canonical(name), passphrase=passphrase, unprotected=passphrase is None, **more)
+        except BaseException:
+            await self._clear_away(passphrase)
+            raise
 
     async def _clear_away(self, passphrase: str | None) -> None:
         """Clean up after a failed first run: remove an incomplete home; a complete one stays and can be opened."""
@@ -344,15 +344,7 @@ class Person:
     async def restore(self, name: str, words: str, passphrase: str | None, *, replace: bool) -> None:
         """Make a home for an identity that exists. Raises `WordsInvalid`, `WordsUnfit`, `NodeRefused`, `NodeSilent`."""
         async with self._opening:
-            if self.stage is not Stage.NEW:
-                raise usernym.SettingsError("this account was begun in another window: continue there")
-            try:
-                await self._open(
-                    name=canonical(name), restore=Restore(words, replace=replace), **self._protected(passphrase)
-                )
-            except BaseException:
-                await self._clear_away(passphrase)
-                raise
+            await self._open_new(name, passphrase, restore=Restore(words, replace=replace))
         self._go_online()
         self._set_stage(Stage.READY)
 
@@ -379,6 +371,7 @@ class Person:
         self._client = None
         stack, self._stack = self._stack, contextlib.AsyncExitStack()
         await stack.aclose()
+        self._threads = None
 
     async def close(self) -> None:
         """End everything in order."""
@@ -386,4 +379,3 @@ class Person:
         async with self._opening:  # what is being opened is closed as well
             await self._close_client()
             await self._close_finder()
-        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -6,6 +6,8 @@ An error is shown beside the field that caused it, and what was typed stays.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from usernym import NodeRefused, NodeSilent, NotReady
@@ -36,15 +38,30 @@ class _Entrance(Screen):
         if person.is_emulated:
             Label(texts.EMULATED, classes="offline small entrance")
 
-    def _say(self, where: Label, what: str) -> None:
-        where.set_text(what)
-        where.set_visibility(bool(what))
 
+class _Alert(Label):
+    """Where an error is shown."""
 
-def _alert() -> Label:
-    text = Label("", classes="error", role="alert")
-    text.set_visibility(False)
-    return text
+    def __init__(self) -> None:
+        super().__init__("", classes="error", role="alert")
+        self.say("")
+
+    def say(self, what: str) -> None:
+        self.set_text(what)
+        self.set_visibility(bool(what))
+
+    @contextmanager
+    def shows(self, button: Button | None = None) -> Iterator[None]:
+        """What goes wrong in the block is shown, and the user can try again with `button`."""
+        if button is not None:
+            button.enable(False)
+        self.say("")
+        try:
+            yield
+        except Exception as failure:  # noqa: BLE001 - any error is shown where it happened
+            self.say(texts.problem(failure))
+            if button is not None:
+                button.enable(True)
 
 
 class Unlock(_Entrance):
@@ -58,17 +75,13 @@ class Unlock(_Entrance):
             self._passphrase = Field(
                 "Passphrase", self._open, type="password", autocomplete="current-password", focus=1
             )
-            self._error = _alert()
+            self._error = _Alert()
             self._button = Button("Open", self._open, "main")
 
     async def _open(self) -> None:
-        self._button.enable(False)
-        self._say(self._error, "")
-        try:
+        with self._error.shows(self._button):
             await self.person.unlock(self._passphrase.value)
-        except Exception as error:  # noqa: BLE001 - any error is shown, and the user can try again
-            self._say(self._error, texts.problem(error))
-            self._button.enable(True)
+        if self._error.text:
             self._passphrase.focus()
 
 
@@ -218,7 +231,7 @@ class FirstRun(_Entrance):
                     await self._create(first.value, button, error)
 
             again = Field("Repeat the passphrase", take, type="password", autocomplete="new-password")
-            error = _alert()
+            error = _Alert()
             with Box("div", "row"):
                 button = Button("Continue", take, "main")
                 Button("Back", self._ask_name)
@@ -227,16 +240,10 @@ class FirstRun(_Entrance):
                 Label("Then anyone who gets this disk, or this user's files, can read your texts and write as you.")
                 Button("Continue with no passphrase", lambda: self._create(None, button, error), "danger")
 
-    async def _create(self, passphrase: str | None, button: Button, error: Label) -> None:
-        button.enable(False)
-        self._say(error, "")
-        try:
+    async def _create(self, passphrase: str | None, button: Button, error: _Alert) -> None:
+        with error.shows(button):
             words = await self.person.create(self._name, passphrase)
-        except Exception as failure:  # noqa: BLE001 - shown where it happened; the user can try again
-            self._say(error, texts.problem(failure))
-            button.enable(True)
-            return
-        self._show_words(words.split())
+            self._show_words(words.split())
 
     # -- the recovery words --
 
@@ -269,7 +276,7 @@ class FirstRun(_Entrance):
                     field.say()
                 await _register(self.person, button, error, self._column)
 
-            error = _alert()
+            error = _Alert()
             with Box("div", "row"):
                 button = Button("Register", check, "main")
                 Button("Show the words again", lambda: self._show_words(words))
@@ -297,22 +304,17 @@ class FirstRun(_Entrance):
                 self._replace = replace
 
             stolen.on("change", lambda _: choose(not self._replace), args=[])
-            error = _alert()
+            error = _Alert()
 
             async def restore() -> None:
                 if len(first.value) < PASSPHRASE_LETTERS_MIN:
                     first.say(error=f"Please use at least {PASSPHRASE_LETTERS_MIN} characters.")
                     first.focus()
                     return
-                button.enable(False)
-                self._say(error, "")
-                try:
+                with error.shows(button):
                     await self.person.restore(
                         name.value, " ".join(words.value.lower().split()), first.value, replace=self._replace
                     )
-                except Exception as failure:  # noqa: BLE001 - shown where it happened; the user can try again
-                    self._say(error, texts.problem(failure))
-                    button.enable(True)
 
             with Box("div", "row"):
                 button = Button("Restore", restore, "main")
@@ -331,46 +333,36 @@ class Unfinished(_Entrance):
                 "Do you have the recovery words that were shown? They are not shown again. If a registration was in"
                 " progress, the node may have the name already: then only these words restore it."
             )
-            error = _alert()
+            error = _Alert()
 
             async def register() -> None:
                 await _register(self.person, button, error, self._column)
 
             async def start_over() -> None:
-                try:
+                with error.shows():
                     await self.person.start_over()
-                except Exception as failure:  # noqa: BLE001 - as above
-                    self._say(error, texts.problem(failure))
 
             with Box("div", "row"):
                 button = Button("I have them: register the name", register, "main")
                 Button("No: start over", start_over)
 
 
-async def _register(person: Person, button: Button, error: Label, column: Box) -> None:
+async def _register(person: Person, button: Button, error: _Alert, column: Box) -> None:
     """Register; if the node refuses the name, offer to choose another."""
-    button.enable(False)
-    error.set_visibility(False)
-    try:
-        await person.register()
-        return
-    except NodeRefused as refused:
-        _say_refused(person, error, column, texts.refusal(refused.code, refused.detail))
-    except Exception as failure:  # noqa: BLE001 - as above
-        error.set_text(texts.problem(failure))
-        error.set_visibility(True)
-    button.enable(True)
-
-
-def _say_refused(person: Person, error: Label, column: Box, why: str) -> None:
-    async def start_over() -> None:
+    with error.shows(button):
         try:
-            await person.start_over()
-        except Exception as failure:  # noqa: BLE001 - shown where it happened
-            error.set_text(texts.problem(failure))
+            await person.register()
+        except NodeRefused as refused:
+            _say_refused(person, error, column, texts.refusal(refused.code, refused.detail))
+            button.enable(True)
 
-    error.set_text(why)
-    error.set_visibility(True)
+
+def _say_refused(person: Person, error: _Alert, column: Box, why: str) -> None:
+    async def start_over() -> None:
+        with error.shows():
+            await person.start_over()
+
+    error.say(why)
     if error.props.get("data-offers") is None:
         error.props["data-offers"] = "another name"
         with column:

@@ -271,7 +271,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case m.RegisterAsk() | m.RegisterProof():
                 self._attempt.on_refusal(code, detail)
             case m.LoginAsk() | m.LoginProof() | m.Heartbeat() | m.Publish():
-                self._step(lg.Refused(request, code, detail))
+                self._step(lg.RequestRefused(request, code, detail))
             case m.Delete(made_at=made_at):
                 if not self._deletion.date_anew(made_at, code, detail):
                     self._deletion.end(0, NodeRefused(code, detail))
@@ -283,7 +283,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case m.RegisterAsk() | m.RegisterProof():
                 self._attempt.end(NodeSilent(failure))
             case m.LoginAsk() | m.LoginProof() | m.Heartbeat() | m.Publish():
-                self._step(lg.Unanswered(request, failure))
+                self._step(lg.RequestUnanswered(request, failure))
             case m.Delete():
                 self._deletion.end(0, NodeSilent(failure))
 

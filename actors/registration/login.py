@@ -146,7 +146,7 @@ class PublicationAccepted(PrivateValue, frozen=True):
     """The node has our record, and the disk says so."""
 
 
-class Refused(PrivateValue, frozen=True):
+class RequestRefused(PrivateValue, frozen=True):
     """The node refused one of the login's requests."""
 
     request: LoginRequest
@@ -154,7 +154,7 @@ class Refused(PrivateValue, frozen=True):
     detail: int
 
 
-class Unanswered(PrivateValue, frozen=True):
+class RequestUnanswered(PrivateValue, frozen=True):
     """A request got no answer, or its answer could not be stored."""
 
     request: LoginRequest
@@ -198,8 +198,8 @@ class AccountRemoved(PrivateValue, frozen=True):
 
 LoginInput = (
     ClientStarted | OnlineWanted | PauseEnded | MixnetAppeared | MixnetVanished | ChallengeReceived | ProofAccepted
-    | PublicationAccepted | HeartbeatAnswered | Refused | Unanswered | HeartbeatNotSent | RecordDue | RouteDoubted
-    | NodeHeard | TimePassed | RouteTaken | NodeMoved | AccountRemoved
+    | PublicationAccepted | HeartbeatAnswered | RequestRefused | RequestUnanswered | HeartbeatNotSent | RecordDue
+    | RouteDoubted | NodeHeard | TimePassed | RouteTaken | NodeMoved | AccountRemoved
 )  # fmt: skip
 
 # -- effects: what the actor is to do --------------------------------------------------------------------------------
@@ -331,9 +331,9 @@ def _logging_in(state: PublishingFirst | AskedToLogIn | Proving, event: LoginInp
             return proving, (ProveLogin(challenge, known.card_sequence),)
         case Proving(), ProofAccepted() if event.nonce == state.nonce:
             return _logged_in(state, event, known)
-        case _, Refused(request, code, detail) if _awaits(state, request):
+        case _, RequestRefused(request, code, detail) if _awaits(state, request):
             return _pause(state.failures) if code in TRY_AGAIN else (Offline(), (AnswerRefused(code, detail),))
-        case _, Unanswered(request, failure) if _awaits(state, request):
+        case _, RequestUnanswered(request, failure) if _awaits(state, request):
             paused, effects = _pause(state.failures)
             # Mixnet I/O has opened the route if the answer to a proof came and could not be stored.
             dropped = (DropTheRoute(),) if isinstance(state, Proving) else ()
@@ -379,17 +379,17 @@ def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
             if boot_id != state.boot_id:
                 return _lost("the node has restarted", known)
             return replace(state, beating=False), ()
-        case Refused(m.Heartbeat(login_id=login_id), code) if login_id == state.login_id:
+        case RequestRefused(m.Heartbeat(login_id=login_id), code) if login_id == state.login_id:
             if code is not Code.BUSY:
                 return _lost("the node does not know the route any more", known)
             return replace(state, beating=False), ()
-        case Unanswered(m.Heartbeat(login_id=login_id)) if login_id == state.login_id:
+        case RequestUnanswered(m.Heartbeat(login_id=login_id)) if login_id == state.login_id:
             return _lost("the node does not answer", known)
         case HeartbeatNotSent(login_id) if login_id == state.login_id:
             return replace(state, beating=False), ()
         case RecordDue():
             return _publish(state)
-        case PublicationAccepted() | Refused(m.Publish()) | Unanswered(m.Publish()):
+        case PublicationAccepted() | RequestRefused(m.Publish()) | RequestUnanswered(m.Publish()):
             return replace(state, publishing=False), ()
         case MixnetAppeared():
             return _lost("the mixnet client is new", known)

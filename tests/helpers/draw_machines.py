@@ -66,8 +66,8 @@ def _begins(after: lg.LoginState, effects: tuple[lg.LoginEffect, ...]) -> bool:
 
 def _named(event: lg.LoginInput) -> str:
     """An input's name; what came of a request is named by the request."""
-    if isinstance(event, lg.Refused | lg.Unanswered):
-        return f"{type(event.request).__name__} {type(event).__name__.lower()}"
+    if isinstance(event, lg.RequestRefused | lg.RequestUnanswered):
+        return f"{type(event.request).__name__} {type(event).__name__.removeprefix('Request').lower()}"
     return type(event).__name__
 
 

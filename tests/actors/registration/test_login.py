@@ -49,29 +49,29 @@ INPUTS: tuple[lg.LoginInput, ...] = (
     lg.MixnetAppeared(),
     lg.MixnetVanished("unplugged"),
     lg.ChallengeReceived(CHALLENGE),
-    lg.Refused(ASK, Code.BUSY, 5),
-    lg.Refused(ASK, Code.NOT_REGISTERED, 0),
-    lg.Unanswered(ASK, Failure.NO_ANSWER),
+    lg.RequestRefused(ASK, Code.BUSY, 5),
+    lg.RequestRefused(ASK, Code.NOT_REGISTERED, 0),
+    lg.RequestUnanswered(ASK, Failure.NO_ANSWER),
     lg.ProofAccepted(NONCE, LOGIN, BOOT, 3, 0),
     lg.ProofAccepted(b"x" * 16, b"x" * 16, BOOT, 3, 0),
-    lg.Refused(proof(NONCE), Code.CHALLENGE_EXPIRED, 0),
-    lg.Refused(proof(NONCE), Code.SIGNATURE_INVALID, 0),
-    lg.Refused(proof(b"x" * 16), Code.SIGNATURE_INVALID, 0),
-    lg.Unanswered(proof(NONCE), Failure.NO_STORAGE),
-    lg.Unanswered(proof(b"x" * 16), Failure.NO_ANSWER),
+    lg.RequestRefused(proof(NONCE), Code.CHALLENGE_EXPIRED, 0),
+    lg.RequestRefused(proof(NONCE), Code.SIGNATURE_INVALID, 0),
+    lg.RequestRefused(proof(b"x" * 16), Code.SIGNATURE_INVALID, 0),
+    lg.RequestUnanswered(proof(NONCE), Failure.NO_STORAGE),
+    lg.RequestUnanswered(proof(b"x" * 16), Failure.NO_ANSWER),
     lg.PublicationAccepted(),
-    lg.Refused(PUBLISH, Code.BUSY, 5),
-    lg.Refused(PUBLISH, Code.RECORD_STALE, 0),
-    lg.Unanswered(PUBLISH, Failure.NO_STORAGE),
+    lg.RequestRefused(PUBLISH, Code.BUSY, 5),
+    lg.RequestRefused(PUBLISH, Code.RECORD_STALE, 0),
+    lg.RequestUnanswered(PUBLISH, Failure.NO_STORAGE),
     lg.RecordDue(),
     lg.HeartbeatAnswered(LOGIN, BOOT),
     lg.HeartbeatAnswered(LOGIN, b"another "),
     lg.HeartbeatAnswered(b"x" * 16, b"another "),
-    lg.Refused(heartbeat(LOGIN), Code.BUSY, 0),
-    lg.Refused(heartbeat(LOGIN), Code.NOT_LOGGED_IN, 0),
-    lg.Refused(heartbeat(b"x" * 16), Code.NOT_LOGGED_IN, 0),
-    lg.Unanswered(heartbeat(LOGIN), Failure.NO_ANSWER),
-    lg.Unanswered(heartbeat(b"x" * 16), Failure.NO_ANSWER),
+    lg.RequestRefused(heartbeat(LOGIN), Code.BUSY, 0),
+    lg.RequestRefused(heartbeat(LOGIN), Code.NOT_LOGGED_IN, 0),
+    lg.RequestRefused(heartbeat(b"x" * 16), Code.NOT_LOGGED_IN, 0),
+    lg.RequestUnanswered(heartbeat(LOGIN), Failure.NO_ANSWER),
+    lg.RequestUnanswered(heartbeat(b"x" * 16), Failure.NO_ANSWER),
     lg.HeartbeatNotSent(LOGIN),
     RouteDoubted(),
     NodeHeard(),
@@ -167,14 +167,14 @@ def test_pauses_grow_to_the_longest_and_begin_anew_after_a_login() -> None:
     state: lg.LoginState = lg.AskedToLogIn(0)
     pauses = []
     for _ in range(len(lg.LOGIN_PAUSES_S) + 2):
-        state, effects = lg.step(state, lg.Unanswered(ASK, Failure.NO_ANSWER), KNOWN)
+        state, effects = lg.step(state, lg.RequestUnanswered(ASK, Failure.NO_ANSWER), KNOWN)
         assert effects[0] == lg.AnswerSilent(Failure.NO_ANSWER)
         pauses += [effect.pause_s for effect in effects if isinstance(effect, lg.PauseThenLogIn)]
         state, _ = lg.step(state, lg.PauseEnded(), KNOWN)
     assert tuple(pauses) == (*lg.LOGIN_PAUSES_S, *2 * lg.LOGIN_PAUSES_S[-1:])
     state, _ = lg.step(state, lg.ChallengeReceived(CHALLENGE), KNOWN)
     state, _ = lg.step(state, lg.ProofAccepted(NONCE, LOGIN, BOOT, 3, 0), KNOWN)
-    state, _ = lg.step(state, lg.Unanswered(heartbeat(LOGIN), Failure.NO_ANSWER), KNOWN)
+    state, _ = lg.step(state, lg.RequestUnanswered(heartbeat(LOGIN), Failure.NO_ANSWER), KNOWN)
     assert state == lg.AskedToLogIn(0)
 
 
@@ -185,15 +185,15 @@ def test_a_heartbeat_of_an_earlier_login_says_nothing_about_the_route_there_is()
     online = lg.Online(LOGIN, BOOT, 990.0, beating=True)
     for event in (
         lg.HeartbeatAnswered(b"x" * 16, b"another "),
-        lg.Refused(heartbeat(b"x" * 16), Code.NOT_LOGGED_IN, 0),
-        lg.Unanswered(heartbeat(b"x" * 16), Failure.NO_ANSWER),
+        lg.RequestRefused(heartbeat(b"x" * 16), Code.NOT_LOGGED_IN, 0),
+        lg.RequestUnanswered(heartbeat(b"x" * 16), Failure.NO_ANSWER),
         lg.HeartbeatNotSent(b"x" * 16),
     ):
         assert lg.step(online, event, KNOWN) == (online, ())
 
 
 def test_a_login_whose_place_on_disk_finds_no_room_is_made_again() -> None:
-    state, effects = lg.step(lg.Proving(0, NONCE, 5), lg.Unanswered(proof(NONCE), Failure.NO_STORAGE), KNOWN)
+    state, effects = lg.step(lg.Proving(0, NONCE, 5), lg.RequestUnanswered(proof(NONCE), Failure.NO_STORAGE), KNOWN)
     assert state == lg.Pausing(1)
     assert effects == (lg.DropTheRoute(), lg.AnswerSilent(Failure.NO_STORAGE), lg.PauseThenLogIn(2.0))
     assert lg.step(state, lg.PauseEnded(), KNOWN) == (lg.AskedToLogIn(1), (lg.AskForChallenge(),))
@@ -201,7 +201,7 @@ def test_a_login_whose_place_on_disk_finds_no_room_is_made_again() -> None:
 
 def test_a_heartbeat_that_could_not_be_made_or_noted_is_not_the_last() -> None:
     beating = lg.Online(LOGIN, BOOT, 990.0, beating=True)
-    busy = lg.Refused(heartbeat(LOGIN), Code.BUSY, 0)
+    busy = lg.RequestRefused(heartbeat(LOGIN), Code.BUSY, 0)
     for event in (lg.HeartbeatNotSent(LOGIN), lg.HeartbeatAnswered(LOGIN, BOOT), busy):
         state, effects = lg.step(beating, event, KNOWN)
         assert (state, effects) == (replace(beating, beating=False), ())
@@ -210,7 +210,7 @@ def test_a_heartbeat_that_could_not_be_made_or_noted_is_not_the_last() -> None:
 
 def test_a_first_publication_that_could_not_be_noted_is_made_again() -> None:
     known = replace(KNOWN, publish_first=True)
-    state, _ = lg.step(lg.PublishingFirst(0), lg.Unanswered(PUBLISH, Failure.NO_STORAGE), known)
+    state, _ = lg.step(lg.PublishingFirst(0), lg.RequestUnanswered(PUBLISH, Failure.NO_STORAGE), known)
     assert state == lg.Pausing(1)
     assert lg.step(state, lg.PauseEnded(), known) == (lg.PublishingFirst(1), (lg.PublishRecord(),))
 
@@ -230,7 +230,7 @@ def test_a_proof_is_not_repeated_by_another_mixnet_client() -> None:
     other = m.Challenge(bytes(8), b"o" * 16, 100, 0, bytes(16))
     state, _ = lg.step(state, lg.ChallengeReceived(other), KNOWN)
     assert lg.step(state, lg.ProofAccepted(NONCE, LOGIN, BOOT, 3, 0), KNOWN) == (state, (lg.DropTheRoute(),))
-    assert lg.step(state, lg.Unanswered(proof(NONCE), Failure.NO_ANSWER), KNOWN) == (state, ())
+    assert lg.step(state, lg.RequestUnanswered(proof(NONCE), Failure.NO_ANSWER), KNOWN) == (state, ())
 
 
 @pytest.mark.parametrize("state", [state for state in STATES if isinstance(state, lg.Online)])
@@ -338,12 +338,12 @@ class Life(RuleBasedStateMachine):
             case "answer":
                 self.take(lg.ChallengeReceived(m.Challenge(bytes(8), self.fresh(), 100, 0, bytes(16))))
             case "busy":
-                self.take(lg.Refused(ASK, Code.BUSY, 5))
+                self.take(lg.RequestRefused(ASK, Code.BUSY, 5))
             case "no":
                 self.wanted = self.wanted and not isinstance(self.state, lg.AskedToLogIn)
-                self.take(lg.Refused(ASK, Code.NOT_REGISTERED, 0))
+                self.take(lg.RequestRefused(ASK, Code.NOT_REGISTERED, 0))
             case _:
-                self.take(lg.Unanswered(ASK, Failure.NO_ANSWER))
+                self.take(lg.RequestUnanswered(ASK, Failure.NO_ANSWER))
 
     @precondition(lambda self: self.proofs)
     @rule(outcome=st.sampled_from(("answer", "answer", "expired", "silence", "no room")), oldest=st.booleans())
@@ -354,13 +354,13 @@ class Life(RuleBasedStateMachine):
                 self.route = self.fresh()
                 stored = isinstance(self.state, lg.Proving) and self.state.nonce == nonce
                 if outcome == "no room" and stored:
-                    self.take(lg.Unanswered(proof(nonce), Failure.NO_STORAGE))
+                    self.take(lg.RequestUnanswered(proof(nonce), Failure.NO_STORAGE))
                 else:
                     self.take(lg.ProofAccepted(nonce, self.route, BOOT, 3, 0))
             case "expired":
-                self.take(lg.Refused(proof(nonce), Code.CHALLENGE_EXPIRED, 0))
+                self.take(lg.RequestRefused(proof(nonce), Code.CHALLENGE_EXPIRED, 0))
             case _:
-                self.take(lg.Unanswered(proof(nonce), Failure.NO_ANSWER))
+                self.take(lg.RequestUnanswered(proof(nonce), Failure.NO_ANSWER))
 
     @precondition(lambda self: self.publications)
     @rule(outcome=st.sampled_from(("answer", "busy", "no room")))
@@ -371,9 +371,9 @@ class Life(RuleBasedStateMachine):
                 self.known = replace(self.known, publish_first=False, record_pending=False)
                 self.take(lg.PublicationAccepted())
             case "busy":
-                self.take(lg.Refused(PUBLISH, Code.BUSY, 5))
+                self.take(lg.RequestRefused(PUBLISH, Code.BUSY, 5))
             case _:
-                self.take(lg.Unanswered(PUBLISH, Failure.NO_STORAGE))
+                self.take(lg.RequestUnanswered(PUBLISH, Failure.NO_STORAGE))
 
     @precondition(lambda self: self.heartbeats)
     @rule(outcome=st.sampled_from(("answer", "new boot", "busy", "no", "silence", "not sent")))
@@ -385,11 +385,11 @@ class Life(RuleBasedStateMachine):
             case "new boot":
                 self.take(lg.HeartbeatAnswered(login_id, b"another "))
             case "busy":
-                self.take(lg.Refused(heartbeat(login_id), Code.BUSY, 0))
+                self.take(lg.RequestRefused(heartbeat(login_id), Code.BUSY, 0))
             case "no":
-                self.take(lg.Refused(heartbeat(login_id), Code.NOT_LOGGED_IN, 0))
+                self.take(lg.RequestRefused(heartbeat(login_id), Code.NOT_LOGGED_IN, 0))
             case "silence":
-                self.take(lg.Unanswered(heartbeat(login_id), Failure.NO_ANSWER))
+                self.take(lg.RequestUnanswered(heartbeat(login_id), Failure.NO_ANSWER))
             case _:
                 self.take(lg.HeartbeatNotSent(login_id))
 
