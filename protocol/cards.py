@@ -18,7 +18,7 @@ from usernym.protocol.wire import Address, Key, Number, Signature, Wire, decoder
 
 PREFIX: Final = "usernym-node:"
 CARD_TEXT_MAX: Final = 512
-"""Letters of a card's text: about 300 with one version; longer is no card."""
+"""Letters of a card's text: about 300 with one version; a longer text is not a card."""
 
 
 class NodeCard(Wire, frozen=True):

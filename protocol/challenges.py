@@ -45,7 +45,7 @@ class Challenger:
         return hmac.digest(self.secret, labelled(Context.CHALLENGE, content), "sha256")[:MAC_BYTES]
 
     def challenge(self, ask: RegisterAsk | LoginAsk, nonce: bytes, now: int, difficulty: int) -> Challenge:
-        """A challenge for `ask`, good for `CHALLENGE_S` seconds from `now` (Unix seconds)."""
+        """A challenge for `ask`, valid for `CHALLENGE_S` seconds from `now` (Unix seconds)."""
         expires_at = now + CHALLENGE_S
         mac = self._mac(_subject(ask), nonce, expires_at, difficulty)
         return Challenge(ask.request_id, nonce, expires_at, difficulty, mac)
@@ -64,9 +64,9 @@ class Challenger:
 class LoginNonces:
     """Nonces of login challenges. Only the node that made one can read it: in which order, and for which sender tag.
 
-    The order is a count, not a time, so a wall clock that jumps puts no login before another. The tag binds the proof
-    to the mixnet client that asked: the same proof, sent again from elsewhere, opens no route there.
-    `secret` (32 bytes, not the challenger's) lives as long as the node's process.
+    The order is a count, not a time, so a clock that jumps does not change the order of logins. The tag binds the proof
+    to the mixnet client that asked: the same proof, sent again from elsewhere, opens no route there. `secret` (32
+    bytes, not the challenger's) lives as long as the node's process.
     """
 
     secret: bytes = field(repr=False)
@@ -102,7 +102,7 @@ def work_holds(node: bytes, nonce: bytes, counter: int, bits: int) -> bool:
 
 
 def search_work(node: bytes, nonce: bytes, bits: int, start: int, tries: int) -> int | None:
-    """The first counter among `tries` from `start` on that holds; None if there is none. Call again from there."""
+    """The first counter that suffices, of `tries` from `start` on; None if there is none: call again from there."""
     prefix = hashlib.sha256(labelled(Context.WORK, node, nonce))
     for counter in range(start, start + tries):
         attempt = prefix.copy()

@@ -56,7 +56,7 @@ def encode_unsigned(message: m.Message) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
-    """A message that has been encoded and not been signed yet: so its frame's length is known before it is sent."""
+    """An encoded message before its signature: its frame's length is known before it is sent."""
 
     context: Context
     body: bytes = field(repr=False)

@@ -1,7 +1,7 @@
-"""Links: one line with which a person passes on their identity, so that a friend's client verifies them at once.
+"""Links: one line that identifies a person, so that a friend's client can verify them at once.
 
-docs/protocol.md, "Links". A link carries a name and two fingerprints, the node's and the identity's; not the keys: it
-is compared with what a lookup returns, and brings nothing that a client would take from it unseen.
+docs/protocol.md, "Links". A link carries a name and two fingerprints, the node's and the identity's; not the keys: a
+client compares it with what a lookup returns, and takes nothing else from it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DATA_BYTES: Final = 1 + 2 * FINGERPRINT_BYTES + _CHECK_BYTES
 LINK_LETTERS_MAX: Final = len(SCHEME) + NAME_LETTERS_MAX + 1 + _DATA_BYTES * 8 // 5
 """97: scheme, the longest name, a slash, the letters."""
 _LATER_LETTERS_MAX: Final = 512
-"""What is still read of a later version's link, to say that it is one."""
+"""How much of a later version's link is read, to recognise it as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Link:
     identity_fingerprint: bytes = field(repr=False)
 
     def is_of_node(self, node: bytes) -> bool:
-        """Whether it speaks of the node with this identity key."""
+        """Whether it names the node with this identity key."""
         return self.node_fingerprint == _node_fingerprint(node)
 
     def matches(self, node: bytes, identity_key: bytes) -> bool:
@@ -57,7 +57,7 @@ def _identity_fingerprint(node: bytes, name: str, identity_key: bytes) -> bytes:
 
 
 def _check(name: str, data: bytes) -> bytes:
-    """Finds slips of a keyboard or of a scanner, so that they are not taken for someone else's key."""
+    """Detects typing and scanning errors, so that they are not taken for another key."""
     return digest(Context.LINK_CHECK, prefixed(name), data)[:_CHECK_BYTES]
 
 
@@ -77,7 +77,7 @@ def _letters(data: bytes) -> str:
 
 
 def is_link(text: str) -> bool:
-    """Whether someone meant this for a link, and not for a name."""
+    """Whether this is meant as a link, and not as a name."""
     return text.strip()[: len(SCHEME)].lower() == SCHEME
 
 
@@ -85,7 +85,7 @@ def parse_link(text: str) -> Link:
     """A link as someone typed, pasted or scanned it: in upper case too, and with white space around it.
 
     Raises `RemoteProtocolError`: `UNSUPPORTED_VERSION` for a later version's, `LINK_INVALID` for everything else that
-    is not exactly one link: also for parameters behind it, which this version has none of.
+    is not exactly one link, also for a link with parameters: this version has none.
     """
     line = text.strip()
     if len(line) > _LATER_LETTERS_MAX or not line.isascii() or not is_link(line):

@@ -144,7 +144,7 @@ class Delete(Wire, frozen=True, tag=9):
 
 
 class Acknowledged(Wire, frozen=True):
-    """One message received. The token, taken from inside the seal, proves it to the sender; none tells nothing."""
+    """One message received. The token, taken from inside the seal, proves it to the sender; None proves nothing."""
 
     sender: Name
     message_id: Id
@@ -234,7 +234,7 @@ class Found(Wire, frozen=True, tag=24):
 
 
 class Links(Wire, frozen=True, tag=25):
-    """Part of a chain of identities, from the asked link on; `total` is the chain's length."""
+    """Part of a chain of identities, from the link that was asked for; `total` is the chain's length."""
 
     request_id: RequestId
     links: Annotated[tuple[Succession, ...], msgspec.Meta(max_length=SUCCESSIONS_PER_ANSWER_MAX)]

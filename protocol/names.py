@@ -1,4 +1,4 @@
-"""Usernames: the one canonical form, what is refused and why, and the skeleton that tells look-alikes.
+"""Usernames: the one canonical form, what is refused and why, and the skeleton that detects look-alikes.
 
 docs/protocol.md, "Names". 3 to 32 of `a-z`, `0-9` and `_`, starting with a letter. Upper case is folded where a person
 types; on the wire only the canonical form is valid.
@@ -60,7 +60,7 @@ _LOOK_ALIKES_V1: Final = str.maketrans({"0": "o", "1": "l", "i": "l"})
 
 
 def canonical(typed: str) -> str:
-    """The canonical form of what a person typed. Raises `RemoteProtocolError` with the reason it is no name."""
+    """The canonical form of what a person typed. Raises `RemoteProtocolError` with the reason why it is not a name."""
     folded = typed.strip()
     if folded.isascii():
         folded = folded.lower()

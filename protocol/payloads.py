@@ -53,7 +53,8 @@ class DirectReceipt(Wire, frozen=True, tag=2):
 
 class HandshakeOffer(Wire, frozen=True, tag=3):
     """Let us talk directly; this is my Nym address. `seen` is the highest counter of the other side's handshake
-    messages that the writer had taken, 0 if none: what an offer, an acceptance or a revocation knows of."""
+    messages that the writer had taken, 0 if none: it shows what the writer of an offer, an acceptance or a revocation
+    knew."""
 
     counter: U32
     sent_at: U32
@@ -122,8 +123,8 @@ SEALED_SIZES: Final = frozenset(
     for packets in range(1, PACKETS_MAX + 1)
     for first_contact in (False, True)
 )
-"""Every length in bytes that the seal of a padded payload can have. One of any other length was not made by the rules:
-it opens to nothing, and would fill a mailbox cheaply."""
+"""Every length in bytes that the seal of a padded payload can have. A seal of any other length breaks the rules: it
+opens to nothing, and would be a cheap way to fill a mailbox."""
 
 
 def _padded_size(size: int, *, first_contact: bool) -> int:

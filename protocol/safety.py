@@ -15,7 +15,7 @@ from usernym.protocol.signing import Context, labelled, prefixed
 ROUNDS: Final = 5_200
 """Hashes for one fingerprint: a search for a key whose thirty digits collide costs 2^12 times more. As Signal's."""
 CODE_PREFIX: Final = "usernym-safety:"
-"""What a safety number's QR code begins with: so that what a scanner read is not taken for any number."""
+"""What a safety number's QR code begins with: so that no other scanned number is taken for one."""
 _GROUPS: Final = 6
 _GROUP_DIGITS: Final = 5
 
@@ -45,7 +45,7 @@ def number_code(number: str) -> str:
 def parse_number(text: str) -> str:
     """The sixty digits of a safety number that someone typed, or scanned off the other's screen.
 
-    Raises `RemoteProtocolError(MALFORMED)` for what is no safety number; whether it is the right one is to be compared.
+    Raises `RemoteProtocolError(MALFORMED)` if it is not a safety number. The caller compares it with the right one.
     """
     digits = "".join(text.split())
     if digits[: len(CODE_PREFIX)].lower() == CODE_PREFIX:

@@ -94,7 +94,8 @@ class Envelope:
 
 
 def seal(public: bytes, plaintext: bytes, envelope: Envelope) -> bytes:
-    """Seal to a user's HPKE public key (1,216 bytes). Raises `RemoteProtocolError(RECORD_INVALID)` if it is no key."""
+    """Seal to a user's HPKE public key (1,216 bytes). Raises `RemoteProtocolError(RECORD_INVALID)` if that is not a
+    valid key."""
     if len(public) != HPKE_KEY_BYTES:
         raise RemoteProtocolError(Code.RECORD_INVALID, "not a message key")
     try:

@@ -1,7 +1,7 @@
 """Ed25519 signatures, each over a context label, so that no signature can be taken for one of another kind.
 
 docs/protocol.md, "Signatures". What is signed starts with `usernym/1 <context>` and a zero byte; nothing that a peer
-chose is ever signed bare.
+chose is signed without such a label.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ _SMALL_ORDER_Y: Final = frozenset(
         int.from_bytes(bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"),
     )
 )
-"""The y coordinates of the points of order 1, 2, 4 and 8, canonical or not. A signature for such a key holds for about
-any message, and the library's verification (RFC 8032, section 5.1.7) does not refuse them."""
+"""The y coordinates of the points of order 1, 2, 4 and 8, canonical or not. A signature for such a key is valid for
+almost any message, and the library's verification (RFC 8032, section 5.1.7) does not refuse them."""
 
 
 def is_public_key(public: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Recovery words: from twelve words to the keys of a life.
+"""Recovery words: the keys that twelve words make.
 
 docs/protocol.md, "Words". BIP-39 gives a root; the recovery key and the identity keys are derived from it (HKDF, RFC
 5869). Of all these only the present identity is stored; the words are shown once.

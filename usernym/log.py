@@ -44,7 +44,7 @@ def set_up(level: str, log_format: LogFormat) -> None:
 
 
 def fields(**values: int | str) -> dict[str, Any]:
-    """Numbers and constants that go along with a message: `logger.info("…", extra=fields(sequence=3))`."""
+    """Numbers and constants to log beside a message: `logger.info("…", extra=fields(sequence=3))`."""
     return {_FIELDS: values}
 
 
@@ -66,7 +66,7 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """Time (UTC), level and message on a line; what belongs to it below, indented."""
+    """Time (UTC), level and message on a line; its exception below, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line or lines."""
@@ -93,7 +93,8 @@ def _error_of(record: logging.LogRecord) -> BaseException | None:
 
 
 def places_of(error: BaseException) -> list[str]:
-    """An exception, the innermost cause first: where it passed, and its type; never its text, nor any value."""
+    """An exception, the innermost cause first: its type and the places that it passed; never its text, nor any
+    value."""
     chain: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in chain and len(chain) < CAUSES_MAX:

@@ -25,12 +25,12 @@ from usernym.settings import SettingsError
 
 HOST: Final = "127.0.0.1"
 CONNECTIONS_MAX: Final = 8
-"""Requests at once: a scraper needs one. More are hung up on."""
+"""Requests at once: a scraper needs one. Further connections are closed."""
 REQUEST_S: Final = 10.0
-"""How long a request may take to come, and its answer to be taken."""
+"""How many seconds a client may take to send its request, and to read the answer."""
 READ_EVERY_S: Final = 1.0
-"""The node is asked at most this often, since it counts rows for it; anyone who asks sooner gets the figures from
-before."""
+"""The node is asked at most this often, since it counts rows for that; requests that come sooner get the last
+figures."""
 STATUS_S: Final = 5.0
 """How long the node may take to answer; a busy one gives 503."""
 
@@ -56,7 +56,7 @@ class NodeCollector(Collector):
             return self._status
 
     def describe(self) -> list[Metric]:
-        """Nothing: what there is shows when it is collected."""
+        """Nothing: the metrics are known only when they are collected."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -96,7 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         if "Origin" in self.headers or self.headers.get("Host", "").partition(":")[0] not in self._LOCAL:
-            # A web page, or a name that someone pointed to this machine so that a web page may read the answer.
+            # A web page asks, perhaps by a DNS name that someone pointed to this machine so that it may read the
+            # answer.
             self._say(HTTPStatus.FORBIDDEN)
         elif self.path != "/metrics":
             self._say(HTTPStatus.NOT_FOUND)

@@ -1,4 +1,4 @@
-"""A node's backup and its restoration: the store itself, and what an older state must not say a second time.
+"""A node's backup and its restoration: the store itself, and what a restored node must not repeat.
 
 docs/operations.md, "Backup", says what comes back and what does not. The node's key is in the store, so a backup is as
 secret as the node: it is encrypted under a passphrase, unless the operator chooses to have none.
@@ -28,8 +28,8 @@ from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
 
 NUMBERS_SKIPPED: Final = 2**24
-"""Numbers of notices that a restored node leaves out, since it may have given them out after its backup was made: an
-old confirmation must not remove a new notice. 190 a second for a day; there are 2³²."""
+"""Notice numbers that a restored node skips. It may have used them after its backup was made: an old confirmation must
+not remove a new notice. 190 a second for a day; there are 2³²."""
 
 
 def protection_of(folder: Path) -> Protection:
@@ -48,8 +48,8 @@ def back_up(home: Path, folder: Path, passphrase: str | None) -> None:
 def restore(folder: Path, home: Path, passphrase: str | None) -> None:
     """Make a node in `home` from the backup in `folder`. Raises `HomeInUse`, and other `StorageError`s.
 
-    Its next card has a sequence above all that the node gave out since, and its notices get numbers that it has not
-    used, whatever happened after the backup.
+    Its next card has a higher sequence than any that the node has given out since, and its notices get numbers that it
+    has not used, whatever happened after the backup.
     """
     with Home(home, "node restore"):
         backup.restore(folder, home / STORE_NAME, NODE_SCHEMA, passphrase, _prepare)

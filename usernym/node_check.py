@@ -1,7 +1,7 @@
 """Whether a node's store is sound: SQLite's own check, and what must hold between its rows whatever happened.
 
-Reads only, one moment of the store, also beside the running node. What it says names rows by their numbers, never by
-what they hold.
+It only reads, and reads one consistent state of the store, also while the node runs. Its report names rows by their
+numbers, never by their content.
 """
 
 from __future__ import annotations

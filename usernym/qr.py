@@ -16,7 +16,7 @@ _RESET: Final = "\x1b[0m"
 
 
 def svg(text: str) -> str:
-    """`text` as an SVG element, black on white whatever is around it, of the size of whatever it stands in.
+    """`text` as an SVG element, always black on white, and as large as its container.
 
     It holds no script, no style, no reference and nothing of `text` but its modules: a page with a strict content
     security policy can embed it as it is.

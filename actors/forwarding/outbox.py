@@ -49,7 +49,7 @@ DIRECT_AGAIN_S: Final = 3600
 DIRECT_RETRY_S: Final = (5, 10, 30, 60, 300)
 """Pauses before a message is sent again directly; the last one repeats."""
 PAUSE_MAX_S: Final = max(*RETRY_S, *DIRECT_RETRY_S)
-"""No pause is longer: what was planned for later was planned by a clock that has been put back since."""
+"""No pause is longer. A later time was set by a clock that has been set back since."""
 DIRECT_MISSES_MAX: Final = 2
 """Unacknowledged direct tries after which the way counts as silent: 15 seconds, time for Nym to resend lost packets
 several times, and short enough for a person who waits at a prompt."""
@@ -102,11 +102,11 @@ class Outbox:
         return message_id
 
     def is_under_way(self, message_id: bytes) -> bool:
-        """Whether a try to hand it to the node is not answered yet."""
+        """Whether a try to send it to the node is still unanswered."""
         return message_id in self._in_flight.values()
 
     def flush(self) -> None:
-        """Send what is due, as far as there is a way for it. What has no way holds up no other contact's messages."""
+        """Send what is due and has a route. A contact without a route does not delay the others."""
         now = self._context.runtime.unix_s()
         flying = set(self._in_flight.values())
         no_way = set(self._resolving)
@@ -188,7 +188,7 @@ class Outbox:
         elif code in _RETRY_LATER:
             self._postpone(message.message_id)
             if self._store.messages.set_reason(message.contact, message.message_id, code):
-                # It still waits; its writer should know what for.
+                # It still waits; its writer should learn why.
                 waits = DeliveryChanged(
                     message.message_id,
                     message.contact,
@@ -240,7 +240,7 @@ class Outbox:
         self.flush()
 
     def on_resolve_failed(self, name: str, code: Code | None) -> None:
-        """The contact's record could not be had: the node said why, or nothing."""
+        """The contact's record could not be fetched: `code` is the node's reason, None if there was no answer."""
         if name not in self._resolving:
             return
         self._resolving.discard(name)
@@ -323,7 +323,7 @@ class Outbox:
             self.settle(message, DeliveryState.DELIVERED, None)
 
     def on_expired(self, message_id: bytes) -> None:
-        """The node kept it for its term, and the recipient did not come."""
+        """The node kept it as long as it keeps messages, and the recipient did not fetch it."""
         message = self._store.messages.outgoing(message_id, None)
         if message is not None:
             self.settle(message, DeliveryState.EXPIRED, None)

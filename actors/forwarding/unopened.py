@@ -1,8 +1,8 @@
 """What a recipient could not open: a statement that it signed, judged, and the message sealed again.
 
-A part of the forwarding actor. docs/protocol.md, "Receiving". A statement that the pinned identity did not sign is no
-lie yet: the recipient's identity may have changed. It is looked up first, and the node's notice is confirmed only when
-the statement has been judged: until then the node sends it again.
+A part of the forwarding actor. docs/protocol.md, "Receiving". A statement that the pinned identity did not sign is not
+a lie yet: the recipient's identity may have changed. It is looked up first, and the node's notice is confirmed only
+when the statement has been judged: until then the node sends it again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 
 DOUBTED_MAX: Final = 64
-"""Statements that wait for a lookup. The node tells the others again."""
+"""Statements that wait for a lookup. The node sends the others again."""
 
 
 class UnopenedReports:
@@ -53,7 +53,7 @@ class UnopenedReports:
             self._host.note_notices([told.notice for told in doubted])
 
     def on_resolve_failed(self, name: str) -> None:
-        """Nothing can be said about it now: the node tells it again."""
+        """Nothing can be decided now: the node sends it again."""
         self._doubted.pop(name, None)
 
     def _judge(self, told: m.NotOpened) -> None:

@@ -17,9 +17,9 @@ from usernym.storage.client.types import DeliveryState, Route
 ERASED_AT_ONCE_MAX: Final = 2_000
 """Texts of one contact erased in one commit, a tenth of a second: others wait for the disk meanwhile."""
 CLOCK_JUMP_S: Final = 60
-"""A clock that is off by more since the last look did not just run."""
+"""A clock that differs by more than this since the last check has been changed."""
 CLOCK_SETTLES_S: Final = 600
-"""After the clock jumped nothing is erased for so long: a clock that is wrong for a moment costs no text."""
+"""After a jump of the clock nothing is erased for this long: a clock that is wrong for a moment costs no text."""
 
 
 class UserTexts:
@@ -33,7 +33,7 @@ class UserTexts:
         self._trusts_clock_at = 0.0
 
     def cancel(self, message_id: bytes) -> bool:
-        """Give a waiting text up; False if it is in the middle of a try, or does not wait any more.
+        """Stop sending a waiting text; False if a try is unanswered, or the text no longer waits.
 
         If an earlier try did reach the node, its receipt says so later: *delivered* beats *cancelled*.
         """
@@ -46,10 +46,10 @@ class UserTexts:
         return True
 
     def retry(self, name: str, message_id: bytes) -> bytes:
-        """Send a text now that waits, or once more if it failed; returns its id, a new one if it had failed.
+        """Send a waiting text now, or a failed one once more; returns its id, a new one if it had failed.
 
-        A message's fate is final, and its id is spent: so it is written again, behind what was written since, and the
-        one that failed goes in the same commit. Raises `RetryNotPossible` for any other.
+        A message's fate is final, and its id is used up: so the text is written again, after what was written since,
+        and the failed one is removed in the same commit. Raises `RetryNotPossible` for any other.
         """
         message, contact = self._store.messages.get(name, message_id), self._store.contacts.get(name)
         if message is None or contact is None or message.kind != PayloadKind.TEXT:
@@ -66,10 +66,10 @@ class UserTexts:
         return message_id
 
     def erase_old(self) -> None:
-        """Erase what has been here for as long as the user wants it, and say so.
+        """Erase texts whose time is over, and report it.
 
-        By this machine's clock, since nothing else counts while it is off: put back, texts stay for longer; put forward
-        while this runs, they stay until it has gone evenly for a while, and go if it still says so then.
+        By this machine's clock: nothing else measures time while the machine is off. If the clock is set back, texts
+        stay longer. If it is set forward while this runs, nothing is erased until it has run evenly for a while.
         """
         if not self._clock_is_sound():
             return
