@@ -52,11 +52,14 @@ from usernym.storage.node.mail import (
     not_opened_blob,
     notice_tells,
 )
-from usernym.storage.node.mailbox import Enqueued, MailboxLimits
+from usernym.storage.node.mailbox import Enqueued, MailboxLimits, RemovedMessage, Turn
 from usernym.storage.node.notices import Notice
 
 DELIVERIES_AT_ONCE: Final = 16
 """Messages on their way to one user: as many as one acknowledgement lists."""
+RETRY_MAX_S: Final = 5 * MINUTE_S
+"""The longest pause before a message is sent again; it doubles each time. So few SURBs go to what a client never
+acknowledges, and what it leaves until its user has decided comes within five minutes of that."""
 NOTICE_DELAY_S: Final = 0.5
 """Receipts are gathered this long before they travel together."""
 SWEEP_S: Final = 5 * MINUTE_S
@@ -108,7 +111,10 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             case CommitBatch():
                 self._commit()
             case RouteOpened():
-                self._serve(message.name, self._routes.open(message))
+                before = self._routes.get(message.name)
+                if before is not None:
+                    self._end_turns(before, 0.0)
+                self._serve(message.name, self._routes.open(message, self._clock.now()))
             case IdentityReplaced(name):
                 self._routes.drop(name)
             case CardRenewed(card):
@@ -264,31 +270,44 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _serve(self, name: str, route: UserRoute) -> None:
         """The route has SURBs, and its user is there: deliver what waits, again what went unacknowledged."""
+        self._end_turns(route, RETRY_S)
         self._routes.tell_card(route)
         self._deliver(name, route, again=True)
         self._notify(name, route)
 
+    def _end_turns(self, route: UserRoute, patience_s: float) -> None:
+        """What was sent so long ago, and not acknowledged, makes room for what others have sent."""
+        now, clock = self._runtime.now(), self._clock.now()
+        over = {row: at for row, at in route.sent_at.items() if now - at >= patience_s}
+        if not over:
+            return
+        route.lost_latest = max(route.lost_latest, *over.values())
+        for row in over:
+            del route.sent_at[row]
+        try:
+            self._store.mailbox.note_in_vain((row, clock - int(now - at)) for row, at in over.items())
+        except PASSING_FAILURES as failure:  # the same messages come first again, until there is room
+            self.note_failure(failure)
+
     def _deliver(self, name: str, route: UserRoute, *, again: bool) -> None:
-        now = self._runtime.now()
-        waiting = self._store.mailbox.waiting(name, DELIVERIES_AT_ONCE)
-        # What is not among the oldest any more has been acknowledged, or has expired.
-        route.sent_at = {row.id: route.sent_at[row.id] for row in waiting if row.id in route.sent_at}
-        for row in waiting:
-            sent_at = route.sent_at.get(row.id)
-            if sent_at is not None and (not again or now - sent_at < RETRY_S):
-                continue
+        now, places = self._runtime.now(), DELIVERIES_AT_ONCE - len(route.sent_at)
+        if places <= 0:
+            return
+        turn = Turn(self._clock.now(), route.login_at, again, tuple(route.sent_at), int(RETRY_S), RETRY_MAX_S)
+        for row in self._store.mailbox.next_for(name, places, turn):
             try:
                 needed = self._routes.tell(route, deliver_tell(row, route.login_id), spare=1)
             except Exception as error:  # noqa: BLE001 - a row that can't be sent must not hold up the others
                 self.drop_bug(error, "a stored message")
-                route.sent_at[row.id] = now  # and so it is tried as seldom as one that is never acknowledged
-                continue
+                needed = 0
+            else:
+                self.counts["deliveries"] += not needed
             if needed:
                 # The spare one carries the question for more.
                 self._routes.want_surbs(route, needed)
-                return
+                if not route.gives_up(row.id, now):
+                    return
             route.sent_at[row.id] = now
-            self.counts["deliveries"] += 1
 
     def _acknowledge(self, said: m.Acknowledge, frame: Frame, tag: bytes) -> None:
         route = self._verified_route(said, frame, tag)
@@ -298,7 +317,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         with self._store.transaction():
             self._confirm(said.name, route, said.confirmed)
             for row in self._store.mailbox.acknowledge(said.name, list(tokens)):
-                route.note_arrived(route.sent_at.pop(row.id, None))
+                self._note_arrived(route, row)
                 self.counts["acknowledged"] += 1
                 token = tokens[row.sender, row.message_id]
                 if token is not None:
@@ -313,11 +332,17 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         now = self._clock.now()
         with self._store.transaction():
             for row in self._store.mailbox.acknowledge(said.name, [(said.sender, said.message_id)]):
-                route.note_arrived(route.sent_at.pop(row.id, None))
+                self._note_arrived(route, row)
                 self.counts["not_opened"] += 1
                 blob = not_opened_blob(said.name, row.message_id, said.statement)
                 self._store.notices.add(row.sender, NoticeKind.NOT_OPENED, blob, now, now + NOTICE_S)
                 self._plan_notices(row.sender)
+
+    def _note_arrived(self, route: UserRoute, row: RemovedMessage) -> None:
+        sent_at = route.sent_at.pop(row.id, None)
+        if sent_at is None and row.attempted_at > route.login_at:  # late: its turn was over
+            sent_at = self._runtime.now() - max(0, self._clock.now() - row.attempted_at)
+        route.note_arrived(sent_at)
 
     def _heartbeat(self, said: m.Heartbeat, frame: Frame, tag: bytes) -> None:
         try:

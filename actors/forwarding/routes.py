@@ -27,8 +27,6 @@ SURBS_WANTED_AGAIN_S: Final = 10.0
 """SURBs are asked for again after this long; a heartbeat brings some anyway."""
 RETRY_S: Final = 20.0
 """What was sent is sent again, on a heartbeat, if its user has not confirmed it after this long."""
-
-
 DOUBT_AGAIN_S: Final = 600.0
 """A route's SURBs are written off at most this often: a message that its user can't acknowledge must not cost them all
 their SURBs each minute."""
@@ -41,10 +39,16 @@ class UserRoute:
     identity_key: bytes = field(repr=False)
     tag: bytes = field(repr=False)
     login_id: bytes = field(repr=False)
+    login_at: int
+    """By the node's clock."""
     stock: SurbStock
     counter: int = 0
     sent_at: dict[int, float] = field(default_factory=dict)
-    """Mailbox row → when it was last sent on this route."""
+    """Mailbox row → when it was sent on this route, until it is acknowledged or its turn is over."""
+    lost_latest: float = float("-inf")
+    """Send time of the newest message whose turn ended without an acknowledgement."""
+    lacks_surbs: tuple[int, float] = (0, 0.0)
+    """The mailbox row that waits for more SURBs than there are, and since when."""
     notices_at: dict[int, float] = field(default_factory=dict)
     """Notice → when it was last sent on this route."""
     wanted_at: float = float("-inf")
@@ -61,10 +65,17 @@ class UserRoute:
         if said_at is not None:
             self.reached_at = max(self.reached_at, said_at)
 
+    def gives_up(self, row: int, now: float) -> bool:
+        """Whether this message has waited for SURBs so long that its turn is over, though it was not sent: there may
+        never be enough for it, and others wait behind it."""
+        if self.lacks_surbs[0] != row:
+            self.lacks_surbs = (row, now)
+        return now - self.lacks_surbs[1] >= RETRY_S
+
     def lost_at(self, now: float) -> float | None:
         """Send time of the newest message presumed lost; None if a later one arrived."""
         said = [at for at in (*self.sent_at.values(), *self.notices_at.values()) if now - at >= RETRY_S]
-        latest = max(said, default=float("-inf"))
+        latest = max(said, default=self.lost_latest)
         return latest if latest > self.reached_at else None
 
 
@@ -97,13 +108,14 @@ class UserRoutes:
         self._routes.clear()
         self._counts["routes"] = 0
 
-    def open(self, opened: RouteOpened) -> UserRoute:
-        """A login took the route. A previous holder on another mixnet client gets `Displaced`."""
+    def open(self, opened: RouteOpened, login_at: int) -> UserRoute:
+        """A login took the route, at this time of the node's clock. A previous holder on another mixnet client gets
+        `Displaced`."""
         now = self._runtime.now()
         before = self._routes.get(opened.name)
         if before is not None and before.tag != opened.tag:
             self.tell(before, m.Displaced(before.login_id, 0))
-        route = UserRoute(opened.identity_key, opened.tag, opened.login_id, SurbStock())
+        route = UserRoute(opened.identity_key, opened.tag, opened.login_id, login_at, SurbStock())
         route.card_sequence = opened.card_sequence
         route.stock.add(opened.surbs, now)
         self._routes[opened.name] = route

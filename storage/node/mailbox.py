@@ -6,6 +6,7 @@ no trace of who wrote to whom stays.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -37,7 +38,9 @@ class Enqueued(Enum):
 
 @dataclass(frozen=True, slots=True)
 class WaitingMessage:
-    """An undelivered message; `size` is its blob's, in bytes."""
+    """An undelivered message; `size` is its blob's, in bytes.
+
+    `attempts` is how often it was sent in vain, and `attempted_at` when last; 0 if it was not."""
 
     id: int
     sender: str = field(repr=False)
@@ -47,6 +50,8 @@ class WaitingMessage:
     size: int
     accepted_at: int
     expires_at: int
+    attempts: int
+    attempted_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +63,53 @@ class RemovedMessage:
     recipient: str = field(repr=False)
     message_id: bytes = field(repr=False)
     size: int
+    attempted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """By what the next messages for a recipient are chosen. Times are the node's clock.
+
+    now: the present. login_at: when the recipient logged in; what was sent in vain before is due at once. again:
+    whether what was sent in vain since then may be due, too. on_their_way: rows that were just sent. first_pause_s: how
+    long after it was sent in vain a message is due again; twice as long each further time, `pause_max_s` at most.
+    """
+
+    now: int
+    login_at: int
+    again: bool
+    on_their_way: Sequence[int]
+    first_pause_s: int
+    pause_max_s: int
 
 
 _MAIL: Final = Table(MailRow, WaitingMessage)
 _WAITING: Final = _MAIL.select("WHERE recipient = ? AND id > ? ORDER BY id LIMIT ?")
-_REMOVED: Final = "RETURNING id, sender, recipient, message_id, size"
+# Each sender's first message goes before any sender's second; and of the first ones, those of senders who have nothing
+# that was sent in vain, the oldest first, before those of others, who follow in the order in which their turn ended.
+# A clock that was wrong for a moment may have left times that are still to come: they hold nothing up.
+_NEXT: Final = f"""
+    WITH turns AS (
+        SELECT id, attempts, attempted_at, max(attempted_at) OVER (PARTITION BY sender) AS served,
+            row_number() OVER (PARTITION BY sender ORDER BY attempted_at, id) AS place
+        FROM mail WHERE recipient = :recipient
+    ), due AS (
+        SELECT id, place, served FROM turns
+        WHERE (attempted_at <= :login_at OR attempted_at > :now OR (:again
+            AND attempted_at + min(:first_pause_s << min(attempts - 1, 16), :pause_max_s) <= :now))
+            AND id NOT IN (SELECT value FROM json_each(:on_their_way))
+        ORDER BY place, served, id LIMIT :limit
+    )
+    SELECT {_MAIL.columns} FROM due CROSS JOIN mail USING (id) ORDER BY place, served, due.id
+"""  # noqa: S608
+_REMOVED: Final = "RETURNING id, sender, recipient, message_id, size, attempted_at"
 _ROOM: Final = """
     SELECT EXISTS (SELECT 1 FROM mail WHERE sender = ?1 AND message_id = ?2), box.*, share.* FROM
         (SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ?3) AS box,
         (SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ?3 AND sender = ?1) AS share
 """
-_INSERT: Final = insertion(MailRow, ("sender", "recipient", "message_id", "blob", "size", "accepted_at", "expires_at"))
+_INSERT: Final = insertion(MailRow, ("sender", "recipient", "message_id", "blob", "size", "accepted_at", "expires_at",
+                                       "attempts", "attempted_at"))  # fmt: skip
 # A join, and a cross join: SQLite then looks the pairs up one by one; for an IN it would walk through all messages.
 _ACKNOWLEDGE: Final = f"""
     WITH pair (sender, message_id) AS (VALUES {{pairs}})
@@ -111,7 +152,7 @@ class Mailbox:
                 return Enqueued.MAILBOX_FULL
             added = {
                 "sender": sender, "recipient": recipient, "message_id": message_id, "blob": blob, "size": size,
-                "accepted_at": now, "expires_at": expires_at,
+                "accepted_at": now, "expires_at": expires_at, "attempts": 0, "attempted_at": 0,
             }  # fmt: skip
             self._db.run(_INSERT, added)
             return Enqueued.STORED
@@ -119,6 +160,21 @@ class Mailbox:
     def waiting(self, recipient: str, limit: int, after_id: int = 0) -> Sequence[WaitingMessage]:
         """At most `limit` messages for this recipient, the oldest first, beginning after row `after_id`."""
         return [_MAIL.of_row(row) for row in self._db.rows(_WAITING, (recipient, after_id, limit))]
+
+    def next_for(self, recipient: str, limit: int, turn: Turn) -> Sequence[WaitingMessage]:
+        """At most `limit` messages for this recipient that are due to be sent, in the order of their turns."""
+        values = {
+            "recipient": recipient, "limit": limit, "now": turn.now, "login_at": turn.login_at, "again": turn.again,
+            "on_their_way": json.dumps(list(turn.on_their_way)), "first_pause_s": turn.first_pause_s,
+            "pause_max_s": turn.pause_max_s,
+        }  # fmt: skip
+        return [_MAIL.of_row(row) for row in self._db.rows(_NEXT, values)]
+
+    def note_in_vain(self, sent: Iterable[tuple[int, int]]) -> None:
+        """These messages (row, when it was sent) were not acknowledged: their senders' turns are over."""
+        with self._db.one_commit():
+            for row, at in sent:
+                self._db.run("UPDATE mail SET attempts = attempts + 1, attempted_at = ? WHERE id = ?", (at, row))
 
     def acknowledge(self, recipient: str, messages: Iterable[tuple[str, bytes]]) -> Sequence[RemovedMessage]:
         """Remove the messages (sender, message id) that wait for `recipient`; returns those removed, the oldest first.

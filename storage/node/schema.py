@@ -89,13 +89,17 @@ class MailRow(Model):
     size = IntegerField()
     accepted_at = IntegerField()
     expires_at = IntegerField(index=True)
+    attempts = IntegerField()
+    attempted_at = IntegerField()
 
     class Meta:
         table_name = "mail"
         indexes = (
             (("sender", "message_id"), True),
-            # The first serves a recipient's messages in order; the second alone tells who fills a mailbox.
+            # The first serves a recipient's messages in order; the others, alone, tell whose turn it is to be delivered
+            # and who fills a mailbox.
             (("recipient",), False),
+            (("recipient", "sender", "attempted_at", "attempts"), False),
             (("recipient", "sender", "size"), False),
         )
 
