@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.vectors.generator import bad_frames, cards, frames, links, payloads, seals, text, trust
+from tests.vectors.generator import bad_frames, cards, frames, links, mixed_order, payloads, seals, text, trust
 from tests.vectors.generator.base import Vector
 
 TARGET = Path(__file__).resolve().parents[1]
@@ -31,6 +31,7 @@ def files(kept: dict[str, str]) -> dict[str, str]:
     return {
         "frames.json": _render("Frames of every kind of message", frames.vectors()),
         "frames-bad.json": _render("Frames with one failure each", bad_frames.vectors()),
+        "mixed-order.json": _render("Signatures on which verifiers could disagree", mixed_order.vectors()),
         "trust.json": _render("Key records and chains of identities", trust.vectors()),
         "cards.json": _render("Node cards", cards.vectors()),
         "payloads.json": _render("Payloads and their padding", payloads.vectors()),

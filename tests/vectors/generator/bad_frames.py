@@ -9,6 +9,7 @@ from typing import Final
 from tests.vectors.generator import frames as f
 from tests.vectors.generator.base import (
     NODE,
+    ORDER,
     OTHER_NODE,
     SMALL_ORDER,
     THIEF,
@@ -26,7 +27,6 @@ from tests.vectors.generator.frames import Message, frame, frame_input, frame_of
 from tests.vectors.generator.identity import CHAIN, CHANGED
 
 FRAME_MAX: Final = 42 * 1604
-ORDER: Final = 2**252 + 27742317777372353535851937790883648493
 Found = Iterator[tuple[str, bytes, Message]]
 
 

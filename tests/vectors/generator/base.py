@@ -55,6 +55,7 @@ CODES: Final = {
 """The list of docs/protocol.md, "Refusals", a second time."""
 
 PRIME: Final = 2**255 - 19
+ORDER: Final = 2**252 + 27742317777372353535851937790883648493
 _EIGHTH: Final = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"
 _OTHER_EIGHTH: Final = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"
 SMALL_ORDER: Final = {
