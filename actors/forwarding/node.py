@@ -285,7 +285,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         for row in over:
             del route.sent_at[row]
         try:
-            self._store.mailbox.note_in_vain((row, clock - int(now - at)) for row, at in over.items())
+            self._store.mailbox.note_unacknowledged((row, clock - int(now - at)) for row, at in over.items())
         except PASSING_FAILURES as failure:  # the same messages come first again, until there is room
             self.note_failure(failure)
 

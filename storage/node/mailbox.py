@@ -40,7 +40,7 @@ class Enqueued(Enum):
 class WaitingMessage:
     """An undelivered message; `size` is its blob's, in bytes.
 
-    `attempts` is how often it was sent in vain, and `attempted_at` when last; 0 if it was not."""
+    `attempts` is how often it was sent without success, and `attempted_at` when last; 0 if it was not."""
 
     id: int
     sender: str = field(repr=False)
@@ -70,9 +70,9 @@ class RemovedMessage:
 class Turn:
     """By what the next messages for a recipient are chosen. Times are the node's clock.
 
-    now: the present. login_at: when the recipient logged in; what was sent in vain before is due at once. again:
-    whether what was sent in vain since then may be due, too. on_their_way: rows that were just sent. first_pause_s: how
-    long after it was sent in vain a message is due again; twice as long each further time, `pause_max_s` at most.
+    now: the present. login_at: when the recipient logged in; what failed before is due at once. again: whether what
+    failed since then may be due, too. on_their_way: rows that were just sent. first_pause_s: how long after it failed
+    a message is due again; twice as long each further time, `pause_max_s` at most.
     """
 
     now: int
@@ -85,8 +85,8 @@ class Turn:
 
 _MAIL: Final = Table(MailRow, WaitingMessage)
 _WAITING: Final = _MAIL.select("WHERE recipient = ? AND id > ? ORDER BY id LIMIT ?")
-# Each sender's first message goes before any sender's second; and of the first ones, those of senders who have nothing
-# that was sent in vain, the oldest first, before those of others, who follow in the order in which their turn ended.
+# Each sender's first message goes before any sender's second; and of the first ones, those of senders with no message
+# that failed, the oldest first, before those of others, in the order in which they failed.
 # A clock that was wrong for a moment may have left times that are still to come: they hold nothing up.
 _NEXT: Final = f"""
     WITH turns AS (
@@ -170,7 +170,7 @@ class Mailbox:
         }  # fmt: skip
         return [_MAIL.of_row(row) for row in self._db.rows(_NEXT, values)]
 
-    def note_in_vain(self, sent: Iterable[tuple[int, int]]) -> None:
+    def note_unacknowledged(self, sent: Iterable[tuple[int, int]]) -> None:
         """These messages (row, when it was sent) were not acknowledged: their senders' turns are over."""
         with self._db.one_commit():
             for row, at in sent:

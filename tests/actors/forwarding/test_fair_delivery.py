@@ -1,4 +1,4 @@
-"""What a recipient never acknowledges, whoever sent it and why ever, holds up no one else's message for long."""
+"""What a recipient never acknowledges, of any sender and for any reason, holds up no one else's message for long."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_what_is_not_acknowledged_is_sent_more_and_more_seldom_and_still_comes_a
 
 def test_a_message_that_arrives_costs_no_write_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[Any] = []
-    monkeypatch.setattr(mailbox.Mailbox, "note_in_vain", lambda _self, sent: noted.extend(sent))
+    monkeypatch.setattr(mailbox.Mailbox, "note_unacknowledged", lambda _self, sent: noted.extend(sent))
     with World(8) as world:
         alice, bob = world.client("alice"), world.client("bob")
         for number in range(5):
