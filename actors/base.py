@@ -234,7 +234,6 @@ class Actor(pykka.ThreadingActor, Generic[M]):
             self.give_up(error)
 
     def on_stop(self) -> None:
-        """Release the state."""
         if self._usable:
             self._usable = False
             self.release()

@@ -48,7 +48,6 @@ class ClientContext:
     learns no more than that the node accepted it."""
 
     def request_id(self) -> bytes:
-        """A fresh one."""
         return self.runtime.random_bytes(REQUEST_ID_BYTES)
 
     def with_jitter(self, pause_s: float) -> float:

@@ -44,7 +44,6 @@ class Graph:
     transport: Transport
 
     def refs(self) -> dict[str, ActorHandle]:
-        """The reference to each actor, by the field's name."""
         return {actor.name: getattr(self, actor.name) for actor in fields(self) if actor.name != "transport"}
 
     def start(self, *actors: Actor[Any]) -> None:
@@ -53,11 +52,9 @@ class Graph:
             actor.begin()
 
     def inquire(self) -> dict[str, Future[dict[str, int]]]:
-        """Ask each actor for its counters."""
         return {name: ref.inquire() for name, ref in self.refs().items()}
 
     def backlogs(self) -> dict[str, int]:
-        """How many messages wait in each actor's inbox."""
         return {name: ref.backlog() for name, ref in self.refs().items()}
 
     def stop(self) -> None:

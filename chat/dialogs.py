@@ -31,7 +31,6 @@ class _Asking(Dialog):
             self._problem.set_visibility(False)
 
     async def _ask(self, call: str, *arguments: Any, **keywords: Any) -> bool:
-        """Call the client, and close if it went well."""
         problem = await self._do(call, *arguments, **keywords)
         if not problem:
             self.close()

@@ -42,7 +42,6 @@ class Button(TextElement):
         self.on("click", lambda _: on_click(), args=[])
 
     def enable(self, enabled: bool) -> None:
-        """Whether it can be pressed."""
         if not self.is_deleted:
             self.props["disabled"] = not enabled
             self.update()
@@ -111,7 +110,6 @@ class Field(Component, component=STATIC / "field.js"):
                 await result
 
     def put(self, value: str) -> None:
-        """Put a text into it."""
         self.value, self._rev = value, self._rev + 1
         self.show(value=value, rev=self._rev)
 
@@ -120,7 +118,6 @@ class Field(Component, component=STATIC / "field.js"):
         self.show(error=error, good=good)
 
     def focus(self) -> None:
-        """Put the cursor there."""
         self.show(focus=self.props.get("focus", 0) + 1)
 
 
@@ -134,11 +131,9 @@ class Dialog(Component, component=STATIC / "dialog.js"):
         self.closed: Callable[[], Any] | None = None
 
     def open(self) -> None:
-        """Show it."""
         self.show(open=True)
 
     def close(self) -> None:
-        """Close it."""
         self.show(open=False)
 
     def _gone(self) -> None:

@@ -119,7 +119,6 @@ class Person:
 
     @property
     def client(self) -> Client:
-        """The open client."""
         if self._client is None:
             raise RuntimeError("the home is not open")
         return self._client
@@ -374,7 +373,6 @@ class Person:
         self._threads = None
 
     async def close(self) -> None:
-        """End everything in order."""
         self._listeners.clear()
         async with self._opening:  # what is being opened is closed as well
             await self._close_client()

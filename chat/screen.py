@@ -35,7 +35,6 @@ class Refresher:
         self._ended = False
 
     def soon(self) -> None:
-        """Schedule the work."""
         if self._ended:
             return
         if self._task is not None and not self._task.done():
@@ -55,7 +54,6 @@ class Refresher:
                 return
 
     def end(self) -> None:
-        """Stop."""
         self._ended = True
         if self._task is not None:
             self._task.cancel()

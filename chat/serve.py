@@ -61,7 +61,6 @@ class _PageServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Capture no signal."""
         yield
 
 

@@ -42,7 +42,6 @@ class Talk(Screen):
             self._open(name)
 
     def leave(self) -> None:
-        """The window has gone."""
         self._stop_changes()
         self._refresher.end()
         self._search.end()

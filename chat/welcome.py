@@ -101,7 +101,6 @@ class FirstRun(_Entrance):
             self._ask_name()
 
     def leave(self) -> None:
-        """The window has gone."""
         self._looking.end()
 
     def _begin(self, step: int | None, title: str) -> None:

@@ -18,7 +18,7 @@ _ADDRESS: Final = re.compile(r"([1-9A-HJ-NP-Za-km-z]{1,44})\.([1-9A-HJ-NP-Za-km-
 
 
 class AddressError(ValueError):
-    """This is no Nym address; the text says why, without repeating it."""
+    """This is not a Nym address; the text says why, without repeating it."""
 
 
 def format_address(address: bytes) -> str:

@@ -4,7 +4,7 @@ Its address is the current client's. What arrives at a former client's address a
 there: a reply needs the SURBs that were given to that client. Former clients only answer. Losing one is logged and not
 reported: its senders find out by timeout.
 
-A sender's tag gets one byte in front, which says whose it is.
+A sender's tag gets one byte in front, which names the client it came to.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class JoinedTransport:
         self._transports = (current, *former)
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
-        """See `Transport`; the first event but for messages is the current client's."""
+        """See `Transport`; the first event other than a message is the current client's."""
         for number, transport in enumerate(self._transports):
             transport.open(_Adapter(number, on_event))
 

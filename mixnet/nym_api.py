@@ -1,7 +1,7 @@
 """The websocket API of nym-client, both ways, as bytes and text: no I/O.
 
-Source: nymtech/nym 1.21, `clients/native/websocket-requests`. Binary: one byte that tells the kind, then the fields;
-integers are big-endian, and lengths must fit exactly. Text: JSON objects with a `type`; here only what a server needs.
+Source: nymtech/nym 1.21, `clients/native/websocket-requests`. Binary: one byte for the kind, then the fields; integers
+are big-endian, and lengths must fit exactly. Text: JSON objects with a `type`; here only what a server needs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from usernym.mixnet.transport import ADDRESS_BYTES, MESSAGE_BYTES_MAX, SENDER_TAG_BYTES
 
 NO_CONNECTION: Final = 0
-"""The connection id that stands for none: a send with it gets no answer."""
+"""The connection id for "no connection": a send with it gets no answer."""
 REQUEST_OVERHEAD_BYTES: Final = 1 + 4 + ADDRESS_BYTES + 8 + 8
 """The longest header of a binary request: sendAnonymous."""
 REQUEST_BYTES_MAX: Final = MESSAGE_BYTES_MAX + REQUEST_OVERHEAD_BYTES
@@ -181,7 +181,7 @@ class _Fields:
         return int.from_bytes(self.take(size), "big")
 
     def data(self) -> bytes:
-        """A length, and as many bytes up to the end."""
+        """A length, and that many bytes, up to the frame's end."""
         length = self.number(8)
         if length != len(self._frame) - self._at:
             raise ApiError(self._malformed, "the length of the data does not fit the frame")

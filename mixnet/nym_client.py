@@ -1,8 +1,8 @@
 """A `Transport` over a running nym-client (or the emulator's server), by its binary websocket API.
 
-The API takes one program at a time and answers no send; delivery is for anyone who uses the transport to confirm.
-nym-client dies of a TCP connection that does not complete a websocket handshake, so the port is never probed: every
-connection is a real one.
+The API takes one program at a time and answers no send; confirming delivery is left to the program that uses the
+transport. nym-client dies of a TCP connection that does not complete a websocket handshake, so the port is never
+probed: every connection is a real one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FRAMES_AHEAD_MAX: Final = 4
 CONNECT_S: Final = 10.0
 """How long connecting, and then the question for the address, may take."""
 CLOSE_S: Final = 2.0
-"""How long nym-client may take to agree to the end of the connection."""
+"""How long nym-client may take to close the connection."""
 SILENCE_S: Final = 30.0
 """After so long without a message the transport writes to itself, one packet. A nym-client that has no cover traffic
 and only listens does not notice that its gateway's connection is lost; sending makes it look, and connect again."""
@@ -182,7 +182,8 @@ def check_url(url: str, *, allow_remote: bool = False) -> None:
 
 
 def _decode(frame: str | bytes) -> ReceivedResponse | SelfAddressResponse | None:
-    """What matters of a frame. What can't be read is logged by its kind and skipped: the next one may be sound."""
+    """The part of a frame that matters. A frame that can't be read is logged by its kind and skipped: the next one may
+    be valid."""
     if isinstance(frame, str):
         logger.warning("the mixnet client sent a text frame, which was not asked for")
         return None

@@ -1,8 +1,8 @@
 """A `Transport` over a Nym client in this process, by `nym_python_sdk`: no second program, and nothing on a port.
 
 The client is rebuilt from the same storage whenever it ends by itself, as the SDK does when its gateway stays away.
-That a connection died silently `nym_python_sdk` notices (`ClientConfig.keepalive`). What was under way then is sent
-again by anyone who waits for an answer to it, as after any loss.
+`nym_python_sdk` notices a connection that died silently (`ClientConfig.keepalive`). What was on its way then is lost,
+as after any loss: the party that waits for an answer sends it again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from nym_python_sdk import ClientConfig, MixnetClient
 
 SURBS_WITHHELD: Final = 0
-"""SURBs of a sender that are never spent on replies. usernym asks for more in its own words while it still holds one;
-Nym's own asking costs packets, and fails when one of the two sides restarts meanwhile."""
+"""SURBs of a sender that are never spent on replies. usernym asks for more by its own messages while it still holds
+one; Nym's own requests cost packets, and fail when one of the two sides restarts meanwhile."""
 
 INSTALL_HINT: Final = (
     "the mixnet 'nym' needs the package nym_python_sdk, which is not installed: run `make nym` in a checkout of "
@@ -81,7 +81,7 @@ def installed() -> bool:
 
 
 def _sdk() -> Any:
-    """The package. Looked for only now, so that everything else runs without it."""
+    """The package, imported only now, so that everything else runs without it."""
     try:
         nym_python_sdk = importlib.import_module("nym_python_sdk")
     except ImportError as error:

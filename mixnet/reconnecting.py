@@ -1,8 +1,8 @@
-"""What every transport over a mixnet client of the outside has in common: a queue, a thread, and the way back.
+"""What all transports over a real mixnet client have in common: a queue, a thread, and reconnecting.
 
 A *link* is one connection to, or one lifetime of, a mixnet client. The transport makes a link, works with it until it
 is lost, reports that, and makes the next one, for as long as it is open. One thread with an event loop of its own does
-it all. A bug ends a link like a loss does; a bug that comes back again and again ends the transport for good.
+it all. A bug ends a link, as a loss does; a bug that keeps coming back ends the transport for good.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ QUEUE_MESSAGES_MAX: Final = 4_096
 QUEUE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Their bytes; 64 of the largest messages."""
 MESSAGE_OVERHEAD_BYTES: Final = 128
-"""Counted for each queued message besides its data: its address or tag, and its place in the queue."""
+"""Bytes counted for each queued message besides its data: its address or tag, and its place in the queue."""
 BACKOFF_S_MIN: Final = 0.1
 BACKOFF_S_MAX: Final = 5.0
-"""Waits between attempts double from the first to the second: soon back after a restart, never a burden."""
+"""Pauses between attempts, in seconds, double from the first value to the second: quick after a restart, and never a
+burden."""
 FLUSH_S: Final = 2.0
-"""How long `close` lets the queue be handed over."""
+"""How many seconds `close` waits for the queue to be sent."""
 BUGS_MAX: Final = 3
 """Links that may end by a bug within `BUGS_WINDOW_S` before the transport ends for good: a bug that comes back will not
 go away, and each new mixnet client costs the network a login at its gateway."""
@@ -98,7 +99,6 @@ class LinkedTransport:
             self._thread.start()
 
     def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
-        """See `Transport`."""
         if len(recipient) != ADDRESS_BYTES:
             raise MixnetError(f"an address has {ADDRESS_BYTES} bytes")
         if not 0 <= surbs <= SURBS_MAX:
@@ -106,7 +106,6 @@ class LinkedTransport:
         self._enqueue(SendAnonymous(recipient, _checked(data), surbs))
 
     def reply(self, sender_tag: bytes, data: bytes) -> None:
-        """See `Transport`."""
         if len(sender_tag) != SENDER_TAG_BYTES:
             raise MixnetError(f"a sender tag has {SENDER_TAG_BYTES} bytes")
         if not data:
@@ -251,7 +250,7 @@ class LinkedTransport:
                 self._on_event(incoming)
 
     async def _flush(self, sender: asyncio.Task[None], receiver: asyncio.Task[None]) -> None:
-        """Wait until the sender has handed over all that was queued; not longer than the bound, nor than it can."""
+        """Wait until the sender has sent all that was queued; no longer than the bound, and only while it can send."""
         self._idle.clear()
         self._wake.set()
         idle = asyncio.create_task(self._idle.wait())

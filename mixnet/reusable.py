@@ -1,4 +1,4 @@
-"""A transport that outlives those who use it: one mixnet client, lent to one graph of actors after another.
+"""A transport that outlives its users: one mixnet client, lent to one graph of actors after another.
 
 A Nym client's address belongs to its process. When a graph is made again (the user's identity was replaced, say), the
 client behind it stays.
@@ -27,7 +27,6 @@ class KeptTransport:
         return LentTransport(self)
 
     def close(self) -> None:
-        """Close the transport itself."""
         self._inner.close()
 
     def begin(self, borrower: LentTransport) -> None:
@@ -49,7 +48,7 @@ class KeptTransport:
                 self._borrower = None
 
     def inner_of(self, borrower: LentTransport) -> Transport:
-        """For `LentTransport`: what it speaks through, while it may."""
+        """For `LentTransport`: the transport that it uses, while it has it."""
         if self._borrower is not borrower:
             raise MixnetDown("this transport was given back")
         return self._inner
@@ -75,11 +74,9 @@ class LentTransport:
         self._kept.begin(self)
 
     def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
-        """See `Transport`."""
         self._kept.inner_of(self).send(recipient, data, surbs)
 
     def reply(self, sender_tag: bytes, data: bytes) -> None:
-        """See `Transport`."""
         self._kept.inner_of(self).reply(sender_tag, data)
 
     def close(self) -> None:

@@ -2,8 +2,8 @@
 
 A transport is a mixnet client as an application sees it: it has an address, sends messages to addresses with single-use
 reply blocks (SURBs) attached, replies to sender tags, and reports what happens as events. It promises little, because
-mixnet clients do: a message may be lost silently, arrive twice or out of order, and a reply to a tag that has died
-vanishes without notice. Anyone who needs more builds it on top, end to end.
+mixnet clients do: a message may be lost silently, arrive twice or out of order, and a reply to a dead tag vanishes
+without notice. Anything more has to be built on top, end to end.
 
 Events arrive on whatever thread the transport runs on; the receiver hands them to its own inbox at once.
 """

@@ -141,7 +141,6 @@ class StoreDatabase:
         return raw
 
     def _connection(self) -> _Connection:
-        """This thread's connection."""
         found: _Connection | None = getattr(self._of_thread, "connection", None)
         if found is None:
             if self._closed.is_set():
@@ -181,7 +180,6 @@ class StoreDatabase:
         return done
 
     def rows(self, sql: str, params: Parameters = ()) -> list[tuple[Any, ...]]:
-        """All rows of one statement."""
         return self.execute(sql, params)[0]
 
     def row(self, sql: str, params: Parameters = ()) -> tuple[Any, ...] | None:
@@ -330,7 +328,6 @@ class Store:
 
     @property
     def path(self) -> str:
-        """The database's file."""
         return self.database.path
 
     @contextmanager

@@ -27,11 +27,9 @@ class WordField(peewee.IntegerField):
         self.words = words
 
     def db_value(self, value: StoredWord | int) -> int:
-        """The number of a word."""
         return value.number if isinstance(value, StoredWord) else value
 
     def python_value(self, value: int) -> StoredWord:
-        """The word of a number."""
         return self.words.of_number(value)
 
 

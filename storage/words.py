@@ -25,7 +25,6 @@ class StoredWord(StrEnum):
 
     @classmethod
     def of_number(cls, number: int) -> Self:
-        """The word that this number stands for."""
         word: Self = _BY_NUMBER[cls, number]
         return word
 

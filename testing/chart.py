@@ -40,11 +40,9 @@ class Chart:
         self._heard: list[Heard] = []
 
     def __call__(self, heard: Heard) -> None:
-        """Take note of what was heard."""
         self._heard.append(heard)
 
     def lines(self) -> list[Line]:
-        """What happened, in order."""
         sent: dict[bytes, deque[tuple[int, str]]] = defaultdict(deque)
         lines: dict[int, Line] = {}
         for number, heard in enumerate(self._heard):
@@ -68,7 +66,6 @@ class Chart:
         return [lines[number] for number in sorted(lines)]
 
     def text(self) -> str:
-        """The chart as text."""
         lines = self.lines()
         names = _names(lines)
         place = {name: number for number, name in enumerate(names)}

@@ -127,7 +127,6 @@ class Disk:
         self._opened = None if synchronous == _SYNCHRONOUS_FULL else self.image()
 
     def image(self) -> Image:
-        """The files as they are now."""
         log = self.path.with_name(f"{self.path.name}-wal")
         return Image(
             self.path.read_bytes() if self.path.exists() else b"",

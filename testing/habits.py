@@ -74,18 +74,15 @@ class HabitTransport:
         self._transport.open(watch)
 
     def close(self) -> None:
-        """See `Transport`."""
         self._closed = True
         self._transport.close()
 
     def begin(self, habit: Habit) -> None:
-        """Do this from now on."""
         self.habits.add(habit)
         if habit == "notices":
             self._invent_notices()
 
     def end(self, habit: Habit) -> None:
-        """Do it no longer."""
         self.habits.discard(habit)
 
     def reply(self, tag: bytes, data: bytes) -> None:

@@ -206,7 +206,6 @@ class Mallory(Outsider):
                 self.throw(self.rng.choice(self._revealed()), data, self.rng.choice((0, 2, 10)))
 
     def attack(self, count: int) -> None:
-        """Send hostile messages."""
         self.register()
         attacks: list[Callable[[str, str], None]] = [
             self._forge_sender, self._wrong_signature, self._broken_payload, self._steal_seal, self._forge_direct,

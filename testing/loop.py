@@ -71,7 +71,6 @@ class Summary:
     failures: list[Outcome] = field(default_factory=list)
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Count these."""
         for outcome in outcomes:
             self.scenarios += 1
             self.written += outcome.written

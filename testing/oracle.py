@@ -89,7 +89,6 @@ class Oracle:
     # -- what happens --
 
     def wrote(self, writer: str, recipient: str, content: str, now: float) -> None:
-        """A user gave a text to their client."""
         assert content not in self.texts, "a scenario must not write the same text twice"
         place = self._places[writer, recipient]
         self._places[writer, recipient] += 1

@@ -72,7 +72,6 @@ class Outsider:
             return
 
     def tell(self, message: m.Message, surbs: int = 0) -> None:
-        """Send a message to the node."""
         self.throw(self.world.node.card.address, self.encode(message), surbs)
 
     def encode(self, message: m.Message) -> bytes:
@@ -90,7 +89,6 @@ class Outsider:
         return self._answers.pop(request.request_id)
 
     def new_id(self) -> bytes:
-        """A request id."""
         return self.rng.randbytes(REQUEST_ID_BYTES)
 
     # -- what any user may do --

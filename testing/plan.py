@@ -44,7 +44,6 @@ class Plan:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Who takes part."""
         return NAMES[: self.people]
 
     def __str__(self) -> str:

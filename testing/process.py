@@ -61,11 +61,9 @@ class ProcessRuntime:
         return self._sim.now()
 
     def unix_s(self) -> int:
-        """The process's wall clock."""
         return self._sim.unix_s() + self.clock_error_s
 
     def random_bytes(self, count: int) -> bytes:
-        """From the world's seed."""
         return self._sim.random_bytes(count)
 
     def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
@@ -77,7 +75,6 @@ class ProcessRuntime:
         return self._sim.inbox()
 
     def run(self, actor: Any) -> None:
-        """Start an actor of this process."""
         self.actors.append(actor)
         self._sim.run(actor)
 
@@ -178,11 +175,9 @@ class Process:
     # -- looking at it --
 
     def inquire(self) -> dict[str, Future[dict[str, int]]]:
-        """Ask each actor for its counters."""
         return self.graph.inquire()
 
     def counters(self) -> dict[str, dict[str, int]]:
-        """Each actor's counters."""
         answers = self.inquire()
         self.world.sim.run_until(lambda: all(answer.done() for answer in answers.values()))
         return {name: answer.result() for name, answer in answers.items()}
@@ -200,7 +195,6 @@ class NodeProcess(Process):
 
     @property
     def card(self) -> NodeCard:
-        """The newest card."""
         return self.cards[-1]
 
     def _open_store(self) -> None:
@@ -300,6 +294,5 @@ class ClientProcess(Process):
         return True
 
     def on_event(self, event: Event) -> None:
-        """The graph tells its user something."""
         self.events.append(event)
         self.world.mixnet.note_event(self.name, event)

@@ -118,7 +118,6 @@ class Run:
     # -- playing --
 
     def play(self) -> Outcome:
-        """Follow the plan to its end."""
         detail = ""
         try:
             self._troubles.prepare(self.plan.steps)
@@ -303,7 +302,6 @@ class Run:
         client.store.messages.mark_shown([row.id for row in rows if row is not None])
 
     def show(self, client: SimClient, sender: str, text: str, message_id: bytes, counter: int) -> None:
-        """A text is on the screen."""
         self._unmarked[client.name].append((sender, message_id))
         self.oracle.shown(client.name, sender, text, message_id, counter)
 

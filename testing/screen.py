@@ -64,7 +64,6 @@ class ReadingScreen:
             oracle.told(self._client.name, row.message_id, row.state.name.lower(), reason, now)
 
     def happened(self, event: Event) -> None:
-        """Show it."""
         oracle, name, now = self._run.oracle, self._client.name, self._run.world.sim.now()
         match event:
             case MessageArrived():

@@ -35,12 +35,10 @@ class TappedMixnet(InProcessMixnet):
         self.listeners: list[Callable[[Heard], None]] = []
 
     def send(self, client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
-        """See `InProcessMixnet`."""
         self._hear(client, "sent", data, recipient)
         super().send(client, recipient, data, surbs)
 
     def reply(self, client: int, tag: bytes, data: bytes) -> None:
-        """See `InProcessMixnet`."""
         self._hear(client, "sent", data, tag, is_reply=True)
         super().reply(client, tag, data)
 
@@ -55,16 +53,13 @@ class TappedMixnet(InProcessMixnet):
             self.tell(Heard(self._timers.now(), name, what, data, "", client, to, is_reply))
 
     def note(self, who: str, text: str) -> None:
-        """Something happened to a process."""
         if self.listeners:
             self.tell(Heard(self._timers.now(), who, "note", text=text))
 
     def note_event(self, who: str, event: Any) -> None:
-        """A process reported something to its user."""
         if self.listeners:
             self.note(who, f"shows {event}")
 
     def tell(self, heard: Heard) -> None:
-        """Tell all who listen."""
         for listener in self.listeners:
             listener(heard)

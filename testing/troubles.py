@@ -40,7 +40,6 @@ class Liars:
         self.one_in = 0
 
     def __call__(self, transport: Any, node: NodeProcess) -> HabitTransport:
-        """Wrap a transport of the node."""
         rng = random.Random(f"lies {self._seed} {len(self._transports)}")  # noqa: S311 - repeatable on purpose
         liar = LyingTransport(transport, node, rng)
         liar.one_in = self.one_in
@@ -199,7 +198,6 @@ class Troubles:
             self.world.mixnet.online(process.client_number)
 
     def all_run(self) -> bool:
-        """Whether every process is there."""
         return all(process.running for process in self.world.processes())
 
     def _hostile(self) -> Mallory:

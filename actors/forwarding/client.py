@@ -98,7 +98,6 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         self._inbox.acknowledge_now()
 
     def receive(self, message: ForwardingClientInbox) -> None:
-        """Act on a command, on what arrives, or on a report."""
         match message:
             case SendText():
                 self._send_text(message)

@@ -104,7 +104,6 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self.tell_self_later(SWEEP_S, Tick())
 
     def receive(self, message: ForwardingNodeInbox) -> None:
-        """Act on each kind of message in the inbox."""
         match message:
             case RequestArrived(frame, tag):
                 self._on_request(frame, tag)

@@ -91,11 +91,9 @@ class UserRoutes:
         """The node's current card."""
 
     def get(self, name: str) -> UserRoute | None:
-        """The user's route, if there is one."""
         return self._routes.get(name)
 
     def touch(self, name: str) -> None:
-        """The route is in use."""
         self._routes.move_to_end(name)
 
     def drop(self, name: str) -> None:

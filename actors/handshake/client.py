@@ -56,7 +56,6 @@ class HandshakeClient(Actor[HandshakeInbox]):
         self._address: bytes | None = None
 
     def receive(self, message: HandshakeInbox) -> None:
-        """Act on each kind of message in the inbox."""
         match message:
             case OfferHandshake(name, answer):
                 self._step(name, answer, self._offer)

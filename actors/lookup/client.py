@@ -66,7 +66,6 @@ class LookupClient(Actor[LookupClientInbox]):
         )
 
     def receive(self, message: LookupClientInbox) -> None:
-        """Act on a command, or on what came of a request."""
         match message:
             case FindContact(name, wanted):
                 self._look_up(name, _Waiting(lambda failed: _resolve_future(wanted, failed), False))

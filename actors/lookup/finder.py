@@ -57,7 +57,6 @@ class NameFinder(Actor[NameFinderInbox]):
         self._asked: dict[str, list[Future[Code | None]]] = {}
 
     def receive(self, message: NameFinderInbox) -> None:
-        """Act on a question, or on what came of a request."""
         match message:
             case FindRecord(name, found):
                 self._find(name, found)

@@ -36,7 +36,6 @@ class LookupNode(Actor[LookupNodeInbox]):
         self._io = io
 
     def receive(self, message: LookupNodeInbox) -> None:
-        """Act on each kind of message in the inbox."""
         match message:
             case RequestArrived(frame, tag):
                 self._answer(frame.message, tag)

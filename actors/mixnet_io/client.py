@@ -125,7 +125,6 @@ class ClientIO(Actor[ClientIOInbox]):
         self._endpoint.open()
 
     def receive(self, message: ClientIOInbox) -> None:
-        """Act on each kind of message in the inbox."""
         match message:
             case TransportReported(event):
                 if (incoming := self._endpoint.take(event)) is not None:

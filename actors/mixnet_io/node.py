@@ -55,7 +55,6 @@ class NodeIO(Actor[NodeIOInbox]):
         self._endpoint.open()
 
     def receive(self, message: NodeIOInbox) -> None:
-        """Act on each kind of message in the inbox."""
         match message:
             case TransportReported(event):
                 if (incoming := self._endpoint.take(event)) is not None:

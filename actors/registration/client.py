@@ -93,7 +93,6 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._step(lg.ClientStarted())
 
     def receive(self, message: RegistrationClientInbox) -> None:
-        """Act on a command, an answer, what the node says, or a report."""
         match message:
             case Register(answer):
                 self._attempt.start(answer)

@@ -115,7 +115,6 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self.tell_self_later(SWEEP_S, Tick())
 
     def receive(self, message: RegistrationNodeInbox) -> None:
-        """Act on each kind of message in the inbox."""
         match message:
             case RequestArrived(frame, tag):
                 self._answer(frame, tag)

@@ -44,7 +44,6 @@ class ControlPort:
         self._ports = ports
 
     async def handle(self, connection: ServerConnection) -> None:
-        """Serve one program until it goes."""
         try:
             async for frame in connection:
                 await connection.send(json.dumps(self._answer(frame)))

@@ -1,7 +1,7 @@
 """The emulated mixnet's core: Nym's semantics without Nym, as a pure and repeatable state machine. No anonymity.
 
 No I/O, no clock, no threads: `now` comes with every call, randomness from the generator given. The same calls with the
-same seed give the same run. Drive it so: `advance(now)` hands over what has arrived by then, `next_event_at()` says
+same seed give the same run. To drive it: `advance(now)` hands over what has arrived by then, `next_event_at()` says
 when to call it again; other calls may move that moment nearer.
 """
 
@@ -92,7 +92,6 @@ class Emulator:
         return self._clients[client].address
 
     def client_at(self, address: bytes) -> int | None:
-        """The client that has this address."""
         return self._by_address.get(address)
 
     def counts(self, client: int) -> PacketCounts:
@@ -172,7 +171,7 @@ class Emulator:
         it.stocks.clear()
 
     def rotate_keys(self, now: float) -> None:
-        """Let the mix nodes change keys: every SURB made until now is dead."""
+        """Let the mix nodes change keys: all SURBs made until now are dead."""
         self._rotated_at = now
 
     # -- messages --
@@ -180,8 +179,8 @@ class Emulator:
     def send(self, now: float, client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
         """Send to an address: anonymously with that many SURBs (0 to 200), or plainly, without a tag, with None.
 
-        Raises `MixnetError` when the message is out of bounds, or too many are on their way. An address that no one
-        has is no error: the message is lost.
+        Raises `MixnetError` when the message is out of bounds, or too many are on their way. An unknown address is not
+        an error: the message is lost.
         """
         if len(recipient) != ADDRESS_BYTES:
             raise MixnetError(f"an address has {ADDRESS_BYTES} bytes")
@@ -195,7 +194,7 @@ class Emulator:
             self._hold(it, recipient, data, surbs, is_reply=False)
 
     def reply(self, now: float, client: int, tag: bytes, data: bytes) -> None:
-        """Reply to a sender tag. Raises `MixnetError` as `send` does, and for no data: no one could decode that."""
+        """Reply to a sender tag. Raises `MixnetError` as `send` does, and for empty data, which can't be decoded."""
         if len(tag) != SENDER_TAG_BYTES:
             raise MixnetError(f"a sender tag has {SENDER_TAG_BYTES} bytes")
         if not data:
@@ -294,7 +293,7 @@ class Emulator:
         usable = self._alive(stock, now) - self._clients[client].surb_minimum
         while stock.waiting and usable > 0:
             waiting = stock.waiting[0]
-            if waiting.missing and waiting.flight.ended:  # another of its packets was given up
+            if waiting.missing and waiting.flight.ended:  # another of its packets was abandoned
                 stock.waiting.popleft()
                 continue
             if waiting.packets() <= usable:

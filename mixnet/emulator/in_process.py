@@ -25,7 +25,7 @@ from usernym.timers import Timers
 
 
 class InProcessMixnet:
-    """An emulated mixnet running on `timers`. `core` must not be used past it, except to read counters.
+    """An emulated mixnet running on `timers`. `core` must not be used directly, except to read counters.
 
     Two locks. `_lock` guards the core and is never held while an application's callback runs, so a callback may send.
     `_dispatch` is held while events are handed over: they come one at a time and in order, and `close` waits for them.
@@ -55,13 +55,11 @@ class InProcessMixnet:
             return InProcessTransport(self, client, self._core.address(client))
 
     def counts(self, client: int) -> PacketCounts:
-        """The packet counters of a client, as they are now."""
         with self._lock:
             return dataclasses.replace(self._core.counts(client))
 
     @property
     def faults(self) -> Faults:
-        """How badly the mixnet behaves; may be replaced at any time."""
         return self._core.faults
 
     @faults.setter
@@ -69,7 +67,7 @@ class InProcessMixnet:
         with self._lock:
             self._core.faults = faults
 
-    # -- what happens to clients: the transport that is open on the client hears of it --
+    # -- what happens to clients: the client's open transport is notified --
 
     def kill(self, client: int) -> None:
         """End the client's process as `kill -9` does, and start it again: down, and up with its memory lost."""
@@ -81,7 +79,7 @@ class InProcessMixnet:
 
     def forget(self, client: int) -> None:
         """Let the client lose all SURBs, tags and reply keys without notice: what a real one does when it is replaced
-        behind its owner's back. Replies to it and from it vanish, and only silence tells."""
+        without its owner's knowledge. Replies to it and from it vanish, and nothing reports it."""
         with self._lock:
             self._core.kill(self._advance(), client)
         self._hand_over()
@@ -129,7 +127,6 @@ class InProcessMixnet:
             self._plan(now)
 
     def reply(self, client: int, tag: bytes, data: bytes) -> None:
-        """Reply for a client, also while it is offline."""
         with self._lock:
             now = self._timers.now()
             self._core.reply(now, client, tag, data)
@@ -173,7 +170,7 @@ class InProcessMixnet:
             self._events.append((transport, event))
 
     def _plan(self, now: float) -> None:
-        """See to it that `_wake` is called when the core's next event is due. An older plan comes to nothing."""
+        """Make sure that `_wake` is called when the core's next event is due. An older plan is dropped."""
         at = self._core.next_event_at()
         if at is not None and (self._wake_at is None or at < self._wake_at):
             self._wake_at = at
@@ -184,7 +181,7 @@ class InProcessMixnet:
             if at != self._wake_at:
                 return
             self._wake_at = None
-            # Up to `at` even if the clock, added up in floats, is a hair short of it: else this could spin.
+            # Up to `at`, even if the clock is a rounding error short of it: else this could loop without end.
             self._plan(self._advance(at))
         self._hand_over()
 
@@ -221,12 +218,10 @@ class InProcessTransport:
         self._mixnet.attach(self, self.client)
 
     def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
-        """See `Transport`."""
         self._check_up()
         self._mixnet.send(self.client, recipient, data, surbs)
 
     def reply(self, sender_tag: bytes, data: bytes) -> None:
-        """See `Transport`."""
         self._check_up()
         self._mixnet.reply(self.client, sender_tag, data)
 

@@ -1,4 +1,4 @@
-"""The way of the emulated mixnet's packets: delay, loss, acknowledgement, retransmission, and the gateways' storage.
+"""How the emulated mixnet's packets travel: delay, loss, acknowledgement, retransmission, and the gateways' storage.
 
 Nothing is kept for a single packet. Where none is lost, a message is one event at the time its last packet arrives;
 otherwise, one more event for each round of retransmissions.
@@ -48,11 +48,9 @@ class PacketNetwork:
         heapq.heappush(self._events, (at, self._serial, action, subject))
 
     def next_event_at(self) -> float | None:
-        """When something happens next."""
         return self._events[0][0] if self._events else None
 
     def run_until(self, now: float) -> None:
-        """Let everything happen that is due."""
         events = self._events
         while events and events[0][0] <= now:
             at, _, action, subject = heapq.heappop(events)
@@ -61,7 +59,7 @@ class PacketNetwork:
     # -- the life of a message --
 
     def has_room(self, size: int) -> bool:
-        """Whether one more message of that many bytes may set out."""
+        """Whether one more message of that many bytes may be sent."""
         return self._messages < state.MESSAGES_MAX and self._message_bytes + size <= state.MESSAGE_BYTES_SUM_MAX
 
     def reserve(self, size: int) -> None:
@@ -70,7 +68,6 @@ class PacketNetwork:
         self._message_bytes += size
 
     def release(self, size: int) -> None:
-        """Undo `reserve`."""
         self._messages -= 1
         self._message_bytes -= size
 
@@ -81,7 +78,7 @@ class PacketNetwork:
         self.reserve(len(flight.data))
 
     def end(self, flight: Flight) -> None:
-        """It was handed over, or lost: let go of its data."""
+        """It was delivered, or lost: drop its data."""
         if not flight.ended:
             flight.ended = True
             self.release(len(flight.data))
@@ -141,7 +138,7 @@ class PacketNetwork:
         return -mean * math.log((1.0 - draw()) * (1.0 - draw()) * (1.0 - draw())) if mean else 0.0
 
     def _arrive(self, now: float, waiting: Waiting, arrived: int) -> None:
-        """So many of the missing packets reach the recipient's gateway, each after its own delay."""
+        """`arrived` of the missing packets reach the recipient's gateway, each after its own delay."""
         flight = waiting.flight
         if not arrived:
             return

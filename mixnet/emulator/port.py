@@ -68,20 +68,16 @@ class ServerPort:
 
     @property
     def client(self) -> int:
-        """The emulated client's number."""
         return self._transport.client
 
     @property
     def address(self) -> bytes:
-        """The emulated client's address."""
         return self._transport.address
 
     def open(self) -> None:
-        """Connect the emulated client to the mixnet."""
         self._transport.open(self._on_event)
 
     def close(self) -> None:
-        """Take it off the mixnet."""
         self._transport.close()
 
     def process_ended(self) -> None:
@@ -93,7 +89,8 @@ class ServerPort:
             self._holder.transport.abort()
 
     def connection_class(self) -> type[ServerConnection]:
-        """Connections of this port: while there is one, another is shut before its handshake, as by nym-client."""
+        """Connections of this port: while there is one, another one is closed before its handshake, as nym-client
+        does."""
         port = self
 
         class OneAtATime(ServerConnection):
@@ -114,7 +111,6 @@ class ServerPort:
     # -- a connection --
 
     async def handle(self, connection: ServerConnection) -> None:
-        """Serve one program until it goes."""
         self._as_text = False
         pusher = asyncio.create_task(self._push(connection))
         try:
@@ -155,7 +151,7 @@ class ServerPort:
                 return LaneQueueLength(connection_id, 0)
             case _:
                 return None
-        # The emulator sends at once: no lane ever has a queue.
+        # The emulator sends at once, so no lane has a queue.
         return None if connection_id == NO_CONNECTION else LaneQueueLength(connection_id, 0)
 
     def _encode(self, response: Response) -> str | bytes:

@@ -36,7 +36,7 @@ PORTS_MAX: Final = 256
 HANDSHAKE_S: Final = 5.0
 """A connection that has not completed its handshake by now is closed, since it keeps others out."""
 CLOSE_S: Final = 1.0
-"""How long the server waits for a program to agree to the end of its connection."""
+"""How long the server waits for a program to close its connection."""
 INCOMING_FRAMES_MAX: Final = 16
 """Frames read ahead of the one that is being handled; then the program is not read from."""
 
@@ -96,11 +96,9 @@ class LoopTimers:
         self._loop = loop
 
     def now(self) -> float:
-        """The loop's clock, in seconds."""
         return self._loop.time()
 
     def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Run `action` on the loop."""
         self._loop.call_later(delay_s, action)
 
 
@@ -161,7 +159,6 @@ class EmulatorServer:
         return Ready(tuple(endpoints), control_socket.getsockname()[1])
 
     async def stop(self) -> None:
-        """Close all connections and ports."""
         for server in self._servers:
             server.close()
         for server in self._servers:

@@ -73,7 +73,7 @@ class LinkDelay:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How badly the mixnet behaves. Raises `ValueError` for what makes no sense."""
+    """How badly the mixnet behaves. Raises `ValueError` for impossible values."""
 
     loss: float = 0.0
     """Probability that a packet, or its acknowledgement, is lost on the way; lost packets are sent again."""
@@ -114,7 +114,7 @@ class Faults:
         return len(groups) > 1
 
     def link_delay_s(self, sender: int, recipient: int) -> float:
-        """What the way from one client to the other takes beyond the hops."""
+        """The extra delay in seconds from one client to the other, beyond the hops."""
         return sum(link.delay_s for link in self.links if (link.sender, link.recipient) == (sender, recipient))
 
 
@@ -142,11 +142,9 @@ class PacketCounts:
     received_retransmissions: int = 0
 
     def sent(self) -> int:
-        """All packets sent."""
         return self.sent_data + self.sent_surb_requests + self.sent_surb_answers + self.sent_retransmissions
 
     def received(self) -> int:
-        """All packets received."""
         return (
             self.received_data
             + self.received_surb_requests
@@ -218,7 +216,7 @@ class Waiting:
         return self.missing + self.repeats
 
     def split(self, packets: int, rng: random.Random) -> Waiting:
-        """Take that many packets out, by chance: the sender can't tell lost packets from lost acknowledgements."""
+        """Take that many packets out, at random: the sender can't tell lost packets from lost acknowledgements."""
         chosen = rng.sample(range(self.packets()), packets) if self.repeats else range(packets)
         missing = sum(number < self.missing for number in chosen)
         self.missing -= missing
@@ -239,7 +237,7 @@ class Stock:
     """[made at, how many], oldest first."""
     count: int = 0
     expected: int = 0
-    """SURBs that were asked for and have not come."""
+    """SURBs that were requested and have not arrived."""
     waiting: deque[Waiting] = field(default_factory=deque)
     checking: bool = False
 

@@ -45,7 +45,6 @@ class Contacts:
         self._db = database
 
     def get(self, name: str) -> Contact | None:
-        """The contact of this name."""
         row = self._db.row(_ONE, (name,))
         return None if row is None else _CONTACTS.of_row(row)
 
@@ -110,7 +109,6 @@ class Contacts:
         return self._update(name, trust=trust)
 
     def set_consent(self, name: str, consent: Consent) -> bool:
-        """Accept, decline or block."""
         return self._update(name, consent=consent)
 
     def set_handshake(self, name: str, state: HandshakeState, peer_address: bytes | None) -> bool:

@@ -47,7 +47,6 @@ class MessageKeys:
             return True
 
     def all(self) -> Sequence[HpkeKey]:
-        """All private keys, by number."""
         return [_KEYS.of_row(row) for row in self._db.rows(_ALL)]
 
     def get(self, number: int) -> HpkeKey | None:

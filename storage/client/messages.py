@@ -228,7 +228,6 @@ class Messages:
         return [(message_id, contact) for message_id, contact in found]
 
     def outbox_row(self, message_id: bytes) -> OutboxRow | None:
-        """One message of the outbox."""
         row = self._db.row(_OUTBOX_ROW, (message_id,))
         return None if row is None else _OUTBOX.of_row(row)
 

@@ -32,12 +32,10 @@ class Profile:
     # -- settings --
 
     def setting(self, key: str) -> bytes | None:
-        """A setting's value."""
         row = self._db.fetch_one(SettingRow.select(SettingRow.value).where(SettingRow.key == key))
         return None if row is None else row[0]
 
     def set_setting(self, key: str, value: bytes | None) -> None:
-        """Set a setting, or remove it with None."""
         if value is None:
             self._db.change(SettingRow.delete().where(SettingRow.key == key))
         else:
@@ -46,7 +44,6 @@ class Profile:
     # -- identity --
 
     def has_identity(self) -> bool:
-        """Whether there is an identity."""
         return self._db.fetch_one(IdentityRow.select(IdentityRow.id)) is not None
 
     def identity(self) -> Identity:
@@ -57,7 +54,6 @@ class Profile:
         return _IDENTITY.of_row(row)
 
     def save_identity(self, identity: Identity) -> None:
-        """Store the identity, replacing the previous one."""
         self._db.change(
             IdentityRow.insert(
                 id=1, **{name: getattr(identity, name) for name in _IDENTITY.names}
@@ -65,11 +61,9 @@ class Profile:
         )
 
     def set_identity_state(self, state: IdentityState) -> None:
-        """Note how far the registration has come."""
         self._update_identity(state=state)
 
     def save_record(self, record: bytes, record_number: int) -> None:
-        """Put the user's newer record replacing the previous one."""
         self._update_identity(record=record, record_number=record_number)
 
     def _update_identity(self, **columns: Any) -> None:
@@ -82,7 +76,6 @@ class Profile:
         return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
 
     def set_former_identities(self, keys: Iterable[bytes]) -> None:
-        """Store them, replacing the previous ones."""
         self.set_setting(_FORMER, b"".join(keys) or None)
 
     def pending_record(self) -> PendingRecord | None:
@@ -104,10 +97,8 @@ class Profile:
     # -- the login at the node --
 
     def login_id(self) -> bytes | None:
-        """The last login's id."""
         row = self._db.row("SELECT login_id FROM login")
         return None if row is None else row[0]
 
     def save_login(self, login_id: bytes) -> None:
-        """Store a new login's id, replacing the previous one."""
         self._db.change(LoginRow.insert(id=1, login_id=login_id).on_conflict_replace())

@@ -33,7 +33,6 @@ class NodeProfile:
         return seed
 
     def card(self) -> StoredCard | None:
-        """The node's current card."""
         row = self._db.row("SELECT sequence, blob FROM node_card")
         return None if row is None else StoredCard(*row)
 
