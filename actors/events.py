@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from usernym.protocol.errors import Code
+from usernym.protocol.evidence import Evidence
 from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Route
 
 
@@ -103,10 +104,14 @@ class IdentityChanged:
 
 @dataclass(frozen=True, slots=True)
 class NodeCaught:
-    """The node, or an impostor, sent what can't be true."""
+    """The node signed what an honest node never signs, and no one else can have caused it. The evidence is stored."""
 
-    what: str
-    """A fixed text, without names."""
+    evidence: Evidence = field(repr=False)
+
+    @property
+    def what(self) -> str:
+        """What it did: a fixed text, without names."""
+        return self.evidence.what
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
         direct=graph.forwarding,
         heard=graph.registration,
         watchers=(graph.registration, graph.handshake),
-        on_event=context.on_event,
+        evidence=graph.registration,
     )
     forwarding = ForwardingClient(
         context, io=graph.io, lookup=graph.lookup, registration=graph.registration, handshake=graph.handshake

@@ -21,6 +21,7 @@ from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.codec import Frame, Unsigned
 from usernym.protocol.errors import Code
+from usernym.protocol.evidence import Evidence
 from usernym.protocol.records import KeyRecord, Succession
 
 # -- mixnet I/O, both graphs -------------------------------------------------------------------------------------------
@@ -162,6 +163,12 @@ class SetCard(PrivateValue, frozen=True):
     """The node is at this address from now on."""
 
     address: bytes
+
+
+class EvidenceFound(PrivateValue, frozen=True):
+    """The node signed what an honest node never signs."""
+
+    evidence: Evidence
 
 
 class NodeHeard(PrivateValue, frozen=True):
@@ -379,7 +386,7 @@ ForwardingNodeInbox = (
 ClientIOInbox = TransportReported | SendRequest | SendStatement | SendDirect | DropRoute | SetCard | Tick
 RegistrationClientInbox = (
     Register | GoOnline | TakeCard | DeleteAccount | AnswerArrived | RequestFailed | TellArrived | MixnetConnected
-    | MixnetDisconnected | RouteDoubted | NodeHeard | WorkOn | LogInAgain | Tick
+    | MixnetDisconnected | RouteDoubted | NodeHeard | EvidenceFound | WorkOn | LogInAgain | Tick
 )  # fmt: skip
 LookupClientInbox = FindContact | Resolve | AnswerArrived | RequestFailed
 ForwardingClientInbox = (

@@ -38,6 +38,7 @@ class Code(IntEnum):
     CARD_INVALID = 34
     CARD_STALE = 35
     LINK_INVALID = 36
+    EVIDENCE_INVALID = 37
 
     CHALLENGE_INVALID = 40
     CHALLENGE_EXPIRED = 41
@@ -84,6 +85,7 @@ _REFUSALS: Final[dict[Code, str]] = {
     Code.BUSY: "the node has too much to do now: try again later",
     Code.CARD_INVALID: "this is not a node's card: a card is one whole line, as `usernym node card` prints it",
     Code.LINK_INVALID: "this is not a usernym link, or it is damaged: a link is one line, as `usernym link` prints it",
+    Code.EVIDENCE_INVALID: "this proves nothing against a node, or it is damaged",
     Code.UNSUPPORTED_VERSION: "this belongs to another version of the protocol",
 }
 """What a refusal means to a person, for codes that a person may meet."""

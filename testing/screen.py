@@ -71,7 +71,7 @@ class ReadingScreen:
             case DeliveryChanged():
                 reason = None if event.reason is None else event.reason.name.lower()
                 oracle.told(name, event.message_id, event.state, reason, now)
-            case NodeCaught(what):
-                oracle.warned(name, f"the node was caught: {what}")
+            case NodeCaught():
+                oracle.warned(name, f"the node was caught: {event.what}")
             case IdentityChanged(contact):
                 oracle.identity_changed(name, contact)

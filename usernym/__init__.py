@@ -7,7 +7,7 @@ Each of these is opened (`Client.open(...)`), used from any thread, and closed; 
 
 What they return:
 
-- `Whoami`, `ContactView`, `RequestView`, `MessageView`, `Sent`, `Imported`: what a client has.
+- `Whoami`, `ContactView`, `RequestView`, `MessageView`, `EvidenceView`, `Sent`, `Imported`: what a client has.
 - `Subscription`, `AsyncSubscription`: the events of a client, each an `Event`: `MessageArrived`, `DeliveryChanged`,
   `ContactChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`, `ConnectionChanged` or
   `NodeCaught`.
@@ -88,7 +88,7 @@ if TYPE_CHECKING:
         WrongPassphrase,
     )
     from usernym.subscriptions import AsyncSubscription, Subscription
-    from usernym.views import ContactView, MessageView, RequestView, Sent, Whoami
+    from usernym.views import ContactView, EvidenceView, MessageView, RequestView, Sent, Whoami
 
 _HOMES = {
     "actors.events": (
@@ -115,7 +115,7 @@ _HOMES = {
     "storage.client.types": ("Consent", "DeliveryState", "HandshakeState", "Route", "Trust"),
     "storage.errors": ("HomeInUse", "PassphraseNeeded", "StorageError", "StoreUnprotected", "WrongPassphrase"),
     "subscriptions": ("AsyncSubscription", "Subscription"),
-    "views": ("ContactView", "MessageView", "RequestView", "Sent", "Whoami"),
+    "views": ("ContactView", "EvidenceView", "MessageView", "RequestView", "Sent", "Whoami"),
 }  # fmt: skip
 """The names of the interface, by the module that defines them."""
 
@@ -124,13 +124,13 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 __all__ = [
     "AccountStays", "AsyncClient", "AsyncSubscription", "Client", "ClientOptions", "Closed", "Code",
     "ConnectionChanged", "Consent", "ContactChanged", "ContactView", "DeliveryChanged", "DeliveryState", "DirectSilent",
-    "Event", "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged", "HandshakeNotPossible", "HandshakeState",
-    "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "LinkMismatch", "MessageArrived", "MessageView",
-    "Mismatch", "MixnetSpec", "NameState", "NameVerdict", "NoSuchContact", "NoSuchMessage", "Node", "NodeCaught",
-    "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "RemoteProtocolError", "RequestView",
-    "Restore", "RetryNotPossible", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription",
-    "TextTooLong", "TextsErased", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__",
-    "parse_mixnet",
+    "Event", "EvidenceView", "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged", "HandshakeNotPossible",
+    "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "LinkMismatch", "MessageArrived",
+    "MessageView", "Mismatch", "MixnetSpec", "NameState", "NameVerdict", "NoSuchContact", "NoSuchMessage", "Node",
+    "NodeCaught", "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "RemoteProtocolError",
+    "RequestView", "Restore", "RetryNotPossible", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected",
+    "Subscription", "TextTooLong", "TextsErased", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase",
+    "__version__", "parse_mixnet",
 ]  # fmt: skip
 
 

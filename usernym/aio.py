@@ -160,6 +160,7 @@ class AsyncClient:
     change_passphrase = _awaited(Client.change_passphrase)
     export_backup = _awaited(Client.export_backup)
     import_backup = _awaited(Client.import_backup)
+    evidence = _awaited(Client.evidence)
     counters = _awaited(Client.counters)
 
 

@@ -36,11 +36,13 @@ from usernym.storage.client.types import Consent, Contact, Direction, Fallback, 
 from usernym.subscriptions import Subscription
 from usernym.views import (
     ContactView,
+    EvidenceView,
     MessageView,
     RequestView,
     Sent,
     Whoami,
     contact_view,
+    evidence_view,
     named_views,
     text_views,
 )
@@ -531,6 +533,14 @@ class Client:
     def _owner(self) -> bytes:
         """What a backup says that it belongs to."""
         return self._running.user.node + self.name.encode()
+
+    def evidence(self) -> list[EvidenceView]:
+        """What the node signed and an honest node never signs, the oldest first. Anyone can check each `text`.
+
+        Where two things only don't fit together, the node may be honest: that is refused, and no evidence.
+        """
+        found = self._running.read(lambda store: store.evidence.all())
+        return [evidence_view(each.packed, each.found_at) for each in found]
 
     def counters(self, timeout: float = 5.0) -> dict[str, dict[str, int]]:
         """Each actor's counters, by the actor's name. Raises `NotReady`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from usernym.actors.context import User
 from usernym.actors.messages import PayloadKind
 from usernym.protocol.errors import Code
+from usernym.protocol.evidence import decode_evidence, evidence_text
 from usernym.protocol.safety import safety_number
 from usernym.storage.client.gaps import MissingCounters
 from usernym.storage.client.store import ClientStore
@@ -136,6 +137,20 @@ class Whoami:
     """Whether the account was deleted: the texts are here, but nothing can be sent."""
 
 
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """Something that the node signed, and an honest node never signs."""
+
+    node: str
+    """The node's identity key, 64 hexadecimal digits."""
+    what: str
+    """What it did, in words, without names."""
+    found_at: int
+    """When this home found it, by this machine's clock (Unix seconds)."""
+    text: str = field(repr=False)
+    """The proof, one line. It may hold the name of someone who wrote to the user, never a text."""
+
+
 def contact_view(contact: Contact, user: User) -> ContactView:
     """A stored contact as it is shown to the user."""
     return ContactView(
@@ -181,3 +196,9 @@ def named_views(store: ClientStore, rows: Iterable[Message]) -> list[tuple[str, 
     texts = [row for row in rows if row.kind == PayloadKind.TEXT]
     gaps = {name: store.gaps.of(name) for name in {row.contact for row in texts}}
     return [(row.contact, message_view(row, gaps[row.contact])) for row in texts]
+
+
+def evidence_view(packed: bytes, found_at: int) -> EvidenceView:
+    """Stored evidence as it is shown to the user."""
+    evidence = decode_evidence(packed)
+    return EvidenceView(evidence.node.hex(), evidence.what, found_at, evidence_text(evidence))

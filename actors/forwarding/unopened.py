@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from usernym.actors.events import NodeCaught
 from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.protocol import messages as m
@@ -47,8 +46,7 @@ class UnopenedReports:
             try:
                 self._judge(told)
             except RemoteProtocolError as error:
-                self._host.refuse(error)
-                self._context.on_event(NodeCaught("a statement that the recipient did not make"))
+                self._host.refuse(error)  # no proof against the node: its recipient may have handed it in
         if doubted:
             self._host.note_notices([told.notice for told in doubted])
 

@@ -15,7 +15,7 @@ from typing import Final, assert_never
 
 from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
-from usernym.actors.events import HandshakeChanged, IdentityChanged, NodeCaught
+from usernym.actors.events import HandshakeChanged, IdentityChanged
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.lookup.chain_fetch import ChainFetch
 from usernym.actors.messages import (
@@ -106,9 +106,8 @@ class LookupClient(Actor[LookupClientInbox]):
                 case m.Refused(code=code):
                     self._finish(name, Code.known(code))
         except RemoteProtocolError as error:
-            # Only the node can have put this together: its signature keeps out what a stranger could forge.
+            # No proof of a fault: a node that was restored from an older copy shows older records.
             self.refuse(error)
-            self._context.on_event(NodeCaught(f"a record that can't be true ({error.code.name.lower()})"))
             self._finish(name, error.code)
         except StorageError:
             # What could not be stored counts as not found: nothing waits for it, and who needs it asks again.

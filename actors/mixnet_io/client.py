@@ -17,13 +17,13 @@ from typing import Final, TypeVar, assert_never
 import msgspec
 
 from usernym.actors.base import Actor, OnFailed, Tellable
-from usernym.actors.events import EventSink, NodeCaught
 from usernym.actors.failures import Failure
 from usernym.actors.messages import (
     AnswerArrived,
     ClientIOInbox,
     DirectArrived,
     DropRoute,
+    EvidenceFound,
     NodeHeard,
     RequestFailed,
     SendDirect,
@@ -36,6 +36,7 @@ from usernym.actors.messages import (
 )
 from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
 from usernym.actors.mixnet_io.login_route import LoginRoute
+from usernym.actors.mixnet_io.witness import Witness
 from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import surbs_that_fit
 from usernym.mixnet.transport import Transport, TransportUp
@@ -86,7 +87,8 @@ class Dispatch:
     watchers: Sequence[Watcher] = ()
     on_mixnet: Callable[[str | None], None] = lambda _problem: None
     """Called with the reason each time that there is no mixnet client, and with None when there is one."""
-    on_event: EventSink = lambda _event: None
+    evidence: Tellable[EvidenceFound] | None = None
+    """Keeps what proves that the node is not honest."""
 
 
 class ClientIO(Actor[ClientIOInbox]):
@@ -115,6 +117,7 @@ class ClientIO(Actor[ClientIOInbox]):
         self._dispatch = dispatch
         self._waiting: dict[bytes, _InFlight] = {}
         self._route = LoginRoute(runtime)
+        self._witness = Witness(node)
         self._heard_at = float("-inf")
         self._tick_set = False
 
@@ -155,9 +158,10 @@ class ClientIO(Actor[ClientIOInbox]):
         frame = decode(data)
         message = frame.message
         if isinstance(message, m.Answer):
-            self._on_answer(frame, message, len(data))
+            self._verify_node(frame, data)
+            self._on_answer(message, len(data))
         elif isinstance(message, m.Tell):
-            self._verify_node(frame)
+            self._verify_node(frame, data)
             self._route.note_used(len(data))
             self._take_tell(message, len(data))
         elif isinstance(message, m.Direct) and self._dispatch.direct is not None:
@@ -165,14 +169,12 @@ class ClientIO(Actor[ClientIOInbox]):
         else:
             raise RemoteProtocolError(Code.UNEXPECTED, "this graph takes no such message")
 
-    def _on_answer(self, frame: Frame, answer: m.Answer, size: int) -> None:
-        self._verify_node(frame)
+    def _on_answer(self, answer: m.Answer, size: int) -> None:
         self._route.note_used(size)
         waiting = self._waiting.get(answer.request_id)
         if waiting is None:
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer to nothing that was asked")
         if not isinstance(answer, (ANSWERS[type(waiting.request)], m.Refused)):
-            self._dispatch.on_event(NodeCaught("an answer that does not fit its request"))
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit its request")
         del self._waiting[answer.request_id]
         if isinstance(waiting.request, _ROUTE_ANSWERS):
@@ -198,12 +200,15 @@ class ClientIO(Actor[ClientIOInbox]):
             target.tell(TellArrived(tell))
         self._keep_stocked()
 
-    def _verify_node(self, frame: Frame) -> None:
+    def _verify_node(self, frame: Frame, data: bytes) -> None:
         try:
             frame.verify(self._node, self._node)
         except RemoteProtocolError:
             self.counts["not_the_node"] += 1
             raise
+        evidence = self._witness.look(frame, data)
+        if evidence is not None and self._dispatch.evidence is not None:
+            self._dispatch.evidence.tell(EvidenceFound(evidence))
 
     def _note_heard(self) -> None:
         now = self._runtime.now()

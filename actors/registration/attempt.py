@@ -12,7 +12,6 @@ from typing import Final
 
 from usernym.actors.base import fail, resolve
 from usernym.actors.context import ClientContext
-from usernym.actors.events import NodeCaught
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.messages import WorkOn
 from usernym.actors.registration.keys import KeyRing
@@ -67,7 +66,6 @@ class RegistrationAttempt:
         if self._answer is None:
             return
         if challenge.difficulty > WORK_BITS_MAX:
-            self._context.on_event(NodeCaught("more work is asked for than any registration needs"))
             self.end(NodeRefused(Code.WORK_INSUFFICIENT))
             return
         self._challenge = challenge

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Final
 
 from usernym.actors.context import ClientContext
-from usernym.actors.events import NodeCaught
 from usernym.protocol.cards import NodeCard, card_text, verify_newer_card
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import MINUTE_S
@@ -34,12 +33,7 @@ class NodeCardHolder:
 
     def take_told(self, card: NodeCard) -> None:
         """Take a card that the node sent. Raises `RemoteProtocolError` if it is not acceptable, or comes too soon."""
-        try:
-            verify_newer_card(self.card, card)
-        except RemoteProtocolError as error:
-            if error.code is Code.CARD_INVALID:
-                self._context.on_event(NodeCaught("a card that is not the node's"))
-            raise
+        verify_newer_card(self.card, card)
         now = self._context.runtime.now()
         if now - self._taken_at < CARDS_AGAIN_S:
             raise RemoteProtocolError(Code.BUSY, "another card so soon")

@@ -16,12 +16,13 @@ from typing import Final, assert_never
 
 from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
-from usernym.actors.events import ConnectionChanged
+from usernym.actors.events import ConnectionChanged, NodeCaught
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.messages import (
     AnswerArrived,
     DeleteAccount,
     DropRoute,
+    EvidenceFound,
     GoOnline,
     LogInAgain,
     MixnetConnected,
@@ -49,7 +50,9 @@ from usernym.actors.registration.keys import KeyRing
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.evidence import Evidence, evidence_in_cards
 from usernym.protocol.limits import CONFIRMED_MAX, NOTICES_MAX, SURBS_REQUEST
+from usernym.protocol.wire import pack
 from usernym.storage.client.types import PendingRecord
 from usernym.storage.errors import StorageError
 
@@ -113,6 +116,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._step(lg.MixnetAppeared())
             case MixnetDisconnected(reason):
                 self._step(lg.MixnetVanished(reason))
+            case EvidenceFound(evidence):
+                self._keep_evidence(evidence)
             case RouteDoubted() | NodeHeard():
                 self._step(message)
             case WorkOn(start):
@@ -293,12 +298,24 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case m.Displaced(login_id=login_id):
                 self._step(lg.RouteTaken(login_id))
             case m.NewCard(card=card):
+                self._compare_cards(card)
                 self._cards.take_told(card)
                 self._move()
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "this exchange takes no such message")
 
+    def _keep_evidence(self, evidence: Evidence) -> None:
+        """Only what is proved accuses a node, and the proof is on disk before the user hears of it."""
+        if self._store.evidence.add(pack(evidence), self._context.runtime.unix_s()):
+            self._context.on_event(NodeCaught(evidence))
+
+    def _compare_cards(self, card: NodeCard) -> None:
+        evidence = evidence_in_cards(self._cards.card, card)
+        if evidence is not None:
+            self._keep_evidence(evidence)
+
     def _on_card_given(self, card: NodeCard, answer: Future[bool]) -> None:
+        self._compare_cards(card)
         try:
             taken = self._cards.take_given(card)
         except RemoteProtocolError as error:

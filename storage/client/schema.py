@@ -182,6 +182,17 @@ class NoticeToConfirmRow(Model):
         table_name = "notice_to_confirm"
 
 
+class EvidenceRow(Model):
+    """Evidence against the node."""
+
+    id = AutoField()
+    packed = BlobField()
+    found_at = IntegerField()
+
+    class Meta:
+        table_name = "evidence"
+
+
 _MODELS: Final[tuple[type[Model], ...]] = (
     SettingRow,
     IdentityRow,
@@ -193,6 +204,7 @@ _MODELS: Final[tuple[type[Model], ...]] = (
     SeenRow,
     LoginRow,
     NoticeToConfirmRow,
+    EvidenceRow,
 )
 
 CLIENT_SCHEMA: Final = Schema(

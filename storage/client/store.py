@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from usernym.storage.client.contacts import Contacts
+from usernym.storage.client.evidence import EvidenceKept
 from usernym.storage.client.gaps import Gaps
 from usernym.storage.client.history import ConversationHistory
 from usernym.storage.client.message_keys import MessageKeys
@@ -49,6 +50,7 @@ class ClientStore(Store):
         self.messages = Messages(database, self.contacts, self.gaps)
         self.history = ConversationHistory(database)
         self.notices = TakenNotices(database)
+        self.evidence = EvidenceKept(database)
         self._protected = protected
         self._key_path = key_path
 

@@ -53,7 +53,7 @@ NAME_REFUSALS: Final = frozenset(code for code in Code if code.name.startswith("
 
 def refused(code: Code, detail: int = 0) -> CommandFailed:
     """The end of a command that was refused with `code`."""
-    exit_code = Exit.USAGE if code in (Code.CARD_INVALID, Code.LINK_INVALID) else Exit.REFUSED
+    exit_code = Exit.USAGE if code in (Code.CARD_INVALID, Code.LINK_INVALID, Code.EVIDENCE_INVALID) else Exit.REFUSED
     return CommandFailed(exit_code, code.name.lower(), refusal_text(code, detail))
 
 

@@ -34,6 +34,7 @@ TOPICS: Final = (
     Topic("your account", "account", ("register", "login", "whoami", "check-name", "restore", "replace-identity",
                                       "delete-account")),
     Topic("passphrase and backup", "backup", ("passphrase", "export", "import")),
+    Topic("your account", "evidence", ("evidence",)),
     Topic("people", "people", ("lookup", "link", "verify", "contacts", "requests", "accept", "decline", "block")),
     Topic("people", "handshake", ("handshake",)),
     Topic("texts", "texts", ("send", "history", "search", "retry", "cancel", "erase", "disappear")),

@@ -164,13 +164,14 @@ class IdentityChangedJson(
 
 
 class NodeCaughtJson(msgspec.Struct, frozen=True, tag_field="event", tag="node_caught"):
-    """The node, or an attacker in its place, sent something that can't be true."""
+    """The node signed what an honest node never signs. `usernym evidence` has the proof."""
 
     text: str
+    """What it did."""
 
     def line(self) -> str:
         """On a line for a person; what others wrote is as they wrote it."""
-        return f"! the node, or an attacker in its place, sent something that can't be true: {self.text}"
+        return f"! the node is not honest: {self.text}. `usernym evidence` has the proof"
 
 
 class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connection"):
@@ -210,8 +211,8 @@ def event_json(event: Event) -> EventJson:
             return ContactJson(name, str(consent))
         case usernym.IdentityChanged(name, was_verified):
             return IdentityChangedJson(name, was_verified)
-        case usernym.NodeCaught(what):
-            return NodeCaughtJson(what)
+        case usernym.NodeCaught():
+            return NodeCaughtJson(event.what)
         case usernym.ConnectionChanged(online, why):
             return ConnectionJson(online, why)
         case _:

@@ -38,6 +38,7 @@ from usernym.cli.listen import MessageJson, event_json
 from usernym.cli.terminal import clock, print_json, print_line, print_marked, span
 from usernym.printable import COLUMNS_MIN, CONTINUED, marked, printable, width_of
 from usernym.protocol.errors import Code
+from usernym.protocol.evidence import Evidence
 from usernym.settings import duration
 from usernym.storage.client.types import DeliveryState, HandshakeState, Route
 
@@ -229,7 +230,7 @@ EVENTS: list[Event] = [
     DirectSilent("bob", silent=True, falls_back=False),
     DirectSilent("bob", silent=False, falls_back=True),
     IdentityChanged(HOSTILE, was_verified=True),
-    NodeCaught(HOSTILE),
+    NodeCaught(Evidence(bytes(32), 1, (HOSTILE.encode(),))),
     TextsErased(HOSTILE, 3),
     ConnectionChanged(online=False, reason=HOSTILE),
 ]

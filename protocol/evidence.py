@@ -1,0 +1,171 @@
+"""Evidence against a node: what it signed, and what no one else can have made it sign.
+
+docs/protocol.md, "Evidence". Evidence convinces anyone who has the node's card, without a home and without trust in the
+client that found it. Whatever users do, an honest node signs nothing of the kind. So a client accuses a node of nothing
+else; what it only can't explain, it counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from enum import IntEnum
+from typing import Annotated, Final
+
+import msgspec
+
+from usernym.protocol import messages as m
+from usernym.protocol.cards import NodeCard, decode_card, verify_card
+from usernym.protocol.codec import Frame, decode
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import FRAME_BYTES_MAX, WORK_BITS_MAX
+from usernym.protocol.wire import Key, Number, Wire, decoder_of, pack, unpack
+
+PREFIX: Final = "usernym-evidence:"
+EVIDENCE_TEXT_MAX: Final = len(PREFIX) + 4 * (2 * FRAME_BYTES_MAX + 64) // 3
+"""Letters of the longest evidence: two of the longest frames."""
+
+
+class Fault(IntEnum):
+    """What the evidence shows."""
+
+    TWO_TELLS = 1
+    TWO_CARDS = 2
+    FOREIGN_CARD = 3
+    TOO_MUCH_WORK = 4
+
+    @property
+    def text(self) -> str:
+        """As a person reads it."""
+        return _TEXTS[self]
+
+
+_TEXTS: Final = {
+    Fault.TWO_TELLS: "it signed two different messages under one number",
+    Fault.TWO_CARDS: "it signed two different cards under one number",
+    Fault.FOREIGN_CARD: "it signed a message with a card that is not its own",
+    Fault.TOO_MUCH_WORK: "it asked for more work than any registration needs",
+}
+
+
+class Evidence(Wire, frozen=True):
+    """The node's identity key, the number of the fault, and what it signed: one or two frames, or two cards."""
+
+    node: Key
+    fault: Number
+    signed: Annotated[
+        tuple[Annotated[bytes, msgspec.Meta(min_length=1, max_length=FRAME_BYTES_MAX)], ...],
+        msgspec.Meta(min_length=1, max_length=2),
+    ]
+
+    @property
+    def what(self) -> str:
+        """What the node did, without names."""
+        return Fault(self.fault).text
+
+
+_decoder: Final = decoder_of(Evidence)
+
+
+def evidence_in(node: bytes, frame: Frame, data: bytes) -> Evidence | None:
+    """What one frame shows that this node signed; None if it shows nothing. `data` are the frame's bytes."""
+    match frame.message:
+        case m.NewCard():
+            return _if_it_holds(Evidence(node, Fault.FOREIGN_CARD, (data,)))
+        case m.Challenge():
+            return _if_it_holds(Evidence(node, Fault.TOO_MUCH_WORK, (data,)))
+        case _:
+            return None
+
+
+def evidence_in_tells(node: bytes, one: bytes, other: bytes) -> Evidence | None:
+    """What two frames of things told show that this node signed."""
+    return _if_it_holds(Evidence(node, Fault.TWO_TELLS, (one, other)))
+
+
+def evidence_in_cards(one: NodeCard, other: NodeCard) -> Evidence | None:
+    """What two cards show."""
+    return _if_it_holds(Evidence(one.node, Fault.TWO_CARDS, (pack(one), pack(other))))
+
+
+def _if_it_holds(evidence: Evidence) -> Evidence | None:
+    try:
+        verify_evidence(evidence)
+    except RemoteProtocolError:
+        return None
+    return evidence
+
+
+def verify_evidence(evidence: Evidence) -> None:
+    """Raise `RemoteProtocolError` unless the evidence proves what it says of its node."""
+    if not _proves(evidence):
+        raise RemoteProtocolError(Code.EVIDENCE_INVALID, "it proves nothing")
+
+
+def _proves(evidence: Evidence) -> bool:
+    node = evidence.node
+    match evidence.fault, evidence.signed:
+        case Fault.TWO_TELLS, (one, other):
+            first, second = _signed(node, one), _signed(node, other)
+            return (
+                isinstance(first.message, m.Tell)
+                and isinstance(second.message, m.Tell)
+                and (first.message.login_id, first.message.counter) == (second.message.login_id, second.message.counter)
+                and first.body != second.body
+            )
+        case Fault.TWO_CARDS, (one, other):
+            left, right = decode_card(one), decode_card(other)
+            unsigned = (msgspec.structs.replace(card, signature=bytes(64)) for card in (left, right))
+            return left.node == right.node == node and left.sequence == right.sequence and len(set(unsigned)) > 1
+        case Fault.FOREIGN_CARD, (one,):
+            message = _signed(node, one).message
+            return isinstance(message, m.NewCard) and _is_foreign(node, message.card)
+        case Fault.TOO_MUCH_WORK, (one,):
+            message = _signed(node, one).message
+            return isinstance(message, m.Challenge) and message.difficulty > WORK_BITS_MAX
+        case _:
+            return False
+
+
+def _signed(node: bytes, data: bytes) -> Frame:
+    frame = decode(data)
+    if type(frame.message) not in m.SIGNED_BY_NODE:
+        raise RemoteProtocolError(Code.EVIDENCE_INVALID, "not a kind that nodes sign")
+    frame.verify(node, node)
+    return frame
+
+
+def _is_foreign(node: bytes, card: NodeCard) -> bool:
+    """Whether the node did not sign it. A card of later versions alone is not what this is about."""
+    try:
+        verify_card(card)
+    except RemoteProtocolError as error:
+        return error.code is Code.CARD_INVALID
+    return card.node != node
+
+
+def evidence_text(evidence: Evidence) -> str:
+    """The evidence as one line: `usernym-evidence:` and its encoding in unpadded base64url."""
+    return PREFIX + base64.urlsafe_b64encode(pack(evidence)).rstrip(b"=").decode()
+
+
+def decode_evidence(data: bytes) -> Evidence:
+    """Evidence from its canonical encoding, verified."""
+    evidence: Evidence = unpack(_decoder, data)
+    verify_evidence(evidence)
+    return evidence
+
+
+def parse_evidence(text: str) -> Evidence:
+    """Evidence from its line of text. Raises `RemoteProtocolError(EVIDENCE_INVALID)` if it proves nothing."""
+    text = text.strip()
+    if len(text) > EVIDENCE_TEXT_MAX or not text.isascii() or not text.startswith(PREFIX):
+        raise RemoteProtocolError(Code.EVIDENCE_INVALID, f"evidence is one line that starts with {PREFIX}")
+    encoded = text.removeprefix(PREFIX)
+    try:
+        evidence = decode_evidence(base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, RemoteProtocolError):
+        raise RemoteProtocolError(Code.EVIDENCE_INVALID, "it proves nothing, or is damaged") from None
+    if evidence_text(evidence) != text:
+        raise RemoteProtocolError(Code.EVIDENCE_INVALID, "not in its canonical form")
+    return evidence
