@@ -13,7 +13,7 @@ What a death leaves, by its moment:
 
 With `synchronous=FULL` (as the product opens its stores) a commit that returned was synced, so a power loss leaves the
 same as a kill. A store that was opened with less is put back to what it was at its opening: nothing says that any of it
-was synced since. Crashes in the middle of a checkpoint are SQLite's own business, and not simulated.
+was synced since. Crashes in the middle of a checkpoint are left to SQLite, and not simulated.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Disk:
         self._arm()
 
     def set_full(self, full: bool) -> None:
-        """Let every commit fail for want of room, or no longer."""
+        """Let every commit fail for lack of space, or stop that."""
         self._full = full
         self._arm()
 
@@ -235,5 +235,5 @@ class SimDatabase(StoreDatabase):
         return connection
 
     def execute(self, sql: str, params: Any = ()) -> Any:
-        """As the product's, unless the disk has something against it."""
+        """As the product's, unless the disk has a fault."""
         return self._disk.run(self, sql, lambda: super(SimDatabase, self).execute(sql, params))

@@ -42,7 +42,7 @@ SHRINK_S_MAX: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Where a search begins and ends: whatever comes first. None: no bound of that kind."""
+    """Where a search begins, and its bounds: it ends at the first one reached. None: no such bound."""
 
     seed: int = 0
     scenarios: int | None = None
@@ -58,7 +58,7 @@ class Bounds:
 
 @dataclass(slots=True)
 class Summary:
-    """What came of a search."""
+    """The result of a search."""
 
     scenarios: int = 0
     written: int = 0
@@ -182,7 +182,7 @@ def _begin_worker() -> None:
 
 
 class Quiet:
-    """Within the block the product logs nothing: a run that crashes on purpose has much to say."""
+    """Within the block the product logs nothing: a run that crashes on purpose would log much."""
 
     def __enter__(self) -> None:
         self._level = logger.level

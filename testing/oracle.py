@@ -79,7 +79,7 @@ class Oracle:
     texts: dict[str, WrittenText] = field(default_factory=dict)
     """By content: scenarios write no text twice."""
     hostile: frozenset[str] = frozenset()
-    """Users who keep to no rule: what comes from them is no one's text."""
+    """Hostile users: what comes from them is not a text of a user."""
     moved: set[str] = field(default_factory=set)
     """Users who have lost their machine, and began again on another one."""
     _by_id: dict[bytes, WrittenText] = field(default_factory=dict)

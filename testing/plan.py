@@ -29,7 +29,7 @@ _VERSION: Final = 1
 
 
 class NotAPlan(ValueError):
-    """This text is no plan, or one of another version."""
+    """This text is not a plan, or is one of another version."""
 
 
 @dataclass(frozen=True)

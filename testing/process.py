@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 STORAGE_KEY: Final = bytes(range(32))
 """Encrypts simulated users' stores; a raw key, so that no passphrase has to be stretched."""
 WORK_BITS: Final = 1
-"""Proof of work costs real time and shows nothing here."""
+"""Proof of work costs real time, and tests nothing here."""
 
 
 class App(Protocol):
@@ -67,7 +67,7 @@ class ProcessRuntime:
         return self._sim.random_bytes(count)
 
     def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Run `action` when the virtual clock is that much further."""
+        """Run `action` after `delay_s` virtual seconds."""
         self._sim.call_later(delay_s, action)
 
     def inbox(self) -> Any:
@@ -111,7 +111,8 @@ class Process:
     # -- life and death --
 
     def start(self) -> None:
-        """Start the process, if it does not run. It may die of its disk at once, and ends if its store can't be had."""
+        """Start the process, if it does not run. It may die of its disk at once, and ends if its store can't be
+        opened."""
         if self.running:
             return
         self.running = True

@@ -56,7 +56,7 @@ FITTING: Final = frozenset({
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run. `wrong` is empty if all is well."""
+    """The result of a run. `wrong` is empty if all is well."""
 
     plan: Plan
     wrong: tuple[str, ...]

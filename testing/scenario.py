@@ -1,4 +1,4 @@
-"""Scenarios of one's own: a function that is given a world, run for many seeds."""
+"""Your own scenarios: a function that gets a world, run for many seeds."""
 
 from __future__ import annotations
 

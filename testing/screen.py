@@ -1,5 +1,5 @@
-"""A user's screen, as the runs have it: it shows a text when the client tells of it; after a restart it first shows
-what the store says was not shown yet. That a text was shown is noted with the showing, whatever dies.
+"""A user's screen, as the runs have it: it shows a text when the client reports it; after a restart it first shows what
+the store says was not shown yet. Showing a text and noting that it was shown are one step, whatever dies.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An emulated mixnet that lets one listen: to every message as it was sent and as it arrived, and to notes."""
+"""An emulated mixnet with listeners: they get every message as it was sent and as it arrived, and notes."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ C = TypeVar("C")
 UNREAD_MAX: Final = 10_000
 
 RAM_DISK: Final = Path("/dev/shm")  # noqa: S108 - where Linux keeps a file system in memory
-"""Where simulated disks lie if the system has it: SQLite's own code on files that cost no real disk."""
+"""Where simulated disks are kept if the system has it: SQLite's own code on files that cost no real disk."""
 
 
 class World:

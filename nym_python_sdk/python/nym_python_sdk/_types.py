@@ -34,7 +34,7 @@ class ClientCounts(NamedTuple):
     waiting_bytes: int
 
 
-#: Clients that no one disconnected yet; they are ended with the interpreter, so that their SURBs are saved.
+#: Clients that are still connected; they end with the interpreter, so that their SURBs are saved.
 _living: weakref.WeakSet["Base"] = weakref.WeakSet()
 
 
@@ -72,7 +72,7 @@ class Base:
 
     @property
     def alive(self) -> bool:
-        """False once the client was disconnected or died; a lost connection no one has noticed yet still counts as alive."""
+        """False once the client was disconnected or died; a lost connection still counts as alive until it is noticed."""
         return self._native is not None and self._native.state()[0] == "running"
 
     @property
@@ -100,7 +100,7 @@ class Base:
 
 
 def end_all() -> None:
-    """Disconnects what still lives, all at once; the interpreter calls it at its end."""
+    """Disconnects all clients that are alive, in parallel; the interpreter calls it at its end."""
     living = [client._native for client in list(_living)]
     with contextlib.suppress(ForkError):
         for native in living:

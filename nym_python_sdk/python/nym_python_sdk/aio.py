@@ -33,7 +33,7 @@ class MixnetClient(Base):
         return self
 
     async def disconnect(self) -> None:
-        """Ends the client once what was sent has left; its SURBs are saved, its storage is free. Again: does nothing.
+        """Ends the client once what was sent has left; its SURBs are saved, its storage is free. A second call does nothing.
 
         What was received before can still be read. A cancelled wait does not stop the disconnecting.
         """
@@ -44,7 +44,7 @@ class MixnetClient(Base):
         """Sends without SURBs and without the sender's address: the recipient cannot answer.
 
         Returns when the SDK has taken the message; when that takes long, the client is sending as fast as its settings permit.
-        Arrival is confirmed by no one. Raises `InvalidRecipient`, `MessageError`, `ClientDied`, `ClientClosed`.
+        Nothing confirms arrival. Raises `InvalidRecipient`, `MessageError`, `ClientDied`, `ClientClosed`.
         """
         await self._client().send_async(recipient, data, None)
 

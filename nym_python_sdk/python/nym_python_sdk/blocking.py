@@ -23,7 +23,7 @@ class BlockingMixnetClient(Base):
         return self
 
     def disconnect(self) -> None:
-        """Ends the client once what was sent has left; its SURBs are saved, its storage is free. Again: does nothing."""
+        """Ends the client once what was sent has left; its SURBs are saved, its storage is free. A second call does nothing."""
         if self._native is not None:
             self._native.disconnect()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nym_python_sdk._native import MAX_SURBS
 from nym_python_sdk.errors import ConfigError
 
-#: Any duration is below this (seconds, a day): a larger one is a unit confused.
+#: Any duration is below this (seconds, a day): a larger one is a mistaken unit.
 MAX_SECONDS = 86_400.0
 
 
@@ -33,12 +33,12 @@ class ClientConfig:
     - `poisson_sending`: real packets leave in a Poisson stream, on average every `sending_delay` seconds, filled with cover.
     - `packet_delay`, `ack_delay`: mean seconds that a packet, or its acknowledgement, waits at each hop.
     - `ack_wait`: seconds added to the expected round trip before a packet is sent again.
-    - `retransmissions`: how often a packet is sent again at most; None is without end for messages, ten times for replies.
+    - `retransmissions`: the most times a packet is sent again; None: without limit for messages, ten times for replies.
 
     SURBs. `surbs_withheld` of each sender's are never spent on replies: below it the client asks the sender for more first,
     which costs packets and a round trip, and fails if one of the two restarts meanwhile. With 0 it can answer the only SURB
     it has. It is fixed when a storage is created. At most `surbs_kept` of one sender are kept; `surb_age` (seconds) is how
-    long the keys to one's own SURBs are remembered.
+    long the keys to the client's own SURBs are remembered.
 
     Receiving: at most `queue_messages` messages of together at most `queue_bytes` bytes wait for the program. A message that
     does not fit is dropped and counted (`ClientCounts.dropped`): it was acknowledged to the network before.

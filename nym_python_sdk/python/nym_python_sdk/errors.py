@@ -1,7 +1,7 @@
 """What can go wrong, by what to do about it.
 
-Every error of this package is a `NymError`. Bad arguments are `ValueError` as well, so that they read as such where
-no one knows Nym.
+Every error of this package is a `NymError`. Bad arguments are `ValueError` as well, so that code
+that knows nothing of Nym handles them.
 """
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
 
 
 class NymError(Exception):
-    """Base of all errors here. Raised itself only for what the SDK reports and no one sorted: read its text."""
+    """Base of all errors here. Raised itself only for SDK errors that have no class of their own: read its text."""
 
 
 class ConfigError(NymError, ValueError):

@@ -19,7 +19,7 @@ from nym_python_sdk.errors import NymError
 from nym_python_sdk.testing import LocalNetwork, WebsocketClient
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-#: Seconds between two looks at whether every client is still alive.
+#: Seconds between two checks that every client is still alive.
 _WATCH = 0.5
 
 
@@ -29,7 +29,7 @@ def _names(text: str) -> tuple[str, ...]:
         if not _NAME.fullmatch(name):
             raise argparse.ArgumentTypeError(f"{name!r}: letters, digits, - and _, at most 64")
     if len(set(names)) != len(names):
-        raise argparse.ArgumentTypeError("a name is there twice")
+        raise argparse.ArgumentTypeError("a name is given twice")
     return names
 
 

@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def nym_local_network(request: pytest.FixtureRequest) -> "Iterator[LocalNetwork]":
-    """A running `LocalNetwork` of this test's own. Its seed is ``--nym-seed`` or random, and shown when the test fails."""
+    """A running `LocalNetwork` for this test only. Its seed is ``--nym-seed`` or random, and shown when the test fails."""
     # Here, so that runs without this fixture load nothing more.
     from nym_python_sdk.testing import LocalNetwork
 
