@@ -79,7 +79,7 @@ def evidence_in(node: bytes, frame: Frame, data: bytes) -> Evidence | None:
 
 
 def evidence_in_tells(node: bytes, one: bytes, other: bytes) -> Evidence | None:
-    """What two frames of things told show that this node signed."""
+    """What two frames of tells prove that this node signed."""
     return _if_it_holds(Evidence(node, Fault.TWO_TELLS, (one, other)))
 
 
