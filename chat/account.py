@@ -31,7 +31,7 @@ class NewDialog(Dialog):
         self._person, self._on_found = person, on_found
         self._under_way = False
         with self:
-            Label("The node learns that someone asked for this name, but not who.")
+            Label("The node learns that you asked for this name.")
             self._field = Field("Name, or a usernym: link", self._find, focus=1)
             self._button = Button("Find", self._find, "main")
 

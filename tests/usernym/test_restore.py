@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from mnemonic import Mnemonic
 
 import usernym
 from tests.helpers.handles import PATIENCE_S, Handles
+from usernym.protocol.signing import Context, SigningKey, labelled
+from usernym.protocol.words import first_identity_seed, recovery_key, root_from_words
+from usernym.storage.client.schema import CLIENT_SCHEMA
+from usernym.storage.client.store import ClientStore
+
+
+def test_the_recovery_words_are_stored_nowhere(handles: Handles, caplog: pytest.LogCaptureFixture) -> None:
+    """Not even in a home without a passphrase, nor what can be made from the words alone."""
+    caplog.set_level("DEBUG")
+    alice, bob = handles.client("alice"), handles.client("bob")
+    words = bob.take_recovery_words()
+    assert words is not None
+    assert bob.take_recovery_words() is None
+    alice.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
+    bob.close()
+    root = root_from_words(words)
+    info = labelled(Context.RECOVERY, b"")
+    recovery_seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(root)
+    assert SigningKey.from_seed(recovery_seed).public == recovery_key(root).public
+    with contextlib.closing(ClientStore.open(handles.home("bob"), None, unprotected=True)) as store:
+        rows = [row for table in CLIENT_SCHEMA.tables for row in store.database.rows(f"SELECT * FROM {table}")]
+    found = [path.read_bytes() for path in handles.home("bob").rglob("*") if path.is_file()]
+    found += [value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row]
+    everything = b"\0".join([*found, caplog.text.encode()])
+    assert first_identity_seed(root) in everything, "the search finds what is there"
+    first, second, third, *_ = words.split()
+    entropy = bytes(Mnemonic("english").to_entropy(words))
+    for secret in (f"{first} {second} {third}".encode(), entropy, root[:32], root[32:], recovery_seed):
+        assert secret not in everything
+        assert secret.hex().encode() not in everything
 
 
 @pytest.mark.seconds

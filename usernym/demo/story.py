@@ -195,7 +195,9 @@ def _look_up(stage: DemoStage) -> None:
             raise demo_failed(f"Bob's key is {bob['trust']}, after no more than a lookup")
         stage.safety_number = bob["safety_number"]
         stage.transcript.line(f"bob's key is {bob['identity_key'][:16]}…: {bob['trust']}, not verified yet")
-        stage.transcript.line("up: a name and reply blocks; down: a signed record. the node sees that someone asked")
+        stage.transcript.line(
+            "up: a name and reply blocks; down: a signed record. the node sees that alice asked for bob"
+        )
 
 
 def _write(stage: DemoStage) -> None:
