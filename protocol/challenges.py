@@ -77,7 +77,10 @@ class LoginNonces:
         return seal + self._mask(seal, number.to_bytes(8, "big"))
 
     def number(self, nonce: bytes, tag: bytes) -> int:
-        """The number of a nonce made here. Raises CHALLENGE_INVALID if another sender tag asked for it."""
+        """The number of a nonce made here. Raises CHALLENGE_INVALID if another sender tag asked for it.
+
+        `RouteIsTheUsers` in docs/models/Login.tla rests on this.
+        """
         seal, masked = nonce[:8], nonce[8:]
         number = int.from_bytes(self._mask(seal, masked), "big")
         if not hmac.compare_digest(seal, self._seal(number, tag)):

@@ -238,7 +238,8 @@ def accepts_change(pinned: KeyRecord, chain: tuple[Succession, ...]) -> bool:
 
     Yes if the chain continues from the pinned identity; and yes if it holds a succession that the pinned recovery key
     signed after more recoveries than the pinned record knows of: what a recovery key says beats any succession that an
-    identity key signed, also one already accepted, and the count keeps an old recovery from being shown again.
+    identity key signed, also one already accepted, and the count keeps an old recovery from being shown again
+    (`RecoveriesNeverFall` in docs/models/Succession.tla).
     """
     if any(_owner(link.stub) == _owner(pinned) for link in chain):
         return True

@@ -63,7 +63,8 @@ def first_identity_seed(root: bytes) -> bytes:
 def next_identity_seed(root: bytes, fresh: bytes) -> bytes:
     """The 32-byte seed of an identity key that replaces another, from 32 fresh random bytes.
 
-    Nothing else chooses it, so no one can make it a key that was used, and perhaps stolen, before.
+    Nothing else chooses it, so no one can make it a key that was used, and perhaps stolen, before
+    (`ReplacementsAreNew` in docs/models/Succession.tla).
     """
     if len(fresh) != SEED_BYTES:
         raise ValueError(f"an identity is made from {SEED_BYTES} fresh bytes")

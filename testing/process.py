@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,7 +16,7 @@ from usernym.actors.messages import FoundRecord
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_context import NodeContext
 from usernym.actors.simulation import ProcessDied, Simulation
-from usernym.identity import create_identity, replace_identity, restore_identity
+from usernym.identity import WordsUnfit, create_identity, replace_identity, restore_identity
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.protocol.signing import SigningKey
@@ -278,8 +278,11 @@ class ClientProcess(Process):
             self.words = create_identity(self.store, self.name, card, random_bytes, now)
             return
         assert self.words is not None, "it was registered"
-        make = replace_identity if self._replaces else restore_identity
-        make(self.store, self.name, card, self.words, self._found, random_bytes, now)
+        if not self._replaces:
+            with suppress(WordsUnfit):  # an identity that replaced another can only be replaced again
+                restore_identity(self.store, self.name, card, self.words, self._found, random_bytes, now)
+                return
+        replace_identity(self.store, self.name, card, self.words, self._found, random_bytes, now)
 
     def move(self, *, replace: bool) -> bool:
         """Begin on another machine, with an empty disk and another Nym address, by the recovery words; with `replace`

@@ -31,7 +31,7 @@ class SpentProofs:
 
         If the disk fails, the nonce is spent anyway: it raises CHALLENGE_USED from then on. The answer to an
         older challenge than the latest login's raises CHALLENGE_EXPIRED: what a dead process left in the mixnet must
-        not take the route from the process that came after it.
+        not take the route from the process that came after it (`RoutesDoNotGoBack` in docs/models/Login.tla).
         """
         if number < self._latest.get(name, 0):
             raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "a later login came before it")

@@ -86,7 +86,6 @@ def test_messages_to_a_lost_key_lock_no_mailbox() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.xfail(strict=True, reason="the accusation is raised without a proof")
 @pytest.mark.parametrize("harm", ["wrong_token", "false_statement"])
 def test_a_contacts_lie_is_not_the_nodes(harm: Harm) -> None:
     assert wrong(f.Befriend("alice", "eve"), f.Attack("eve", "alice", harm, 1), f.Pause(30)) == ()
