@@ -115,6 +115,18 @@ class NodeCaught:
 
 
 @dataclass(frozen=True, slots=True)
+class RotationStalled:
+    """The user's new message key has waited for two weeks or more to be published by the node; or waits no more.
+
+    Without it a thief of the user's keys could read messages of a longer time. The private keys are destroyed after 44
+    days in any case.
+    """
+
+    since: int | None
+    """Since when it waits (Unix seconds); None: it was published."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionChanged:
     """The route to the node opened, or was lost."""
 
@@ -126,7 +138,7 @@ class ConnectionChanged:
 
 Event = (
     MessageArrived | DeliveryChanged | TextsErased | HandshakeChanged | DirectSilent | ContactChanged | IdentityChanged
-    | NodeCaught | ConnectionChanged
+    | NodeCaught | RotationStalled | ConnectionChanged
 )  # fmt: skip
 
 EventSink = Callable[[Event], None]

@@ -28,6 +28,7 @@ from usernym import (
     NodeSilent,
     NotReady,
     Restore,
+    RotationStalled,
 )
 from usernym.account_home import HomeKind, discard, home_kind, remove_empty, remove_unfinished
 from usernym.chat.texts import refusal
@@ -93,6 +94,7 @@ class Person:
         self.stage = Stage.NEW
         self.problem = ""
         self.caught = ""
+        self.stalled_since: int | None = None
         """What a dishonest node did; shown in every window, also in one that is opened later."""
         self.online = False
         self.connection = "connecting"
@@ -160,6 +162,8 @@ class Person:
             self.online, self.connection = event.online, event.reason
         elif isinstance(event, NodeCaught):
             self.caught = event.what
+        elif isinstance(event, RotationStalled):
+            self.stalled_since = event.since
         for listener in list(self._listeners):
             listener(event)
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from usernym import ConnectionChanged, Event, GraphFailed, HandshakeChanged, IdentityChanged, MessageArrived, NodeCaught
+from usernym import (
+    ConnectionChanged,
+    Event,
+    GraphFailed,
+    HandshakeChanged,
+    IdentityChanged,
+    MessageArrived,
+    NodeCaught,
+    RotationStalled,
+)
 from usernym.chat import lines, texts
 from usernym.chat.account import AccountDialog, HelpDialog, NewDialog, RefusedDialog
 from usernym.chat.conversation import Conversation
@@ -62,7 +71,9 @@ class Talk(Screen):
             if self.person.is_emulated:
                 Label(texts.EMULATED, "p", "offline small wide")
         self._caught = Label("", classes="error banner", role="alert")
+        self._stalled = Label("", classes="error banner", role="alert")
         self._show_caught()
+        self._show_stalled()
 
     def _make_left(self) -> None:
         with Box("nav", "left", aria_label="People"):
@@ -112,6 +123,8 @@ class Talk(Screen):
             self._show_connection()
         elif isinstance(event, NodeCaught):
             self._show_caught()
+        elif isinstance(event, RotationStalled):
+            self._show_stalled()
         elif isinstance(event, IdentityChanged):
             self._live.say(f"{event.name}'s identity has changed.")
         elif isinstance(event, HandshakeChanged):
@@ -132,6 +145,16 @@ class Talk(Screen):
             f"The node did something that an honest node does not do: {caught}. Do not trust it, and tell its operator."
         )
         self._caught.set_visibility(bool(caught))
+
+    def _show_stalled(self) -> None:
+        since = self.person.stalled_since
+        if since is not None:
+            self._stalled.set_text(
+                f"Your new message key has waited since {texts.moment_text(since)} for the node to publish it. Until"
+                " then a thief of this machine could read texts of a longer time. If you were connected meanwhile, the"
+                " node withholds the key: think of another node."
+            )
+        self._stalled.set_visibility(since is not None)
 
     def _is_open(self, name: str) -> bool:
         return self._conversation is not None and self._conversation.name == name

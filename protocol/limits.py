@@ -80,6 +80,10 @@ HPKE_GRACE_S: Final = 7 * DAY_S
 """How long senders may still seal to a superseded key: the next lookup brings the new one."""
 HPKE_KEEP_S: Final = HPKE_GRACE_S + MAILBOX_S
 """How long after its successor was confirmed a private key is kept: senders' grace, then the mailbox's term."""
+HPKE_LIFE_S: Final = HPKE_ROTATION_S + HPKE_KEEP_S
+"""The age at which a private key is destroyed in any case, whether or not the node has published its successor."""
+HPKE_STALLED_S: Final = 2 * HPKE_ROTATION_S
+"""How long a new key may wait to be published before the user is notified: the key before it is 21 days old then."""
 NAME_HELD_S: Final = 365 * DAY_S
 """How long a deleted name is held back from everyone but its owner."""
 SURB_S: Final = 24 * HOUR_S

@@ -9,8 +9,8 @@ What they return:
 
 - `Whoami`, `ContactView`, `RequestView`, `MessageView`, `EvidenceView`, `Sent`, `Imported`: what a client has.
 - `Subscription`, `AsyncSubscription`: the events of a client, each an `Event`: `MessageArrived`, `DeliveryChanged`,
-  `ContactChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`, `ConnectionChanged` or
-  `NodeCaught`.
+  `ContactChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`, `ConnectionChanged`,
+  `RotationStalled` or `NodeCaught`.
 - `NameState`, `FoundRecord`: what a finder found. `NodeStatus`: how a node is.
 - `DeliveryState`, `Route`, `Trust`, `Consent`, `HandshakeState`, `NameVerdict`, `Code`: the words that they use.
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         IdentityChanged,
         MessageArrived,
         NodeCaught,
+        RotationStalled,
         TextsErased,
     )
     from usernym.actors.failures import (
@@ -93,7 +94,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "actors.events": (
         "ConnectionChanged", "ContactChanged", "DeliveryChanged", "DirectSilent", "Event", "HandshakeChanged",
-        "IdentityChanged", "MessageArrived", "NodeCaught", "TextsErased",
+        "IdentityChanged", "MessageArrived", "NodeCaught", "RotationStalled", "TextsErased",
     ),
     "actors.failures": ("HandshakeNotPossible", "NodeRefused", "NodeSilent", "RetryNotPossible", "TextTooLong"),
     "actors.messages": ("FoundRecord",),
@@ -128,9 +129,9 @@ __all__ = [
     "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "LinkMismatch", "MessageArrived",
     "MessageView", "Mismatch", "MixnetSpec", "NameState", "NameVerdict", "NoSuchContact", "NoSuchMessage", "Node",
     "NodeCaught", "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "RemoteProtocolError",
-    "RequestView", "Restore", "RetryNotPossible", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected",
-    "Subscription", "TextTooLong", "TextsErased", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase",
-    "__version__", "parse_mixnet",
+    "RequestView", "Restore", "RetryNotPossible", "RotationStalled", "Route", "Sent", "SettingsError", "StorageError",
+    "StoreUnprotected", "Subscription", "TextTooLong", "TextsErased", "Trust", "Whoami", "WordsInvalid", "WordsUnfit",
+    "WrongPassphrase", "__version__", "parse_mixnet",
 ]  # fmt: skip
 
 

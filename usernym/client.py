@@ -18,6 +18,7 @@ from usernym.actors import messages as msg
 from usernym.actors.events import ContactChanged, TextsErased
 from usernym.actors.failures import NodeRefused, RetryNotPossible
 from usernym.actors.messages import FoundRecord
+from usernym.actors.registration.keys import stalled_since
 from usernym.delivery import Wait, deliver
 from usernym.errors import IdentityMoved, NoSuchContact, NoSuchMessage, NotReady
 from usernym.identity import replace_identity
@@ -144,6 +145,7 @@ class Client:
                 identity.state is IdentityState.REGISTERED,
                 store.protected,
                 decode_record(identity.record).recoveries,
+                stalled_since(store, int(time.time())),
                 identity.state is IdentityState.DELETED,
             )
 

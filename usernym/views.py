@@ -133,6 +133,8 @@ class Whoami:
     """Whether a passphrase protects the home."""
     recoveries: int
     """How often the recovery words have replaced the identity, as the identity's record says."""
+    rotation_stalled_since: int | None
+    """Since when a new message key waits to be published by the node (Unix seconds), if for two weeks or more."""
     deleted: bool = False
     """Whether the account was deleted: the texts are here, but nothing can be sent."""
 

@@ -126,7 +126,6 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case AcknowledgeNow():
                 self._inbox.acknowledge_now()
             case DirectRouteChanged() | RecordPublished():
-                self._inbox.forget_keys()
                 self._outbox.flush()
             case IdentityLookedAt(name):
                 self._inbox.on_identity_looked_at(name)
@@ -177,6 +176,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
     def _on_tick(self) -> None:
         self.tell_self_later(TICK_S, Tick())
         self._outbox.flush()
+        self._inbox.forget_keys()
         self._ticks += 1
         if self._ticks % TICKS_PER_ERASING == 0:
             self._texts.erase_old()

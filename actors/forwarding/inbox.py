@@ -429,7 +429,7 @@ class Inbox:
         return self._keys[number]
 
     def forget_keys(self) -> None:
-        """Drop expanded keys: some may have been destroyed in the store."""
+        """Drop expanded keys, so that none outlives its destruction in the store for long."""
         self._keys.clear()
 
 

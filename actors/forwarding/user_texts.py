@@ -12,14 +12,11 @@ from usernym.actors.events import DeliveryChanged, TextsErased
 from usernym.actors.failures import RetryNotPossible
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.messages import PayloadKind
+from usernym.actors.sound_clock import SoundClock
 from usernym.storage.client.types import DeliveryState, Route
 
 ERASED_AT_ONCE_MAX: Final = 2_000
 """Texts of one contact erased in one commit, a tenth of a second: others wait for the disk meanwhile."""
-CLOCK_JUMP_S: Final = 60
-"""A clock that differs by more than this since the last check has been changed."""
-CLOCK_SETTLES_S: Final = 600
-"""After a jump of the clock nothing is erased for this long: a clock that is wrong for a moment costs no text."""
 
 
 class UserTexts:
@@ -29,8 +26,7 @@ class UserTexts:
         self._context = context
         self._store = context.store
         self._outbox = outbox
-        self._clock_offset_s: float | None = None
-        self._trusts_clock_at = 0.0
+        self._clock = SoundClock(context.runtime)
 
     def cancel(self, message_id: bytes) -> bool:
         """Stop sending a waiting text; False if a try is unanswered, or the text no longer waits.
@@ -71,7 +67,7 @@ class UserTexts:
         By this machine's clock: nothing else measures time while the machine is off. If the clock is set back, texts
         stay longer. If it is set forward while this runs, nothing is erased until it has run evenly for a while.
         """
-        if not self._clock_is_sound():
+        if not self._clock.is_sound():
             return
         in_all = 0
         for name, seconds in self._store.contacts.disappearing():
@@ -82,10 +78,3 @@ class UserTexts:
             in_all += erased
         if in_all:
             self._store.empty_journal()
-
-    def _clock_is_sound(self) -> bool:
-        now = self._context.runtime.now()
-        before, self._clock_offset_s = self._clock_offset_s, self._context.runtime.unix_s() - now
-        if before is not None and abs(self._clock_offset_s - before) > CLOCK_JUMP_S:
-            self._trusts_clock_at = now + CLOCK_SETTLES_S
-        return now >= self._trusts_clock_at

@@ -95,6 +95,13 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self.tell_self_later(TICK_S, Tick())
         self._step(lg.ClientStarted())
 
+    def release(self) -> None:
+        """Destroy the message keys that are too old: a home that is never open for long must not keep them."""
+        try:
+            self._keys.destroy_due(overdue=True)
+        except StorageError as failure:
+            self.note_failure(failure)
+
     def receive(self, message: RegistrationClientInbox) -> None:
         match message:
             case Register(answer):
@@ -132,7 +139,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def _tick(self) -> None:
         self.tell_self_later(TICK_S, Tick())
         self._step(lg.TimePassed())
-        if isinstance(self._login, lg.Online) and self._keys.look_after():
+        if self._keys.look_after() and isinstance(self._login, lg.Online):
             self._step(lg.RecordDue())
 
     # -- the login's machine --

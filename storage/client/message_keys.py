@@ -46,6 +46,14 @@ class MessageKeys:
             )
             return True
 
+    def waiting_since(self) -> int | None:
+        """When the oldest key was made that has waited since then for the node to hand it out; None if none does."""
+        row = self._db.row(
+            "SELECT min(created_at) FROM hpke_key WHERE confirmed_at IS NULL"
+            " AND number > (SELECT coalesce(max(number), 0) FROM hpke_key WHERE confirmed_at IS NOT NULL)"
+        )
+        return None if row is None else row[0]
+
     def all(self) -> Sequence[HpkeKey]:
         return [_KEYS.of_row(row) for row in self._db.rows(_ALL)]
 
@@ -54,8 +62,10 @@ class MessageKeys:
         row = self._db.row(_ONE, (number,))
         return None if row is None else _KEYS.of_row(row)
 
-    def destroy(self, superseded_before: int) -> list[int]:
-        """Destroy the keys superseded before this time, with the ids remembered for them; returns their numbers.
+    def destroy(self, superseded_before: int, made_before: int = 0) -> list[int]:
+        """Destroy the keys superseded before this time, or made before the other, with the ids remembered for them.
+
+        Returns their numbers.
 
         When this returns, the database and its WAL no longer contain them; what the file system or the disk keeps of
         overwritten blocks is out of reach. Raises `StoreBusy` if readers keep the WAL from being emptied: the keys are
@@ -64,8 +74,9 @@ class MessageKeys:
         if self._db.writing:
             raise ValueError("keys cannot be destroyed inside a transaction")
         with self._db.one_commit():
-            due = HpkeKeyRow.select(HpkeKeyRow.number).where(HpkeKeyRow.superseded_at < superseded_before)
-            numbers = [int(row[0]) for row in self._db.fetch(due.order_by(HpkeKeyRow.number))]
+            due = (HpkeKeyRow.superseded_at < superseded_before) | (HpkeKeyRow.created_at < made_before)
+            found = HpkeKeyRow.select(HpkeKeyRow.number).where(due).order_by(HpkeKeyRow.number)
+            numbers = [int(row[0]) for row in self._db.fetch(found)]
             self.forget_for_keys(numbers)
             for some in parts(numbers):
                 self._db.change(HpkeKeyRow.delete().where(HpkeKeyRow.number.in_(some)))

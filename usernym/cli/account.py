@@ -12,7 +12,7 @@ import usernym
 from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation
 from usernym.cli.failures import NAME_REFUSALS, CommandFailed, Exit, failure_of, refused
 from usernym.cli.holder import retry_until
-from usernym.cli.replies import WhoAmIReply, whoami_reply
+from usernym.cli.replies import WhoAmIReply, stalled_text, whoami_reply
 from usernym.cli.session import WAITING, Session
 from usernym.cli.terminal import (
     LINE_MAX,
@@ -173,6 +173,8 @@ def whoami(typed: Invocation[ClientSettings]) -> None:
         ("replaced", "never" if not who.recoveries else f"{who.recoveries} times, with the recovery words"),
     ]
     print_line(table(rows))
+    if who.rotation_stalled_since is not None:
+        print_line(f"! {stalled_text(who.rotation_stalled_since)}")
 
 
 # -- check-name -------------------------------------------------------------------------------------------------------

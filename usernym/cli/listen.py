@@ -12,6 +12,7 @@ import msgspec
 import usernym
 from usernym.cli.command import Entry, Invocation, seconds
 from usernym.cli.holder import retry_until
+from usernym.cli.replies import stalled_text
 from usernym.cli.session import Session
 from usernym.cli.signals import Interruptions
 from usernym.cli.terminal import clock, print_err, print_json, print_marked
@@ -174,6 +175,19 @@ class NodeCaughtJson(msgspec.Struct, frozen=True, tag_field="event", tag="node_c
         return f"! the node is not honest: {self.text}. `usernym evidence` has the proof"
 
 
+class RotationStalledJson(msgspec.Struct, frozen=True, tag_field="event", tag="rotation_stalled"):
+    """A new message key waits for two weeks or more to be published by the node, or was published after that."""
+
+    since: int | None
+    """Since when it waits; null when it was published."""
+
+    def line(self) -> str:
+        """On a line for a person."""
+        return (
+            "* the node has published your new message key" if self.since is None else f"! {stalled_text(self.since)}"
+        )
+
+
 class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connection"):
     """The account is logged in at the node, or is not any more."""
 
@@ -187,7 +201,7 @@ class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connec
 
 EventJson = (
     DeliveryJson | ErasedJson | HandshakeJson | DirectJson | ContactJson | IdentityChangedJson | NodeCaughtJson
-    | ConnectionJson
+    | RotationStalledJson | ConnectionJson
 )  # fmt: skip
 
 
@@ -213,6 +227,8 @@ def event_json(event: Event) -> EventJson:
             return IdentityChangedJson(name, was_verified)
         case usernym.NodeCaught():
             return NodeCaughtJson(event.what)
+        case usernym.RotationStalled(since):
+            return RotationStalledJson(since)
         case usernym.ConnectionChanged(online, why):
             return ConnectionJson(online, why)
         case _:
@@ -307,5 +323,5 @@ class _Printer:
 ENTRIES: Final = (
     Entry("listen", "show messages and events as they come", listen, _options,
           prints=(MessageJson, DeliveryJson, ErasedJson, HandshakeJson, DirectJson, ContactJson, IdentityChangedJson,
-                  NodeCaughtJson, ConnectionJson)),
+                  NodeCaughtJson, RotationStalledJson, ConnectionJson)),
 )  # fmt: skip

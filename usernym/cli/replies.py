@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from usernym.cli.terminal import clock
+
 if TYPE_CHECKING:
     from usernym import ContactView, MessageView, Sent, Whoami
 
@@ -28,6 +30,8 @@ class WhoAmIReply(msgspec.Struct, frozen=True):
     """Whether a passphrase protects the home."""
     recoveries: int
     """How often the recovery words have replaced the identity."""
+    rotation_stalled_since: int | None
+    """Since when a new message key waits to be published, if for two weeks or more; else null."""
     deleted: bool
     """Whether the account was deleted; the texts are still in the home."""
 
@@ -100,6 +104,14 @@ def contact_reply(contact: ContactView) -> ContactReply:
 def listed_reply(contact: ContactView) -> ListedContactReply:
     """A contact in a list: without the safety number, since each takes thousands of hashes."""
     return msgspec.convert(contact, ListedContactReply, from_attributes=True)
+
+
+def stalled_text(since: int) -> str:
+    """What a person should know of a message key that the node does not publish."""
+    return (
+        f"your new message key has waited since {clock(since)} to be published by the node. Until it is, a thief of"
+        " this home could read texts of a longer time. If you were online, the node withholds it: think of another node"
+    )
 
 
 def whoami_reply(who: Whoami) -> WhoAmIReply:

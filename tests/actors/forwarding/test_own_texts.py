@@ -9,7 +9,8 @@ import pytest
 from usernym.actors import messages as msg
 from usernym.actors.events import TextsErased
 from usernym.actors.failures import RetryNotPossible
-from usernym.actors.forwarding.user_texts import CLOCK_SETTLES_S, ERASED_AT_ONCE_MAX
+from usernym.actors.forwarding.user_texts import ERASED_AT_ONCE_MAX
+from usernym.actors.sound_clock import CLOCK_SETTLES_S
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import DAY_S
 from usernym.storage.client.contacts import Contacts
