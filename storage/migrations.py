@@ -4,7 +4,7 @@ A new file gets the newest schema at once. An older one gets the migrations that
 each, so a process that dies in the middle leaves the previous schema. A released migration is never edited.
 
 A migration must end with the very SQL in `sqlite_master` that a new file has, since `integrity` compares the two:
-append a column with `ALTER TABLE ... ADD COLUMN` and the text that `creation` writes for it.
+append a column with `ALTER TABLE ... ADD COLUMN` and the text that a new file's `creation` has for it.
 """
 
 from __future__ import annotations

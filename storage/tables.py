@@ -8,15 +8,24 @@ write a statement as SQLite takes to run it.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import peewee
 
 from usernym.storage.database import DIALECT
+from usernym.storage.migrations import Schema
 from usernym.storage.words import StoredWord
 
 R = TypeVar("R")
+
+
+class Row(peewee.Model):
+    """A row of a table, which is named after the class: `HpkeKeyRow` is of `hpke_key`."""
+
+    class Meta:  # noqa: D106 - where peewee looks for it
+        table_function = staticmethod(lambda model: re.sub(r"(?<!^)(?=[A-Z])", "_", model.__name__[:-3]).lower())
 
 
 class WordField(peewee.IntegerField):
@@ -60,8 +69,9 @@ def columns_of(model: type[peewee.Model]) -> tuple[str, ...]:
     return tuple(model._meta.columns)  # noqa: SLF001 - peewee's documented place for them
 
 
-def creation(*models: type[peewee.Model]) -> tuple[str, ...]:
-    """The SQL that makes these tables and their indices."""
+def schema_of(mark: bytes, base: type[Row], *more: str) -> Schema:
+    """The schema whose tables are the subclasses of `base`; `more` is SQL for a new file. The mark has four bytes."""
+    models = base.__subclasses__()
     statements: list[str] = []
     for model in models:
         manager: Any = peewee.SchemaManager(model, DIALECT)
@@ -69,7 +79,8 @@ def creation(*models: type[peewee.Model]) -> tuple[str, ...]:
         # peewee names indices after the class; here they are named after the table.
         named = f'INDEX "{model.__name__.lower()}_', f'INDEX "{table_name(model)}_'
         statements += [each.query()[0].replace(*named) for each in made]
-    return tuple(statements)
+    tables = tuple(table_name(model) for model in models)
+    return Schema(int.from_bytes(mark, "big"), tables, (*statements, *more))
 
 
 class Table(Generic[R]):

@@ -57,17 +57,7 @@ class Contacts:
         """Add a contact; False, and nothing changed, if it is there already."""
         added = self._db.change(
             ContactRow.insert(
-                name=name,
-                identity_key=identity_key,
-                record=record,
-                trust=trust,
-                consent=consent,
-                next_out_counter=1,
-                highest_in_counter=0,
-                has_met=False,
-                told_record_number=0,
-                handshake=HandshakeState.NONE,
-                fallback=Fallback.NODE,
+                name=name, identity_key=identity_key, record=record, trust=trust, consent=consent
             ).on_conflict_ignore()
         )
         return added > 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from peewee import AutoField, BlobField, BooleanField, CompositeKey, IntegerField, Model, TextField
+from peewee import AutoField, BlobField, BooleanField, CompositeKey, IntegerField, TextField
 
 from usernym.storage.client.types import (
     Consent,
@@ -21,21 +21,21 @@ from usernym.storage.client.types import (
     Route,
     Trust,
 )
-from usernym.storage.migrations import Schema
-from usernym.storage.tables import NEVER_AGAIN, ONLY_ROW, WordField, creation, length, part_of, table_name
+from usernym.storage.tables import NEVER_AGAIN, ONLY_ROW, Row, WordField, length, part_of, schema_of
 
 
-class SettingRow(Model):
+class ClientRow(Row):
+    """A row of one of the client's tables."""
+
+
+class SettingRow(ClientRow):
     """A setting, such as the node's card."""
 
     key = TextField(primary_key=True)
     value = BlobField()
 
-    class Meta:
-        table_name = "setting"
 
-
-class IdentityRow(Model):
+class IdentityRow(ClientRow):
     """Who the user is; one row."""
 
     id = IntegerField(primary_key=True, constraints=[ONLY_ROW])
@@ -48,11 +48,8 @@ class IdentityRow(Model):
     state = WordField(IdentityState)
     created_at = IntegerField()
 
-    class Meta:
-        table_name = "identity"
 
-
-class HpkeKeyRow(Model):
+class HpkeKeyRow(ClientRow):
     """A private message key, by its seed."""
 
     number = IntegerField(primary_key=True)
@@ -61,11 +58,8 @@ class HpkeKeyRow(Model):
     confirmed_at = IntegerField(null=True)
     superseded_at = IntegerField(null=True)
 
-    class Meta:
-        table_name = "hpke_key"
 
-
-class ContactRow(Model):
+class ContactRow(ClientRow):
     """A person the user knows, or who wrote to the user."""
 
     name = TextField(primary_key=True)
@@ -74,21 +68,18 @@ class ContactRow(Model):
     direct_record = BlobField(null=True)
     trust = WordField(Trust)
     consent = WordField(Consent)
-    next_out_counter = IntegerField()
-    highest_in_counter = IntegerField()
-    has_met = BooleanField()
-    told_record_number = IntegerField()
-    handshake = WordField(HandshakeState)
+    next_out_counter = IntegerField(default=1)
+    highest_in_counter = IntegerField(default=0)
+    has_met = BooleanField(default=False)
+    told_record_number = IntegerField(default=0)
+    handshake = WordField(HandshakeState, default=HandshakeState.NONE)
     peer_address = BlobField(null=True)
-    fallback = WordField(Fallback)
+    fallback = WordField(Fallback, default=Fallback.NODE)
     direct_silent_since = IntegerField(null=True)
     disappears_after = IntegerField(null=True, index=True)
 
-    class Meta:
-        table_name = "contact"
 
-
-class GapRow(Model):
+class GapRow(ClientRow):
     """Counters of a contact's messages, `first` to `last`, that have not come (yet)."""
 
     contact = TextField(constraints=[part_of("contact")])
@@ -96,11 +87,10 @@ class GapRow(Model):
     last = IntegerField()
 
     class Meta:
-        table_name = "gap"
         primary_key = CompositeKey("contact", "last")
 
 
-class MessageRow(Model):
+class MessageRow(ClientRow):
     """A message of a conversation."""
 
     id = AutoField(constraints=[NEVER_AGAIN])
@@ -122,7 +112,6 @@ class MessageRow(Model):
     shown_at = IntegerField(null=True)
 
     class Meta:
-        table_name = "message"
         indexes = (
             (("contact", "direction", "message_id"), True),
             (("contact", "direction", "counter"), False),
@@ -133,7 +122,7 @@ class MessageRow(Model):
         )
 
 
-class QueuedRow(Model):
+class QueuedRow(ClientRow):
     """A message of ours whose fate is not known."""
 
     message_id = BlobField(primary_key=True)
@@ -148,7 +137,7 @@ class QueuedRow(Model):
         table_name = "outbox"
 
 
-class SeenRow(Model):
+class SeenRow(ClientRow):
     """A message that was received, remembered as long as a key exists that opens it.
 
     No reference to contacts: a repetition must be known even after its sender was removed.
@@ -159,56 +148,28 @@ class SeenRow(Model):
     key_number = IntegerField(index=True)
 
     class Meta:
-        table_name = "seen"
         primary_key = CompositeKey("contact", "message_id")
 
 
-class LoginRow(Model):
+class LoginRow(ClientRow):
     """The client's last login at the node; one row."""
 
     id = IntegerField(primary_key=True, constraints=[ONLY_ROW])
     login_id = BlobField()
 
-    class Meta:
-        table_name = "login"
 
-
-class NoticeToConfirmRow(Model):
+class NoticeToConfirmRow(ClientRow):
     """A notice of the node's that was taken in, and is to be confirmed."""
 
     id = IntegerField(primary_key=True)
 
-    class Meta:
-        table_name = "notice_to_confirm"
 
-
-class EvidenceRow(Model):
+class EvidenceRow(ClientRow):
     """Evidence against the node."""
 
     id = AutoField()
     packed = BlobField()
     found_at = IntegerField()
 
-    class Meta:
-        table_name = "evidence"
 
-
-_MODELS: Final[tuple[type[Model], ...]] = (
-    SettingRow,
-    IdentityRow,
-    HpkeKeyRow,
-    ContactRow,
-    GapRow,
-    MessageRow,
-    QueuedRow,
-    SeenRow,
-    LoginRow,
-    NoticeToConfirmRow,
-    EvidenceRow,
-)
-
-CLIENT_SCHEMA: Final = Schema(
-    application_id=int.from_bytes(b"UNyC", "big"),
-    tables=tuple(table_name(model) for model in _MODELS),
-    creation=creation(*_MODELS),
-)
+CLIENT_SCHEMA: Final = schema_of(b"UNyC", ClientRow)

@@ -9,34 +9,31 @@ from __future__ import annotations
 
 from typing import Final
 
-from peewee import AutoField, BlobField, CompositeKey, IntegerField, Model, TextField
+from peewee import AutoField, BlobField, CompositeKey, IntegerField, TextField
 
-from usernym.storage.migrations import Schema
-from usernym.storage.tables import NEVER_AGAIN, ONLY_ROW, creation, length, part_of, table_name
+from usernym.storage.tables import NEVER_AGAIN, ONLY_ROW, Row, length, part_of, schema_of
 
 
-class NodeIdentityRow(Model):
+class NodeRow(Row):
+    """A row of one of the node's tables."""
+
+
+class NodeIdentityRow(NodeRow):
     """The node's secret seed; one row."""
 
     id = IntegerField(primary_key=True, constraints=[ONLY_ROW])
     seed = BlobField()
 
-    class Meta:
-        table_name = "node_identity"
 
-
-class NodeCardRow(Model):
+class NodeCardRow(NodeRow):
     """The node's current card; one row."""
 
     id = IntegerField(primary_key=True, constraints=[ONLY_ROW])
     sequence = IntegerField()
     blob = BlobField()
 
-    class Meta:
-        table_name = "node_card"
 
-
-class AccountRow(Model):
+class AccountRow(NodeRow):
     """A registered name, or one that its owner deleted and that is still held back."""
 
     name = TextField(primary_key=True)
@@ -50,11 +47,8 @@ class AccountRow(Model):
     updated_at = IntegerField()
     deleted_until = IntegerField(null=True)
 
-    class Meta:
-        table_name = "account"
 
-
-class LinkRow(Model):
+class LinkRow(NodeRow):
     """One link of a name's chain of identities."""
 
     name = TextField(constraints=[part_of("account")])
@@ -62,11 +56,10 @@ class LinkRow(Model):
     blob = BlobField()
 
     class Meta:
-        table_name = "link"
         primary_key = CompositeKey("name", "generation")
 
 
-class HpkeNumberRow(Model):
+class HpkeNumberRow(NodeRow):
     """A key number that a name has published."""
 
     name = TextField(constraints=[part_of("account")])
@@ -74,11 +67,10 @@ class HpkeNumberRow(Model):
     superseded_at = IntegerField(null=True)
 
     class Meta:
-        table_name = "hpke_number"
         primary_key = CompositeKey("name", "number")
 
 
-class MailRow(Model):
+class MailRow(NodeRow):
     """An undelivered message."""
 
     id = AutoField(constraints=[NEVER_AGAIN])
@@ -93,7 +85,6 @@ class MailRow(Model):
     attempted_at = IntegerField()
 
     class Meta:
-        table_name = "mail"
         indexes = (
             (("sender", "message_id"), True),
             # The first serves a recipient's messages in order; the others, alone, tell whose turn it is to be delivered
@@ -104,7 +95,7 @@ class MailRow(Model):
         )
 
 
-class NoticeRow(Model):
+class NoticeRow(NodeRow):
     """Word of a message's fate, for its sender."""
 
     id = AutoField(constraints=[NEVER_AGAIN])
@@ -114,53 +105,28 @@ class NoticeRow(Model):
     created_at = IntegerField()
     expires_at = IntegerField(index=True)
 
-    class Meta:
-        table_name = "notice"
 
-
-class RememberedRow(Model):
+class RememberedRow(NodeRow):
     """A request that was carried out, with its answer."""
 
     digest = BlobField(primary_key=True, constraints=[length("digest", 32)])
     answer = BlobField()
     expires_at = IntegerField(index=True)
 
-    class Meta:
-        table_name = "remembered"
 
-
-class RememberedCountRow(Model):
+class RememberedCountRow(NodeRow):
     """How many rows `remembered` has, kept by triggers: counting a million rows at every insert would not do."""
 
     id = IntegerField(primary_key=True, constraints=[ONLY_ROW])
     rows = IntegerField()
 
-    class Meta:
-        table_name = "remembered_count"
 
-
-class ClockRow(Model):
+class ClockRow(NodeRow):
     """The latest time by which anything was deleted; one row."""
 
     id = IntegerField(primary_key=True, constraints=[ONLY_ROW])
     floor = IntegerField()
 
-    class Meta:
-        table_name = "clock"
-
-
-_MODELS: Final[tuple[type[Model], ...]] = (
-    NodeIdentityRow,
-    NodeCardRow,
-    AccountRow,
-    LinkRow,
-    HpkeNumberRow,
-    MailRow,
-    NoticeRow,
-    RememberedRow,
-    RememberedCountRow,
-    ClockRow,
-)
 
 _COUNTED: Final = (
     "INSERT INTO remembered_count (id, rows) VALUES (1, 0)",
@@ -170,8 +136,4 @@ _COUNTED: Final = (
         UPDATE remembered_count SET rows = rows - 1; END""",
 )
 
-NODE_SCHEMA: Final = Schema(
-    application_id=int.from_bytes(b"UNyN", "big"),
-    tables=tuple(table_name(model) for model in _MODELS),
-    creation=(*creation(*_MODELS), *_COUNTED, "INSERT INTO clock (id, floor) VALUES (1, 0)"),
-)
+NODE_SCHEMA: Final = schema_of(b"UNyN", NodeRow, *_COUNTED, "INSERT INTO clock (id, floor) VALUES (1, 0)")

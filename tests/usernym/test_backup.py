@@ -16,6 +16,7 @@ import pytest
 from usernym import node_backup as backup
 from usernym.node_check import check_store
 from usernym.protocol import messages as m
+from usernym.protocol.payloads import SEALED_SIZES
 from usernym.storage import backup as copies
 from usernym.storage import errors
 from usernym.storage.integrity import ReadOnlyStore
@@ -210,7 +211,7 @@ def test_the_commands_beside_a_running_node(network: Any, tmp_path: Path, choice
 def test_a_copy_made_amid_commits_is_one_moment_of_the_store(tmp_path: Path) -> None:
     path = tmp_path / "node" / "node.db"
     NodeStore.open(path).close()
-    forward = m.Forward(bytes(8), "ann", "bob", bytes(16), 1, 1, b"s" * 900, bytes(64), None)
+    forward = m.Forward(bytes(8), "ann", "bob", bytes(16), 1, 1, b"s" * min(SEALED_SIZES), bytes(64), None)
     command = [sys.executable, "-I", "-c", COMMIT_FOR_EVER, str(path), mail_blob(forward).hex()]
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
