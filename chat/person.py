@@ -152,11 +152,6 @@ class Person:
         for listener in list(self._change_listeners):
             listener()
 
-    @property
-    def is_emulated(self) -> bool:
-        """Whether the mixnet is known to give no anonymity."""
-        return self.settings.is_emulated
-
     def _tell(self, event: Event | None) -> None:
         if isinstance(event, ConnectionChanged):
             self.online, self.connection = event.online, event.reason

@@ -68,7 +68,7 @@ class Talk(Screen):
             Button("New …", self._new, title="Alt+N")
             Button("Your account …", lambda: AccountDialog(self.person, self._keeper).open())
             Button("Help", lambda: HelpDialog().open())
-            if self.person.is_emulated:
+            if self.person.settings.is_emulated:
                 Label(texts.EMULATED, "p", "offline small wide")
         self._caught = Label("", classes="error banner", role="alert")
         self._stalled = Label("", classes="error banner", role="alert")

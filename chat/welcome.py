@@ -35,7 +35,7 @@ class _Entrance(Screen):
     def __init__(self, person: Person) -> None:
         super().__init__(person)
         self._column = Box("div", "entrance")
-        if person.is_emulated:
+        if person.settings.is_emulated:
             Label(texts.EMULATED, classes="offline small entrance")
 
 

@@ -10,6 +10,7 @@ A sender's tag gets one byte in front, which names the client it came to.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -33,7 +34,7 @@ class JoinedTransport:
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
         """See `Transport`; the first event other than a message is the current client's."""
         for number, transport in enumerate(self._transports):
-            transport.open(_Adapter(number, on_event))
+            transport.open(functools.partial(_report, number, on_event))
 
     def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
         """See `Transport`: from the current client."""
@@ -52,18 +53,11 @@ class JoinedTransport:
                 stack.callback(transport.close)
 
 
-class _Adapter:
-    """What one of the clients reports to."""
-
-    def __init__(self, number: int, on_event: Callable[[TransportEvent], None]) -> None:
-        self._number = number
-        self._on_event = on_event
-
-    def __call__(self, event: TransportEvent) -> None:
-        if isinstance(event, Incoming):
-            tag = None if event.sender_tag is None else bytes((self._number,)) + event.sender_tag
-            self._on_event(Incoming(event.data, tag))
-        elif self._number == _CURRENT:
-            self._on_event(event)
-        else:
-            logger.info("former mixnet client %d: %s", self._number, type(event).__name__)
+def _report(number: int, on_event: Callable[[TransportEvent], None], event: TransportEvent) -> None:
+    """What one of the clients reports."""
+    if isinstance(event, Incoming):
+        on_event(Incoming(event.data, None if event.sender_tag is None else bytes((number,)) + event.sender_tag))
+    elif number == _CURRENT:
+        on_event(event)
+    else:
+        logger.info("former mixnet client %d: %s", number, type(event).__name__)
