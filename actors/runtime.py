@@ -58,19 +58,15 @@ class ThreadRuntime:
         self._timers = timers
 
     def now(self) -> float:
-        """Seconds on the monotonic clock."""
         return self._timers.now()
 
     def unix_s(self) -> int:
-        """The system's wall clock."""
         return int(time.time())
 
     def random_bytes(self, count: int) -> bytes:
-        """From the operating system."""
         return os.urandom(count)
 
     def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Run `action` on the timers' thread."""
         self._timers.call_later(delay_s, action)
 
     def inbox(self) -> MessageQueue:
@@ -78,5 +74,4 @@ class ThreadRuntime:
         return queue.SimpleQueue()
 
     def run(self, actor: Any) -> None:
-        """Start the actor's thread, as Pykka does."""
         pykka.ThreadingActor._start_actor_loop(actor)  # noqa: SLF001 - one of Pykka's three hooks for new runtimes

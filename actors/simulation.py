@@ -97,23 +97,18 @@ class Simulation:
     # -- the runtime --
 
     def now(self) -> float:
-        """Virtual seconds since the start."""
         return self._now
 
     def unix_s(self) -> int:
-        """The virtual wall clock."""
         return START_UNIX_S + int(self._now) + self.clock_error_s
 
     def random_bytes(self, count: int) -> bytes:
-        """From the seed."""
         return self.random.randbytes(count)
 
     def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Run `action` when the virtual clock is `delay_s` seconds further."""
         heapq.heappush(self._timers, (self._now + max(0.0, delay_s), next(self._serial), action))
 
     def inbox(self) -> _SimInbox:
-        """A plain queue."""
         return _SimInbox(self._ready)
 
     def run(self, actor: Any) -> None:

@@ -97,7 +97,6 @@ class UserRoutes:
         self._routes.move_to_end(name)
 
     def drop(self, name: str) -> None:
-        """There is no route any more."""
         self._routes.pop(name, None)
         self._counts["routes"] = len(self._routes)
 

@@ -133,7 +133,6 @@ class MixnetEndpoint:
         return encode_unsigned(message)
 
     def send(self, address: bytes, message: m.Message, surbs: int, counter: str) -> None:
-        """Send a message with SURBs, and count it."""
         self._hand_over(lambda: self._transport.send(address, self.encode(message), surbs), counter)
 
     def reply(self, tag: bytes, reply: Unsigned) -> None:

@@ -51,7 +51,6 @@ class NodeIO(Actor[NodeIOInbox]):
         self._requests = requests
 
     def acquire(self) -> None:
-        """Open the transport."""
         self._endpoint.open()
 
     def receive(self, message: NodeIOInbox) -> None:

@@ -103,7 +103,6 @@ class RegistrationAttempt:
             self.end(NodeRefused(code, detail))
 
     def end(self, failed: Exception | None) -> None:
-        """The name is ours, or not."""
         if failed is None:
             self._keys.registered()
         answer, self._answer, self._challenge = self._answer, None, None

@@ -28,7 +28,6 @@ class NodeCardHolder:
 
     @property
     def sequence(self) -> int:
-        """The card's sequence."""
         return self.card.sequence
 
     def take_told(self, card: NodeCard) -> None:

@@ -46,7 +46,6 @@ class AccountDeletion:
         return made_at
 
     def end(self, held_until: int, failed: Exception | None) -> None:
-        """It is deleted, or not."""
         answer, self._answer = self._answer, None
         if answer is None:
             return

@@ -75,7 +75,6 @@ class KeyRing:
             self._store.keys.confirm(self.record.hpke_number, self._context.runtime.unix_s())
 
     def deleted(self) -> None:
-        """The node has deleted the account."""
         self._store.profile.set_identity_state(IdentityState.DELETED)
 
     def look_after(self) -> bool:

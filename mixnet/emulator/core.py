@@ -361,7 +361,6 @@ class Emulator:
     # -- receiving --
 
     def _receive(self, now: float, flight: Flight) -> None:
-        """A whole message reached a connected client."""
         it = self._clients[flight.recipient]
         data = flight.data
         self._network.end(flight)

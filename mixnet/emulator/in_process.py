@@ -104,7 +104,6 @@ class InProcessMixnet:
         self._hand_over()
 
     def rotate_keys(self) -> None:
-        """Let the mix nodes change keys: every SURB made until now is dead."""
         with self._lock:
             self._core.rotate_keys(self._advance())
         self._hand_over()

@@ -85,7 +85,6 @@ class PacketNetwork:
             flight.data = b""
 
     def lose(self, flight: Flight, reason: str) -> None:
-        """It is lost for good."""
         if not flight.ended:
             self.end(flight)
             self.lost[reason] += 1
@@ -193,7 +192,6 @@ class PacketNetwork:
             self.lose(flight, "reply retransmitted too often")
 
     def _deliver(self, now: float, flight: Flight) -> None:
-        """All packets of a message are at the recipient's gateway."""
         it = self._clients[flight.recipient]
         if not it.connected:
             if len(it.gateway) < state.GATEWAY_MESSAGES_MAX:
