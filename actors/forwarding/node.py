@@ -15,6 +15,7 @@ from typing import Final, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
 from usernym.actors.forwarding.routes import RETRY_S, UserRoute, UserRoutes
+from usernym.actors.forwarding.shares import Shares
 from usernym.actors.messages import (
     CardRenewed,
     CommitBatch,
@@ -52,7 +53,7 @@ from usernym.storage.node.mail import (
     not_opened_blob,
     notice_tells,
 )
-from usernym.storage.node.mailbox import Enqueued, MailboxLimits, RemovedMessage, Turn
+from usernym.storage.node.mailbox import Enqueued, RemovedMessage, Turn
 from usernym.storage.node.notices import Notice
 
 DELIVERIES_AT_ONCE: Final = 16
@@ -66,11 +67,6 @@ SWEEP_S: Final = 5 * MINUTE_S
 SWEEP_AGAIN_S: Final = 1.0
 SWEEP_ROWS: Final = 1_000
 
-LIMITS: Final = MailboxLimits(
-    messages_max=2_000, bytes_max=32 * 1024 * 1024, sender_messages_max=200, sender_bytes_max=8 * 1024 * 1024
-)
-"""One mailbox: 2,000 texts or 32 MiB in 30 days; one sender may take a tenth of the messages, a quarter of the room."""
-
 
 class ForwardingNode(Actor[ForwardingNodeInbox]):
     """Stores messages, delivers them over routes, and deletes them when they are acknowledged."""
@@ -82,14 +78,13 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         context: NodeContext,
         *,
         io: Tellable[SendReply],
-        limits: MailboxLimits = LIMITS,
     ) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._store = context.store
         self._clock = context.clock
         self._node = context.key.public
         self._io = io
-        self._limits = limits
+        self._shares = Shares(context.store.mailbox)
         self._boot_id = b""
         self._routes = UserRoutes(context.runtime, io, self.counts)
         self._batch: list[tuple[m.Forward, bytes]] = []
@@ -116,6 +111,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 self._serve(message.name, self._routes.open(message, self._clock.now()))
             case IdentityReplaced(name):
                 self._routes.drop(name)
+                self._shares.forget(name)
             case CardRenewed(card):
                 self._routes.card = card
             case MixnetConnected(_, boot_id):
@@ -224,45 +220,51 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 case Enqueued.DUPLICATE:
                     self.counts["forwards_again"] += 1
                     self._routes.answer(forward.sender, tag, m.Accepted(forward.request_id))
-                case Enqueued.MAILBOX_FULL:
-                    self._refuse_forward(forward, tag, Code.MAILBOX_FULL)
-                case Enqueued.SENDER_SHARE_FULL:
-                    self._refuse_forward(forward, tag, Code.SENDER_SHARE_FULL)
+                case Code() as refused:
+                    self._refuse_forward(forward, tag, refused)
         for name in recipients:
             route = self._routes.get(name)
             if route is not None:
                 self._deliver(name, route, again=False)
 
-    def _enqueue_all(self, batch: list[tuple[m.Forward, bytes]], now: int) -> list[tuple[m.Forward, bytes, Enqueued]]:
+    def _enqueue_all(
+        self, batch: list[tuple[m.Forward, bytes]], now: int
+    ) -> list[tuple[m.Forward, bytes, Enqueued | Code]]:
         """Store all in one commit. If one of them brings a bug about, store each by itself, and drop that one."""
         try:
             with self._store.transaction():
-                return [(forward, tag, self._enqueue(forward, now)) for forward, tag in batch]
-        except StorageError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one sender's bug must not cost the others their messages
+                outcomes = [(forward, tag, self._enqueue(forward, now)) for forward, tag in batch]
+        except Exception as error:
+            self._shares.undo(self._runtime.now())
+            if isinstance(error, StorageError):
+                raise
             if len(batch) == 1:
                 self.drop_bug(error, "Forward")
                 return []
-        return [outcome for each in batch for outcome in self._enqueue_all([each], now)]
+            return [outcome for each in batch for outcome in self._enqueue_all([each], now)]
+        self._shares.keep()
+        return outcomes
 
-    def _enqueue(self, forward: m.Forward, now: int) -> Enqueued:
-        """Store the message. An id is remembered with its seal: the same message sealed again is not a repetition."""
+    def _enqueue(self, forward: m.Forward, now: int) -> Enqueued | Code:
+        """Store the message, or say why not. An id is remembered with its seal: the same message sealed again is not a
+        repetition."""
         blob = mail_blob(forward)
         seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
-        if self._store.replay_ids.knows(seen, now):
+        mailbox, sender, recipient = self._store.mailbox, forward.sender, forward.recipient
+        if self._store.replay_ids.knows(seen, now) or mailbox.holds(sender, forward.message_id):
             return Enqueued.DUPLICATE
-        outcome = self._store.mailbox.enqueue(
-            sender=forward.sender,
-            recipient=forward.recipient,
+        refused = self._shares.take(sender, recipient, len(blob), self._runtime.now())
+        if refused is not None:
+            return refused
+        outcome = mailbox.enqueue(
+            sender=sender,
+            recipient=recipient,
             message_id=forward.message_id,
             blob=blob,
             now=now,
             expires_at=now + MAILBOX_S,
-            limits=self._limits,
         )
-        if outcome is Enqueued.STORED:
-            self._store.replay_ids.remember(seen, b"", now + SEEN_S)
+        self._store.replay_ids.remember(seen, b"", now + SEEN_S)
         return outcome
 
     # -- messages out --
@@ -320,6 +322,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 self.counts["acknowledged"] += 1
                 token = tokens[row.sender, row.message_id]
                 if token is not None:
+                    self._report(row, receipt=True)
                     blob = delivered_blob(row.message_id, token)
                     self._store.notices.add(row.sender, NoticeKind.DELIVERED, blob, now, now + NOTICE_S)
                     self._plan_notices(row.sender)
@@ -333,9 +336,13 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             for row in self._store.mailbox.acknowledge(said.name, [(said.sender, said.message_id)]):
                 self._note_arrived(route, row)
                 self.counts["not_opened"] += 1
+                self._report(row, receipt=False)
                 blob = not_opened_blob(said.name, row.message_id, said.statement)
                 self._store.notices.add(row.sender, NoticeKind.NOT_OPENED, blob, now, now + NOTICE_S)
                 self._plan_notices(row.sender)
+
+    def _report(self, row: RemovedMessage, *, receipt: bool) -> None:
+        self._shares.reported(row.sender, row.recipient, row.size, self._runtime.now(), receipt=receipt)
 
     def _note_arrived(self, route: UserRoute, row: RemovedMessage) -> None:
         sent_at = route.sent_at.pop(row.id, None)
@@ -419,6 +426,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         with self._store.transaction():
             rows = self._store.mailbox.expire(now, SWEEP_ROWS)
             for row in rows:
+                self._report(row, receipt=False)
                 self._store.notices.add(row.sender, NoticeKind.EXPIRED, row.message_id, now, now + NOTICE_S)
                 self._plan_notices(row.sender)
             self._store.notices.expire(now, SWEEP_ROWS)

@@ -1,7 +1,7 @@
 """The mailbox: messages from their acceptance until their recipient's acknowledgement, or their expiry.
 
-How much a sender has waiting for a recipient is computed from the messages themselves, by an index: when they go,
-no trace of who wrote to whom stays.
+When messages go, no trace of who wrote to whom stays. How much there may be is decided by its user
+(`actors/forwarding/shares.py`).
 """
 
 from __future__ import annotations
@@ -17,23 +17,11 @@ from usernym.storage.node.schema import MailRow
 from usernym.storage.tables import Table, insertion
 
 
-@dataclass(frozen=True, slots=True)
-class MailboxLimits:
-    """What one recipient's mailbox may hold, and how much of it may be one sender's: messages, and bytes of blobs."""
-
-    messages_max: int
-    bytes_max: int
-    sender_messages_max: int
-    sender_bytes_max: int
-
-
 class Enqueued(Enum):
     """What came of a message for a mailbox."""
 
     STORED = "stored"
     DUPLICATE = "this sender's message id is waiting already"
-    MAILBOX_FULL = "mailbox full"
-    SENDER_SHARE_FULL = "this sender has too much waiting there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +91,6 @@ _NEXT: Final = f"""
     SELECT {_MAIL.columns} FROM due CROSS JOIN mail USING (id) ORDER BY place, served, due.id
 """  # noqa: S608
 _REMOVED: Final = "RETURNING id, sender, recipient, message_id, size, attempted_at"
-_ROOM: Final = """
-    SELECT EXISTS (SELECT 1 FROM mail WHERE sender = ?1 AND message_id = ?2), box.*, share.* FROM
-        (SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ?3) AS box,
-        (SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE recipient = ?3 AND sender = ?1) AS share
-"""
 _INSERT: Final = insertion(MailRow, ("sender", "recipient", "message_id", "blob", "size", "accepted_at", "expires_at",
                                        "attempts", "attempted_at"))  # fmt: skip
 # A join, and a cross join: SQLite then looks the pairs up one by one; for an IN it would walk through all messages.
@@ -127,35 +110,34 @@ class Mailbox:
     def __init__(self, database: StoreDatabase) -> None:
         self._db = database
 
+    def holds(self, sender: str, message_id: bytes) -> bool:
+        """Whether this sender's message with this id waits."""
+        return self._db.row("SELECT 1 FROM mail WHERE sender = ? AND message_id = ?", (sender, message_id)) is not None
+
     def enqueue(
-        self,
-        *,
-        sender: str,
-        recipient: str,
-        message_id: bytes,
-        blob: bytes,
-        now: int,
-        expires_at: int,
-        limits: MailboxLimits,
+        self, *, sender: str, recipient: str, message_id: bytes, blob: bytes, now: int, expires_at: int
     ) -> Enqueued:
-        """Store a message if its id is new and the limits leave room for it; each limit may be reached, not passed."""
-        size = len(blob)
+        """Store a message if its id is new."""
         with self._db.one_commit():
-            room = self._db.row(_ROOM, (sender, message_id, recipient))
-            assert room is not None, "an aggregate has one row"
-            known, messages, used, sender_messages, sender_used = room
-            if known:
+            if self.holds(sender, message_id):
                 return Enqueued.DUPLICATE
-            if sender_messages >= limits.sender_messages_max or sender_used + size > limits.sender_bytes_max:
-                return Enqueued.SENDER_SHARE_FULL
-            if messages >= limits.messages_max or used + size > limits.bytes_max:
-                return Enqueued.MAILBOX_FULL
             added = {
-                "sender": sender, "recipient": recipient, "message_id": message_id, "blob": blob, "size": size,
+                "sender": sender, "recipient": recipient, "message_id": message_id, "blob": blob, "size": len(blob),
                 "accepted_at": now, "expires_at": expires_at, "attempts": 0, "attempted_at": 0,
             }  # fmt: skip
             self._db.run(_INSERT, added)
             return Enqueued.STORED
+
+    def waiting_by_sender(self, recipient: str) -> Sequence[tuple[str, int, int]]:
+        """Who has messages waiting for this recipient: sender, how many, and their bytes."""
+        rows = self._db.rows(
+            "SELECT sender, count(*), sum(size) FROM mail WHERE recipient = ? GROUP BY sender", (recipient,)
+        )
+        return [(sender, messages, size) for sender, messages, size in rows]
+
+    def recipients_of(self, sender: str) -> Sequence[str]:
+        """For whom messages of this sender wait."""
+        return [row[0] for row in self._db.rows("SELECT DISTINCT recipient FROM mail WHERE sender = ?", (sender,))]
 
     def waiting(self, recipient: str, limit: int, after_id: int = 0) -> Sequence[WaitingMessage]:
         """At most `limit` messages for this recipient, the oldest first, beginning after row `after_id`."""

@@ -18,15 +18,13 @@ Spawn = Callable[..., "Popen[str]"]
 COMMIT_FOR_EVER = """
 import itertools, sys
 from pathlib import Path
-from usernym.storage.node.mailbox import MailboxLimits
 from usernym.storage.node.store import NodeStore
-limits = MailboxLimits(10**9, 10**12, 10**9, 10**12)
 store = NodeStore.open(Path(sys.argv[1]))
 for group in itertools.count():
     with store.transaction():
         for part in range(5):
             store.mailbox.enqueue(sender="ann", recipient="bob", message_id=(5 * group + part).to_bytes(16, "big"),
-                          blob=b"x" * 500, now=1, expires_at=9, limits=limits)
+                          blob=b"x" * 500, now=1, expires_at=9)
     print(group, flush=True)
 """
 
@@ -34,15 +32,13 @@ FILL = """
 import resource, sys
 from pathlib import Path
 from usernym.storage.errors import StoreFull
-from usernym.storage.node.mailbox import MailboxLimits
 from usernym.storage.node.store import NodeStore
-limits = MailboxLimits(10**9, 10**12, 10**9, 10**12)
 path = Path(sys.argv[1])
 store = NodeStore.open(path)
 
 def enqueue(number, size):
     store.mailbox.enqueue(sender="ann", recipient="bob", message_id=number.to_bytes(16, "big"), blob=b"x" * size,
-                  now=1, expires_at=9, limits=limits)
+                  now=1, expires_at=9)
 
 enqueue(1, 10)
 no_limit = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -23,12 +23,10 @@ from usernym.storage.integrity import ReadOnlyStore
 from usernym.storage.keyfile import Argon2Cost, Protection, read_key
 from usernym.storage.locks import Home
 from usernym.storage.node.mail import mail_blob
-from usernym.storage.node.mailbox import MailboxLimits
 from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
 
 CHEAP = Argon2Cost(memory_kib=64, passes=1)
-LIMITS = MailboxLimits(10**6, 10**9, 10**6, 10**9)
 
 
 def a_home(folder: Path, messages: int = 3) -> tuple[Path, bytes]:
@@ -44,8 +42,7 @@ def a_home(folder: Path, messages: int = 3) -> tuple[Path, bytes]:
 
 def put(store: NodeStore, number: int) -> None:
     store.mailbox.enqueue(
-        sender="ann", recipient="bob", message_id=number.to_bytes(16, "big"), blob=b"x" * 900, now=1, expires_at=9,
-        limits=LIMITS,
+        sender="ann", recipient="bob", message_id=number.to_bytes(16, "big"), blob=b"x" * 900, now=1, expires_at=9
     )  # fmt: skip
 
 
@@ -246,16 +243,14 @@ def copies_amid_commits(tmp_path: Path, path: Path) -> list[int]:
 COMMIT_FOR_EVER = """
 import itertools, sys, os
 from pathlib import Path
-from usernym.storage.node.mailbox import MailboxLimits
 from usernym.storage.node.store import NodeStore
-limits = MailboxLimits(10**9, 10**12, 10**9, 10**12)
 store = NodeStore.open(Path(sys.argv[1]))
 store.profile.identity_seed(os.urandom(32))
 for group in itertools.count():
     with store.transaction():
         for part in range(5):
             store.mailbox.enqueue(sender="ann", recipient="bob", message_id=(5 * group + part).to_bytes(16, "big"),
-                          blob=bytes.fromhex(sys.argv[2]), now=1, expires_at=1 + 30 * 86400, limits=limits)
+                          blob=bytes.fromhex(sys.argv[2]), now=1, expires_at=1 + 30 * 86400)
     if group == 20:
         print("under way", flush=True)
 """

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.examples import examples
 from tests.helpers.hostile import RawClient
-from usernym.actors.forwarding.node import DELIVERIES_AT_ONCE, LIMITS, RETRY_MAX_S
+from usernym.actors.forwarding.node import DELIVERIES_AT_ONCE, RETRY_MAX_S
 from usernym.actors.forwarding.routes import RETRY_S
 from usernym.protocol import messages as m
 from usernym.protocol.limits import MAILBOX_S
@@ -45,7 +45,7 @@ class Victim:
         now = self.world.sim.unix_s()
         outcome = self.world.node.store.mailbox.enqueue(
             sender=sender, recipient="victim", message_id=message_id, blob=mail_blob(forward), now=now,
-            expires_at=now + MAILBOX_S, limits=LIMITS,
+            expires_at=now + MAILBOX_S
         )  # fmt: skip
         assert outcome is Enqueued.STORED
         return message_id

@@ -11,11 +11,9 @@ import pytest
 
 from usernym.storage.errors import RowConflict
 from usernym.storage.node.directory import Account, ChainLink, Registration
-from usernym.storage.node.mailbox import MailboxLimits
 from usernym.storage.node.store import NodeStore
 
 ANN, BOB = b"A" * 32, b"B" * 32
-LIMITS = MailboxLimits(10, 1000, 10, 1000)
 
 
 def register(node: NodeStore, name: str = "alice", key: bytes = ANN, now: int = 100, **changes: Any) -> Registration:
@@ -129,12 +127,8 @@ def test_a_new_link_cuts_the_chain_at_its_generation(node: NodeStore) -> None:
 
 def test_a_deleted_name_is_held_for_its_owner(node: NodeStore) -> None:
     register(node)
-    node.mailbox.enqueue(
-        sender="bob", recipient="alice", message_id=b"1" * 16, blob=b"x", now=1, expires_at=9, limits=LIMITS
-    )
-    node.mailbox.enqueue(
-        sender="alice", recipient="bob", message_id=b"2" * 16, blob=b"x", now=1, expires_at=9, limits=LIMITS
-    )
+    node.mailbox.enqueue(sender="bob", recipient="alice", message_id=b"1" * 16, blob=b"x", now=1, expires_at=9)
+    node.mailbox.enqueue(sender="alice", recipient="bob", message_id=b"2" * 16, blob=b"x", now=1, expires_at=9)
     node.notices.add("alice", 1, b"", 1, 9)
     before = account(node)
     assert node.directory.delete_account("alice", held_until=1000)

@@ -10,11 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.helpers.examples import examples
 from usernym.storage.database import IN_MEMORY
-from usernym.storage.node.mailbox import Enqueued, MailboxLimits
+from usernym.storage.node.mailbox import Enqueued
 from usernym.storage.node.store import NodeStore
-
-ROOMY = MailboxLimits(10**6, 10**9, 10**6, 10**9)
-LIMITS = MailboxLimits(messages_max=4, bytes_max=40, sender_messages_max=3, sender_bytes_max=25)
 
 
 def message_id(number: int) -> bytes:
@@ -29,7 +26,6 @@ def put(node: NodeStore, number: int, sender: str = "ann", recipient: str = "bob
         blob=b"blob %d" % number,
         now=5,
         expires_at=expires_at,
-        limits=ROOMY,
     )
 
 
@@ -122,21 +118,14 @@ class MailboxMachine(RuleBasedStateMachine):
             blob=bytes(size),
             now=self.now,
             expires_at=self.now + term,
-            limits=LIMITS,
         )
-        assert outcome is self.expected(sender, recipient, number, size)
+        assert outcome is self.expected(sender, number)
         if outcome is Enqueued.STORED:
             self.kept.append(Kept(sender, recipient, number, size, self.now + term))
 
-    def expected(self, sender: str, recipient: str, number: int, size: int) -> Enqueued:
-        box = [kept for kept in self.kept if kept.recipient == recipient]
-        share = [kept for kept in box if kept.sender == sender]
+    def expected(self, sender: str, number: int) -> Enqueued:
         if any(kept.sender == sender and kept.number == number for kept in self.kept):
             return Enqueued.DUPLICATE
-        if len(share) + 1 > LIMITS.sender_messages_max or _bytes(share) + size > LIMITS.sender_bytes_max:
-            return Enqueued.SENDER_SHARE_FULL
-        if len(box) + 1 > LIMITS.messages_max or _bytes(box) + size > LIMITS.bytes_max:
-            return Enqueued.MAILBOX_FULL
         return Enqueued.STORED
 
     @rule(recipient=PEOPLE, ids=st.lists(st.tuples(PEOPLE, NUMBERS), max_size=4))

@@ -1,0 +1,196 @@
+"""How much of each mailbox each sender may use: a part of forwarding at the node.
+
+docs/protocol.md, "Shares of a mailbox". A share counts what its sender handed in, less what the sender was notified of;
+not what still waits, since that would show every sender when the recipient was there. In memory only: nothing on disk
+says who wrote to whom, but for the messages themselves. Each mailbox has a table of its own, so no one can use up
+another's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from usernym.protocol.errors import Code
+from usernym.protocol.limits import MAILBOX_S
+from usernym.storage.node.mailbox import Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A bound: messages, and bytes of stored messages."""
+
+    messages: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLimits:
+    """The shares of one mailbox.
+
+    A *newcomer* is a sender to whom the recipient neither wrote nor ever gave a receipt; the others are *known*.
+    """
+
+    newcomer: Share
+    known: Share
+    newcomers: Share
+    """All newcomers together: a part that they can fill without taking room from the known."""
+    all_known: Share
+
+
+KIB: Final = 1024
+LIMITS: Final = ShareLimits(
+    newcomer=Share(20, 512 * KIB),
+    known=Share(200, 8 * KIB * KIB),
+    newcomers=Share(500, 8 * KIB * KIB),
+    all_known=Share(2_000, 32 * KIB * KIB),
+)
+"""A newcomer may write 20 texts, or seven of the longest, before there is any word from the recipient; a known sender
+a tenth of what all known ones may. What leaks from the buckets while messages wait can double that: a mailbox has 80
+MiB on disk at most. A table has some 500 newcomers, who are gone from it when their buckets have leaked, and
+`KNOWN_MAX` known senders, at about 200 bytes each."""
+KNOWN_MAX: Final = 1_000
+"""Known senders of one mailbox; past that the one unused for longest counts as a newcomer."""
+SWEPT_AT: Final = 2 * LIMITS.newcomers.messages
+"""Newcomers in a table before those with empty buckets are removed."""
+
+
+class _Bucket:
+    """What was handed in and has not been reported: it leaks evenly, so that a full one is empty after `MAILBOX_S`."""
+
+    __slots__ = ("_at", "messages", "size")
+
+    def __init__(self, at: float, messages: float = 0, size: float = 0) -> None:
+        self._at = at
+        self.messages = messages
+        self.size = size
+
+    def leak(self, now: float, share: Share) -> None:
+        """Let out what time allows."""
+        part, self._at = (now - self._at) / MAILBOX_S, now
+        self.add(-share.messages * part, -share.size * part)
+
+    def has_room(self, size: int, share: Share) -> bool:
+        """Whether one message more fits."""
+        return self.messages + 1 <= share.messages and self.size + size <= share.size
+
+    def add(self, messages: float, size: float) -> None:
+        """Put in, or take out; there is never less than nothing."""
+        self.messages, self.size = max(0.0, self.messages + messages), max(0.0, self.size + size)
+
+    @property
+    def empty(self) -> bool:
+        """Whether forgetting it changes nothing."""
+        return not self.messages and not self.size
+
+
+class _Table:
+    """One mailbox's buckets."""
+
+    def __init__(self, now: float) -> None:
+        self.known: dict[str, _Bucket] = {}
+        self.newcomers: dict[str, _Bucket] = {}
+        self.all_newcomers = _Bucket(now)
+        self.all_known = _Bucket(now)
+
+    def buckets(self, sender: str, now: float, limits: ShareLimits) -> list[tuple[_Bucket, Share, Code]]:
+        """Where a message of this sender counts, up to which bound, and how it is refused beyond."""
+        if sender in self.known:
+            own = self.known[sender] = self.known.pop(sender)  # to the end: it is in use
+            return [
+                (own, limits.known, Code.SENDER_SHARE_FULL),
+                (self.all_known, limits.all_known, Code.MAILBOX_FULL),
+            ]
+        own = self.newcomers.get(sender) or _Bucket(now)
+        return [
+            (own, limits.newcomer, Code.SENDER_SHARE_FULL),
+            (self.all_newcomers, limits.newcomers, Code.MAILBOX_FULL),
+        ]
+
+    def know(self, sender: str, now: float) -> None:
+        """This sender is a newcomer no more. What all newcomers handed in is not less for it: the others learn
+        nothing."""
+        if sender not in self.known:
+            bucket = self.newcomers.pop(sender) if sender in self.newcomers else _Bucket(now)
+            self.known[sender] = bucket
+            self.all_known.add(bucket.messages, bucket.size)
+            if len(self.known) > KNOWN_MAX:
+                del self.known[next(iter(self.known))]
+
+    def sweep(self, now: float, limits: ShareLimits) -> None:
+        """Forget newcomers whose buckets have leaked."""
+        for sender, bucket in list(self.newcomers.items()):
+            bucket.leak(now, limits.newcomer)
+            if bucket.empty:
+                del self.newcomers[sender]
+
+
+class Shares:
+    """Owned by the forwarding actor, and used in its thread only. Times are seconds on the runtime's clock."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._tables: dict[str, _Table] = {}
+        self._taken: list[tuple[str, str, int]] = []
+        self.limits = LIMITS
+
+    def take(self, sender: str, recipient: str, size: int, now: float) -> Code | None:
+        """Count a message of `size` bytes that is being stored, unless there is no room: then the refusal."""
+        table = self._table(recipient, now)
+        places = table.buckets(sender, now, self.limits)
+        for bucket, share, code in places:
+            bucket.leak(now, share)
+            if not bucket.has_room(size, share):
+                return code
+        for bucket, _, _ in places:
+            bucket.add(1, size)
+        if sender not in table.known:
+            table.newcomers[sender] = places[0][0]
+            if len(table.newcomers) > SWEPT_AT:
+                table.sweep(now, self.limits)
+        self._taken.append((sender, recipient, size))
+        self._table(sender, now).know(recipient, now)
+        return None
+
+    def keep(self) -> None:
+        """What was taken is on disk."""
+        self._taken.clear()
+
+    def undo(self, now: float) -> None:
+        """What was taken could not be stored."""
+        for sender, recipient, size in self._taken:
+            for bucket, _, _ in self._table(recipient, now).buckets(sender, now, self.limits):
+                bucket.add(-1, -size)
+        self._taken.clear()
+
+    def reported(self, sender: str, recipient: str, size: int, now: float, *, receipt: bool) -> None:
+        """The sender is notified of the fate of a message: by the recipient's `receipt`, or otherwise.
+
+        What all newcomers handed in is not less for it: another one would see that the recipient was there.
+        """
+        table = self._table(recipient, now)
+        if receipt:
+            table.know(sender, now)
+        for bucket, _, _ in table.buckets(sender, now, self.limits):
+            if bucket is not table.all_newcomers:
+                bucket.add(-1, -size)
+
+    def forget(self, name: str) -> None:
+        """The account is gone, or another's: its mailbox has a new table."""
+        self._tables.pop(name, None)
+
+    def _table(self, recipient: str, now: float) -> _Table:
+        """The mailbox's table. After a start of the node it begins with what waits there."""
+        table = self._tables.get(recipient)
+        if table is None:
+            table = self._tables[recipient] = _Table(now)
+            for name in self._mailbox.recipients_of(recipient):
+                table.know(name, now)
+            for sender, messages, size in self._mailbox.waiting_by_sender(recipient):
+                if messages > 2 * self.limits.newcomer.messages:  # more than a newcomer can have there
+                    table.know(sender, now)
+                bucket = _Bucket(now, messages, size)
+                known = sender in table.known
+                (table.known if known else table.newcomers)[sender] = bucket
+                (table.all_known if known else table.all_newcomers).add(messages, size)
+        return table
