@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
-from tests.helpers.browser import Watch
+from tests.helpers.browser import BrowserWatch
 from tests.helpers.browser_people import People, Someone
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 
-Window = tuple[Page, Watch]
+Window = tuple[Page, BrowserWatch]
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def missing() -> str:
     return ""
 
 
-class Watch:
+class BrowserWatch:
     """Notes all that the pages of one context must never do. `host` is the only one that they may speak to."""
 
     def __init__(self, context: BrowserContext, who: str, host: str) -> None:
@@ -97,7 +97,7 @@ class Chromium:
     """One browser, with a context of its own for each person. Leaving the context closes it."""
 
     def __init__(self) -> None:
-        self.watches: list[Watch] = []
+        self.watches: list[BrowserWatch] = []
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -110,20 +110,20 @@ class Chromium:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def context(self, who: str, host: str, **more: Any) -> tuple[BrowserContext, Watch]:
+    def context(self, who: str, host: str, **more: Any) -> tuple[BrowserContext, BrowserWatch]:
         """A profile of its own, as a private window has it."""
         return self._watched(self._browser.new_context(**{"viewport": WIDE} | more), who, host)
 
-    def kept(self, folder: Path, who: str, host: str) -> tuple[BrowserContext, Watch]:
+    def kept(self, folder: Path, who: str, host: str) -> tuple[BrowserContext, BrowserWatch]:
         """A profile on disk, as people have it, in a browser of its own."""
         context = self._playwright.chromium.launch_persistent_context(
             folder, executable_path=CHROMIUM, args=list(ARGUMENTS), viewport={"width": 1000, "height": 720}
         )
         return self._watched(context, who, host)
 
-    def _watched(self, context: BrowserContext, who: str, host: str) -> tuple[BrowserContext, Watch]:
+    def _watched(self, context: BrowserContext, who: str, host: str) -> tuple[BrowserContext, BrowserWatch]:
         context.set_default_timeout(PATIENCE_S * 1000)
-        watch = Watch(context, who, host)
+        watch = BrowserWatch(context, who, host)
         self.watches.append(watch)
         return context, watch
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 from playwright.sync_api import BrowserContext, Error, Locator, Page, expect
 
 import usernym
-from tests.helpers.browser import LOST, PATIENCE_S, Chromium, Watch, show
+from tests.helpers.browser import LOST, PATIENCE_S, BrowserWatch, Chromium, show
 from tests.helpers.crash_world import free_ports, kill, start, stop, usernym_command
 from usernym.demo.processes import Running
 
@@ -121,7 +121,7 @@ class Someone:
         self._variables = variables
         self._arguments: tuple[str, ...] = ()
         self._context: BrowserContext | None = None
-        self._watch: Watch | None = None
+        self._watch: BrowserWatch | None = None
         self._page: Page | None = None
 
     @property
@@ -137,7 +137,7 @@ class Someone:
         return self._context
 
     @property
-    def watch(self) -> Watch:
+    def watch(self) -> BrowserWatch:
         """What their browser must never do."""
         assert self._watch is not None, "opened before"
         return self._watch

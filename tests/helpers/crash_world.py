@@ -49,7 +49,7 @@ def usernym_command(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "usernym.cli", "--json", *arguments]
 
 
-class Network(Protocol):
+class KillableNetwork(Protocol):
     """A mixnet whose process can be killed and started again."""
 
     control_port: int | None
@@ -80,22 +80,22 @@ class EmulatorNetwork:
         self._process: Running | None = None
 
     def start(self) -> None:
-        """See `Network`."""
+        """See `KillableNetwork`."""
         arguments = ("mixnet", "--first-port", str(self._first), "--clients", str(self._clients), "--seed", "7")
         self._process = start("mixnet", self._folder, usernym_command(*arguments))
         self._process.wait_for("that it is ready", lambda told: told.get("event") == "ready")
 
     def mixnet(self, number: int) -> str:
-        """See `Network`."""
+        """See `KillableNetwork`."""
         return f"ws://127.0.0.1:{self._first + number}"
 
     def kill(self) -> None:
-        """See `Network`."""
+        """See `KillableNetwork`."""
         assert self._process is not None
         kill(self._process)
 
     def stop(self) -> int:
-        """See `Network`."""
+        """See `KillableNetwork`."""
         assert self._process is not None
         return stop(self._process)
 

@@ -14,7 +14,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 @dataclass(frozen=True)
-class Defect:
+class LineageDefect:
     """What once was wrong: a check that must find it, and how to bring it back."""
 
     check: Callable[[Path], None]

@@ -41,7 +41,7 @@ Plant = Callable[[ExitStack], None]
 
 
 @dataclass(frozen=True)
-class Defect:
+class PlantedDefect:
     """One defect: its name, and what is wrong with it in."""
 
     name: str
@@ -56,14 +56,14 @@ class Defect:
             yield
 
 
-DEFECTS: list[Defect] = []
+DEFECTS: list[PlantedDefect] = []
 
 
 def defect(says: str) -> Callable[[Plant], Plant]:
     """Put a defect on the list, under its function's name."""
 
     def add(plant: Plant) -> Plant:
-        DEFECTS.append(Defect(plant.__name__, says, plant))
+        DEFECTS.append(PlantedDefect(plant.__name__, says, plant))
         return plant
 
     return add

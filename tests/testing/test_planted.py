@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from tests.helpers.planted_defects import DEFECTS, Defect
+from tests.helpers.planted_defects import DEFECTS, PlantedDefect
 from usernym.testing.loop import Quiet, plan_at
 from usernym.testing.run import play
 
@@ -24,13 +24,13 @@ QUICK = {
 """Found within a few scenarios."""
 
 
-def _marked(defect: Defect) -> object:
+def _marked(defect: PlantedDefect) -> object:
     return pytest.param(defect, id=defect.name, marks=() if defect.name in QUICK else pytest.mark.slow)
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("defect", [_marked(defect) for defect in DEFECTS])
-def test_a_planted_defect_is_found(defect: Defect, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_planted_defect_is_found(defect: PlantedDefect, capsys: pytest.CaptureFixture[str]) -> None:
     with Quiet(), defect.planted():
         plans = (plan_at("mixed", seed, (2, 4)) for seed in range(BOUND))
         found = next((outcome for outcome in map(play, plans) if outcome.wrong), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.actors.handshake.test_direct import direct_pair
-from tests.helpers.outsider import Outsider
+from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors.events import HandshakeChanged, IdentityChanged
 from usernym.actors.failures import HandshakeNotPossible
 from usernym.actors.messages import HANDSHAKE_KINDS, FoundRecord
@@ -83,7 +83,7 @@ def thief_of(world: World, victim: SimClient) -> SigningKey:
     """Someone with the victim's identity key makes another identity for the name; returns its key."""
     thief = SigningKey.from_seed(b"t" * 32)
     first = decode_record(victim.store.profile.identity().record).stub()
-    answer, _ = Outsider(world).publish(victim.name, first, thief, victim.user.key)
+    answer, _ = RecordPublisher(world).publish(victim.name, first, thief, victim.user.key)
     assert isinstance(answer, m.Published)
     return thief
 

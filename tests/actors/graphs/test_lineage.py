@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of
-from tests.helpers.lineage import Defect, padded
+from tests.helpers.lineage import LineageDefect, padded
 from usernym.actors import messages as msg
 from usernym.actors.events import MessageArrived
 from usernym.actors.forwarding.arrival import ArrivalOutcome
@@ -374,20 +374,20 @@ def plant_json(patch: pytest.MonkeyPatch) -> None:
 
 
 DEFECTS: Final = {
-    "client_signs_any_nonce_as_if_it_were_a_message": Defect(check_nonce, plant_nonce),
-    "replayed_message_moves_the_route": Defect(check_route, plant_route),
-    "sender_unchecked_on_one_path": Defect(check_sender, plant_sender),
-    "first_contact_trusts_the_key_inside_the_message": Defect(check_first_contact, plant_first_contact),
-    "names_without_a_canonical_form": Defect(check_names, plant_names),
-    "limits_kept_by_sender_tag": Defect(check_limits, plant_limits),
-    "delivered_means_handed_to_the_mixnet": Defect(check_states, plant_states),
-    "mailbox_deleted_without_acknowledgement": Defect(check_mailbox, plant_mailbox),
-    "expired_messages_never_swept": Defect(check_sweep, plant_sweep),
-    "key_derived_again_for_every_reply": Defect(check_keys, plant_keys),
-    "pending_challenges_kept_for_ever": Defect(check_challenges, plant_challenges),
-    "identity_key_stored_unencrypted": Defect(check_at_rest, plant_at_rest),
-    "ten_surbs_on_every_message": Defect(check_packets, plant_surbs),
-    "nested_json_and_hex": Defect(check_packets, plant_json),
+    "client_signs_any_nonce_as_if_it_were_a_message": LineageDefect(check_nonce, plant_nonce),
+    "replayed_message_moves_the_route": LineageDefect(check_route, plant_route),
+    "sender_unchecked_on_one_path": LineageDefect(check_sender, plant_sender),
+    "first_contact_trusts_the_key_inside_the_message": LineageDefect(check_first_contact, plant_first_contact),
+    "names_without_a_canonical_form": LineageDefect(check_names, plant_names),
+    "limits_kept_by_sender_tag": LineageDefect(check_limits, plant_limits),
+    "delivered_means_handed_to_the_mixnet": LineageDefect(check_states, plant_states),
+    "mailbox_deleted_without_acknowledgement": LineageDefect(check_mailbox, plant_mailbox),
+    "expired_messages_never_swept": LineageDefect(check_sweep, plant_sweep),
+    "key_derived_again_for_every_reply": LineageDefect(check_keys, plant_keys),
+    "pending_challenges_kept_for_ever": LineageDefect(check_challenges, plant_challenges),
+    "identity_key_stored_unencrypted": LineageDefect(check_at_rest, plant_at_rest),
+    "ten_surbs_on_every_message": LineageDefect(check_packets, plant_surbs),
+    "nested_json_and_hex": LineageDefect(check_packets, plant_json),
 }
 
 

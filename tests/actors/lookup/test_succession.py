@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.helpers.outsider import Outsider
+from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors.events import IdentityChanged, NodeCaught
 from usernym.actors.failures import NodeRefused
 from usernym.protocol import messages as m
@@ -36,21 +36,21 @@ def test_a_contact_follows_the_thief_and_then_the_owner_and_never_back() -> None
     alice.look_up("bob")
     alice.store.contacts.set_trust("bob", Trust.VERIFIED)
     first, recovery, second = owner_keys(bob)
-    outsider = Outsider(world)
+    publisher = RecordPublisher(world)
 
     thief = SigningKey.from_seed(b"t" * 32)
-    answer, stolen = outsider.publish("bob", first, thief, bob.user.key, number=UINT32_MAX, hpke_number=UINT32_MAX)
+    answer, stolen = publisher.publish("bob", first, thief, bob.user.key, number=UINT32_MAX, hpke_number=UINT32_MAX)
     assert isinstance(answer, m.Published)
     assert alice.look_up("bob").trust is Trust.CHANGED
     assert alice.of_kind(IdentityChanged) == [IdentityChanged("bob", True)]
 
-    answer, mended = outsider.publish("bob", first, second, recovery)
+    answer, mended = publisher.publish("bob", first, second, recovery)
     assert isinstance(answer, m.Published)
     assert decode_record(alice.look_up("bob").record) == mended
     assert alice.of_kind(IdentityChanged)[-1] == IdentityChanged("bob", False)
 
     next_thief = SigningKey.from_seed(b"u" * 32)
-    answer, _ = outsider.publish("bob", stolen.stub(), next_thief, thief, number=UINT32_MAX, hpke_number=UINT32_MAX)
+    answer, _ = publisher.publish("bob", stolen.stub(), next_thief, thief, number=UINT32_MAX, hpke_number=UINT32_MAX)
     assert isinstance(answer, m.Refused)
     assert decode_record(alice.look_up("bob").record) == mended
     assert not alice.of_kind(NodeCaught)
@@ -63,7 +63,7 @@ def test_a_thief_cannot_change_the_recovery_key() -> None:
     first, _, _ = owner_keys(bob)
     thief = SigningKey.from_seed(b"t" * 32)
     own_recovery = SigningKey.from_seed(b"r" * 32).public
-    answer, _ = Outsider(world).publish("bob", first, thief, bob.user.key, recovery_key=own_recovery)
+    answer, _ = RecordPublisher(world).publish("bob", first, thief, bob.user.key, recovery_key=own_recovery)
     assert isinstance(answer, m.Refused)
     assert answer.code == Code.SUCCESSION_INVALID
     account = world.node.store.directory.account("bob")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.outsider import Outsider
+from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors import messages as msg
 from usernym.actors.events import ContactChanged, IdentityChanged, NodeCaught
 from usernym.actors.failures import NodeRefused
@@ -166,7 +166,7 @@ def test_a_stolen_disk_is_answered_by_a_succession_that_beats_the_thiefs(where: 
     first = found(world, "bob").record
     # The thief has the identity key: changes the identity to one of their own, and uses up all numbers.
     thief = SigningKey.from_seed(b"t" * 32)
-    answer, _ = Outsider(world).publish(
+    answer, _ = RecordPublisher(world).publish(
         "bob", first.stub(), thief, bob.user.key, number=UINT32_MAX, hpke_number=UINT32_MAX
     )
     assert isinstance(answer, m.Published)
@@ -193,7 +193,7 @@ def test_a_stolen_disk_is_answered_by_a_succession_that_beats_the_thiefs(where: 
     assert number_between(alice, bob) != number
     assert number_between(alice, bob) == number_between(bob, alice)
     # And what the thief's key signs after that moves no one.
-    again, _ = Outsider(world).publish("bob", first.stub(), SigningKey.from_seed(b"u" * 32), thief)
+    again, _ = RecordPublisher(world).publish("bob", first.stub(), SigningKey.from_seed(b"u" * 32), thief)
     assert isinstance(again, m.Refused)
     world.check()
 

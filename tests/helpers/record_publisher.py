@@ -20,7 +20,7 @@ from usernym.protocol.signing import SigningKey
 from usernym.testing.world import World
 
 
-class Outsider:
+class RecordPublisher:
     """Someone with a mixnet client, keys, and no actors: publishes records by hand."""
 
     def __init__(self, world: World) -> None:
