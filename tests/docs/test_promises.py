@@ -37,7 +37,8 @@ PHRASES: Final = (
 """Words that promise, or take back, something about privacy or safety. Where one of them stands in a source, a sentence
 of the table must cover it: a new promise can't be made without its test."""
 SOURCES: Final = ("README.md", "SECURITY.md", "docs/*.md")
-PROGRAMS: Final = ("chat/*.py", "usernym/*.py", "usernym/cli/*.py", "usernym/demo/*.py", "protocol/errors.py")
+PROGRAMS: Final = ("chat/*.py", "chat/static/*.js", "usernym/*.py", "usernym/cli/*.py", "usernym/demo/*.py",
+                   "protocol/*.py", "actors/**/*.py", "storage/**/*.py", "mixnet/**/*.py")  # fmt: skip
 WITHOUT_A_TEST: Final = {
     "warning": "it says what is not protected, or what the reader has to do",
     "trusted": "it says what Nym, the system or a library does; no test of ours can prove that",
@@ -66,7 +67,7 @@ def promises() -> list[Promise]:
     for line in (ROOT / PAGE).read_text().splitlines():
         if line.startswith("| ") and not line.startswith("| sentence"):
             sentence, places, proofs = line.removeprefix("| ").removesuffix(" |").split(" | ")
-            found.append(Promise(sentence, tuple(places.split(", ")), tuple(proofs.split(", "))))
+            found.append(Promise(sentence.replace("\\|", "|"), tuple(places.split(", ")), tuple(proofs.split(", "))))
     return found
 
 
@@ -74,6 +75,9 @@ def prose(path: Path) -> Iterator[str]:
     """The pieces of a source in which a sentence may stand: a whole document, or each text that a program shows."""
     if path.suffix == ".md":
         yield joined(re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL))
+        return
+    if path.suffix == ".js":
+        yield joined(re.sub(r"//.*", "", path.read_text()))
         return
     tree = ast.parse(path.read_text())
     skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
