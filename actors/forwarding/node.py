@@ -43,6 +43,7 @@ from usernym.protocol.limits import (
     SEEN_S,
 )
 from usernym.protocol.names import check
+from usernym.protocol.sealing import Envelope
 from usernym.protocol.signing import Context, digest, prefixed
 from usernym.storage.errors import StorageError
 from usernym.storage.node.mail import (
@@ -50,6 +51,7 @@ from usernym.storage.node.mail import (
     deliver_tell,
     delivered_blob,
     mail_blob,
+    mail_of,
     not_opened_blob,
     notice_tells,
 )
@@ -248,7 +250,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def _enqueue(self, forward: m.Forward, now: int) -> Enqueued | Code:
         """Store the message, or say why not. An id is remembered with its seal: the same message sealed again is not a
         repetition."""
-        blob = mail_blob(forward)
+        blob = mail_blob(forward, self._identity_key(forward.sender))
         seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
         mailbox, sender, recipient = self._store.mailbox, forward.sender, forward.recipient
         if self._store.replay_ids.knows(seen, now) or mailbox.holds(sender, forward.message_id):
@@ -329,8 +331,16 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._serve(said.name, route)
 
     def _unopenable(self, said: m.Unopenable, frame: Frame, tag: bytes) -> None:
+        """Pass a recipient's statement on, if the sender will be able to verify it; else the message stays."""
         route = self._verified_route(said, frame, tag)
         route.stock.add(said.surbs, self._runtime.now())
+        waiting = self._store.mailbox.find(said.name, said.sender, said.message_id)
+        if waiting is None:
+            return
+        mail = mail_of(waiting.blob)
+        Envelope(
+            self._node, said.sender, said.name, mail.sender_key, route.identity_key, mail.key_number, said.message_id
+        ).verify_unopenable(said.statement)
         now = self._clock.now()
         with self._store.transaction():
             for row in self._store.mailbox.acknowledge(said.name, [(said.sender, said.message_id)]):

@@ -11,12 +11,14 @@ from usernym.protocol.wire import Id, Key, Name, Number, Signature, Token, Wire,
 
 
 class Mail(Wire, frozen=True):
-    """The parts of a `Forward` that its `Deliver` repeats, besides sender and message id."""
+    """The parts of a `Forward` that its `Deliver` repeats, besides sender and message id; and the sender's identity key
+    when the message was accepted, by which a statement about it can be verified."""
 
     key_number: Number
     sealed: m.Sealed
     inner_signature: Signature
     first_key: Key | None
+    sender_key: Key
 
 
 class NoticeKind(IntEnum):
@@ -43,9 +45,9 @@ _proof: Final = decoder_of(_Proof)
 _statement: Final = decoder_of(_Statement)
 
 
-def mail_blob(forward: m.Forward) -> bytes:
-    """What the mailbox stores of a message."""
-    return pack(Mail(forward.key_number, forward.sealed, forward.inner_signature, forward.first_key))
+def mail_blob(forward: m.Forward, sender_key: bytes) -> bytes:
+    """What the mailbox stores of a message that this identity key signed."""
+    return pack(Mail(forward.key_number, forward.sealed, forward.inner_signature, forward.first_key, sender_key))
 
 
 def mail_of(blob: bytes) -> Mail:

@@ -73,6 +73,7 @@ class Turn:
 
 _MAIL: Final = Table(MailRow, WaitingMessage)
 _WAITING: Final = _MAIL.select("WHERE recipient = ? AND id > ? ORDER BY id LIMIT ?")
+_FIND: Final = _MAIL.select("WHERE sender = ? AND message_id = ? AND +recipient = ?")
 # Each sender's first message goes before any sender's second; and of the first ones, those of senders with no message
 # that failed, the oldest first, before those of others, in the order in which they failed.
 # A clock that was wrong for a moment may have left times that are still to come: they hold nothing up.
@@ -142,6 +143,11 @@ class Mailbox:
     def waiting(self, recipient: str, limit: int, after_id: int = 0) -> Sequence[WaitingMessage]:
         """At most `limit` messages for this recipient, the oldest first, beginning after row `after_id`."""
         return [_MAIL.of_row(row) for row in self._db.rows(_WAITING, (recipient, after_id, limit))]
+
+    def find(self, recipient: str, sender: str, message_id: bytes) -> WaitingMessage | None:
+        """The message with this id that waits for `recipient`."""
+        row = self._db.row(_FIND, (sender, message_id, recipient))
+        return None if row is None else _MAIL.of_row(row)
 
     def next_for(self, recipient: str, limit: int, turn: Turn) -> Sequence[WaitingMessage]:
         """At most `limit` messages for this recipient that are due to be sent, in the order of their turns."""

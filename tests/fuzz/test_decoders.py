@@ -65,7 +65,7 @@ class Decoder:
     seeds: tuple[bytes, ...] = ()
 
 
-MAIL = pack(Mail(7, b"s" * 1_338, bytes(64), bytes(32)))
+MAIL = pack(Mail(7, b"s" * 1_338, bytes(64), bytes(32), bytes(32)))
 REQUESTS = tuple(
     api.encode_request(request)
     for request in (api.SendAnonymous(bytes(96), b"data", 5), api.Reply(bytes(16), b"data"), api.SelfAddress())

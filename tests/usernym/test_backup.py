@@ -209,7 +209,7 @@ def test_a_copy_made_amid_commits_is_one_moment_of_the_store(tmp_path: Path) -> 
     path = tmp_path / "node" / "node.db"
     NodeStore.open(path).close()
     forward = m.Forward(bytes(8), "ann", "bob", bytes(16), 1, 1, b"s" * min(SEALED_SIZES), bytes(64), None)
-    command = [sys.executable, "-I", "-c", COMMIT_FOR_EVER, str(path), mail_blob(forward).hex()]
+    command = [sys.executable, "-I", "-c", COMMIT_FOR_EVER, str(path), mail_blob(forward, bytes(32)).hex()]
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert writer.stdout is not None

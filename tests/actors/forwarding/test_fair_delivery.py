@@ -44,7 +44,7 @@ class Victim:
         forward = m.Forward(bytes(8), sender, "victim", message_id, 1, 1, bytes(size), bytes(64), None)
         now = self.world.sim.unix_s()
         outcome = self.world.node.store.mailbox.enqueue(
-            sender=sender, recipient="victim", message_id=message_id, blob=mail_blob(forward), now=now,
+            sender=sender, recipient="victim", message_id=message_id, blob=mail_blob(forward, bytes(32)), now=now,
             expires_at=now + MAILBOX_S
         )  # fmt: skip
         assert outcome is Enqueued.STORED
