@@ -1,4 +1,4 @@
-"""What a node passes on about a message, its sender can verify: so no statement makes an honest node look like a liar."""
+"""A node passes on only statements that the sender can verify: none makes an honest node look like a liar."""
 
 from __future__ import annotations
 
