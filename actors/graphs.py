@@ -130,11 +130,7 @@ def node_graph(
         context, io=graph.io, forwarding=graph.forwarding, on_card=on_card, work_bits=work_bits
     )
     io = NodeIO(
-        context,
-        transport,
-        requests=requests,
-        watchers=(graph.registration, graph.forwarding),
-        on_mixnet=on_mixnet,
+        context, transport, requests=requests, watchers=(graph.registration, graph.forwarding), on_mixnet=on_mixnet
     )
     graph.start(
         graph.forwarding.bind(ForwardingNode(context, io=graph.io)),
@@ -207,8 +203,5 @@ def finder_graph(
         address=card.address,
         dispatch=Dispatch(on_mixnet=on_mixnet),
     )
-    graph.start(
-        graph.finder.bind(NameFinder(runtime, on_failed, node=card.node, io=graph.io)),
-        graph.io.bind(io),
-    )
+    graph.start(graph.finder.bind(NameFinder(runtime, on_failed, node=card.node, io=graph.io)), graph.io.bind(io))
     return graph

@@ -99,8 +99,7 @@ class HandshakeDialog(_Asking):
                     Label(warning, classes="note")
                     _warn_of_node(contact)
                     self._buttons(
-                        ("Accept, and show my address", "accept_handshake", "main"),
-                        ("Decline", "revoke_handshake", ""),
+                        ("Accept, and show my address", "accept_handshake", "main"), ("Decline", "revoke_handshake", "")
                     )
                 case HandshakeState.OFFERED:
                     Label(f"You have offered a direct route; {contact.name} has not answered yet.")

@@ -227,11 +227,7 @@ class Person:
         await self._close_finder()
         settings = self.settings
         opened = AsyncClient(
-            settings.home,
-            node=self.node,
-            mixnet=self.mixnet,
-            accept_strangers=settings.accept_strangers,
-            **more,
+            settings.home, node=self.node, mixnet=self.mixnet, accept_strangers=settings.accept_strangers, **more
         )
         try:
             self._threads = await self._stack.enter_async_context(opened)

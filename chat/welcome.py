@@ -143,12 +143,7 @@ class FirstRun(_Entrance):
         with self._column:
             Label("Others find you by this name. Anyone who asks the node for it learns that it exists.")
             self._name_field = Field(
-                "Name",
-                self._take_name,
-                hint="3 to 32 characters: a-z, 0-9 and _",
-                value=self._name,
-                limit=64,
-                focus=1,
+                "Name", self._take_name, hint="3 to 32 characters: a-z, 0-9 and _", value=self._name, limit=64, focus=1
             ).on_typed(self._on_name)
             with Box("div", "row"):
                 self._next = Button("Continue", self._take_name, "main")

@@ -20,14 +20,7 @@ from weakref import WeakSet
 import peewee
 import sqlcipher3.dbapi2
 
-from usernym.storage.errors import (
-    DRIVER_ERRORS,
-    NotAStore,
-    RowLimitReached,
-    StoreClosed,
-    StoreInaccessible,
-    translate,
-)
+from usernym.storage.errors import DRIVER_ERRORS, NotAStore, RowLimitReached, StoreClosed, StoreInaccessible, translate
 from usernym.storage.files import check_private, create_private_file, make_private_folder
 from usernym.storage.migrations import Schema, migrate
 

@@ -50,13 +50,7 @@ if TYPE_CHECKING:
         RotationStalled,
         TextsErased,
     )
-    from usernym.actors.failures import (
-        HandshakeNotPossible,
-        NodeRefused,
-        NodeSilent,
-        RetryNotPossible,
-        TextTooLong,
-    )
+    from usernym.actors.failures import HandshakeNotPossible, NodeRefused, NodeSilent, RetryNotPossible, TextTooLong
     from usernym.actors.messages import FoundRecord
     from usernym.aio import AsyncClient
     from usernym.client import Client
@@ -81,13 +75,7 @@ if TYPE_CHECKING:
     from usernym.settings import SettingsError
     from usernym.storage.client.archive import Imported
     from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Route, Trust
-    from usernym.storage.errors import (
-        HomeInUse,
-        PassphraseNeeded,
-        StorageError,
-        StoreUnprotected,
-        WrongPassphrase,
-    )
+    from usernym.storage.errors import HomeInUse, PassphraseNeeded, StorageError, StoreUnprotected, WrongPassphrase
     from usernym.subscriptions import AsyncSubscription, Subscription
     from usernym.views import ContactView, EvidenceView, MessageView, RequestView, Sent, Whoami
 

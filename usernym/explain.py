@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from usernym.actors.failures import (
-    HandshakeNotPossible,
-    NodeRefused,
-    NodeSilent,
-    RetryNotPossible,
-    TextTooLong,
-)
+from usernym.actors.failures import HandshakeNotPossible, NodeRefused, NodeSilent, RetryNotPossible, TextTooLong
 from usernym.errors import (
     AccountStays,
     GraphFailed,

@@ -114,11 +114,7 @@ class Node:
             runtime = ThreadRuntime(timers)
             context = NodeContext(runtime, node._on_failed, store, NodeClock(runtime, store), key)
             node._graph = node_graph(
-                context,
-                transport,
-                on_card=node._on_card,
-                work_bits=work_bits,
-                on_mixnet=node._on_mixnet,
+                context, transport, on_card=node._on_card, work_bits=work_bits, on_mixnet=node._on_mixnet
             )
             undo.callback(node._graph.stop)
             node._store, node._undo = store, undo.pop_all()

@@ -209,12 +209,7 @@ class RunningClient:
         identity, card = store.profile.identity(), parse_card(_text(store, "node_card"))
         self.user = User(identity.name, SigningKey.from_seed(identity.seed), card.node)
         context = ClientContext(
-            ThreadRuntime(self._timers),
-            self._on_failed,
-            self.events.publish,
-            store,
-            self.user,
-            self._accept_strangers,
+            ThreadRuntime(self._timers), self._on_failed, self.events.publish, store, self.user, self._accept_strangers
         )
         self._graph = client_graph(context, self._kept.lend(), card)
 

@@ -25,12 +25,7 @@ class LookupNode(Actor[LookupNodeInbox]):
 
     name = "lookup"
 
-    def __init__(
-        self,
-        context: NodeContext,
-        *,
-        io: Tellable[SendReply],
-    ) -> None:
+    def __init__(self, context: NodeContext, *, io: Tellable[SendReply]) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._store = context.store
         self._io = io

@@ -32,11 +32,7 @@ class ControlPort:
     COMMAND_BYTES_MAX: Final = 4096
 
     def __init__(
-        self,
-        mixnet: InProcessMixnet,
-        core: Emulator,
-        endpoints: Sequence[tuple[int, str]],
-        ports: Sequence[ServerPort],
+        self, mixnet: InProcessMixnet, core: Emulator, endpoints: Sequence[tuple[int, str]], ports: Sequence[ServerPort]
     ) -> None:
         self._mixnet = mixnet
         self._core = core

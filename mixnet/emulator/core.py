@@ -15,19 +15,8 @@ from typing import NamedTuple
 from usernym.mixnet.emulator import state
 from usernym.mixnet.emulator.packets import PacketNetwork
 from usernym.mixnet.emulator.state import EmulatedClient, Faults, Flight, Kind, PacketCounts, Stock, Waiting
-from usernym.mixnet.transport import (
-    ADDRESS_BYTES,
-    MESSAGE_BYTES_MAX,
-    SENDER_TAG_BYTES,
-    SURBS_MAX,
-    MixnetError,
-)
-from usernym.protocol.packets import (
-    PACKET_PAYLOAD_BYTES,
-    PLAIN_OVERHEAD_BYTES,
-    anonymous_packets,
-    reply_packets,
-)
+from usernym.mixnet.transport import ADDRESS_BYTES, MESSAGE_BYTES_MAX, SENDER_TAG_BYTES, SURBS_MAX, MixnetError
+from usernym.protocol.packets import PACKET_PAYLOAD_BYTES, PLAIN_OVERHEAD_BYTES, anonymous_packets, reply_packets
 
 
 class Delivery(NamedTuple):

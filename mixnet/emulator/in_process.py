@@ -13,14 +13,7 @@ from collections.abc import Callable
 
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.state import Faults, PacketCounts
-from usernym.mixnet.transport import (
-    Incoming,
-    MixnetDown,
-    MixnetError,
-    TransportDown,
-    TransportEvent,
-    TransportUp,
-)
+from usernym.mixnet.transport import Incoming, MixnetDown, MixnetError, TransportDown, TransportEvent, TransportUp
 from usernym.timers import Timers
 
 

@@ -7,15 +7,7 @@ from typing import Any, Final, get_args
 
 from usernym.protocol.payloads import Handshake
 from usernym.storage.client.schema import ContactRow
-from usernym.storage.client.types import (
-    ERASED,
-    Consent,
-    Contact,
-    Direction,
-    Fallback,
-    HandshakeState,
-    Trust,
-)
+from usernym.storage.client.types import ERASED, Consent, Contact, Direction, Fallback, HandshakeState, Trust
 from usernym.storage.database import StoreDatabase
 from usernym.storage.tables import Table
 

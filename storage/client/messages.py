@@ -10,14 +10,7 @@ import peewee
 from usernym.storage.client.contacts import Contacts
 from usernym.storage.client.gaps import Gaps
 from usernym.storage.client.schema import MessageRow, QueuedRow
-from usernym.storage.client.types import (
-    Consent,
-    DeliveryState,
-    Direction,
-    Message,
-    OutboxRow,
-    Route,
-)
+from usernym.storage.client.types import Consent, DeliveryState, Direction, Message, OutboxRow, Route
 from usernym.storage.database import StoreDatabase, marks, parts
 from usernym.storage.errors import RowConflict
 from usernym.storage.tables import Table, insertion
@@ -268,12 +261,7 @@ class Messages:
             message = self.get(contact, message_id)
             if message is None or message.state.is_final:
                 return False
-            columns: dict[str, Any] = {
-                "sealed": None,
-                "key_number": None,
-                "attempts": attempts,
-                "next_attempt_at": now,
-            }
+            columns: dict[str, Any] = {"sealed": None, "key_number": None, "attempts": attempts, "next_attempt_at": now}
             if not self._update_outbox(message_id, **columns):
                 self._db.change(QueuedRow.insert(message_id=message_id, contact=contact, created_at=now, **columns))
             return True

@@ -91,11 +91,7 @@ class ClientStore(Store):
             raise StoreCorrupt(f"{key_path} is gone, and nothing opens {path} without it: restore it from a backup")
         else:
             unlocked = create_key(
-                key_path,
-                passphrase,
-                unprotected=unprotected,
-                cost=cost or Argon2Cost(),
-                random_bytes=random_bytes,
+                key_path, passphrase, unprotected=unprotected, cost=cost or Argon2Cost(), random_bytes=random_bytes
             )
         database = open_database(path, CLIENT_SCHEMA, key=unlocked.key, synchronous=synchronous, timeout_s=timeout_s)
         return cls(database, protected=unlocked.protected, key_path=key_path)
