@@ -22,7 +22,8 @@ _MARGIN_S: Final = 600
 class SurbStock:
     """SURBs held for one route, with their ages. Times are seconds on the runtime's clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, lifetime_s: float = SURB_S - _MARGIN_S) -> None:
+        self._lifetime_s = lifetime_s
         self._lots: deque[tuple[float, int]] = deque()
 
     def add(self, count: int, now: float) -> None:
@@ -34,7 +35,7 @@ class SurbStock:
 
     def left(self, now: float) -> int:
         """How many are alive."""
-        while self._lots and self._lots[0][0] + SURB_S - _MARGIN_S <= now:
+        while self._lots and self._lots[0][0] + self._lifetime_s <= now:
             self._lots.popleft()
         return sum(count for _, count in self._lots)
 

@@ -46,6 +46,10 @@ class JoinedTransport:
             raise MixnetError("this tag came from none of these mixnet clients")
         self._transports[sender_tag[0]].reply(sender_tag[1:], data)
 
+    def renew(self) -> bool:
+        """See `Transport`. The addresses of a node stay."""
+        return False
+
     def close(self) -> None:
         """See `Transport`. All are closed, also if one of them fails to."""
         with contextlib.ExitStack() as stack:

@@ -52,7 +52,7 @@ class NymSdkTransport(LinkedTransport):
             except (sdk.NymError, AddressError) as error:
                 raise LinkLost(f"the Nym client does not start: {error}") from error
 
-        super().__init__(connect, "usernym-nym-sdk")
+        super().__init__(connect, "usernym-nym-sdk", renewable=storage is None)
 
 
 def client_config(directory: str | None, gateway: str | None, *, cover: bool) -> ClientConfig:

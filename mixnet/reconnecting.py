@@ -71,9 +71,12 @@ class MixnetLink(Protocol):
 
 
 class LinkedTransport:
-    """See `Transport`. `connect` makes a link, and raises `LinkLost` when it can't; `name` is the thread's."""
+    """See `Transport`. `connect` makes a link, and raises `LinkLost` when it can't; `name` is the thread's.
 
-    def __init__(self, connect: Callable[[], Awaitable[MixnetLink]], name: str) -> None:
+    `renewable`: whether each link is a client with another address.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[MixnetLink]], name: str, *, renewable: bool = False) -> None:
         self._connect = connect
         self._name = name
         self._lock = threading.Lock()
@@ -87,6 +90,8 @@ class LinkedTransport:
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
         self._idle = asyncio.Event()
+        self._renewable = renewable
+        self._renewal = asyncio.Event()
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
         """See `Transport`. Raises `MixnetError` the second time."""
@@ -111,6 +116,13 @@ class LinkedTransport:
         if not data:
             raise MixnetError("a reply must have at least one byte: an empty one can't be decoded")
         self._enqueue(Reply(sender_tag, _checked(data)))
+
+    def renew(self) -> bool:
+        with self._lock:
+            if not self._renewable or not self._up or self._closed or self._loop is None:
+                return False
+            self._loop.call_soon_threadsafe(self._renewal.set)
+            return True
 
     def close(self) -> None:
         """See `Transport`. What was queued is handed over first, within `FLUSH_S` seconds."""
@@ -219,12 +231,14 @@ class LinkedTransport:
         self._on_event(TransportUp(link.address))
         sender = asyncio.create_task(self._send_queued(link))
         receiver = asyncio.create_task(self._receive(link))
-        await asyncio.wait((sender, receiver, stopping), return_when=asyncio.FIRST_COMPLETED)
+        self._renewal.clear()
+        renewal = asyncio.create_task(self._renewal.wait())
+        await asyncio.wait((sender, receiver, stopping, renewal), return_when=asyncio.FIRST_COMPLETED)
         if stopping.done():
             await self._flush(sender, receiver)
-        for task in (sender, receiver):
+        reason = "the mixnet client is renewed" if renewal.done() else "the mixnet client is gone"
+        for task in (sender, receiver, renewal):
             task.cancel()
-        reason = "the mixnet client is gone"
         for outcome in await asyncio.gather(sender, receiver, return_exceptions=True):
             if isinstance(outcome, LinkLost):
                 reason = str(outcome)

@@ -79,6 +79,10 @@ class LentTransport:
     def reply(self, sender_tag: bytes, data: bytes) -> None:
         self._kept.inner_of(self).reply(sender_tag, data)
 
+    def renew(self) -> bool:
+        """See `Transport`."""
+        return self._kept.inner_of(self).renew()
+
     def close(self) -> None:
         """Give it back. What was handed over still leaves."""
         self._kept.end(self)

@@ -79,5 +79,11 @@ class Transport(Protocol):
         Raises as `send` does. `data` must not be empty: receivers cannot decode an empty reply.
         """
 
+    def renew(self) -> bool:
+        """Replace the mixnet client by a new one with another address; False, and nothing done, where it would stay.
+
+        `TransportDown` and `TransportUp` follow. What was given to others, SURBs and the address, leads nowhere then.
+        """
+
     def close(self) -> None:
         """Stop and wait until nothing runs any more; no event comes after. Closing twice is harmless."""

@@ -55,7 +55,7 @@ class HabitTransport:
         """Sender tag to login id and the counter of the next tell, far above the honest ones."""
         self._names: dict[bytes, str] = {}
         self._closed = False
-        self.address, self.client = transport.address, transport.client
+        self.address, self.client, self.renew = transport.address, transport.client, transport.renew
         self.send = transport.send
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:

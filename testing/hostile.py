@@ -60,7 +60,7 @@ class LyingTransport:
         self._tags: dict[str, bytes] = {}
         self._logins: dict[bytes, bytes] = {}
         self.one_in = 0
-        self.address, self.client = transport.address, transport.client
+        self.address, self.client, self.renew = transport.address, transport.client, transport.renew
         self.send, self.close = transport.send, transport.close
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:

@@ -105,8 +105,23 @@ class Process:
             )
         self._opened = False
         self._transport: InProcessTransport | None = None
-        self.address: bytes | None = None
-        self.client_number = -1
+        self._mixnet_client: tuple[bytes | None, int] = (None, -1)
+        """Address and number of the last life's."""
+
+    @property
+    def address(self) -> bytes | None:
+        """Its mixnet client's, which it keeps from life to life until it is renewed."""
+        return self._mixnet_client[0] if self._transport is None else self._transport.address
+
+    @address.setter
+    def address(self, address: bytes | None) -> None:
+        """Where the next life begins; None: at a new address."""
+        self._mixnet_client = (address, -1)
+
+    @property
+    def client_number(self) -> int:
+        """Its mixnet client's."""
+        return self._mixnet_client[1] if self._transport is None else self._transport.client
 
     # -- life and death --
 
@@ -123,7 +138,6 @@ class Process:
                 self._open_store()
                 self._opened = True
             transport = self._transport = self.world.mixnet.transport(self.address)
-            self.address, self.client_number = transport.address, transport.client
             self.world.mixnet.names[transport.client] = self.name
             self._start_graph(transport)
         except ProcessDied as death:
@@ -150,6 +164,7 @@ class Process:
         self.runtime.actors.clear()
         transport, self._transport = self._transport, None
         if transport is not None:
+            self._mixnet_client = (transport.address, transport.client)
             self.world.mixnet.kill(transport.client)
             transport.close()
         if self.disk is not None and self._opened:

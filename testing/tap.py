@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from usernym.mixnet.emulator.in_process import InProcessMixnet
+from usernym.mixnet.emulator.in_process import InProcessMixnet, InProcessTransport
 from usernym.mixnet.transport import Incoming, TransportEvent
 
 
@@ -41,6 +41,11 @@ class TappedMixnet(InProcessMixnet):
     def reply(self, client: int, tag: bytes, data: bytes) -> None:
         self._hear(client, "sent", data, tag, is_reply=True)
         super().reply(client, tag, data)
+
+    def replace(self, transport: InProcessTransport, client: int) -> int:
+        new = super().replace(transport, client)
+        self.names[new] = self.names.get(client, f"client {client}")
+        return new
 
     def _report(self, client: int, event: TransportEvent) -> None:
         if self.listeners and isinstance(event, Incoming):

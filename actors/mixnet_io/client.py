@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar, assert_never
+from typing import Final, assert_never
 
 import msgspec
 
@@ -36,6 +36,7 @@ from usernym.actors.messages import (
 )
 from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
 from usernym.actors.mixnet_io.login_route import LoginRoute
+from usernym.actors.mixnet_io.surb_account import SurbAccount
 from usernym.actors.mixnet_io.witness import Witness
 from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import surbs_that_fit
@@ -54,10 +55,10 @@ ATTEMPTS_S: Final = (5.0, 10.0, 20.0)
 after 0.3 to 1.7 s, so five seconds mean that an answer is lost for good."""
 FORWARD_ATTEMPTS_S: Final = (6.0,)
 """A message is sent again by its outbox; without an answer the route is in doubt, and that is worth knowing soon."""
+RENEW_AGAIN_S: Final = 600.0
+"""The mixnet client is renewed at most this often, in seconds: each costs a login at a gateway, and a direct route."""
 HEARD_EVERY_S: Final = 5.0
 """`NodeHeard` at most this often."""
-
-S = TypeVar("S", m.Heartbeat, m.Statement)
 
 _ROUTE_ANSWERS: Final = (m.Forward, m.Heartbeat)
 """Requests whose answers are paid from the route's stock; the others bring the SURBs for theirs."""
@@ -69,6 +70,8 @@ class _InFlight:
     reply_to: Tellable[AnswerArrived | RequestFailed]
     attempts: int
     next_at: float
+    surbs: int = 0
+    """Those that it carries, from its first try on: a request is repeated byte for byte."""
 
     @property
     def pauses_s(self) -> tuple[float, ...]:
@@ -118,6 +121,11 @@ class ClientIO(Actor[ClientIOInbox]):
         self._waiting: dict[bytes, _InFlight] = {}
         self._route = LoginRoute(runtime)
         self._witness = Witness(node)
+        self._account = SurbAccount(runtime)
+        self._own_address: bytes | None = None
+        self._renewed_at = float("-inf")
+        self._used_directly = False
+        """Whether contacts use our address: a direct route ends with it."""
         self._heard_at = float("-inf")
         self._tick_set = False
 
@@ -132,14 +140,14 @@ class ClientIO(Actor[ClientIOInbox]):
             case TransportReported(event):
                 if (incoming := self._endpoint.take(event)) is not None:
                     self._on_frame(incoming.data)
-                elif isinstance(event, TransportUp):
-                    for waiting in self._waiting.values():
-                        self._send_request(waiting)
+                elif isinstance(event, TransportUp) and self._endpoint.up:
+                    self._on_up(event.address)
             case SendRequest():
                 self._accept_request(message)
             case SendStatement(statement):
                 self._send_statement(statement)
             case SendDirect(address, direct):
+                self._used_directly = True
                 self._endpoint.send(address, direct, 0, "direct_sent")
             case DropRoute(previous):
                 self._route.drop(previous)
@@ -162,15 +170,30 @@ class ClientIO(Actor[ClientIOInbox]):
             self._on_answer(message, len(data))
         elif isinstance(message, m.Tell):
             self._verify_node(frame, data)
-            self._route.note_used(len(data))
             self._take_tell(message, len(data))
         elif isinstance(message, m.Direct) and self._dispatch.direct is not None:
+            self._used_directly = True
             self._dispatch.direct.tell(DirectArrived(message))
         else:
             raise RemoteProtocolError(Code.UNEXPECTED, "this graph takes no such message")
 
+    def _on_up(self, address: bytes) -> None:
+        """There is a mixnet client. What was given before it leads nowhere, if its address is another one."""
+        if address != self._own_address:
+            self._own_address, self._used_directly = address, False
+            self._account.begin_anew()
+        for waiting in self._waiting.values():
+            self._send_request(waiting)
+
+    def _renew(self) -> None:
+        """The node can have as many SURBs as a client gives. With another address they are worthless, and the account
+        is empty again; a client that keeps its address, or has a direct route to it, waits until they die."""
+        now = self._runtime.now()
+        if now - self._renewed_at >= RENEW_AGAIN_S and not self._used_directly and self._endpoint.renew():
+            self._renewed_at = now
+            self.counts["mixnet_renewed"] += 1
+
     def _on_answer(self, answer: m.Answer, size: int) -> None:
-        self._route.note_used(size)
         waiting = self._waiting.get(answer.request_id)
         if waiting is None:
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer to nothing that was asked")
@@ -193,7 +216,7 @@ class ClientIO(Actor[ClientIOInbox]):
             return
         self._note_heard()
         if isinstance(tell, m.SurbsWanted):
-            self._top_up(tell.count)
+            self._top_up(tell.count, tell.count)
             return
         target = self._dispatch.tells.get(type(tell))
         if target is not None:
@@ -206,6 +229,7 @@ class ClientIO(Actor[ClientIOInbox]):
         except RemoteProtocolError:
             self.counts["not_the_node"] += 1
             raise
+        self._account.note_spent(len(data))
         evidence = self._witness.look(frame, data)
         if evidence is not None and self._dispatch.evidence is not None:
             self._dispatch.evidence.tell(EvidenceFound(evidence))
@@ -230,26 +254,39 @@ class ClientIO(Actor[ClientIOInbox]):
         self._set_tick()
 
     def _send_request(self, waiting: _InFlight) -> None:
+        """Send it, if there is a mixnet client, and room in the account for the SURBs that it needs."""
         request = waiting.request
         if not self._endpoint.up:
             return
-        surbs = 0 if isinstance(request, m.Forward) else request.surbs
+        if isinstance(request, m.Forward):
+            self._endpoint.send(self._address, request, 0, "requests_sent")
+            return
         if isinstance(request, m.Heartbeat):
-            request, surbs = self._with_free_surbs(request, self._route.for_heartbeat())
-        self._endpoint.send(self._address, request, surbs, "requests_sent")
+            waiting.surbs = self._account.for_request(self._route.for_heartbeat())
+        elif not waiting.surbs:
+            waiting.surbs = self._account.for_request(request.surbs)
+        if not waiting.surbs or not self._account.has_room_for(waiting.surbs):
+            self.counts["requests_held_back"] += 1
+            self._renew()
+            return
+        if isinstance(request, m.Heartbeat):
+            self._send_with_more(request, waiting.surbs, "requests_sent")
+        else:
+            self._account.leave(waiting.surbs)
+            request = msgspec.structs.replace(request, surbs=waiting.surbs)
+            self._endpoint.send(self._address, request, waiting.surbs, "requests_sent")
 
     def _send_statement(self, statement: m.Statement) -> None:
-        if not self._endpoint.up:
-            return
-        statement, surbs = self._with_free_surbs(statement, 0)
-        self._endpoint.send(self._address, statement, surbs, "statements_sent")
+        if self._endpoint.up:
+            self._send_with_more(statement, 0, "statements_sent")
 
-    def _with_free_surbs(self, message: S, least: int) -> tuple[S, int]:
-        """The message with as many SURBs as the stock lacks and its packets have room for, but at least `least`."""
+    def _send_with_more(self, message: m.Heartbeat | m.Statement, least: int, counter: str) -> None:
+        """Send it with as many SURBs as the stock lacks and its packets have room for, but at least `least`."""
         fitting = surbs_that_fit(len(self._endpoint.encode(msgspec.structs.replace(message, surbs=SURBS_GIVEN_MAX))))
-        surbs = max(least, min(self._route.lacking(), fitting))
+        surbs = max(least, self._account.in_advance(min(self._route.lacking(), fitting)))
         self._route.give(surbs)
-        return msgspec.structs.replace(message, surbs=surbs), surbs
+        self._account.leave(surbs)
+        self._endpoint.send(self._address, msgspec.structs.replace(message, surbs=surbs), surbs, counter)
 
     # -- requests in flight --
 
@@ -297,15 +334,18 @@ class ClientIO(Actor[ClientIOInbox]):
         """Give the node SURBs before it runs short; those that answers on their way will take count as gone."""
         promised = sum(isinstance(waiting.request, m.Forward) for waiting in self._waiting.values())
         if self._route.login_id is not None and self._route.held() - promised < SURBS_LOW:
-            self._top_up(SURBS_TOP_UP)
+            self._top_up(SURBS_TOP_UP, self._route.lacking_now(promised))
 
-    def _top_up(self, wanted: int) -> None:
-        """Give the node SURBs, but never more than a client lets a node hold."""
+    def _top_up(self, wanted: int, needed: int) -> None:
+        """Give the node SURBs: as many as `wanted` if it can have them in advance, else as it has `needed` now."""
         route = self._route
         if route.login_id is None or not self._endpoint.up:
             return
-        count = min(wanted, route.room())
+        count = max(self._account.in_advance(wanted), self._account.on_demand(needed))
         if count > 0:
             route.give(count)
+            self._account.leave(count)
             top_up = m.TopUp(count, route.name, route.login_id)
             self._endpoint.send(self._address, top_up, count, "top_ups_sent")
+        if count < needed:
+            self._renew()

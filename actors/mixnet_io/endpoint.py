@@ -78,6 +78,9 @@ class MixnetEndpoint:
         self._counts = actor.counts
         self._opened = False
         self._inbox_limit = InboxLimit()
+        self._address: bytes | None = None
+        self._left: bytes | None = None
+        """The address that was given up by a renewal."""
         self.up = False
         """Whether there is a mixnet client."""
 
@@ -105,7 +108,10 @@ class MixnetEndpoint:
                 self._inbox_limit.taken(len(data))
                 self._counts["frames_received"] += 1
                 return event
+            case TransportUp(address) if address == self._left:
+                pass  # reported before the renewal, and over by now
             case TransportUp(address):
+                self._address = address
                 self._set_up(None, MixnetConnected(address, self._runtime.random_bytes(BOOT_ID_BYTES)))
             case TransportDown(reason, final):
                 self._set_up(reason, MixnetDisconnected(reason))
@@ -126,6 +132,16 @@ class MixnetEndpoint:
         for watcher in self._watchers:
             watcher.tell(news)
 
+    def renew(self) -> bool:
+        """Replace the mixnet client by one with another address; False where the address would stay.
+
+        Nothing is sent until it is there: what was given from one address must not count for the other.
+        """
+        if not self._transport.renew():
+            return False
+        self._left, self.up = self._address, False
+        return True
+
     def encode(self, message: m.Message) -> bytes:
         """The frame of a message, signed if its kind is."""
         if is_signed(message):
@@ -133,7 +149,10 @@ class MixnetEndpoint:
         return encode_unsigned(message)
 
     def send(self, address: bytes, message: m.Message, surbs: int, counter: str) -> None:
-        self._hand_over(lambda: self._transport.send(address, self.encode(message), surbs), counter)
+        if self.up:
+            self._hand_over(lambda: self._transport.send(address, self.encode(message), surbs), counter)
+        else:
+            self._counts["unsent"] += 1
 
     def reply(self, tag: bytes, reply: Unsigned) -> None:
         """Send a signed frame over SURBs that came with the tag."""

@@ -1,4 +1,4 @@
-"""The client's side of its route: whose tells count, and the account of the SURBs that the node holds for it.
+"""The client's side of its route: whose tells count, and the SURBs that the node holds for it.
 
 docs/protocol.md, "What the node tells" and "Reply blocks". Owned by mixnet I/O, and used in its thread only.
 """
@@ -11,14 +11,11 @@ from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import CounterWindow, SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import HOUR_S, SURBS_GIVEN_MAX, SURBS_REQUEST, SURBS_TARGET
+from usernym.protocol.limits import SURBS_GIVEN_MAX, SURBS_REQUEST, SURBS_TARGET
 from usernym.protocol.packets import reply_packets
 
 EARLY_TELLS_MAX: Final = 32
 """Tells held until their login's answer is here: twice what a node delivers at once."""
-CREDIT_PER_HOUR: Final = SURBS_GIVEN_MAX / 2
-"""SURBs that may be lost each hour without a trace: a node that is restarted every ten minutes loses more, and gets by
-on what the requests bring."""
 
 
 class LoginRoute:
@@ -32,8 +29,6 @@ class LoginRoute:
         self._stock = SurbStock()
         self._window = CounterWindow()
         self._early: list[tuple[m.Tell, int]] = []
-        self._credit = float(SURBS_GIVEN_MAX)
-        self._credited_at = runtime.now()
 
     def drop(self, previous: bytes | None) -> None:
         """There is no route; deliveries to the login `previous` still count."""
@@ -44,7 +39,6 @@ class LoginRoute:
         if self.login_id is not None and self.login_id != login_id:
             self._previous = self.login_id
         self.name, self.login_id = name, login_id
-        self._write_off(self.held())
         self._stock, self._window = SurbStock(), CounterWindow()
         # What the login's two requests brought, less their two answers.
         self.give(2 * SURBS_REQUEST - 2)
@@ -77,31 +71,14 @@ class LoginRoute:
         """SURBs that the node should have."""
         return self._stock.left(self._runtime.now())
 
-    def room(self) -> int:
-        """How many more the node may be given: none while it has no credit."""
-        trusted = self.login_id is not None and self._credit_left() > 0
-        return max(0, SURBS_GIVEN_MAX - self.held()) if trusted else 0
-
-    def _credit_left(self) -> float:
-        """How many SURBs may still be lost on the node's word.
-
-        Each that is written off takes one, each that the node visibly uses brings one back, and so does time. So a node
-        that hoards must spend about as many as it keeps; and a client that met a long storm recovers within two hours.
-        """
-        now = self._runtime.now()
-        self._earn((now - self._credited_at) / HOUR_S * CREDIT_PER_HOUR)
-        self._credited_at = now
-        return self._credit
-
-    def _earn(self, credit: float) -> None:
-        self._credit = min(float(SURBS_GIVEN_MAX), self._credit + credit)
-
-    def _write_off(self, count: int) -> None:
-        self._credit = max(-float(SURBS_GIVEN_MAX), self._credit_left() - count)
-
     def lacking(self) -> int:
         """How many the node lacks to the target; none without a route."""
-        return min(self.room(), SURBS_TARGET - self.held())
+        return 0 if self.login_id is None else max(0, SURBS_TARGET - self.held())
+
+    def lacking_now(self, promised: int) -> int:
+        """How many the node lacks to keep `promised` answers and one SURB to ask with, and a spare; none without a
+        route."""
+        return 0 if self.login_id is None else max(0, SURBS_REQUEST + promised - self.held())
 
     def for_heartbeat(self) -> int:
         """SURBs that a heartbeat carries at least: one to be answered with, two while the node has few others."""
@@ -112,10 +89,6 @@ class LoginRoute:
         if self.login_id is not None:
             self._stock.add(count, self._runtime.now())
 
-    def note_used(self, size: int) -> None:
-        """A frame of `size` bytes, signed by the node, came: over SURBs of this route or of a request."""
-        self._earn(reply_packets(size))
-
     def spend(self, size: int) -> None:
         """A frame of `size` bytes came over SURBs of this route."""
         if self.login_id is not None:
@@ -124,5 +97,4 @@ class LoginRoute:
     def reconcile(self, stock: int) -> None:
         """The node says what it holds."""
         if self.login_id is not None:
-            self._write_off(max(0, self.held() - stock))
             self._stock.set(min(stock, SURBS_GIVEN_MAX), self._runtime.now())

@@ -142,6 +142,25 @@ class InProcessMixnet:
                 self._core.restart(now, client)
         self._hand_over()
 
+    def replace(self, transport: InProcessTransport, client: int) -> int:
+        """End the client's process, and give its transport a new client; its number. Raises `MixnetError` if there are
+        too many."""
+        with self._lock:
+            now = self._advance()
+            new = self._core.add_client(connected=False)
+            del self._open[client]
+            self._core.offline(now, client)
+            self._core.restart(now, client)
+            self._open[new] = transport
+            self._report(new, TransportDown("the emulated mixnet client is renewed"))
+        self.online(new)
+        return new
+
+    def address_of(self, client: int) -> bytes:
+        """The client's address, 96 bytes."""
+        with self._lock:
+            return self._core.address(client)
+
     def is_up(self, client: int) -> bool:
         """Whether a transport is open on the client, and the client connected."""
         with self._lock:
@@ -216,6 +235,14 @@ class InProcessTransport:
     def reply(self, sender_tag: bytes, data: bytes) -> None:
         self._check_up()
         self._mixnet.reply(self.client, sender_tag, data)
+
+    def renew(self) -> bool:
+        """See `Transport`."""
+        if self._on_event is None or not self._mixnet.is_up(self.client):
+            return False
+        self.client = self._mixnet.replace(self, self.client)
+        self.address = self._mixnet.address_of(self.client)
+        return True
 
     def close(self) -> None:
         """See `Transport`. The client's process ends in order: its gateway keeps what comes, its SURBs are kept."""

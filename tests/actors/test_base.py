@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire, PrivateValue, Ref
 from usernym.actors.failures import Failure
-from usernym.actors.mixnet_io.login_route import CREDIT_PER_HOUR, LoginRoute
 from usernym.actors.runtime import Runtime, ThreadRuntime
 from usernym.actors.simulation import Simulation, SimulationStuck
 from usernym.actors.surbs import CounterWindow, SurbStock, surbs_that_fit
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX
+from usernym.protocol.limits import SURB_S
 from usernym.protocol.packets import anonymous_packets
 from usernym.storage.errors import StoreFull
 from usernym.timers import ThreadTimers
@@ -273,62 +272,3 @@ def test_surbs_that_fit_cost_no_packet(size: int) -> None:
     fitting = surbs_that_fit(size)
     assert anonymous_packets(size, fitting) == anonymous_packets(size, 0)
     assert anonymous_packets(size, fitting + 1) > anonymous_packets(size, 0)
-
-
-def test_an_idle_client_does_not_fill_the_node_with_surbs() -> None:
-    route = LoginRoute(Simulation(0))
-    route.open("alice", b"l" * 16)
-    for _ in range(10_000):
-        route.give(max(route.for_heartbeat(), route.lacking()))
-        route.note_used(100)
-        route.spend(100)
-        assert route.held() <= SURBS_GIVEN_MAX
-
-
-def test_a_node_that_hoards_must_spend_as_many_as_it_keeps() -> None:
-    """It claims at each heartbeat to have nothing left, or makes us log in again."""
-    sim = Simulation(0)
-    route = LoginRoute(sim)
-    given = used = logins = 0
-    for round_ in range(1_000):
-        if round_ % 3 == 0:
-            route.open("alice", round_.to_bytes(16, "big"))
-            logins += 1
-        count = max(route.for_heartbeat(), route.lacking(), min(10, route.room()))
-        route.give(count)
-        route.note_used(100)
-        route.spend(100)
-        route.reconcile(0)
-        given, used = given + count, used + 1
-        sim.run_for(60)
-    hours = sim.now() / 3600
-    requests = 2 * (used + logins)
-    assert given <= requests + 2 * SURBS_GIVEN_MAX + used + CREDIT_PER_HOUR * hours
-    assert given < 4 * 1_000, "without the credit it would be twelve a heartbeat"
-
-
-def test_a_client_recovers_from_a_long_storm() -> None:
-    """A day of logins of which nothing more is heard; then all is well again."""
-    sim = Simulation(0)
-    route = LoginRoute(sim)
-    for number in range(300):
-        route.open("alice", number.to_bytes(16, "big"))
-        route.give(route.lacking())
-        sim.run_for(300)
-    sim.run_for(2 * 3600 + 60)
-    assert route.room() > 0
-
-
-def test_losses_do_not_starve_an_honest_node() -> None:
-    """A third of all answers is lost; the node says truly what it has left."""
-    route, left = LoginRoute(Simulation(0)), 2
-    route.open("alice", b"l" * 16)
-    for round_ in range(1_000):
-        count = max(route.for_heartbeat(), route.lacking())
-        route.give(count)
-        left += count - 1
-        if round_ % 3:
-            route.note_used(100)
-            route.spend(100)
-            route.reconcile(left)
-        assert route.room() > 0

@@ -31,6 +31,7 @@ class _Noted:
         self._note = note
         self.send = transport.send
         self.reply = transport.reply
+        self.renew = transport.renew
         self.close = transport.close
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:

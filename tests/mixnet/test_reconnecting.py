@@ -89,3 +89,30 @@ def test_bugs_far_apart_do_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not isinstance(event, TransportDown) or not event.final
     assert events.get(timeout=10) == TransportUp(ADDRESS)
     transport.close()
+
+
+class OtherLink(SoundLink):
+    """A later client of a transport that keeps nothing: it has another address."""
+
+    address = bytes([1]) * 96
+
+
+@pytest.mark.parametrize("renewable", [True, False])
+def test_a_renewal_makes_a_client_with_another_address_or_changes_nothing(renewable: bool) -> None:
+    events: queue.Queue[TransportEvent] = queue.Queue()
+    links: list[BuggyLink] = [SoundLink(), OtherLink()]
+
+    async def connect() -> BuggyLink:
+        return links.pop(0)
+
+    transport = LinkedTransport(connect, "test", renewable=renewable)
+    assert not transport.renew(), "it is not open"
+    transport.open(events.put)
+    assert events.get(timeout=10) == TransportUp(ADDRESS)
+    assert transport.renew() is renewable
+    if renewable:
+        assert isinstance(events.get(timeout=10), TransportDown)
+        assert events.get(timeout=10) == TransportUp(OtherLink.address)
+    transport.close()
+    assert events.empty()
+    assert not transport.renew(), "it is closed"

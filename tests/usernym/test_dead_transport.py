@@ -24,7 +24,7 @@ class MortalTransport:
 
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
-        self.send, self.reply, self.close = inner.send, inner.reply, inner.close
+        self.send, self.reply, self.renew, self.close = inner.send, inner.reply, inner.renew, inner.close
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
         self._on_event = on_event

@@ -257,3 +257,20 @@ def test_thread_timers_can_be_closed_from_an_action() -> None:
     timers.call_later(0.0, close)
     assert recorder.wait_for(TransportDown).reason == "closed"
     timers.close()
+
+
+def test_a_renewed_client_has_another_address_and_what_was_given_before_leads_nowhere() -> None:
+    world = World()
+    former, tag = world.alice.address, world.tag()
+    assert world.alice.renew()
+    assert world.alice.address != former
+    assert isinstance(world.alices[-2], TransportDown)
+    assert world.alices[-1] == TransportUp(world.alice.address)
+    assert not world.answered(tag)
+    world.bob.send(former, b"to the former address", 0)
+    world.bob.send(world.alice.address, b"to the new one", 0)
+    world.timers.run()
+    assert [event.data for event in world.alices if isinstance(event, Incoming)] == [b"to the new one"]
+    assert world.answered(world.tag()), "and all works from there"
+    world.alice.close()
+    assert not world.alice.renew()

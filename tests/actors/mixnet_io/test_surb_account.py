@@ -1,0 +1,192 @@
+"""The account of SURBs that a client gave: nothing lets a node have more than the bound, and losses are survived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.helpers.examples import examples
+from tests.helpers.hostile import HostileWorld, ScriptedNode
+from usernym.actors.mixnet_io.client import RENEW_AGAIN_S
+from usernym.actors.mixnet_io.surb_account import ON_DEMAND_BELOW, SurbAccount
+from usernym.actors.simulation import Simulation
+from usernym.mixnet.emulator.state import Faults
+from usernym.protocol import messages as m
+from usernym.protocol.errors import Code
+from usernym.protocol.limits import DAY_S, HOUR_S, MINUTE_S, SURB_S, SURBS_GIVEN_MAX
+from usernym.storage.client.types import DeliveryState
+from usernym.testing.world import SimClient, World
+
+# -- the account by itself --
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("request"), st.integers(1, 4)),
+        st.tuples(st.just("again"), st.integers(1, 4)),
+        st.tuples(st.sampled_from(["in advance", "on demand"]), st.integers(1, 300)),
+        st.tuples(st.just("spent"), st.integers(1, 42)),
+        st.tuples(st.just("hours"), st.integers(1, 30)),
+    ),
+    max_size=60,
+)
+
+
+@examples(300)
+@given(steps=STEPS)
+def test_no_more_are_ever_alive_than_a_client_gives_whichever_the_node_spends(steps: list[tuple[str, int]]) -> None:
+    sim = Simulation(0)
+    account = SurbAccount(sim)
+    hoard: list[float] = []
+    for step, number in steps:
+        count = 0
+        match step:
+            case "request":
+                count = account.for_request(number)
+            case "again":
+                count = number if account.has_room_for(number) else 0
+            case "in advance":
+                count = account.in_advance(number)
+            case "on demand":
+                count = account.on_demand(number)
+            case "spent" if len(hoard) >= number:
+                del hoard[-number:]  # the newest: those that would live longest
+                account.note_spent(number * 1604 - 3)
+            case "hours":
+                sim.run_for(number * HOUR_S)
+        account.leave(count)
+        hoard = [born for born in hoard if born + SURB_S > sim.now()] + [sim.now()] * count
+        assert len(hoard) <= account.alive() <= SURBS_GIVEN_MAX
+
+
+def test_what_is_asked_for_leaves_room_for_requests() -> None:
+    account = SurbAccount(Simulation(0))
+    account.leave(account.on_demand(255))
+    assert account.alive() == ON_DEMAND_BELOW
+    assert account.on_demand(1) == account.in_advance(1) == 0
+    requests = 0
+    while account.for_request(2):
+        account.leave(account.for_request(2))
+        requests += 1
+    assert requests == SURBS_GIVEN_MAX - ON_DEMAND_BELOW, "one each"
+
+
+# -- against a node that hoards --
+
+
+def invented(number: int) -> m.Delivered:
+    return m.Delivered(b"", 1, tuple(m.Receipt(number + at, bytes(16), bytes(16)) for at in range(32)))
+
+
+def refuses_each_heartbeat(node: ScriptedNode) -> None:
+    node.lies[m.Heartbeat] = lambda beat: [m.Refused(beat.request_id, Code.NOT_LOGGED_IN, 0)]
+
+
+def is_always_out_of_surbs(node: ScriptedNode) -> None:
+    node.lies[m.Heartbeat] = lambda beat: [m.Alive(beat.request_id, b"b" * 8, 0)]
+
+
+def answers_nothing_but_logins(node: ScriptedNode) -> None:
+    node.lies[m.Heartbeat] = node.lies[m.Lookup] = lambda _: []
+
+
+def answers_nothing(node: ScriptedNode) -> None:
+    for kind in (m.Heartbeat, m.Lookup, m.LoginAsk, m.LoginProof):
+        node.lies[kind] = lambda _: []
+
+
+def restarts_all_the_time(node: ScriptedNode) -> None:
+    node.lies[m.Heartbeat] = lambda beat: [m.Alive(beat.request_id, node.world.sim.random_bytes(8), 200)]
+
+
+HABITS = [
+    refuses_each_heartbeat,
+    is_always_out_of_surbs,
+    answers_nothing_but_logins,
+    answers_nothing,
+    restarts_all_the_time,
+]
+
+
+def provoke(node: ScriptedNode, alice: SimClient, every_s: float) -> None:
+    """Ask for SURBs and invent notices, as often as that; and have the user look names up."""
+    number = 1
+
+    def again() -> None:
+        nonlocal number
+        node.tell("alice", invented(number))
+        node.tell("alice", m.SurbsWanted(b"", 1, 255))
+        number += 32
+        node.world.sim.call_later(every_s, again)
+
+    again()
+
+
+def fixed_address(client: SimClient) -> None:
+    """As a client whose identity is on disk: it keeps its address."""
+    transport: Any = client._transport
+    transport.renew = lambda: False
+
+
+@pytest.mark.parametrize("keeps_address", [True, False])
+@pytest.mark.parametrize("habit", HABITS)
+def test_a_node_that_provokes_and_lies_never_has_more_than_the_bound(
+    habit: Callable[[ScriptedNode], None], keeps_address: bool
+) -> None:
+    world = HostileWorld(17)
+    node, alice = world.scripted, world.client("alice")
+    if keeps_address:
+        fixed_address(alice)
+    habit(node)
+    provoke(node, alice, 1.0)
+    addresses = {alice.address}
+    for _ in range(30):
+        world.settle(MINUTE_S)
+        addresses.add(alice.address)
+        hoard = world.core.surbs_of(node_client(world), alice.client_number)
+        assert hoard <= SURBS_GIVEN_MAX
+    assert len(addresses) <= 1 + 30 * MINUTE_S / RENEW_AGAIN_S
+    assert not keeps_address or len(addresses) == 1
+    world.check()
+
+
+def node_client(world: HostileWorld) -> int:
+    number = world.core.client_at(world.scripted.transport.address)
+    assert number is not None
+    return number
+
+
+# -- losses --
+
+
+def storm(world: World, hours: float) -> None:
+    """Nothing arrives for a while."""
+    world.mixnet.faults = Faults(silent_loss=1.0)
+    world.sim.run_for(hours * HOUR_S)
+    world.mixnet.faults = Faults()
+
+
+def test_an_ephemeral_client_is_back_soon_after_a_storm_of_a_day() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "before")
+    storm(world, 24)
+    message_id = alice.send("bob", "after")
+    world.sim.run_until(lambda: bob.texts()[-1:] == ["after"], 15 * MINUTE_S)
+    alice.wait_for_state(message_id, DeliveryState.DELIVERED)
+    world.check()
+
+
+def test_a_client_that_keeps_its_address_is_back_when_the_oldest_have_died() -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    for client in (alice, bob):
+        fixed_address(client)
+    alice.send_and_wait("bob", "before")
+    storm(world, 24)
+    alice.send("bob", "after")
+    world.sim.run_until(lambda: bob.texts()[-1:] == ["after"], DAY_S)
+    world.check()
