@@ -13,7 +13,7 @@ OFFLINE := --no-index --no-deps
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist pins vectors bench soak mutants models crashes fuzz bench-nym docs man clean
+.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist pins vectors bench soak nightly mutants models crashes fuzz bench-nym docs man clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -116,8 +116,13 @@ man: $(READY) ## write the man page to build/usernym.1
 docs: $(READY) ## build the documentation site in build/docs; it loads nothing from other machines
 	$(BIN)/python -Im sphinx -q -W --keep-going -b html -d build/doctrees -c docs . build/docs
 
-soak: $(READY) ## simulated messages at 20 % loss with crashes: MINUTES (10) long, or COUNT messages, from SEED (0) on
+soak: $(READY) ## simulated messages at 20 % loss with crashes and hostile users: MINUTES (10) long, or COUNT messages, from SEED (0) on
 	$(BIN)/usernym simulate --profile soak --clients 3-5 --seed $${SEED:-0} $(if $(COUNT),--messages $(COUNT),--minutes $${MINUTES:-10})
+
+nightly: $(READY) ## search with every profile, MINUTES (60) each; it continues where the last night stopped (NIGHTLY, nightly.json)
+	@failed=; for profile in mixed hostile people thieves node soak; do \
+		$(BIN)/usernym simulate --profile $$profile --resume $${NIGHTLY:-nightly.json} --minutes $${MINUTES:-60} --jobs $${JOBS:-1} || failed="$$failed $$profile"; \
+	done; [ -z "$$failed" ] || { echo "found something:$$failed"; exit 1; }
 
 mutants: $(READY) ## plant 32 defects one by one; the simulation must find each (minutes)
 	$(BIN)/python -Im pytest -m 'slow or not slow' tests/testing/test_planted.py $(PYTEST_ARGS)

@@ -245,13 +245,13 @@ class Attack:
 
 @dataclass(frozen=True, slots=True)
 class Stalk:
-    """The hostile user `who` finds out whether `to` is there: writes until it is refused, then once a minute.
-    `blocked`: whether `to` has blocked it first. A plan with this step is played in two worlds; in one of them `to` is
-    away meanwhile."""
+    """The hostile user `who`, whom `to` has blocked or declined, finds out whether `to` is there: writes until it is
+    refused, then once a minute. A plan with this step is played in two worlds; in one of them `to` is away meanwhile.
+    (A contact may know: there are receipts.)"""
 
     who: str
     to: str
-    blocked: bool = True
+    decision: Literal["block", "decline"] = "block"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import Final
 
 from usernym.logger import logger
 from usernym.testing.plan import (
+    HOSTILE,
     NAMES,
     NODE,
     PEOPLE,
@@ -33,7 +34,14 @@ from usernym.testing.plan import (
 )
 from usernym.testing.run import Outcome, play
 
-PROFILES: Final = {"mixed": PlanProfile(), "soak": SOAK, "people": PEOPLE, "thieves": THIEVES, "node": NODE}
+PROFILES: Final = {
+    "mixed": PlanProfile(),
+    "soak": SOAK,
+    "people": PEOPLE,
+    "thieves": THIEVES,
+    "node": NODE,
+    "hostile": HOSTILE,
+}
 CHUNK_S: Final = 2.0
 """Workers are given about so much work at once, so that handing it over costs nothing."""
 SHRINK_RUNS_MAX: Final = 300

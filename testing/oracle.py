@@ -42,6 +42,8 @@ class Promise:
     """Whether no one may be notified that the node was caught lying, and all it says is so."""
     may_expire: bool = False
     """Whether anyone is away for so long that messages expire: they are missing at their recipients' then."""
+    within_s: float | None = None
+    """How soon a text must be known to be delivered, where nothing but hostile users is in the way; None: any time."""
     refusals: frozenset[str] = frozenset()
     """Reasons for which a text may be refused for good, such as `no_such_user` where someone's account is deleted."""
 
@@ -149,6 +151,8 @@ class Oracle:
             self._accuse(f"{text} was {text.told}, and is {state} now")
         if state == "delivered" and not text.shown:
             self._accuse(f"{text} was called delivered before it was shown")
+        if state == "delivered" != text.told and self.promise.within_s is not None:
+            self._check_pace(text, now - text.written_at, self.promise.within_s)
         if state == "expired" and self.promise.honest_node and now - text.written_at < TERM_S:
             self._accuse(f"{text} expired after {now - text.written_at:.0f} s")
         if state == "refused" and reason not in self.promise.refusals and self.promise.honest_node:
@@ -197,6 +201,10 @@ class Oracle:
             self._check_fate(text)
         for (writer, recipient), count in self._places.items():
             self._check_order(writer, recipient, count)
+
+    def _check_pace(self, text: WrittenText, took_s: float, within_s: float) -> None:
+        if took_s > within_s and not text.excused:
+            self._accuse(f"{text} took {took_s:.0f} s")
 
     def _check_fate(self, text: WrittenText) -> None:
         if not self.promise.all_arrive or text.given_up or text.excused:

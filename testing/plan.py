@@ -125,13 +125,34 @@ SOAK: Final = PlanProfile(
     messages=(150, 250),
     troubles=(3, 10),
     pause_s=(0.05, 3.0),
-    weights=(("Crash", 12), ("MixnetDies", 2), ("TagsDie", 1), ("Handshake", 2), ("CutOff", 1)),
+    weights=(
+        ("Crash", 12),
+        ("MixnetDies", 2),
+        ("TagsDie", 1),
+        ("Handshake", 2),
+        ("CutOff", 1),
+        ("Attack", 4),
+        ("Befriend", 1),
+        ("Decide", 1),
+    ),
     weather=f.Weather(loss=0.2, silent_loss=0.002),
     lies=0,
     long_away=0,
 )
-"""Many messages at 20 % loss, with crashes."""
+"""Many messages at 20 % loss, with crashes and hostile users."""
 
+
+HOSTILE: Final = PlanProfile(
+    weights=(
+        *PlanProfile().weights,
+        ("Attack", 8),
+        ("Befriend", 3),
+        ("Decide", 2),
+        ("MachineLost", 2),
+        ("LookAt", 2),
+    ),
+)
+"""Every fault, with hostile users and stolen machines."""
 
 PEOPLE: Final = PlanProfile(
     messages=(2, 8),
@@ -295,7 +316,9 @@ HOSTILE_TROUBLES: Final[dict[str, Callable[[random.Random, tuple[str, ...]], f.S
     "Attack": _attack,
     "Befriend": lambda rng, names: f.Befriend(rng.choice(names), rng.choice(ATTACKERS)),
     "Decide": _decide,
-    "Stalk": lambda rng, names: f.Stalk(rng.choice(ATTACKERS), rng.choice(names), rng.random() < 0.7),
+    "Stalk": lambda rng, names: f.Stalk(
+        rng.choice(ATTACKERS), rng.choice(names), "block" if rng.random() < 0.7 else "decline"
+    ),
     "HostileNode": _hostile_node,
 }
 """The same for users and a node who mean harm, and for what those do who fear it."""

@@ -17,6 +17,7 @@ from typing import Final
 
 from usernym.actors import messages as msg
 from usernym.actors.failures import NodeRefused, NodeSilent
+from usernym.actors.registration.login import HEARTBEAT_S
 from usernym.actors.simulation import ProcessDied, SimulationStuck
 from usernym.storage.client.types import Consent, Contact, Direction, Fallback, HandshakeState, Trust
 from usernym.storage.errors import StorageError
@@ -33,6 +34,12 @@ from usernym.testing.world import SimClient, World
 
 END_S: Final = 4 * 3600.0
 """What is under way when everything works again must have arrived by then: many times the longest pause of any try."""
+CALM: Final = (f.Write, f.Pause, f.Turns, f.LookUpUser, f.Decide, f.Befriend, f.Attack, f.Stalk)
+"""Steps that leave the mixnet and all processes whole."""
+FRIEND_S: Final = 3 * HEARTBEAT_S
+"""Whatever hostile users do, a text is delivered within so long, and its writer knows it. At most 16 others' messages
+are on their way before it, one heartbeat makes room, and one more covers a lost answer (docs/protocol.md, "Receiving").
+"""
 LOOK_S: Final = 60.0
 """How long a user waits for a lookup before they look at what is there; at the end, how often they do."""
 BEFRIENDED_S: Final = 10.0
@@ -84,9 +91,9 @@ class Run:
         self.plan = plan
         lies = any(isinstance(step, f.NodeLies | f.HostileNode) for step in plan.steps)
         weeks = any(isinstance(step, f.LongAway) and step.days * DAY_S > TERM_S for step in plan.steps)
-        self.oracle = Oracle(
-            Promise(all_arrive=not lies, honest_node=not lies, may_expire=weeks), hostile=frozenset(ATTACKERS)
-        )
+        calm = all(isinstance(step, CALM) for step in plan.steps)
+        promise = Promise(not lies, honest_node=not lies, may_expire=weeks, within_s=FRIEND_S if calm else None)
+        self.oracle = Oracle(promise, hostile=frozenset(ATTACKERS))
         self._absent = absent
         self.answers: list[str] = []
         """What the node said to a hostile user who finds out who is there."""
@@ -268,9 +275,8 @@ class Run:
             return
         stalker.attack("texts", step.to, 1)
         sim.run_for(BEFRIENDED_S)
-        if step.blocked:
-            self._decide(victim, step.who, "block")
-            sim.run_for(BEFRIENDED_S)
+        self._decide(victim, step.who, step.decision)
+        sim.run_for(BEFRIENDED_S)
         if self._absent:
             self._troubles.switch_off(victim)
         for number in range(STALKED_MAX):
@@ -390,10 +396,6 @@ class Run:
 def _handshake_of(client: SimClient, other: SimClient) -> HandshakeState:
     contact = client.store.contacts.get(other.name)
     return HandshakeState.NONE if contact is None else contact.handshake
-
-
-CALM: Final = (f.Write, f.Pause, f.LookUpUser, f.Decide, f.Befriend, f.Attack, f.Stalk)
-"""Steps that leave the mixnet and all processes whole."""
 
 
 def play(plan: Plan, listener: Callable[[Heard], None] | None = None, rules: frozenset[Rule] = KEPT_RULES) -> Outcome:

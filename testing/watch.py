@@ -2,8 +2,9 @@
 
 1. Never more than `SURBS_GIVEN_MAX` of a client's SURBs can be used by the node.
 2. A client's process makes at most `LOGINS_MAX` logins a minute.
-3. Nothing is sealed to a changed identity that its user has not looked at.
-4. Nothing goes directly to an address that was agreed with another identity than the one that is pinned.
+3. No more than `WAITING_BYTES_MAX` wait in the memory of the node's mixnet client for the SURBs of one sender tag.
+4. Nothing is sealed to a changed identity that its user has not looked at.
+5. Nothing goes directly to an address that was agreed with another identity than the one that is pinned.
 
 The oracle compares what users see; these are harms that no user sees.
 """
@@ -17,7 +18,7 @@ from typing import Final
 from usernym.protocol import messages as m
 from usernym.protocol.codec import decode
 from usernym.protocol.errors import RemoteProtocolError
-from usernym.protocol.limits import MINUTE_S, SURBS_GIVEN_MAX
+from usernym.protocol.limits import FRAME_BYTES_MAX, MINUTE_S, SURBS_GIVEN_MAX
 from usernym.protocol.sealing import Envelope
 from usernym.storage.client.types import Contact, Trust
 from usernym.testing.oracle import Oracle
@@ -27,10 +28,13 @@ from usernym.testing.world import SimClient, World
 LOGINS_MAX: Final = 3
 """Logins a minute, at most, of one process: each shows the node that the user is there, and costs it SURBs."""
 
+WAITING_BYTES_MAX: Final = 2 * FRAME_BYTES_MAX
+"""Two of the longest messages, as many as the SURBs that a client may give."""
+
 Rule = str
-RULES: Final[frozenset[Rule]] = frozenset({"surbs", "logins", "seals", "addresses"})
+RULES: Final[frozenset[Rule]] = frozenset({"surbs", "logins", "bytes", "seals", "addresses"})
 """All rules."""
-KEPT_RULES: Final[frozenset[Rule]] = RULES - {"logins"}
+KEPT_RULES: Final[frozenset[Rule]] = RULES - {"logins", "bytes"}
 """Those that hold today whatever goes wrong."""
 
 
@@ -57,6 +61,8 @@ class Watch:
         node = self._world.node
         if heard.what == "arrived" and heard.who == node.name and "surbs" in self._rules:
             self._count_surbs()
+        if heard.what == "sent" and heard.who == node.name and heard.is_reply:
+            self._count_bytes()
         client = self._world.clients.get(heard.who)
         if heard.what != "sent" or heard.is_reply or client is None:
             return
@@ -84,6 +90,11 @@ class Watch:
             held = self._world.core.surbs_of(self._world.node.client_number, client.client_number)
             if held > SURBS_GIVEN_MAX:
                 self._break(client.name, "surbs", f"the node holds {held} of {client.name}'s SURBs")
+
+    def _count_bytes(self) -> None:
+        waiting = self._world.core.most_waiting(self._world.node.client_number)
+        if waiting > WAITING_BYTES_MAX:
+            self._break("node", "bytes", f"{waiting} bytes wait at the node for one client's SURBs")
 
     def _count_logins(self, client: SimClient, nonce: bytes) -> None:
         now = self._world.sim.now()

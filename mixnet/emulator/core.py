@@ -108,6 +108,11 @@ class Emulator:
             if made_at > dead_until
         )
 
+    def most_waiting(self, holder: int) -> int:
+        """Bytes of replies that wait at `holder` for SURBs, of the sender tag with the most."""
+        stocks = self._clients[holder].stocks.values()
+        return max((sum(len(waiting.flight.data) for waiting in stock.waiting) for stock in stocks), default=0)
+
     # -- what happens to clients --
 
     def offline(self, now: float, client: int) -> None:

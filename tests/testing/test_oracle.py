@@ -182,3 +182,39 @@ def test_it_can_be_read_in_one_sitting() -> None:
     source = inspect.getsource(oracle)
     assert len(source.splitlines()) < 250
     assert "usernym.actors" not in source
+
+
+def test_a_text_that_takes_too_long_among_hostile_users() -> None:
+    for took_s, wrong in ((9.0, []), (11.0, ["alice's text 0 to bob took 11 s"])):
+        oracle = oracle_with_text(within_s=10.0)  # type: ignore[arg-type]
+        oracle.shown("bob", "alice", "hi", ID, 1)
+        told(oracle, "delivered", now=took_s)
+        told(oracle, "delivered", now=100.0)
+        assert end(oracle) == wrong
+
+
+def test_what_comes_from_a_hostile_user_is_no_ones_text() -> None:
+    oracle = Oracle(hostile=frozenset({"eve"}))
+    oracle.shown("bob", "eve", "buy this", ID, 1)
+    assert end(oracle) == []
+    oracle.shown("bob", "alice", "buy this", ID, 1)
+    assert end(oracle) == ["bob was shown something under alice's name that no one wrote"]
+
+
+def test_a_lost_machine_excuses_what_was_written_before_and_nothing_after() -> None:
+    oracle = oracle_with_text()
+    oracle.lost_home("bob")
+    assert oracle.waiting() == 0
+    assert end(oracle) == []
+    oracle.wrote("alice", "bob", "again", 2.0)
+    oracle.took("again", OTHER)
+    assert end(oracle) == ["alice's text 1 to bob is lost: its writer reads 'waiting'"]
+
+
+def test_an_identity_changes_only_with_its_owner() -> None:
+    oracle = Oracle()
+    oracle.lost_home("bob")
+    oracle.identity_changed("alice", "bob")
+    assert oracle.wrong == []
+    oracle.identity_changed("alice", "carol")
+    assert oracle.wrong == ["alice was warned: a contact's identity changed"]

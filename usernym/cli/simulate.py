@@ -23,6 +23,7 @@ from usernym.settings import CommonSettings
 
 if TYPE_CHECKING:
     from usernym.testing.loop import Bounds, Summary
+    from usernym.testing.nightly import Nightly
     from usernym.testing.plan import Plan
     from usernym.testing.run import Outcome
 
@@ -59,16 +60,20 @@ class ReplayedReply(msgspec.Struct, frozen=True):
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed; default 0")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed; default 0")
+    start.add_argument("--resume", type=Path, metavar="FILE", help="continue where the last search with this file "
+                       "stopped, with this profile; made if there is none")  # fmt: skip
     parser.add_argument("--scenarios", type=positive, metavar="N", help=f"stop after this many; default {SCENARIOS}")
     parser.add_argument("--minutes", type=float, metavar="M", help="stop after this time")
     parser.add_argument("--messages", type=positive, metavar="N", help="stop after this many messages")
     parser.add_argument(
         "--clients", type=_people, default=(2, 4), metavar="K", help="users: a number, or 2-4 (default)"
     )
-    parser.add_argument("--profile", choices=("mixed", "soak", "people", "thieves", "node"), default="mixed",
-                        help="mixed (default): every fault; soak: many messages at 20%% loss, with crashes; people: "
-                        "hostile users; thieves: stolen machines; node: a hostile node")  # fmt: skip
+    parser.add_argument("--profile", choices=("mixed", "soak", "people", "thieves", "node", "hostile"),
+                        default="mixed", help="mixed (default): every fault; soak: many messages at 20%% loss, with "
+                        "crashes and hostile users; people: hostile users; thieves: stolen machines; node: a hostile "
+                        "node; hostile: every fault, hostile users and stolen machines")  # fmt: skip
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes; default: one for each processor")
     parser.add_argument("--keep-going", action="store_true", help="continue after a failure")
     parser.add_argument("--replay", metavar="PLAN", help="repeat one run: the line that a failure ended with")
@@ -93,8 +98,9 @@ def simulate(typed: Invocation[CommonSettings]) -> None:
     if given.replay is not None:
         _replay(typed)
         return
+    nightly = None if given.resume is None else _nightly(given.resume)
     bounds = Bounds(
-        given.seed,
+        given.seed if nightly is None else nightly.standing(given.profile).next_seed,
         SCENARIOS if given.scenarios is given.minutes is given.messages is None else given.scenarios,
         None if given.minutes is None else given.minutes * 60.0,
         given.messages,
@@ -106,7 +112,19 @@ def simulate(typed: Invocation[CommonSettings]) -> None:
     bar = _Bar(bounds)
     summary = search(bounds, bar.show)
     bar.clear()
+    if nightly is not None:
+        standing = nightly.note(given.profile, summary)
+        print_err(f"{given.profile}: {standing.in_a_row} scenarios in a row have found nothing")
     _report(typed, summary)
+
+
+def _nightly(path: Path) -> Nightly:
+    from usernym.testing.nightly import BadNightly, Nightly
+
+    try:
+        return Nightly(path)
+    except BadNightly as error:
+        raise CommandFailed(Exit.USAGE, "not_resumable", str(error)) from None
 
 
 def _report(typed: Invocation[CommonSettings], summary: Summary) -> None:

@@ -1,0 +1,83 @@
+"""The rules for frames: each is broken by a client that breaks it, and by no other."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+import pytest
+
+from usernym.protocol import messages as m
+from usernym.protocol import payloads as p
+from usernym.protocol.codec import encode_unsigned
+from usernym.protocol.records import decode_record
+from usernym.protocol.sealing import Envelope, seal
+from usernym.storage.client.types import Trust
+from usernym.testing import watch
+from usernym.testing.oracle import Oracle
+from usernym.testing.watch import RULES, Watch
+from usernym.testing.world import SimClient, World
+
+
+def sealed_text(alice: SimClient, to: SimClient) -> m.Direct:
+    """A text of Alice's, sealed to the identity that someone has now."""
+    record, message_id = decode_record(to.store.profile.identity().record), bytes(16)
+    payload = p.pad_payload(p.Text(1, 1, bytes(16), None, "x"), first_contact=False)
+    envelope = Envelope(
+        alice.user.node, "alice", to.name, alice.user.key.public, record.identity_key, record.hpke_number, message_id
+    )  # fmt: skip
+    sealed = seal(record.hpke_key, payload, envelope)
+    return m.Direct("alice", message_id, record.hpke_number, sealed, envelope.sign(alice.user.key, sealed))
+
+
+def send(alice: SimClient, address: bytes, frame: bytes) -> None:
+    """Alice's client sends this, whatever she has decided."""
+    alice.world.mixnet.send(alice.client_number, address, frame, 0)
+
+
+def test_a_seal_to_a_changed_identity_and_a_former_address() -> None:
+    with World(1, disks=True) as world:
+        oracle = Oracle()
+        watched = Watch(world, oracle, RULES)
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.send_and_wait("bob", "hello")
+        watched.note_homes()
+        before = bob.address
+        assert before is not None
+        frame = encode_unsigned(sealed_text(alice, bob))
+        send(alice, before, frame)
+        assert oracle.wrong == []
+        assert bob.move(replace=True)
+        bob.go_online()
+        alice.look_up("bob")
+        watched.note_homes()
+        assert alice.contact("bob").trust is Trust.CHANGED
+        now = bob.address
+        assert now is not None
+        send(alice, now, frame)  # sealed to the identity that she knew
+        assert oracle.wrong == []
+        frame = encode_unsigned(sealed_text(alice, bob))
+        send(alice, now, frame)
+        assert oracle.wrong == ["alice sealed to bob's new identity without a look at it"]
+        alice.look_at_identity("bob")
+        oracle.wrong.clear()
+        send(alice, before, frame)
+        assert oracle.wrong == ["alice sent to an address of bob's former identity"]
+
+
+@pytest.mark.parametrize(
+    ("constant", "value", "says"),
+    [
+        ("SURBS_GIVEN_MAX", 3, "of alice's SURBs"),
+        ("LOGINS_MAX", 0, "alice made 1 logins within a minute"),
+        ("WAITING_BYTES_MAX", -1, "bytes wait at the node for one client's SURBs"),
+    ],
+)
+def test_numbers_that_are_exceeded(constant: str, value: int, says: str) -> None:
+    for low, expected in ((False, False), (True, True)):
+        with World(2) as world, patch.object(watch, constant, value if low else getattr(watch, constant)):
+            oracle = Oracle()
+            Watch(world, oracle, RULES)
+            world.client("alice")
+            world.settle(5)
+            assert any(says in wrong for wrong in oracle.wrong) is expected
+            assert len(oracle.wrong) == len(set(oracle.wrong))
