@@ -413,17 +413,17 @@ class Client:
         """
         return self.contact(verify_by_link(self._running, text, timeout))
 
-    def set_verified(self, name: str, verified: bool, *, identity_key: str | None = None) -> None:
+    def set_verified(self, name: str, verified: bool, *, identity_key: str) -> None:
         """Note that the user compared safety numbers; or, with False, that they have not (yet).
 
         Either way a changed identity then counts as looked at, and what waited for that is sent. `identity_key` is that
-        of the `ContactView` that the user looked at: if it changed meanwhile, this raises `IdentityMoved` and changes
-        nothing. Raises `NoSuchContact`.
+        of the `ContactView` that the user looked at: the decision is about that identity, and no other. If it has
+        changed, this raises `IdentityMoved` and changes nothing. Raises `NoSuchContact`.
         """
         name = canonical(name)
 
         def decide(store: ClientStore) -> None:
-            if identity_key not in (None, _contact(store, name).identity_key.hex()):
+            if identity_key != _contact(store, name).identity_key.hex():
                 raise IdentityMoved("the identity has changed once more, while you looked: look at it again")
             store.contacts.set_trust(name, Trust.VERIFIED if verified else Trust.CONFIRMED)
 

@@ -34,6 +34,9 @@ _ADD_CONTACT: Final = insertion(ContactRow)
 _MESSAGES: Final = selection(MessageRow, "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?")
 _ADD_MESSAGE: Final = insertion(MessageRow)
 _MESSAGE: Final = columns_of(MessageRow)
+_STRICTNESS: Final = (Consent.PENDING, Consent.ACCEPTED, Consent.DECLINED, Consent.BLOCKED)
+"""Of two words about one contact the one that stands later here counts: which is the later one is not known, and a
+contact who is blocked by mistake is accepted again in a moment."""
 _CHUNK: Final = 500
 """Messages held in memory at a time: 33 MB at most."""
 
@@ -76,10 +79,11 @@ def export_archive(
 def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: bytes) -> Imported:
     """Add a backup's contacts and messages to a store, in one commit; what is there already stays.
 
-    Of a contact that is there: counters continue from the higher, the user's word about it (accepted, verified, …)
-    comes back, and one whose identity the two know differently is marked as changed. What was agreed with another
-    identity, of theirs or of the user, does not come back. A message of ours that was still to be sent when the backup
-    was made becomes *cancelled*: no one can know whether it was sent since.
+    Of a contact that is there: counters continue from the higher; the user's word about it (accepted, verified, …)
+    comes back, except that no one who is declined or blocked becomes less so; and one whose identity the two know
+    differently is marked as changed. What was agreed with another identity, of theirs or of the user, does not come
+    back. A message of ours that was still to be sent when the backup was made becomes *cancelled*: no one can know
+    whether it was sent since.
 
     Raises `NotAStore` if it is no backup of this owner, and what opening a store raises.
     """
@@ -142,7 +146,9 @@ def _take_contact(store: ClientStore, row: tuple[Any, ...], former: Collection[s
     elif ours.trust is Trust.CONFIRMED:
         trust = Trust.of_number(theirs["trust"])
     store.contacts.set_trust(ours.name, trust)
-    store.contacts.set_consent(ours.name, Consent.of_number(theirs["consent"]))
+    store.contacts.set_consent(
+        ours.name, max(ours.consent, Consent.of_number(theirs["consent"]), key=_STRICTNESS.index)
+    )
     store.database.run(
         "UPDATE contact SET next_out_counter = max(next_out_counter, ?),"
         " highest_in_counter = max(highest_in_counter, ?), has_met = max(has_met, ?), fallback = ?,"

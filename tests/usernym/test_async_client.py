@@ -79,7 +79,7 @@ def test_a_story(handles: Handles) -> None:
             assert (await alice.link()).startswith("usernym:alice/")
             bob = handles.client("bob")
             assert (await alice.add_link(bob.link(), PATIENCE_S)).trust == "verified"
-            await alice.set_verified("bob", verified=False)
+            await alice.set_verified("bob", verified=False, identity_key=(await alice.contact("bob")).identity_key)
             assert (await alice.contact("bob")).trust == "confirmed by the node"
             assert await alice.call(lambda client: client.contact("bob").name, alice.client) == "bob"
             with pytest.raises(usernym.NoSuchContact, match="not among your contacts"):

@@ -23,7 +23,7 @@ def test_a_lost_home_is_made_whole_by_words_and_backup(handles: Handles, tmp_pat
         alice.send("bob", f"{TEXT} {number}", wait="delivered", timeout=PATIENCE_S)
         bob.send("alice", f"answer {number}", wait="delivered", timeout=PATIENCE_S)
     carol.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
-    bob.set_verified("alice", True)
+    bob.set_verified("alice", True, identity_key=bob.contact("alice").identity_key)
     bob.decline("carol")
     before = [(text.outgoing, text.text, text.counter, text.state) for text in bob.conversation("alice")]
     folder = tmp_path / "backup"

@@ -202,3 +202,12 @@ def test_two_people_scan_each_others_safety_number(network: Any) -> None:
         assert (told.returncode, json.loads(told.stdout)["error"]) == (2, "settings")
     assert terminal.ok("--home", tom, "verify", pia, "--number", code["qr"].upper())["trust"] == "verified"
     assert terminal.run("--home", tom, "verify", pia, "--number", code["qr"], "--undo").returncode == 2
+    assert terminal.ok("--home", tom, "verify", pia, "--undo")["trust"] == "confirmed by the node"
+    again = terminal.run("--json", "--home", tom, "verify", pia, "--undo")
+    assert (again.returncode, json.loads(again.stdout)["error"]) == (1, "not_verified")
+    unbound = terminal.run("--json", "--home", tom, "verify", pia, "--seen")
+    assert (unbound.returncode, json.loads(unbound.stdout)["error"]) == (2, "settings")
+    other = terminal.run("--json", "--home", tom, "verify", pia, "--seen", "--identity", "0" * 64)
+    assert (other.returncode, json.loads(other.stdout)["error"]) == (1, "identity_moved")
+    looked_at = terminal.ok("--home", tom, "lookup", pia)["identity_key"][:16]
+    assert terminal.ok("--home", tom, "verify", pia, "--seen", "--identity", looked_at)["trust"] == code["trust"]

@@ -32,6 +32,8 @@ from usernym.settings import ClientSettings
 if TYPE_CHECKING:
     from usernym import Client
 
+IDENTITY_DIGITS_MIN: Final = 16
+"""64 bits of an identity key: no one makes another key that begins so while a user types."""
 PREVIEW_LETTERS: Final = 60
 """Characters of a stranger's first text in the list of requests; `listen` shows all of it."""
 
@@ -176,13 +178,11 @@ class VerifyCommand(ClientCommand[ContactReply], frozen=True, tag="verify"):
 
     name: str
     verified: bool
-    identity_key: str | None = None
-    """The key whose safety number was compared."""
+    identity_key: str
+    """The key that the user looked at."""
 
-    def perform(self, client: Client, deadline: Deadline, /) -> ContactReply:
+    def perform(self, client: Client, _deadline: Deadline, /) -> ContactReply:
         """Note it, unless the identity has changed meanwhile."""
-        if contact_of(client, self.name) is None:
-            look_up(client, self.name, deadline)
         client.set_verified(self.name, self.verified, identity_key=self.identity_key)
         return contact_reply(client.contact(self.name))
 
@@ -203,6 +203,8 @@ def _verify_options(parser: ArgumentParser) -> None:
     ways.add_argument("--undo", action="store_true", help="take it back")
     text = "accept that their identity has changed, without comparing safety numbers"
     ways.add_argument("--seen", action="store_true", help=text)
+    text = "with --seen, the identity key that you looked at (the first 16 digits or more), instead of a question"
+    parser.add_argument("--identity", metavar="KEY", help=text)
 
 
 def verify(typed: Invocation[ClientSettings]) -> None:
@@ -212,13 +214,15 @@ def verify(typed: Invocation[ClientSettings]) -> None:
         if typed.given.qr:
             _show_number(session.call(ShowCommand(name)), as_json=typed.json)
             return
-        compare = not (typed.given.undo or typed.given.seen)
-        key = None
-        if compare:
-            contact = session.call(ShowCommand(name))
+        contact = session.call(ShowCommand(name))
+        if typed.given.seen:
+            _look(contact, typed.given.identity)
+        elif typed.given.undo:
+            _check_verified(contact)
+        else:
             _compare(contact, typed.given.number)
-            key = contact.identity_key
-        verified = session.call(VerifyCommand(name, compare, key))
+        compared = not (typed.given.undo or typed.given.seen)
+        verified = session.call(VerifyCommand(name, compared, contact.identity_key))
     if typed.json:
         print_json(verified)
     else:
@@ -237,6 +241,33 @@ def _show_number(contact: ContactReply, *, as_json: bool) -> None:
     print_line(contact.safety_number)
     name = contact.name
     print_line(f"Let {name} scan this; or scan theirs and give its text: usernym verify {name} --number TEXT")
+
+
+def _look(contact: ContactReply, identity: str | None) -> None:
+    """See to it that the user has looked at this very identity: named as an option, or shown on a terminal."""
+    if identity is not None:
+        key = "".join(identity.lower().split())
+        if len(key) < IDENTITY_DIGITS_MIN:
+            text = f"give {IDENTITY_DIGITS_MIN} digits of the identity key or more"
+            raise CommandFailed(Exit.USAGE, "settings", text)
+        if not contact.identity_key.startswith(key):
+            text = f"this is not the identity key of {contact.name} now: look at it again"
+            raise CommandFailed(Exit.REFUSED, "identity_moved", text)
+        return
+    if not has_terminal():
+        text = "say which identity you looked at: --identity KEY, as `usernym lookup NAME` shows it"
+        raise CommandFailed(Exit.USAGE, "settings", text)
+    print_err(f"The identity key of {contact.name} is\n\n    {contact.identity_key}\n")
+    print_err(f"and it is {contact.trust}. What waits is sent to it, and nothing shows that it is theirs.")
+    if not ask_yes("Continue without comparing safety numbers?"):
+        raise CommandFailed(Exit.REFUSED, "not_confirmed", "nothing was changed")
+
+
+def _check_verified(contact: ContactReply) -> None:
+    """Only a verification can be taken back: that must not pass for a look at a changed identity."""
+    if contact.trust != "verified":
+        text = f"{contact.name} is not verified, but {contact.trust}: nothing was changed"
+        raise CommandFailed(Exit.REFUSED, "not_verified", text)
 
 
 def _compare(contact: ContactReply, number: str | None) -> None:

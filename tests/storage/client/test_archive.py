@@ -90,3 +90,20 @@ def test_a_failed_export_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(RuntimeError):
         exported(store, tmp_path / "backup")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("word_here", Consent)
+@pytest.mark.parametrize("word_there", Consent)
+def test_an_older_word_unblocks_no_one(word_here: Consent, word_there: Consent, tmp_path: Path) -> None:
+    """Which word is the later one is not known: the stricter one counts."""
+    source, target = store_with(texts=0), store_with(texts=0)
+    source.contacts.set_consent("alice", word_there)
+    target.contacts.set_consent("alice", word_here)
+    import_archive(target, exported(source, tmp_path / "backup"), "pass", b"me")
+    alice = target.contacts.get("alice")
+    assert alice is not None
+    words = {word_here, word_there}
+    for strict in (Consent.BLOCKED, Consent.DECLINED, Consent.ACCEPTED, Consent.PENDING):
+        if strict in words:
+            assert alice.consent is strict
+            break
