@@ -205,13 +205,15 @@ class Resolve(PrivateValue, frozen=True):
     name: str
     reply_to: Tellable[Resolved | ResolveFailed]
     stranger: bool = False
-    """A message of an unknown sender is the reason: a contact made now waits for its owner's consent."""
+    """A message of an unknown sender is the reason: nothing is stored for a name that is no contact."""
 
 
 class Resolved(FromPeer, frozen=True):
     """The contact's record in the store is the node's newest, and follows from the pin."""
 
     name: str
+    found: KeyRecord | None = None
+    """The record of a name that is no contact: nothing proves yet that its owner has written."""
 
 
 class ResolveFailed(FromPeer, frozen=True):

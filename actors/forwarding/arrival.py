@@ -33,6 +33,10 @@ class ArrivalOutcome(Enum):
     REPEATED = (ArrivalFate.TAKEN, "it is on disk already")
     RECEIPTS_READ = (ArrivalFate.TAKEN, "it came directly, and holds receipts for our direct messages")
     SENDER_BLOCKED = (ArrivalFate.DISCARDED, "the user has blocked its sender: only its id is remembered")
+    STRANGERS_SHARE_FULL = (
+        ArrivalFate.DISCARDED,
+        "the user has not accepted its sender, of whom enough is kept: only its id is remembered",
+    )
     SENDER_UNKNOWN = (ArrivalFate.DISCARDED, "the node knows no user of its sender's name")
     SENDER_UNCONFIRMED = (ArrivalFate.DISCARDED, "what the node shows as its sender's record does not hold")
     SENDER_NAME_INVALID = (ArrivalFate.DISCARDED, "its sender's name is invalid")
@@ -108,7 +112,8 @@ class Facts:
     valid_name: bool
     """Whether the sender's name could be one."""
     consent: Consent | None
-    """The user's decision about the sender; None if the sender is no contact."""
+    """The user's decision about the sender; None if the sender is no contact. Of a stranger whose record was looked up:
+    what it would be. They become a contact by an arrival that is signed and opens, not before."""
     direct_route: bool
     """Whether the contact may write to us directly."""
     seen: bool
@@ -116,6 +121,8 @@ class Facts:
     lookup: SenderLookup
     room_to_hold: bool
     """Whether one more message may be held for a lookup."""
+    share_full: bool
+    """Whether the user has not accepted the sender, and as much as is kept of such a sender is kept."""
     signed: bool | None = None
     seal: OpenedSeal | None = None
 
@@ -142,7 +149,8 @@ def decide(facts: Facts) -> ArrivalOutcome | Check:
         return _after_lookup(facts) if repairable else ArrivalOutcome.NOT_SIGNED
     if facts.seal is None:
         return Check.SEAL
-    return _by_seal(facts.seal, facts.consent, facts.route)
+    outcome = _by_seal(facts.seal, facts.consent, facts.route)
+    return ArrivalOutcome.STRANGERS_SHARE_FULL if outcome is ArrivalOutcome.KEPT and facts.share_full else outcome
 
 
 def _after_lookup(facts: Facts) -> ArrivalOutcome:

@@ -51,6 +51,7 @@ from usernym.actors.messages import (
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.limits import TEXT_BYTES_MAX
+from usernym.protocol.records import KeyRecord
 from usernym.storage.client.types import Contact
 from usernym.storage.errors import StorageError
 
@@ -113,8 +114,8 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
                 self._on_tell(tell)
             case DirectArrived(direct):
                 self._inbox.on_direct(direct)
-            case Resolved(name):
-                self._on_resolved(name)
+            case Resolved(name, found):
+                self._on_resolved(name, found)
             case ResolveFailed(name, code):
                 self._on_resolve_failed(name, code)
             case WentOnline(login_id, clock_offset_s):
@@ -219,7 +220,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
 
     # -- from lookup --
 
-    def _on_resolved(self, name: str) -> None:
+    def _on_resolved(self, name: str, found: KeyRecord | None) -> None:
         try:
             contact = self._store.contacts.get(name)
         except StorageError:
@@ -235,7 +236,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
                 self.note_failure(failure)
         self._outbox.on_resolved(name)
         self._unopened.on_resolved(name)
-        self._inbox.on_resolved(name)
+        self._inbox.on_resolved(name, found)
 
     def _on_resolve_failed(self, name: str, code: Code | None) -> None:
         for command in self._unsent.pop(name, ()):

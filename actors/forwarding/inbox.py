@@ -39,7 +39,7 @@ from usernym.protocol.names import check
 from usernym.protocol.records import KeyRecord, verify_record
 from usernym.protocol.sealing import Envelope, MessageKey
 from usernym.protocol.wire import pack
-from usernym.storage.client.types import Consent, Contact, HandshakeState, HandshakeStep, Route
+from usernym.storage.client.types import Consent, Contact, HandshakeState, HandshakeStep, Route, Trust
 
 HELD_MAX: Final = 64
 """Messages held while their senders are looked up, 67 kB each at most. What does not fit is delivered again."""
@@ -47,6 +47,10 @@ ACKNOWLEDGE_AFTER_S: Final = 0.2
 """Acknowledgements are gathered this long: messages that come together are acknowledged together."""
 STEPS_MAX: Final = 1_000
 """Steps of a handshake that wait for the user to look at an identity: they are handled as they come otherwise."""
+STRANGERS_MESSAGES_MAX: Final = 20
+STRANGERS_BYTES_MAX: Final = 256_000
+"""What is kept of one sender whom the user has not accepted. Enough to decide by; no more, so that no one fills the
+disk of a user who did not ask for it. One message may exceed the second."""
 KEYS_CACHED: Final = 8
 """Message keys kept expanded; a user has about six at a time."""
 
@@ -131,10 +135,10 @@ class Inbox:
             )
         )
 
-    def on_resolved(self, name: str) -> None:
-        """Judge what was held for the lookup: the sender's record is the newest."""
+    def on_resolved(self, name: str, found: KeyRecord | None) -> None:
+        """Judge what was held for the lookup: the sender's record is the newest. `found` is that of a stranger."""
         for arrival in self._held.pop(name, ()):
-            self._judge(replace(arrival, lookup=SenderLookup.RESOLVED))
+            self._judge(replace(arrival, lookup=SenderLookup.RESOLVED), found)
 
     def on_resolve_failed(self, name: str, code: Code | None) -> None:
         """Judge what was held for the lookup, if this is its end; else drop it: the node delivers it again."""
@@ -157,9 +161,16 @@ class Inbox:
             if step.contact == name:
                 self._host.handshake.tell(HandshakeArrived(name, step.message_id))
 
-    def _judge(self, arrival: Arrival) -> None:
-        """Find out what `decide` needs to know about an arrival, and carry its outcome out."""
-        found = _Findings(arrival, self._store.contacts.get(arrival.sender))
+    def _judge(self, arrival: Arrival, stranger: KeyRecord | None = None) -> None:
+        """Find out what `decide` needs to know about an arrival, and carry its outcome out.
+
+        `stranger`: the record of a sender who is no contact, and becomes one only if this arrival proves itself theirs.
+        """
+        contact = self._store.contacts.get(arrival.sender)
+        if contact is None and stranger is not None:
+            consent = Consent.ACCEPTED if self._context.accept_strangers else Consent.PENDING
+            contact = Contact.found(arrival.sender, stranger, consent)
+        found = _Findings(arrival, contact)
         facts = self._known(found)
         while isinstance(decision := decide(facts), Check):
             match decision:
@@ -183,7 +194,15 @@ class Inbox:
             seen=contact is not None and self._store.messages.was_seen(contact.name, arrival.message_id),
             lookup=arrival.lookup,
             room_to_hold=sum(len(held) for held in self._held.values()) < HELD_MAX,
+            share_full=contact is not None and self._has_full_share(contact),
         )
+
+    def _has_full_share(self, contact: Contact) -> bool:
+        """Whether a sender whom the user has not accepted has written as much as is kept of such a sender."""
+        if contact.consent not in (Consent.PENDING, Consent.DECLINED):
+            return False
+        count, size = self._store.messages.kept_of(contact.name, unshown=contact.consent is Consent.DECLINED)
+        return count >= STRANGERS_MESSAGES_MAX or size >= STRANGERS_BYTES_MAX
 
     def _is_signed(self, found: _Findings) -> bool:
         """Whether the contact signed it: to our identity, or to a former one, if the sender did not know the change."""
@@ -225,8 +244,8 @@ class Inbox:
     def _is_for_lost_key(self, arrival: Arrival) -> bool:
         """Whether it is sealed to a key that was lost with an earlier home, before this one was made from the words.
 
-        In any other home a key is destroyed only when all mail to it has expired; and nodes refuse new mail to this one
-        a week after the new one is there, so that strangers can leave no more than that.
+        In any other home a key is destroyed when all mail to it has expired, or after 44 days; and nodes refuse new
+        mail to this one a week after the new one is there, so that strangers can leave no more than that.
         """
         keys = self._store.keys.all()
         return arrival.route is Route.NODE and bool(keys) and arrival.key_number < keys[0].number
@@ -245,7 +264,7 @@ class Inbox:
                 self._acknowledge(found.sender, arrival, token)
             case ArrivalOutcome.RECEIPTS_READ:
                 self._read_receipts(found)
-            case ArrivalOutcome.SENDER_BLOCKED:
+            case ArrivalOutcome.SENDER_BLOCKED | ArrivalOutcome.STRANGERS_SHARE_FULL:
                 self._remember(found)
             case (
                 ArrivalOutcome.SENDER_UNKNOWN
@@ -280,6 +299,7 @@ class Inbox:
         self._note_sender(contact, arrival, payload)
         kind, body = _kind_and_body(payload)
         with self._store.transaction():
+            self._make_contact(contact)
             is_new = self._store.messages.add_incoming(
                 contact=contact.name,
                 message_id=arrival.message_id,
@@ -312,6 +332,13 @@ class Inbox:
         else:
             self._host.handshake.tell(HandshakeArrived(contact.name, arrival.message_id))
 
+    def _make_contact(self, sender: Contact) -> None:
+        """Store a stranger who has proved that they have written; a contact is there already."""
+        now = self._context.runtime.unix_s()
+        self._store.contacts.add(
+            sender.name, sender.identity_key, sender.record, Trust.CONFIRMED, sender.consent, asked_at=now
+        )
+
     def _read_receipts(self, found: _Findings) -> None:
         payload = found.payload
         assert isinstance(payload, p.DirectReceipt), "the seal held receipts"
@@ -320,7 +347,7 @@ class Inbox:
         self._outbox.on_receipts(receipts, found.sender.name)
 
     def _remember(self, found: _Findings) -> None:
-        """Remember the id, and keep nothing of the message: a blocked sender must not fill the disk."""
+        """Remember the id, and keep nothing of the message: its sender must not fill the disk."""
         arrival, contact = found.arrival, found.sender
         self._store.messages.mark_seen(contact.name, arrival.message_id, arrival.key_number)
         self._acknowledge(contact, arrival, None)
@@ -349,6 +376,7 @@ class Inbox:
         """Neither take nor refuse it until the user has decided: a stranger must not learn that the user is here, and
         what waits for an earlier contact must not be lost. The node delivers it again in any case."""
         arrival, contact = found.arrival, found.sender
+        self._make_contact(contact)
         if contact.name not in self._left:
             self._left[contact.name] = {}
             if contact.consent is Consent.PENDING:

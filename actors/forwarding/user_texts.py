@@ -13,8 +13,12 @@ from usernym.actors.failures import RetryNotPossible
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.messages import PayloadKind
 from usernym.actors.sound_clock import SoundClock
+from usernym.protocol.limits import DAY_S
 from usernym.storage.client.types import DeliveryState, Route
 
+REQUEST_S: Final = 30 * DAY_S
+"""How long a request waits for its user, from the last that came of it: as long as a node keeps a message. Then it is
+deleted; if its sender writes again, it is a new request."""
 ERASED_AT_ONCE_MAX: Final = 2_000
 """Texts of one contact erased in one commit, a tenth of a second: others wait for the disk meanwhile."""
 
@@ -61,6 +65,15 @@ class UserTexts:
                 raise RetryNotPossible(f"this text is {state.name.lower()} already")
         return message_id
 
+    def _expire_requests(self) -> int:
+        """Delete requests that no one has decided about for so long; returns how many."""
+        before = self._context.runtime.unix_s() - REQUEST_S
+        expired = self._store.contacts.expire_requests(before)
+        for name, messages in expired:
+            if messages:
+                self._context.on_event(TextsErased(name, messages))
+        return len(expired)
+
     def erase_old(self) -> None:
         """Erase texts whose time is over, and report it.
 
@@ -69,7 +82,7 @@ class UserTexts:
         """
         if not self._clock.is_sound():
             return
-        in_all = 0
+        in_all = self._expire_requests()
         for name, seconds in self._store.contacts.disappearing():
             until = self._context.runtime.unix_s() - seconds
             erased = self._store.history.erase_old(name, PayloadKind.TEXT, until, ERASED_AT_ONCE_MAX)

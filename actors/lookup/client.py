@@ -39,15 +39,17 @@ from usernym.storage.errors import StorageError
 LOOKUPS_WAITING_MAX: Final = 128
 """Names being looked up at once: a flood of strangers' messages must not become a flood of lookups."""
 
-_Outcome = Callable[[Code | Failure | None], None]
-"""Called with None for success, the node's code, or the failure to get an answer."""
+_Outcome = Callable[[KeyRecord | Code | Failure | None], None]
+"""Called with None for success (the record, if its name is no contact), the node's code, or the failure to get an
+answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     outcome: _Outcome
     stranger: bool
-    """Whether an unknown sender's message is the reason: a contact made for it waits for the user's consent."""
+    """Whether an unknown sender's message is the reason: then no contact is made. A node can say of anyone that they
+    have written; the contact is made by the first message that proves it."""
 
 
 class LookupClient(Actor[LookupClientInbox]):
@@ -91,9 +93,9 @@ class LookupClient(Actor[LookupClientInbox]):
     def _send(self, request: m.Request) -> None:
         self._io.tell(SendRequest(request, self.own_ref))
 
-    def _finish(self, name: str, failed: Code | Failure | None) -> None:
+    def _finish(self, name: str, outcome: KeyRecord | Code | Failure | None) -> None:
         for waiting in self._fetch.end(name):
-            waiting.outcome(failed)
+            waiting.outcome(outcome)
 
     def _on_answer(self, name: str, answer: m.Answer) -> None:
         try:
@@ -101,8 +103,7 @@ class LookupClient(Actor[LookupClientInbox]):
                 case m.History() as request:
                     self._send(request)
                 case FoundRecord(record, chain):
-                    self._pin(name, record, chain)
-                    self._finish(name, None)
+                    self._finish(name, self._pin(name, record, chain))
                 case m.Refused(code=code):
                     self._finish(name, Code.known(code))
         except RemoteProtocolError as error:
@@ -123,17 +124,16 @@ class LookupClient(Actor[LookupClientInbox]):
         contact = self._store.contacts.get(name)
         return contact is None or is_update(decode_record(contact.record), record)
 
-    def _pin(self, name: str, record: KeyRecord, chain: tuple[Succession, ...]) -> None:
-        """Store a found record, if it follows from the one that was pinned before."""
+    def _pin(self, name: str, record: KeyRecord, chain: tuple[Succession, ...]) -> KeyRecord | None:
+        """Store a found record, if it follows from the one that was pinned before; return it where no one is pinned."""
         if name == self._user.name:
-            return
+            return None
         key, packed = record.identity_key, pack(record)
         contact = self._store.contacts.get(name)
         if contact is None:
-            only_strangers = all(waiting.stranger for waiting in self._fetch.waiting(name))
-            ask = only_strangers and not self._context.accept_strangers
-            consent = Consent.PENDING if ask else Consent.ACCEPTED
-            self._store.contacts.add(name, key, packed, Trust.CONFIRMED, consent)
+            if all(waiting.stranger for waiting in self._fetch.waiting(name)):
+                return record
+            self._store.contacts.add(name, key, packed, Trust.CONFIRMED, Consent.ACCEPTED)
         elif is_update(decode_record(contact.record), record):
             self._store.contacts.pin(name, key, packed)
         elif accepts_change(decode_record(contact.record), chain):
@@ -143,6 +143,7 @@ class LookupClient(Actor[LookupClientInbox]):
                 self._context.on_event(HandshakeChanged(name, HandshakeState.NONE))
         else:
             raise RemoteProtocolError(Code.SUCCESSION_INVALID, "does not follow from the identity known before")
+        return None
 
 
 def _name_in(request: m.Request) -> str:
@@ -151,15 +152,19 @@ def _name_in(request: m.Request) -> str:
     return request.name
 
 
-def _resolution(name: str, failed: Code | Failure | None) -> Resolved | ResolveFailed:
-    if failed is None:
-        return Resolved(name)
-    return ResolveFailed(name, failed if isinstance(failed, Code) else None)
+def _resolution(name: str, outcome: KeyRecord | Code | Failure | None) -> Resolved | ResolveFailed:
+    match outcome:
+        case None | KeyRecord():
+            return Resolved(name, outcome)
+        case Code():
+            return ResolveFailed(name, outcome)
+        case _:
+            return ResolveFailed(name, None)
 
 
-def _resolve_future(answer: Future[None], failed: Code | Failure | None) -> None:
+def _resolve_future(answer: Future[None], failed: KeyRecord | Code | Failure | None) -> None:
     match failed:
-        case None:
+        case None | KeyRecord():
             resolve(answer, None)
         case Code():
             fail(answer, NodeRefused(failed))

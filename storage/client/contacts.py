@@ -19,6 +19,11 @@ STEP_KINDS: Final = tuple(kind.__struct_config__.tag for kind in get_args(Handsh
 _STEPS: Final = f"({', '.join(map(str, STEP_KINDS))})"
 _OF: Final = "(?1 IS NULL OR contact = ?1)"
 _SENT: Final = f"{_OF} AND kind IN {_STEPS} AND direction = {Direction.OUT.number}"
+_EXPIRED: Final = f"""
+    SELECT name, (SELECT count(*) FROM message WHERE contact = name)
+    FROM contact WHERE consent = {Consent.PENDING.number} AND asked_at < ?1
+        AND NOT EXISTS (SELECT 1 FROM message WHERE contact = name AND stored_at >= ?1) ORDER BY name
+"""  # noqa: S608 - constants
 _END_AGREEMENTS: Final = f"""
     UPDATE contact SET handshake = {HandshakeState.NONE.number}, peer_address = NULL, direct_silent_since = NULL,
         direct_record = NULL, told_record_number = 0, has_met = 0 WHERE ?1 IS NULL OR name = ?1;
@@ -45,11 +50,13 @@ class Contacts:
         wanted = None if consent is None else consent.number
         return [_CONTACTS.of_row(row) for row in self._db.rows(_ALL, (wanted,))]
 
-    def add(self, name: str, identity_key: bytes, record: bytes, trust: Trust, consent: Consent) -> bool:
-        """Add a contact; False, and nothing changed, if it is there already."""
+    def add(
+        self, name: str, identity_key: bytes, record: bytes, trust: Trust, consent: Consent, *, asked_at: int = 0
+    ) -> bool:
+        """Add a contact; False, and nothing changed, if there is one. `asked_at`: when a stranger first wrote."""
         added = self._db.change(
             ContactRow.insert(
-                name=name, identity_key=identity_key, record=record, trust=trust, consent=consent
+                name=name, identity_key=identity_key, record=record, trust=trust, consent=consent, asked_at=asked_at
             ).on_conflict_ignore()
         )
         return added > 0
@@ -108,6 +115,19 @@ class Contacts:
     def set_disappearing(self, name: str, seconds: int | None) -> bool:
         """Choose after how long texts with a contact are erased here; None: never."""
         return self._update(name, disappears_after=seconds)
+
+    def expire_requests(self, before: int) -> Sequence[tuple[str, int]]:
+        """Delete requests of which nothing came since `before` (Unix seconds), with their messages.
+
+        Returns the name of each, and how many messages it was.
+
+        The ids of their messages stay remembered. A request that was declined or blocked is a decision, and stays.
+        """
+        with self._db.one_commit():
+            found = self._db.rows(_EXPIRED, (before,))
+            for name, _ in found:
+                self._db.run("DELETE FROM contact WHERE name = ?", (name,))
+            return [(name, count) for name, count in found]
 
     def disappearing(self) -> Sequence[tuple[str, int]]:
         """The contacts whose texts disappear, and after how many seconds."""

@@ -135,6 +135,15 @@ class Messages:
             return self.get(contact, message_id)
         return self._message(_OF_ID, (message_id, _OUT))
 
+    def kept_of(self, contact: str, *, unshown: bool) -> tuple[int, int]:
+        """How many messages that came from a contact are kept, and their bytes; only those not shown, if so wanted."""
+        row = self._db.row(
+            "SELECT count(*), coalesce(sum(length(body)), 0) FROM message WHERE contact = ? AND direction = ?"
+            " AND shown <= ?",
+            (contact, _IN, not unshown),
+        )
+        return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
     def incoming_token(self, contact: str, message_id: bytes) -> bytes | None:
         """The receipt token that came with a message of this contact, if the message is still kept."""
         message = self.get(contact, message_id, Direction.IN)

@@ -77,6 +77,7 @@ class ContactRow(ClientRow):
     fallback = WordField(Fallback, default=Fallback.NODE)
     direct_silent_since = IntegerField(null=True)
     disappears_after = IntegerField(null=True, index=True)
+    asked_at = IntegerField()
 
 
 class GapRow(ClientRow):

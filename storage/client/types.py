@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from usernym.protocol.records import KeyRecord, Succession, decode_record
+from usernym.protocol.wire import pack
 from usernym.storage.words import StoredWord
 
 SEEN_BYTES: Final = 4
@@ -166,6 +167,27 @@ class Contact:
     fallback: Fallback
     direct_silent_since: int | None
     disappears_after: int | None
+
+    @classmethod
+    def found(cls, name: str, record: KeyRecord, consent: Consent) -> Contact:
+        """Someone whose record was looked up just now, as a contact would begin."""
+        return cls(
+            name,
+            record.identity_key,
+            pack(record),
+            direct_record=None,
+            trust=Trust.CONFIRMED,
+            consent=consent,
+            next_out_counter=1,
+            highest_in_counter=0,
+            has_met=False,
+            told_record_number=0,
+            handshake=HandshakeState.NONE,
+            peer_address=None,
+            fallback=Fallback.NODE,
+            direct_silent_since=None,
+            disappears_after=None,
+        )
 
     def record_for(self, way: Route) -> KeyRecord:
         """The record to seal by. Directly, a newer key counts that the pinned identity sent there."""

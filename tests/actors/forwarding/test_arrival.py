@@ -21,7 +21,7 @@ BOTH = (False, True)
 
 def every_beginning() -> Iterator[Facts]:
     """All that can be known before a check."""
-    for values in itertools.product(Route, BOTH, (None, *Consent), BOTH, BOTH, SenderLookup, BOTH):
+    for values in itertools.product(Route, BOTH, (None, *Consent), BOTH, BOTH, SenderLookup, BOTH, BOTH):
         yield Facts(*values)
 
 
@@ -67,6 +67,7 @@ def test_nothing_is_kept_but_what_opens_for_the_first_time() -> None:
             assert known.seal is OpenedSeal.PAYLOAD
             assert not known.seen
             assert known.consent is not Consent.BLOCKED
+            assert not known.share_full
         if known.seen and known.consent is not None and outcome.fate is ArrivalFate.TAKEN:
             assert outcome is ArrivalOutcome.REPEATED
 
@@ -94,7 +95,9 @@ def test_a_lookup_happens_once_for_a_contacts_message() -> None:
 
 def test_what_a_lost_home_could_have_opened_waits_for_the_users_decision() -> None:
     """docs/decisions/13: to contacts it is called unopenable, and to decline or block discards it."""
-    facts = Facts(Route.NODE, True, Consent.PENDING, False, False, SenderLookup.NONE, True, True, OpenedSeal.LOST_KEY)
+    facts = Facts(
+        Route.NODE, True, Consent.PENDING, False, False, SenderLookup.NONE, True, False, True, OpenedSeal.LOST_KEY
+    )
     assert decide(facts) is ArrivalOutcome.AWAITS_DECISION
     assert decide(replace(facts, seal=OpenedSeal.CLOSED)) is ArrivalOutcome.UNOPENABLE
     assert decide(replace(facts, consent=Consent.ACCEPTED)) is ArrivalOutcome.CALLED_UNOPENABLE

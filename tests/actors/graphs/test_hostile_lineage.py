@@ -40,7 +40,8 @@ def test_first_contact_does_not_trust_the_key_that_comes_with_the_message() -> N
     )
     world.settle(10)
     assert not alice.of_kind(MessageArrived)
-    assert alice.contact("bob").identity_key == world.clients["bob"].user.key.public, "from alice's own lookup"
+    assert alice.store.contacts.get("bob") is None, "nothing proves that bob has written"
+    assert alice.look_up("bob").identity_key == world.clients["bob"].user.key.public, "from alice's own lookup"
     world.check()
 
 
