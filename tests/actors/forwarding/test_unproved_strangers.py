@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.helpers.hostile import HostileWorld, RawClient
 from usernym.actors.events import TextsErased
+from usernym.actors.forwarding import shares
 from usernym.actors.forwarding.inbox import STRANGERS_BYTES_MAX, STRANGERS_MESSAGES_MAX, Inbox
 from usernym.actors.forwarding.user_texts import REQUEST_S
 from usernym.actors.lookup.client import LookupClient
@@ -107,12 +110,20 @@ def a_stranger_who_writes_without_end(consent: Consent, size: int) -> None:
         world.check()
 
 
+@pytest.fixture
+def generous_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that lets strangers write as much as friends: the client's bound does not rest on the node's."""
+    monkeypatch.setattr(shares, "LIMITS", replace(shares.LIMITS, newcomer=shares.LIMITS.known))
+
+
+@pytest.mark.usefixtures("generous_node")
 @pytest.mark.parametrize("size", [10, 30_000])
 @pytest.mark.parametrize("consent", [Consent.PENDING, Consent.DECLINED])
 def test_a_stranger_fills_no_disk(consent: Consent, size: int) -> None:
     a_stranger_who_writes_without_end(consent, size)
 
 
+@pytest.mark.usefixtures("generous_node")
 def test_the_check_above_notices_a_disk_that_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Inbox, "_has_full_share", lambda _self, _contact: False)
     with pytest.raises(AssertionError):
