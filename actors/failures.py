@@ -43,6 +43,11 @@ class MixnetLost(Exception):
     """The mixnet client can't come back: its graph must stop. The text says why."""
 
 
+def why_stopped(what: str, actor: str, error: BaseException) -> str:
+    """Why a graph has stopped, for people. Of `error` only a reason meant for them is used: it may hold anything."""
+    return f"the {what} can't continue: {error if isinstance(error, MixnetLost) else f'{actor} failed'}"
+
+
 class RetryNotPossible(Exception):
     """This text can't be sent again; the text says why."""
 

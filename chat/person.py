@@ -30,7 +30,7 @@ from usernym import (
     Restore,
     RotationStalled,
 )
-from usernym.account_home import HomeKind, discard, home_kind, remove_empty, remove_unfinished
+from usernym.account_home import discard, is_protected, remove_empty, remove_unfinished
 from usernym.chat.texts import refusal
 from usernym.errors import AccountStays
 from usernym.finder import Finder, NameState
@@ -194,12 +194,12 @@ class Person:
     async def begin(self) -> None:
         """Look at the home, and open it if that needs no passphrase from the user."""
         settings = self.settings
-        kind = await self.run(home_kind, settings.home)
-        if kind is HomeKind.ABSENT:
+        protected = await self.run(is_protected, settings.home)
+        if protected is None:
             return
         self.stage = Stage.LOCKED
-        if kind is HomeKind.OPEN or settings.passphrase is not None:
-            await self.unlock(None if kind is HomeKind.OPEN else settings.passphrase)
+        if not protected or settings.passphrase is not None:
+            await self.unlock(settings.passphrase if protected else None)
 
     async def unlock(self, passphrase: str | None) -> None:
         """Open an existing home. Raises `StorageError`, among other reasons for a wrong passphrase."""
@@ -323,7 +323,7 @@ class Person:
         with contextlib.suppress(Exception):  # the first error is the one to report
             await self.run(remove_unfinished, self.settings.home, passphrase)
         with contextlib.suppress(Exception):
-            if await self.run(home_kind, self.settings.home) is not HomeKind.ABSENT:
+            if await self.run(is_protected, self.settings.home) is not None:
                 self._set_stage(Stage.LOCKED)
 
     async def register(self) -> None:

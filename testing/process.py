@@ -16,7 +16,7 @@ from usernym.actors.messages import FoundRecord
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_context import NodeContext
 from usernym.actors.simulation import ProcessDied, Simulation
-from usernym.identity import WordsUnfit, create_identity, replace_identity, restore_identity
+from usernym.identity import IdentityMaker, WordsUnfit
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.protocol.signing import SigningKey
@@ -288,16 +288,16 @@ class ClientProcess(Process):
         self.graph = client_graph(context, transport, card)
 
     def _make_identity(self, card: NodeCard) -> None:
-        random_bytes, now = self.world.sim.random_bytes, self.runtime.unix_s()
+        maker = IdentityMaker(self.store, self.name, card, self.world.sim.random_bytes, self.runtime.unix_s())
         if self._found is None:
-            self.words = create_identity(self.store, self.name, card, random_bytes, now)
+            self.words = maker.create()
             return
         assert self.words is not None, "it was registered"
         if not self._replaces:
             with suppress(WordsUnfit):  # an identity that replaced another can only be replaced again
-                restore_identity(self.store, self.name, card, self.words, self._found, random_bytes, now)
+                maker.restore(self.words, self._found)
                 return
-        replace_identity(self.store, self.name, card, self.words, self._found, random_bytes, now)
+        maker.replace(self.words, self._found)
 
     def move(self, *, replace: bool) -> bool:
         """Begin on another machine, with an empty disk and another Nym address, by the recovery words; with `replace`

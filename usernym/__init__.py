@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         NoSuchContact,
         NoSuchMessage,
         NotReady,
+        SettingsError,
     )
     from usernym.finder import Finder, NameState, NameVerdict
     from usernym.identity import Restore, WordsUnfit
@@ -72,7 +73,6 @@ if TYPE_CHECKING:
     from usernym.protocol.errors import Code, RemoteProtocolError
     from usernym.protocol.words import WordsInvalid
     from usernym.running import ClientOptions
-    from usernym.settings import SettingsError
     from usernym.storage.client.archive import Imported
     from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Route, Trust
     from usernym.storage.errors import HomeInUse, PassphraseNeeded, StorageError, StoreUnprotected, WrongPassphrase
@@ -90,7 +90,7 @@ _HOMES = {
     "client": ("Client",),
     "errors": (
         "AccountStays", "Closed", "GraphFailed", "IdentityMoved", "LinkMismatch", "Mismatch", "NoSuchContact",
-        "NoSuchMessage", "NotReady",
+        "NoSuchMessage", "NotReady", "SettingsError",
     ),
     "finder": ("Finder", "NameState", "NameVerdict"),
     "identity": ("Restore", "WordsUnfit"),
@@ -99,7 +99,6 @@ _HOMES = {
     "protocol.errors": ("Code", "RemoteProtocolError"),
     "protocol.words": ("WordsInvalid",),
     "running": ("ClientOptions",),
-    "settings": ("SettingsError",),
     "storage.client.archive": ("Imported",),
     "storage.client.types": ("Consent", "DeliveryState", "HandshakeState", "Route", "Trust"),
     "storage.errors": ("HomeInUse", "PassphraseNeeded", "StorageError", "StoreUnprotected", "WrongPassphrase"),

@@ -1,10 +1,10 @@
-"""A client's home from outside: what it has, and removing an account that was never registered."""
+"""A client's home from outside: whether it has an account, and removing an account that was never registered."""
 
 from __future__ import annotations
 
-from enum import Enum
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from usernym.client import Client
 from usernym.errors import AccountStays
@@ -14,24 +14,13 @@ from usernym.storage.keyfile import Protection
 from usernym.storage.locks import Home
 
 
-class HomeKind(Enum):
-    """What a folder has of a client."""
+def is_protected(home: Path) -> bool | None:
+    """Whether a passphrase protects the account in this folder; None if it has none.
 
-    ABSENT = "no account"
-    OPEN = "an account without a passphrase"
-    PROTECTED = "an account behind a passphrase"
-
-
-_KINDS: Final = {
-    Protection.ABSENT: HomeKind.ABSENT,
-    Protection.NONE: HomeKind.OPEN,
-    Protection.PASSPHRASE: HomeKind.PROTECTED,
-}
-
-
-def home_kind(home: Path) -> HomeKind:
-    """What the folder has. Raises `StorageError` if it is damaged, or if other users may read it."""
-    return _KINDS[ClientStore.protection(home)]
+    Raises `StorageError` if it is damaged, or if other users may read it.
+    """
+    protection = ClientStore.protection(home)
+    return None if protection is Protection.ABSENT else protection is Protection.PASSPHRASE
 
 
 def discard(client: Client, home: Path) -> None:
@@ -45,34 +34,30 @@ def discard(client: Client, home: Path) -> None:
 
 
 def remove_empty(home: Path, passphrase: str | None) -> bool:
-    """Remove a store that has no identity yet; False if there is one. Raises `StorageError` if that can't be
-    determined."""
-    with Home(home, "making room"):
-        store = ClientStore.open(home, passphrase, unprotected=passphrase is None)
-        try:
-            if store.profile.has_identity():
-                return False
-        finally:
-            store.close()
-        _remove(home)
-        return True
+    """Remove a store that has no identity yet; False if there is one. Raises `StorageError` if that is not known."""
+    return _remove_if(home, passphrase, lambda store: not store.profile.has_identity())
 
 
 def remove_unfinished(home: Path, passphrase: str | None) -> None:
     """Remove a store without an identity, or with one that was never registered: what a failed beginning leaves.
 
-    Raises `AccountStays` if there is more, `StorageError` if that can't be determined.
+    Raises `AccountStays` if there is more, `StorageError` if that is not known.
     """
+
+    def is_unfinished(store: ClientStore) -> bool:
+        return not store.profile.has_identity() or store.profile.identity().state is IdentityState.CREATING
+
+    if is_protected(home) is not None and not _remove_if(home, passphrase, is_unfinished):
+        raise AccountStays("this account is registered: it is not removed")
+
+
+def _remove_if(home: Path, passphrase: str | None, wanted: Callable[[ClientStore], bool]) -> bool:
     with Home(home, "making room"):
-        if ClientStore.protection(home) is Protection.ABSENT:
-            return
-        store = ClientStore.open(home, passphrase, unprotected=passphrase is None)
-        try:
-            if store.profile.has_identity() and store.profile.identity().state is not IdentityState.CREATING:
-                raise AccountStays("this account is registered: it is not removed")
-        finally:
-            store.close()
+        with contextlib.closing(ClientStore.open(home, passphrase, unprotected=passphrase is None)) as store:
+            if not wanted(store):
+                return False
         _remove(home)
+        return True
 
 
 def _remove(home: Path) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import TimeoutError as FutureTimeout
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self, Unpack
 
 from usernym.actors import messages as msg
@@ -20,8 +19,7 @@ from usernym.actors.failures import NodeRefused, RetryNotPossible
 from usernym.actors.messages import FoundRecord
 from usernym.actors.registration.keys import stalled_since
 from usernym.delivery import Wait, deliver
-from usernym.errors import IdentityMoved, NoSuchContact, NoSuchMessage, NotReady
-from usernym.identity import replace_identity
+from usernym.errors import IdentityMoved, NoSuchContact, NoSuchMessage, NotReady, SettingsError
 from usernym.links import verify_by_link
 from usernym.protocol.cards import NodeCard, parse_card
 from usernym.protocol.errors import Code
@@ -30,7 +28,6 @@ from usernym.protocol.names import canonical
 from usernym.protocol.records import decode_record
 from usernym.protocol.words import root_from_words
 from usernym.running import ClientOptions, RunningClient
-from usernym.settings import SettingsError
 from usernym.storage.client.archive import Imported, export_archive, import_archive
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Consent, Contact, Direction, Fallback, IdentityState, Trust
@@ -81,17 +78,8 @@ class Client:
     def open(cls, home: str | os.PathLike[str], **options: Unpack[ClientOptions]) -> Self:
         """Open the folder `home`, which only this client then holds, or make it.
 
-        name: the user's name. Needed for a new home; for one that exists it is only checked.
-        node: the node's card. Needed for a new home; a newer card of the same node replaces the one in the home.
-        mixnet: a mixnet client as on the command line (`nym`, `ws://127.0.0.1:1977`), which the home remembers; or a
-            transport, which is closed with the client. Needed for a new home.
-        passphrase: encrypts a new home, and opens one that exists.
-        unprotected: makes a new home without a passphrase.
-        accept_strangers: whether a stranger's first message makes them a contact (True, the default) or a request.
-        restore: gives a new home an identity that exists, by its recovery words. `go_online` then gives the node its
-            new message key before it logs in.
-
-        A new home gets a new identity: show what `take_recovery_words` returns.
+        `ClientOptions` says what the options are. A new home gets a new identity: show what `take_recovery_words`
+        returns.
 
         Raises `SettingsError`: an option is missing or does not fit this home. `StorageError`: the home can't be used;
         its kinds are `HomeInUse`, `WrongPassphrase`, `PassphraseNeeded` and others. `RemoteProtocolError`: an invalid
@@ -112,9 +100,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # -- the account --
@@ -197,9 +183,7 @@ class Client:
                 if refused.code is not Code.NO_SUCH_USER:
                     raise
                 found = None
-            self._running.read(
-                lambda store: replace_identity(store, name, card, words, found, os.urandom, int(time.time()))
-            )
+            self._running.maker(name, card).replace(words, found)
 
         root_from_words(words)
         self._running.rebuild(change)

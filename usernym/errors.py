@@ -1,23 +1,20 @@
 """The errors of `Client`, `Node` and `Finder`. The text of each is a sentence that can be shown to a person.
 
 Others come from below and are part of the same interface: `NodeRefused`, `NodeSilent`, `RemoteProtocolError`,
-`SettingsError`, `StorageError`. `usernym` exports them all.
+`StorageError`. `usernym` exports them all.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from usernym.actors.failures import MixnetLost
+
+class SettingsError(Exception):
+    """A wrong setting: the text is shown as it is, without a traceback."""
 
 
 class GraphFailed(Exception):
     """An actor failed, and its client, node or finder has stopped. The text names the actor; the log has the cause."""
-
-
-def why_stopped(what: str, actor: str, error: BaseException) -> str:
-    """The text of a `GraphFailed`. Of `error` only a reason meant for people is used: it may hold anything."""
-    return f"the {what} can't continue: {error if isinstance(error, MixnetLost) else f'{actor} failed'}"
 
 
 class Closed(GraphFailed):
@@ -28,24 +25,23 @@ class NotReady(TimeoutError):
     """The call took longer than its `timeout`; the text says what it waited for."""
 
 
-class NoSuchContact(KeyError):
+class _Missing(KeyError):
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class NoSuchContact(_Missing):
     """The name is not among the contacts and requests of this home."""
 
     def __init__(self, text: str = "this name is not among your contacts and requests") -> None:
         super().__init__(text)
 
-    def __str__(self) -> str:
-        return str(self.args[0])
 
-
-class NoSuchMessage(KeyError):
+class NoSuchMessage(_Missing):
     """This conversation has no text with this id: it never had, or the text was erased."""
 
     def __init__(self) -> None:
         super().__init__("this conversation has no such text, or has it no more")
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class IdentityMoved(Exception):

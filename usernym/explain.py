@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from usernym.actors.failures import HandshakeNotPossible, NodeRefused, NodeSilent, RetryNotPossible, TextTooLong
-from usernym.errors import (
-    AccountStays,
-    GraphFailed,
-    IdentityMoved,
-    LinkMismatch,
-    NoSuchContact,
-    NoSuchMessage,
-    NotReady,
-)
-from usernym.identity import WordsUnfit
+import usernym
 from usernym.log import places_of
 from usernym.logger import logger
-from usernym.mixnet.transport import MixnetError
-from usernym.protocol.errors import RemoteProtocolError
-from usernym.protocol.words import WordsInvalid
-from usernym.settings import SettingsError
-from usernym.storage.errors import StorageError
-
-_FOR_PEOPLE = (
-    AccountStays, GraphFailed, HandshakeNotPossible, IdentityMoved, LinkMismatch, MixnetError, NoSuchContact,
-    NoSuchMessage, NodeRefused, NodeSilent, NotReady, RemoteProtocolError, RetryNotPossible, SettingsError,
-    StorageError, TextTooLong, WordsInvalid, WordsUnfit,
-)  # fmt: skip
-"""The errors of the package. The text of each is a sentence for people."""
 
 
 def explain(error: BaseException) -> str:
-    """A sentence for a person. Any other error is a bug: its kind is returned, and the log gets the places it passed.
+    """A sentence for a person: the text of an error of `usernym`'s interface, or of a mixnet's.
 
-    Its text is neither returned nor logged: it may hold a name, a text or a secret.
+    Any other error is a bug: its kind is returned, and the log gets the places it passed. Its text is neither returned
+    nor logged: it may hold a name, a text or a secret.
     """
-    if isinstance(error, _FOR_PEOPLE):
+    kinds = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("usernym.")}
+    if kinds & {*usernym.__all__, "MixnetError"}:
         return str(error)
     logger.error("a bug: %s", "; ".join(places_of(error)))
     return f"internal error ({type(error).__name__})"

@@ -14,14 +14,13 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from enum import StrEnum
-from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from usernym.actors.failures import Failure, NodeSilent
+from usernym.actors.failures import Failure, NodeSilent, why_stopped
 from usernym.actors.graphs import FinderGraph, finder_graph
 from usernym.actors.messages import AskName, FindRecord, FoundRecord, NameFinderInbox
 from usernym.actors.runtime import ThreadRuntime
-from usernym.errors import Closed, GraphFailed, why_stopped
+from usernym.errors import Closed, GraphFailed
 from usernym.logger import logger
 from usernym.mixnet.transport import Transport
 from usernym.mixnets import parse_mixnet
@@ -158,9 +157,7 @@ class Finder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _ask(self, question: Callable[[Future[T]], NameFinderInbox], timeout: float) -> T:

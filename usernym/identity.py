@@ -44,8 +44,6 @@ from usernym.protocol.words import (
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Identity, IdentityState, PendingRecord
 
-RandomBytes = Callable[[int], bytes]
-
 NOT_THE_WORDS: Final = "these are not the words of this name"
 
 
@@ -67,158 +65,129 @@ class Restore:
     timeout: float = 60.0
 
 
-def create_identity(
-    store: ClientStore, name: str, card: NodeCard, random_bytes: RandomBytes, unix_s: int, words: str | None = None
-) -> str:
-    """Make an identity for `name` at the card's node, and store it. Returns its twelve recovery words.
+class IdentityMaker:
+    """Makes the identity of `name` at the card's node, and stores it; `unix_s` is now.
 
-    `words` None: new ones. Raises `RemoteProtocolError` with the reason if no node would register the name,
-    `WordsInvalid`: not twelve valid words.
+    Nothing is stored when a method raises.
     """
-    check_registrable(name)
-    words = words or words_from_entropy(random_bytes(ENTROPY_BYTES))
-    root = root_from_words(words)
-    seed = first_identity_seed(root)
-    recovery_public = recovery_key(root).public
-    message_seed = random_bytes(SEED_BYTES)
-    record = first_record(SigningKey.from_seed(seed), recovery_public, card.node, name, message_seed, unix_s)
-    with store.transaction():
-        store.profile.save_identity(
-            Identity(name, seed, recovery_public, pack(record), pack(record), 1, IdentityState.CREATING, unix_s)
+
+    def __init__(
+        self, store: ClientStore, name: str, card: NodeCard, random_bytes: Callable[[int], bytes], unix_s: int
+    ) -> None:
+        self._store = store
+        self._name = name
+        self._card = card
+        self._random = random_bytes
+        self._now = unix_s
+
+    def create(self, words: str | None = None) -> str:
+        """Make a new identity. Returns its twelve recovery words; `words` None: new ones.
+
+        Raises `RemoteProtocolError` with the reason if no node would register the name, `WordsInvalid`: not twelve
+        valid words.
+        """
+        check_registrable(self._name)
+        words = words or words_from_entropy(self._random(ENTROPY_BYTES))
+        root = root_from_words(words)
+        seed, message_seed = first_identity_seed(root), self._random(SEED_BYTES)
+        key, recovery = SigningKey.from_seed(seed), recovery_key(root).public
+        record = first_record(key, recovery, self._card.node, self._name, message_seed, self._now)
+        with self._store.transaction():
+            self._save(seed, record, record, IdentityState.CREATING)
+            self._store.keys.add(record.hpke_number, message_seed, self._now)
+        return words
+
+    def restore(self, words: str, found: FoundRecord) -> None:
+        """Store the identity that `words` make and `found` shows, with a new message key, published before a login.
+
+        Raises `WordsInvalid`, or `WordsUnfit` if the record is not that of these words, or of a thief who used up its
+        numbers, or of an identity that replaced another: words make the first one alone.
+        """
+        root = root_from_words(words)
+        identity = first_identity_seed(root)
+        recovery, key = recovery_key(root), SigningKey.from_seed(identity)
+        record, link = found.record, found.chain[-1].stub
+        if record.recovery_key != recovery.public:
+            raise WordsUnfit(NOT_THE_WORDS)
+        if record.identity_key != key.public:
+            raise WordsUnfit(
+                "these are this name's words, but they can't make its identity again, which replaced another:"
+                " replace it"
+            )
+        if max(record.number, record.hpke_number) >= UINT32_MAX:
+            raise WordsUnfit("someone used up the numbers of this identity's records: replace it")
+        seed, number = self._random(SEED_BYTES), self._next_key_number(record.hpke_number)
+        newer = msgspec.structs.replace(
+            record,
+            number=record.number + 1,
+            hpke_key=MessageKey.from_seed(seed).public,
+            hpke_number=number,
+            made_on=day_of(self._now),
+            previous=record_hash(self._card.node, self._name, link),
         )
-        store.keys.add(record.hpke_number, message_seed, unix_s)
-        store.profile.set_setting("node_card", card_text(card).encode())
-    return words
+        signed = sign_record(key, self._card.node, self._name, newer)
+        with self._store.transaction():
+            self._save(identity, record if record.stub() == link else link, record, IdentityState.REGISTERED)
+            self._store.keys.add(number, seed, self._now)
+            self._store.profile.set_pending_record(PendingRecord(signed, before_login=True))
 
+    def replace(self, words: str, found: FoundRecord | None) -> None:
+        """Store a new identity, with a succession by the recovery key, which is published before a login.
 
-def restore_identity(
-    store: ClientStore,
-    name: str,
-    card: NodeCard,
-    words: str,
-    found: FoundRecord,
-    random_bytes: RandomBytes,
-    unix_s: int,
-) -> None:
-    """Store the identity that `words` make and `found` shows, with a new message key that is published before a login.
+        It follows the last link that no identity key alone allowed; anything a thief put behind that stops counting.
+        Without `found` (the node shows nothing of the name: a thief has deleted it) it follows the one in the store.
+        Message keys that are there stay: they open what was sealed to them.
 
-    Raises `WordsInvalid`, or `WordsUnfit` if the record is not that of these words, or of a thief who used up its
-    numbers, or of an identity that replaced another: words make the first one alone. Nothing is stored then.
-    """
-    root = root_from_words(words)
-    recovery, key = recovery_key(root), SigningKey.from_seed(first_identity_seed(root))
-    record, link = found.record, found.chain[-1].stub
-    if record.recovery_key != recovery.public:
-        raise WordsUnfit(NOT_THE_WORDS)
-    if record.identity_key != key.public:
-        raise WordsUnfit(
-            "these are this name's words, but they can't make its identity again, which replaced another: replace it"
-        )
-    if max(record.number, record.hpke_number) >= UINT32_MAX:
-        raise WordsUnfit("someone used up the numbers of this identity's records: replace it")
-    seed = random_bytes(SEED_BYTES)
-    number = _next_key_number(store, record.hpke_number)
-    newer = msgspec.structs.replace(
-        record,
-        number=record.number + 1,
-        hpke_key=MessageKey.from_seed(seed).public,
-        hpke_number=number,
-        made_on=day_of(unix_s),
-        previous=record_hash(card.node, name, link),
-    )
-    with store.transaction():
-        _save(store, name, card, first_identity_seed(root), record if record.stub() == link else link, record, unix_s)
-        store.keys.add(number, seed, unix_s)
-        store.profile.set_pending_record(PendingRecord(sign_record(key, card.node, name, newer), before_login=True))
+        Raises `WordsInvalid`, or `WordsUnfit` if these are not the name's words, or it changed too often.
+        """
+        root, node = root_from_words(words), self._card.node
+        recovery = recovery_key(root)
+        stubs = self._own_stubs(recovery.public, found)
+        before = stubs[-1]
+        if before.recoveries + 1 >= SUCCESSIONS_MAX:
+            raise WordsUnfit("this name has changed its identity too often")
+        identity = next_identity_seed(root, self._random(SEED_BYTES))
+        key, seed = SigningKey.from_seed(identity), self._random(SEED_BYTES)
+        # By the link alone: a thief who has the identity key may have used up the numbers of its later records.
+        key_number = self._next_key_number(before.hpke_number)
+        unsigned = KeyRecord(
+            before.number + 1, before.recoveries + 1, key.public, recovery.public, MessageKey.from_seed(seed).public,
+            key_number, day_of(self._now), record_hash(node, self._name, before), b"",
+        )  # fmt: skip
+        record = sign_record(key, node, self._name, unsigned)
+        succession = authorise(recovery, node, self._name, record.stub(), Authority.RECOVERY)
+        former = {stub.identity_key: None for stub in stubs} | dict.fromkeys(self._store.profile.former_identities())
+        with self._store.transaction():
+            self._save(identity, record, record, IdentityState.REGISTERED)
+            self._store.keys.add(key_number, seed, self._now)
+            self._store.profile.set_pending_record(PendingRecord(record, succession, before_login=True))
+            self._store.profile.set_former_identities(former)
+            self._store.contacts.end_agreements()
 
+    def _save(self, seed: bytes, link: KeyRecord | RecordStub, record: KeyRecord, state: IdentityState) -> None:
+        """Make an identity the store's, with its link of the chain and its newest record, at this node."""
+        recovery, number = record.recovery_key, record.number
+        identity = Identity(self._name, seed, recovery, pack(link), pack(record), number, state, self._now)
+        self._store.profile.save_identity(identity)
+        self._store.profile.set_setting("node_card", card_text(self._card).encode())
 
-def replace_identity(
-    store: ClientStore,
-    name: str,
-    card: NodeCard,
-    words: str,
-    found: FoundRecord | None,
-    random_bytes: RandomBytes,
-    unix_s: int,
-) -> None:
-    """Store a new identity for the name, with a succession by the recovery key, which is published before a login.
-
-    It follows the last link that no identity key alone allowed; anything a thief put behind that stops counting.
-    Without `found` (the node shows nothing of the name: a thief has deleted it) it follows the one in the store.
-    Message keys that are there stay: they open what was sealed to them.
-
-    Raises `WordsInvalid`, or `WordsUnfit` if these are not the name's words, or it changed too often. Nothing is stored
-    then.
-    """
-    root = root_from_words(words)
-    recovery = recovery_key(root)
-    stubs = _own_stubs(store, recovery.public, found)
-    before = stubs[-1]
-    if before.recoveries + 1 >= SUCCESSIONS_MAX:
-        raise WordsUnfit("this name has changed its identity too often")
-    identity = next_identity_seed(root, random_bytes(SEED_BYTES))
-    key, seed = SigningKey.from_seed(identity), random_bytes(SEED_BYTES)
-    # By the link alone: a thief who has the identity key may have used up the numbers of its later records.
-    key_number = _next_key_number(store, before.hpke_number)
-    record = sign_record(
-        key,
-        card.node,
-        name,
-        KeyRecord(
-            before.number + 1,
-            before.recoveries + 1,
-            key.public,
-            recovery.public,
-            MessageKey.from_seed(seed).public,
-            key_number,
-            day_of(unix_s),
-            record_hash(card.node, name, before),
-            b"",
-        ),
-    )
-    succession = authorise(recovery, card.node, name, record.stub(), Authority.RECOVERY)
-    former = {stub.identity_key: None for stub in stubs} | dict.fromkeys(store.profile.former_identities())
-    with store.transaction():
-        _save(store, name, card, identity, record, record, unix_s)
-        store.keys.add(key_number, seed, unix_s)
-        store.profile.set_pending_record(PendingRecord(record, succession, before_login=True))
-        store.profile.set_former_identities(former)
-        store.contacts.end_agreements()
-
-
-def _save(
-    store: ClientStore,
-    name: str,
-    card: NodeCard,
-    seed: bytes,
-    link: KeyRecord | RecordStub,
-    record: KeyRecord,
-    unix_s: int,
-) -> None:
-    """Make an identity the store's, with its link of the chain and its newest record, at this node."""
-    recovery, state = record.recovery_key, IdentityState.REGISTERED
-    store.profile.save_identity(Identity(name, seed, recovery, pack(link), pack(record), record.number, state, unix_s))
-    store.profile.set_setting("node_card", card_text(card).encode())
-
-
-def _own_stubs(store: ClientStore, recovery: bytes, found: FoundRecord | None) -> list[RecordStub]:
-    """The owner's links, up to the one that the next recovery follows: the last that the recovery key signed, or the
-    first. Identity keys sign no succession for an owner, so the others are a thief's."""
-    if found is None:
-        if not store.profile.has_identity():
+    def _own_stubs(self, recovery: bytes, found: FoundRecord | None) -> list[RecordStub]:
+        """The owner's links, up to the one that the next recovery follows: the last that the recovery key signed, or
+        the first. Identity keys sign no succession for an owner, so the others are a thief's."""
+        if found is not None:
+            stubs = [link.stub for link in found.chain if link.authority is not Authority.IDENTITY]
+        elif not self._store.profile.has_identity():
             raise WordsUnfit("the node has no such name, and nothing of it is here")
-        stored = store.profile.identity().link
-        try:
-            stubs = [decode_record(stored).stub()]
-        except RemoteProtocolError:
-            stubs = [decode_stub(stored)]
-    else:
-        stubs = [link.stub for link in found.chain if link.authority is not Authority.IDENTITY]
-    if stubs[-1].recovery_key != recovery:
-        raise WordsUnfit(NOT_THE_WORDS)
-    return [stub for stub in stubs if stub.recovery_key == recovery]
+        else:
+            stored = self._store.profile.identity().link
+            try:
+                stubs = [decode_record(stored).stub()]
+            except RemoteProtocolError:
+                stubs = [decode_stub(stored)]
+        if stubs[-1].recovery_key != recovery:
+            raise WordsUnfit(NOT_THE_WORDS)
+        return [stub for stub in stubs if stub.recovery_key == recovery]
 
-
-def _next_key_number(store: ClientStore, known: int) -> int:
-    """A number for a message key that neither the node nor the store has had for another."""
-    return 1 + max([known, *(key.number for key in store.keys.all())])
+    def _next_key_number(self, known: int) -> int:
+        """A number for a message key that neither the node nor the store has had for another."""
+        return 1 + max([known, *(key.number for key in self._store.keys.all())])

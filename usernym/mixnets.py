@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from usernym.errors import SettingsError
 from usernym.mixnet.former_addresses import JoinedTransport
 from usernym.mixnet.nym_client import NymClientTransport, check_url
 from usernym.mixnet.nym_sdk import NymSdkTransport, SdkMissing, client_config
 from usernym.mixnet.transport import Transport
-from usernym.settings import SettingsError
 
 if TYPE_CHECKING:
     from nym_python_sdk import ClientConfig

@@ -12,14 +12,14 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
+from usernym.actors.failures import why_stopped
 from usernym.actors.graphs import NodeGraph, node_graph
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_context import NodeContext
 from usernym.actors.runtime import ThreadRuntime
-from usernym.errors import Closed, GraphFailed, NotReady, why_stopped
+from usernym.errors import Closed, GraphFailed, NotReady
 from usernym.logger import logger
 from usernym.mixnet.transport import Transport
 from usernym.mixnets import node_transport
@@ -190,7 +190,5 @@ class Node:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -23,17 +23,9 @@ def svg(text: str) -> str:
     """
     out = io.BytesIO()
     _code(text).save(
-        out,
-        kind="svg",
-        xmldecl=False,
-        border=_BORDER,
-        dark="#000",
-        light="#fff",
-        omitsize=True,
-        svgclass=None,
-        lineclass=None,
-        nl=False,
-    )
+        out, kind="svg", xmldecl=False, border=_BORDER, dark="#000", light="#fff", omitsize=True, svgclass=None,
+        lineclass=None, nl=False,
+    )  # fmt: skip
     return out.getvalue().decode()
 
 

@@ -15,12 +15,13 @@ from typing import Any, TypedDict, TypeVar
 from usernym.actors import messages as msg
 from usernym.actors.base import Tellable
 from usernym.actors.context import ClientContext, User
+from usernym.actors.failures import why_stopped
 from usernym.actors.graphs import ClientGraph, client_graph
 from usernym.actors.messages import FoundRecord
 from usernym.actors.runtime import ThreadRuntime
-from usernym.errors import Closed, GraphFailed, NotReady, why_stopped
+from usernym.errors import Closed, GraphFailed, NotReady, SettingsError
 from usernym.finder import Finder
-from usernym.identity import Restore, create_identity, replace_identity, restore_identity
+from usernym.identity import IdentityMaker, Restore
 from usernym.logger import logger
 from usernym.mixnet.reusable import KeptTransport
 from usernym.mixnet.transport import Transport
@@ -29,7 +30,6 @@ from usernym.protocol.cards import NodeCard, card_text, parse_card
 from usernym.protocol.names import canonical
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.words import root_from_words
-from usernym.settings import SettingsError
 from usernym.storage.client.store import ClientStore
 from usernym.storage.locks import Home
 from usernym.subscriptions import EventHub
@@ -40,18 +40,19 @@ T = TypeVar("T")
 
 
 class ClientOptions(TypedDict, total=False):
-    """How a home is opened: the keyword arguments of `Client.open` and `AsyncClient`.
+    """How a home is opened: the keyword arguments of `Client.open` and `AsyncClient`. None is as good as not given.
 
     A new home needs `name`, `node`, `mixnet`, and either `passphrase` or `unprotected`. A home that exists remembers
     its name, node and mixnet, and needs its passphrase only.
     """
 
     name: str | None
-    """The user's name. For a home that exists: only to check that it is this user's."""
+    """The user's name. For a home that exists it is only checked."""
     node: str | NodeCard | None
     """The node's card. A newer card of the same node than the one that the home has replaces it."""
     mixnet: str | Transport | None
-    """A mixnet client as on the command line (`nym`, `ws://127.0.0.1:1977`); the home remembers it. Or a transport."""
+    """A mixnet client as on the command line (`nym`, `ws://127.0.0.1:1977`), which the home remembers; or a transport,
+    which is closed with the client."""
     passphrase: str | None
     """Encrypts the home; or opens it."""
     unprotected: bool
@@ -59,7 +60,8 @@ class ClientOptions(TypedDict, total=False):
     accept_strangers: bool
     """Whether the first message of a stranger makes them a contact (the default), or a request."""
     restore: Restore | None
-    """Give a new home an identity that exists, by its recovery words."""
+    """Give a new home an identity that exists, by its recovery words. `go_online` then gives the node its new message
+    key before it logs in."""
 
 
 class RunningClient:
@@ -93,17 +95,10 @@ class RunningClient:
     # -- starting and stopping --
 
     def start(
-        self,
-        home: Path,
-        *,
-        name: str | None = None,
-        node: str | NodeCard | None = None,
-        mixnet: str | Transport | None = None,
-        passphrase: str | None = None,
-        unprotected: bool = False,
-        accept_strangers: bool = True,
-        restore: Restore | None = None,
-    ) -> str | None:
+        self, home: Path, *, name: str | None = None, node: str | NodeCard | None = None,
+        mixnet: str | Transport | None = None, passphrase: str | None = None, unprotected: bool = False,
+        accept_strangers: bool = True, restore: Restore | None = None,
+    ) -> str | None:  # fmt: skip
         """Take the home, open its store, start the actors. Returns the recovery words of an identity that it made.
 
         If a step fails, those before it are undone in reverse order. Arguments and errors are those of `Client.open`.
@@ -180,12 +175,16 @@ class RunningClient:
         assert name is not None, "checked by start"
         assert card is not None, "checked by start"
         if restore is None:
-            return create_identity(store, name, card, os.urandom, int(time.time()))
+            return self.maker(name, card).create()
         root_from_words(restore.words)  # before the node is asked
         found = self.find(name, card, restore.timeout)
-        bring = replace_identity if restore.replace else restore_identity
-        bring(store, name, card, restore.words, found, os.urandom, int(time.time()))
+        bring = self.maker(name, card).replace if restore.replace else self.maker(name, card).restore
+        bring(restore.words, found)
         return None
+
+    def maker(self, name: str, card: NodeCard) -> IdentityMaker:
+        """What makes identities in this store. No actor may run meanwhile."""
+        return IdentityMaker(self.store, name, card, os.urandom, int(time.time()))
 
     def _remember(self, name: str | None, card: NodeCard | None, mixnet: str | Transport | None) -> None:
         """Check the options against the home, and keep what is new in them."""
@@ -208,9 +207,8 @@ class RunningClient:
         store = self.store
         identity, card = store.profile.identity(), parse_card(_text(store, "node_card"))
         self.user = User(identity.name, SigningKey.from_seed(identity.seed), card.node)
-        context = ClientContext(
-            ThreadRuntime(self._timers), self._on_failed, self.events.publish, store, self.user, self._accept_strangers
-        )
+        runtime, publish = ThreadRuntime(self._timers), self.events.publish
+        context = ClientContext(runtime, self._on_failed, publish, store, self.user, self._accept_strangers)
         self._graph = client_graph(context, self._kept.lend(), card)
 
     def _stop_graph(self) -> None:

@@ -20,6 +20,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from usernym.errors import SettingsError
+
 FILE_NAME: Final = "usernym.toml"
 FILE_BYTES_MAX: Final = 64 * 1024
 PREFIX: Final = "USERNYM_"
@@ -48,10 +50,6 @@ _SWITCHES: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 _TYPE_WORDS: Final = {"int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list"}
 _OTHER_VARIABLES: Final = frozenset({PASSPHRASE_VARIABLE, NEW_PASSPHRASE_VARIABLE, BACKUP_PASSPHRASE_VARIABLE,
                                      "USERNYM_HOME", "USERNYM_CONFIG"})  # fmt: skip
-
-
-class SettingsError(Exception):
-    """A wrong setting: the text is shown as it is, without a traceback."""
 
 
 class Seconds(float):

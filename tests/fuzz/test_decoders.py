@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.helpers.fuzzing import Fuzzer, altered, altered_text, pool, seeds_for, texts
 from usernym import settings
 from usernym.cli.holder import handler
+from usernym.errors import SettingsError
 from usernym.mixnet import nym_api as api
 from usernym.mixnet.addresses import AddressError, format_address, parse_address
 from usernym.mixnet.emulator.json_api import decode_text_request
@@ -246,7 +247,7 @@ def test_a_settings_file(fuzz: Fuzzer, tmp_path: Path) -> None:
         path.write_bytes(data)
         try:
             found = settings.read_settings(settings.NodeSettings, tmp_path, environment={})
-        except settings.SettingsError:
+        except SettingsError:
             return
         assert found.log_level in settings.LOG_LEVELS
         assert 16 <= found.work_bits <= 26

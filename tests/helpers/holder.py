@@ -18,6 +18,6 @@ def performing(client: Client) -> Callable[[ClientCommand[Any]], Any]:
 
     def perform(command: ClientCommand[Any]) -> Any:
         answer = handle(control.encode(handed_over(command, PATIENCE_S)))
-        return answer_in(answer, answer_type(command))
+        return answer_in(answer, answer_type(type(command)))
 
     return perform

@@ -91,15 +91,14 @@ def count_ignored() -> Iterator[None]:
 def seeds_counted() -> Iterator[None]:
     """`FreshSeeds` is FALSE: a replacement's key is that of the number behind the links that the node shows."""
 
-    def replace(*arguments: Any) -> None:
-        found = arguments[4]
+    def replace(maker: identity.IdentityMaker, words: str, found: Any) -> None:
         with patch.object(
             identity, "next_identity_seed", lambda root, _: next_identity_seed(root, bytes([len(found.chain)]) * 32)
         ):
-            replace_identity(*arguments)
+            unpatched(maker, words, found)
 
-    replace_identity = identity.replace_identity
-    with patch("usernym.testing.process.replace_identity", replace):
+    unpatched = identity.IdentityMaker.replace
+    with patch.object(identity.IdentityMaker, "replace", replace):
         yield
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import usernym
 from tests.helpers.handles import Handles
-from usernym.account_home import HomeKind, discard, home_kind, remove_unfinished
+from usernym.account_home import discard, is_protected, remove_unfinished
 
 PASSPHRASE = "correct horse"
 
@@ -20,7 +20,7 @@ class Killed(BaseException):
 def test_an_account_that_was_never_registered_goes_whole(handles: Handles) -> None:
     alice = handles.client("alice", online=False, passphrase=PASSPHRASE)
     discard(alice, handles.home("alice"))
-    assert home_kind(handles.home("alice")) is HomeKind.ABSENT
+    assert is_protected(handles.home("alice")) is None
     assert {path.name for path in handles.home("alice").iterdir()} <= {"lock"}
     bob = handles.client("bob")
     with pytest.raises(usernym.AccountStays):
@@ -53,11 +53,11 @@ def test_a_removal_that_is_killed_leaves_a_home_that_opens(
         patch.setattr(Path, "unlink", killed)
         with pytest.raises(Killed):
             remove_unfinished(home, PASSPHRASE)
-    assert home_kind(home) is HomeKind.PROTECTED
+    assert is_protected(home) is True
     with pytest.raises(usernym.WrongPassphrase):
         handles.client("alice", online=False, passphrase="another")
     again = handles.client("alice", online=False, passphrase=PASSPHRASE)
     assert (again.whoami().identity_key == key) == (removed == 0), "the whole account, or a new one"
     again.close()
     remove_unfinished(home, PASSPHRASE)
-    assert home_kind(home) is HomeKind.ABSENT
+    assert is_protected(home) is None

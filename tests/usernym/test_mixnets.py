@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from usernym.errors import SettingsError
 from usernym.mixnet import nym_sdk
 from usernym.mixnets import NymClientAt, NymInProcess, node_transport, parse_mixnet, parse_mixnets
-from usernym.settings import SettingsError
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from usernym.errors import SettingsError
 from usernym.mixnets import parse_mixnets
 from usernym.settings import (
     ClientSettings,
     NodeSettings,
     Seconds,
-    SettingsError,
     default_home,
     duration,
     read_settings,

@@ -21,10 +21,7 @@ from usernym.log import set_up
 from usernym.logger import logger
 from usernym.settings import ClientSettings, CommonSettings, NodeSettings, default_home, flag_settings, read_settings
 
-_SETTINGS: Final[dict[Kind, type[CommonSettings]]] = {
-    "client": ClientSettings,
-    "node": NodeSettings,
-}
+_SETTINGS: Final[dict[Kind, type[CommonSettings]]] = {"client": ClientSettings, "node": NodeSettings}
 _CARD_CHARACTERS_MAX: Final = 4096
 
 
@@ -56,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _invocation(kind: Kind, given: Namespace) -> Invocation[CommonSettings]:
     """What was typed, with the settings of its kind."""
+    from usernym.protocol.names import canonical
+
     flags: dict[str, Any] = vars(given)
+    if flags.get("name") is not None:
+        flags["name"] = canonical(flags["name"])
     home = flags.get("home") or default_home("node" if kind == "node" else "client")
     home = home.expanduser().absolute()
     if flags.get("node") == "-":

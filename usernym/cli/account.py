@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import Namespace
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 import usernym
-from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation
+from usernym.cli.command import NAME, YES, ClientCommand, Deadline, Entry, Invocation, switch
 from usernym.cli.failures import NAME_REFUSALS, CommandFailed, Exit, failure_of, refused
 from usernym.cli.holder import retry_until
-from usernym.cli.replies import WhoAmIReply, stalled_text, whoami_reply
-from usernym.cli.session import WAITING, Session
+from usernym.cli.replies import WhoAmIReply, reply_of, stalled_text
+from usernym.cli.session import WAITING, Session, asks
 from usernym.cli.terminal import (
     LINE_MAX,
     confirm_by_name,
     date,
     has_terminal,
     print_err,
-    print_json,
     print_line,
     sign_of_life,
     table,
@@ -32,33 +31,23 @@ if TYPE_CHECKING:
     from usernym import Client
 
 _REFUSED_NAMES: Final = frozenset(code.name.lower() for code in NAME_REFUSALS)
-
-
-def _name(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME")
-
-
-def no_passphrase(parser: ArgumentParser) -> None:
-    """The choice to have no passphrase, for commands that make a home."""
-    parser.add_argument("--no-passphrase", action="store_true", help="choose to keep this home without a passphrase")
+_NO_PASSPHRASE: Final = switch("--no-passphrase", "choose to keep this home without a passphrase")
 
 
 # -- register ---------------------------------------------------------------------------------------------------------
 
 
 class RegisterCommand(ClientCommand[WhoAmIReply], frozen=True, tag="register"):
-    """Register the home's name, for the first time or again."""
+    """Register the home's name, for the first time or again. Raises `CommandFailed` for another name."""
 
     name: str
 
     def perform(self, client: Client, deadline: Deadline, /) -> WhoAmIReply:
-        """Raise `CommandFailed` for another name than the home's."""
         if canonical(self.name) != client.name:
-            raise CommandFailed(
-                Exit.USAGE, "settings", "this home belongs to another name; choose another home for this one"
-            )
+            text = "this home belongs to another name; choose another home for this one"
+            raise CommandFailed(Exit.USAGE, "settings", text)
         retry_until(client, client.register, deadline)
-        return whoami_reply(client.whoami())
+        return reply_of(WhoAmIReply, client.whoami())
 
 
 class RegisterReply(WhoAmIReply, frozen=True):
@@ -68,14 +57,9 @@ class RegisterReply(WhoAmIReply, frozen=True):
     """Twelve words, only when this command made the identity: they are kept nowhere."""
 
 
-def _register_options(parser: ArgumentParser) -> None:
-    _name(parser)
-    no_passphrase(parser)
-
-
 def register(typed: Invocation[ClientSettings]) -> None:
     """`usernym register NAME`."""
-    name = canonical(typed.given.name)
+    name: str = typed.given.name
     check_registrable(name)
     words: list[str] = []
 
@@ -89,10 +73,8 @@ def register(typed: Invocation[ClientSettings]) -> None:
             who = session.call(RegisterCommand(name))
         except BaseException as error:
             raise _not_registered(session, failure_of(error), words) from error
-    if typed.json:
-        print_json(RegisterReply(**msgspec.structs.asdict(who), recovery_words=words[0] if words else None))
-    else:
-        print_line(f"registered as {who.name}")
+    reply = reply_of(RegisterReply, who, recovery_words=words[0] if words else None)
+    typed.show(reply, "registered as {reply.name}")
 
 
 def _not_registered(session: Session, failed: CommandFailed, words: list[str]) -> CommandFailed:
@@ -118,51 +100,37 @@ def _print_words(words: str) -> None:
 # -- login, whoami ----------------------------------------------------------------------------------------------------
 
 
-class LoginCommand(ClientCommand[WhoAmIReply], frozen=True, tag="login"):
-    """Log in, to see that the account works."""
-
-    card: str | None = None
-    """The node's card; it is taken first if it is newer than the known one."""
-
-    def perform(self, client: Client, deadline: Deadline, /) -> WhoAmIReply:
-        """Log in."""
-        if self.card is not None:
-            client.take_card(self.card, deadline.left())
-        retry_until(client, client.go_online, deadline)
-        return whoami_reply(client.whoami())
-
-
 class LoginReply(WhoAmIReply, frozen=True):
     """The account that logged in."""
 
     online: Literal[True] = True
 
 
-def login(typed: Invocation[ClientSettings]) -> None:
-    """`usernym login`."""
-    with Session(typed) as session:
-        who = session.call(LoginCommand(typed.settings.node))
-    if typed.json:
-        print_json(LoginReply(**msgspec.structs.asdict(who)))
-    else:
-        print_line(f"logged in as {who.name}: the account works")
+class LoginCommand(ClientCommand[LoginReply], frozen=True, tag="login"):
+    """Log in, to see that the account works."""
+
+    card: str | None = None
+    """The node's card; it is taken first if it is newer than the known one."""
+
+    def perform(self, client: Client, deadline: Deadline, /) -> LoginReply:
+        if self.card is not None:
+            client.take_card(self.card, deadline.left())
+        retry_until(client, client.go_online, deadline)
+        return reply_of(LoginReply, client.whoami())
+
+
+def _login(_session: Session, typed: Invocation[ClientSettings]) -> LoginCommand:
+    return LoginCommand(typed.settings.node)
 
 
 class WhoAmICommand(ClientCommand[WhoAmIReply], frozen=True, tag="whoami"):
-    """Whose home this is."""
+    """Read from the store whose home this is."""
 
     def perform(self, client: Client, _deadline: Deadline, /) -> WhoAmIReply:
-        """Read it from the store."""
-        return whoami_reply(client.whoami())
+        return reply_of(WhoAmIReply, client.whoami())
 
 
-def whoami(typed: Invocation[ClientSettings]) -> None:
-    """`usernym whoami`."""
-    with Session(typed) as session:
-        who = session.call(WhoAmICommand())
-    if typed.json:
-        print_json(who)
-        return
+def _print_account(who: WhoAmIReply, _given: Namespace) -> None:
     print_line(who.name)
     rows = [
         ("registered", "yes" if who.registered else "not yet: `usernym register` continues"),
@@ -189,9 +157,8 @@ class FreeNameReply(msgspec.Struct, frozen=True):
 
 def check_name(typed: Invocation[ClientSettings]) -> None:
     """`usernym check-name NAME`."""
-    name = canonical(typed.given.name)
+    name, settings = typed.given.name, typed.settings
     check_registrable(name)  # the node need not be asked about a name that no one can have
-    settings = typed.settings
     if settings.node is None or settings.mixnet is None:
         text = "asking a node needs --node and --mixnet: see `usernym check-name --help`"
         raise CommandFailed(Exit.USAGE, "settings", text)
@@ -202,68 +169,43 @@ def check_name(typed: Invocation[ClientSettings]) -> None:
         state = finder.name_state(name, settings.timeout)
     if state.reason is not None:
         raise refused(state.reason)
-    if typed.json:
-        print_json(FreeNameReply(name))
-    else:
-        print_line(f"{name} is free: `usernym register {name}` takes it, unless someone else is faster")
+    text = "{reply.name} is free: `usernym register {reply.name}` takes it, unless someone else is faster"
+    typed.show(FreeNameReply(name), text)
 
 
 # -- an identity that exists ------------------------------------------------------------------------------------------
 
-
-def _restore_options(parser: ArgumentParser) -> None:
-    _name(parser)
-    text = "with a new identity, since the key of the old one may have been stolen"
-    parser.add_argument("--replace", action="store_true", help=text)
-    no_passphrase(parser)
+_REPLACED: Final = (
+    "{reply.name} has a new identity. Your contacts see that it changed; compare safety numbers with them again\n"
+    "Replacements of this name's identity so far: {reply.recoveries}. If you remember more, the node hides some, or was"
+    " restored from an older copy: replace it again, until there are more than you remember"
+)
 
 
 def restore(typed: Invocation[ClientSettings]) -> None:
     """`usernym restore NAME`."""
-    name = canonical(typed.given.name)
+    name, is_new = typed.given.name, typed.given.replace
     check(name)
-    words = _words()
-    wanted = usernym.Restore(words, typed.given.replace, typed.settings.timeout)
+    wanted = usernym.Restore(_words(), is_new, typed.settings.timeout)
     with Session(typed, name=name, hand_over=False, restore=wanted) as session:
         who = session.call(LoginCommand())
-    if typed.json:
-        print_json(who)
-    elif typed.given.replace:
-        _print_replaced(who)
-    else:
-        print_line(f"{who.name} is restored, with the same identity: safety numbers stay the same")
+    same = "{reply.name} is restored, with the same identity: safety numbers stay the same"
+    typed.show(who, _REPLACED if is_new else same)
 
 
 class ReplaceIdentityCommand(ClientCommand[WhoAmIReply], frozen=True, tag="replace identity"):
-    """Make a new identity from the recovery words."""
+    """Make a new identity from the recovery words, and log in with it."""
 
     words: str
 
     def perform(self, client: Client, deadline: Deadline, /) -> WhoAmIReply:
-        """Make it, and log in with it."""
         retry_until(client, lambda timeout: client.replace_identity(self.words, timeout), deadline)
-        return whoami_reply(client.whoami())
+        return reply_of(WhoAmIReply, client.whoami())
 
 
-def replace_identity(typed: Invocation[ClientSettings]) -> None:
-    """`usernym replace-identity`."""
-    with Session(typed) as session:
-        session.call(WhoAmICommand())  # before the words are asked for
-        who = session.call(ReplaceIdentityCommand(_words()))
-    if typed.json:
-        print_json(who)
-    else:
-        _print_replaced(who)
-
-
-def _print_replaced(who: WhoAmIReply) -> None:
-    print_line(
-        f"{who.name} has a new identity. Your contacts see that it changed; compare safety numbers with them again"
-    )
-    print_line(
-        f"Replacements of this name's identity so far: {who.recoveries}. If you remember more, the node hides some, or"
-        " was restored from an older copy: replace it again, until there are more than you remember"
-    )
+def _replace(session: Session, _typed: Invocation[ClientSettings]) -> ReplaceIdentityCommand:
+    session.call(WhoAmICommand())  # before the words are asked for
+    return ReplaceIdentityCommand(_words())
 
 
 def _words() -> str:
@@ -288,45 +230,37 @@ class DeleteAccountCommand(ClientCommand[DeletedReply], frozen=True, tag="delete
     """Delete the account at the node; the user has confirmed it."""
 
     def perform(self, client: Client, deadline: Deadline, /) -> DeletedReply:
-        """Delete it."""
         held_until = retry_until(client, client.delete_account, deadline)
-        who = whoami_reply(client.whoami())
-        return DeletedReply(**msgspec.structs.asdict(who), held_until=held_until)
+        return reply_of(DeletedReply, client.whoami(), held_until=held_until)
 
 
-def _delete_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+def _delete(session: Session, typed: Invocation[ClientSettings]) -> DeleteAccountCommand:
+    name = session.call(WhoAmICommand()).name
+    if not typed.given.yes:
+        warning = f"This deletes the account {name} at the node, and the messages there. Texts in this home stay."
+        confirm_by_name(name, warning, "this deletes the account: confirm with --yes", "nothing was deleted")
+    return DeleteAccountCommand()
 
 
-def delete_account(typed: Invocation[ClientSettings]) -> None:
-    """`usernym delete-account`."""
-    with Session(typed) as session:
-        name = session.call(WhoAmICommand()).name
-        if not typed.given.yes:
-            warning = f"This deletes the account {name} at the node, and the messages there. Texts in this home stay."
-            confirm_by_name(name, warning, "this deletes the account: confirm with --yes", "nothing was deleted")
-        deleted = session.call(DeleteAccountCommand())
-    if typed.json:
-        print_json(deleted)
-    else:
-        print_line(
-            f"the account is deleted; until {date(deleted.held_until)} no one else can take the name, and"
-            " `usernym register` takes it back"
-        )
+def _print_deleted(deleted: DeletedReply, _given: Namespace) -> None:
+    until = date(deleted.held_until)
+    print_line(f"the account is deleted; until {until} no one else can take the name, and `usernym register` takes it"
+               " back")  # fmt: skip
 
 
 ENTRIES: Final = (
-    Entry("register", "register a name; a new home gets its keys and recovery words", register, _register_options,
+    Entry("register", "register a name; a new home gets its keys and recovery words", register, (NAME, _NO_PASSPHRASE),
           prints=(RegisterReply,)),
-    Entry("login", "check that the account works; with --node, take the node's newer card", login,
-          prints=(LoginReply,)),
-    Entry("whoami", "show whose home this is", whoami, prints=(WhoAmIReply,)),
-    Entry("check-name", "ask a node (--node, --mixnet) whether a name is free", check_name, _name,
+    asks("login", "check that the account works; with --node, take the node's newer card", _login,
+         "logged in as {reply.name}: the account works", prints=(LoginReply,)),
+    asks("whoami", "show whose home this is", WhoAmICommand, _print_account),
+    Entry("check-name", "ask a node (--node, --mixnet) whether a name is free", check_name, (NAME,),
           prints=(FreeNameReply,)),
-    Entry("restore", "bring a name back in a new home, with its recovery words", restore, _restore_options,
-          prints=(WhoAmIReply,)),
-    Entry("replace-identity", "make a new identity with the recovery words, after this home's keys were stolen",
-          replace_identity, prints=(WhoAmIReply,)),
-    Entry("delete-account", "delete the account; its name is kept for you", delete_account, _delete_options,
-          prints=(DeletedReply,)),
+    Entry("restore", "bring a name back in a new home, with its recovery words", restore,
+          (NAME, switch("--replace", "with a new identity, since the key of the old one may have been stolen"),
+           _NO_PASSPHRASE), prints=(LoginReply,)),
+    asks("replace-identity", "make a new identity with the recovery words, after this home's keys were stolen",
+         _replace, _REPLACED, prints=(WhoAmIReply,)),
+    asks("delete-account", "delete the account; its name is kept for you", _delete, _print_deleted, YES,
+         prints=(DeletedReply,)),
 )  # fmt: skip

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
 import threading
+from argparse import BooleanOptionalAction
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from usernym.cli.command import Entry, Invocation
+from usernym.cli.command import Entry, Invocation, number, option, switch
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import client_handler
 from usernym.cli.signals import Stopping
-from usernym.cli.terminal import print_err, print_json, print_line
+from usernym.cli.terminal import print_err
 from usernym.settings import PASSPHRASE_VARIABLE, ClientSettings
 
 if TYPE_CHECKING:
     from usernym import Client
     from usernym.chat.serve import Serving
+
+
+_ADDRESS: Final = "the chat page: {reply.address}"
 
 
 class PageReadyJson(msgspec.Struct, frozen=True, tag_field="event", tag="ready"):
@@ -35,14 +38,6 @@ class PageAddressJson(msgspec.Struct, frozen=True, tag_field="event", tag="addre
     """Another address of the page."""
 
     address: str
-
-
-def _options(parser: argparse.ArgumentParser) -> None:
-    port = parser.add_argument("--port", type=int, choices=range(65536), default=0, metavar="PORT")
-    port.help = "of 127.0.0.1; default: any free one"
-    text = "open the page in the browser (default)"
-    parser.add_argument("--browser", action=argparse.BooleanOptionalAction, default=True, help=text)
-    parser.add_argument("--emulated", action="store_true", help="say on the page that its mixnet is an emulated one")
 
 
 def chat(typed: Invocation[ClientSettings]) -> None:
@@ -96,35 +91,32 @@ def _is_typed_to() -> bool:
 def _announce(serving: Serving, typed: Invocation[ClientSettings]) -> None:
     from usernym.cli.browser import open_pages
 
-    if typed.json:
-        print_json(PageReadyJson(serving.new_address()))
-        _read_lines(serving, as_json=True)
-        return
-    print_line(f"the chat page: {serving.new_address()}")
-    print_err("The first browser that opens this address may use the page; then the address is used up.")
-    print_err("Ctrl-C ends the page.")
-    if typed.given.browser:
-        open_pages([(serving.new_address(), typed.home)])
-    if _is_typed_to():
+    typed.show(PageReadyJson(serving.new_address()), _ADDRESS)
+    if not typed.json:
+        print_err("The first browser that opens this address may use the page; then the address is used up.")
+        print_err("Ctrl-C ends the page.")
+        if typed.given.browser:
+            open_pages([(serving.new_address(), typed.home)])
+        if not _is_typed_to():
+            return
         print_err("Press Enter for another address, for another browser.")
-        _read_lines(serving, as_json=False)
+    threading.Thread(target=_more_addresses, args=(serving, typed), name="usernym-addresses", daemon=True).start()
 
 
-def _read_lines(serving: Serving, *, as_json: bool) -> None:
-    threading.Thread(target=_more_addresses, args=(serving, as_json), name="usernym-addresses", daemon=True).start()
-
-
-def _more_addresses(serving: Serving, as_json: bool) -> None:
+def _more_addresses(serving: Serving, typed: Invocation[ClientSettings]) -> None:
     """Another address for each line of the standard input."""
     with contextlib.suppress(Exception):  # there is no standard input, it has gone, or the program ends
         while sys.stdin.readline():
-            if as_json:
-                print_json(PageAddressJson(serving.new_address()))
-            else:
-                print_line(f"the chat page: {serving.new_address()}")
+            typed.show(PageAddressJson(serving.new_address()), _ADDRESS)
 
 
 ENTRIES: Final = (
-    Entry("chat", "serve the chat page to this machine's browser until it is stopped", chat, _options,
-          prints=(PageReadyJson, PageAddressJson)),
+    Entry(
+        "chat", "serve the chat page to this machine's browser until it is stopped", chat,
+        (option("--port", type=number(0, 65_535), default=0, metavar="PORT",
+                help="of 127.0.0.1; default: any free one"),
+         option("--browser", action=BooleanOptionalAction, default=True, help="open the page in the browser (default)"),
+         switch("--emulated", "say on the page that its mixnet is an emulated one")),
+        prints=(PageReadyJson, PageAddressJson),
+    ),
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 A command is an `Entry` in the module of its group, and a name in the table of `usernym.cli.grammar`. What it wants of a
 client or a node is a `ClientCommand` or a `NodeCommand`: a typed value that the process which holds the home performs,
-either this one or another that gets it over the control socket. The answer is a typed value, too.
+either this one or another that gets it over the control socket. The answer is a typed value, too. `session.asks` makes
+the entry of a command that is no more than that.
 
 Modules of commands import nothing heavy at their top, so that `usernym --help` is quick.
 """
@@ -10,7 +11,7 @@ Modules of commands import nothing heavy at their top, so that `usernym --help` 
 from __future__ import annotations
 
 import time
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
+from usernym.cli.terminal import print_json, print_line
 from usernym.settings import CommonSettings, duration
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ SettingsT_co = TypeVar("SettingsT_co", bound=CommonSettings, covariant=True)
 
 Kind = Literal["client", "node", "none"]
 """Whose home and settings a command works on."""
+Said = str | Callable[[Any, Namespace], None]
+"""What a person reads of a reply: a text with `{reply.…}` and `{given.…}` in it, or a function that prints it."""
+Option = Callable[[Any], object]
+"""Adds an option or an argument to a parser, or to a group of one."""
 PAUSE_S: Final = 0.2
 """Between tries while something is still starting."""
 CALL_S_MIN: Final = 0.1
@@ -42,12 +48,17 @@ class Invocation(Generic[SettingsT_co]):
     home: Path
     settings: SettingsT_co
     given: Namespace
-    """The command's own options and arguments."""
+    """The command's own options and arguments; `name` in its canonical form."""
     json: bool = False
 
-
-def no_options(_parser: ArgumentParser) -> None:
-    """For a command without options of its own."""
+    def show(self, reply: msgspec.Struct, said: Said) -> None:
+        """Print a reply: as JSON with --json, else in words."""
+        if self.json:
+            print_json(reply)
+        elif isinstance(said, str):
+            print_line(said.format(reply=reply, given=self.given))
+        else:
+            said(reply, self.given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ class Entry:
     name: str
     summary: str
     run: Callable[[Invocation[Any]], None]
-    options: Callable[[ArgumentParser], None] = no_options
+    options: tuple[Option, ...] = ()
     kind: Kind = "client"
     prints: tuple[type[msgspec.Struct], ...] = ()
     """The objects that it prints with --json; docs/json.md is checked against them."""
@@ -75,13 +86,16 @@ class NodeCommand(msgspec.Struct, Generic[Answer], frozen=True, forbid_unknown_f
     """What the process that runs a node performs. The type parameter is the answer's type."""
 
     def perform(self, node: Node, deadline: Deadline, /) -> Answer:
-        """Do it. Any exception is passed on to the command's user by `failure_of`."""
+        """Do it, as a `ClientCommand` does."""
         raise NotImplementedError
 
 
-def answer_type(command: ClientCommand[Answer] | NodeCommand[Answer]) -> type[Answer]:
+Command = ClientCommand[Answer] | NodeCommand[Answer]
+
+
+def answer_type(command: type[Command[Answer]]) -> type[Answer]:
     """The type of a command's answer, as its class says it."""
-    (base,) = vars(type(command))["__orig_bases__"]
+    (base,) = vars(command)["__orig_bases__"]
     answer: type[Answer] = base.__args__[0]
     return answer
 
@@ -107,7 +121,32 @@ class Deadline:
         time.sleep(min(seconds, self.left()))
 
 
-# -- types of arguments -----------------------------------------------------------------------------------------------
+# -- options and arguments --------------------------------------------------------------------------------------------
+
+
+def option(*names: str, **keywords: Any) -> Option:
+    """An option or an argument, as `ArgumentParser.add_argument` takes it."""
+    return lambda parser: parser.add_argument(*names, **keywords)
+
+
+def switch(name: str, text: str) -> Option:
+    """An option that is given or not."""
+    return option(name, action="store_true", help=text)
+
+
+def one_of(*options: Option) -> Option:
+    """Options of which one may be given."""
+
+    def add(parser: Any) -> None:
+        group = parser.add_mutually_exclusive_group()
+        for each in options:
+            each(group)
+
+    return add
+
+
+NAME: Final = option("name", metavar="NAME")
+YES: Final = switch("--yes", "do not ask")
 
 
 def seconds(text: str) -> float:
@@ -118,26 +157,12 @@ def seconds(text: str) -> float:
         raise ArgumentTypeError(str(error)) from None
 
 
-def probability(text: str) -> float:
-    """A number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 1.0:
-        raise ArgumentTypeError("expected a probability from 0 to 1")
-    return value
+def number(low: int, high: int | None = None) -> Callable[[str], int]:
+    """What makes a whole number from `low` to `high` (None: no limit) of a text."""
 
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= (int(text) if high is None else high):
+            raise ArgumentTypeError(f"expected a number from {low}" + (" on" if high is None else f" to {high}"))
+        return int(text)
 
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    if not text.isdecimal() or not int(text):
-        raise ArgumentTypeError("expected a number above 0")
-    return int(text)
-
-
-def count(text: str) -> int:
-    """How many texts to show."""
-    if not text.isdecimal() or not 1 <= int(text) <= TEXTS_SHOWN_MAX:
-        raise ArgumentTypeError(f"expected a number from 1 to {TEXTS_SHOWN_MAX}")
-    return int(text)
+    return parse

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, BooleanOptionalAction
+from argparse import BooleanOptionalAction
 from typing import Final
 
 import msgspec
 
-from usernym.cli.command import Entry, Invocation
+from usernym.cli.command import Entry, Invocation, option, switch
 from usernym.settings import CommonSettings
 
 
@@ -57,12 +57,6 @@ class DemoReadyJson(msgspec.Struct, frozen=True, tag_field="event", tag="ready")
     """False: the mixnet is an emulated one."""
 
 
-def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("--chat", action="store_true", help="instead: two people's chat pages to play with")
-    text = "with --chat: open both pages (default)"
-    parser.add_argument("--browser", action=BooleanOptionalAction, default=True, help=text)
-
-
 def demo(typed: Invocation[CommonSettings]) -> None:
     """`usernym demo`."""
     if typed.given.chat:
@@ -76,6 +70,9 @@ def demo(typed: Invocation[CommonSettings]) -> None:
 
 
 ENTRIES: Final = (
-    Entry("demo", "play the whole story on this machine: mixnet, node, Alice and Bob", demo, _options, "none",
+    Entry("demo", "play the whole story on this machine: mixnet, node, Alice and Bob", demo,
+          (switch("--chat", "instead: two people's chat pages to play with"),
+           option("--browser", action=BooleanOptionalAction, default=True,
+                  help="with --chat: open both pages (default)")), "none",
           (StepJson, LineJson, PacketsJson, DemoReadyJson)),
 )  # fmt: skip

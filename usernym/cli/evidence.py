@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation
+from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation, one_of, option
 from usernym.cli.session import Session
-from usernym.cli.terminal import print_json, print_line
+from usernym.cli.terminal import print_line
 from usernym.settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ class EvidenceCommand(ClientCommand[EvidenceReply], frozen=True, tag="evidence")
     file: str | None
 
     def perform(self, client: Client, _deadline: Deadline, /) -> EvidenceReply:
-        """Read it, and write it."""
         from usernym.storage.files import write_private
 
         found = client.evidence()
@@ -53,13 +52,6 @@ class EvidenceCommand(ClientCommand[EvidenceReply], frozen=True, tag="evidence")
             lines = "".join(f"{each.text}\n" for each in found)
             write_private(Path(self.file), lines.encode(), replace=False)
         return EvidenceReply([FaultReply(each.node, each.what, each.found_at) for each in found], self.file)
-
-
-def _options(parser: ArgumentParser) -> None:
-    way = parser.add_mutually_exclusive_group()
-    way.add_argument("--export", type=Path, metavar="FILE", help="write it to a new file, for others to check")
-    text = "check the evidence in this file instead; no home is needed"
-    way.add_argument("--check", type=Path, metavar="FILE", help=text)
 
 
 def evidence(typed: Invocation[ClientSettings]) -> None:
@@ -71,14 +63,15 @@ def evidence(typed: Invocation[ClientSettings]) -> None:
         file = None if chosen is None else str(chosen.expanduser().absolute())
         with Session(typed) as session:
             reply = session.call(EvidenceCommand(file))
-    if typed.json:
-        print_json(reply)
-        return
+    typed.show(reply, _print_evidence)
+
+
+def _print_evidence(reply: EvidenceReply, given: Namespace) -> None:
     for fault in reply.faults:
         print_line(f"node {fault.node}: {fault.what}")
     if not reply.faults:
         print_line("there is no evidence against the node here")
-    elif typed.given.export is not None:
+    elif given.export is not None:
         print_line(f"written to {reply.file}; it may hold the names of people who wrote to you")
 
 
@@ -94,6 +87,11 @@ def _checked(path: Path) -> EvidenceReply:
 
 
 ENTRIES: Final = (
-    Entry("evidence", "what proves that the node is not honest, and whether such a proof holds", evidence, _options,
-          prints=(EvidenceReply,)),
+    Entry(
+        "evidence", "what proves that the node is not honest, and whether such a proof holds", evidence,
+        (one_of(option("--export", type=Path, metavar="FILE", help="write it to a new file, for others to check"),
+                option("--check", type=Path, metavar="FILE", help="check the evidence in this file instead; no home is"
+                       " needed")),),
+        prints=(EvidenceReply,),
+    ),
 )  # fmt: skip

@@ -1,16 +1,11 @@
-"""How a command ends: exit codes that mean something, and sentences that a person can act on.
-
-Only what a command that hands its work over may raise is loaded at once; the rest is loaded when it has happened.
-"""
+"""How a command ends: exit codes that mean something, and sentences that a person can act on."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 from typing import Any, Final
 
-from usernym.control import HolderBusy, HolderGone
 from usernym.protocol.errors import Code, ProtocolError, RemoteProtocolError, refusal_text
-from usernym.settings import SettingsError
 
 
 class Exit(IntEnum):
@@ -57,102 +52,65 @@ def refused(code: Code, detail: int = 0) -> CommandFailed:
     return CommandFailed(exit_code, code.name.lower(), refusal_text(code, detail))
 
 
-def failure_of(error: BaseException) -> CommandFailed:
+_TEXT: Final = "{0}"
+_ENDS: Final[dict[str, tuple[Exit, str, str]]] = {
+    "KeyboardInterrupt": (Exit.INTERRUPTED, "interrupted", "interrupted"),
+    "BrokenPipeError": (Exit.PIPE_CLOSED, "pipe_closed", "the reader of the output closed it"),
+    "HolderGone": (Exit.NO_ANSWER, "holder_gone", "{0}: whether this was done is not known"),
+    "HolderBusy": (Exit.NO_ANSWER, "holder_busy", "{0}: try again"),
+    "SettingsError": (Exit.USAGE, "settings", _TEXT),
+    "RetryNotPossible": (Exit.REFUSED, "retry_not_possible", _TEXT),
+    "HandshakeNotPossible": (Exit.REFUSED, "handshake_not_possible", _TEXT),
+    "WordsInvalid": (Exit.USAGE, "words_invalid", _TEXT),
+    "WordsUnfit": (Exit.REFUSED, "words_unfit", _TEXT),
+    "IdentityMoved": (Exit.REFUSED, "identity_moved", _TEXT),
+    "TextTooLong": (Exit.USAGE, "text_length", _TEXT),
+    "HomeInUse": (Exit.STORAGE, "home_in_use", _TEXT),
+    "WrongPassphrase": (Exit.STORAGE, "wrong_passphrase", _TEXT),
+    "PassphraseNeeded": (
+        Exit.STORAGE, "passphrase_needed", "{0}: set USERNYM_PASSPHRASE, or run this on a terminal to be asked",
+    ),
+    "StoreUnprotected": (Exit.STORAGE, "store_unprotected", "{0} (here: without USERNYM_PASSPHRASE)"),
+    "StorageError": (Exit.STORAGE, "storage", _TEXT),
+    "NodeSilent": (Exit.NO_ANSWER, "no_answer", _TEXT),
+    "NotReady": (Exit.NO_ANSWER, "no_answer", _TEXT),
+    "MixnetError": (Exit.NO_ANSWER, "no_answer", _TEXT),
+    "Closed": (
+        Exit.NO_ANSWER, "holder_gone",
+        "the process that held this home has ended; what is on disk continues when this home is online again",
+    ),
+    "GraphFailed": (Exit.INTERNAL, "stopped", "{0}: the log says why"),
+}  # fmt: skip
+"""How a command ends by an error: its exit code, its kind, and its text after that of the error.
+
+By the errors' names, so that the modules that define them need not be loaded.
+"""
+_MISMATCHES: Final = {
+    "OTHER_NODE": "link_of_another_node",
+    "YOURSELF": "that_is_you",
+    "OLDER_IDENTITY": "link_outdated",
+    "OTHER_IDENTITY": "link_differs",
+}
+
+
+def failure_of(error: Any) -> CommandFailed:
     """What an exception means to the user of a command. An unexpected one is a bug, and its content is not shown."""
-    match error:
-        case CommandFailed():
-            return error
-        case RemoteProtocolError():
-            return refused(error.code)
-        case SettingsError():
-            return CommandFailed(Exit.USAGE, "settings", str(error))
-        case HolderGone():
-            return CommandFailed(Exit.NO_ANSWER, "holder_gone", f"{error}: whether this was done is not known")
-        case HolderBusy():
-            return CommandFailed(Exit.NO_ANSWER, "holder_busy", f"{error}: try again")
-        case KeyboardInterrupt():
-            return CommandFailed(Exit.INTERRUPTED, "interrupted", "interrupted")
-        case BrokenPipeError():
-            return CommandFailed(Exit.PIPE_CLOSED, "pipe_closed", "the reader of the output closed it")
-        case _:
-            return _of_client(error) or _of_store(error) or _unanswered(error) or _bug(error)
-
-
-def _of_client(error: BaseException) -> CommandFailed | None:
-    import usernym
-
-    mismatches = {
-        usernym.Mismatch.OTHER_NODE: "link_of_another_node",
-        usernym.Mismatch.YOURSELF: "that_is_you",
-        usernym.Mismatch.OLDER_IDENTITY: "link_outdated",
-        usernym.Mismatch.OTHER_IDENTITY: "link_differs",
-    }
-    match error:
-        case usernym.NodeRefused():
+    if isinstance(error, CommandFailed):
+        return error
+    if isinstance(error, RemoteProtocolError):
+        return refused(error.code)
+    for kind in type(error).__mro__:
+        if kind.__module__.partition(".")[0] not in ("usernym", "builtins"):
+            continue
+        if kind.__name__ == "NodeRefused":
             return refused(error.code, error.detail)
-        case usernym.RetryNotPossible():
-            return CommandFailed(Exit.REFUSED, "retry_not_possible", str(error))
-        case usernym.HandshakeNotPossible():
-            return CommandFailed(Exit.REFUSED, "handshake_not_possible", str(error))
-        case usernym.WordsInvalid():
-            return CommandFailed(Exit.USAGE, "words_invalid", str(error))
-        case usernym.WordsUnfit():
-            return CommandFailed(Exit.REFUSED, "words_unfit", str(error))
-        case usernym.IdentityMoved():
-            return CommandFailed(Exit.REFUSED, "identity_moved", str(error))
-        case usernym.LinkMismatch():
-            return CommandFailed(Exit.REFUSED, mismatches[error.why], str(error))
-        case usernym.TextTooLong():
-            return CommandFailed(Exit.USAGE, "text_length", str(error))
-        case _:
-            return None
-
-
-def _of_store(error: BaseException) -> CommandFailed | None:
-    from usernym.storage.errors import HomeInUse, PassphraseNeeded, StorageError, StoreUnprotected, WrongPassphrase
-
-    match error:
-        case HomeInUse():
-            return CommandFailed(Exit.STORAGE, "home_in_use", str(error))
-        case WrongPassphrase():
-            return CommandFailed(Exit.STORAGE, "wrong_passphrase", str(error))
-        case PassphraseNeeded():
-            text = f"{error}: set USERNYM_PASSPHRASE, or run this on a terminal to be asked"
-            return CommandFailed(Exit.STORAGE, "passphrase_needed", text)
-        case StoreUnprotected():
-            text = f"{error} (here: without USERNYM_PASSPHRASE)"
-            return CommandFailed(Exit.STORAGE, "store_unprotected", text)
-        case StorageError():
-            return CommandFailed(Exit.STORAGE, "storage", str(error))
-        case _:
-            return None
-
-
-def _unanswered(error: BaseException) -> CommandFailed | None:
-    import usernym
-    from usernym.actors.failures import Failure
-    from usernym.mixnet.transport import MixnetError
-
-    match error:
-        case usernym.NodeSilent():
-            kind = "no_mixnet" if error.failure is Failure.NO_MIXNET else "no_answer"
-            return CommandFailed(Exit.NO_ANSWER, kind, str(error))
-        case usernym.NotReady() | MixnetError():
-            return CommandFailed(Exit.NO_ANSWER, "no_answer", str(error))
-        case usernym.Closed():
-            text = "the process that held this home has ended; what is on disk continues when this home is online again"
-            return CommandFailed(Exit.NO_ANSWER, "holder_gone", text)
-        case _:
-            return None
-
-
-def _bug(error: BaseException) -> CommandFailed:
-    import usernym
-
-    if isinstance(error, usernym.GraphFailed):
-        return CommandFailed(Exit.INTERNAL, "stopped", f"{error}: the log says why")
+        if kind.__name__ == "LinkMismatch":
+            return CommandFailed(Exit.REFUSED, _MISMATCHES[error.why.name], str(error))
+        if kind.__name__ in _ENDS:
+            exit_code, word, text = _ENDS[kind.__name__]
+            is_mixnet = kind.__name__ == "NodeSilent" and error.failure.name == "NO_MIXNET"
+            return CommandFailed(exit_code, "no_mixnet" if is_mixnet else word, text.format(error))
     # The text of an unexpected exception may hold anything: only its kind is shown.
-    kind = error.code.name.lower() if isinstance(error, ProtocolError) else type(error).__name__
-    return CommandFailed(
-        Exit.INTERNAL, "internal", f"internal error ({kind}); --log-level debug shows where it happened"
-    )
+    word = error.code.name.lower() if isinstance(error, ProtocolError) else type(error).__name__
+    text = f"internal error ({word}); --log-level debug shows where it happened"
+    return CommandFailed(Exit.INTERNAL, "internal", text)

@@ -50,8 +50,8 @@ TOPICS: Final = (
 """Every command. A new one is a name here and an `Entry` in its module."""
 
 DESCRIPTION: Final = "Find people by username on the Nym mixnet, and write to them."
-GROUPS: Final = {"node": "run a discovery node"}
-"""First words that several commands share."""
+GROUPS: Final = {"": DESCRIPTION, "node": "Run a discovery node."}
+"""First words that several commands share, and none for all."""
 COMMON: Final = "options for every command"
 SHARED: Final = "options for every command on a client's home"
 SETTINGS_NOTE: Final = (
@@ -76,50 +76,36 @@ def entry(name: str) -> Entry:
 
 def parse(arguments: Sequence[str] | None) -> tuple[Entry, argparse.Namespace]:
     """The command that was typed, and what was given to it. Ends the program for help and for mistakes."""
-    top = top_parser()
-    given = top.parse_args(arguments)
-    name, rest = given.command, given.rest
-    del given.command, given.rest
-    if name in GROUPS:
-        group = group_parser(name)
-        group.parse_args(rest, given)
-        name, rest = f"{name} {given.command}", given.rest
+    name, rest, given = "", arguments, argparse.Namespace()
+    while name in GROUPS:
+        parser = group_parser(name)
+        parser.parse_args(rest, given)
+        name, rest, group = f"{name} {given.command}".strip(), given.rest, name
         del given.command, given.rest
-        if name not in names():
-            group.error(f"no such command: {name!r}{did_you_mean(name, names())}")
-    elif name not in names():
-        top.error(f"no such command: {name!r}{did_you_mean(name, first_words())}")
+        if name not in GROUPS and name not in names():
+            parser.error(f"no such command: {name!r}{did_you_mean(name, names() if group else first_words())}")
     found = entry(name)
     return found, parser_of(found).parse_args(rest, given)
 
 
-def top_parser() -> Parser:
-    """The parser of what stands before a command; its help lists the commands."""
-    parser = Parser(prog="usernym", description=DESCRIPTION, add_help=False)
-    parser.usage = "usernym [OPTIONS] COMMAND …"
+def group_parser(group: str) -> Parser:
+    """The parser of what stands before a command, or after the first word of some; its help lists the commands."""
+    prog = f"usernym {group}".strip()
+    parser = Parser(prog=prog, description=GROUPS[group], add_help=False, usage=f"{prog} [OPTIONS] COMMAND …")
     parser.add_argument("command", help=argparse.SUPPRESS)
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     _add_common(parser)
-    parser.add_argument("--version", action="version", version=f"usernym {__version__}", help="print the version")
-    parser.add_argument("--help", "-h", action=_TopHelp, help="print this help")
-    return parser
-
-
-def group_parser(name: str) -> Parser:
-    """The parser of a group's first word, such as `node`."""
-    parser = Parser(prog=f"usernym {name}", description=sentence(GROUPS[name]), add_help=False)
-    parser.usage = f"usernym {name} [OPTIONS] COMMAND …"
-    parser.add_argument("command", help=argparse.SUPPRESS)
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    _add_common(parser)
-    parser.add_argument("--help", "-h", action=_TopHelp, help="print this help")
+    if not group:
+        parser.add_argument("--version", action="version", version=f"usernym {__version__}", help="print the version")
+    parser.add_argument("--help", "-h", action=_GroupHelp, help="print this help")
     return parser
 
 
 def parser_of(found: Entry) -> Parser:
     """A command's parser: its own options first, those that it shares with others after them."""
     parser = Parser(prog=f"usernym {found.name}", description=sentence(found.summary))
-    found.options(parser)
+    for each in found.options:
+        each(parser)
     if found.kind == "client":
         _add_shared(parser)
     _add_common(parser)
@@ -129,7 +115,7 @@ def parser_of(found: Entry) -> Parser:
 
 def _argument(action: argparse.Action) -> str:
     """An argument as the usage shows it; nothing for an option."""
-    if action.option_strings:
+    if action.option_strings or action.help is argparse.SUPPRESS:
         return ""
     return f" [{action.metavar}]" if action.nargs == "?" else f" {action.metavar}"
 
@@ -192,7 +178,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.format_usage()}{self.prog}: {message}\n(`{self.prog} --help` says more)\n")
 
 
-class _TopHelp(argparse.Action):
+class _GroupHelp(argparse.Action):
     """Prints the help of the program, or of a group of commands, with its commands by topic."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002 - the base's name
@@ -231,6 +217,13 @@ def by_topic(prefix: str = "") -> Iterator[tuple[str, list[Entry]]]:
 def first_words() -> list[str]:
     """What may stand first after `usernym`."""
     return list(dict.fromkeys(name.split()[0] for name in names()))
+
+
+def words_after(group: str) -> list[tuple[str, str]]:
+    """What may stand after `usernym`, or after the first word of a group, each with a summary."""
+    found = [entry(name) for name in names() if not group or name.startswith(f"{group} ")]
+    words = [(each.name.split()[-1], each.summary) for each in found if group or " " not in each.name]
+    return words if group else words + [(name, text) for name, text in GROUPS.items() if name]
 
 
 def sentence(text: str) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import Namespace
 from typing import TYPE_CHECKING, Final, Literal
 
-import msgspec
-
 import usernym
-from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation
+from usernym.cli.command import NAME, ClientCommand, Deadline, Entry, Invocation, Option, one_of, option, switch
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import contact_of, look_up, retry_until
 from usernym.cli.people import ShowCommand, handshake_text, print_contact
-from usernym.cli.replies import ContactReply, contact_reply
+from usernym.cli.replies import ContactReply, reply_of
 from usernym.cli.session import Session
-from usernym.cli.terminal import ask_yes, has_terminal, print_err, print_json, print_line
+from usernym.cli.terminal import ask_yes, has_terminal, print_err, print_line
 from usernym.protocol.errors import refusal_text
-from usernym.protocol.names import canonical
 from usernym.settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -56,7 +53,7 @@ class HandshakeReply(ContactReply, frozen=True):
 
 
 class HandshakeCommand(ClientCommand[HandshakeReply], frozen=True, tag="handshake"):
-    """Take a step of a handshake; the user has agreed to reveal the address."""
+    """Take a step of a handshake, and wait until it is out; the user has agreed to reveal the address."""
 
     name: str
     step: Step
@@ -64,7 +61,6 @@ class HandshakeCommand(ClientCommand[HandshakeReply], frozen=True, tag="handshak
     """Changes whether messages wait while the direct route is silent; None leaves it."""
 
     def perform(self, client: Client, deadline: Deadline, /) -> HandshakeReply:
-        """Take the step, and wait until it is out."""
         contact = contact_of(client, self.name)
         outcome = "unchanged"
         if self.step != "status":
@@ -78,8 +74,7 @@ class HandshakeCommand(ClientCommand[HandshakeReply], frozen=True, tag="handshak
         is_active = contact.handshake is usernym.HandshakeState.ACTIVE
         if self.step in ("offer", "revoke") or (self.step == "accept" and not is_active):
             outcome = self._take_step(client, deadline)
-        now = msgspec.structs.asdict(contact_reply(client.contact(self.name)))
-        return msgspec.convert(now | {"outcome": outcome}, HandshakeReply)
+        return reply_of(HandshakeReply, client.contact(self.name), outcome=outcome)
 
     def _await_offer(self, client: Client, deadline: Deadline) -> ContactView:
         """The contact whose offer is here; the offer may still be on its way."""
@@ -127,41 +122,22 @@ def _outcome(event: DeliveryChanged) -> str:
     raise CommandFailed(Exit.REFUSED, event.reason.name.lower(), refusal_text(event.reason))
 
 
-def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME")
-    steps = parser.add_mutually_exclusive_group()
-    for step, text in (
-        ("accept", "take their offer, and reveal your address to them"),
-        ("revoke", "end it, or decline their offer"),
-        ("status", "only show its state"),
-    ):
-        steps.add_argument(f"--{step}", dest="step", action="store_const", const=step, help=text)
-    ways = parser.add_mutually_exclusive_group()
-    text = "let messages wait while the direct route is silent"
-    ways.add_argument("--direct-only", dest="direct_only", action="store_const", const=True, help=text)
-    text = "send them through the node meanwhile (default)"
-    ways.add_argument("--fall-back", dest="direct_only", action="store_const", const=False, help=text)
-    parser.add_argument("--yes", action="store_true", help="do not ask before the address is revealed")
-
-
 def handshake(typed: Invocation[ClientSettings]) -> None:
     """`usernym handshake NAME`."""
-    name = canonical(typed.given.name)
-    step: Step = typed.given.step or "offer"
-    direct_only: bool | None = typed.given.direct_only
-    if typed.given.step is None and direct_only is not None:
-        step = "status"  # --direct-only or --fall-back by itself changes just that
+    given, name = typed.given, typed.given.name
+    # --direct-only or --fall-back by itself changes just that.
+    step: Step = given.step or ("offer" if given.direct_only is None else "status")
     with Session(typed) as session:
         if step in ("offer", "accept"):
-            _warn(name, _known(session, name, step), typed.given.yes)
-        reply = session.call(HandshakeCommand(name, step, direct_only))
-    if typed.json:
-        print_json(reply)
-    elif step == "status":
-        print_contact(reply)
-    else:
-        print_line(f"{_STEPS[step].format(name=name)}: {_OUTCOMES[reply.outcome].format(name=name)}")
-        print_line(f"the handshake is: {handshake_text(reply)}")
+            _warn(name, _known(session, name, step), given.yes)
+        reply = session.call(HandshakeCommand(name, step, given.direct_only))
+    typed.show(reply, print_contact if step == "status" else _print_step)
+
+
+def _print_step(reply: HandshakeReply, given: Namespace) -> None:
+    done, outcome = _STEPS[given.step or "offer"], _OUTCOMES[reply.outcome]
+    print_line(f"{done}: {outcome}".format(name=reply.name))
+    print_line(f"the handshake is: {handshake_text(reply)}")
 
 
 def _known(session: Session, name: str, step: Step) -> ContactReply | None:
@@ -185,7 +161,20 @@ def _warn(name: str, contact: ContactReply | None, agreed: bool) -> None:
         raise CommandFailed(Exit.REFUSED, "not_confirmed", "nothing was revealed")
 
 
+def _sets(name: str, dest: str, value: object, text: str) -> Option:
+    return option(name, dest=dest, action="store_const", const=value, help=text)
+
+
 ENTRIES: Final = (
-    Entry("handshake", "talk directly to a contact: reveals your address to them", handshake, _options,
-          prints=(HandshakeReply,)),
+    Entry(
+        "handshake", "talk directly to a contact: reveals your address to them", handshake,
+        (NAME,
+         one_of(_sets("--accept", "step", "accept", "take their offer, and reveal your address to them"),
+                _sets("--revoke", "step", "revoke", "end it, or decline their offer"),
+                _sets("--status", "step", "status", "only show its state")),
+         one_of(_sets("--direct-only", "direct_only", True, "let messages wait while the direct route is silent"),
+                _sets("--fall-back", "direct_only", False, "send them through the node meanwhile (default)")),
+         switch("--yes", "do not ask before the address is revealed")),
+        prints=(HandshakeReply,),
+    ),
 )  # fmt: skip

@@ -70,22 +70,19 @@ def _commands_decoder() -> msgspec.json.Decoder[Any]:
 
 def client_handler(client: Client) -> Handler:
     """The control socket's handler of a client's home."""
-
-    def perform(command: ClientCommand[T] | NodeCommand[T], deadline: Deadline) -> T:
-        if isinstance(command, NodeCommand):
-            raise CommandFailed(Exit.USAGE, "settings", "this is a client's home, not a node's: name another --home")
-        return command.perform(client, deadline)
-
-    return handler(perform)
+    return _handler_of(client, ClientCommand, "this is a client's home, not a node's: name another --home")
 
 
 def node_handler(node: Node) -> Handler:
     """The control socket's handler of a node's home."""
+    return _handler_of(node, NodeCommand, "this is a node's home, not a client's: name another --home")
 
-    def perform(command: ClientCommand[T] | NodeCommand[T], deadline: Deadline) -> T:
-        if isinstance(command, ClientCommand):
-            raise CommandFailed(Exit.USAGE, "settings", "this is a node's home, not a client's: name another --home")
-        return command.perform(node, deadline)
+
+def _handler_of(held: Client | Node, kind: type[Any], otherwise: str) -> Handler:
+    def perform(command: Any, deadline: Deadline) -> Any:
+        if not isinstance(command, kind):
+            raise CommandFailed(Exit.USAGE, "settings", otherwise)
+        return command.perform(held, deadline)
 
     return handler(perform)
 
@@ -110,17 +107,13 @@ def _unanswered(client: Client, deadline: Deadline) -> CommandFailed:
     """No answer came in time; say which of the two connections to look at."""
     mixnet = client.whoami().mixnet
     if not client.counters()["io"].get("requests_sent"):
-        return CommandFailed(
-            Exit.NO_ANSWER,
-            "no_mixnet",
+        text = (
             f"within {deadline.timeout:.3g} s no mixnet client could be used at {mixnet}: is nym-client (or"
-            " `usernym mixnet`) running there, and is no other program connected to it?",
+            " `usernym mixnet`) running there, and is no other program connected to it?"
         )
-    return CommandFailed(
-        Exit.NO_ANSWER,
-        "no_answer",
-        f"no answer from the node within {deadline.timeout:.3g} s: is it running, on the mixnet of {mixnet}?",
-    )
+        return CommandFailed(Exit.NO_ANSWER, "no_mixnet", text)
+    text = f"no answer from the node within {deadline.timeout:.3g} s: is it running, on the mixnet of {mixnet}?"
+    return CommandFailed(Exit.NO_ANSWER, "no_answer", text)
 
 
 def contact_of(client: Client, name: str) -> ContactView | None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from argparse import ArgumentParser
-from typing import TYPE_CHECKING, Final, Literal, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 import msgspec
 
 import usernym
-from usernym.cli.command import Entry, Invocation, seconds
+from usernym.cli.command import Entry, Invocation, option, seconds
 from usernym.cli.holder import retry_until
-from usernym.cli.replies import stalled_text
+from usernym.cli.replies import Way, reason_word, reply_of, stalled_text
 from usernym.cli.session import Session
 from usernym.cli.signals import Interruptions
 from usernym.cli.terminal import clock, print_err, print_json, print_marked
@@ -32,6 +31,10 @@ QUIET_S: Final = 2.0
 # -- what is printed --------------------------------------------------------------------------------------------------
 
 
+_WITH: Final = {"name": "with"}
+_OF: Final = {"name": "of"}
+
+
 class MessageJson(msgspec.Struct, frozen=True, tag_field="event", tag="message", rename={"sender": "from"}):
     """A text that came."""
 
@@ -47,21 +50,15 @@ class MessageJson(msgspec.Struct, frozen=True, tag_field="event", tag="message",
     """Texts of the sender before this one that have not come."""
     late: bool
     """Whether it came after a text that its sender wrote later."""
-    route: Literal["node", "direct"]
+    route: Way
     request: bool
     """Whether its sender is not a contact yet."""
 
     def line(self) -> str:
-        """On a line for a person; what others wrote is as they wrote it."""
-        notes = []
-        if self.route == "direct":
-            notes.append("direct")
-        if self.request:
-            notes.append("not a contact yet")
-        if self.missing:
-            notes.append(f"{self.missing} before this one missing")
-        if self.late:
-            notes.append("late")
+        notes = ["direct"] if self.route == "direct" else []
+        notes += ["not a contact yet"] if self.request else []
+        notes += [f"{self.missing} before this one missing"] if self.missing else []
+        notes += ["late"] if self.late else []
         suffix = f" ({', '.join(notes)})" if notes else ""
         return f"[{clock(self.sent_at)}] {self.sender}{suffix}: {self.text}"
 
@@ -76,24 +73,22 @@ class DeliveryJson(msgspec.Struct, frozen=True, tag_field="event", tag="delivery
     reason: str | None
     text: str | None
     """The reason as a sentence."""
-    route: Literal["node", "direct"]
+    route: Way
 
     def line(self) -> str:
-        """On a line for a person; what others wrote is as they wrote it."""
         reason = f" ({self.text})" if self.text else ""
         way = " directly" if self.route == "direct" else ""
         return f"* your message {self.id[:8]} to {self.recipient}: {self.state}{way}{reason}"
 
 
-class ErasedJson(msgspec.Struct, frozen=True, tag_field="event", tag="erased", rename={"contact": "with"}):
+class ErasedJson(msgspec.Struct, frozen=True, tag_field="event", tag="erased", rename=_WITH | {"count": "texts"}):
     """Texts were erased in this home."""
 
-    contact: str
-    texts: int
+    name: str
+    count: int
 
     def line(self) -> str:
-        """On a line for a person; what others wrote is as they wrote it."""
-        return f"* texts with {self.contact} that were erased here: {self.texts}"
+        return f"* texts with {self.name} that were erased here: {self.count}"
 
 
 _HANDSHAKES: Final = {
@@ -106,73 +101,66 @@ _HANDSHAKES: Final = {
 }
 
 
-class HandshakeJson(msgspec.Struct, frozen=True, tag_field="event", tag="handshake", rename={"contact": "with"}):
+class HandshakeJson(msgspec.Struct, frozen=True, tag_field="event", tag="handshake", rename=_WITH):
     """A handshake has a new state."""
 
-    contact: str
+    name: str
     state: str
     """As a contact's `handshake`."""
 
     def line(self) -> str:
-        """On a line for a person; what others wrote is as they wrote it."""
-        return "* " + _HANDSHAKES[self.state].format(self.contact)
+        return "* " + _HANDSHAKES[self.state].format(self.name)
 
 
-class DirectJson(msgspec.Struct, frozen=True, tag_field="event", tag="direct", rename={"contact": "with"}):
+class DirectJson(msgspec.Struct, frozen=True, tag_field="event", tag="direct", rename=_WITH):
     """The direct route to a contact does not respond, or responds again."""
 
-    contact: str
+    name: str
     silent: bool
     through_node: bool
     """Whether messages go through the node meanwhile."""
 
     def line(self) -> str:
-        """On a line for a person; what others wrote is as they wrote it."""
-        name = self.contact
+        name = self.name
         if not self.silent:
             return f"* the direct route to {name} works again"
         meanwhile = "messages go through the node" if self.through_node else "messages wait"
         return f"* the direct route to {name} does not respond: {meanwhile} meanwhile"
 
 
-class ContactJson(msgspec.Struct, frozen=True, tag_field="event", tag="contact", rename={"contact": "of"}):
+class ContactJson(msgspec.Struct, frozen=True, tag_field="event", tag="contact", rename=_OF):
     """A contact was accepted, declined or blocked, or a stranger wrote."""
 
-    contact: str
+    name: str
     state: str
     """`accepted`, `pending`, `declined` or `blocked`."""
 
     def line(self) -> str:
-        """On a line for a person; what others wrote is as they wrote it."""
-        return f"* {self.contact} is {self.state}"
+        return f"* {self.name} is {self.state}"
 
 
-class IdentityChangedJson(
-    msgspec.Struct, frozen=True, tag_field="event", tag="identity_changed", rename={"contact": "of"}
-):
+class IdentityChangedJson(msgspec.Struct, frozen=True, tag_field="event", tag="identity_changed", rename=_OF):
     """The node shows another identity for a contact."""
 
-    contact: str
+    name: str
     was_verified: bool
 
     def line(self) -> str:
-        """On a line for a person; what others wrote is as they wrote it."""
         lost = " It was verified, and is not any more." if self.was_verified else ""
         return (
-            f"! THE IDENTITY KEY OF {self.contact} CHANGED. Compare safety numbers again: nothing is sent"
-            f" to them until `usernym verify`, or `usernym verify --seen` without comparing.{lost}"
+            f"! THE IDENTITY KEY OF {self.name} CHANGED. Compare safety numbers again: nothing is sent to"
+            f" them until `usernym verify`, or `usernym verify --seen` without comparing.{lost}"
         )
 
 
-class NodeCaughtJson(msgspec.Struct, frozen=True, tag_field="event", tag="node_caught"):
+class NodeCaughtJson(msgspec.Struct, frozen=True, tag_field="event", tag="node_caught", rename={"what": "text"}):
     """The node signed what an honest node never signs. `usernym evidence` has the proof."""
 
-    text: str
+    what: str
     """What it did."""
 
     def line(self) -> str:
-        """On a line for a person; what others wrote is as they wrote it."""
-        return f"! the node is not honest: {self.text}. `usernym evidence` has the proof"
+        return f"! the node is not honest: {self.what}. `usernym evidence` has the proof"
 
 
 class RotationStalledJson(msgspec.Struct, frozen=True, tag_field="event", tag="rotation_stalled"):
@@ -182,21 +170,18 @@ class RotationStalledJson(msgspec.Struct, frozen=True, tag_field="event", tag="r
     """Since when it waits; null when it was published."""
 
     def line(self) -> str:
-        """On a line for a person."""
-        return (
-            "* the node has published your new message key" if self.since is None else f"! {stalled_text(self.since)}"
-        )
+        published = "* the node has published your new message key"
+        return published if self.since is None else f"! {stalled_text(self.since)}"
 
 
-class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connection"):
+class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connection", rename={"reason": "text"}):
     """The account is logged in at the node, or is not any more."""
 
     online: bool
-    text: str
+    reason: str
 
     def line(self) -> str:
-        """On a line for a person; what others wrote is as they wrote it."""
-        return f"* {'connected' if self.online else 'not connected'}: {self.text}"
+        return f"* {'connected' if self.online else 'not connected'}: {self.reason}"
 
 
 EventJson = (
@@ -210,48 +195,30 @@ def event_json(event: Event) -> EventJson:
     match event:
         case usernym.MessageArrived():
             raise ValueError("texts that came are printed from the store")
-        case usernym.DeliveryChanged():
-            reason = None if event.reason is None else event.reason.name.lower()
-            text = None if event.reason is None else refusal_text(event.reason)
-            state, route = str(event.state), _route(event.route)
-            return DeliveryJson(event.recipient, event.message_id.hex(), state, reason, text, route)
-        case usernym.TextsErased(name, count):
-            return ErasedJson(name, count)
-        case usernym.HandshakeChanged(name, handshake):
-            return HandshakeJson(name, str(handshake))
-        case usernym.DirectSilent(name, silent, falls_back):
-            return DirectJson(name, silent, silent and falls_back)
-        case usernym.ContactChanged(name, consent):
-            return ContactJson(name, str(consent))
-        case usernym.IdentityChanged(name, was_verified):
-            return IdentityChangedJson(name, was_verified)
+        case usernym.DeliveryChanged(message_id, reason=reason):
+            text = None if reason is None else refusal_text(reason)
+            return reply_of(DeliveryJson, event, id=message_id.hex(), reason=reason_word(reason), text=text)
+        case usernym.TextsErased():
+            return reply_of(ErasedJson, event)
+        case usernym.HandshakeChanged():
+            return reply_of(HandshakeJson, event)
+        case usernym.DirectSilent():
+            return reply_of(DirectJson, event, through_node=event.silent and event.falls_back)
+        case usernym.ContactChanged():
+            return reply_of(ContactJson, event)
+        case usernym.IdentityChanged():
+            return reply_of(IdentityChangedJson, event)
         case usernym.NodeCaught():
-            return NodeCaughtJson(event.what)
-        case usernym.RotationStalled(since):
-            return RotationStalledJson(since)
-        case usernym.ConnectionChanged(online, why):
-            return ConnectionJson(online, why)
+            return reply_of(NodeCaughtJson, event)
+        case usernym.RotationStalled():
+            return reply_of(RotationStalledJson, event)
+        case usernym.ConnectionChanged():
+            return reply_of(ConnectionJson, event)
         case _:
             assert_never(event)
 
 
-def _route(route: str) -> Literal["node", "direct"]:
-    return "direct" if route == "direct" else "node"
-
-
-def message_json(sender: str, view: MessageView, *, is_request: bool) -> MessageJson:
-    """A text that came as it is printed."""
-    return MessageJson(
-        sender, view.text, view.message_id, view.sent_at, view.counter, view.missing, view.late, _route(view.route),
-        is_request,
-    )  # fmt: skip
-
-
 # -- listening --------------------------------------------------------------------------------------------------------
-
-
-def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("--for", dest="duration", type=seconds, metavar="TIME", help="end after this time, as 10s")
 
 
 def listen(typed: Invocation[ClientSettings]) -> None:
@@ -294,7 +261,6 @@ class _Printer:
         self._as_json = as_json
 
     def print(self, shown: MessageJson | EventJson) -> None:
-        """Print an event or a text."""
         if self._as_json:
             print_json(shown)
         else:
@@ -316,12 +282,13 @@ class _Printer:
 
     def _print_text(self, sender: str, view: MessageView, *, is_request: bool) -> None:
         with self._interruptions.uninterrupted():
-            self.print(message_json(sender, view, is_request=is_request))
+            self.print(reply_of(MessageJson, view, sender=sender, id=view.message_id, request=is_request))
             self._client.mark_read([view])
 
 
 ENTRIES: Final = (
-    Entry("listen", "show messages and events as they come", listen, _options,
+    Entry("listen", "show messages and events as they come", listen,
+          (option("--for", dest="duration", type=seconds, metavar="TIME", help="end after this time, as 10s"),),
           prints=(MessageJson, DeliveryJson, ErasedJson, HandshakeJson, DirectJson, ContactJson, IdentityChangedJson,
                   NodeCaughtJson, RotationStalledJson, ConnectionJson)),
 )  # fmt: skip

@@ -45,7 +45,7 @@ def page() -> str:
         _text(grammar.SETTINGS_NOTE),
         ".SH OPTIONS",
         "Every command takes these, before its name or after it.",
-        *_options(grammar.top_parser(), grammar.COMMON),
+        *_options(grammar.group_parser(""), grammar.COMMON),
         ".SH COMMANDS",
         f"Commands on a client's home also take {_text(_shared_names())}.",
     ]

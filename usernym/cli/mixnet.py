@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentTypeError, Namespace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from usernym.cli.command import Entry, Invocation, probability
+from usernym.cli.command import Entry, Invocation, option
 from usernym.cli.failures import CommandFailed, Exit
-from usernym.cli.terminal import print_err, print_json, print_line
+from usernym.cli.terminal import print_err, print_line
 from usernym.settings import CommonSettings
 
 if TYPE_CHECKING:
@@ -36,16 +36,15 @@ class MixnetReadyJson(msgspec.Struct, frozen=True, tag_field="event", tag="ready
     """Of 127.0.0.1; docs/emulator.md says what it takes."""
 
 
-def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("--first-port", type=int, default=1977, metavar="PORT", help="default 1977; 0: any free ones")
-    parser.add_argument("--clients", type=int, default=3, metavar="N", help="emulated nym-clients; default 3")
-    parser.add_argument("--control-port", type=int, metavar="PORT", help="default: the one below the first")
-    parser.add_argument("--seed", type=int, metavar="N", help="repeat a run's addresses, delays and faults")
-    parser.add_argument("--loss", type=probability, default=0.0, metavar="P", help="lost packets")
-    parser.add_argument("--silent-loss", type=probability, default=0.0, metavar="P", help="messages lost for good")
-    parser.add_argument("--duplication", type=probability, default=0.0, metavar="P", help="messages that arrive twice")
-    parser.add_argument("--hop-delay", type=float, default=0.015, metavar="SECONDS", help="mean delay of each hop")
-    parser.add_argument("--surb-minimum", type=int, default=0, metavar="N", help="reply blocks kept back")
+def probability(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise ArgumentTypeError("expected a probability from 0 to 1")
+    return value
 
 
 def mixnet(typed: Invocation[CommonSettings]) -> None:
@@ -56,40 +55,47 @@ def mixnet(typed: Invocation[CommonSettings]) -> None:
 
     given = typed.given
     try:
-        settings = ServerSettings(
-            first_port=given.first_port,
-            clients=given.clients,
-            seed=given.seed,
-            faults=Faults(
-                loss=given.loss,
-                silent_loss=given.silent_loss,
-                duplication=given.duplication,
-                hop_delay_s=given.hop_delay,
-            ),
-            surb_minimum=given.surb_minimum,
-            control_port=given.control_port,
+        faults = Faults(
+            loss=given.loss, silent_loss=given.silent_loss, duplication=given.duplication, hop_delay_s=given.hop_delay
         )
+        settings = ServerSettings(
+            first_port=given.first_port, clients=given.clients, seed=given.seed, faults=faults,
+            surb_minimum=given.surb_minimum, control_port=given.control_port,
+        )  # fmt: skip
     except ValueError as error:
         raise CommandFailed(Exit.USAGE, "settings", str(error)) from None
-
     print_err(NO_ANONYMITY)
     try:
-        run(settings, lambda ready: _announce(ready, as_json=typed.json))
+        run(settings, lambda ready: typed.show(_reply(ready), _print_ready))
     except MixnetError as error:
         raise CommandFailed(Exit.USAGE, "port_taken", str(error)) from None
 
 
-def _announce(ready: Ready, *, as_json: bool) -> None:
-    if as_json:
-        clients = [EmulatedClientJson(f"ws://127.0.0.1:{port}", address) for port, address in ready.endpoints]
-        print_json(MixnetReadyJson(clients, ready.control_port))
-        return
-    for port, _ in ready.endpoints:
-        print_line(f"emulated nym-client at ws://127.0.0.1:{port}")
+def _reply(ready: Ready) -> MixnetReadyJson:
+    clients = [EmulatedClientJson(f"ws://127.0.0.1:{port}", address) for port, address in ready.endpoints]
+    return MixnetReadyJson(clients, ready.control_port)
+
+
+def _print_ready(ready: MixnetReadyJson, _given: Namespace) -> None:
+    for client in ready.clients:
+        print_line(f"emulated nym-client at {client.mixnet}")
     print_line(f"control port: {ready.control_port}")
 
 
+_SHARE: Final = {"type": probability, "default": 0.0, "metavar": "P"}
+
 ENTRIES: Final = (
-    Entry("mixnet", "run an emulated mixnet for trying and testing: it gives no anonymity", mixnet, _options, "none",
-          (MixnetReadyJson,)),
+    Entry(
+        "mixnet", "run an emulated mixnet for trying and testing: it gives no anonymity", mixnet,
+        (option("--first-port", type=int, default=1977, metavar="PORT", help="default 1977; 0: any free ones"),
+         option("--clients", type=int, default=3, metavar="N", help="emulated nym-clients; default 3"),
+         option("--control-port", type=int, metavar="PORT", help="default: the one below the first"),
+         option("--seed", type=int, metavar="N", help="repeat a run's addresses, delays and faults"),
+         option("--loss", help="lost packets", **_SHARE),
+         option("--silent-loss", help="messages lost for good", **_SHARE),
+         option("--duplication", help="messages that arrive twice", **_SHARE),
+         option("--hop-delay", type=float, default=0.015, metavar="SECONDS", help="mean delay of each hop"),
+         option("--surb-minimum", type=int, default=0, metavar="N", help="reply blocks kept back")),
+        "none", (MixnetReadyJson,),
+    ),
 )  # fmt: skip

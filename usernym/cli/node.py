@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from argparse import ArgumentParser
+from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 import usernym
-from usernym import control
-from usernym.cli.command import Answer, Deadline, Entry, Invocation, NodeCommand
+from usernym.cli.command import Deadline, Entry, Invocation, NodeCommand, option, switch
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import node_handler
-from usernym.cli.session import WAITING, ask_holder
+from usernym.cli.replies import reply_of
+from usernym.cli.session import WAITING, ask_node
 from usernym.cli.signals import Stopping
 from usernym.cli.terminal import print_err, print_err_marked, print_json, print_line, print_marked, sign_of_life, table
 from usernym.log import fields
@@ -52,17 +53,6 @@ class MixnetDownJson(msgspec.Struct, frozen=True, tag_field="event", tag="mixnet
     """Why."""
 
 
-def _run_options(parser: ArgumentParser) -> None:
-    text = "the node's mixnet, remembered: nym for a client in this process, or a nym-client as ws://127.0.0.1:1977"
-    parser.add_argument("--mixnet", metavar="MIXNET", help=text)
-    text = "a mixnet client at an address from before a move: clients that still use it receive the new one"
-    parser.add_argument("--former-mixnet", dest="former_mixnets", action="append", metavar="MIXNET", help=text)
-    low, high = WORK_BITS_RANGE
-    parser.add_argument("--work-bits", metavar="BITS", help=f"proof of work for a registration, {low} to {high}")
-    text = "serve Prometheus metrics on this port of 127.0.0.1; default: none"
-    parser.add_argument("--metrics-port", metavar="PORT", help=text)
-
-
 def run(typed: Invocation[NodeSettings]) -> None:
     """`usernym node run`."""
     settings = typed.settings
@@ -79,15 +69,14 @@ def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str)
 
     settings = typed.settings
     with contextlib.ExitStack() as stack:
-        node = stack.enter_context(
-            usernym.Node.open(
-                typed.home,
-                mixnet=mixnet,
-                former_mixnets=settings.former_mixnets,
-                work_bits=settings.work_bits,
-                on_mixnet=lambda problem: _print_mixnet(problem, as_json=typed.json),
-            )
+        node = usernym.Node.open(
+            typed.home,
+            mixnet=mixnet,
+            former_mixnets=settings.former_mixnets,
+            work_bits=settings.work_bits,
+            on_mixnet=partial(_show_mixnet, typed),
         )
+        stack.enter_context(node)
         stopping.on_stop(node.stop)
         _remember(typed.home, mixnet)
         if settings.metrics_port:
@@ -98,15 +87,15 @@ def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str)
         if not typed.json and settings.log_format == "text":
             print_err(f"the node starts; its mixnet client is {mixnet}")
         logger.info("the node has started", extra=fields(version=usernym.__version__, process=os.getpid()))
-        threading.Thread(target=_announce, args=(node, typed.json), name="usernym-announce", daemon=True).start()
+        threading.Thread(target=_announce, args=(typed, node), name="usernym-announce", daemon=True).start()
         node.wait()
         logger.info("the node stops", extra=fields(signal=stopping.signalled or "none"))
 
 
-def _print_mixnet(problem: str | None, *, as_json: bool) -> None:
+def _show_mixnet(typed: Invocation[NodeSettings], problem: str | None) -> None:
     """Say why there is no mixnet client. The log does not: the reason may name an address."""
     with contextlib.suppress(Exception):  # the output is closed
-        if as_json:
+        if typed.json:
             print_json(MixnetUpJson() if problem is None else MixnetDownJson(problem))
         elif problem is not None:
             print_err_marked(f"no mixnet client: {problem}; the node keeps trying")
@@ -114,14 +103,10 @@ def _print_mixnet(problem: str | None, *, as_json: bool) -> None:
             print_err("the mixnet client is there")
 
 
-def _announce(node: Node, as_json: bool) -> None:
+def _announce(typed: Invocation[NodeSettings], node: Node) -> None:
     """Print the card once there is one."""
     with contextlib.suppress(Exception):  # the node is being closed, or the output is
-        card = node.card()
-        if as_json:
-            print_json(NodeUpJson(card))
-        else:
-            print_line(f"the node is up; its card:\n{card}")
+        typed.show(NodeUpJson(node.card()), "the node is up; its card:\n{reply.card}")
 
 
 def remembered_mixnet(home: Path) -> str | None:
@@ -151,10 +136,9 @@ class CardReply(msgspec.Struct, frozen=True):
 
 
 class CardCommand(NodeCommand[CardReply], frozen=True, tag="node card"):
-    """Give the card."""
+    """Give the card, once there is one."""
 
     def perform(self, node: Node, deadline: Deadline, /) -> CardReply:
-        """Wait until there is one."""
         return CardReply(node.card(deadline.left()))
 
 
@@ -180,42 +164,13 @@ class StatusReply(msgspec.Struct, frozen=True):
 
 
 class StatusCommand(NodeCommand[StatusReply], frozen=True, tag="node status"):
-    """Give counters and depths."""
+    """Give counters and depths, of all actors."""
 
     def perform(self, node: Node, deadline: Deadline, /) -> StatusReply:
-        """Ask all actors."""
-        return msgspec.convert(node.status(deadline.left()), StatusReply, from_attributes=True)
+        return reply_of(StatusReply, node.status(deadline.left()))
 
 
-def _ask(typed: Invocation[NodeSettings], command: NodeCommand[Answer]) -> Answer:
-    """Ask the node that runs in the home; it may still be starting. Raises `NotReady`."""
-    deadline = Deadline(typed.settings.timeout)
-    with sign_of_life("waiting for the node", quiet=typed.json):
-        while True:
-            try:
-                return ask_holder(typed.home, command, deadline)
-            except control.NoHolder:
-                if deadline.over:
-                    text = f"no node runs in {typed.home}: `usernym node run` starts one; --home names another folder"
-                    raise CommandFailed(Exit.NO_ANSWER, "no_answer", text) from None
-                deadline.pause()
-
-
-def card(typed: Invocation[NodeSettings]) -> None:
-    """`usernym node card`."""
-    reply = _ask(typed, CardCommand())
-    if typed.json:
-        print_json(reply)
-    else:
-        print_line(reply.card)
-
-
-def status(typed: Invocation[NodeSettings]) -> None:
-    """`usernym node status`."""
-    reply = _ask(typed, StatusCommand())
-    if typed.json:
-        print_json(reply)
-        return
+def _print_status(reply: StatusReply, _given: Namespace) -> None:
     problem = f": {reply.mixnet_problem}" if reply.mixnet_problem else ""
     rows = [("mixnet", "connected" if reply.mixnet_up else f"not connected{problem}")]
     numbers = msgspec.structs.asdict(reply).items()
@@ -249,11 +204,6 @@ class NodeBackupReply(msgspec.Struct, frozen=True):
     encrypted: bool
 
 
-def _backup_options(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder for it")
-    parser.add_argument("--no-passphrase", action="store_true", help="choose not to encrypt it")
-
-
 def backup(typed: Invocation[NodeSettings]) -> None:
     """`usernym node backup FOLDER`."""
     from usernym import node_backup
@@ -263,11 +213,12 @@ def backup(typed: Invocation[NodeSettings]) -> None:
     folder: Path = typed.given.folder.expanduser().absolute()
     passphrase = passphrase_for(Protection.ABSENT, typed.given.no_passphrase, THIS_BACKUP, PASSPHRASE_VARIABLE)
     node_backup.back_up(typed.home, folder, passphrase)
-    if typed.json:
-        print_json(NodeBackupReply(str(folder), passphrase is not None))
-    else:
-        how = "encrypted under its passphrase" if passphrase is not None else "NOT encrypted: it is all that a node is"
-        print_line(f"backed up in {folder} ({how})")
+    typed.show(NodeBackupReply(str(folder), passphrase is not None), _print_backup)
+
+
+def _print_backup(reply: NodeBackupReply, _given: Namespace) -> None:
+    how = "encrypted under its passphrase" if reply.encrypted else "NOT encrypted: it is all that a node is"
+    print_line(f"backed up in {reply.backup} ({how})")
 
 
 class RestoredReply(msgspec.Struct, frozen=True):
@@ -276,20 +227,17 @@ class RestoredReply(msgspec.Struct, frozen=True):
     home: str
 
 
-def _restore_options(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the backup")
-
-
 def restore(typed: Invocation[NodeSettings]) -> None:
     """`usernym node restore FOLDER`."""
     from usernym import node_backup
 
     folder: Path = typed.given.folder.expanduser().absolute()
     node_backup.restore(folder, typed.home, _passphrase_of(folder))
-    if typed.json:
-        print_json(RestoredReply(str(typed.home)))
-        return
-    print_line(f"restored in {typed.home}")
+    typed.show(RestoredReply(str(typed.home)), _print_restored)
+
+
+def _print_restored(reply: RestoredReply, _given: Namespace) -> None:
+    print_line(f"restored in {reply.home}")
     print_err('What the node did after this backup is not in it: docs/operations.md, "Backup", says what that means.')
     print_err("If the node ran within the last half hour, wait half an hour after its end before you start it.")
 
@@ -303,11 +251,6 @@ class CheckReply(msgspec.Struct, frozen=True):
     accounts: int
     messages: int
     notices: int
-
-
-def _check_options(parser: ArgumentParser) -> None:
-    text = "a backup; default: the home's store"
-    parser.add_argument("folder", type=Path, metavar="FOLDER", nargs="?", help=text)
 
 
 def check(typed: Invocation[NodeSettings]) -> None:
@@ -334,24 +277,39 @@ def check(typed: Invocation[NodeSettings]) -> None:
                 print_marked(problem)
         text = f"{path} is damaged ({checked.found} problems): keep the file as it is, and restore a backup elsewhere"
         raise CommandFailed(Exit.STORAGE, "store_damaged", text, {"problems": checked.problems, "found": checked.found})
-    if typed.json:
-        print_json(CheckReply(True, checked.rows_checked, checked.accounts, checked.messages, checked.notices))
-    elif not checked.rows_checked:
-        print_line(f"the file {path} is sound; an older version wrote it, its rows were not checked")
-    else:
-        counts = f"{checked.accounts} accounts, {checked.messages} messages, {checked.notices} notices"
-        print_line(f"{path} is sound: {counts}")
 
+    def say(reply: CheckReply, _given: Namespace) -> None:
+        counts = f"{reply.accounts} accounts, {reply.messages} messages, {reply.notices} notices"
+        old = f"the file {path} is sound; an older version wrote it, its rows were not checked"
+        print_line(f"{path} is sound: {counts}" if reply.rows_checked else old)
+
+    typed.show(reply_of(CheckReply, checked, sound=True), say)
+
+
+_LOW, _HIGH = WORK_BITS_RANGE
 
 ENTRIES: Final = (
-    Entry("node run", "run a node until it is stopped", run, _run_options, "node",
-          (NodeUpJson, MixnetUpJson, MixnetDownJson)),
-    Entry("node card", "print the running node's card", card, kind="node", prints=(CardReply,)),
-    Entry("node status", "show the running node's counters", status, kind="node", prints=(StatusReply,)),
+    Entry(
+        "node run", "run a node until it is stopped", run,
+        (option("--mixnet", metavar="MIXNET", help="the node's mixnet, remembered: nym for a client in this process, or"
+                " a nym-client as ws://127.0.0.1:1977"),
+         option("--former-mixnet", dest="former_mixnets", action="append", metavar="MIXNET", help="a mixnet client at"
+                " an address from before a move: clients that still use it receive the new one"),
+         option("--work-bits", metavar="BITS", help=f"proof of work for a registration, {_LOW} to {_HIGH}"),
+         option("--metrics-port", metavar="PORT", help="serve Prometheus metrics on this port of 127.0.0.1; default:"
+                " none")),
+        "node", (NodeUpJson, MixnetUpJson, MixnetDownJson),
+    ),
+    Entry("node card", "print the running node's card",
+          lambda typed: typed.show(ask_node(typed, CardCommand()), "{reply.card}"), (), "node", (CardReply,)),
+    Entry("node status", "show the running node's counters",
+          lambda typed: typed.show(ask_node(typed, StatusCommand()), _print_status), (), "node", (StatusReply,)),
     Entry("node backup", "copy the node's store, while it runs or not, encrypted unless --no-passphrase is given",
-          backup, _backup_options, "node", (NodeBackupReply,)),
-    Entry("node restore", "make a node from a backup, in a home that has none", restore, _restore_options, "node",
-          (RestoredReply,)),
-    Entry("node check", "check the node's store, or a backup, for damage", check, _check_options, "node",
-          (CheckReply,)),
+          backup, (option("folder", type=Path, metavar="FOLDER", help="a new folder for it"),
+                   switch("--no-passphrase", "choose not to encrypt it")), "node", (NodeBackupReply,)),
+    Entry("node restore", "make a node from a backup, in a home that has none", restore,
+          (option("folder", type=Path, metavar="FOLDER", help="the backup"),), "node", (RestoredReply,)),
+    Entry("node check", "check the node's store, or a backup, for damage", check,
+          (option("folder", type=Path, metavar="FOLDER", nargs="?", help="a backup; default: the home's store"),),
+          "node", (CheckReply,)),
 )  # fmt: skip

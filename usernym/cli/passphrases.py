@@ -7,7 +7,6 @@ import os
 from typing import Final
 
 from usernym.cli.terminal import has_terminal, print_err
-from usernym.settings import PASSPHRASE_VARIABLE
 from usernym.storage.errors import PassphraseNeeded
 from usernym.storage.keyfile import Protection
 
@@ -15,16 +14,11 @@ THIS_HOME: Final = "this home"
 """What a passphrase is for, in what a person reads."""
 
 
-def home_passphrase(protection: Protection, unprotected: bool) -> str | None:
-    """The passphrase of a home with this protection; None where there is none by choice.
-
-    From `USERNYM_PASSPHRASE` or from the person. Raises `PassphraseNeeded`.
-    """
-    return passphrase_for(protection, unprotected, THIS_HOME, PASSPHRASE_VARIABLE)
-
-
 def passphrase_for(protection: Protection, unprotected: bool, what: str, variable: str) -> str | None:
-    """As `home_passphrase`, for anything: `what` says what, and `variable` of the environment may have it."""
+    """The passphrase of something with this protection; None where there is none by choice.
+
+    `what` says what it is for; `variable` of the environment may have it. Raises `PassphraseNeeded`.
+    """
     if unprotected and protection is not Protection.PASSPHRASE:
         return None
     if protection is Protection.NONE and not os.environ.get(variable):

@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import Namespace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation
+from usernym.cli.command import NAME, ClientCommand, Deadline, Entry, Invocation, one_of, option, switch
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import check_known, contact_of, look_up, retry_until
-from usernym.cli.replies import ContactReply, ListedContactReply, TextReply, contact_reply, listed_reply, text_reply
-from usernym.cli.session import Session
-from usernym.cli.terminal import (
-    ask_yes,
-    clock,
-    has_terminal,
-    print_err,
-    print_json,
-    print_line,
-    print_marked,
-    span,
-    table,
-)
+from usernym.cli.replies import ContactReply, ListedContactReply, TextReply, reply_of, text_reply
+from usernym.cli.session import Session, asks
+from usernym.cli.terminal import ask_yes, clock, has_terminal, print_err, print_line, print_marked, span, table
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.names import canonical
 from usernym.settings import ClientSettings
 
 if TYPE_CHECKING:
-    from usernym import Client
+    from usernym import Client, RequestView
 
 IDENTITY_DIGITS_MIN: Final = 16
 """64 bits of an identity key: no one makes another key that begins so while a user types."""
 PREVIEW_LETTERS: Final = 60
 """Characters of a stranger's first text in the list of requests; `listen` shows all of it."""
-
-
-def _name(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME")
 
 
 # -- showing a contact ------------------------------------------------------------------------------------------------
@@ -51,7 +37,7 @@ _TRUST_NOTES: Final = {
 }
 
 
-def print_contact(contact: ContactReply) -> None:
+def print_contact(contact: ContactReply, _given: Namespace) -> None:
     """Print a contact for a person."""
     print_line(contact.name)
     rows = [
@@ -70,12 +56,8 @@ def print_contact(contact: ContactReply) -> None:
 
 def handshake_text(contact: ListedContactReply) -> str:
     """The state of a handshake in a few words."""
-    notes = [contact.handshake]
-    if contact.direct_only:
-        notes.append("direct only")
-    if contact.direct_silent:
-        notes.append("the direct route is silent")
-    return ", ".join(notes)
+    only = ", direct only" if contact.direct_only else ""
+    return contact.handshake + only + (", the direct route is silent" if contact.direct_silent else "")
 
 
 def _disappearing(seconds: int) -> str:
@@ -91,30 +73,20 @@ class LookUpCommand(ClientCommand[ContactReply], frozen=True, tag="lookup"):
     wanted: str
 
     def perform(self, client: Client, deadline: Deadline, /) -> ContactReply:
-        """Look it up."""
         from usernym.protocol.links import is_link
 
         if is_link(self.wanted):
-            return contact_reply(retry_until(client, lambda timeout: client.add_link(self.wanted, timeout), deadline))
-        return contact_reply(look_up(client, self.wanted, deadline))
+            contact = retry_until(client, lambda timeout: client.add_link(self.wanted, timeout), deadline)
+        else:
+            contact = look_up(client, self.wanted, deadline)
+        return reply_of(ContactReply, contact)
 
 
-def _lookup_options(parser: ArgumentParser) -> None:
-    parser.add_argument("wanted", metavar="NAME|LINK")
-
-
-def lookup(typed: Invocation[ClientSettings]) -> None:
-    """`usernym lookup NAME`, or a link."""
+def _lookup(_session: Session, typed: Invocation[ClientSettings]) -> LookUpCommand:
     from usernym.protocol.links import is_link, link_text, parse_link
 
     wanted = typed.given.wanted
-    wanted = link_text(parse_link(wanted)) if is_link(wanted) else canonical(wanted)
-    with Session(typed) as session:
-        contact = session.call(LookUpCommand(wanted))
-    if typed.json:
-        print_json(contact)
-    else:
-        print_contact(contact)
+    return LookUpCommand(link_text(parse_link(wanted)) if is_link(wanted) else canonical(wanted))
 
 
 class LinkReply(msgspec.Struct, frozen=True):
@@ -128,22 +100,11 @@ class LinkCommand(ClientCommand[LinkReply], frozen=True, tag="link"):
     """Make the link of the home's own name."""
 
     def perform(self, client: Client, _deadline: Deadline, /) -> LinkReply:
-        """Make it."""
         return LinkReply(client.name, client.link())
 
 
-def _link_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--qr", action="store_true", help="draw it, too")
-
-
-def link(typed: Invocation[ClientSettings]) -> None:
-    """`usernym link`."""
-    with Session(typed) as session:
-        reply = session.call(LinkCommand())
-    if typed.json:
-        print_json(reply)
-        return
-    if typed.given.qr:
+def _print_link(reply: LinkReply, given: Namespace) -> None:
+    if given.qr:
         _print_qr(reply.link)
     print_line(reply.link)
 
@@ -169,12 +130,11 @@ class ShowCommand(ClientCommand[ContactReply], frozen=True, tag="show"):
     name: str
 
     def perform(self, client: Client, deadline: Deadline, /) -> ContactReply:
-        """Find it."""
-        return contact_reply(contact_of(client, self.name) or look_up(client, self.name, deadline))
+        return reply_of(ContactReply, contact_of(client, self.name) or look_up(client, self.name, deadline))
 
 
 class VerifyCommand(ClientCommand[ContactReply], frozen=True, tag="verify"):
-    """Note that the user compared safety numbers, or take it back."""
+    """Note that the user compared safety numbers, or take it back; unless the identity has changed meanwhile."""
 
     name: str
     verified: bool
@@ -182,9 +142,8 @@ class VerifyCommand(ClientCommand[ContactReply], frozen=True, tag="verify"):
     """The key that the user looked at."""
 
     def perform(self, client: Client, _deadline: Deadline, /) -> ContactReply:
-        """Note it, unless the identity has changed meanwhile."""
         client.set_verified(self.name, self.verified, identity_key=self.identity_key)
-        return contact_reply(client.contact(self.name))
+        return reply_of(ContactReply, client.contact(self.name))
 
 
 class SafetyNumberReply(ContactReply, frozen=True):
@@ -194,50 +153,31 @@ class SafetyNumberReply(ContactReply, frozen=True):
     """What a scanner reads off the code."""
 
 
-def _verify_options(parser: ArgumentParser) -> None:
-    _name(parser)
-    ways = parser.add_mutually_exclusive_group()
-    text = "the safety number that they see, or what a scanner read off their screen, instead of a question"
-    ways.add_argument("--number", metavar="DIGITS", help=text)
-    ways.add_argument("--qr", action="store_true", help="only draw the safety number, for them to scan")
-    ways.add_argument("--undo", action="store_true", help="take it back")
-    text = "accept that their identity has changed, without comparing safety numbers"
-    ways.add_argument("--seen", action="store_true", help=text)
-    text = "with --seen, the identity key that you looked at (the first 16 digits or more), instead of a question"
-    parser.add_argument("--identity", metavar="KEY", help=text)
-
-
 def verify(typed: Invocation[ClientSettings]) -> None:
     """`usernym verify NAME`."""
-    name = canonical(typed.given.name)
-    with Session(typed) as session:
-        if typed.given.qr:
-            _show_number(session.call(ShowCommand(name)), as_json=typed.json)
-            return
-        contact = session.call(ShowCommand(name))
-        if typed.given.seen:
-            _look(contact, typed.given.identity)
-        elif typed.given.undo:
-            _check_verified(contact)
-        else:
-            _compare(contact, typed.given.number)
-        compared = not (typed.given.undo or typed.given.seen)
-        verified = session.call(VerifyCommand(name, compared, contact.identity_key))
-    if typed.json:
-        print_json(verified)
-    else:
-        print_line(f"{verified.name} is {verified.trust}")
-
-
-def _show_number(contact: ContactReply, *, as_json: bool) -> None:
-    """A contact's safety number, for their scanner."""
     from usernym.protocol.safety import number_code
 
-    code = number_code(contact.safety_number)
-    if as_json:
-        print_json(SafetyNumberReply(**msgspec.structs.asdict(contact), qr=code))
-        return
-    _print_qr(code)
+    name, given = typed.given.name, typed.given
+    with Session(typed) as session:
+        contact = session.call(ShowCommand(name))
+        if given.qr:
+            code = number_code(contact.safety_number)
+            typed.show(reply_of(SafetyNumberReply, contact, qr=code), _print_number)
+            return
+        if given.seen:
+            _look(contact, given.identity)
+        elif given.undo:
+            _check_verified(contact)
+        else:
+            _compare(contact, given.number)
+        compared = not (given.undo or given.seen)
+        verified = session.call(VerifyCommand(name, compared, contact.identity_key))
+    typed.show(verified, "{reply.name} is {reply.trust}")
+
+
+def _print_number(contact: SafetyNumberReply, _given: Namespace) -> None:
+    """A contact's safety number, for their scanner."""
+    _print_qr(contact.qr)
     print_line(contact.safety_number)
     name = contact.name
     print_line(f"Let {name} scan this; or scan theirs and give its text: usernym verify {name} --number TEXT")
@@ -274,11 +214,8 @@ def _compare(contact: ContactReply, number: str | None) -> None:
     """See to it that the number was compared: given as an option, or looked at on a terminal."""
     if number is not None:
         if _digits(number) != _digits(contact.safety_number):
-            raise CommandFailed(
-                Exit.REFUSED,
-                "safety_number_differs",
-                f"this is NOT the safety number with {contact.name}: the keys may have been swapped",
-            )
+            text = f"this is NOT the safety number with {contact.name}: the keys may have been swapped"
+            raise CommandFailed(Exit.REFUSED, "safety_number_differs", text)
         return
     if not has_terminal():
         raise CommandFailed(Exit.USAGE, "settings", "give the safety number that they see: --number '12345 …'")
@@ -312,17 +249,10 @@ class ContactsCommand(ClientCommand[ContactsReply], frozen=True, tag="contacts")
     """List the contacts."""
 
     def perform(self, client: Client, _deadline: Deadline, /) -> ContactsReply:
-        """List them."""
-        return ContactsReply([listed_reply(contact) for contact in client.contacts()])
+        return ContactsReply([reply_of(ListedContactReply, contact) for contact in client.contacts()])
 
 
-def contacts(typed: Invocation[ClientSettings]) -> None:
-    """`usernym contacts`."""
-    with Session(typed) as session:
-        reply = session.call(ContactsCommand())
-    if typed.json:
-        print_json(reply)
-        return
+def _print_contacts(reply: ContactsReply, _given: Namespace) -> None:
     if not reply.contacts:
         print_line("no contacts yet: `usernym lookup NAME` finds someone")
     width = max((len(contact.name) for contact in reply.contacts), default=0)
@@ -359,30 +289,17 @@ class RequestsCommand(ClientCommand[RequestsReply], frozen=True, tag="requests")
     declined: bool = False
 
     def perform(self, client: Client, _deadline: Deadline, /) -> RequestsReply:
-        """List them."""
-        return RequestsReply(
-            [
-                RequestReply(
-                    listed_reply(each.contact), each.texts, None if each.first is None else text_reply(each.first)
-                )
-                for each in client.requests(declined=self.declined)
-            ]
-        )
+        return RequestsReply([_request_reply(each) for each in client.requests(declined=self.declined)])
 
 
-def _requests_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--declined", action="store_true", help="list those that you declined, instead")
+def _request_reply(request: RequestView) -> RequestReply:
+    first = None if request.first is None else text_reply(request.first, TextReply)
+    return reply_of(RequestReply, request, contact=reply_of(ListedContactReply, request.contact), first=first)
 
 
-def requests(typed: Invocation[ClientSettings]) -> None:
-    """`usernym requests`."""
-    with Session(typed) as session:
-        reply = session.call(RequestsCommand(typed.given.declined))
-    if typed.json:
-        print_json(reply)
-        return
+def _print_requests(reply: RequestsReply, given: Namespace) -> None:
     if not reply.requests:
-        print_line("no declined requests" if typed.given.declined else "no requests")
+        print_line("no declined requests" if given.declined else "no requests")
     width = max((len(request.contact.name) for request in reply.requests), default=0)
     for request in reply.requests:
         print_marked(f"{request.contact.name:<{width}}  {_preview(request)}")
@@ -398,11 +315,6 @@ def _preview(request: RequestReply) -> str:
 
 
 Decision = Literal["accept", "decline", "block"]
-_DECIDED: Final[dict[Decision, str]] = {
-    "accept": "{0} is a contact: you see what they write, and they see that it was delivered",
-    "decline": "declined: {0} does not learn it. `usernym accept {0}` undoes it, and shows what they wrote meanwhile",
-    "block": "blocked: {0} does not learn it, and nothing that they send is kept. `usernym accept {0}` undoes it",
-}
 
 
 class DecideCommand(ClientCommand[ContactReply], frozen=True, tag="decide"):
@@ -412,37 +324,42 @@ class DecideCommand(ClientCommand[ContactReply], frozen=True, tag="decide"):
     decision: Decision
 
     def perform(self, client: Client, _deadline: Deadline, /) -> ContactReply:
-        """Note the decision."""
         check_known(client, self.name)
         {"accept": client.accept, "decline": client.decline, "block": client.block}[self.decision](self.name)
-        return contact_reply(client.contact(self.name))
+        return reply_of(ContactReply, client.contact(self.name))
 
 
-def decide(decision: Decision, typed: Invocation[ClientSettings]) -> None:
-    """`usernym accept NAME`, `usernym decline NAME`, `usernym block NAME`."""
-    name = canonical(typed.given.name)
-    with Session(typed) as session:
-        contact = session.call(DecideCommand(name, decision))
-    if typed.json:
-        print_json(contact)
-    else:
-        print_line(_DECIDED[decision].format(name))
+def _decide(decision: Decision, _session: Session, typed: Invocation[ClientSettings]) -> DecideCommand:
+    return DecideCommand(typed.given.name, decision)
 
+
+_NUMBER: Final = "the safety number that they see, or what a scanner read off their screen, instead of a question"
 
 ENTRIES: Final = (
-    Entry("lookup", "look up a name at the node; a friend's link also verifies them", lookup, _lookup_options,
-          prints=(ContactReply,)),
-    Entry("link", "print your link, with which friends verify you; give it to them yourself", link, _link_options,
-          prints=(LinkReply,)),
-    Entry("verify", "compare safety numbers with a contact", verify, _verify_options,
-          prints=(ContactReply, SafetyNumberReply)),
-    Entry("contacts", "list your contacts", contacts, prints=(ContactsReply,)),
-    Entry("requests", "list the strangers who wrote and wait for your decision", requests, _requests_options,
-          prints=(RequestsReply,)),
-    Entry("accept", "accept a request; undoes `decline` and `block`", partial(decide, "accept"), _name,
-          prints=(ContactReply,)),
-    Entry("decline", "decline a request: nothing of theirs is shown, and they do not learn it",
-          partial(decide, "decline"), _name, prints=(ContactReply,)),
-    Entry("block", "keep nothing of what this person sends; they do not learn it", partial(decide, "block"), _name,
-          prints=(ContactReply,)),
+    asks("lookup", "look up a name at the node; a friend's link also verifies them", _lookup, print_contact,
+         option("wanted", metavar="NAME|LINK"), prints=(ContactReply,)),
+    asks("link", "print your link, with which friends verify you; give it to them yourself", LinkCommand, _print_link,
+         switch("--qr", "draw it, too")),
+    Entry(
+        "verify", "compare safety numbers with a contact", verify,
+        (NAME, one_of(option("--number", metavar="DIGITS", help=_NUMBER),
+                      switch("--qr", "only draw the safety number, for them to scan"),
+                      switch("--undo", "take it back"),
+                      switch("--seen", "accept that their identity has changed, without comparing safety numbers")),
+         option("--identity", metavar="KEY", help="with --seen, the identity key that you looked at (the first 16"
+                " digits or more), instead of a question")),
+        prints=(ContactReply, SafetyNumberReply),
+    ),
+    asks("contacts", "list your contacts", ContactsCommand, _print_contacts),
+    asks("requests", "list the strangers who wrote and wait for your decision", RequestsCommand, _print_requests,
+         switch("--declined", "list those that you declined, instead")),
+    asks("accept", "accept a request; undoes `decline` and `block`", partial(_decide, "accept"),
+         "{reply.name} is a contact: you see what they write, and they see that it was delivered", NAME,
+         prints=(ContactReply,)),
+    asks("decline", "decline a request: nothing of theirs is shown, and they do not learn it",
+         partial(_decide, "decline"), "declined: {reply.name} does not learn it. `usernym accept {reply.name}` undoes"
+         " it, and shows what they wrote meanwhile", NAME, prints=(ContactReply,)),
+    asks("block", "keep nothing of what this person sends; they do not learn it", partial(_decide, "block"),
+         "blocked: {reply.name} does not learn it, and nothing that they send is kept. `usernym accept {reply.name}`"
+         " undoes it", NAME, prints=(ContactReply,)),
 )  # fmt: skip

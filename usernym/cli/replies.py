@@ -6,14 +6,18 @@ Moments are Unix seconds. Keys and ids are hexadecimal digits. A reason is the n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
 from usernym.cli.terminal import clock
 
 if TYPE_CHECKING:
-    from usernym import ContactView, MessageView, Sent, Whoami
+    from usernym import Code, MessageView
+
+R = TypeVar("R", bound=msgspec.Struct)
+T = TypeVar("T", bound="TextReply")
+Way = Literal["node", "direct"]
 
 
 class WhoAmIReply(msgspec.Struct, frozen=True):
@@ -81,7 +85,7 @@ class TextReply(msgspec.Struct, frozen=True):
     state: str | None
     """`waiting`, `accepted`, `delivered`, `expired`, `refused` or `cancelled`; null for a text that came."""
     reason: str | None
-    route: Literal["node", "direct"]
+    route: Way
 
 
 class SentReply(msgspec.Struct, frozen=True):
@@ -93,17 +97,18 @@ class SentReply(msgspec.Struct, frozen=True):
     """`waiting`, `accepted` or `delivered`."""
     reason: str | None
     """Why the node does not take it yet; null otherwise."""
-    route: Literal["node", "direct"]
+    route: Way
 
 
-def contact_reply(contact: ContactView) -> ContactReply:
-    """A contact as it goes over the control socket."""
-    return msgspec.convert(contact, ContactReply, from_attributes=True)
+def reply_of(kind: type[R], view: object, **more: object) -> R:
+    """What the library shows, as it is printed: `kind` with the fields that `view` has, and `more`."""
+    shown = {name: getattr(view, name, msgspec.UNSET) for name in kind.__struct_fields__ if name not in more}
+    return kind(**{name: value for name, value in shown.items() if value is not msgspec.UNSET}, **more)
 
 
-def listed_reply(contact: ContactView) -> ListedContactReply:
-    """A contact in a list: without the safety number, since each takes thousands of hashes."""
-    return msgspec.convert(contact, ListedContactReply, from_attributes=True)
+def text_reply(text: MessageView, kind: type[T], **more: str) -> T:
+    """A text as it goes over the control socket."""
+    return reply_of(kind, text, reason=reason_word(text.reason), **more)
 
 
 def stalled_text(since: int) -> str:
@@ -114,21 +119,6 @@ def stalled_text(since: int) -> str:
     )
 
 
-def whoami_reply(who: Whoami) -> WhoAmIReply:
-    """An account as it goes over the control socket."""
-    return msgspec.convert(who, WhoAmIReply, from_attributes=True)
-
-
-def text_reply(text: MessageView) -> TextReply:
-    """A text as it goes over the control socket."""
-    return TextReply(
-        text.row, text.message_id, text.outgoing, text.text, text.counter, text.missing, text.late, text.sent_at,
-        text.arrived_at, None if text.state is None else str(text.state),
-        None if text.reason is None else text.reason.name.lower(), "direct" if text.route == "direct" else "node",
-    )  # fmt: skip
-
-
-def sent_reply(sent: Sent) -> SentReply:
-    """A text that was sent as it goes over the control socket."""
-    reason = None if sent.reason is None else sent.reason.name.lower()
-    return SentReply(sent.message_id, str(sent.state), reason, "direct" if sent.route == "direct" else "node")
+def reason_word(reason: Code | None) -> str | None:
+    """A refusal code as programs read it."""
+    return None if reason is None else reason.name.lower()

@@ -1,7 +1,7 @@
 """From a command to the process that holds its home: this one, or another that does already.
 
 `Session.call` hands a command to the holder if there is one. Otherwise it takes the home, opens the client here, and
-serves the home's control socket as long as it holds the home.
+serves the home's control socket as long as it holds the home. `ask_node` hands one to a running node.
 """
 
 from __future__ import annotations
@@ -9,18 +9,28 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
 import usernym
 from usernym import control
-from usernym.cli.command import Answer, ClientCommand, Deadline, Invocation, NodeCommand, answer_type
+from usernym.cli.command import (
+    Answer,
+    ClientCommand,
+    Command,
+    Deadline,
+    Entry,
+    Invocation,
+    NodeCommand,
+    Option,
+    Said,
+    answer_type,
+)
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import CONTROL_VERSION, client_handler
 from usernym.cli.terminal import sign_of_life
-from usernym.settings import ClientSettings
+from usernym.settings import PASSPHRASE_VARIABLE, ClientSettings, NodeSettings
 
 if TYPE_CHECKING:
     from usernym import Client, Restore
@@ -29,6 +39,33 @@ if TYPE_CHECKING:
 HOLDER_GRACE_S: Final = 5.0
 """How long a holder may take until it serves its socket: it derives a key first. After that it is a program without."""
 WAITING: Final = "waiting for an answer"
+
+Ask = type[ClientCommand[Answer]] | Callable[["Session", Invocation[ClientSettings]], ClientCommand[Answer]]
+
+
+def asks(
+    name: str, summary: str, ask: Ask[Any], said: Said, *options: Option, prints: tuple[type[msgspec.Struct], ...] = ()
+) -> Entry:
+    """The entry of a command that has one `ClientCommand` performed, and shows its answer.
+
+    `ask` is the command's class, whose fields are filled from the arguments of the same names; or a function that makes
+    it, for one that asks the person first.
+    """
+
+    def run(typed: Invocation[ClientSettings]) -> None:
+        with Session(typed) as session:
+            wanted = filled(ask, typed) if isinstance(ask, type) else ask(session, typed)
+            reply = session.call(wanted)
+        typed.show(reply, said)
+
+    answers: tuple[type[msgspec.Struct], ...] = (answer_type(ask),) if isinstance(ask, type) else ()
+    return Entry(name, summary, run, options, "client", prints or answers)
+
+
+def filled(command: type[ClientCommand[Answer]], typed: Invocation[Any]) -> ClientCommand[Answer]:
+    """The command, with the arguments that have its fields' names."""
+    given = vars(typed.given)
+    return command(**{field: given[field] for field in command.__struct_fields__ if field in given})
 
 
 class Session:
@@ -39,7 +76,7 @@ class Session:
         typed: Invocation[ClientSettings],
         *,
         name: str | None = None,
-        on_words: Callable[[str], None] | None = None,
+        on_words: Callable[[str], None] = lambda _words: None,
         hand_over: bool = True,
         restore: Restore | None = None,
     ) -> None:
@@ -58,9 +95,7 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.client = None
         self._stack.close()
 
@@ -71,34 +106,64 @@ class Session:
             if self._hand_over:
                 with contextlib.suppress(control.NoHolder), sign_of_life(WAITING, quiet=self._typed.json):
                     return ask_holder(self._typed.home, command, self.deadline)
-            if not self._could_open(grace):
+            try:
+                self.open()
+            except usernym.HomeInUse:
+                if grace.over or not self._hand_over:
+                    raise
                 grace.pause()
         with sign_of_life(WAITING, quiet=self._typed.json):
             return command.perform(self.client, self.deadline)
 
-    def _could_open(self, grace: Deadline) -> bool:
-        from usernym.storage.errors import HomeInUse
-
-        try:
-            self.open()
-        except HomeInUse:
-            if grace.over or not self._hand_over:
-                raise
-            return False
-        return True
-
     def open(self) -> Client:
         """Take the home: open the client in this process. Raises `HomeInUse` if another process has it."""
-        from usernym.cli.opening import open_client
         from usernym.control_server import ControlServer
 
-        client = self._stack.enter_context(open_client(self._typed, self._name, self._restore))
+        client = self._stack.enter_context(self._open_client())
         words = client.take_recovery_words()
-        if words is not None and self._on_words is not None:
+        if words is not None:
             self._on_words(words)
         self._server = self._stack.enter_context(ControlServer(self._typed.home, client_handler(client)))
         self.client = client
         return client
+
+    def _open_client(self) -> Client:
+        """The client, with the settings and the passphrase that were given."""
+        from usernym.cli.passphrases import THIS_HOME, passphrase_for
+        from usernym.storage.client.store import ClientStore
+        from usernym.storage.keyfile import Protection
+
+        home, settings = self._typed.home, self._typed.settings
+        unprotected = settings.unprotected or getattr(self._typed.given, "no_passphrase", False)
+        protection = ClientStore.protection(home)
+        if protection is Protection.ABSENT:
+            self._check_new_home()
+        return usernym.Client.open(
+            home,
+            name=self._name,
+            node=settings.node,
+            mixnet=settings.mixnet,
+            passphrase=passphrase_for(protection, unprotected, THIS_HOME, PASSPHRASE_VARIABLE),
+            unprotected=unprotected and protection is not Protection.PASSPHRASE,
+            accept_strangers=settings.accept_strangers is not False,
+            restore=self._restore,
+        )
+
+    def _check_new_home(self) -> None:
+        """Raise `CommandFailed` unless the home may be made, and all that it needs is given."""
+        from usernym.protocol.cards import parse_card
+
+        if self._name is None:
+            text = (
+                f"there is no account in {self._typed.home}: `usernym register NAME --mixnet MIXNET --node CARD` makes"
+                " one, and --home names another folder"
+            )
+            raise CommandFailed(Exit.STORAGE, "no_account", text)
+        given = {"--mixnet": self._typed.settings.mixnet, "--node": self._typed.settings.node}
+        if missing := [flag for flag, value in given.items() if value is None]:
+            text = f"a new home needs {' and '.join(missing)}: see `usernym register --help`"
+            raise CommandFailed(Exit.USAGE, "settings", text)
+        parse_card(given["--node"] or "")
 
     def discard_account(self) -> bool:
         """Close the client and remove its account, if this process opened it and it was never registered."""
@@ -114,19 +179,33 @@ class Session:
         return True
 
 
-def ask_holder(home: Path, command: ClientCommand[Answer] | NodeCommand[Answer], deadline: Deadline) -> Answer:
+def ask_node(typed: Invocation[NodeSettings], command: NodeCommand[Answer]) -> Answer:
+    """Ask the node that runs in the home; it may still be starting. Raises `NotReady`."""
+    deadline = Deadline(typed.settings.timeout)
+    with sign_of_life("waiting for the node", quiet=typed.json):
+        while True:
+            try:
+                return ask_holder(typed.home, command, deadline)
+            except control.NoHolder:
+                if deadline.over:
+                    text = f"no node runs in {typed.home}: `usernym node run` starts one; --home names another folder"
+                    raise CommandFailed(Exit.NO_ANSWER, "no_answer", text) from None
+                deadline.pause()
+
+
+def ask_holder(home: Path, command: Command[Answer], deadline: Deadline) -> Answer:
     """Hand the command to the process that holds the home. Raises `NoHolder` or `CommandFailed`."""
     while True:
         timeout = deadline.left()
         try:
-            return answer_in(control.ask(home, handed_over(command, timeout), timeout), answer_type(command))
+            return answer_in(control.ask(home, handed_over(command, timeout), timeout), answer_type(type(command)))
         except control.HolderBusy:
             if deadline.over:
                 raise
             deadline.pause()
 
 
-def handed_over(command: ClientCommand[Answer] | NodeCommand[Answer], timeout: float) -> control.Answer:
+def handed_over(command: Command[Answer], timeout: float) -> control.Answer:
     """What goes over the control socket for a command; see `usernym.cli.holder.HandedOver`."""
     return {"version": CONTROL_VERSION, "timeout": timeout, "command": msgspec.to_builtins(command)}
 
@@ -140,8 +219,5 @@ def answer_in(answer: control.Answer, wanted: type[Answer]) -> Answer:
             pass
     with contextlib.suppress(KeyError, msgspec.ValidationError):
         return msgspec.convert(answer["result"], wanted)
-    raise CommandFailed(
-        Exit.STORAGE,
-        "holder_differs",
-        "the process that holds this home does not understand this command: is it another version?",
-    )
+    text = "the process that holds this home does not understand this command: is it another version?"
+    raise CommandFailed(Exit.STORAGE, "holder_differs", text)

@@ -8,7 +8,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Final, Self
 
 from usernym.cli.failures import Exit
@@ -19,22 +19,29 @@ STOP_S: Final = 20.0
 """How long an orderly end may take. It takes a second; a mixnet client that does not read can make it slow."""
 
 
-def take_signals(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, Any]:
-    """Let `handler` have `SIGNALS`. Returns their former handlers, for `give_signals_back`.
+class _Signals(contextlib.AbstractContextManager["_Signals"]):
+    """Takes `SIGNALS` while it is a context; gives them back to their former handlers.
 
     A signal that the process was started to ignore (SIGINT, for a shell's background job) stays ignored.
     """
-    wanted = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
-    return {number: signal.signal(number, handler) for number in wanted}
+
+    def __init__(self) -> None:
+        self._before: dict[signal.Signals, Any] = {}
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        wanted = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._on_signal) for number in wanted}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, action in self._before.items():
+            signal.signal(number, action)
 
 
-def give_signals_back(before: dict[signal.Signals, Any]) -> None:
-    """Undo `take_signals`."""
-    for number, action in before.items():
-        signal.signal(number, action)
-
-
-class Stopping:
+class Stopping(_Signals):
     """For a program that runs until it is stopped: the first signal calls `on_stop`'s function, the second ends it.
 
     The process is also ended if the orderly end takes longer than `within_s`. All that was confirmed to anyone is on
@@ -42,9 +49,9 @@ class Stopping:
     """
 
     def __init__(self, within_s: float = STOP_S) -> None:
+        super().__init__()
         self._within_s = within_s
         self._stop: Callable[[], None] | None = None
-        self._before: dict[signal.Signals, Any] = {}
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.signalled: str | None = None
         """The name of the signal that came."""
@@ -76,25 +83,22 @@ class Stopping:
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._watch, name="usernym-stopping", daemon=True).start()
-        self._before = take_signals(self._on_signal)
-        return self
+        return super().__enter__()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        give_signals_back(self._before)
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
         self._events.put("over")
 
 
-class Interruptions:
+class Interruptions(_Signals):
     """For a command that runs long: `SIGNALS` raise `KeyboardInterrupt`, but not within `uninterrupted`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._delayed = False
         self._pending = False
-        self._before: dict[signal.Signals, Any] = {}
 
-    def _interrupt(self, *_: object) -> None:
+    def _on_signal(self, *_: object) -> None:
         if self._delayed and not self._pending:
             self._pending = True
         else:
@@ -110,12 +114,3 @@ class Interruptions:
             self._delayed = False
         if self._pending:
             raise KeyboardInterrupt
-
-    def __enter__(self) -> Self:
-        self._before = take_signals(self._interrupt)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        give_signals_back(self._before)

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from usernym.cli.command import Entry, Invocation, positive
+from usernym.cli.command import Entry, Invocation, number, one_of, option, switch
 from usernym.cli.failures import CommandFailed, Exit
-from usernym.cli.terminal import print_err, print_json, print_line
+from usernym.cli.replies import reply_of
+from usernym.cli.terminal import print_err, print_line
 from usernym.settings import CommonSettings
 
 if TYPE_CHECKING:
@@ -59,30 +60,6 @@ class ReplayedReply(msgspec.Struct, frozen=True):
     virtual_s: float
 
 
-def _options(parser: argparse.ArgumentParser) -> None:
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed; default 0")
-    start.add_argument("--resume", type=Path, metavar="FILE", help="continue where the last search with this file "
-                       "stopped, with this profile; made if there is none")  # fmt: skip
-    parser.add_argument("--scenarios", type=positive, metavar="N", help=f"stop after this many; default {SCENARIOS}")
-    parser.add_argument("--minutes", type=float, metavar="M", help="stop after this time")
-    parser.add_argument("--messages", type=positive, metavar="N", help="stop after this many messages")
-    parser.add_argument(
-        "--clients", type=_people, default=(2, 4), metavar="K", help="users: a number, or 2-4 (default)"
-    )
-    parser.add_argument("--profile", choices=("mixed", "soak", "people", "thieves", "node", "hostile"),
-                        default="mixed", help="mixed (default): every fault; soak: many messages at 20%% loss, with "
-                        "crashes and hostile users; people: hostile users; thieves: stolen machines; node: a hostile "
-                        "node; hostile: every fault, hostile users and stolen machines")  # fmt: skip
-    parser.add_argument("--jobs", type=positive, metavar="N", help="processes; default: one for each processor")
-    parser.add_argument("--keep-going", action="store_true", help="continue after a failure")
-    parser.add_argument("--replay", metavar="PLAN", help="repeat one run: the line that a failure ended with")
-    parser.add_argument(
-        "--chart", type=Path, metavar="FILE", help="write the trace of a replay, or of the first failure"
-    )
-    parser.add_argument("--mermaid", type=Path, metavar="FILE", help="the same for Mermaid")
-
-
 def _people(text: str) -> tuple[int, int]:
     low, _, high = text.partition("-")
     if not low.isdecimal() or not (high or low).isdecimal() or not 2 <= int(low) <= int(high or low) <= 10:
@@ -103,12 +80,8 @@ def simulate(typed: Invocation[CommonSettings]) -> None:
         given.seed if nightly is None else nightly.standing(given.profile).next_seed,
         SCENARIOS if given.scenarios is given.minutes is given.messages is None else given.scenarios,
         None if given.minutes is None else given.minutes * 60.0,
-        given.messages,
-        given.clients,
-        given.profile,
-        given.jobs or os.cpu_count() or 1,
-        given.keep_going,
-    )
+        given.messages, given.clients, given.profile, given.jobs or os.cpu_count() or 1, given.keep_going,
+    )  # fmt: skip
     bar = _Bar(bounds)
     summary = search(bounds, bar.show)
     bar.clear()
@@ -133,11 +106,7 @@ def _report(typed: Invocation[CommonSettings], summary: Summary) -> None:
         round(summary.seconds, 1), round(summary.virtual_s / 3600, 1), summary.next_seed,
     )  # fmt: skip
     if not summary.failures:
-        if typed.json:
-            print_json(numbers)
-        else:
-            for text in _sentences(summary):
-                print_line(text)
+        typed.show(numbers, lambda _reply, _given: print_line("\n".join(_sentences(summary))))
         return
     for text in _sentences(summary):
         print_err(text)
@@ -196,12 +165,12 @@ def _replay(typed: Invocation[CommonSettings]) -> None:
     if outcome.wrong:
         _say_wrong(outcome)
         raise CommandFailed(Exit.REFUSED, _FOUND, outcome.wrong[0], {"wrong": list(outcome.wrong)})
-    reply = msgspec.convert(outcome, ReplayedReply, from_attributes=True)
-    if typed.json:
-        print_json(reply)
-    else:
-        numbers = msgspec.structs.asdict(reply).items()
-        print_line(f"nothing is wrong: {', '.join(f'{name} {number:.0f}' for name, number in numbers)}")
+    typed.show(reply_of(ReplayedReply, outcome), _print_replayed)
+
+
+def _print_replayed(reply: ReplayedReply, _given: argparse.Namespace) -> None:
+    numbers = msgspec.structs.asdict(reply).items()
+    print_line(f"nothing is wrong: {', '.join(f'{name} {number:.0f}' for name, number in numbers)}")
 
 
 def _say_wrong(outcome: Outcome) -> None:
@@ -255,6 +224,24 @@ class _Bar:
 
 
 ENTRIES: Final = (
-    Entry("simulate", "put users, node and mixnet through simulated disasters, and check what users were shown",
-          simulate, _options, "none", (SearchedReply, ReplayedReply)),
+    Entry(
+        "simulate", "put users, node and mixnet through simulated disasters, and check what users were shown", simulate,
+        (one_of(option("--seed", type=int, default=0, metavar="N", help="the first seed; default 0"),
+                option("--resume", type=Path, metavar="FILE", help="continue where the last search with this file"
+                       " stopped, with this profile; made if there is none")),
+         option("--scenarios", type=number(1), metavar="N", help=f"stop after this many; default {SCENARIOS}"),
+         option("--minutes", type=float, metavar="M", help="stop after this time"),
+         option("--messages", type=number(1), metavar="N", help="stop after this many messages"),
+         option("--clients", type=_people, default=(2, 4), metavar="K", help="users: a number, or 2-4 (default)"),
+         option("--profile", choices=("mixed", "soak", "people", "thieves", "node", "hostile"), default="mixed",
+                help="mixed (default): every fault; soak: many messages at 20%% loss, with crashes and hostile users;"
+                " people: hostile users; thieves: stolen machines; node: a hostile node; hostile: every fault, hostile"
+                " users and stolen machines"),
+         option("--jobs", type=number(1), metavar="N", help="processes; default: one for each processor"),
+         switch("--keep-going", "continue after a failure"),
+         option("--replay", metavar="PLAN", help="repeat one run: the line that a failure ended with"),
+         option("--chart", type=Path, metavar="FILE", help="write the trace of a replay, or of the first failure"),
+         option("--mermaid", type=Path, metavar="FILE", help="the same for Mermaid")),
+        "none", (SearchedReply, ReplayedReply),
+    ),
 )  # fmt: skip

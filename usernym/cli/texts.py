@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import Namespace
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import msgspec
 
 import usernym
 from usernym import control
-from usernym.cli.command import TEXTS_SHOWN_MAX, ClientCommand, Deadline, Entry, Invocation, count
+from usernym.cli.command import NAME, TEXTS_SHOWN_MAX, YES, ClientCommand, Deadline, Invocation, number, option
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import check_known, contact_of, look_up, retry_until
-from usernym.cli.replies import ContactReply, SentReply, TextReply, contact_reply, sent_reply, text_reply
-from usernym.cli.session import Session
-from usernym.cli.terminal import clock, confirm_by_name, print_err, print_json, print_line, print_marked, span
+from usernym.cli.replies import ContactReply, SentReply, TextReply, reason_word, reply_of, text_reply
+from usernym.cli.session import Session, asks
+from usernym.cli.terminal import clock, confirm_by_name, print_err, print_line, print_marked, span
 from usernym.protocol.errors import refusal_text
 from usernym.protocol.limits import TEXT_BYTES_MAX
-from usernym.protocol.names import canonical
 from usernym.settings import ClientSettings, duration
 
 if TYPE_CHECKING:
@@ -33,23 +32,24 @@ TEXTS_DEFAULT: Final = 50
 T = TypeVar("T", bound=TextReply)
 Wait = Literal["queued", "accepted", "delivered"]
 
-
-def _name(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME")
+_LIMIT: Final = option(
+    "--limit", type=number(1, TEXTS_SHOWN_MAX), default=TEXTS_DEFAULT, metavar="N",
+    help=f"at most this many; default {TEXTS_DEFAULT}",
+)  # fmt: skip
+_ID: Final = option("message_id", metavar="ID", help="the text's id as `history` shows it, or all of it")
 
 
 # -- send -------------------------------------------------------------------------------------------------------------
 
 
 class SendCommand(ClientCommand[SentReply], frozen=True, tag="send"):
-    """Send a text."""
+    """Send a text, and wait until it has got as far as `wait` says."""
 
     name: str
     text: str
     wait: Wait
 
     def perform(self, client: Client, deadline: Deadline, /) -> SentReply:
-        """Send it, and wait until it has got as far as `wait` says."""
         try:
             if self.wait != "queued":
                 retry_until(client, client.go_online, deadline)
@@ -65,12 +65,11 @@ class SendCommand(ClientCommand[SentReply], frozen=True, tag="send"):
 
 def _taken(sent: Sent) -> SentReply:
     """A text that is on its way. Raises `CommandFailed` for one that was refused, has expired or was cancelled."""
-    states = usernym.DeliveryState
+    states, reason = usernym.DeliveryState, reason_word(sent.reason)
     if sent.state in (states.REFUSED, states.EXPIRED, states.CANCELLED):
         text = "the message was not taken" if sent.reason is None else refusal_text(sent.reason)
-        kind = str(sent.state) if sent.reason is None else sent.reason.name.lower()
-        raise CommandFailed(Exit.REFUSED, kind, text)
-    return sent_reply(sent)
+        raise CommandFailed(Exit.REFUSED, reason or str(sent.state), text)
+    return reply_of(SentReply, sent, id=sent.message_id, reason=reason)
 
 
 _SENT: Final = {
@@ -80,28 +79,9 @@ _SENT: Final = {
 }
 
 
-def _send_options(parser: ArgumentParser) -> None:
-    _name(parser)
-    parser.add_argument("text", metavar="TEXT", help="the text, or - to read it from the standard input")
-    parser.add_argument(
-        "--wait",
-        choices=("queued", "accepted", "delivered"),
-        default="accepted",
-        help="until it is stored here, accepted by the node (default), or delivered to its recipient",
-    )
-
-
-def send(typed: Invocation[ClientSettings]) -> None:
-    """`usernym send NAME TEXT`."""
-    name, text = canonical(typed.given.name), _text_of(typed.given.text)
-    with Session(typed) as session:
-        sent = session.call(SendCommand(name, text, typed.given.wait))
-    if typed.json:
-        print_json(sent)
-    else:
-        # A message that the node accepted is at the node, even if it was sent directly at first.
-        route = ", directly" if sent.route == "direct" and sent.state != "accepted" else ""
-        print_line(_SENT[sent.state].format(name=name) + route)
+def _send(_session: Session, typed: Invocation[ClientSettings]) -> SendCommand:
+    given = typed.given
+    return SendCommand(given.name, _text_of(given.text), given.wait)
 
 
 def _text_of(given: str) -> str:
@@ -116,6 +96,12 @@ def _text_of(given: str) -> str:
     except UnicodeEncodeError:
         raise CommandFailed(Exit.USAGE, "text_length", "the text is not valid Unicode") from None
     return given
+
+
+def _print_sent(sent: SentReply, given: Namespace) -> None:
+    # A message that the node accepted is at the node, even if it was sent directly at first.
+    route = ", directly" if sent.route == "direct" and sent.state != "accepted" else ""
+    print_line(_SENT[sent.state].format(name=given.name) + route)
 
 
 # -- history, search --------------------------------------------------------------------------------------------------
@@ -137,37 +123,18 @@ class HistoryCommand(ClientCommand[HistoryReply], frozen=True, tag="history"):
     before: int | None = None
 
     def perform(self, client: Client, _deadline: Deadline, /) -> HistoryReply:
-        """Read it."""
         check_known(client, self.name)
         limit = min(self.limit, TEXTS_SHOWN_MAX)
-        found = [text_reply(text) for text in client.conversation(self.name, limit + 1, self.before)][::-1]
+        found = [text_reply(text, TextReply) for text in client.conversation(self.name, limit + 1, self.before)][::-1]
         page = _fitting(found[:limit])
         return HistoryReply(page[::-1], len(page) < len(found))
 
 
-def _history_options(parser: ArgumentParser) -> None:
-    _name(parser)
-    parser.add_argument("--before", type=int, metavar="ROW", help="the page before this text")
-    _limit(parser)
-
-
-def _limit(parser: ArgumentParser) -> None:
-    text = f"at most this many; default {TEXTS_DEFAULT}"
-    parser.add_argument("--limit", type=count, default=TEXTS_DEFAULT, metavar="N", help=text)
-
-
-def history(typed: Invocation[ClientSettings]) -> None:
-    """`usernym history NAME`."""
-    name = canonical(typed.given.name)
-    with Session(typed) as session:
-        page = session.call(HistoryCommand(name, typed.given.limit, typed.given.before))
-    if typed.json:
-        print_json(page)
-        return
+def _print_page(page: HistoryReply, given: Namespace) -> None:
     for text in page.texts:
-        _print_text(name, text)
+        _print_text(given.name, text)
     if page.earlier:
-        print_err(f"there are earlier ones: usernym history {name} --before {page.texts[0].row}")
+        print_err(f"there are earlier ones: usernym history {given.name} --before {page.texts[0].row}")
 
 
 class FoundTextReply(TextReply, frozen=True, rename={"contact": "with"}):
@@ -191,26 +158,11 @@ class SearchCommand(ClientCommand[SearchReply], frozen=True, tag="search"):
     name: str | None = None
 
     def perform(self, client: Client, _deadline: Deadline, /) -> SearchReply:
-        """Find them."""
         found = client.search(self.text, name=self.name, limit=min(self.limit, TEXTS_SHOWN_MAX))
-        texts = [FoundTextReply(**msgspec.structs.asdict(text_reply(text)), contact=contact) for contact, text in found]
-        return SearchReply(_fitting(texts))
+        return SearchReply(_fitting([text_reply(text, FoundTextReply, contact=name) for name, text in found]))
 
 
-def _search_options(parser: ArgumentParser) -> None:
-    parser.add_argument("text", metavar="TEXT")
-    parser.add_argument("--with", dest="name", metavar="NAME", help="with this contact only")
-    _limit(parser)
-
-
-def search(typed: Invocation[ClientSettings]) -> None:
-    """`usernym search TEXT`."""
-    name = None if typed.given.name is None else canonical(typed.given.name)
-    with Session(typed) as session:
-        found = session.call(SearchCommand(typed.given.text, typed.given.limit, name))
-    if typed.json:
-        print_json(found)
-        return
+def _print_found(found: SearchReply, _given: Namespace) -> None:
     for text in found.texts:
         _print_text(text.contact, text)
 
@@ -257,36 +209,19 @@ def _text_named(client: Client, name: str, digits: str, *, own: bool) -> Message
     return found[0]
 
 
-def _id_options(parser: ArgumentParser) -> None:
-    _name(parser)
-    parser.add_argument("id", metavar="ID", help="the text's id as `history` shows it, or all of it")
-
-
 class RetryCommand(ClientCommand[SentReply], frozen=True, tag="retry"):
-    """Send a text again."""
+    """Send a text again, and wait as `SendCommand` does."""
 
     name: str
     message_id: str
     """The id, or at least its first `ID_DIGITS_MIN` digits."""
-    wait: Wait
+    wait: Wait = "accepted"
 
     def perform(self, client: Client, deadline: Deadline, /) -> SentReply:
-        """Send it, and wait as `SendCommand` does."""
         text = _text_named(client, self.name, self.message_id, own=True)
         if self.wait != "queued":
             retry_until(client, client.go_online, deadline)
         return _taken(client.retry(self.name, text.message_id, deadline.left(), wait=self.wait))
-
-
-def retry(typed: Invocation[ClientSettings]) -> None:
-    """`usernym retry NAME ID`."""
-    name = canonical(typed.given.name)
-    with Session(typed) as session:
-        sent = session.call(RetryCommand(name, typed.given.id, "accepted"))
-    if typed.json:
-        print_json(sent)
-    else:
-        print_line(f"sent again as {sent.id[:ID_DIGITS_MIN]}: {sent.state}")
 
 
 class CancelledReply(msgspec.Struct, frozen=True):
@@ -297,14 +232,13 @@ class CancelledReply(msgspec.Struct, frozen=True):
 
 
 class CancelCommand(ClientCommand[CancelledReply], frozen=True, tag="cancel"):
-    """Do not send a text that still waits."""
+    """Do not send a text that still waits. Raises `CommandFailed` if it is too late."""
 
     name: str
     message_id: str
     """The id, or at least its first `ID_DIGITS_MIN` digits."""
 
     def perform(self, client: Client, deadline: Deadline, /) -> CancelledReply:
-        """Raise `CommandFailed` if it is too late."""
         text = _text_named(client, self.name, self.message_id, own=True)
         if not client.cancel(text.message_id, deadline.left()):
             state = _text_named(client, self.name, text.message_id, own=True).state
@@ -312,17 +246,6 @@ class CancelCommand(ClientCommand[CancelledReply], frozen=True, tag="cancel"):
             why = "it is being handed to the node right now" if is_waiting else f"it is {state}"
             raise CommandFailed(Exit.REFUSED, "not_cancelled", f"this text can't be cancelled: {why}")
         return CancelledReply(text.message_id)
-
-
-def cancel(typed: Invocation[ClientSettings]) -> None:
-    """`usernym cancel NAME ID`."""
-    name = canonical(typed.given.name)
-    with Session(typed) as session:
-        cancelled = session.call(CancelCommand(name, typed.given.id))
-    if typed.json:
-        print_json(cancelled)
-    else:
-        print_line("cancelled: it will not be sent; `usernym retry` sends it after all")
 
 
 # -- erase, disappear -------------------------------------------------------------------------------------------------
@@ -342,32 +265,18 @@ class EraseCommand(ClientCommand[ErasedReply], frozen=True, tag="erase"):
     """The id, or at least its first `ID_DIGITS_MIN` digits; None for all texts."""
 
     def perform(self, client: Client, _deadline: Deadline, /) -> ErasedReply:
-        """Erase them."""
         check_known(client, self.name)
         if self.message_id is None:
             return ErasedReply(client.erase_conversation(self.name))
         return ErasedReply(client.erase([_text_named(client, self.name, self.message_id, own=False)]))
 
 
-def _erase_options(parser: ArgumentParser) -> None:
-    _name(parser)
-    text = f"only this one: at least {ID_DIGITS_MIN} digits of its id (history --json has it)"
-    parser.add_argument("--text", metavar="ID", help=text)
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-
-
-def erase(typed: Invocation[ClientSettings]) -> None:
-    """`usernym erase NAME`, all texts; or one, by its id."""
-    name = canonical(typed.given.name)
-    if not typed.given.yes and typed.given.text is None:
+def _erase(_session: Session, typed: Invocation[ClientSettings]) -> EraseCommand:
+    name, text = typed.given.name, typed.given.text
+    if not typed.given.yes and text is None:
         warning = f"This erases all texts with {name} in this home. Their copies stay."
         confirm_by_name(name, warning, "this erases all texts: confirm with --yes", "nothing was erased")
-    with Session(typed) as session:
-        reply = session.call(EraseCommand(name, typed.given.text))
-    if typed.json:
-        print_json(reply)
-    else:
-        print_line(f"{reply.erased} texts were erased")
+    return EraseCommand(name, text)
 
 
 class DisappearCommand(ClientCommand[ContactReply], frozen=True, tag="disappear"):
@@ -377,47 +286,55 @@ class DisappearCommand(ClientCommand[ContactReply], frozen=True, tag="disappear"
     seconds: int | None
 
     def perform(self, client: Client, _deadline: Deadline, /) -> ContactReply:
-        """Set it."""
         check_known(client, self.name)
         client.set_disappearing(self.name, self.seconds)
-        return contact_reply(client.contact(self.name))
+        return reply_of(ContactReply, client.contact(self.name))
 
 
-def _disappear_options(parser: ArgumentParser) -> None:
-    _name(parser)
-    parser.add_argument("time", metavar="TIME", help="such as 1h or 7d, from a minute to a year; or: off")
-
-
-def disappear(typed: Invocation[ClientSettings]) -> None:
-    """`usernym disappear NAME TIME`."""
-    name = canonical(typed.given.name)
+def _disappear(_session: Session, typed: Invocation[ClientSettings]) -> DisappearCommand:
+    wanted = typed.given.time
     try:
-        seconds = None if typed.given.time == "off" else int(duration(typed.given.time))
+        return DisappearCommand(typed.given.name, None if wanted == "off" else int(duration(wanted)))
     except ValueError as error:
         raise CommandFailed(Exit.USAGE, "settings", f"{error}; or `off`") from None
-    with Session(typed) as session:
-        contact = session.call(DisappearCommand(name, seconds))
-    if typed.json:
-        print_json(contact)
-    elif seconds is None:
+
+
+def _print_disappearing(contact: ContactReply, _given: Namespace) -> None:
+    name = contact.name
+    if contact.disappears_after is None:
         print_line(f"texts with {name} stay in this home until you erase them")
-    else:
-        print_line(
-            f"texts with {name} are erased in this home {span(seconds)} after they were read or written;"
-            f" {name} keeps their copies, and does not learn it"
-        )
+        return
+    print_line(
+        f"texts with {name} are erased in this home {span(contact.disappears_after)} after they were read or written;"
+        f" {name} keeps their copies, and does not learn it"
+    )
 
 
 ENTRIES: Final = (
-    Entry("send", "send a text", send, _send_options, prints=(SentReply,)),
-    Entry("history", "show a conversation, its newest page", history, _history_options, prints=(HistoryReply,)),
-    Entry("search", "find texts, the newest first", search, _search_options, prints=(SearchReply,)),
-    Entry("retry", "send one of your texts now that waits, or once more if it failed", retry, _id_options,
-          prints=(SentReply,)),
-    Entry("cancel", "do not send one of your texts that still waits here", cancel, _id_options,
-          prints=(CancelledReply,)),
-    Entry("erase", "erase all texts with a contact, or one, in this home only", erase, _erase_options,
-          prints=(ErasedReply,)),
-    Entry("disappear", "erase texts with a contact after a time, in this home only; they do not learn it", disappear,
-          _disappear_options, prints=(ContactReply,)),
+    asks(
+        "send", "send a text", _send, _print_sent, NAME,
+        option("text", metavar="TEXT", help="the text, or - to read it from the standard input"),
+        option("--wait", choices=("queued", "accepted", "delivered"), default="accepted",
+               help="until it is stored here, accepted by the node (default), or delivered to its recipient"),
+        prints=(SentReply,),
+    ),
+    asks("history", "show a conversation, its newest page", HistoryCommand, _print_page, NAME,
+         option("--before", type=int, metavar="ROW", help="the page before this text"), _LIMIT),
+    asks("search", "find texts, the newest first", SearchCommand, _print_found, option("text", metavar="TEXT"),
+         option("--with", dest="name", metavar="NAME", help="with this contact only"), _LIMIT),
+    asks("retry", "send one of your texts now that waits, or once more if it failed", RetryCommand,
+         f"sent again as {{reply.id:.{ID_DIGITS_MIN}}}: {{reply.state}}", NAME, _ID),
+    asks("cancel", "do not send one of your texts that still waits here", CancelCommand,
+         "cancelled: it will not be sent; `usernym retry` sends it after all", NAME, _ID),
+    asks(
+        "erase", "erase all texts with a contact, or one, in this home only", _erase,
+        "{reply.erased} texts were erased", NAME,
+        option("--text", metavar="ID", help=f"only this one: at least {ID_DIGITS_MIN} digits of its id (history --json"
+               " has it)"),
+        YES, prints=(ErasedReply,),
+    ),
+    asks("disappear", "erase texts with a contact after a time, in this home only; they do not learn it",
+         _disappear, _print_disappearing, NAME,
+         option("time", metavar="TIME", help="such as 1h or 7d, from a minute to a year; or: off"),
+         prints=(ContactReply,)),
 )  # fmt: skip

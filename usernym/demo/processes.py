@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from usernym.cli.failures import CommandFailed, Exit
@@ -153,9 +152,7 @@ class Processes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in self._spawned:
             if process.poll() is None:
                 process.terminate()
@@ -167,31 +164,16 @@ class Processes:
                 process.wait()
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
-        return [
-            sys.executable,
-            "-P",
-            "-m",
-            "usernym.demo.child",
-            str(os.getpid()),
-            "--json",
-            "--timeout",
-            f"{STEP_S:g}",
-            *arguments,
-        ]
+        child = [sys.executable, "-P", "-m", "usernym.demo.child", str(os.getpid())]
+        return [*child, "--json", "--timeout", f"{STEP_S:g}", *arguments]
 
     def _spawn(self, name: str, arguments: tuple[str, ...], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         # Uninterrupted: a process that is started and not yet known here could not be ended.
         with self.log_of(name).open("ab") as log, self._interruptions.uninterrupted():
             process = subprocess.Popen(
-                self._command(arguments),
-                cwd=self.folder,
-                env=self._environment,
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,  # Ctrl-C is for the demo, which then ends them in order
-            )
+                self._command(arguments), cwd=self.folder, env=self._environment, stdin=stdin, stdout=subprocess.PIPE,
+                stderr=log, text=True, start_new_session=True,  # Ctrl-C is for the demo, which then ends them in order
+            )  # fmt: skip
             self._spawned.append(process)
         return process
 

@@ -7,7 +7,7 @@ import pytest
 
 from usernym.actors import messages as msg
 from usernym.actors.failures import Failure, NodeSilent
-from usernym.identity import replace_identity
+from usernym.identity import IdentityMaker
 from usernym.storage.errors import StoreFull, StoreInaccessible
 from usernym.testing.disk import Disk
 from usernym.testing.world import World
@@ -142,7 +142,7 @@ def test_a_new_identity_whose_publication_finds_no_room_is_published_again() -> 
         alice, bob = world.client("alice"), world.client("bob")
         words, sim = alice.words, world.sim
         assert words is not None
-        replace_identity(alice.store, "alice", world.node.card, words, None, sim.random_bytes, sim.unix_s())
+        IdentityMaker(alice.store, "alice", world.node.card, sim.random_bytes, sim.unix_s()).replace(words, None)
         alice.restart()
         _disk(world, "alice").set_full(True)
         with pytest.raises(NodeSilent):

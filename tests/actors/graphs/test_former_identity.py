@@ -11,7 +11,7 @@ from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors.events import HandshakeChanged, IdentityChanged
 from usernym.actors.failures import HandshakeNotPossible
 from usernym.actors.messages import HANDSHAKE_KINDS, FoundRecord
-from usernym.identity import replace_identity
+from usernym.identity import IdentityMaker
 from usernym.mixnet.transport import Incoming
 from usernym.protocol import messages as m
 from usernym.protocol.codec import decode
@@ -45,7 +45,8 @@ def restored_elsewhere(world: World, lost: SimClient) -> SimClient:
     chain = tuple(decode_succession(link.blob) for link in world.node.store.directory.links(name, 0))
     store = ClientStore.open_plain()
     found = FoundRecord(decode_record(account.record), chain)
-    replace_identity(store, name, world.node.card, lost.words, found, world.sim.random_bytes, world.sim.unix_s())
+    maker = IdentityMaker(store, name, world.node.card, world.sim.random_bytes, world.sim.unix_s())
+    maker.replace(lost.words, found)
     return world.client(name, register=False, store=store)
 
 
@@ -130,7 +131,8 @@ def replaced_in_place(world: World, user: SimClient) -> SimClient:
     chain = tuple(decode_succession(link.blob) for link in world.node.store.directory.links(user.name, 0))
     found, now = FoundRecord(decode_record(account.record), chain), world.sim.unix_s()
     user.kill()
-    replace_identity(user.store, user.name, world.node.card, user.words, found, world.sim.random_bytes, now)
+    maker = IdentityMaker(user.store, user.name, world.node.card, world.sim.random_bytes, now)
+    maker.replace(user.words, found)
     user.start()
     user.go_online()
     return user

@@ -11,7 +11,7 @@ from usernym.actors import messages as msg
 from usernym.actors.events import ContactChanged, IdentityChanged, NodeCaught
 from usernym.actors.failures import NodeRefused
 from usernym.actors.messages import FoundRecord
-from usernym.identity import WordsUnfit, replace_identity, restore_identity
+from usernym.identity import IdentityMaker, WordsUnfit
 from usernym.protocol import messages as m
 from usernym.protocol.limits import UINT32_MAX
 from usernym.protocol.records import accepts_change, decode_record, decode_succession, verify_chain
@@ -36,12 +36,15 @@ def words_of(client: SimClient) -> str:
     return client.words
 
 
-def on_an_empty_machine(world: World, lost: SimClient, bring: Any = restore_identity, **settings: Any) -> SimClient:
+def on_an_empty_machine(
+    world: World, lost: SimClient, bring: Any = IdentityMaker.restore, **settings: Any
+) -> SimClient:
     """The same person with a new store, made from the words; not online yet."""
     lost.kill()
     store = ClientStore.open_plain()
     sim = world.sim
-    bring(store, lost.name, world.node.card, words_of(lost), found(world, lost.name), sim.random_bytes, sim.unix_s())
+    maker = IdentityMaker(store, lost.name, world.node.card, sim.random_bytes, sim.unix_s())
+    bring(maker, words_of(lost), found(world, lost.name))
     return world.client(lost.name, register=False, online=False, store=store, **settings)
 
 
@@ -50,7 +53,8 @@ def replace_at_home(world: World, client: SimClient, *, shown: bool = True) -> N
     client.kill()
     seen = found(world, client.name) if shown else None
     sim = world.sim
-    replace_identity(client.store, client.name, world.node.card, words_of(client), seen, sim.random_bytes, sim.unix_s())
+    maker = IdentityMaker(client.store, client.name, world.node.card, sim.random_bytes, sim.unix_s())
+    maker.replace(words_of(client), seen)
     client.start()
 
 
@@ -146,11 +150,14 @@ def test_words_of_somebody_else_change_nothing() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
     store, sim, card = ClientStore.open_plain(), world.sim, world.node.card
-    for bring in (restore_identity, replace_identity):
+    for bring in (IdentityMaker.restore, IdentityMaker.replace):
         with pytest.raises(WordsUnfit, match="not the words of this name"):
-            bring(store, "bob", card, words_of(alice), found(world, "bob"), sim.random_bytes, sim.unix_s())
+            bring(
+                IdentityMaker(store, "bob", card, sim.random_bytes, sim.unix_s()), words_of(alice), found(world, "bob")
+            )
+    maker = IdentityMaker(bob.store, "bob", card, sim.random_bytes, sim.unix_s())
     with pytest.raises(WordsUnfit):
-        replace_identity(bob.store, "bob", card, words_of(alice), found(world, "bob"), sim.random_bytes, sim.unix_s())
+        maker.replace(words_of(alice), found(world, "bob"))
     assert not store.profile.has_identity()
     world.check()
 
@@ -177,7 +184,7 @@ def test_a_stolen_disk_is_answered_by_a_succession_that_beats_the_thiefs(where: 
     if where == "at home":
         replace_at_home(world, bob)
     else:
-        bob = on_an_empty_machine(world, bob, replace_identity)
+        bob = on_an_empty_machine(world, bob, IdentityMaker.replace)
     bob.go_online()
     bob.send_and_wait("alice", "it was not me")
     for friend in (alice, carol):
@@ -219,7 +226,7 @@ def test_what_waited_and_can_not_be_opened_any_more_is_sealed_again_to_the_new_i
     alice.send_and_wait("bob", "hello")
     bob.kill()
     waiting = alice.send_and_wait("bob", "for whom it concerns", DeliveryState.ACCEPTED)
-    bob = on_an_empty_machine(world, bob, replace_identity)
+    bob = on_an_empty_machine(world, bob, IdentityMaker.replace)
     bob.go_online()
     world.settle(3600.0)
     assert alice.of_kind(IdentityChanged) == [IdentityChanged("bob", False)]
@@ -263,10 +270,8 @@ def test_a_thief_who_deletes_the_account_does_not_keep_the_name() -> None:
 
 def stolen(world: World, words: str) -> ClientStore:
     """A store with the first identity, as the thief has it."""
-    from usernym.identity import create_identity
-
     store = ClientStore.open_plain()
-    create_identity(store, "bob", world.node.card, world.sim.random_bytes, world.sim.unix_s(), words)
+    IdentityMaker(store, "bob", world.node.card, world.sim.random_bytes, world.sim.unix_s()).create(words)
     return store
 
 
@@ -278,7 +283,7 @@ def test_the_identity_after_a_theft_is_none_that_was_there_before_whatever_the_n
         seeds = {bob.store.profile.identity().seed}
         for number in range(2, 6):
             store = ClientStore.open_plain()
-            replace_identity(store, "bob", world.node.card, words_of(bob), shown, sim.random_bytes, sim.unix_s())
+            IdentityMaker(store, "bob", world.node.card, sim.random_bytes, sim.unix_s()).replace(words_of(bob), shown)
             identity = store.profile.identity()
             seeds.add(identity.seed)
             assert len(seeds) == number
@@ -297,7 +302,7 @@ def test_an_owner_to_whom_the_node_shows_too_little_gets_ahead_by_replacing_agai
         for _ in range(2):
             store, sim = ClientStore.open_plain(), world.sim
             seen = FoundRecord(older.record, chain)
-            replace_identity(store, "bob", world.node.card, words_of(bob), seen, sim.random_bytes, sim.unix_s())
+            IdentityMaker(store, "bob", world.node.card, sim.random_bytes, sim.unix_s()).replace(words_of(bob), seen)
             pending = store.profile.pending_record()
             assert pending is not None
             assert pending.succession is not None
@@ -314,7 +319,7 @@ def test_words_alone_do_not_make_an_identity_again_that_replaced_another() -> No
         bob.go_online()
         with pytest.raises(WordsUnfit, match="make its identity again"):
             on_an_empty_machine(world, bob)
-        again = on_an_empty_machine(world, bob, replace_identity)
+        again = on_an_empty_machine(world, bob, IdentityMaker.replace)
         again.go_online()
         assert found(world, "bob").record.recoveries == 2
         assert (

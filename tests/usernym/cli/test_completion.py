@@ -1,4 +1,4 @@
-"""Completion, made from the grammar: what the scripts offer, asked of the installed shells."""
+"""Completion: what the program offers, and what the installed shells make of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,22 @@ def needs(shell: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(shutil.which(shell) is None, reason=f"there is no {shell} on this machine")
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """One in which shells find the program, and nothing of the user's."""
+    return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(folder), "TERM": "dumb"}
+
+
 def run(*command: str, folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
 
 
 def offered_by_bash(line: str, folder: Path) -> list[str]:
-    (folder / "usernym.bash").write_text(completion.bash())
+    (folder / "usernym.bash").write_text(completion.SCRIPTS["bash"])
     words = [*shlex.split(line), ""] if line.endswith(" ") else shlex.split(line)
     script = (
         "compopt() { :; }\n"
@@ -39,7 +47,7 @@ def offered_by_bash(line: str, folder: Path) -> list[str]:
 
 
 def offered_by_fish(line: str, folder: Path) -> list[str]:
-    (folder / "usernym.fish").write_text(completion.fish())
+    (folder / "usernym.fish").write_text(completion.SCRIPTS["fish"])
     script = f"source usernym.fish; complete -C {shlex.quote(line)}"
     shown = run("fish", "--no-config", "-c", script, folder=folder)
     return [row.partition("\t")[0] for row in shown.splitlines()]
@@ -65,7 +73,7 @@ def test_a_shell_offers_what_may_follow(offered: Any, tmp_path: Path) -> None:
 @needs("zsh")
 def test_zsh_offers_what_may_follow(tmp_path: Path) -> None:
     """Typed into a zsh on a terminal, since its completion works nowhere else."""
-    (tmp_path / "_usernym").write_text(completion.zsh())
+    (tmp_path / "_usernym").write_text(completion.SCRIPTS["zsh"])
     (tmp_path / ".zshrc").write_text(
         "PROMPT='> '; fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D; setopt no_beep\n"
         "zstyle ':completion:*' list-prompt ''; LISTMAX=1000\n"
@@ -73,9 +81,9 @@ def test_zsh_offers_what_may_follow(tmp_path: Path) -> None:
     asked = {"usernym node ca\t": "card ", "usernym send b t --wait del\t": "delivered ", "usernym his\t": "history "}
     for typed, completed in asked.items():
         controller, terminal = pty.openpty()
-        environment = {"ZDOTDIR": str(tmp_path), "PATH": os.environ["PATH"], "TERM": "dumb", "HOME": str(tmp_path)}
         shell = subprocess.Popen(
-            ["zsh", "-i"], cwd=tmp_path, env=environment, stdin=terminal, stdout=terminal, stderr=terminal,
+            ["zsh", "-i"], cwd=tmp_path, env=environment(tmp_path) | {"ZDOTDIR": str(tmp_path)},
+            stdin=terminal, stdout=terminal, stderr=terminal,
             start_new_session=True,
         )  # fmt: skip
         os.close(terminal)
@@ -102,21 +110,36 @@ def read_until(controller: int, wanted: str) -> str:
     return shown
 
 
-def test_an_options_value_means_the_same_everywhere() -> None:
-    """The scripts skip an option's value before they know the command."""
-    takes: dict[str, set[bool]] = {}
-    for command in completion.commands():
-        for option in command.options:
-            for name in option.names:
-                takes.setdefault(name, set()).add(option.takes_value)
-    assert [name for name, ways in takes.items() if len(ways) > 1] == []
+def words(*typed: str) -> list[str]:
+    return [word for word, _ in completion.offered(list(typed))]
 
 
-@pytest.mark.parametrize("shell", completion.SHELLS)
+def test_every_command_and_option_is_offered() -> None:
+    assert set(words("")) == set(grammar.first_words())
+    assert {f"node {word}" for word in words("node", "")} == {name for name in grammar.names() if " " in name}
+    for name in grammar.names():
+        options = {
+            each for action in grammar.parser_of(grammar.entry(name)).arguments for each in action.option_strings
+        }
+        assert set(words(*name.split(), "-")) == options
+
+
+def test_an_options_value_is_no_argument() -> None:
+    assert words("--home", "send", "completion", "--timeout", "5s", "z") == ["zsh"]
+    assert words("completion", "zsh", "") == []
+    assert words("no-such-command", "") == []
+    assert words("node", "no-such-command", "") == []
+
+
+def test_what_is_offered_is_summarized(typed: Any) -> None:
+    assert "delete-account:delete the account; its name is kept for you\n" in typed("completion", "zsh", "del").out
+    assert typed("completion", "fish", "send", "--wai").out.startswith("--wait\tuntil it is stored here")
+    assert typed("completion", "bash", "send", "--wai").out == "--wait\n"
+
+
+@pytest.mark.parametrize("shell", completion.SCRIPTS)
 def test_the_command_prints_the_script(typed: Any, shell: str) -> None:
-    script = {"bash": completion.bash, "zsh": completion.zsh, "fish": completion.fish}[shell]()
-    assert typed("completion", shell).out == script
-    assert "delete-account" in script
+    assert typed("completion", shell).out == completion.SCRIPTS[shell] + "\n"
 
 
 def test_an_unknown_shell_is_refused(typed: Any) -> None:
