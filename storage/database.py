@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock, local
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 from weakref import WeakSet
 
 import peewee
@@ -36,6 +36,8 @@ BUSY_TIMEOUT_S: Final = 10.0
 KEY_BYTES: Final = 32
 _PARAMETERS_MAX: Final = 900
 """Bound values in one statement; old SQLite libraries allow 999."""
+
+T = TypeVar("T")
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 """What a statement binds: to `?` by place, to `:name` by name."""
@@ -180,6 +182,13 @@ class StoreDatabase:
         found = self.rows(sql, params)
         return found[0] if found else None
 
+    def value(self, kind: type[T], sql: str, params: Parameters = ()) -> T | None:
+        """The first column of the first row, a value of this type; None if it is null, or there is no row."""
+        row = self.row(sql, params)
+        found: T | None = None if row is None else row[0]
+        assert found is None or isinstance(found, kind), "as the table's definition says"
+        return found
+
     def run(self, sql: str, params: Parameters = ()) -> int:
         """Run one statement that writes; returns the number of rows it changed."""
         return self.execute(sql, params)[1]
@@ -229,8 +238,7 @@ class StoreDatabase:
 
     def checkpoint(self) -> bool:
         """Move all of the WAL into the database and truncate it. False if readers are in the way."""
-        found = self.row("PRAGMA wal_checkpoint(TRUNCATE)")
-        return found is not None and found[0] == 0
+        return self.value(int, "PRAGMA wal_checkpoint(TRUNCATE)") == 0
 
     def problems(self) -> list[str]:
         """What SQLite's `quick_check` finds wrong; reads the whole file."""

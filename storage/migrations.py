@@ -79,5 +79,4 @@ def _apply(database: StoreDatabase, number: int, statements: tuple[str, ...]) ->
 
 
 def _pragma(database: StoreDatabase, name: str) -> int:
-    found = database.row(f"PRAGMA {name}")
-    return 0 if found is None else int(found[0])
+    return database.value(int, f"PRAGMA {name}") or 0

@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import peewee
 
-from usernym.storage.database import DIALECT
+from usernym.storage.database import DIALECT, Parameters, StoreDatabase
 from usernym.storage.migrations import Schema
 from usernym.storage.words import StoredWord
 
@@ -101,6 +101,15 @@ class Table(Generic[R]):
     def select(self, rest: str) -> str:
         """SQL for rows: `rest` is what follows the table's name."""
         return f"SELECT {self.columns} FROM {self.name} {rest}"  # noqa: S608 - constants
+
+    def first(self, database: StoreDatabase, sql: str, params: Parameters = ()) -> R | None:
+        """The first row that the statement gives, as a value."""
+        row = database.row(sql, params)
+        return None if row is None else self.of_row(row)
+
+    def all(self, database: StoreDatabase, sql: str, params: Parameters = ()) -> list[R]:
+        """All rows that the statement gives, as values."""
+        return [self.of_row(row) for row in database.rows(sql, params)]
 
     def of_row(self, row: Sequence[Any]) -> R:
         """The value of a row of `columns`."""

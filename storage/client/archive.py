@@ -166,8 +166,7 @@ def _take_contact(store: ClientStore, row: tuple[Any, ...], former: Collection[s
 
 
 def _last_id(database: StoreDatabase) -> int:
-    row = database.row("SELECT max(id) FROM message")
-    return 0 if row is None or row[0] is None else int(row[0])
+    return database.value(int, "SELECT max(id) FROM message") or 0
 
 
 def _copy_messages(

@@ -42,13 +42,12 @@ class Contacts:
         self._db = database
 
     def get(self, name: str) -> Contact | None:
-        row = self._db.row(_ONE, (name,))
-        return None if row is None else _CONTACTS.of_row(row)
+        return _CONTACTS.first(self._db, _ONE, (name,))
 
     def all(self, consent: Consent | None = None) -> Sequence[Contact]:
         """All contacts, or those with this consent, by name."""
         wanted = None if consent is None else consent.number
-        return [_CONTACTS.of_row(row) for row in self._db.rows(_ALL, (wanted,))]
+        return _CONTACTS.all(self._db, _ALL, (wanted,))
 
     def add(
         self, name: str, identity_key: bytes, record: bytes, trust: Trust, consent: Consent, *, asked_at: int = 0
@@ -144,11 +143,11 @@ class Contacts:
 
     def take_out_counter(self, name: str) -> int | None:
         """The next counter for a message to this contact, used up by this call; the first is 1. None if unknown."""
-        row = self._db.row(
+        return self._db.value(
+            int,
             "UPDATE contact SET next_out_counter = next_out_counter + 1 WHERE name = ? RETURNING next_out_counter - 1",
             (name,),
         )
-        return None if row is None else int(row[0])
 
     def _update(self, name: str, **columns: Any) -> bool:
         return self._db.change(ContactRow.update(**columns).where(ContactRow.name == name)) > 0

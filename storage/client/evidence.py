@@ -43,4 +43,4 @@ class EvidenceKept:
 
     def all(self) -> Sequence[StoredEvidence]:
         """All of it, the oldest first."""
-        return [_EVIDENCE.of_row(row) for row in self._db.rows(_ALL)]
+        return _EVIDENCE.all(self._db, _ALL)

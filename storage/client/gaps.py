@@ -57,10 +57,10 @@ class Gaps:
 
     def missing_below(self, contact: str, counter: int) -> int:
         """How many messages of the contact with lower counters than this one, which came, have not come."""
-        row = self._db.row(
-            "SELECT coalesce(sum(last + 1 - first), 0) FROM gap WHERE contact = ? AND last < ?", (contact, counter)
+        found = self._db.value(
+            int, "SELECT coalesce(sum(last + 1 - first), 0) FROM gap WHERE contact = ? AND last < ?", (contact, counter)
         )
-        return 0 if row is None else int(row[0])
+        return found or 0
 
     def find(self) -> None:
         """Find all gaps again, after messages were brought in from elsewhere."""

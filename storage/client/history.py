@@ -38,19 +38,16 @@ class ConversationHistory:
     def received(self, contact: str, kind: int) -> tuple[int, Message | None]:
         """How many messages of this kind came from a contact, and the first of them."""
         of = (contact, Direction.IN.number, kind)
-        count = self._db.row("SELECT count(*) FROM message WHERE contact = ? AND direction = ? AND kind = ?", of)
-        first = self._db.row(_FIRST, of)
-        return 0 if count is None else int(count[0]), None if first is None else MESSAGES.of_row(first)
+        count = "SELECT count(*) FROM message WHERE contact = ? AND direction = ? AND kind = ?"
+        return self._db.value(int, count, of) or 0, MESSAGES.first(self._db, _FIRST, of)
 
     def of_kind(self, contact: str, kind: int, limit: int, before: int | None = None) -> Sequence[Message]:
         """The last `limit` messages of one kind with a contact, of those before row `before`; the oldest first."""
-        rows = self._db.rows(_OF_KIND, (contact, kind, _NO_ROW if before is None else before, limit))
-        return [MESSAGES.of_row(row) for row in reversed(rows)]
+        return MESSAGES.all(self._db, _OF_KIND, (contact, kind, _NO_ROW if before is None else before, limit))[::-1]
 
     def of_ids(self, contact: str, kind: int, low: bytes, high: bytes, limit: int) -> Sequence[Message]:
         """At most `limit` messages of one kind with a contact whose ids lie between these two, both included."""
-        rows = self._db.rows(_BETWEEN, (contact, kind, low, high, limit))
-        return [MESSAGES.of_row(row) for row in rows]
+        return MESSAGES.all(self._db, _BETWEEN, (contact, kind, low, high, limit))
 
     def search(
         self, text: str, kind: int, limit: int, contact: str | None = None, before: int | None = None
@@ -61,8 +58,7 @@ class ConversationHistory:
         """
         # Rows are read in the order in which they lie: by any index of all contacts' they would be sorted first.
         search, of = (_SEARCH_ALL, []) if contact is None else (_SEARCH_ONE, [contact])
-        rows = self._db.rows(search, [*of, kind, _NO_ROW if before is None else before, text, limit])
-        return [MESSAGES.of_row(row) for row in rows]
+        return MESSAGES.all(self._db, search, [*of, kind, _NO_ROW if before is None else before, text, limit])
 
     def erase(self, ids: Iterable[int], kind: int) -> int:
         """Erase the content of these rows, if they are of this kind; returns how many were. What waits is not sent."""

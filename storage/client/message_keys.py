@@ -48,19 +48,18 @@ class MessageKeys:
 
     def waiting_since(self) -> int | None:
         """When the oldest key was made that has waited since then for the node to hand it out; None if none does."""
-        row = self._db.row(
+        return self._db.value(
+            int,
             "SELECT min(created_at) FROM hpke_key WHERE confirmed_at IS NULL"
-            " AND number > (SELECT coalesce(max(number), 0) FROM hpke_key WHERE confirmed_at IS NOT NULL)"
+            " AND number > (SELECT coalesce(max(number), 0) FROM hpke_key WHERE confirmed_at IS NOT NULL)",
         )
-        return None if row is None else row[0]
 
     def all(self) -> Sequence[HpkeKey]:
-        return [_KEYS.of_row(row) for row in self._db.rows(_ALL)]
+        return _KEYS.all(self._db, _ALL)
 
     def get(self, number: int) -> HpkeKey | None:
         """One private key, while it exists."""
-        row = self._db.row(_ONE, (number,))
-        return None if row is None else _KEYS.of_row(row)
+        return _KEYS.first(self._db, _ONE, (number,))
 
     def destroy(self, superseded_before: int, made_before: int = 0) -> list[int]:
         """Destroy the keys superseded before this time, or made before the other, with the ids remembered for them.

@@ -127,13 +127,13 @@ class Messages:
 
     def get(self, contact: str, message_id: bytes, direction: Direction = Direction.OUT) -> Message | None:
         """One message of a conversation; the user's own, if not said otherwise."""
-        return self._message(_MESSAGE, (contact, direction.number, message_id))
+        return MESSAGES.first(self._db, _MESSAGE, (contact, direction.number, message_id))
 
     def outgoing(self, message_id: bytes, contact: str | None) -> Message | None:
         """The user's own message of this id, to `contact` if that is given."""
         if contact is not None:
             return self.get(contact, message_id)
-        return self._message(_OF_ID, (message_id, _OUT))
+        return MESSAGES.first(self._db, _OF_ID, (message_id, _OUT))
 
     def kept_of(self, contact: str, *, unshown: bool) -> tuple[int, int]:
         """How many messages that came from a contact are kept, and their bytes; only those not shown, if so wanted."""
@@ -151,16 +151,16 @@ class Messages:
 
     def conversation(self, contact: str, limit: int, before: int | None = None) -> Sequence[Message]:
         """The last `limit` messages with a contact, of those before row `before`; in the order they were stored."""
-        newest_first = self._db.rows(_CONVERSATION, (contact, _ID_MAX if before is None else before, limit))
-        return [MESSAGES.of_row(row) for row in reversed(newest_first)]
+        return MESSAGES.all(self._db, _CONVERSATION, (contact, _ID_MAX if before is None else before, limit))[::-1]
 
     def received_below(self, contact: str, counter: int) -> int:
         """How many lower counters have come from the contact, counted from the messages. `gaps` has the opposite."""
-        row = self._db.row(
+        found = self._db.value(
+            int,
             "SELECT count(DISTINCT counter) FROM message WHERE contact = ? AND direction = ? AND counter < ?",
             (contact, _IN, counter),
         )
-        return 0 if row is None else int(row[0])
+        return found or 0
 
     def advance(self, contact: str, message_id: bytes, state: DeliveryState, reason: int | None = None) -> bool:
         """Store the state of an outgoing message; False if nothing changed (states only follow in rising rank).
@@ -199,13 +199,12 @@ class Messages:
         """
         of = tuple(kinds or ())
         which = "" if kinds is None else f" AND kind IN ({marks(len(of))}) "
-        rows = self._db.rows(MESSAGES.select(_UNSHOWN + which + _OLDEST), (after, *of, limit))
-        return [MESSAGES.of_row(row) for row in rows]
+        return MESSAGES.all(self._db, MESSAGES.select(_UNSHOWN + which + _OLDEST), (after, *of, limit))
 
     def last_of_kinds(self, contact: str, kinds: Collection[int]) -> Sequence[Message]:
         """The message with the highest counter of each kind and direction; of incoming ones, those shown."""
         which = _LAST_OF_KINDS.format(kinds=marks(len(kinds)))
-        return [MESSAGES.of_row(row) for row in self._db.rows(MESSAGES.select(which), (contact, *kinds))]
+        return MESSAGES.all(self._db, MESSAGES.select(which), (contact, *kinds))
 
     def mark_shown(self, ids: Iterable[int], now: int | None = None) -> None:
         """These rows have been shown, at `now`; when they were stored, if it is not said. The first time counts."""
@@ -230,12 +229,11 @@ class Messages:
         return [(message_id, contact) for message_id, contact in found]
 
     def outbox_row(self, message_id: bytes) -> OutboxRow | None:
-        row = self._db.row(_OUTBOX_ROW, (message_id,))
-        return None if row is None else _OUTBOX.of_row(row)
+        return _OUTBOX.first(self._db, _OUTBOX_ROW, (message_id,))
 
     def outbox_of(self, contact: str) -> Sequence[OutboxRow]:
         """All of the outbox that is for this contact, in the order it was written."""
-        return [_OUTBOX.of_row(row) for row in self._db.rows(_OUTBOX_OF, (contact,))]
+        return _OUTBOX.all(self._db, _OUTBOX_OF, (contact,))
 
     def save_seal(self, message_id: bytes, sealed: bytes, key_number: int) -> bool:
         """Keep a message's sealed form, so that it is sent again as it is; False if it is not in the outbox."""
@@ -297,10 +295,6 @@ class Messages:
         return self._db.run(insert, seen) > 0
 
     # -- helpers --
-
-    def _message(self, sql: str, params: Sequence[Any]) -> Message | None:
-        row = self._db.row(sql, params)
-        return None if row is None else MESSAGES.of_row(row)
 
     def _update_outbox(self, message_id: bytes, **columns: Any) -> bool:
         return self._db.change(QueuedRow.update(**columns).where(QueuedRow.message_id == message_id)) > 0

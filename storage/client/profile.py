@@ -48,10 +48,10 @@ class Profile:
 
     def identity(self) -> Identity:
         """The user's identity. Raises `NoIdentity` before the first `save_identity`."""
-        row = self._db.row(_THE_ONE)
-        if row is None:
+        found = _IDENTITY.first(self._db, _THE_ONE)
+        if found is None:
             raise NoIdentity("there is no identity in this store yet")
-        return _IDENTITY.of_row(row)
+        return found
 
     def save_identity(self, identity: Identity) -> None:
         self._db.change(
@@ -97,8 +97,7 @@ class Profile:
     # -- the login at the node --
 
     def login_id(self) -> bytes | None:
-        row = self._db.row("SELECT login_id FROM login")
-        return None if row is None else row[0]
+        return self._db.value(bytes, "SELECT login_id FROM login")
 
     def save_login(self, login_id: bytes) -> None:
         self._db.change(LoginRow.insert(id=1, login_id=login_id).on_conflict_replace())

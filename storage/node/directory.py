@@ -74,13 +74,11 @@ class Directory:
 
     def account(self, name: str) -> Account | None:
         """The account of this name, deleted or not."""
-        row = self._db.row(_BY_NAME, (name,))
-        return None if row is None else _ACCOUNTS.of_row(row)
+        return _ACCOUNTS.first(self._db, _BY_NAME, (name,))
 
     def account_by_skeleton(self, skeleton: str) -> Account | None:
         """The account whose name looks like this, deleted or not."""
-        row = self._db.row(_BY_SKELETON, (skeleton,))
-        return None if row is None else _ACCOUNTS.of_row(row)
+        return _ACCOUNTS.first(self._db, _BY_SKELETON, (skeleton,))
 
     def register(
         self,
@@ -171,12 +169,13 @@ class Directory:
 
     def links(self, name: str, from_generation: int) -> Sequence[ChainLink]:
         """The chain of identities of a name from this generation on, in order; empty for an unknown name."""
-        return [_LINKS.of_row(row) for row in self._db.rows(_LINKS_FROM, (name, from_generation))]
+        return _LINKS.all(self._db, _LINKS_FROM, (name, from_generation))
 
     def key_superseded_at(self, name: str, number: int) -> int | None:
         """When this HPKE key number of a name was superseded; None if it is the current one or was never published."""
-        row = self._db.row("SELECT superseded_at FROM hpke_number WHERE name = ? AND number = ?", (name, number))
-        return None if row is None else row[0]
+        return self._db.value(
+            int, "SELECT superseded_at FROM hpke_number WHERE name = ? AND number = ?", (name, number)
+        )
 
     def delete_account(self, name: str, held_until: int) -> bool:
         """Delete an account with what waits for it, and hold its name back until `held_until`; False if there is none.

@@ -142,12 +142,11 @@ class Mailbox:
 
     def waiting(self, recipient: str, limit: int, after_id: int = 0) -> Sequence[WaitingMessage]:
         """At most `limit` messages for this recipient, the oldest first, beginning after row `after_id`."""
-        return [_MAIL.of_row(row) for row in self._db.rows(_WAITING, (recipient, after_id, limit))]
+        return _MAIL.all(self._db, _WAITING, (recipient, after_id, limit))
 
     def find(self, recipient: str, sender: str, message_id: bytes) -> WaitingMessage | None:
         """The message with this id that waits for `recipient`."""
-        row = self._db.row(_FIND, (sender, message_id, recipient))
-        return None if row is None else _MAIL.of_row(row)
+        return _MAIL.first(self._db, _FIND, (sender, message_id, recipient))
 
     def next_for(self, recipient: str, limit: int, turn: Turn) -> Sequence[WaitingMessage]:
         """At most `limit` messages for this recipient that are due to be sent, in the order of their turns."""
@@ -156,7 +155,7 @@ class Mailbox:
             "on_their_way": json.dumps(list(turn.on_their_way)), "first_pause_s": turn.first_pause_s,
             "pause_max_s": turn.pause_max_s,
         }  # fmt: skip
-        return [_MAIL.of_row(row) for row in self._db.rows(_NEXT, values)]
+        return _MAIL.all(self._db, _NEXT, values)
 
     def note_unacknowledged(self, sent: Iterable[tuple[int, int]]) -> None:
         """These messages (row, when it was sent) were not acknowledged: their senders' turns are over."""

@@ -75,7 +75,7 @@ class Notices:
 
     def of(self, account: str, limit: int) -> Sequence[Notice]:
         """At most `limit` unconfirmed notices of this account, the oldest first."""
-        return [_NOTICES.of_row(row) for row in self._db.rows(_OF, (account, limit))]
+        return _NOTICES.all(self._db, _OF, (account, limit))
 
     def confirm(self, account: str, ids: Iterable[int]) -> int:
         """Remove notices of this account; those that are gone, or another's, are passed over. Returns how many went."""

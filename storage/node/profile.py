@@ -38,8 +38,7 @@ class NodeProfile:
 
     def card_sequence(self) -> int:
         """The current card's sequence; 0 before the first."""
-        row = self._db.row("SELECT sequence FROM node_card")
-        return 0 if row is None else int(row[0])
+        return self._db.value(int, "SELECT sequence FROM node_card") or 0
 
     def save_card(self, sequence: int, blob: bytes) -> bool:
         """Make this card the current one; False, and nothing changed, unless its sequence is higher."""
@@ -52,8 +51,7 @@ class NodeProfile:
 
     def clock_floor(self) -> int:
         """The latest time (Unix seconds) by which anything was deleted; 0 before the first."""
-        row = self._db.row("SELECT floor FROM clock")
-        return 0 if row is None else int(row[0])
+        return self._db.value(int, "SELECT floor FROM clock") or 0
 
     def raise_clock_floor(self, at: int) -> None:
         """Note that things are deleted that were due at this time; an earlier one changes nothing."""
