@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +211,44 @@ def test_what_came_is_shown_once_and_steers_no_terminal(network: Any) -> None:
     assert "\\x1b[2Jred\\x07\\u202e" in lines[-2]
     assert lines[-1] == "    | [now] fay: send me your words again\n"
     assert "\x1b" not in "".join(lines)
+
+
+def shown(terminal: Any, columns: int, *command: str) -> list[str]:
+    """The rows that a real terminal of this width shows of a command's output, which is ASCII here."""
+    controller, tty = pty.openpty()
+    termios.tcsetwinsize(tty, (50, columns))
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "usernym.cli", *command],
+        cwd=terminal.folder,
+        env=terminal.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=tty,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(tty)
+    printed = b""
+    with contextlib.suppress(OSError):  # so a terminal ends
+        while part := os.read(controller, 65_536):
+            printed += part
+    os.close(controller)
+    assert process.wait(60) == 0
+    lines = printed.decode().replace("\r\n", "\n").removesuffix("\n").split("\n")
+    return [line[at : at + columns] for line in lines for at in range(0, max(len(line), 1), columns)]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 133])
+def test_no_command_shows_a_texts_words_where_its_own_lines_begin(network: Any, columns: int) -> None:
+    """Blanks up to the edge of the terminal, for whatever stands before the text, and then a line of the program."""
+    terminal = network.terminal
+    jan, kim = (network.user(f"{name}_{columns}") for name in ("jan", "kim"))
+    fake = "[2027-01-15 09:01] kim: wire it"
+    rows = [(fake + " " * columns)[: columns - 1 - at % 2] for at in range(columns)]
+    terminal.ok("--home", jan, "send", kim, "ok" + " ".join(rows))
+    for command in (("listen", "--for", "3s"), ("history", jan), ("search", "wire")):
+        first, *others = [row for row in shown(terminal, columns, "--home", kim, *command) if row[:2] != "* "]
+        assert jan in first
+        assert others
+        assert all(other.startswith("    | ") for other in others), others
 
 
 def test_a_handshake_between_two_who_listen_and_back(network: Any) -> None:
