@@ -358,7 +358,7 @@ ENTRIES: Final = (
          prints=(ContactReply,)),
     asks("decline", "decline a request: nothing of theirs is shown, and they do not learn it",
          partial(_decide, "decline"), "declined: {reply.name} does not learn it. `usernym accept {reply.name}` undoes"
-         " it, and shows what they wrote meanwhile", NAME, prints=(ContactReply,)),
+         " it, and shows the first texts that they wrote meanwhile", NAME, prints=(ContactReply,)),
     asks("block", "keep nothing of what this person sends; they do not learn it", partial(_decide, "block"),
          "blocked: {reply.name} does not learn it, and nothing that they send is kept. `usernym accept {reply.name}`"
          " undoes it", NAME, prints=(ContactReply,)),
