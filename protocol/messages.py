@@ -12,29 +12,10 @@ from typing import Annotated, Final
 import msgspec
 
 from usernym.protocol.cards import NodeCard
-from usernym.protocol.limits import (
-    ACKNOWLEDGED_MAX,
-    CONFIRMED_MAX,
-    NOTICES_MAX,
-    SUCCESSIONS_PER_ANSWER_MAX,
-)
+from usernym.protocol.limits import ACKNOWLEDGED_MAX, CONFIRMED_MAX, NOTICES_MAX, SUCCESSIONS_PER_ANSWER_MAX
 from usernym.protocol.payloads import SEALED_SIZES
 from usernym.protocol.records import KeyRecord, Succession
-from usernym.protocol.wire import (
-    U8,
-    U32,
-    BootId,
-    Hash,
-    Id,
-    Key,
-    Mac,
-    Name,
-    Number,
-    RequestId,
-    Signature,
-    Token,
-    Wire,
-)
+from usernym.protocol.wire import U8, U32, BootId, Hash, Id, Key, Mac, Name, Number, RequestId, Signature, Token, Wire
 
 Sealed = Annotated[bytes, msgspec.Meta(min_length=min(SEALED_SIZES), max_length=max(SEALED_SIZES))]
 """A frame is refused unless this has one of `SEALED_SIZES`."""

@@ -128,10 +128,7 @@ class Disk:
 
     def image(self) -> Image:
         log = self.path.with_name(f"{self.path.name}-wal")
-        return Image(
-            self.path.read_bytes() if self.path.exists() else b"",
-            log.read_bytes() if log.exists() else b"",
-        )
+        return Image(self.path.read_bytes() if self.path.exists() else b"", log.read_bytes() if log.exists() else b"")
 
     def die(self, left: Image | None = None) -> None:
         """Keep what the process leaves: `left`, or the files as they are. Its statements fail from now on."""

@@ -143,14 +143,7 @@ SOAK: Final = PlanProfile(
 
 
 HOSTILE: Final = PlanProfile(
-    weights=(
-        *PlanProfile().weights,
-        ("Attack", 8),
-        ("Befriend", 3),
-        ("Decide", 2),
-        ("MachineLost", 2),
-        ("LookAt", 2),
-    ),
+    weights=(*PlanProfile().weights, ("Attack", 8), ("Befriend", 3), ("Decide", 2), ("MachineLost", 2), ("LookAt", 2))
 )
 """Every fault, with hostile users and stolen machines."""
 

@@ -44,10 +44,7 @@ class ArrivalOutcome(Enum):
     NOT_SIGNED = (ArrivalFate.DISCARDED, "its sender's newest identity has not signed it")
     MALFORMED = (ArrivalFate.DISCARDED, "it opens, and holds no valid payload")
     RECEIPTS_MISPLACED = (ArrivalFate.DISCARDED, "it holds receipts for direct messages, and came through the node")
-    CALLED_UNOPENABLE = (
-        ArrivalFate.DISCARDED,
-        "it does not open; its sender is a contact and seals it again",
-    )
+    CALLED_UNOPENABLE = (ArrivalFate.DISCARDED, "it does not open; its sender is a contact and seals it again")
     UNOPENABLE = (ArrivalFate.DISCARDED, "it does not open, and its sender may not learn so")
     HELD_FOR_LOOKUP = (ArrivalFate.LEFT, "its sender is looked up first; it is held meanwhile")
     NO_ROOM_TO_HOLD = (ArrivalFate.LEFT, "its sender must be looked up, and too many are held for that")

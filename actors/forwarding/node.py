@@ -75,12 +75,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     name = "forwarding"
 
-    def __init__(
-        self,
-        context: NodeContext,
-        *,
-        io: Tellable[SendReply],
-    ) -> None:
+    def __init__(self, context: NodeContext, *, io: Tellable[SendReply]) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._store = context.store
         self._clock = context.clock

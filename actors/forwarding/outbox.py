@@ -13,13 +13,7 @@ from typing import Final
 
 from usernym.actors.events import ContactChanged, DeliveryChanged, DirectSilent
 from usernym.actors.forwarding.host import Host
-from usernym.actors.messages import (
-    DirectRouteChanged,
-    PayloadKind,
-    RouteDoubted,
-    SendDirect,
-    SendRequest,
-)
+from usernym.actors.messages import DirectRouteChanged, PayloadKind, RouteDoubted, SendDirect, SendRequest
 from usernym.actors.seals import may_seal, seal_to
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p

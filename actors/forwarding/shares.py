@@ -97,10 +97,7 @@ class _Table:
         """Where a message of this sender counts, up to which bound, and how it is refused beyond."""
         if sender in self.known:
             own = self.known[sender] = self.known.pop(sender)  # to the end: it is in use
-            return [
-                (own, limits.known, Code.SENDER_SHARE_FULL),
-                (self.all_known, limits.all_known, Code.MAILBOX_FULL),
-            ]
+            return [(own, limits.known, Code.SENDER_SHARE_FULL), (self.all_known, limits.all_known, Code.MAILBOX_FULL)]
         own = self.newcomers.get(sender) or _Bucket(now)
         return [
             (own, limits.newcomer, Code.SENDER_SHARE_FULL),
