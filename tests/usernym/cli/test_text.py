@@ -8,6 +8,7 @@ import json
 import locale
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -199,6 +200,9 @@ def test_only_one_place_makes_texts_safe_and_no_text_is_printed_as_the_programs_
     for path in Path(cli.__path__[0]).glob("*.py"):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                # What a command says when it has succeeded is a pattern for its reply.
+                assert not re.search(r"\{reply\.\w*text", node.value), f"{path.name}:{node.lineno}"
             if isinstance(node, ast.ImportFrom) and path.name != "terminal.py":
                 assert node.module != "usernym.printable", path.name
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
