@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from usernym.mixnet.transport import SURBS_MAX
-from usernym.protocol.limits import SURB_S
+from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX
 from usernym.protocol.packets import SURB_BYTES, anonymous_capacity, anonymous_packets
 
-STOCK_MAX: Final = SURBS_MAX
-"""SURBs that a mixnet client keeps for one sender. It also bounds what a sender can make this account hold."""
+STOCK_MAX: Final = SURBS_GIVEN_MAX
+"""The most that a client gives. Whatever a sender says that it gave, its account holds no more."""
 _MARGIN_S: Final = 600
 """SURBs count as dead this long before Nym's 24 hours are over: a reply sent over one must still arrive."""
 
@@ -27,7 +26,7 @@ class SurbStock:
         self._lots: deque[tuple[float, int]] = deque()
 
     def add(self, count: int, now: float) -> None:
-        """`count` fresh ones came. Past `STOCK_MAX` the oldest are forgotten, as the mixnet client does."""
+        """`count` fresh ones came. Past `STOCK_MAX` the oldest are forgotten."""
         if count:
             self._lots.append((now, count))
             while (surplus := self.left(now) - STOCK_MAX) > 0:

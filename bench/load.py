@@ -29,8 +29,8 @@ from usernym.timers import ThreadTimers
 ASKERS = 20
 """Clients that look names up: a mixnet client keeps at most 200 SURBs of each."""
 RECIPIENTS = 40
-TOP_UP = 180
-"""SURBs for one sender's answers: below the 200 that Nym keeps."""
+TOP_UP, TOP_UP_EVERY = 90, 40
+"""SURBs for one sender's answers, below the most that a node believes in; and after how many messages come more."""
 FOUND, ACCEPTED = 24, 26
 """The kinds of message that are counted (docs/protocol.md): deliveries and the like come besides."""
 
@@ -164,8 +164,8 @@ class Sender:
         login = self._ask(encode_signed(proof, key, node.node))
         assert isinstance(login, m.LoggedIn)
         self._logged_in = True
-        top_up = m.TopUp(TOP_UP, name, login.login_id)
-        self._transport.send(node.address, encode_signed(top_up, key, node.node), TOP_UP)
+        self._sent = 0
+        self._top_up = encode_signed(m.TopUp(TOP_UP, name, login.login_id), key, node.node)
 
     def _on_event(self, event: TransportEvent) -> None:
         if self._logged_in:
@@ -187,5 +187,8 @@ class Sender:
         return encode_signed(message, self._key, self._node.node)
 
     def send(self, frame: bytes) -> None:
-        """Send it, with no SURBs."""
+        """Send it, with no SURBs; they come by themselves."""
+        if self._sent % TOP_UP_EVERY == 0:
+            self._transport.send(self._node.address, self._top_up, TOP_UP)
+        self._sent += 1
         self._transport.send(self._node.address, frame, 0)

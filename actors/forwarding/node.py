@@ -269,9 +269,10 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def _serve(self, name: str, route: UserRoute) -> None:
         """The route has SURBs, and its user is there: deliver what waits, again what went unacknowledged."""
         self._end_turns(route, RETRY_S)
+        route.end_round(self._runtime.now())
         self._routes.tell_card(route)
-        self._deliver(name, route, again=True)
         self._notify(name, route)
+        self._deliver(name, route, again=True)
 
     def _end_turns(self, route: UserRoute, patience_s: float) -> None:
         """What was sent so long ago, and not acknowledged, makes room for what others have sent."""
@@ -294,11 +295,13 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         turn = Turn(self._clock.now(), route.login_at, again, tuple(route.sent_at), int(RETRY_S), RETRY_MAX_S)
         for row in self._store.mailbox.next_for(name, places, turn):
             try:
-                needed = self._routes.tell(route, deliver_tell(row, route.login_id), spare=1)
+                needed = self._routes.tell(route, deliver_tell(row, route.login_id), spare=1, windowed=True)
             except Exception as error:  # noqa: BLE001 - a row that can't be sent must not hold up the others
                 self.drop_bug(error, "a stored message")
                 needed = 0
             else:
+                if needed is None:
+                    return  # an acknowledgement, or the next round, makes room
                 self.counts["deliveries"] += not needed
             if needed:
                 # The spare one carries the question for more.
@@ -399,8 +402,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             if now - route.notices_at.get(notice.id, float("-inf")) >= RETRY_S
         ]
         for numbers, tell in self._notice_tells(due, route.login_id):
-            if self._routes.tell(route, tell):
-                return  # too few SURBs
+            if self._routes.tell(route, tell, windowed=True) != 0:
+                return  # too few SURBs, or no room in the window
             route.notices_at.update(dict.fromkeys(numbers, now))
 
     def _notice_tells(self, due: list[Notice], login_id: bytes) -> list[tuple[list[int], m.Tell]]:

@@ -18,7 +18,7 @@ from usernym.actors.surbs import SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.codec import encode
-from usernym.protocol.limits import SURBS_TARGET
+from usernym.protocol.limits import PACKETS_MAX, SURBS_GIVEN_MAX, SURBS_TARGET
 from usernym.protocol.packets import reply_packets
 
 ROUTES_MAX: Final = 100_000
@@ -30,6 +30,12 @@ RETRY_S: Final = 20.0
 DOUBT_AGAIN_S: Final = 600.0
 """A route's SURBs are written off at most this often: a message that its user can't acknowledge must not cost them all
 their SURBs each minute."""
+
+
+WINDOW_MIN: Final = 16
+"""Packets of a round, at least: as many as there are deliveries at once. So messages that are never acknowledged do
+not close the window for the others."""
+WINDOW_MAX: Final = SURBS_GIVEN_MAX
 
 
 @dataclass(slots=True)
@@ -59,11 +65,35 @@ class UserRoute:
     """Send time of the newest message known to have arrived."""
 
     doubted_at: float = float("-inf")
+    window: int = PACKETS_MAX
+    """Packets that may be handed over before one is known to have arrived: one longest message at first."""
+    unproved: int = 0
+    """Packets handed over in this round: since the last that is known to have arrived, or since the round before."""
+    round_began_at: float = float("-inf")
 
     def note_arrived(self, said_at: float | None) -> None:
         """A message sent then has been acknowledged or confirmed: the SURBs of that time work."""
         if said_at is not None:
             self.reached_at = max(self.reached_at, said_at)
+            self.unproved, self.window = 0, min(WINDOW_MAX, 2 * self.window)
+
+    def end_round(self, now: float) -> None:
+        """If nothing has arrived for so long, there will be less in the next round."""
+        if self.unproved and now - self.round_began_at >= RETRY_S:
+            self.unproved, self.window = 0, max(WINDOW_MIN, self.window // 2)
+
+    def hand_over(self, packets: int, now: float) -> bool:
+        """Count packets into the window; False if there is no room. One message may go in any round, however long.
+
+        The number of SURBs is only what the user's client says. If it is not true, the packets wait in our mixnet
+        client for SURBs that never come; so there are few until some have arrived.
+        """
+        if self.unproved and self.unproved + packets > self.window:
+            return False
+        if not self.unproved:
+            self.round_began_at = now
+        self.unproved += packets
+        return True
 
     def gives_up(self, row: int, now: float) -> bool:
         """Whether this message has waited for SURBs so long that its turn is over, though it was not sent: there may
@@ -122,14 +152,19 @@ class UserRoutes:
         self._counts["routes"] = len(self._routes)
         return route
 
-    def tell(self, route: UserRoute, tell: m.Tell, *, spare: int = 0) -> int:
+    def tell(self, route: UserRoute, tell: m.Tell, *, spare: int = 0, windowed: bool = False) -> int | None:
         """Send over the route, with the next counter. Returns 0; or, if that would leave fewer than `spare` SURBs, how
-        many the message needs, and sends nothing."""
+        many the message needs; or None if the route's window is full. Then nothing is sent.
+
+        windowed: for what is sent again until it is known to have arrived; it counts into the window.
+        """
         encoded = encode(msgspec.structs.replace(tell, counter=route.counter + 1))
         needed = reply_packets(encoded.frame_bytes)
         now = self._runtime.now()
         if route.stock.left(now) < needed + spare:
             return needed
+        if windowed and not route.hand_over(needed, now):
+            return None
         route.stock.take(needed, now)
         route.counter += 1
         self._io.tell(SendReply(route.tag, encoded))
@@ -165,7 +200,7 @@ class UserRoutes:
         now = self._runtime.now()
         if self.card is None or route.card_sequence >= self.card.sequence or now - route.card_told_at < RETRY_S:
             return
-        if not self.tell(route, m.NewCard(route.login_id, 0, self.card)):
+        if self.tell(route, m.NewCard(route.login_id, 0, self.card)) == 0:
             route.card_told_at = now
             self._counts["cards_told"] += 1
 
@@ -174,5 +209,5 @@ class UserRoutes:
         now = self._runtime.now()
         if now - route.wanted_at >= SURBS_WANTED_AGAIN_S:
             wanted = m.SurbsWanted(route.login_id, 0, min(count + SURBS_TARGET, 255))
-            if not self.tell(route, wanted):
+            if self.tell(route, wanted) == 0:
                 route.wanted_at = now
