@@ -66,6 +66,7 @@ acknowledges, and what it leaves until its user has decided comes within five mi
 NOTICE_DELAY_S: Final = 0.5
 """Receipts are gathered this long before they travel together."""
 SWEEP_S: Final = 5 * MINUTE_S
+"""Also how long the write-ahead log may show who wrote to whom after the message is gone."""
 SWEEP_AGAIN_S: Final = 1.0
 SWEEP_ROWS: Final = 1_000
 
@@ -420,12 +421,14 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     # -- time --
 
     def _sweep(self) -> None:
-        """Give up what has waited its term, and say so to its sender."""
+        """Give up what has waited its term, and say so to its sender; leave no trace of messages that are gone."""
         gone = 0
         try:
             now = self._clock.deletion_time()
             if now is not None:
                 gone = self._give_up_mail(now)
+            if not self._store.erase_traces():
+                self.counts["traces_left"] += 1  # until the next sweep
         finally:  # also when the disk is full
             self.tell_self_later(SWEEP_AGAIN_S if gone == SWEEP_ROWS else SWEEP_S, Tick())
         self.counts["expired"] += gone

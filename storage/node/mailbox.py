@@ -1,7 +1,7 @@
 """The mailbox: messages from their acceptance until their recipient's acknowledgement, or their expiry.
 
-When messages go, no trace of who wrote to whom stays. How much there may be is decided by its user
-(`actors/forwarding/shares.py`).
+When messages go, no trace of who wrote to whom stays; what the log still has of them, the next sweep erases. How much
+there may be is decided by its user (`actors/forwarding/shares.py`).
 """
 
 from __future__ import annotations
