@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from usernym import Client, ContactView, DeliveryState, HandshakeState, MessageView
+from usernym import Client, Consent, ContactView, DeliveryState, HandshakeState, MessageView
 from usernym.chat import texts
 
 SNIPPET_LETTERS: Final = 80
 """Of a text in a list: one line, even on a wide screen."""
 UNREAD_MAX: Final = 1_000
 """Unread texts that are counted one by one; more than a person reads in a day."""
+REQUESTS_SHOWN: Final = 50
+"""Requests in the list: strangers decide how many there are, and each costs time at every event."""
 
 _NOWHERE: Final = (DeliveryState.WAITING, DeliveryState.REFUSED, DeliveryState.CANCELLED)
 """States of texts that may not have been sent by any route."""
@@ -27,6 +29,8 @@ class Overview:
 
     contacts: tuple[Line, ...]
     requests: tuple[Line, ...]
+    more_requests: bool
+    """Whether there are others beside these."""
     unread: int
 
 
@@ -34,15 +38,16 @@ def overview(client: Client, now: float) -> Overview:
     """Read it from the client."""
     unread = Counter(name for name, _ in client.unread(UNREAD_MAX))
     rows: list[tuple[int, ContactView, MessageView | None]] = []
-    for contact in client.contacts():
-        if contact.state in ("accepted", "pending"):
-            latest = next(iter(client.conversation(contact.name, limit=1)), None)
-            rows.append((0 if latest is None else latest.row, contact, latest))
+    requests = client.contacts(state=Consent.PENDING, limit=REQUESTS_SHOWN + 1)
+    for contact in (*client.contacts(state=Consent.ACCEPTED), *requests[:REQUESTS_SHOWN]):
+        latest = next(iter(client.conversation(contact.name, limit=1)), None)
+        rows.append((0 if latest is None else latest.row, contact, latest))
     rows.sort(key=lambda row: (-row[0], row[1].name))
     lines = [(contact, person_line(contact, latest, unread[contact.name], now)) for _, contact, latest in rows]
     return Overview(
         tuple(line for contact, line in lines if contact.state == "accepted"),
         tuple(line for contact, line in lines if contact.state == "pending"),
+        len(requests) > REQUESTS_SHOWN,
         sum(unread[contact.name] for contact, _ in lines if contact.state == "accepted"),
     )
 

@@ -93,6 +93,9 @@ class Talk(Screen):
                         Label("Requests", "h2")
                         self._requests = PeopleList().show(items=[], label="Requests", empty="")
                         self._requests.hear("pick", self._pick)
+                        self._more_requests = Label(
+                            "There are more: they are shown when you have decided about these.", "p", "small"
+                        )
                     self._request_box.set_visibility(False)
                     Label("Contacts", "h2")
                     self._contacts = PeopleList().show(
@@ -168,6 +171,7 @@ class Talk(Screen):
         self._contacts.show(items=list(found.contacts))
         self._requests.show(items=list(found.requests))
         self._request_box.set_visibility(bool(found.requests))
+        self._more_requests.set_visibility(found.more_requests)
         self._keeper.show(unread=found.unread)
 
     # -- choosing --

@@ -361,9 +361,13 @@ class Client:
 
     # -- contacts --
 
-    def contacts(self) -> list[ContactView]:
-        """All contacts and requests, by name; also people who were declined or blocked."""
-        return [self._view(contact) for contact in self._running.read(lambda store: store.contacts.all())]
+    def contacts(self, *, state: Consent | None = None, limit: int | None = None, after: str = "") -> list[ContactView]:
+        """Contacts and requests, by name; also people who were declined or blocked, or only those of one `state`.
+
+        With `limit` so many at most: to page, give the last name of a page as `after`.
+        """
+        found = self._running.read(lambda store: store.contacts.all(state, after=after, limit=limit))
+        return [self._view(contact) for contact in found]
 
     def contact(self, name: str) -> ContactView:
         """One contact or request. Raises `NoSuchContact` (a `KeyError`), also for the user's own name."""
@@ -414,12 +418,17 @@ class Client:
         self._change(name, decide)
         self._running.actors.forwarding.tell(msg.IdentityLookedAt(name))
 
-    def requests(self, *, declined: bool = False) -> list[RequestView]:
-        """People who wrote and wait for the user's decision, by name; or those who were declined."""
+    def requests(self, *, declined: bool = False, limit: int = 100, after: str = "") -> list[RequestView]:
+        """People who wrote and wait for the user's decision, by name; or those who were declined.
+
+        Strangers decide how many there are: to page, give the last name of a page as `after`.
+        """
         wanted = Consent.DECLINED if declined else Consent.PENDING
 
         def read(store: ClientStore) -> list[RequestView]:
-            return [self._request_view(store, contact) for contact in store.contacts.all(wanted)]
+            return [
+                self._request_view(store, contact) for contact in store.contacts.all(wanted, after=after, limit=limit)
+            ]
 
         return self._running.read(read)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from usernym.cli.command import NAME, ClientCommand, Deadline, Entry, Invocation, one_of, option, switch
+from usernym.cli.command import NAME, ClientCommand, Deadline, Entry, Invocation, number, one_of, option, switch
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import check_known, contact_of, look_up, retry_until
-from usernym.cli.replies import ContactReply, ListedContactReply, TextReply, reply_of, text_reply
+from usernym.cli.replies import ContactReply, ListedContactReply, TextReply, fitting, reply_of, text_reply
 from usernym.cli.session import Session, asks
 from usernym.cli.terminal import ask_yes, clock, has_terminal, print_err, print_line, print_marked, span, table
 from usernym.protocol.errors import RemoteProtocolError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 IDENTITY_DIGITS_MIN: Final = 16
 """64 bits of an identity key: no one makes another key that begins so while a user types."""
+PEOPLE_MAX: Final = 1_000
+"""Contacts or requests that one command prints: strangers decide how many requests there are."""
 PREVIEW_LETTERS: Final = 60
 """Characters of a stranger's first text in the list of requests; `listen` shows all of it."""
 
@@ -225,6 +227,13 @@ def _compare(contact: ContactReply, number: str | None) -> None:
         raise CommandFailed(Exit.REFUSED, "not_confirmed", "not verified")
 
 
+_PEOPLE: Final = option(
+    "--limit", type=number(1, PEOPLE_MAX), default=PEOPLE_MAX, metavar="N",
+    help=f"at most this many; default {PEOPLE_MAX}",
+)  # fmt: skip
+_AFTER: Final = option("--after", metavar="NAME", default="", help="those whose names come after this one")
+
+
 def _digits(given: str) -> str:
     """The digits that were typed, or read by a scanner."""
     from usernym.protocol.safety import parse_number
@@ -240,16 +249,24 @@ def _digits(given: str) -> str:
 
 
 class ContactsReply(msgspec.Struct, frozen=True):
-    """All contacts, by name."""
+    """A page of the contacts, by name."""
 
     contacts: list[ListedContactReply]
+    more: bool
+    """Whether there are others behind the last one: `--after` its name."""
 
 
 class ContactsCommand(ClientCommand[ContactsReply], frozen=True, tag="contacts"):
     """List the contacts."""
 
+    limit: int = PEOPLE_MAX
+    after: str = ""
+
     def perform(self, client: Client, _deadline: Deadline, /) -> ContactsReply:
-        return ContactsReply([reply_of(ListedContactReply, contact) for contact in client.contacts()])
+        limit = min(self.limit, PEOPLE_MAX)
+        found = client.contacts(limit=limit + 1, after=self.after)
+        page = fitting([reply_of(ListedContactReply, contact) for contact in found[:limit]])
+        return ContactsReply(page, len(page) < len(found))
 
 
 def _print_contacts(reply: ContactsReply, _given: Namespace) -> None:
@@ -262,6 +279,8 @@ def _print_contacts(reply: ContactsReply, _given: Namespace) -> None:
         notes += [] if contact.handshake == "none" else [f"handshake {handshake_text(contact)}"]
         notes += [] if contact.disappears_after is None else [f"texts {_disappearing(contact.disappears_after)}"]
         print_line(f"{contact.name:<{width}}  {', '.join(notes)}")
+    if reply.more:
+        print_err(f"there are more: usernym contacts --after {reply.contacts[-1].name}")
 
 
 # -- requests ---------------------------------------------------------------------------------------------------------
@@ -278,18 +297,25 @@ class RequestReply(msgspec.Struct, frozen=True):
 
 
 class RequestsReply(msgspec.Struct, frozen=True):
-    """The requests, or those that were declined."""
+    """A page of the requests, or of those that were declined, by name."""
 
     requests: list[RequestReply]
+    more: bool
+    """Whether there are others behind the last one: `--after` its name."""
 
 
 class RequestsCommand(ClientCommand[RequestsReply], frozen=True, tag="requests"):
     """List the requests that wait, or those that were declined."""
 
     declined: bool = False
+    limit: int = PEOPLE_MAX
+    after: str = ""
 
     def perform(self, client: Client, _deadline: Deadline, /) -> RequestsReply:
-        return RequestsReply([_request_reply(each) for each in client.requests(declined=self.declined)])
+        limit = min(self.limit, PEOPLE_MAX)
+        found = client.requests(declined=self.declined, limit=limit + 1, after=self.after)
+        page = fitting([_request_reply(each) for each in found[:limit]])
+        return RequestsReply(page, len(page) < len(found))
 
 
 def _request_reply(request: RequestView) -> RequestReply:
@@ -303,6 +329,9 @@ def _print_requests(reply: RequestsReply, given: Namespace) -> None:
     width = max((len(request.contact.name) for request in reply.requests), default=0)
     for request in reply.requests:
         print_marked(f"{request.contact.name:<{width}}  {_preview(request)}")
+    if reply.more:
+        declined = " --declined" if given.declined else ""
+        print_err(f"there are more: usernym requests{declined} --after {reply.requests[-1].contact.name}")
 
 
 def _preview(request: RequestReply) -> str:
@@ -350,9 +379,9 @@ ENTRIES: Final = (
                 " digits or more), instead of a question")),
         prints=(ContactReply, SafetyNumberReply),
     ),
-    asks("contacts", "list your contacts", ContactsCommand, _print_contacts),
+    asks("contacts", "list your contacts", ContactsCommand, _print_contacts, _PEOPLE, _AFTER),
     asks("requests", "list the strangers who wrote and wait for your decision", RequestsCommand, _print_requests,
-         switch("--declined", "list those that you declined, instead")),
+         switch("--declined", "list those that you declined, instead"), _PEOPLE, _AFTER),
     asks("accept", "accept a request; undoes `decline` and `block`", partial(_decide, "accept"),
          "{reply.name} is a contact: you see what they write, and they see that it was delivered", NAME,
          prints=(ContactReply,)),

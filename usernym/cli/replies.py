@@ -6,10 +6,11 @@ Moments are Unix seconds. Keys and ids are hexadecimal digits. A reason is the n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import msgspec
 
+from usernym import control
 from usernym.cli.terminal import clock
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T", bound="TextReply")
 Way = Literal["node", "direct"]
+
+ANSWER_BYTES_MAX: Final = control.LINE_BYTES_MAX - 4096
+"""Of a page in one answer on the control socket; the rest is for what is around it."""
 
 
 class WhoAmIReply(msgspec.Struct, frozen=True):
@@ -109,6 +113,16 @@ def reply_of(kind: type[R], view: object, **more: object) -> R:
 def text_reply(text: MessageView, kind: type[T], **more: str) -> T:
     """A text as it goes over the control socket."""
     return reply_of(kind, text, reason=reason_word(text.reason), **more)
+
+
+def fitting(replies: list[R]) -> list[R]:
+    """As many of the first as one answer on the control socket holds; one at least."""
+    size = 0
+    for at, reply in enumerate(replies):
+        size += len(control.encode(msgspec.to_builtins(reply)))
+        if size > ANSWER_BYTES_MAX and at:
+            return replies[:at]
+    return replies
 
 
 def stalled_text(since: int) -> str:

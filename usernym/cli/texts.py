@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 import usernym
-from usernym import control
 from usernym.cli.command import NAME, TEXTS_SHOWN_MAX, YES, ClientCommand, Deadline, Invocation, number, option
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import check_known, contact_of, look_up, retry_until
-from usernym.cli.replies import ContactReply, SentReply, TextReply, reason_word, reply_of, text_reply
+from usernym.cli.replies import ContactReply, SentReply, TextReply, fitting, reason_word, reply_of, text_reply
 from usernym.cli.session import Session, asks
 from usernym.cli.terminal import clock, confirm_by_name, print_err, print_line, print_marked, span
 from usernym.protocol.errors import refusal_text
@@ -25,11 +24,8 @@ if TYPE_CHECKING:
 
 ID_DIGITS_MIN: Final = 8
 """Digits of a message's id that name it: `history` shows this many."""
-ANSWER_BYTES_MAX: Final = control.LINE_BYTES_MAX - 4096
-"""Of texts in one answer; the rest is for what is around them."""
 TEXTS_DEFAULT: Final = 50
 
-T = TypeVar("T", bound=TextReply)
 Wait = Literal["queued", "accepted", "delivered"]
 
 _LIMIT: Final = option(
@@ -126,7 +122,7 @@ class HistoryCommand(ClientCommand[HistoryReply], frozen=True, tag="history"):
         check_known(client, self.name)
         limit = min(self.limit, TEXTS_SHOWN_MAX)
         found = [text_reply(text, TextReply) for text in client.conversation(self.name, limit + 1, self.before)][::-1]
-        page = _fitting(found[:limit])
+        page = fitting(found[:limit])
         return HistoryReply(page[::-1], len(page) < len(found))
 
 
@@ -159,22 +155,12 @@ class SearchCommand(ClientCommand[SearchReply], frozen=True, tag="search"):
 
     def perform(self, client: Client, _deadline: Deadline, /) -> SearchReply:
         found = client.search(self.text, name=self.name, limit=min(self.limit, TEXTS_SHOWN_MAX))
-        return SearchReply(_fitting([text_reply(text, FoundTextReply, contact=name) for name, text in found]))
+        return SearchReply(fitting([text_reply(text, FoundTextReply, contact=name) for name, text in found]))
 
 
 def _print_found(found: SearchReply, _given: Namespace) -> None:
     for text in found.texts:
         _print_text(text.contact, text)
-
-
-def _fitting(texts: list[T]) -> list[T]:
-    """As many of the first texts as one answer on the control socket holds; one at least."""
-    size = 0
-    for at, text in enumerate(texts):
-        size += len(control.encode(msgspec.to_builtins(text)))
-        if size > ANSWER_BYTES_MAX and at:
-            return texts[:at]
-    return texts
 
 
 _CAN_BE_RETRIED: Final = ("waiting", "expired", "refused", "cancelled")
