@@ -119,18 +119,12 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._on_tell(tell)
             case TakeCard(card, given):
                 self._on_card_given(card, given)
-            case MixnetConnected():
-                self._step(lg.MixnetAppeared())
-            case MixnetDisconnected(reason):
-                self._step(lg.MixnetVanished(reason))
             case EvidenceFound(evidence):
                 self._keep_evidence(evidence)
-            case RouteDoubted() | NodeHeard():
+            case MixnetConnected() | MixnetDisconnected() | RouteDoubted() | NodeHeard() | LogInAgain():
                 self._step(message)
             case WorkOn(start):
                 self._attempt.work(start)
-            case LogInAgain():
-                self._step(lg.PauseEnded())
             case Tick():
                 self._tick()
             case _:
@@ -138,7 +132,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
 
     def _tick(self) -> None:
         self.tell_self_later(TICK_S, Tick())
-        self._step(lg.TimePassed())
+        self._step(Tick())
         if self._keys.look_after() and isinstance(self._login, lg.Online):
             self._step(lg.RecordDue())
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from usernym.actors.base import PrivateValue
 from usernym.actors.failures import Failure
-from usernym.actors.messages import NodeHeard, RouteDoubted
+from usernym.actors.messages import LogInAgain, MixnetConnected, MixnetDisconnected, NodeHeard, RouteDoubted, Tick
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
 
@@ -99,7 +99,7 @@ LoginState = Offline | AwaitingMixnet | Pausing | PublishingFirst | AskedToLogIn
 
 LoginRequest = m.LoginAsk | m.LoginProof | m.Publish | m.Heartbeat
 
-# -- inputs: what happened -------------------------------------------------------------------------------------------
+# -- inputs: what happened; some are the actor's messages -------------------------------------------------------------
 
 
 class ClientStarted(PrivateValue, frozen=True):
@@ -108,20 +108,6 @@ class ClientStarted(PrivateValue, frozen=True):
 
 class OnlineWanted(PrivateValue, frozen=True):
     """The user wants to be online, and waits for an answer."""
-
-
-class PauseEnded(PrivateValue, frozen=True):
-    """The pause after a failed login is over."""
-
-
-class MixnetAppeared(PrivateValue, frozen=True):
-    """There is a new mixnet client: replies to what was sent before can't reach it."""
-
-
-class MixnetVanished(PrivateValue, frozen=True):
-    """The mixnet client is gone. `reason` can be shown."""
-
-    reason: str
 
 
 class ChallengeReceived(PrivateValue, frozen=True):
@@ -178,10 +164,6 @@ class HeartbeatNotSent(PrivateValue, frozen=True):
     login_id: bytes
 
 
-class TimePassed(PrivateValue, frozen=True):
-    """Some seconds have passed."""
-
-
 class RouteTaken(PrivateValue, frozen=True):
     """Another login took the route from this one."""
 
@@ -197,9 +179,9 @@ class AccountRemoved(PrivateValue, frozen=True):
 
 
 LoginInput = (
-    ClientStarted | OnlineWanted | PauseEnded | MixnetAppeared | MixnetVanished | ChallengeReceived | ProofAccepted
+    ClientStarted | OnlineWanted | LogInAgain | MixnetConnected | MixnetDisconnected | ChallengeReceived | ProofAccepted
     | PublicationAccepted | HeartbeatAnswered | RequestRefused | RequestUnanswered | HeartbeatNotSent | RecordDue
-    | RouteDoubted | NodeHeard | TimePassed | RouteTaken | NodeMoved | AccountRemoved
+    | RouteDoubted | NodeHeard | Tick | RouteTaken | NodeMoved | AccountRemoved
 )  # fmt: skip
 
 # -- effects: what the actor is to do --------------------------------------------------------------------------------
@@ -227,7 +209,7 @@ class Beat(PrivateValue, frozen=True):
 
 
 class PauseThenLogIn(PrivateValue, frozen=True):
-    """Let `PauseEnded` come after about so many seconds."""
+    """Let `LogInAgain` come after about so many seconds."""
 
     pause_s: float
 
@@ -306,9 +288,9 @@ def _offline(state: Offline, event: LoginInput, known: Known) -> LoginStep:
 
 def _waiting(state: AwaitingMixnet | Pausing, failures: int, event: LoginInput, known: Known) -> LoginStep:
     match event:
-        case OnlineWanted() | MixnetAppeared():
+        case OnlineWanted() | MixnetConnected():
             return _begin(failures, known)
-        case PauseEnded() if isinstance(state, Pausing):
+        case LogInAgain() if isinstance(state, Pausing):
             return _begin(failures, known)
         case NodeMoved():
             return _begin(0, known)
@@ -338,7 +320,7 @@ def _logging_in(state: PublishingFirst | AskedToLogIn | Proving, event: LoginInp
             # Mixnet I/O has opened the route if the answer to a proof came and could not be stored.
             dropped = (DropTheRoute(),) if isinstance(state, Proving) else ()
             return paused, (*dropped, AnswerSilent(failure), *effects)
-        case Proving(failures), MixnetAppeared():
+        case Proving(failures), MixnetConnected():
             # The node takes no proof from another sender tag than the one that asked for the challenge.
             return _begin(failures, known)
         case _, NodeMoved():
@@ -371,7 +353,7 @@ def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
             return replace(state, beating=False, publishing=False), ()
         case NodeHeard():
             return replace(state, heard_at=known.now), ()
-        case TimePassed():
+        case Tick():
             return _beat(state) if known.now - state.heard_at >= HEARTBEAT_S else (state, ())
         case RouteDoubted():
             return _beat(state)
@@ -391,9 +373,9 @@ def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
             return _publish(state)
         case PublicationAccepted() | RequestRefused(m.Publish()) | RequestUnanswered(m.Publish()):
             return replace(state, publishing=False), ()
-        case MixnetAppeared():
+        case MixnetConnected():
             return _lost("the mixnet client is new", known)
-        case MixnetVanished(reason):
+        case MixnetDisconnected(reason):
             return AwaitingMixnet(), (DropTheRoute(), AnnounceOffline(reason))
         case NodeMoved():
             return _lost("the node has moved", known)

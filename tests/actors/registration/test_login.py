@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from usernym.actors.failures import Failure
-from usernym.actors.messages import NodeHeard, RouteDoubted
+from usernym.actors.messages import LogInAgain, MixnetConnected, MixnetDisconnected, NodeHeard, RouteDoubted, Tick
 from usernym.actors.registration import login as lg
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
@@ -18,6 +18,7 @@ from usernym.protocol.signing import SigningKey
 
 KNOWN = lg.Known(now=1000.0, publish_first=False, card_sequence=5, record_number=3, record_pending=False)
 CHALLENGE = m.Challenge(bytes(8), b"n" * 16, 100, 0, bytes(16))
+NEW_CLIENT = MixnetConnected(b"a" * 96, b"c" * 8)
 NONCE, LOGIN, BOOT = CHALLENGE.nonce, b"l" * 16, b"b" * 8
 REQUESTS = (lg.AskForChallenge, lg.ProveLogin, lg.PublishRecord, lg.Beat)
 ASK = m.LoginAsk(bytes(8), 2, "alice")
@@ -45,9 +46,9 @@ STATES: tuple[lg.LoginState, ...] = (
 INPUTS: tuple[lg.LoginInput, ...] = (
     lg.ClientStarted(),
     lg.OnlineWanted(),
-    lg.PauseEnded(),
-    lg.MixnetAppeared(),
-    lg.MixnetVanished("unplugged"),
+    LogInAgain(),
+    NEW_CLIENT,
+    MixnetDisconnected("unplugged"),
     lg.ChallengeReceived(CHALLENGE),
     lg.RequestRefused(ASK, Code.BUSY, 5),
     lg.RequestRefused(ASK, Code.NOT_REGISTERED, 0),
@@ -75,7 +76,7 @@ INPUTS: tuple[lg.LoginInput, ...] = (
     lg.HeartbeatNotSent(LOGIN),
     RouteDoubted(),
     NodeHeard(),
-    lg.TimePassed(),
+    Tick(),
     lg.RouteTaken(LOGIN),
     lg.RouteTaken(b"x" * 16),
     lg.NodeMoved(),
@@ -170,7 +171,7 @@ def test_pauses_grow_to_the_longest_and_begin_anew_after_a_login() -> None:
         state, effects = lg.step(state, lg.RequestUnanswered(ASK, Failure.NO_ANSWER), KNOWN)
         assert effects[0] == lg.AnswerSilent(Failure.NO_ANSWER)
         pauses += [effect.pause_s for effect in effects if isinstance(effect, lg.PauseThenLogIn)]
-        state, _ = lg.step(state, lg.PauseEnded(), KNOWN)
+        state, _ = lg.step(state, LogInAgain(), KNOWN)
     assert tuple(pauses) == (*lg.LOGIN_PAUSES_S, *2 * lg.LOGIN_PAUSES_S[-1:])
     state, _ = lg.step(state, lg.ChallengeReceived(CHALLENGE), KNOWN)
     state, _ = lg.step(state, lg.ProofAccepted(NONCE, LOGIN, BOOT, 3, 0), KNOWN)
@@ -196,7 +197,7 @@ def test_a_login_whose_place_on_disk_finds_no_room_is_made_again() -> None:
     state, effects = lg.step(lg.Proving(0, NONCE, 5), lg.RequestUnanswered(proof(NONCE), Failure.NO_STORAGE), KNOWN)
     assert state == lg.Pausing(1)
     assert effects == (lg.DropTheRoute(), lg.AnswerSilent(Failure.NO_STORAGE), lg.PauseThenLogIn(2.0))
-    assert lg.step(state, lg.PauseEnded(), KNOWN) == (lg.AskedToLogIn(1), (lg.AskForChallenge(),))
+    assert lg.step(state, LogInAgain(), KNOWN) == (lg.AskedToLogIn(1), (lg.AskForChallenge(),))
 
 
 def test_a_heartbeat_that_could_not_be_made_or_noted_is_not_the_last() -> None:
@@ -212,7 +213,7 @@ def test_a_first_publication_that_could_not_be_noted_is_made_again() -> None:
     known = replace(KNOWN, publish_first=True)
     state, _ = lg.step(lg.PublishingFirst(0), lg.RequestUnanswered(PUBLISH, Failure.NO_STORAGE), known)
     assert state == lg.Pausing(1)
-    assert lg.step(state, lg.PauseEnded(), known) == (lg.PublishingFirst(1), (lg.PublishRecord(),))
+    assert lg.step(state, LogInAgain(), known) == (lg.PublishingFirst(1), (lg.PublishRecord(),))
 
 
 def test_receipts_that_come_during_a_heartbeat_are_confirmed_by_the_next_one_at_once() -> None:
@@ -225,7 +226,7 @@ def test_receipts_that_come_during_a_heartbeat_are_confirmed_by_the_next_one_at_
 
 def test_a_proof_is_not_repeated_by_another_mixnet_client() -> None:
     """docs/protocol.md, "Registration and login": the repeated proof would leave the route at the old tag."""
-    state, effects = lg.step(lg.Proving(1, NONCE, 5), lg.MixnetAppeared(), KNOWN)
+    state, effects = lg.step(lg.Proving(1, NONCE, 5), NEW_CLIENT, KNOWN)
     assert (state, effects) == (lg.AskedToLogIn(1), (lg.AskForChallenge(),))
     other = m.Challenge(bytes(8), b"o" * 16, 100, 0, bytes(16))
     state, _ = lg.step(state, lg.ChallengeReceived(other), KNOWN)
@@ -304,9 +305,9 @@ class Life(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from((1.0, 15.0, 60.0)))
     def pass_time(self, seconds: float) -> None:
         self.known = replace(self.known, now=self.known.now + seconds)
-        self.take(lg.TimePassed())
+        self.take(Tick())
 
-    @rule(event=st.sampled_from((lg.MixnetAppeared(), lg.MixnetVanished("gone"), NodeHeard(), RouteDoubted())))
+    @rule(event=st.sampled_from((NEW_CLIENT, MixnetDisconnected("gone"), NodeHeard(), RouteDoubted())))
     def something_happens(self, event: lg.LoginInput) -> None:
         self.take(event)
 
@@ -328,7 +329,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def a_pause_ends(self) -> None:
         self.pauses -= 1
-        self.take(lg.PauseEnded())
+        self.take(LogInAgain())
 
     @precondition(lambda self: self.asks)
     @rule(outcome=st.sampled_from(("answer", "busy", "no", "silence")))
