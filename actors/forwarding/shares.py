@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from usernym.protocol.errors import Code
-from usernym.protocol.limits import MAILBOX_S
+from usernym.protocol.limits import FRAME_BYTES_MAX, MAILBOX_S, SEEN_S
 from usernym.storage.node.mailbox import Mailbox
 
 
@@ -49,6 +49,10 @@ LIMITS: Final = ShareLimits(
 a tenth of what all known ones may. What leaks from the buckets while messages wait can double that: a mailbox has 80
 MiB on disk at most. A table has some 500 newcomers, who are gone from it when their buckets have leaked, and
 `KNOWN_MAX` known senders, at about 200 bytes each."""
+REMEMBERED: Final = Share(5_000, 5_000 * FRAME_BYTES_MAX)
+"""Messages of one sender that the node remembers for `SEEN_S`: three a second, all day. Three hundred senders together
+could fill the node's memory of all messages, if their recipients' mailboxes had room; logins, registrations and
+deletions have memories of their own."""
 KNOWN_MAX: Final = 1_000
 """Known senders of one mailbox; past that the one unused for longest counts as a newcomer."""
 SWEPT_AT: Final = 2 * LIMITS.newcomers.messages
@@ -56,18 +60,19 @@ SWEPT_AT: Final = 2 * LIMITS.newcomers.messages
 
 
 class _Bucket:
-    """What was handed in and has not been reported: it leaks evenly, so that a full one is empty after `MAILBOX_S`."""
+    """What was handed in and has not been reported: it leaks evenly, so that a full one is empty after `term_s`."""
 
-    __slots__ = ("_at", "messages", "size")
+    __slots__ = ("_at", "_term_s", "messages", "size")
 
-    def __init__(self, at: float, messages: float = 0, size: float = 0) -> None:
+    def __init__(self, at: float, messages: float = 0, size: float = 0, term_s: int = MAILBOX_S) -> None:
         self._at = at
+        self._term_s = term_s
         self.messages = messages
         self.size = size
 
     def leak(self, now: float, share: Share) -> None:
         """Let out what time allows."""
-        part, self._at = (now - self._at) / MAILBOX_S, now
+        part, self._at = (now - self._at) / self._term_s, now
         self.add(-share.messages * part, -share.size * part)
 
     def has_room(self, size: int, share: Share) -> bool:
@@ -128,13 +133,15 @@ class Shares:
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._tables: dict[str, _Table] = {}
+        self._remembered: dict[str, _Bucket] = {}
         self._taken: list[tuple[str, str, int]] = []
         self.limits = LIMITS
 
     def take(self, sender: str, recipient: str, size: int, now: float) -> Code | None:
         """Count a message of `size` bytes that is being stored, unless there is no room: then the refusal."""
         table = self._table(recipient, now)
-        places = table.buckets(sender, now, self.limits)
+        memory = self._remembered.setdefault(sender, _Bucket(now, term_s=SEEN_S))
+        places = [*table.buckets(sender, now, self.limits), (memory, REMEMBERED, Code.BUSY)]
         for bucket, share, code in places:
             bucket.leak(now, share)
             if not bucket.has_room(size, share):
@@ -158,6 +165,7 @@ class Shares:
         for sender, recipient, size in self._taken:
             for bucket, _, _ in self._table(recipient, now).buckets(sender, now, self.limits):
                 bucket.add(-1, -size)
+            self._remembered[sender].add(-1, 0)
         self._taken.clear()
 
     def reported(self, sender: str, recipient: str, size: int, now: float, *, receipt: bool) -> None:
@@ -175,6 +183,7 @@ class Shares:
     def forget(self, name: str) -> None:
         """The account is gone, or another's: its mailbox has a new table."""
         self._tables.pop(name, None)
+        self._remembered.pop(name, None)
 
     def _table(self, recipient: str, now: float) -> _Table:
         """The mailbox's table. After a start of the node it begins with what waits there."""

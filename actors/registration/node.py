@@ -64,6 +64,7 @@ from usernym.protocol.wire import pack
 from usernym.storage.node.directory import Account, Registration
 from usernym.storage.node.mail import NoticeKind
 from usernym.storage.node.notices import NewNotice
+from usernym.storage.node.replay_ids import DELETIONS_TOO_MAX
 
 SWEEP_S: Final = 5 * MINUTE_S
 SWEEP_ROWS: Final = 10_000
@@ -215,8 +216,9 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         frame.verify(record.identity_key, self._node)
         self._check_free(proof.name, record.identity_key)
         self._check_record(proof.name, record)
+        proved = _whole(frame)
+        self._spent.check_registration(proof.nonce, proved, now)
         with self._store.transaction():
-            self._use_nonce(proof, frame)
             outcome = self._store.directory.register(
                 name=proof.name,
                 skeleton=skeleton(proof.name),
@@ -228,6 +230,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 link=pack(first_succession(record)),
                 now=now,
             )
+        self._spent.note_registration(proof.nonce, proved, proof.expires_at)
         match outcome:
             case Registration.NAME_TAKEN:
                 raise RemoteProtocolError(Code.NAME_TAKEN)
@@ -247,13 +250,6 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 raise RemoteProtocolError(Code.RECORD_INVALID, "not the first record of a name")
         elif record.number > account.record_number:
             self._check_update(name, decode_record(account.record), record, self._chain(name))
-
-    def _use_nonce(self, proof: m.RegisterProof, frame: Frame) -> None:
-        """Remember the nonce with what it proved; raise if it has proved something else before."""
-        proved = digest(Context.REQUEST, frame.body)[:ID_BYTES]
-        known = self._store.replay_ids.remember(_nonce_id(proof.nonce), proved, proof.expires_at + MINUTE_S)
-        if known is not None and known != proved:
-            raise RemoteProtocolError(Code.CHALLENGE_USED)
 
     # -- login --
 
@@ -277,21 +273,15 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._challenger.check(proof, now)
         number = self._login_nonces.number(proof.nonce, tag)
         frame.verify(account.identity_key, self._node)
-        login_id = self._runtime.random_bytes(ID_BYTES)
-        fresh = digest(Context.REQUEST, frame.body)[:ID_BYTES] + login_id
-        with self._spent.taking(proof.name, proof.nonce, number):
-            known = self._store.replay_ids.remember(_nonce_id(proof.nonce), fresh, proof.expires_at + MINUTE_S)
-        if known is None:
+        fresh = self._runtime.random_bytes(ID_BYTES)
+        login_id = self._spent.take_login(proof.name, number, _whole(frame), fresh)
+        if login_id == fresh:
             # What the two requests brought, less the two answers.
             surbs = 2 * SURBS_REQUEST - 2
             self._forwarding.tell(
                 RouteOpened(account.name, account.identity_key, tag, login_id, surbs, proof.card_sequence)
             )
             self.counts["logins"] += 1
-        elif known[:ID_BYTES] == fresh[:ID_BYTES]:
-            login_id = known[ID_BYTES:]
-        else:
-            raise RemoteProtocolError(Code.CHALLENGE_USED)
         return m.LoggedIn(proof.request_id, login_id, self._boot_id, account.record_number, now)
 
     # -- changes --
@@ -361,10 +351,13 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         frame.verify(account.identity_key, self._node)
         if abs(now - request.made_at) > ACCEPTANCE_WINDOW_S:
             raise RemoteProtocolError(Code.CLOCK_SKEW)
-        done = digest(Context.REQUEST, frame.body)
+        if account.deleted_until is not None:  # nothing to carry out, and nothing to remember
+            return m.Deleted(request.request_id, account.deleted_until)
         with self._store.transaction():
-            held_until = now + NAME_HELD_S if account.deleted_until is None else account.deleted_until
-            known = self._store.replay_ids.remember(done, held_until.to_bytes(4, "big"), now + SEEN_S)
+            held_until = now + NAME_HELD_S
+            known = self._store.replay_ids.remember(
+                _whole(frame), held_until.to_bytes(4, "big"), now + SEEN_S, DELETIONS_TOO_MAX
+            )
             if known is not None:
                 return m.Deleted(request.request_id, int.from_bytes(known, "big"))
             self._give_up_mail(account.name, now)
@@ -382,8 +375,9 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             self._store.notices.add_all(expired, now, now + NOTICE_S)
 
 
-def _nonce_id(nonce: bytes) -> bytes:
-    return digest(Context.CHALLENGE, b"used", nonce)
+def _whole(frame: Frame) -> bytes:
+    """A digest of all that is signed in a frame."""
+    return digest(Context.REQUEST, frame.body)
 
 
 def _free_again(account: Account, now: int) -> bool:

@@ -7,8 +7,11 @@ from typing import Final
 from usernym.storage.database import StoreDatabase, check_row_limit
 
 REMEMBERED_ROWS_MAX: Final = 1_500_000
-"""Requests remembered at once, about 150 bytes each: 500 a second over half an hour, and a quarter of an hour more in
+"""Messages remembered at once, about 150 bytes each: 500 a second over half an hour, and a quarter of an hour more in
 which nothing is deleted after the clock has jumped."""
+DELETIONS_TOO_MAX: Final = REMEMBERED_ROWS_MAX + 100_000
+"""With deletions of accounts: their part can't be taken by messages. Each deletion is of an account, and so has cost a
+registration's proof of work."""
 
 _FORGET: Final = """
     DELETE FROM remembered WHERE digest IN (

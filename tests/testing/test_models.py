@@ -66,12 +66,13 @@ def any_tag_proves() -> Iterator[None]:
 @contextmanager
 def logins_unordered() -> Iterator[None]:
     """`CheckOrder` is FALSE: the answer to an older challenge opens a route too."""
-    taking = SpentProofs.taking
+    take = SpentProofs.take_login
 
-    def unordered(self: SpentProofs, name: str, nonce: bytes, _number: int) -> Any:
-        return taking(self, name, nonce, 2**63)
+    def unordered(self: SpentProofs, name: str, number: int, proved: bytes, login_id: bytes) -> bytes:
+        self._latest.pop(name, None)
+        return take(self, name, number, proved, login_id)
 
-    with patch.object(SpentProofs, "taking", unordered):
+    with patch.object(SpentProofs, "take_login", unordered):
         yield
 
 

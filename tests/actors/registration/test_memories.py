@@ -1,0 +1,147 @@
+"""No one fills a memory that others need: messages, logins, registrations and deletions are remembered apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.helpers.hostile import RawClient, dump
+from usernym.actors.forwarding import shares
+from usernym.actors.forwarding.shares import Share
+from usernym.actors.registration import spent_proofs
+from usernym.actors.registration.spent_proofs import SpentProofs
+from usernym.protocol import messages as m
+from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.limits import NAME_HELD_S
+from usernym.protocol.payloads import SEALED_SIZES
+from usernym.storage.errors import RowLimitReached
+from usernym.storage.node.replay_ids import REMEMBERED_ROWS_MAX
+from usernym.testing.world import World
+
+
+def registered(world: World, name: str, seed: int) -> RawClient:
+    client = RawClient(world, name, seed)
+    assert isinstance(client.register(), m.Registered)
+    client.log_in()
+    return client
+
+
+def message(client: RawClient, to: str) -> Any:
+    """Hand in one packet of nothing; the answer."""
+    world = client.world
+    forward = m.Forward(
+        client.new_id(), client.name, to, world.sim.random_bytes(16), world.sim.unix_s(), 1,
+        bytes(min(SEALED_SIZES)), bytes(64), None,
+    )  # fmt: skip
+    return client.hand_in(forward)
+
+
+def test_a_full_memory_of_messages_stops_no_login_no_registration_and_no_deletion() -> None:
+    with World(14) as world:
+        bob = world.client("bob")
+        mallory = registered(world, "mallory", 99)
+        # The count is what is compared: the rows would be half an hour of 800 messages a second.
+        world.node.store.database.run("UPDATE remembered_count SET rows = ?", (REMEMBERED_ROWS_MAX,))
+        assert Code(message(mallory, "bob").code) is Code.BUSY
+        carol = registered(world, "carol", 98)
+        bob.kill()
+        bob.start()
+        bob.connect()
+        world.settle(10)
+        assert world.node.counters()["registration"]["logins"] == 4
+        delete = m.Delete(carol.new_id(), 2, "carol", world.sim.unix_s())
+        assert isinstance(carol.ask(delete), m.Deleted)
+        world.check()
+
+
+def test_one_senders_messages_leave_room_for_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "REMEMBERED", Share(5, 10**6))
+    with World(15) as world:
+        world.client("bob")
+        mallory, other = registered(world, "mallory", 99), registered(world, "other", 98)
+        codes = [message(mallory, "bob") for _ in range(7)]
+        assert [type(each) for each in codes] == [m.Accepted] * 5 + [m.Refused] * 2
+        assert {Code(each.code) for each in codes[5:]} == {Code.BUSY}
+        assert isinstance(message(other, "bob"), m.Accepted)
+        world.settle(600)
+        mallory.log_in()
+        assert isinstance(message(mallory, "bob"), m.Accepted), "a part of it leaks in time"
+        world.check()
+
+
+def test_deletions_of_what_is_deleted_are_answered_and_leave_no_row() -> None:
+    with World(16) as world:
+        mallory = registered(world, "mallory", 99)
+        now = world.sim.unix_s()
+        first = mallory.ask(m.Delete(mallory.new_id(), 2, "mallory", now))
+        assert first.held_until >= now + NAME_HELD_S
+        before = dump(world.node.store)
+        for number in range(20):
+            again = mallory.ask(m.Delete(mallory.new_id(), 2, "mallory", now + number % 3))
+            assert again.held_until == first.held_until
+        assert dump(world.node.store) == before
+        world.check()
+
+
+def test_a_deletion_that_comes_again_does_not_delete_the_name_that_was_taken_back() -> None:
+    with World(17) as world:
+        mallory = registered(world, "mallory", 99)
+        delete = m.Delete(mallory.new_id(), 2, "mallory", world.sim.unix_s())
+        first = mallory.ask(delete)
+        assert isinstance(mallory.register(), m.Registered)
+        assert mallory.ask(delete) == first
+        account = world.node.store.directory.account("mallory")
+        assert account is not None
+        assert account.deleted_until is None
+        world.check()
+
+
+# -- proofs that were taken -------------------------------------------------------------------------------------------
+
+
+def refused(spent: SpentProofs, *login: Any) -> Code | None:
+    try:
+        spent.take_login(*login)
+    except RemoteProtocolError as error:
+        return error.code
+    return None
+
+
+def test_of_logins_the_latest_of_each_user_is_remembered() -> None:
+    spent = SpentProofs()
+    assert spent.take_login("ann", 5, b"proof", b"id 1") == b"id 1"
+    assert spent.take_login("ann", 5, b"proof", b"id 2") == b"id 1", "the same proof: the same login"
+    assert refused(spent, "ann", 5, b"another", b"id 3") is Code.CHALLENGE_USED
+    assert refused(spent, "ann", 4, b"older", b"id 4") is Code.CHALLENGE_EXPIRED
+    assert spent.take_login("ann", 6, b"proof 6", b"id 6") == b"id 6"
+    assert refused(spent, "ann", 5, b"proof", b"id 7") is Code.CHALLENGE_EXPIRED
+    assert spent.take_login("bob", 1, b"his", b"id 8") == b"id 8"
+
+
+def test_many_logins_take_bounded_memory_and_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spent_proofs, "LATEST_MAX", 10)
+    spent = SpentProofs()
+    for number in range(100):
+        spent.take_login(f"user {number}", number, b"", b"")
+    assert len(spent._latest) == 10
+    with World(18) as world:
+        mallory = registered(world, "mallory", 99)
+        before = dump(world.node.store)
+        for _ in range(20):
+            mallory.log_in()
+        assert dump(world.node.store) == before
+
+
+def test_registrations_are_remembered_until_their_challenges_expire(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spent_proofs, "REGISTRATIONS_MAX", 3)
+    spent = SpentProofs()
+    for number in range(3):
+        spent.check_registration(bytes([number]), b"proof", 10)
+        spent.note_registration(bytes([number]), b"proof", 100 + number)
+    spent.check_registration(bytes([1]), b"proof", 10)
+    with pytest.raises(RemoteProtocolError, match="challenge_used"):
+        spent.check_registration(bytes([1]), b"another", 10)
+    with pytest.raises(RowLimitReached):
+        spent.check_registration(bytes([9]), b"proof", 100)
+    spent.check_registration(bytes([9]), b"proof", 101)
