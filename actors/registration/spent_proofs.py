@@ -40,7 +40,7 @@ class SpentProofs:
 
         Raises CHALLENGE_USED for another answer to the same challenge, and CHALLENGE_EXPIRED for one to an older
         challenge than the latest login's: what a dead process left in the mixnet must not take the route from the
-        process that came after it.
+        process that came after it (`RoutesDoNotGoBack` in docs/models/Login.tla).
         """
         latest = self._latest.get(name)
         if latest is not None and number <= latest.number:
