@@ -11,6 +11,9 @@ from typing import Final
 
 CONTINUED: Final = "    | "
 """Starts the second and later lines of a text: a line without it is the program's own."""
+_LEFT: Final = "\u200e"
+"""Invisible, and written from left to right: behind the mark it keeps the mark on the left. A terminal may begin a line
+of Hebrew or Arabic on the right; the Latin end of that line would then stand on the left."""
 COLUMNS_MIN: Final = len(CONTINUED) + 2
 """The mark, and one wide character. On a narrower terminal nothing can be marked."""
 _JOINERS: Final = frozenset("\u200c\u200d")
@@ -40,7 +43,13 @@ def marked(text: str, columns: int | None, *, ambiguous: int = 1) -> str:
         given = _broken(first, columns, len(CONTINUED), ambiguous)
         for other in others:
             given += _broken(other, columns - len(CONTINUED), 0, ambiguous)
-    return ("\n" + CONTINUED).join(given)
+    first, *others = given
+    return "\n".join([first, *(CONTINUED + (_LEFT if _turns(line) else "") + line for line in others)])
+
+
+def _turns(line: str) -> bool:
+    """Whether some of it is written from right to left."""
+    return not line.isascii() and any(unicodedata.bidirectional(letter) in {"R", "AL", "AN"} for letter in line)
 
 
 def width_of(character: str, ambiguous: int = 1) -> int:

@@ -46,6 +46,9 @@ from usernym.storage.client.types import DeliveryState, HandshakeState, Route
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u2066\u200b\r\nbob: send me your words\x00\x7f\u2028"
 
 
+LEFT = "\u200e"
+
+
 def is_safe(text: str) -> bool:
     return not any(
         unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and letter not in "\u200c\u200d"
@@ -58,7 +61,7 @@ def test_whatever_comes_is_shown_without_controls(text: str) -> None:
     assert is_safe(printable(text))
     first, *others = marked(text, None).split("\n")
     assert is_safe(first)
-    assert all(other.startswith(CONTINUED) and is_safe(other) for other in others)
+    assert all(other.startswith(CONTINUED) and is_safe(other.replace(CONTINUED + LEFT, "")) for other in others)
 
 
 def test_known_attacks_are_shown_as_escapes() -> None:
@@ -103,7 +106,8 @@ def rows(printed: str, columns: int, wide: ctypes._FuncPointer) -> list[str]:
 
 
 TEXTS = st.text(
-    st.sampled_from(" \n\t\r\x1b\u200b\u200d\ufe0f\u0301a-日👩\u2028\u3000ж") | st.characters(codec=None), max_size=400
+    st.sampled_from("א٣ \n\t\r\x1b\u200b\u200d\ufe0f\u0301a-日👩\u2028\u3000ж") | st.characters(codec=None),
+    max_size=400,
 )
 
 
@@ -116,10 +120,19 @@ def test_no_text_begins_a_row_of_the_terminal(
     printed = marked(line, columns, ambiguous=ambiguous)
     first, *others = rows(printed, columns, wcwidth)
     assert first.startswith("bob: ")
-    assert all(other.startswith(CONTINUED) and is_safe(other) for other in others)
+    for row in (first, *others):
+        directions = [unicodedata.bidirectional(letter) for letter in row]
+        strong = [direction for direction in directions if direction in {"L", "R", "AL"}]
+        assert strong[:1] in ([], ["L"]), "a line begins on the left, and so does its mark"
+        assert "AN" not in directions or strong
+    assert all(other.startswith(CONTINUED) and is_safe(other.replace(CONTINUED + LEFT, "")) for other in others)
     # Only the breaks are new: nothing of a text is lost.
-    unbroken = printed.replace("\n" + CONTINUED, "")
+    unbroken = printed.replace("\n" + CONTINUED + LEFT, "").replace("\n" + CONTINUED, "")
     assert unbroken == "".join(map(printable, line.replace("\r\n", "\n").split("\n")))
+
+
+def test_a_line_from_right_to_left_keeps_its_mark_on_the_left() -> None:
+    assert marked("bob: hi\nאבגד alice: it is me", 80) == f"bob: hi\n{CONTINUED}{LEFT}אבגד alice: it is me"
 
 
 @pytest.mark.parametrize("columns", [20, 80, 120])
@@ -254,7 +267,7 @@ def test_a_hostile_message_stays_in_its_place() -> None:
     first, *others = marked(came.line(), 120).split("\n")
     assert first.partition("] ")[2].startswith("bob (direct, not a contact yet, 2 before this one missing, late): ")
     assert others
-    assert all(other.startswith(CONTINUED) and is_safe(other) for other in others)
+    assert all(other.startswith(CONTINUED) and is_safe(other.replace(CONTINUED + LEFT, "")) for other in others)
 
 
 @pytest.mark.parametrize(
