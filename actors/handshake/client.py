@@ -115,6 +115,9 @@ class HandshakeClient(Actor[HandshakeInbox]):
         runtime = self._context.runtime
         message_id, token, now = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES), runtime.unix_s()
         with self._store.transaction():
+            now_known = self._store.contacts.get(contact.name)
+            if now_known is None or now_known.identity_key != contact.identity_key:
+                raise HandshakeNotPossible("their identity key has changed just now: look at it first")
             _, theirs = self._sides(contact.name)
             body = HandshakeStep.body(address, theirs.last)
             self._store.messages.add_outgoing(contact.name, message_id, int(kind), body, token, now)

@@ -10,6 +10,7 @@ from tests.actors.handshake.test_direct import direct_pair
 from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors.events import HandshakeChanged, IdentityChanged
 from usernym.actors.failures import HandshakeNotPossible
+from usernym.actors.handshake.client import HandshakeClient
 from usernym.actors.messages import HANDSHAKE_KINDS, FoundRecord
 from usernym.identity import IdentityMaker
 from usernym.mixnet.transport import Incoming
@@ -169,6 +170,26 @@ def test_what_was_sealed_for_a_former_identity_is_sealed_again() -> None:
         alice.wait_for_state(message_id, DeliveryState.DELIVERED)
         assert bob_again.texts() == ["sealed to the identity that was lost"]
         world.check()
+
+
+def test_an_offer_that_crosses_a_change_of_identity_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lookup and handshake are threads of their own: the identity may change between two reads of the store."""
+    with World(36) as world:
+        alice = world.client("alice")
+        bob = world.client("bob")
+        alice.send_and_wait("bob", "hi")
+        own_address = HandshakeClient._own_address
+
+        def and_then_another(self: HandshakeClient) -> bytes:
+            self._store.contacts.pin("bob", b"\x05" * 32, alice.contact("bob").record)
+            return own_address(self)
+
+        monkeypatch.setattr(HandshakeClient, "_own_address", and_then_another)
+        with pytest.raises(HandshakeNotPossible, match="changed just now"):
+            alice.offer("bob")
+        assert alice.store.messages.outbox_of("bob") == []
+        assert alice.contact("bob").handshake is HandshakeState.NONE
+        assert bob.contact("alice").handshake is HandshakeState.NONE
 
 
 @pytest.mark.parametrize("changed", ["theirs", "own"])
