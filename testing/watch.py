@@ -34,7 +34,7 @@ WAITING_BYTES_MAX: Final = 2 * FRAME_BYTES_MAX
 Rule = str
 RULES: Final[frozenset[Rule]] = frozenset({"surbs", "logins", "bytes", "seals", "addresses"})
 """All rules."""
-KEPT_RULES: Final[frozenset[Rule]] = RULES - {"logins", "bytes"}
+KEPT_RULES: Final[frozenset[Rule]] = RULES - {"logins"}
 """Those that hold today whatever goes wrong."""
 
 

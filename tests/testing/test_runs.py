@@ -35,6 +35,14 @@ def test_random_plans_show_everybody_what_was_written_to_them() -> None:
 
 
 @pytest.mark.seconds
+@pytest.mark.parametrize("profile", ["hostile", "people", "thieves", "node"])
+def test_hostile_parties_do_no_harm(profile: str) -> None:
+    summary = search(Bounds(scenarios=SCENARIOS // 5, profile=profile))
+    assert not summary.failures, (summary.failures[0].wrong, replay_text(summary.failures[0].plan, profile))
+    assert summary.scenarios == SCENARIOS // 5
+
+
+@pytest.mark.seconds
 def test_soaking() -> None:
     """Many messages at 20 % loss, with crashes: the part of `make soak` that everyone runs."""
     summary = search(Bounds(messages=MESSAGES, people=(3, 5), profile="soak"))
@@ -49,7 +57,7 @@ def test_soaking() -> None:
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(plans())
+@given(plans() | plans(kinds=tuple(HOSTILE_TROUBLES)))
 def test_hypothesis_finds_nothing_either(plan: Plan) -> None:
     with Quiet():
         outcome = play(plan)

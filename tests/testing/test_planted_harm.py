@@ -1,0 +1,34 @@
+"""Mutation check for hostile parties: each kind of harm is made possible again, and the simulation has to find it.
+
+`make mutants` runs these too. Each search begins at seed 0 with the plans of its profile: none is made for a defect.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.helpers.planted_defects import PlantedDefect
+from tests.helpers.planted_harm import HARMS
+from usernym.testing.loop import Quiet, plan_at
+from usernym.testing.run import play
+
+BOUND = int(os.environ.get("USERNYM_MUTANT_SCENARIOS", "300"))
+"""Scenarios within which a defect has to be found."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("profile", "defect"), [pytest.param(*each, id=each[1].name) for each in HARMS])
+def test_planted_harm_is_found(profile: str, defect: PlantedDefect, capsys: pytest.CaptureFixture[str]) -> None:
+    with Quiet():
+        plans = (plan_at(profile, seed, (2, 4)) for seed in range(BOUND))
+        with defect.planted():
+            found = next((outcome for outcome in map(play, plans) if outcome.wrong), None)
+        assert found is not None, f"{defect.name} was not found in {BOUND} scenarios"
+        with capsys.disabled():
+            report = f"| `{defect.name}` | {defect.says} | {profile} | {found.plan.seed + 1} | {found.wrong[0]} |"
+            os.write(1, f"\n{report}\n".encode())
+        # It is the defect that was found: without it the same plan finds nothing.
+        assert play(found.plan).wrong == ()
