@@ -55,6 +55,9 @@ ATTEMPTS_S: Final = (5.0, 10.0, 20.0)
 after 0.3 to 1.7 s, so five seconds mean that an answer is lost for good."""
 FORWARD_ATTEMPTS_S: Final = (6.0,)
 """A message is sent again by its outbox; without an answer the route is in doubt, and that is worth knowing soon."""
+SILENT_AFTER: Final = 2
+"""Requests given up in a row, after which each is sent once and with one SURB: the node is probably not there, and each
+SURB that leaves in vain counts against the account for a day."""
 RENEW_AGAIN_S: Final = 600.0
 """The mixnet client is renewed at most this often, in seconds: each costs a login at a gateway, and a direct route."""
 HEARD_EVERY_S: Final = 5.0
@@ -127,6 +130,8 @@ class ClientIO(Actor[ClientIOInbox]):
         self._used_directly = False
         """Whether contacts use our address: a direct route ends with it."""
         self._heard_at = float("-inf")
+        self._given_up = 0
+        """Requests given up since the node was heard last."""
         self._tick_set = False
 
     def acquire(self) -> None:
@@ -229,6 +234,7 @@ class ClientIO(Actor[ClientIOInbox]):
         except RemoteProtocolError:
             self.counts["not_the_node"] += 1
             raise
+        self._given_up = 0
         self._account.note_spent(len(data))
         evidence = self._witness.look(frame, data)
         if evidence is not None and self._dispatch.evidence is not None:
@@ -247,7 +253,9 @@ class ClientIO(Actor[ClientIOInbox]):
             message.reply_to.tell(RequestFailed(message.request, Failure.TOO_MANY))
             return
         waiting = _InFlight(message.request, message.reply_to, 0, 0.0)
-        waiting.next_at = self._runtime.now() + waiting.pauses_s[0]
+        if self._node_is_silent:
+            waiting.attempts = len(waiting.pauses_s) - 1
+        waiting.next_at = self._runtime.now() + waiting.pauses_s[waiting.attempts]
         self._waiting[message.request.request_id] = waiting
         self._keep_stocked()
         self._send_request(waiting)
@@ -262,9 +270,9 @@ class ClientIO(Actor[ClientIOInbox]):
             self._endpoint.send(self._address, request, 0, "requests_sent")
             return
         if isinstance(request, m.Heartbeat):
-            waiting.surbs = self._account.for_request(self._route.for_heartbeat())
+            waiting.surbs = self._account.for_request(1 if self._node_is_silent else self._route.for_heartbeat())
         elif not waiting.surbs:
-            waiting.surbs = self._account.for_request(request.surbs)
+            waiting.surbs = self._account.for_request(1 if self._node_is_silent else request.surbs)
         if not waiting.surbs or not self._account.has_room_for(waiting.surbs):
             self.counts["requests_held_back"] += 1
             self._renew()
@@ -275,6 +283,10 @@ class ClientIO(Actor[ClientIOInbox]):
             self._account.leave(waiting.surbs)
             request = msgspec.structs.replace(request, surbs=waiting.surbs)
             self._endpoint.send(self._address, request, waiting.surbs, "requests_sent")
+
+    @property
+    def _node_is_silent(self) -> bool:
+        return self._given_up >= SILENT_AFTER
 
     def _send_statement(self, statement: m.Statement) -> None:
         if self._endpoint.up:
@@ -311,6 +323,7 @@ class ClientIO(Actor[ClientIOInbox]):
             waiting.attempts += 1
             if waiting.attempts == len(waiting.pauses_s):
                 del self._waiting[request_id]
+                self._given_up += self._endpoint.up
                 failure = Failure.NO_ANSWER if self._endpoint.up else Failure.NO_MIXNET
                 waiting.reply_to.tell(RequestFailed(waiting.request, failure))
             else:

@@ -14,10 +14,10 @@ from usernym.actors.surbs import SurbStock
 from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX, SURBS_REQUEST
 from usernym.protocol.packets import reply_packets
 
-IN_ADVANCE_BELOW: Final = SURBS_GIVEN_MAX // 2
-"""While fewer are alive, the node gets SURBs before it needs them. Half of the bound, so that losses leave room."""
-TWICE_BELOW: Final = SURBS_GIVEN_MAX * 2 // 3
-"""While fewer are alive, a request carries two SURBs; else one, and what its answer does not spend stays small."""
+PLENTY_BELOW: Final = SURBS_GIVEN_MAX // 3
+"""While fewer are alive, the node gets SURBs before it needs them, and a request carries two; else one, and what its
+answer does not spend stays small. A third of the bound, so that a node which is away for a day finds its clients able
+to ask."""
 ON_DEMAND_BELOW: Final = SURBS_GIVEN_MAX * 5 // 6
 """While fewer are alive, the node gets what it needs now. The rest is kept for requests: they restore a route."""
 
@@ -52,7 +52,7 @@ class SurbAccount:
     def for_request(self, wanted: int) -> int:
         """How many a request may carry that wants as many; 0: it has to wait."""
         alive = self.alive()
-        fewer = min(wanted, SURBS_REQUEST if alive < TWICE_BELOW else 1)
+        fewer = min(wanted, SURBS_REQUEST if alive < PLENTY_BELOW else 1)
         return max(0, min(fewer, SURBS_GIVEN_MAX - alive))
 
     def has_room_for(self, count: int) -> bool:
@@ -61,7 +61,7 @@ class SurbAccount:
 
     def in_advance(self, wanted: int) -> int:
         """How many of these the node may get before it needs them."""
-        return max(0, min(wanted, IN_ADVANCE_BELOW - self.alive()))
+        return max(0, min(wanted, PLENTY_BELOW - self.alive()))
 
     def on_demand(self, needed: int) -> int:
         """How many of these the node may get, which it needs now."""

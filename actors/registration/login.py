@@ -20,9 +20,10 @@ from usernym.protocol.errors import Code
 
 HEARTBEAT_S: Final = 60.0
 """A route that was silent this long is tried. Two packets a minute while nothing else happens."""
-LOGIN_PAUSES_S: Final = (2.0, 5.0, 15.0, 30.0, 60.0, 300.0)
-"""Pauses after failed logins; the last one repeats. A quarter of each is random, so that a restarted node is not met by
-all its clients at once."""
+LOGIN_PAUSES_S: Final = (2.0, 5.0, 15.0, 30.0, 60.0, 300.0, 300.0, 300.0, 300.0, 900.0, 900.0, 1800.0)
+"""Pauses after failed logins; the last one repeats: two an hour, or the SURBs that a client may give would be used up
+while a node is away for a day. A quarter of each is random, so that a restarted node is not met by all its clients at
+once."""
 TRY_AGAIN: Final = frozenset({Code.CHALLENGE_INVALID, Code.CHALLENGE_EXPIRED, Code.CHALLENGE_USED, Code.BUSY})
 """Refusals that a new challenge, or a pause, may repair."""
 

@@ -13,11 +13,12 @@ from tests.helpers.examples import examples
 from tests.helpers.hostile import HostileWorld, ScriptedNode
 from usernym.actors.mixnet_io.client import RENEW_AGAIN_S
 from usernym.actors.mixnet_io.surb_account import ON_DEMAND_BELOW, SurbAccount
+from usernym.actors.registration.login import LOGIN_PAUSES_S
 from usernym.actors.simulation import Simulation
 from usernym.mixnet.emulator.state import Faults
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
-from usernym.protocol.limits import DAY_S, HOUR_S, MINUTE_S, SURB_S, SURBS_GIVEN_MAX
+from usernym.protocol.limits import HOUR_S, MINUTE_S, SURB_S, SURBS_GIVEN_MAX
 from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import SimClient, World
 
@@ -180,13 +181,15 @@ def test_an_ephemeral_client_is_back_soon_after_a_storm_of_a_day() -> None:
     world.check()
 
 
-def test_a_client_that_keeps_its_address_is_back_when_the_oldest_have_died() -> None:
+@pytest.mark.parametrize("hours", [1, 4, 12, 24, 48])
+def test_a_client_that_keeps_its_address_is_back_within_its_longest_pause(hours: int) -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
     for client in (alice, bob):
         fixed_address(client)
-    alice.send_and_wait("bob", "before")
-    storm(world, 24)
+    for number in range(30):
+        alice.send_and_wait("bob", f"before {number}")
+    storm(world, hours)
     alice.send("bob", "after")
-    world.sim.run_until(lambda: bob.texts()[-1:] == ["after"], DAY_S)
+    world.sim.run_until(lambda: bob.texts()[-1:] == ["after"], 1.25 * LOGIN_PAUSES_S[-1] + 5 * MINUTE_S)
     world.check()
