@@ -57,7 +57,7 @@ FORWARD_ATTEMPTS_S: Final = (6.0,)
 """A message is sent again by its outbox; without an answer the route is in doubt, and that is worth knowing soon."""
 SILENT_AFTER: Final = 2
 """Requests given up in a row, after which each is sent once and with one SURB: the node is probably not there, and each
-SURB that leaves in vain counts against the account for a day."""
+SURB that leaves without an answer counts against the account for a day."""
 RENEW_AGAIN_S: Final = 600.0
 """The mixnet client is renewed at most this often, in seconds: each costs a login at a gateway, and a direct route."""
 HEARD_EVERY_S: Final = 5.0
