@@ -291,7 +291,11 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _deliver(self, name: str, route: UserRoute, *, again: bool) -> None:
         now, places = self._runtime.now(), DELIVERIES_AT_ONCE - len(route.sent_at)
-        if places <= 0:
+        if places <= 0 or route.unproved >= route.window:
+            return
+        if again and (lacking := route.lacking(now)):
+            # One frame after the other would else have the whole mailbox looked at for each.
+            self._routes.want_surbs(route, lacking)
             return
         turn = Turn(self._clock.now(), route.login_at, again, tuple(route.sent_at), int(RETRY_S), RETRY_MAX_S)
         for row in self._store.mailbox.next_for(name, places, turn):
@@ -303,11 +307,13 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             else:
                 if needed is None:
                     return  # an acknowledgement, or the next round, makes room
-                self.counts["deliveries"] += not needed
+                if not needed:
+                    self.counts["deliveries"] += 1
+                    route.lacks_surbs = (0, 0.0, 0)
             if needed:
                 # The spare one carries the question for more.
                 self._routes.want_surbs(route, needed)
-                if not route.gives_up(row.id, now):
+                if not route.gives_up(row.id, needed, now):
                     return
             route.sent_at[row.id] = now
 

@@ -53,8 +53,8 @@ class UserRoute:
     """Mailbox row → when it was sent on this route, until it is acknowledged or its turn is over."""
     lost_latest: float = float("-inf")
     """Send time of the newest message whose turn ended without an acknowledgement."""
-    lacks_surbs: tuple[int, float] = (0, 0.0)
-    """The mailbox row that waits for more SURBs than there are, and since when."""
+    lacks_surbs: tuple[int, float, int] = (0, 0.0, 0)
+    """The mailbox row that waits for more SURBs than there are, since when, and for how many; no row is 0."""
     notices_at: dict[int, float] = field(default_factory=dict)
     """Notice → when it was last sent on this route."""
     wanted_at: float = float("-inf")
@@ -95,12 +95,17 @@ class UserRoute:
         self.unproved += packets
         return True
 
-    def gives_up(self, row: int, now: float) -> bool:
+    def gives_up(self, row: int, needed: int, now: float) -> bool:
         """Whether this message has waited for SURBs so long that its turn is over, though it was not sent: there may
         never be enough for it, and others wait behind it."""
-        if self.lacks_surbs[0] != row:
-            self.lacks_surbs = (row, now)
-        return now - self.lacks_surbs[1] >= RETRY_S
+        since = self.lacks_surbs[1] if self.lacks_surbs[0] == row else now
+        self.lacks_surbs = (row, since, needed)
+        return now - since >= RETRY_S
+
+    def lacking(self, now: float) -> int:
+        """How many SURBs the next message takes, if it waits for them; else 0."""
+        row, since, needed = self.lacks_surbs
+        return needed if row and now - since < RETRY_S and self.stock.left(now) <= needed else 0
 
     def lost_at(self, now: float) -> float | None:
         """Send time of the newest message presumed lost; None if a later one arrived."""

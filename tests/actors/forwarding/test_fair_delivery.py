@@ -173,3 +173,24 @@ def test_a_new_login_gets_at_once_what_was_sent_in_vain_before_it_and_others_mes
     victim.client.frames.clear()
     victim.client.log_in()
     assert [one.message_id for one in victim.delivered()[:2]] == [later, first]
+
+
+def test_frames_without_end_do_not_have_the_mailbox_looked_at_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    next_for = mailbox.Mailbox.next_for
+
+    def counted(self: Any, recipient: str, limit: int, turn: Any) -> Any:
+        looks.append(recipient)
+        return next_for(self, recipient, limit, turn)
+
+    monkeypatch.setattr(mailbox.Mailbox, "next_for", counted)
+    victim = Victim()
+    for size in (LONG, SHORT):
+        for _ in range(40):
+            victim.waits("stranger", size)
+    for claimed in (0, 255):
+        looks.clear()
+        for _ in range(200):
+            victim.client.throw(victim.client.encode(m.TopUp(claimed, "victim", victim.client.login_id)), 0)
+            victim.world.settle(0.05)
+        assert len(looks) <= 8, "200 frames in ten seconds"
