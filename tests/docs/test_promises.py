@@ -20,7 +20,7 @@ PHRASES: Final = (
     r"(?:does|do|did|will) not (?:learn|see|know (?:what|who|where))",
     r"no longer sees?",
     r"(?:can't|cannot) (?:be )?(?:read|seen?|learn|forged?|invent|override|link|make the owner|open what)",
-    r"(?:can't|cannot) (?:stop|fill|hold up|steer|fake)",
+    r"(?:can't|cannot) (?:stop|fill|hold up|steer|fake)|no one may fill|nothing (?:is left|that the node says)",
     r"sees? (?:nothing|none|who)|node sees|\bno answer (?:of|to|says)\b|can hold up|sealed to it",
     r"\bno one (?:else|who|can|could|knows)\b|\bnobody\b",
     r"\banonym(?:ous|ity)\b",
