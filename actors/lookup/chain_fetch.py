@@ -9,15 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from usernym.actors.messages import FoundRecord
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURBS_REQUEST
-from usernym.protocol.records import KeyRecord, Succession, verify_chain, verify_record, verify_record_in_chain
+from usernym.protocol.records import (
+    Authority,
+    KeyRecord,
+    Succession,
+    verify_chain,
+    verify_record,
+    verify_record_in_chain,
+)
 
 W = TypeVar("W")
+
+OVERTAKEN_MAX: Final = 2
+"""How often a fetch begins again because the name got another identity meanwhile: a node must not keep it going."""
 
 
 @dataclass(slots=True)
@@ -25,6 +35,8 @@ class _Question(Generic[W]):
     waiting: list[W]
     record: KeyRecord | None = None
     links: list[Succession] = field(default_factory=list)
+    overtaken: int = 0
+    """How often the name got another identity between the answers about its record and its chain."""
 
 
 class ChainFetch(Generic[W]):
@@ -67,7 +79,7 @@ class ChainFetch(Generic[W]):
         question = self._questions.pop(name, None)
         return [] if question is None else question.waiting
 
-    def take(self, name: str, answer: m.Answer) -> m.History | FoundRecord | m.Refused | None:
+    def take(self, name: str, answer: m.Answer) -> m.Lookup | m.History | FoundRecord | m.Refused | None:
         """Take an answer of the node about a name: the next request to send, or how the fetch came out.
 
         None for a name that is not being fetched. The caller ends the fetch, also after an error. Raises
@@ -91,6 +103,10 @@ class ChainFetch(Generic[W]):
                     return self._ask_links(name, question)
                 chain = tuple(question.links)
                 verify_chain(self._node, name, chain)
+                if _is_ahead(chain[-1], question.record) and question.overtaken < OVERTAKEN_MAX:
+                    question.record, question.links = None, []
+                    question.overtaken += 1
+                    return m.Lookup(self._request_id(), SURBS_REQUEST, name)
                 verify_record_in_chain(self._node, name, chain, question.record)
                 return FoundRecord(question.record, chain)
             case _:
@@ -98,3 +114,12 @@ class ChainFetch(Generic[W]):
 
     def _ask_links(self, name: str, question: _Question[W]) -> m.History:
         return m.History(self._request_id(), SURBS_REQUEST, name, len(question.links))
+
+
+def _is_ahead(last: Succession, record: KeyRecord) -> bool:
+    """Whether the chain ends in another identity that may have come after the record: the two answers are two moments.
+
+    A recovery may have a lower number than the record of a thief, which it removed.
+    """
+    is_later = last.authority is Authority.RECOVERY or last.stub.number > record.number
+    return is_later and last.stub.identity_key != record.identity_key

@@ -100,7 +100,7 @@ class LookupClient(Actor[LookupClientInbox]):
     def _on_answer(self, name: str, answer: m.Answer) -> None:
         try:
             match self._fetch.take(name, answer):
-                case m.History() as request:
+                case m.Lookup() | m.History() as request:
                     self._send(request)
                 case FoundRecord(record, chain):
                     self._finish(name, self._pin(name, record, chain))

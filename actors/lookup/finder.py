@@ -132,7 +132,7 @@ class NameFinder(Actor[NameFinderInbox]):
     def _on_found(self, name: str, answer: m.Answer) -> None:
         try:
             match self._fetch.take(name, answer):
-                case m.History() as request:
+                case m.Lookup() | m.History() as request:
                     self._send(request)
                 case FoundRecord() as found:
                     for waiting in self._fetch.end(name):

@@ -28,6 +28,11 @@ FOUND = {
         "eNptjzEPwiAQhf8L86U5ak3orIuTDiYOhIE2YDCkTYD-f6EFpdGJvHd333twChSR0g7hAFpar4AL4Jw8nAmKAJHWjOkd5oGkVYxTclrCVevojtLN"
         "lkDLGpb8cpTtctyuR_fFTT6Kvt5csR8M1qNdckbIpz-bYibnJhcfNTa4cXMI7f7VqUm5DKvF8bfZ7gffsI1_mV5qDDGtF0K8AXDTX1I="
     ),
+    "a name that got another identity between the answers about its record and its chain was refused": (
+        "eNp9jz8LgzAQxb9L5iCJxtaObh0sdCh0CBnOGFEUI0kc-u2b-KdIS52Ox3v37nec4iwjNKE4xjX0VmEuMOfoaVqnEEbQtzLMUpcIx8R7qNC6y92X"
+        "F4wrDJVtoPvZQyClGt0cusNkvUGilLHDtjXIIpIEeQPZtIMqtHVbrTOTCtZjMoP1dKcgNvD18FK6gB_8dND-_ytd18rsWeOIzQy5cyA7n_Ad1euT"
+        "N2rswUvKyG6J0uicXoQQbyKwdl4="
+    ),
 }
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.helpers.refusals import refusal
-from usernym.actors.lookup.chain_fetch import ChainFetch
+from usernym.actors.lookup.chain_fetch import OVERTAKEN_MAX, ChainFetch
 from usernym.actors.messages import FoundRecord
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -126,3 +126,42 @@ def test_links_without_a_record_and_any_other_answer_are_refused() -> None:
     fetch.start(NAME, "who asks")
     for answer in (m.Links(bytes(8), chain[:1], 1), m.Accepted(bytes(8))):
         assert refusal(lambda answer=answer: fetch.take(NAME, answer)) is Code.UNEXPECTED  # type: ignore[misc]
+
+
+def test_a_name_that_gets_another_identity_between_two_answers_is_asked_about_again() -> None:
+    """The record and its chain are two requests: an honest node may have taken a succession between them."""
+    record, chain = _life()
+    before = _record_of(chain, LINKS - 2)
+    fetch = _fetch()
+    fetch.start(NAME, "who asks")
+    asked = fetch.take(NAME, m.Found(bytes(8), before))
+    while isinstance(asked, m.History):
+        asked = fetch.take(NAME, m.Links(bytes(8), chain[asked.start : asked.start + PAGE], LINKS))
+    assert isinstance(asked, m.Lookup)
+    asked = fetch.take(NAME, m.Found(bytes(8), record))
+    while isinstance(asked, m.History):
+        asked = fetch.take(NAME, m.Links(bytes(8), chain[asked.start : asked.start + PAGE], LINKS))
+    assert asked == FoundRecord(record, chain)
+    assert fetch.end(NAME) == ["who asks"]
+
+
+def test_a_node_cannot_keep_a_fetch_going_with_a_record_that_its_chain_has_left_behind() -> None:
+    _, chain = _life()
+    before = _record_of(chain, 0)
+    fetch = _fetch()
+    fetch.start(NAME, "who asks")
+    for _ in range(OVERTAKEN_MAX):
+        fetch.take(NAME, m.Found(bytes(8), before))
+        assert isinstance(fetch.take(NAME, m.Links(bytes(8), chain[:2], 2)), m.Lookup)
+    fetch.take(NAME, m.Found(bytes(8), before))
+    assert refusal(lambda: fetch.take(NAME, m.Links(bytes(8), chain[:2], 2))) is Code.SUCCESSION_INVALID
+
+
+def _record_of(chain: tuple[Succession, ...], at: int) -> KeyRecord:
+    """The record whose stub is this link's."""
+    stub = chain[at].stub
+    unsigned = KeyRecord(
+        stub.number, stub.recoveries, stub.identity_key, stub.recovery_key, b"h" * 1216, stub.hpke_number,
+        stub.made_on, stub.previous, b"",
+    )  # fmt: skip
+    return sign_record(_key(at), NODE, NAME, unsigned)
