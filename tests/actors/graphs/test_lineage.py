@@ -25,6 +25,7 @@ from usernym.actors.forwarding.inbox import Inbox
 from usernym.actors.forwarding.node import ForwardingNode
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.lookup import chain_fetch
+from usernym.actors.mixnet_io import surb_account
 from usernym.actors.mixnet_io.endpoint import MixnetEndpoint
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.registration import node as registration_node
@@ -357,7 +358,8 @@ def check_packets(_: Path) -> None:
 
 
 def plant_surbs(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(chain_fetch, "SURBS_REQUEST", 10)
+    for module in (chain_fetch, surb_account):
+        patch.setattr(module, "SURBS_REQUEST", 10)
 
 
 def plant_json(patch: pytest.MonkeyPatch) -> None:
