@@ -13,7 +13,7 @@ OFFLINE := --no-index --no-deps
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist pins vectors bench soak nightly mutants models crashes fuzz bench-nym docs man clean
+.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist pins vectors bench soak nightly mutants models crashes attacks fuzz bench-nym docs man clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -134,6 +134,9 @@ models: $(READY) ## check the models in docs/models with TLC (Java 11 or newer);
 
 crashes: $(READY) ## kill real processes for CRASH_MINUTES (10) under load: nothing lost, nothing twice
 	CRASH_MINUTES=$${CRASH_MINUTES:-10} $(BIN)/python -Im pytest -s tests/crashes/test_kill.py $(PYTEST_ARGS)
+
+attacks: $(READY) ## a real node under each attack for ATTACK_S (60) seconds: the honest are served, nothing grows
+	ATTACK_S=$${ATTACK_S:-60} $(BIN)/python -Im pytest -s -m 'slow or not slow' tests/crashes/test_attacks.py $(PYTEST_ARGS)
 
 fuzz: $(READY) ## fuzz every decoder and every entry for FUZZ_MINUTES (10)
 	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} $(BIN)/python -Im pytest -s tests/fuzz $(PYTEST_ARGS)
