@@ -96,7 +96,7 @@ format: $(READY) ## rewrite the sources as `make check` wants them
 hooks: $(READY) ## run the checks at each commit and push (.pre-commit-config.yaml)
 	$(BIN)/pre-commit install
 
-dist: $(READY) ## wheels and sdists into dist/, built from what is committed; the wheel is tried away from the checkout
+dist: $(READY) ## wheels, sdists and the man page into dist/, built from what is committed; the wheel is tried away from the checkout
 	.ci/dist $(BIN)/python dist
 
 pins: $(READY) ## newest versions of all that is pinned (Python with hashes, Rust and its crates), then checks and tests
