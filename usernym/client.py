@@ -450,7 +450,8 @@ class Client:
                 self._running.actors.handshake.tell(msg.HandshakeArrived(name, offer.message_id))
 
     def decline(self, name: str) -> None:
-        """Show nothing of this person. What they write is kept, in case this was a mistake. Raises `NoSuchContact`.
+        """Show nothing of this person. The first 20 texts that they write from now on are kept, in case this was a
+        mistake. Raises `NoSuchContact`.
 
         They can't tell this from a request that waits: the node only learns that it can delete the message.
         """
