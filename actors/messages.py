@@ -257,6 +257,10 @@ class WorkOn(PrivateValue, frozen=True):
     start: int
 
 
+class HeartbeatDue(PrivateValue, frozen=True):
+    """A heartbeat that had to wait for the one before may follow now."""
+
+
 class LogInAgain(PrivateValue, frozen=True):
     """The pause after a failed login is over."""
 
@@ -388,7 +392,8 @@ ForwardingNodeInbox = (
 ClientIOInbox = TransportReported | SendRequest | SendStatement | SendDirect | DropRoute | SetCard | Tick
 RegistrationClientInbox = (
     Register | GoOnline | TakeCard | DeleteAccount | AnswerArrived | RequestFailed | TellArrived | MixnetConnected
-    | MixnetDisconnected | RouteDoubted | NodeHeard | EvidenceFound | WorkOn | LogInAgain | Tick
+    | MixnetDisconnected | RouteDoubted | NodeHeard | EvidenceFound | WorkOn | HeartbeatDue | LogInAgain
+    | Tick
 )  # fmt: skip
 LookupClientInbox = FindContact | Resolve | AnswerArrived | RequestFailed
 ForwardingClientInbox = (

@@ -11,6 +11,7 @@ node is capped.
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import Future
 from typing import Final, assert_never
 
@@ -24,6 +25,7 @@ from usernym.actors.messages import (
     DropRoute,
     EvidenceFound,
     GoOnline,
+    HeartbeatDue,
     LogInAgain,
     MixnetConnected,
     MixnetDisconnected,
@@ -84,6 +86,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._attempt = RegistrationAttempt(context, self._keys, ask=self._ask, go_on=self.tell_self)
         self._deletion = AccountDeletion(context, self._ask)
         self._login: lg.LoginState = lg.Offline()
+        self._begun: deque[float] = deque(maxlen=lg.LOGINS_MAX)
         self._online_answers: list[Future[None]] = []
         self._stored_login_id: bytes | None = None
         self._clock_offset_s = 0
@@ -125,6 +128,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._step(message)
             case WorkOn(start):
                 self._attempt.work(start)
+            case HeartbeatDue():
+                self._step(Tick())
             case Tick():
                 self._tick()
             case _:
@@ -145,8 +150,11 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             self._cards.sequence,
             self._keys.record.number,
             self._keys.pending is not None,
+            tuple(self._begun),
         )
         self._login, effects = lg.step(self._login, event, known)
+        if lg.begins(self._login, effects):
+            self._begun.append(known.now)
         for effect in effects:
             self._carry_out(effect)
 
@@ -160,6 +168,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._publish()
             case lg.Beat(login_id):
                 self._beat(login_id)
+            case lg.LookAgain(after_s):
+                self.tell_self_later(after_s, HeartbeatDue())
             case lg.PauseThenLogIn(pause_s):
                 self.tell_self_later(self._context.with_jitter(pause_s), LogInAgain())
             case lg.DropTheRoute():

@@ -24,6 +24,15 @@ LOGIN_PAUSES_S: Final = (2.0, 5.0, 15.0, 30.0, 60.0, 300.0, 300.0, 300.0, 300.0,
 """Pauses after failed logins; the last one repeats: two an hour, or the SURBs that a client may give would be used up
 while a node is away for a day. A quarter of each is random, so that a restarted node is not met by all its clients at
 once."""
+LOGINS_MAX: Final = 3
+LOGINS_WINDOW_S: Final = 60.0
+"""At most so many logins begin in so many seconds, whatever the reason: each gives the node four SURBs, and shows it
+that the user is there."""
+WORKING_S: Final = 60.0
+"""A route that held this long worked. One that was lost before counts as a failed login, so that a node which takes
+logins and ends their routes sets no pace."""
+BEATS_APART_S: Final = 10.0
+"""A heartbeat follows another after this long at the earliest, whatever the reason for it."""
 TRY_AGAIN: Final = frozenset({Code.CHALLENGE_INVALID, Code.CHALLENGE_EXPIRED, Code.CHALLENGE_USED, Code.BUSY})
 """Refusals that a new challenge, or a pause, may repair."""
 
@@ -41,6 +50,13 @@ class Known(PrivateValue, frozen=True):
     """Of the record that the node is known to have had."""
     record_pending: bool
     """Whether a newer record waits to be published."""
+    begun: tuple[float, ...] = ()
+    """When the last logins began, `LOGINS_MAX` of them at most, the oldest first."""
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until another login may begin."""
+        return 0.0 if len(self.begun) < LOGINS_MAX else max(0.0, self.begun[-LOGINS_MAX] + LOGINS_WINDOW_S - self.now)
 
 
 # -- states ----------------------------------------------------------------------------------------------------------
@@ -94,6 +110,14 @@ class Online(PrivateValue, frozen=True):
     """A heartbeat of this login waits for its answer."""
     publishing: bool = False
     """A record waits for the node's answer."""
+    since: float = float("-inf")
+    """When the login was made."""
+    failures: int = 0
+    """Logins in a row that had failed before."""
+    beat_at: float = float("-inf")
+    """When the last heartbeat was sent."""
+    doubted: bool = False
+    """Whether the route is to be tried as soon as a heartbeat may follow the last one."""
 
 
 LoginState = Offline | AwaitingMixnet | Pausing | PublishingFirst | AskedToLogIn | Proving | Online
@@ -215,6 +239,12 @@ class PauseThenLogIn(PrivateValue, frozen=True):
     pause_s: float
 
 
+class LookAgain(PrivateValue, frozen=True):
+    """Let `Tick` come after so many seconds."""
+
+    after_s: float
+
+
 class DropTheRoute(PrivateValue, frozen=True):
     """Let mixnet I/O forget the route; deliveries to the login that was stored last still count."""
 
@@ -250,7 +280,7 @@ class AnswerSilent(PrivateValue, frozen=True):
 
 
 LoginEffect = (
-    AskForChallenge | ProveLogin | PublishRecord | Beat | PauseThenLogIn | DropTheRoute | AnnounceOnline
+    AskForChallenge | ProveLogin | PublishRecord | Beat | PauseThenLogIn | LookAgain | DropTheRoute | AnnounceOnline
     | AnnounceOffline | AnswerOnline | AnswerRefused | AnswerSilent
 )  # fmt: skip
 
@@ -355,19 +385,20 @@ def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
         case NodeHeard():
             return replace(state, heard_at=known.now), ()
         case Tick():
-            return _beat(state) if known.now - state.heard_at >= HEARTBEAT_S else (state, ())
+            silent = known.now - state.heard_at >= HEARTBEAT_S
+            return _beat(state, known) if silent or state.doubted else (state, ())
         case RouteDoubted():
-            return _beat(state)
+            return _beat(state, known)
         case HeartbeatAnswered(login_id, boot_id) if login_id == state.login_id:
             if boot_id != state.boot_id:
-                return _lost("the node has restarted", known)
+                return _lost(state, "the node has restarted", known)
             return replace(state, beating=False), ()
         case RequestRefused(m.Heartbeat(login_id=login_id), code) if login_id == state.login_id:
             if code is not Code.BUSY:
-                return _lost("the node does not know the route any more", known)
+                return _lost(state, "the node does not know the route any more", known)
             return replace(state, beating=False), ()
         case RequestUnanswered(m.Heartbeat(login_id=login_id)) if login_id == state.login_id:
-            return _lost("the node does not answer", known)
+            return _lost(state, "the node does not answer", known)
         case HeartbeatNotSent(login_id) if login_id == state.login_id:
             return replace(state, beating=False), ()
         case RecordDue():
@@ -375,14 +406,14 @@ def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
         case PublicationAccepted() | RequestRefused(m.Publish()) | RequestUnanswered(m.Publish()):
             return replace(state, publishing=False), ()
         case MixnetConnected():
-            return _lost("the mixnet client is new", known)
+            return _begin(state.failures, known, DropTheRoute(), AnnounceOffline("the mixnet client is new"))
         case MixnetDisconnected(reason):
             return AwaitingMixnet(), (DropTheRoute(), AnnounceOffline(reason))
         case NodeMoved():
-            return _lost("the node has moved", known)
+            return _lost(state, "the node has moved", known)
         case ProofAccepted():
             # Mixnet I/O has opened the route of a login that is not this one.
-            return _lost("two logins crossed", known)
+            return _lost(state, "two logins crossed", known)
         case RouteTaken(login_id) if login_id == state.login_id:
             return Offline(), (DropTheRoute(), AnnounceOffline("another login took the route"))
         case AccountRemoved():
@@ -391,7 +422,16 @@ def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
             return state, ()
 
 
+def begins(state: LoginState, effects: tuple[LoginEffect, ...]) -> bool:
+    """Whether a step that led to `state` with these effects has begun a login."""
+    return isinstance(state, PublishingFirst | AskedToLogIn) and any(
+        isinstance(effect, PublishRecord | AskForChallenge) for effect in effects
+    )
+
+
 def _begin(failures: int, known: Known, *before: LoginEffect) -> LoginStep:
+    if known.pause_s > 0:
+        return Pausing(failures), (*before, PauseThenLogIn(known.pause_s))
     if known.publish_first:
         return PublishingFirst(failures), (*before, PublishRecord())
     return AskedToLogIn(failures), (*before, AskForChallenge())
@@ -405,24 +445,33 @@ def _pause(failures: int) -> LoginStep:
 def _logged_in(state: Proving, login: ProofAccepted, known: Known) -> LoginStep:
     if known.card_sequence > state.card_sequence:
         # A newer card came meanwhile: the node must learn that we have it, or it tells it again and again.
-        return _begin(0, known, DropTheRoute())
-    online = Online(login.login_id, login.boot_id, known.now)
+        return _begin(state.failures, known, DropTheRoute())
+    online = Online(login.login_id, login.boot_id, known.now, since=known.now, failures=state.failures)
     announced = (AnnounceOnline(login.login_id, login.clock_offset_s), AnswerOnline())
     if login.record_number < known.record_number or known.record_pending:
         return replace(online, publishing=True), (*announced, PublishRecord())
     return online, announced
 
 
-def _lost(reason: str, known: Known) -> LoginStep:
-    return _begin(0, known, DropTheRoute(), AnnounceOffline(reason))
+def _lost(state: Online, reason: str, known: Known) -> LoginStep:
+    """The next login begins at once after a route that worked, else after a pause, which grows."""
+    if known.now - state.since >= WORKING_S:
+        return _begin(0, known, DropTheRoute(), AnnounceOffline(reason))
+    paused, effects = _pause(state.failures)
+    return paused, (DropTheRoute(), AnnounceOffline(reason), *effects)
 
 
 def _end_unconnected() -> LoginStep:
     return Offline(), (AnswerRefused(Code.NOT_REGISTERED, 0),)
 
 
-def _beat(state: Online) -> LoginStep:
-    return (state, ()) if state.beating else (replace(state, beating=True), (Beat(state.login_id),))
+def _beat(state: Online, known: Known) -> LoginStep:
+    if state.beating:
+        return state, ()
+    wait_s = state.beat_at + BEATS_APART_S - known.now
+    if wait_s <= 0:
+        return replace(state, beating=True, beat_at=known.now, doubted=False), (Beat(state.login_id),)
+    return (state, ()) if state.doubted else (replace(state, doubted=True), (LookAgain(wait_s),))
 
 
 def _publish(state: Online) -> LoginStep:

@@ -24,7 +24,7 @@ def login_drawn() -> str:
     ways: dict[tuple[str, str], list[str]] = {}
     for before, event, _, after, effects in every_step():
         start, end = type(before).__name__, type(after).__name__
-        begins = _begins(after, effects)
+        begins = lg.begins(after, effects)
         if start != end or begins:
             _note(ways, (start, "(a login begins)" if begins else end), _named(event))
     lines = [f"{start:<15} ──▶ {end:<16}  {_wrapped(events)}" for (start, end), events in ways.items()]
@@ -36,7 +36,7 @@ def effects_drawn() -> str:
     """Each input that has effects in a state, and leaves it."""
     rows: dict[tuple[str, str], list[str]] = {}
     for before, event, _, after, effects in every_step():
-        if type(before) is type(after) and effects and not _begins(after, effects):
+        if type(before) is type(after) and effects and not lg.begins(after, effects):
             done = ", ".join(f"`{type(effect).__name__}`" for effect in effects)
             _note(rows, (type(before).__name__, done), f"`{_named(event)}`")
     table = [f"| `{state}` | {', '.join(events)} | {done} |" for (state, done), events in rows.items()]
@@ -56,12 +56,6 @@ def with_pictures(page: str) -> str:
         before, _, rest = page.partition(begin)
         page = f"{before}{begin}\n{drawn}\n\n{end}{rest.partition(end)[2]}"
     return page
-
-
-def _begins(after: lg.LoginState, effects: tuple[lg.LoginEffect, ...]) -> bool:
-    return type(after).__name__ in BEGINNINGS and any(
-        isinstance(effect, lg.PublishRecord | lg.AskForChallenge) for effect in effects
-    )
 
 
 def _named(event: lg.LoginInput) -> str:

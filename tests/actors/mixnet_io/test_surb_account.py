@@ -13,7 +13,7 @@ from tests.helpers.examples import examples
 from tests.helpers.hostile import HostileWorld, ScriptedNode
 from usernym.actors.mixnet_io.client import RENEW_AGAIN_S
 from usernym.actors.mixnet_io.surb_account import ON_DEMAND_BELOW, SurbAccount
-from usernym.actors.registration.login import LOGIN_PAUSES_S
+from usernym.actors.registration.login import BEATS_APART_S, LOGIN_PAUSES_S, LOGINS_MAX
 from usernym.actors.simulation import Simulation
 from usernym.mixnet.emulator.state import Faults
 from usernym.protocol import messages as m
@@ -134,7 +134,7 @@ def fixed_address(client: SimClient) -> None:
 
 @pytest.mark.parametrize("keeps_address", [True, False])
 @pytest.mark.parametrize("habit", HABITS)
-def test_a_node_that_provokes_and_lies_never_has_more_than_the_bound(
+def test_a_node_that_provokes_and_lies_sets_no_pace_and_never_has_more_than_the_bound(
     habit: Callable[[ScriptedNode], None], keeps_address: bool
 ) -> None:
     world = HostileWorld(17)
@@ -145,13 +145,22 @@ def test_a_node_that_provokes_and_lies_never_has_more_than_the_bound(
     provoke(node, alice, 1.0)
     addresses = {alice.address}
     for _ in range(30):
+        before = len(node.requests)
         world.settle(MINUTE_S)
+        asked = {kind: asked_anew(node, before, kind) for kind in (m.LoginAsk, m.LoginProof, m.Heartbeat)}
+        assert max(asked[m.LoginAsk], asked[m.LoginProof]) <= LOGINS_MAX
+        assert asked[m.Heartbeat] <= MINUTE_S / BEATS_APART_S + LOGINS_MAX
         addresses.add(alice.address)
         hoard = world.core.surbs_of(node_client(world), alice.client_number)
         assert hoard <= SURBS_GIVEN_MAX
     assert len(addresses) <= 1 + 30 * MINUTE_S / RENEW_AGAIN_S
     assert not keeps_address or len(addresses) == 1
     world.check()
+
+
+def asked_anew(node: ScriptedNode, before: int, kind: type[Any]) -> int:
+    """Requests of a kind that came since, repetitions left out."""
+    return len({request.request_id for request in node.requests[before:] if isinstance(request, kind)})
 
 
 def node_client(world: HostileWorld) -> int:

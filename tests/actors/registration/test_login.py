@@ -42,6 +42,8 @@ STATES: tuple[lg.LoginState, ...] = (
     lg.AskedToLogIn(2),
     lg.Proving(2, NONCE, 5),
     *(lg.Online(LOGIN, BOOT, 990.0, beating, publishing) for beating in (False, True) for publishing in (False, True)),
+    lg.Online(LOGIN, BOOT, 990.0, since=990.0, failures=2, beat_at=995.0),
+    lg.Online(LOGIN, BOOT, 990.0, since=990.0, beat_at=995.0, doubted=True),
 )
 INPUTS: tuple[lg.LoginInput, ...] = (
     lg.ClientStarted(),
@@ -88,6 +90,7 @@ KNOWNS = (
     replace(KNOWN, card_sequence=6),
     replace(KNOWN, record_number=4),
     replace(KNOWN, now=1000.0 + lg.HEARTBEAT_S),
+    replace(KNOWN, begun=(970.0, 980.0, 990.0)),
 )
 
 
@@ -175,8 +178,24 @@ def test_pauses_grow_to_the_longest_and_begin_anew_after_a_login() -> None:
     assert tuple(pauses) == (*lg.LOGIN_PAUSES_S, *2 * lg.LOGIN_PAUSES_S[-1:])
     state, _ = lg.step(state, lg.ChallengeReceived(CHALLENGE), KNOWN)
     state, _ = lg.step(state, lg.ProofAccepted(NONCE, LOGIN, BOOT, 3, 0), KNOWN)
-    state, _ = lg.step(state, lg.RequestUnanswered(heartbeat(LOGIN), Failure.NO_ANSWER), KNOWN)
-    assert state == lg.AskedToLogIn(0)
+    worked = replace(KNOWN, now=KNOWN.now + lg.WORKING_S)
+    assert lg.step(state, NO_ANSWER, worked)[0] == lg.AskedToLogIn(0), "at once, after a route that worked"
+    state, effects = lg.step(state, NO_ANSWER, replace(worked, now=worked.now - 0.1))
+    assert effects[-1] == lg.PauseThenLogIn(lg.LOGIN_PAUSES_S[-1]), "a login alone is no success"
+
+
+NO_ANSWER = lg.RequestUnanswered(heartbeat(LOGIN), Failure.NO_ANSWER)
+
+
+def test_a_heartbeat_waits_for_ten_seconds_after_the_last_and_is_not_forgotten() -> None:
+    online = lg.Online(LOGIN, BOOT, 990.0, beat_at=995.0)
+    doubted, effects = lg.step(online, RouteDoubted(), KNOWN)
+    assert (doubted, effects) == (replace(online, doubted=True), (lg.LookAgain(5.0),))
+    assert lg.step(doubted, RouteDoubted(), KNOWN) == (doubted, ()), "once"
+    assert lg.step(doubted, Tick(), KNOWN) == (doubted, ())
+    later = replace(KNOWN, now=1005.0)
+    state, effects = lg.step(doubted, Tick(), later)
+    assert (state, effects) == (replace(online, beating=True, beat_at=1005.0), (lg.Beat(LOGIN),))
 
 
 # -- what once went wrong --
@@ -201,12 +220,13 @@ def test_a_login_whose_place_on_disk_finds_no_room_is_made_again() -> None:
 
 
 def test_a_heartbeat_that_could_not_be_made_or_noted_is_not_the_last() -> None:
-    beating = lg.Online(LOGIN, BOOT, 990.0, beating=True)
+    beating = lg.Online(LOGIN, BOOT, 990.0, beating=True, beat_at=990.0)
     busy = lg.RequestRefused(heartbeat(LOGIN), Code.BUSY, 0)
     for event in (lg.HeartbeatNotSent(LOGIN), lg.HeartbeatAnswered(LOGIN, BOOT), busy):
         state, effects = lg.step(beating, event, KNOWN)
         assert (state, effects) == (replace(beating, beating=False), ())
-        assert lg.step(state, RouteDoubted(), KNOWN) == (beating, (lg.Beat(LOGIN),))
+        again = (replace(beating, beat_at=KNOWN.now), (lg.Beat(LOGIN),))
+        assert lg.step(state, RouteDoubted(), KNOWN) == again
 
 
 def test_a_first_publication_that_could_not_be_noted_is_made_again() -> None:
@@ -216,12 +236,12 @@ def test_a_first_publication_that_could_not_be_noted_is_made_again() -> None:
     assert lg.step(state, LogInAgain(), known) == (lg.PublishingFirst(1), (lg.PublishRecord(),))
 
 
-def test_receipts_that_come_during_a_heartbeat_are_confirmed_by_the_next_one_at_once() -> None:
+def test_receipts_that_come_during_a_heartbeat_are_confirmed_by_the_next_one() -> None:
     """The actor doubts the route again when the answer is noted: word of it during the heartbeat is not lost."""
-    beating = lg.Online(LOGIN, BOOT, 990.0, beating=True)
+    beating = lg.Online(LOGIN, BOOT, 990.0, beating=True, beat_at=990.0)
     assert lg.step(beating, RouteDoubted(), KNOWN) == (beating, ())
     rested, _ = lg.step(beating, lg.HeartbeatAnswered(LOGIN, BOOT), KNOWN)
-    assert lg.step(rested, RouteDoubted(), KNOWN) == (beating, (lg.Beat(LOGIN),))
+    assert lg.step(rested, RouteDoubted(), KNOWN) == (replace(beating, beat_at=KNOWN.now), (lg.Beat(LOGIN),))
 
 
 def test_a_proof_is_not_repeated_by_another_mixnet_client() -> None:
@@ -273,6 +293,10 @@ class Life(RuleBasedStateMachine):
 
     def take(self, event: lg.LoginInput) -> None:
         self.state, effects = lg.step(self.state, event, self.known)
+        if lg.begins(self.state, effects):
+            assert self.known.pause_s == 0
+            begun = (*self.known.begun, self.known.now)[-lg.LOGINS_MAX :]
+            self.known = replace(self.known, begun=begun)
         for effect in effects:
             match effect:
                 case lg.AskForChallenge():
