@@ -127,6 +127,14 @@ class RotationStalled:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeAddressChanged:
+    """The node sent a card with another address, and the client logs in there. A node may send each user another."""
+
+    card: str
+    """The card, as a line of text: to be compared with other people's."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionChanged:
     """The route to the node opened, or was lost."""
 
@@ -138,7 +146,7 @@ class ConnectionChanged:
 
 Event = (
     MessageArrived | DeliveryChanged | TextsErased | HandshakeChanged | DirectSilent | ContactChanged | IdentityChanged
-    | NodeCaught | RotationStalled | ConnectionChanged
+    | NodeCaught | RotationStalled | ConnectionChanged | NodeAddressChanged
 )  # fmt: skip
 
 EventSink = Callable[[Event], None]

@@ -160,9 +160,10 @@ class DropRoute(PrivateValue, frozen=True):
 
 
 class SetCard(PrivateValue, frozen=True):
-    """The node is at this address from now on."""
+    """The node is at this address from now on; what is asked before a login goes to the address `given` by hand."""
 
     address: bytes
+    given: bytes
 
 
 class EvidenceFound(PrivateValue, frozen=True):

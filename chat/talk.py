@@ -12,6 +12,7 @@ from usernym import (
     HandshakeChanged,
     IdentityChanged,
     MessageArrived,
+    NodeAddressChanged,
     NodeCaught,
     RotationStalled,
 )
@@ -128,6 +129,8 @@ class Talk(Screen):
             self._show_caught()
         elif isinstance(event, RotationStalled):
             self._show_stalled()
+        elif isinstance(event, NodeAddressChanged):
+            self._live.say("The node has another address.")
         elif isinstance(event, IdentityChanged):
             self._live.say(f"{event.name}'s identity has changed.")
         elif isinstance(event, HandshakeChanged):

@@ -10,7 +10,7 @@ What they return:
 - `Whoami`, `ContactView`, `RequestView`, `MessageView`, `EvidenceView`, `Sent`, `Imported`: what a client has.
 - `Subscription`, `AsyncSubscription`: the events of a client, each an `Event`: `MessageArrived`, `DeliveryChanged`,
   `ContactChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`, `ConnectionChanged`,
-  `RotationStalled` or `NodeCaught`.
+  `NodeAddressChanged`, `RotationStalled` or `NodeCaught`.
 - `NameState`, `FoundRecord`: what a finder found. `NodeStatus`: how a node is.
 - `DeliveryState`, `Route`, `Trust`, `Consent`, `HandshakeState`, `NameVerdict`, `Code`: the words that they use.
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         HandshakeChanged,
         IdentityChanged,
         MessageArrived,
+        NodeAddressChanged,
         NodeCaught,
         RotationStalled,
         TextsErased,
@@ -82,7 +83,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "actors.events": (
         "ConnectionChanged", "ContactChanged", "DeliveryChanged", "DirectSilent", "Event", "HandshakeChanged",
-        "IdentityChanged", "MessageArrived", "NodeCaught", "RotationStalled", "TextsErased",
+        "IdentityChanged", "MessageArrived", "NodeAddressChanged", "NodeCaught", "RotationStalled", "TextsErased",
     ),
     "actors.failures": ("HandshakeNotPossible", "NodeRefused", "NodeSilent", "RetryNotPossible", "TextTooLong"),
     "actors.messages": ("FoundRecord",),
@@ -115,10 +116,10 @@ __all__ = [
     "Event", "EvidenceView", "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged", "HandshakeNotPossible",
     "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "LinkMismatch", "MessageArrived",
     "MessageView", "Mismatch", "MixnetSpec", "NameState", "NameVerdict", "NoSuchContact", "NoSuchMessage", "Node",
-    "NodeCaught", "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "RemoteProtocolError",
-    "RequestView", "Restore", "RetryNotPossible", "RotationStalled", "Route", "Sent", "SettingsError", "StorageError",
-    "StoreUnprotected", "Subscription", "TextTooLong", "TextsErased", "Trust", "Whoami", "WordsInvalid", "WordsUnfit",
-    "WrongPassphrase", "__version__", "parse_mixnet",
+    "NodeAddressChanged", "NodeCaught", "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded",
+    "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible", "RotationStalled", "Route", "Sent",
+    "SettingsError", "StorageError", "StoreUnprotected", "Subscription", "TextTooLong", "TextsErased", "Trust",
+    "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__", "parse_mixnet",
 ]  # fmt: skip
 
 

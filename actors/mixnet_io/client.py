@@ -119,7 +119,9 @@ class ClientIO(Actor[ClientIOInbox]):
         super().__init__(runtime, on_failed)
         self._endpoint = MixnetEndpoint(self, runtime, transport, signer, node, dispatch.watchers, dispatch.on_mixnet)
         self._node = node
-        self._address = address
+        self._address = self._given_address = address
+        self._logged_in = False
+        """Whether a login was asked for: from then on all that is asked is this user's, to the node."""
         self._dispatch = dispatch
         self._waiting: dict[bytes, _InFlight] = {}
         self._route = LoginRoute(runtime)
@@ -156,9 +158,11 @@ class ClientIO(Actor[ClientIOInbox]):
                 self._endpoint.send(address, direct, 0, "direct_sent")
             case DropRoute(previous):
                 self._route.drop(previous)
-            case SetCard(address):
-                self._address = address
-                self._ask_again(lambda request: not isinstance(request, _ROUTE_ANSWERS))
+            case SetCard(address, given):
+                changed = (address, given) != (self._address, self._given_address)
+                self._address, self._given_address = address, given
+                if changed:
+                    self._ask_again(lambda request: not isinstance(request, _ROUTE_ANSWERS))
             case Tick():
                 self._tick_set = False
                 self._retry_waiting()
@@ -282,7 +286,13 @@ class ClientIO(Actor[ClientIOInbox]):
         else:
             self._account.leave(waiting.surbs)
             request = msgspec.structs.replace(request, surbs=waiting.surbs)
-            self._endpoint.send(self._address, request, waiting.surbs, "requests_sent")
+            self._endpoint.send(self._address_for(request), request, waiting.surbs, "requests_sent")
+
+    def _address_for(self, request: m.Request) -> bytes:
+        """Where to ask. A card that the node sent may be known to this user alone: it must not show who asks."""
+        self._logged_in = self._logged_in or isinstance(request, m.LoginAsk | m.LoginProof)
+        anonymous = isinstance(request, m.Lookup | m.History | m.RegisterAsk) and not self._logged_in
+        return self._given_address if anonymous else self._address
 
     @property
     def _node_is_silent(self) -> bool:

@@ -1,6 +1,8 @@
-"""The card by which a client knows its node, and which newer one it takes. Owned by the registration actor.
+"""The cards by which a client knows its node: the one given by hand, and a newer one that the node sent.
 
-docs/protocol.md, "Moving to another address". A card is on disk before it is acted upon.
+docs/protocol.md, "Moving to another address". Owned by the registration actor. A card is on disk before it is acted
+upon. What the node sent may have been made for this user alone, so it serves the user's own route, which shows who they
+are in any case, and not what is asked before a login.
 """
 
 from __future__ import annotations
@@ -8,27 +10,37 @@ from __future__ import annotations
 from typing import Final
 
 from usernym.actors.context import ClientContext
-from usernym.protocol.cards import NodeCard, card_text, verify_newer_card
+from usernym.protocol.cards import NodeCard, card_text, parse_card, verify_newer_card
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import MINUTE_S
 
 CARDS_AGAIN_S: Final = 10 * MINUTE_S
 """The node itself moves a client at most this often: each card costs it a commit and a login, and no honest node moves
 twice an hour. One that comes sooner comes again with a later heartbeat."""
-SETTING: Final = "node_card"
+_GIVEN: Final = "node_card"
+_SENT: Final = "sent_node_card"
 
 
 class NodeCardHolder:
-    """The node's card in use, in memory and on disk."""
+    """The node's cards in use, in memory and on disk. `card` is the one that was given by hand."""
 
     def __init__(self, context: ClientContext, card: NodeCard) -> None:
         self._context = context
+        self.given = card
         self.card = card
+        """The newest: where the route is."""
         self._taken_at = float("-inf")
 
     @property
     def sequence(self) -> int:
+        """The newest card's."""
         return self.card.sequence
+
+    def load(self) -> None:
+        """Take the card that the node sent in an earlier life, if it is still the newest."""
+        sent = self._context.store.profile.setting(_SENT)
+        if sent is not None and (card := parse_card(sent.decode())).sequence > self.card.sequence:
+            self.card = card
 
     def take_told(self, card: NodeCard) -> None:
         """Take a card that the node sent. Raises `RemoteProtocolError` if it is not acceptable, or comes too soon."""
@@ -36,23 +48,22 @@ class NodeCardHolder:
         now = self._context.runtime.now()
         if now - self._taken_at < CARDS_AGAIN_S:
             raise RemoteProtocolError(Code.BUSY, "another card so soon")
-        self._keep(card)
-        self._taken_at = now
+        self._context.store.profile.set_setting(_SENT, card_text(card).encode())
+        self.card, self._taken_at = card, now
 
     def take_given(self, card: NodeCard) -> bool:
-        """Take a card that the user was given; False if it is the known one, or an older one.
+        """Take a card that the user was given; False if it is the one given before, or an older one.
 
         Raises `RemoteProtocolError` (CARD_INVALID) for one of another node.
         """
         try:
-            verify_newer_card(self.card, card)
+            verify_newer_card(self.given, card)
         except RemoteProtocolError as error:
             if error.code is Code.CARD_STALE:
                 return False
             raise
-        self._keep(card)
+        self._context.store.profile.set_setting(_GIVEN, card_text(card).encode())
+        self.given = card
+        if card.sequence > self.card.sequence:
+            self.card = card
         return True
-
-    def _keep(self, card: NodeCard) -> None:
-        self._context.store.profile.set_setting(SETTING, card_text(card).encode())
-        self.card = card

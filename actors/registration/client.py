@@ -17,7 +17,7 @@ from typing import Final, assert_never
 
 from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
-from usernym.actors.events import ConnectionChanged, NodeCaught
+from usernym.actors.events import ConnectionChanged, NodeAddressChanged, NodeCaught
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.messages import (
     AnswerArrived,
@@ -50,7 +50,7 @@ from usernym.actors.registration.card_holder import NodeCardHolder
 from usernym.actors.registration.deletion import AccountDeletion
 from usernym.actors.registration.keys import KeyRing
 from usernym.protocol import messages as m
-from usernym.protocol.cards import NodeCard
+from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.evidence import Evidence, evidence_in_cards
 from usernym.protocol.limits import CONFIRMED_MAX, NOTICES_MAX, SURBS_REQUEST
@@ -94,6 +94,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def acquire(self) -> None:
         """Load the keys. The login outlives a bug, but for what may have been lost with it."""
         self._keys.load()
+        self._cards.load()
+        self._set_addresses()
         self._stored_login_id = self._store.profile.login_id()
         self.tell_self_later(TICK_S, Tick())
         self._step(lg.ClientStarted())
@@ -311,6 +313,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case m.NewCard(card=card):
                 self._compare_cards(card)
                 self._cards.take_told(card)
+                self._context.on_event(NodeAddressChanged(card_text(card)))
                 self._move()
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "this exchange takes no such message")
@@ -321,23 +324,29 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             self._context.on_event(NodeCaught(evidence))
 
     def _compare_cards(self, card: NodeCard) -> None:
-        evidence = evidence_in_cards(self._cards.card, card)
-        if evidence is not None:
-            self._keep_evidence(evidence)
+        for known in (self._cards.card, self._cards.given):
+            if (evidence := evidence_in_cards(known, card)) is not None:
+                self._keep_evidence(evidence)
 
     def _on_card_given(self, card: NodeCard, answer: Future[bool]) -> None:
         self._compare_cards(card)
+        before = self._cards.card
         try:
             taken = self._cards.take_given(card)
         except RemoteProtocolError as error:
             fail(answer, error)
             return
-        if taken:
+        if self._cards.card != before:
             self._move()
+        elif taken:
+            self._set_addresses()
         resolve(answer, taken)
 
     def _move(self) -> None:
         """The node is at another address: requests that wait are sent there, and the route is made there."""
         self.counts["cards_taken"] += 1
-        self._io.tell(SetCard(self._cards.card.address))
+        self._set_addresses()
         self._step(lg.NodeMoved())
+
+    def _set_addresses(self) -> None:
+        self._io.tell(SetCard(self._cards.card.address, self._cards.given.address))

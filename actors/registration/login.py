@@ -410,7 +410,8 @@ def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
         case MixnetDisconnected(reason):
             return AwaitingMixnet(), (DropTheRoute(), AnnounceOffline(reason))
         case NodeMoved():
-            return _lost(state, "the node has moved", known)
+            # At once: a card is taken once in ten minutes.
+            return _begin(state.failures, known, DropTheRoute(), AnnounceOffline("the node has moved"))
         case ProofAccepted():
             # Mixnet I/O has opened the route of a login that is not this one.
             return _lost(state, "two logins crossed", known)

@@ -174,6 +174,16 @@ class RotationStalledJson(msgspec.Struct, frozen=True, tag_field="event", tag="r
         return published if self.since is None else f"! {stalled_text(self.since)}"
 
 
+class NodeAddressJson(msgspec.Struct, frozen=True, tag_field="event", tag="node_address"):
+    """The node sent a card with another address, and the client logs in there."""
+
+    card: str
+    """To be compared with other people's: a node may send each user another."""
+
+    def line(self) -> str:
+        return f"! the node has another address. Compare its card with other people's: {self.card}"
+
+
 class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connection", rename={"reason": "text"}):
     """The account is logged in at the node, or is not any more."""
 
@@ -186,7 +196,7 @@ class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connec
 
 EventJson = (
     DeliveryJson | ErasedJson | HandshakeJson | DirectJson | ContactJson | IdentityChangedJson | NodeCaughtJson
-    | RotationStalledJson | ConnectionJson
+    | RotationStalledJson | NodeAddressJson | ConnectionJson
 )  # fmt: skip
 
 
@@ -212,6 +222,8 @@ def event_json(event: Event) -> EventJson:
             return reply_of(NodeCaughtJson, event)
         case usernym.RotationStalled():
             return reply_of(RotationStalledJson, event)
+        case usernym.NodeAddressChanged():
+            return reply_of(NodeAddressJson, event)
         case usernym.ConnectionChanged():
             return reply_of(ConnectionJson, event)
         case _:
@@ -290,5 +302,5 @@ ENTRIES: Final = (
     Entry("listen", "show messages and events as they come", listen,
           (option("--for", dest="duration", type=seconds, metavar="TIME", help="end after this time, as 10s"),),
           prints=(MessageJson, DeliveryJson, ErasedJson, HandshakeJson, DirectJson, ContactJson, IdentityChangedJson,
-                  NodeCaughtJson, RotationStalledJson, ConnectionJson)),
+                  NodeCaughtJson, RotationStalledJson, NodeAddressJson, ConnectionJson)),
 )  # fmt: skip

@@ -10,10 +10,11 @@ import pytest
 
 from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of, total
 from usernym.actors import messages as msg
-from usernym.actors.events import ConnectionChanged, NodeCaught
+from usernym.actors.events import ConnectionChanged, NodeAddressChanged, NodeCaught
 from usernym.actors.registration.card_holder import CARDS_AGAIN_S
 from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.former_addresses import JoinedTransport
+from usernym.mixnet.transport import Incoming
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard, card_text, make_card, parse_card
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -44,10 +45,10 @@ def run_node(world: World, current: bytes | None, *former: bytes) -> bytes:
 
 
 def card_of(client: SimClient) -> NodeCard:
-    """The card on the client's disk."""
-    setting = client.store.profile.setting("node_card")
-    assert setting is not None
-    return parse_card(setting.decode())
+    """The newest card on the client's disk: given by hand, or sent by the node."""
+    settings = (client.store.profile.setting(key) for key in ("node_card", "sent_node_card"))
+    cards = [parse_card(setting.decode()) for setting in settings if setting is not None]
+    return max(cards, key=lambda card: card.sequence)
 
 
 def give(client: SimClient, card: NodeCard) -> bool:
@@ -263,7 +264,7 @@ def test_an_older_card_and_the_same_again_move_nobody() -> None:
         told(world, alice, newer)
         assert card_of(alice) == newer
     world.settle(5)
-    for card in (make_card(node.key, elsewhere, 1, 20_000), make_card(node.key, elsewhere, 5, 20_000), newer):
+    for card in (make_card(node.key, elsewhere, 3, 20_000), make_card(node.key, elsewhere, 5, 20_000), newer):
         assert told(world, alice, card) == 2
     assert card_of(alice) == newer
     assert not alice.of_kind(NodeCaught), "an old card may be late"
@@ -348,4 +349,32 @@ def test_what_was_asked_at_the_old_address_is_asked_again_at_the_new() -> None:
     give(alice, world.node.card)
     world.sim.run_until(lookup.done, 3)
     assert any(isinstance(request, m.Lookup) for request in sent_to(tap, alice, new))
+    world.check()
+
+
+def test_an_address_that_one_user_alone_was_sent_shows_nothing_of_a_process_that_never_logs_in() -> None:
+    """Only that user could have come there: so only what is theirs in any case goes there, and they see the change."""
+    world, alice, _ = hostile_world()
+    given = card_of(alice)
+    own, seen = world.mixnet.transport(), list[Any]()
+    own.open(lambda event: seen.append(message_of(event.data)) if isinstance(event, Incoming) else None)
+    sent = make_card(world.scripted.key, own.address, 2, 20_000)
+    world.client("carol")
+    assert told(world, alice, sent) == 1
+    assert alice.of_kind(NodeAddressChanged) == [NodeAddressChanged(card_text(sent))]
+    assert any(isinstance(message, m.LoginAsk) for message in seen), "her login goes there"
+    world.settle(60)
+    alice.restart()  # and does not go online
+    seen.clear()
+    alice.look_up("carol")
+    assert not seen, "asked at the address that was given by hand"
+    assert card_of(alice) == sent
+    alice.connect()
+    world.settle(5)
+    assert [type(message) for message in seen] == [m.LoginAsk]
+    assert parse_card((alice.store.profile.setting("node_card") or b"").decode()) == given
+    assert give(alice, sent), "someone else has the same card: it is no user's own"
+    alice.restart()
+    alice.begin(alice.graph.lookup, lambda answer: msg.FindContact("carol", answer))
+    world.settle(2)
     world.check()

@@ -31,6 +31,7 @@ from usernym.actors.events import (
     Event,
     HandshakeChanged,
     IdentityChanged,
+    NodeAddressChanged,
     NodeCaught,
     TextsErased,
 )
@@ -248,6 +249,7 @@ EVENTS: list[Event] = [
     DirectSilent("bob", silent=False, falls_back=True),
     IdentityChanged(HOSTILE, was_verified=True),
     NodeCaught(Evidence(bytes(32), 1, (HOSTILE.encode(),))),
+    NodeAddressChanged(HOSTILE),
     TextsErased(HOSTILE, 3),
     ConnectionChanged(online=False, reason=HOSTILE),
 ]
