@@ -181,9 +181,8 @@ class Shares:
                 bucket.add(-1, -size)
 
     def forget(self, name: str) -> None:
-        """The account is gone, or another's: its mailbox has a new table."""
+        """The account is gone, or another's: its mailbox has a new table. What its owner sent is still remembered."""
         self._tables.pop(name, None)
-        self._remembered.pop(name, None)
 
     def _table(self, recipient: str, now: float) -> _Table:
         """The mailbox's table. After a start of the node it begins with what waits there."""

@@ -64,6 +64,9 @@ def test_one_senders_messages_leave_room_for_anothers(monkeypatch: pytest.Monkey
         assert [type(each) for each in codes] == [m.Accepted] * 5 + [m.Refused] * 2
         assert {Code(each.code) for each in codes[5:]} == {Code.BUSY}
         assert isinstance(message(other, "bob"), m.Accepted)
+        forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
+        forwarding._shares.forget("mallory")
+        assert Code(message(mallory, "bob").code) is Code.BUSY, "another identity of the same name has no new share"
         world.settle(600)
         mallory.log_in()
         assert isinstance(message(mallory, "bob"), m.Accepted), "a part of it leaks in time"
