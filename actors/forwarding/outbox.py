@@ -163,7 +163,9 @@ class Outbox:
         """The node has it on disk."""
         self._in_flight.pop(request.request_id, None)
         message = self._store.messages.get(request.recipient, request.message_id)
-        if message is not None:
+        row = self._store.messages.outbox_row(request.message_id)
+        # What the node once took under another seal, it remembers also when the recipient could not open it.
+        if message is not None and (row is None or row.sealed == request.sealed):
             self._store.messages.set_route(message.contact, message.message_id, Route.NODE)
             self.settle(message, DeliveryState.ACCEPTED, None)
         self.flush()

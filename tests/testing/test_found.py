@@ -33,6 +33,11 @@ FOUND = {
         "F4wrDJVtoPvZQyClGt0cusNkvUGilLHDtjXIIpIEeQPZtIMqtHVbrTOTCtZjMoP1dKcgNvD18FK6gB_8dND-_ytd18rsWeOIzQy5cyA7n_Ad1euT"
         "N2rswUvKyG6J0uicXoQQbyKwdl4="
     ),
+    "the answer to a seal that the recipient could not open ended the text's sealing again": (
+        "eNplj80KwjAQhN8l51BirdWr9OKhogfBQ-hh2ya0NGQhPz6_G6u0ag6BmfmYYeWGbwW9Q8kLHlxUXDZcSnYC2_sBJsU4a7GlH8zYJYVaK8cI"
+        "Ync3BrVKOnBoGM9FCmvE6RgW902l6ArREy8yUeZJVw78sPQIWlQa3Yysh3p4_O1UMVy0JtdiT2FRZPtk36KznphdEmfohtGqGn34nKPBeLXu"
+        "no_8qv6ZfRGUNM0TarVb0w=="
+    ),
 }
 
 
