@@ -16,13 +16,10 @@ from usernym.mixnet.addresses import AddressError, format_address, parse_address
 from usernym.mixnet.nym_api import Reply, SendAnonymous
 from usernym.mixnet.reconnecting import LinkedTransport, LinkLost
 from usernym.mixnet.transport import Incoming
+from usernym.protocol.limits import SURBS_WITHHELD
 
 if TYPE_CHECKING:
     from nym_python_sdk import ClientConfig, MixnetClient
-
-SURBS_WITHHELD: Final = 0
-"""SURBs of a sender that are never spent on replies. usernym asks for more by its own messages while it still holds
-one; Nym's own requests cost packets, and fail when one of the two sides restarts meanwhile."""
 
 INSTALL_HINT: Final = (
     "the mixnet 'nym' needs the package nym_python_sdk, which is not installed: run `make nym` in a checkout of "

@@ -101,12 +101,17 @@ WORK_BITS_MAX: Final = 26
 """The most a client will do for a node: a minute at that rate, on average. A node that asks for more is refused."""
 
 # Reply blocks.
-SURBS_REQUEST: Final = 2
-"""SURBs with every request that wants an answer: one packet may be lost without losing the answer."""
+SURBS_WITHHELD: Final = 2
+"""SURBs of each sender that a node's mixnet client never spends on replies. It spends one each time that it sends a
+lost packet again, which neither side's account sees: when it runs short it must itself ask the sender for more. One
+asks; the other asks again when that packet is lost."""
+SURBS_REQUEST: Final = SURBS_WITHHELD + 1
+"""SURBs with every request that wants an answer: one for the answer, beside those that are withheld. The third costs
+no further packet."""
 SURBS_TARGET: Final = 12
 """SURBs a logged-in client wants the node to hold. More than two packets' worth of answers, fewer than a hoard."""
-SURBS_LOW: Final = 4
-"""Below this many the client tops up."""
+SURBS_LOW: Final = SURBS_WITHHELD + 4
+"""Below this many the client tops up: four that can be spent."""
 SURBS_TOP_UP: Final = 10
 """SURBs in one top-up: what three packets carry."""
 SURBS_GIVEN_MAX: Final = 96
@@ -120,6 +125,6 @@ assert anonymous_capacity(PACKETS_MAX, 0) <= FRAME_BYTES_MAX
 assert reply_capacity(PACKETS_MAX) + REPLY_OVERHEAD_BYTES == FRAME_BYTES_MAX
 assert SEEN_S > 2 * ACCEPTANCE_WINDOW_S
 assert HPKE_KEEP_S >= HPKE_GRACE_S + MAILBOX_S
-assert SURBS_REQUEST >= 2
+assert SURBS_REQUEST > SURBS_WITHHELD
 assert SURBS_LOW < SURBS_TARGET <= SURBS_GIVEN_MAX
 assert SURBS_GIVEN_MAX >= 2 * PACKETS_MAX

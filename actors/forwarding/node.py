@@ -41,6 +41,7 @@ from usernym.protocol.limits import (
     NOTICE_S,
     NOTICES_MAX,
     SEEN_S,
+    SURBS_WITHHELD,
 )
 from usernym.protocol.names import check
 from usernym.protocol.sealing import Envelope
@@ -300,7 +301,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         turn = Turn(self._clock.now(), route.login_at, again, tuple(route.sent_at), int(RETRY_S), RETRY_MAX_S)
         for row in self._store.mailbox.next_for(name, places, turn):
             try:
-                needed = self._routes.tell(route, deliver_tell(row, route.login_id), spare=1, windowed=True)
+                tell, spare = deliver_tell(row, route.login_id), SURBS_WITHHELD + 1
+                needed = self._routes.tell(route, tell, spare=spare, windowed=True)
             except Exception as error:  # noqa: BLE001 - a row that can't be sent must not hold up the others
                 self.drop_bug(error, "a stored message")
                 needed = 0

@@ -81,8 +81,8 @@ class LoginRoute:
         return 0 if self.login_id is None else max(0, SURBS_REQUEST + promised - self.held())
 
     def for_heartbeat(self) -> int:
-        """SURBs that a heartbeat carries at least: one to be answered with, two while the node has few others."""
-        return SURBS_REQUEST if self.held() < 2 * SURBS_TARGET else 1
+        """SURBs that a heartbeat carries at least: as any request while the node has few others, else one."""
+        return SURBS_REQUEST if self.held() < SURBS_TARGET else 1
 
     def give(self, count: int) -> None:
         """`count` travel to the node."""

@@ -15,7 +15,7 @@ from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX, SURBS_REQUEST
 from usernym.protocol.packets import reply_packets
 
 PLENTY_BELOW: Final = SURBS_GIVEN_MAX // 3
-"""While fewer are alive, the node gets SURBs before it needs them, and a request carries two; else one, and what its
+"""While fewer are alive, the node gets SURBs before it needs them, and a request carries three; else one, and what its
 answer does not spend stays small. A third of the bound, so that a node which is away for a day finds its clients able
 to ask."""
 ON_DEMAND_BELOW: Final = SURBS_GIVEN_MAX * 5 // 6

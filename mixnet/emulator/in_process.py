@@ -14,6 +14,7 @@ from collections.abc import Callable
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.state import Faults, PacketCounts
 from usernym.mixnet.transport import Incoming, MixnetDown, MixnetError, TransportDown, TransportEvent, TransportUp
+from usernym.protocol.limits import SURBS_WITHHELD
 from usernym.timers import Timers
 
 
@@ -36,7 +37,7 @@ class InProcessMixnet:
 
     # -- clients --
 
-    def transport(self, address: bytes | None = None, surb_minimum: int = 0) -> InProcessTransport:
+    def transport(self, address: bytes | None = None, surb_minimum: int = SURBS_WITHHELD) -> InProcessTransport:
         """A transport for a new client; or, with the address of one, for that client, whose transport was closed.
 
         A new client is away from the mixnet until its transport is opened. Raises `MixnetError` for bad arguments.

@@ -28,6 +28,7 @@ from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.nym_api import REQUEST_BYTES_MAX
 from usernym.mixnet.transport import SENDER_TAG_BYTES, MixnetError
 from usernym.mixnet.websocket_logging import silent_logger
+from usernym.protocol.limits import SURBS_WITHHELD
 
 HOST: Final = "127.0.0.1"
 """The API has no authentication: it is never offered beyond loopback."""
@@ -51,7 +52,7 @@ class ServerSettings:
     seed: int | None = None
     """Determines addresses, delays and faults (not sender tags, which are always new). None: addresses as for 0."""
     faults: Faults = field(default_factory=Faults)
-    surb_minimum: int = 0
+    surb_minimum: int = SURBS_WITHHELD
     """SURBs of each sender that the clients keep back; nym-client's own default is 10."""
     control_port: int | None = None
     """None: the port below the first (any free port if that is 0)."""

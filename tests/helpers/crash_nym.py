@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from usernym.demo.processes import Running
+from usernym.protocol.limits import SURBS_WITHHELD
 
 END_S = 60.0
 
@@ -45,7 +46,8 @@ class LocalNymNetwork:
         ]
         command += ["--state", str(self._folder / "nym-state"), "--directory-port", str(self._first_port - 1)]
         if names := self._names():
-            command += ["--clients", ",".join(names), "--first-port", str(self._first_port), "--surbs-withheld", "0"]
+            command += ["--clients", ",".join(names), "--first-port", str(self._first_port)]
+            command += ["--surbs-withheld", str(SURBS_WITHHELD)]
         with (self._folder / "mixnet.log").open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True

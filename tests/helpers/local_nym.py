@@ -14,6 +14,7 @@ from usernym.mixnet.addresses import format_address
 from usernym.mixnet.nym_client import NymClientTransport
 from usernym.mixnet.nym_sdk import NymSdkTransport
 from usernym.mixnet.transport import Transport, TransportEvent, TransportUp
+from usernym.protocol.limits import SURBS_WITHHELD
 
 DELAY_SCALE: Final = 0.05
 """Hops wait a twentieth of what packets ask for: under a millisecond each."""
@@ -137,7 +138,7 @@ class LocalWebsocketNetwork(_LocalNetwork):
             name,
             traffic=self.traffic,
             gateway=self.gateway_of(name),
-            surbs_withheld=0,
+            surbs_withheld=SURBS_WITHHELD,
             topology_refresh=TOPOLOGY_REFRESH_S,
             storage=self.folder / name,
             port=port,

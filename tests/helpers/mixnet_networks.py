@@ -29,6 +29,14 @@ from usernym.mixnet.nym_sdk import installed
 from usernym.mixnet.transport import Transport
 from usernym.timers import ThreadTimers
 
+HOPS: Final = 4
+"""Nodes that a packet passes: a mix of each layer, and its recipient's gateway. Each may lose it."""
+
+
+def loss_on_the_way(share: float) -> float:
+    """What the emulator's `loss` is, where every hop loses this share: it decides once for the whole way."""
+    return 1 - (1 - share) ** HOPS
+
 
 class InProcessNetwork(JoiningNetwork):
     """The emulator in this process, in real time."""
@@ -50,7 +58,7 @@ class InProcessNetwork(JoiningNetwork):
         return self._transports[name].address
 
     def set_loss(self, share: float) -> None:
-        self.mixnet.faults = dataclasses.replace(self.mixnet.faults, loss=share)
+        self.mixnet.faults = dataclasses.replace(self.mixnet.faults, loss=loss_on_the_way(share))
 
     def packets(self, address: bytes) -> int:
         return self.mixnet.counts(self._client_at(address)).sent()
@@ -141,7 +149,7 @@ class ServerNetwork(JoiningNetwork):
         return parse_address(self.server.ready.endpoints[self._clients[name]].address)
 
     def set_loss(self, share: float) -> None:
-        self.server.ask("faults", loss=share)
+        self.server.ask("faults", loss=loss_on_the_way(share))
 
     def packets(self, address: bytes) -> int:
         counts = self.server.ask("counters")["clients"][self._client_at(address)]["packets"]

@@ -10,8 +10,9 @@ import pytest
 
 from tests.helpers.local_nym import local_network
 from tests.helpers.mixnet_members import Member, Recorder
-from usernym.mixnet.nym_sdk import SURBS_WITHHELD, NymSdkTransport, client_config, installed
+from usernym.mixnet.nym_sdk import NymSdkTransport, client_config, installed
 from usernym.mixnet.transport import ADDRESS_BYTES, Incoming, TransportDown, TransportUp
+from usernym.protocol.limits import SURBS_REQUEST
 
 pytestmark = [pytest.mark.nym, pytest.mark.skipif(not installed(), reason="needs nym_python_sdk: `make nym`")]
 
@@ -32,20 +33,25 @@ def test_the_identity_outlives_the_transport(network: Any, tmp_path: Path) -> No
     assert (tmp_path / "nym").stat().st_mode & 0o777 == 0o700
 
 
-def test_no_reply_block_is_withheld_whatever_the_settings_say(network: Any) -> None:
-    """One SURB answers, though its maker is gone and can give no more."""
+def test_two_reply_blocks_are_withheld_whatever_the_settings_say(network: Any) -> None:
+    """Of a request's three, one answers at once; the client asks for more before it spends another."""
     alice = Member(NymSdkTransport(None, network.client_config(surbs_withheld=10)))
     bob = Member(NymSdkTransport(None, network.client_config(surbs_withheld=10)))
-    assert SURBS_WITHHELD == 0
     before = network.counters().clients
-    alice.transport.send(bob.address, b"question", 1)
+
+    def sent() -> int:
+        after = network.counters().clients
+        return sum(client.injected.data - before[name].injected.data for name, client in after.items())
+
+    alice.transport.send(bob.address, b"question", SURBS_REQUEST)
     tag = bob.receive().sender_tag
     assert tag is not None
     bob.transport.reply(tag, b"answer")
     assert alice.receive().data == b"answer"
-    after = network.counters().clients
-    sent = sum(client.injected.data - before[name].injected.data for name, client in after.items())
-    assert sent == 2, "nobody asked for reply blocks"
+    assert sent() == 2, "nobody asked for reply blocks"
+    bob.transport.reply(tag, b"another")
+    assert alice.receive().data == b"another"
+    assert sent() == 2 + 1 + 3 + 1, "the question for ten, those, and the answer"
     for member in (alice, bob):
         member.transport.close()
 

@@ -163,6 +163,25 @@ def test_shorter_names_and_numbers_take_no_other_number_of_packets(
     assert packets.anonymous_packets(len(forward), 0) == count == packets.reply_packets(len(deliver))
 
 
+def test_the_third_surb_of_a_request_costs_no_further_packet() -> None:
+    """Heartbeats excepted that confirm much, which few do."""
+    requests = (
+        m.RegisterAsk(RID, 3, LONG, ZEROS, ZEROS),
+        m.RegisterProof(RID, 3, LONG, RECORD, ID, UINT32_MAX, 26, ID, 2**63 - 1),
+        m.LoginAsk(RID, 3, LONG),
+        m.LoginProof(RID, 3, LONG, ID, UINT32_MAX, ID, UINT32_MAX),
+        m.Publish(RID, 3, LONG, RECORD, LINK),
+        m.Lookup(RID, 3, LONG),
+        m.History(RID, 3, LONG, 255),
+        m.Delete(RID, 3, LONG, UINT32_MAX),
+        m.Heartbeat(RID, 3, LONG, ID, (UINT32_MAX,) * 3),
+    )
+    assert {type(request) for request in requests} == {*m.Request.__args__} - {m.Forward}
+    for request in requests:
+        costs = {packets.anonymous_packets(len(frame(request)), surbs) for surbs in (2, SURBS_REQUEST)}
+        assert len(costs) == 1, request
+
+
 def test_a_lookup_is_one_packet_each_way() -> None:
     assert packets.anonymous_packets(len(frame(m.Lookup(RID, SURBS_REQUEST, LONG))), SURBS_REQUEST) == 1
     found = frame(m.Found(RID, RECORD))

@@ -10,6 +10,7 @@ import msgspec
 from usernym.cli.command import Entry, Invocation, option
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.terminal import print_err, print_line
+from usernym.protocol.limits import SURBS_WITHHELD
 from usernym.settings import CommonSettings
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ ENTRIES: Final = (
          option("--silent-loss", help="messages lost for good", **_SHARE),
          option("--duplication", help="messages that arrive twice", **_SHARE),
          option("--hop-delay", type=float, default=0.015, metavar="SECONDS", help="mean delay of each hop"),
-         option("--surb-minimum", type=int, default=0, metavar="N", help="reply blocks kept back")),
+         option("--surb-minimum", type=int, default=SURBS_WITHHELD, metavar="N", help="reply blocks kept back")),
         "none", (MixnetReadyJson,),
     ),
 )  # fmt: skip
