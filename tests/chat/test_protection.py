@@ -67,6 +67,7 @@ def test_the_key_is_all_that_the_browser_keeps(people: People, pair: Pair) -> No
     alice.press("Your account …")
     alice.press("Dark")
     alice.page.keyboard.press("Escape")
+    alice.page.wait_for_function("localStorage.getItem('usernym-theme') !== null")
     kept = alice.page.evaluate("Object.fromEntries(Object.entries(localStorage))")
     assert kept.keys() == {"usernym-key", "usernym-theme"}
     assert kept["usernym-theme"] == "dark"
