@@ -105,3 +105,10 @@ def test_a_node_that_ends_each_route_at_its_first_heartbeat_is_asked_less_and_le
     node.run(3600)
     assert len(node.begun) <= 24, "one in three minutes"
     assert node.begun[-1] - node.begun[-2] >= 0.75 * 300
+
+
+def test_a_node_that_answers_well_and_invents_notices_without_end_is_asked_every_ten_seconds() -> None:
+    node = HostileNode(lambda _: "yes")
+    node.run(600)
+    assert len(node.begun) == 1
+    assert 30 < len(node.beats) <= 600 / lg.BEATS_APART_S
