@@ -20,7 +20,6 @@ from usernym.actors.forwarding.client import ForwardingClient
 from usernym.actors.forwarding.inbox import Inbox
 from usernym.actors.forwarding.node import ForwardingNode
 from usernym.actors.forwarding.outbox import Outbox
-from usernym.actors.forwarding.shares import Shares
 from usernym.actors.lookup.client import LookupClient
 from usernym.actors.messages import PayloadKind
 from usernym.actors.registration.client import RegistrationClient
@@ -35,7 +34,6 @@ from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import DeliveryState, Direction
 from usernym.storage.database import StoreDatabase
 from usernym.storage.errors import StorageError
-from usernym.storage.node import mailbox as node_mailbox
 from usernym.storage.node.profile import NodeProfile
 from usernym.storage.node.store import NodeStore
 
@@ -49,8 +47,6 @@ class PlantedDefect:
     name: str
     says: str
     plant: Plant
-    profile: str = "mixed"
-    """The profile whose plans have to find it."""
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -63,11 +59,11 @@ class PlantedDefect:
 DEFECTS: list[PlantedDefect] = []
 
 
-def defect(says: str, profile: str = "mixed") -> Callable[[Plant], Plant]:
+def defect(says: str) -> Callable[[Plant], Plant]:
     """Put a defect on the list, under its function's name."""
 
     def add(plant: Plant) -> Plant:
-        DEFECTS.append(PlantedDefect(plant.__name__, says, plant, profile))
+        DEFECTS.append(PlantedDefect(plant.__name__, says, plant))
         return plant
 
     return add
@@ -159,23 +155,6 @@ def anybody_acknowledges(stack: ExitStack) -> None:
         return old(self, said, frame, tag) if route is None or not isinstance(said, m.Acknowledge) else route
 
     old = swap(stack, ForwardingNode, "_verified_route", verified)
-
-
-@defect("the node sends the oldest messages first, whether they are ever acknowledged or not", "people")
-def oldest_first(stack: ExitStack) -> None:
-    columns = node_mailbox._MAIL.columns
-    oldest = f"SELECT {columns} FROM mail WHERE recipient = :recipient ORDER BY id LIMIT :limit"
-    swap(stack, node_mailbox, "_NEXT", oldest)
-
-
-@defect("a sender's share of a mailbox is what waits there: it shows when the recipient was online", "people")
-def shares_count_what_waits(stack: ExitStack) -> None:
-    def take(self: Any, sender: str, recipient: str, size: int, now: float) -> Code | None:
-        del size, now
-        waiting = {name: count for name, count, _ in self._mailbox.waiting_by_sender(recipient)}
-        return Code.SENDER_SHARE_FULL if waiting.get(sender, 0) >= self.limits.known.messages else None
-
-    swap(stack, Shares, "take", take)
 
 
 # -- stores --
