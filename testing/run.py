@@ -29,7 +29,7 @@ from usernym.testing.process import Process
 from usernym.testing.screen import ReadingScreen
 from usernym.testing.tap import Heard
 from usernym.testing.troubles import DAY_S, Liars, Troubles
-from usernym.testing.watch import KEPT_RULES, Rule, Watch
+from usernym.testing.watch import Watch
 from usernym.testing.world import SimClient, World
 
 END_S: Final = 4 * 3600.0
@@ -77,14 +77,13 @@ class Outcome:
 
 
 class Run:
-    """One run of a plan. `listener` is called with all that happens (see `chart`); `rules`: see `watch`; `absent`:
-    whether who is stalked is away meanwhile."""
+    """One run of a plan. `listener` is called with all that happens (see `chart`); `absent`: whether who is
+    stalked is away meanwhile."""
 
     def __init__(
         self,
         plan: Plan,
         listener: Callable[[Heard], None] | None = None,
-        rules: frozenset[Rule] = KEPT_RULES,
         *,
         absent: bool = False,
     ) -> None:
@@ -109,7 +108,7 @@ class Run:
             encrypted=plan.encrypted,
             node_transport=liars if lies else lambda transport, _node: transport,
         )
-        self._watch = Watch(self.world, self.oracle, rules)
+        self._watch = Watch(self.world, self.oracle)
         if listener is not None:
             self.world.mixnet.listeners.append(listener)
         for name in plan.names:
@@ -398,14 +397,14 @@ def _handshake_of(client: SimClient, other: SimClient) -> HandshakeState:
     return HandshakeState.NONE if contact is None else contact.handshake
 
 
-def play(plan: Plan, listener: Callable[[Heard], None] | None = None, rules: frozenset[Rule] = KEPT_RULES) -> Outcome:
+def play(plan: Plan, listener: Callable[[Heard], None] | None = None) -> Outcome:
     """Make a run of the plan; and where someone is stalked and nothing else goes wrong, another one in a world that
     differs in one thing: whether they are there."""
-    run = Run(plan, listener, rules)
+    run = Run(plan, listener)
     outcome = run.play()
     if outcome.wrong or not all(isinstance(step, CALM) for step in plan.steps) or not run.answers:
         return outcome
-    other = Run(plan, None, rules, absent=True)
+    other = Run(plan, absent=True)
     other.play()
     for number, (here, away) in enumerate(zip(run.answers, other.answers, strict=False)):
         if here and away and here != away:

@@ -18,7 +18,8 @@ from typing import Final
 from usernym.protocol import messages as m
 from usernym.protocol.codec import decode
 from usernym.protocol.errors import RemoteProtocolError
-from usernym.protocol.limits import FRAME_BYTES_MAX, MINUTE_S, SURBS_GIVEN_MAX
+from usernym.protocol.limits import MINUTE_S, SURBS_GIVEN_MAX
+from usernym.protocol.packets import PACKET_PAYLOAD_BYTES
 from usernym.protocol.sealing import Envelope
 from usernym.storage.client.types import Contact, Trust
 from usernym.testing.oracle import Oracle
@@ -26,29 +27,25 @@ from usernym.testing.tap import Heard
 from usernym.testing.world import SimClient, World
 
 LOGINS_MAX: Final = 3
-"""Logins a minute, at most, of one process: each shows the node that the user is there, and costs it SURBs."""
+"""Logins begun a minute, at most, of one process: each shows the node that the user is there, and costs it SURBs."""
 
-WAITING_BYTES_MAX: Final = 2 * FRAME_BYTES_MAX
-"""Two of the longest messages, as many as the SURBs that a client may give."""
-
-Rule = str
-RULES: Final[frozenset[Rule]] = frozenset({"surbs", "logins", "bytes", "seals", "addresses"})
-"""All rules."""
-KEPT_RULES: Final[frozenset[Rule]] = RULES - {"logins"}
-"""Those that hold today whatever goes wrong."""
+UNDER_WAY_S: Final = 1.0
+"""A frame leaves up to so long after its login began."""
+WAITING_BYTES_MAX: Final = 2 * SURBS_GIVEN_MAX * PACKET_PAYLOAD_BYTES
+"""Twice what a node hands over for a route before it knows that some of it arrived: the rest is answers, and what
+waited when the route was replaced."""
 
 
 class Watch:
     """Listens to a world's mixnet, and tells the oracle what was broken, once for each user and rule."""
 
-    def __init__(self, world: World, oracle: Oracle, rules: frozenset[Rule] = RULES) -> None:
+    def __init__(self, world: World, oracle: Oracle) -> None:
         self._world = world
         self._oracle = oracle
-        self._rules = rules
         self._homes: dict[bytes, tuple[str, bytes]] = {}
         """Nym address to the user, and the identity, that it was."""
         self._logins: dict[tuple[str, int], deque[tuple[float, bytes]]] = {}
-        self._said: set[tuple[str, Rule]] = set()
+        self._said: set[tuple[str, str]] = set()
         world.mixnet.listeners.append(self._on_heard)
 
     def note_homes(self) -> None:
@@ -59,9 +56,9 @@ class Watch:
 
     def _on_heard(self, heard: Heard) -> None:
         node = self._world.node
-        if heard.what == "arrived" and heard.who == node.name and "surbs" in self._rules:
+        if heard.what == "arrived" and heard.who == node.name:
             self._count_surbs()
-        if heard.what == "sent" and heard.who == node.name and heard.is_reply:
+        if heard.what == "sent" and heard.who == node.name and heard.is_reply and self._oracle.promise.honest_node:
             self._count_bytes()
         client = self._world.clients.get(heard.who)
         if heard.what != "sent" or heard.is_reply or client is None:
@@ -71,15 +68,15 @@ class Watch:
         except RemoteProtocolError:
             return
         match message:
-            case m.LoginProof(nonce=nonce):
-                self._count_logins(client, nonce)
+            case m.LoginAsk(request_id=request_id):
+                self._count_logins(client, request_id)
             case m.Forward(recipient=name):
                 self._check_seal(client, name, message)
             case m.Direct():
                 self._check_direct(client, heard.to, message)
 
-    def _break(self, user: str, rule: Rule, what: str) -> None:
-        if rule in self._rules and (user, rule) not in self._said:
+    def _break(self, user: str, rule: str, what: str) -> None:
+        if (user, rule) not in self._said:
             self._said.add((user, rule))
             self._oracle.broke(what)
 
@@ -96,12 +93,12 @@ class Watch:
         if waiting > WAITING_BYTES_MAX:
             self._break("node", "bytes", f"{waiting} bytes wait at the node for one client's SURBs")
 
-    def _count_logins(self, client: SimClient, nonce: bytes) -> None:
+    def _count_logins(self, client: SimClient, request_id: bytes) -> None:
         now = self._world.sim.now()
         logins = self._logins.setdefault((client.name, client.deaths), deque())
-        if all(nonce != seen for _, seen in logins):
-            logins.append((now, nonce))
-        while logins[0][0] <= now - MINUTE_S:
+        if all(request_id != seen for _, seen in logins):
+            logins.append((now, request_id))
+        while logins[0][0] <= now - MINUTE_S + UNDER_WAY_S:
             logins.popleft()
         if len(logins) > LOGINS_MAX:
             self._break(client.name, "logins", f"{client.name} made {len(logins)} logins within a minute")

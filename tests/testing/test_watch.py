@@ -14,7 +14,7 @@ from usernym.protocol.sealing import Envelope, seal
 from usernym.storage.client.types import Trust
 from usernym.testing import watch
 from usernym.testing.oracle import Oracle
-from usernym.testing.watch import RULES, Watch
+from usernym.testing.watch import Watch
 from usernym.testing.world import SimClient, World
 
 
@@ -37,7 +37,7 @@ def send(alice: SimClient, address: bytes, frame: bytes) -> None:
 def test_a_seal_to_a_changed_identity_and_a_former_address() -> None:
     with World(1, disks=True) as world:
         oracle = Oracle()
-        watched = Watch(world, oracle, RULES)
+        watched = Watch(world, oracle)
         alice, bob = world.client("alice"), world.client("bob")
         alice.send_and_wait("bob", "hello")
         watched.note_homes()
@@ -76,7 +76,7 @@ def test_numbers_that_are_exceeded(constant: str, value: int, says: str) -> None
     for low, expected in ((False, False), (True, True)):
         with World(2) as world, patch.object(watch, constant, value if low else getattr(watch, constant)):
             oracle = Oracle()
-            Watch(world, oracle, RULES)
+            Watch(world, oracle)
             world.client("alice")
             world.settle(5)
             assert any(says in wrong for wrong in oracle.wrong) is expected
