@@ -16,7 +16,7 @@ from usernym.mixnet.addresses import AddressError, format_address, parse_address
 from usernym.mixnet.nym_api import Reply, SendAnonymous
 from usernym.mixnet.reconnecting import LinkedTransport, LinkLost
 from usernym.mixnet.transport import Incoming
-from usernym.protocol.limits import SURBS_WITHHELD
+from usernym.protocol.limits import SURBS_ON_REQUEST, SURBS_WITHHELD
 
 if TYPE_CHECKING:
     from nym_python_sdk import ClientConfig, MixnetClient
@@ -34,12 +34,15 @@ class SdkMissing(Exception):
 class NymSdkTransport(LinkedTransport):
     """See `Transport`. `storage` is the folder of the client's identity and SURBs; None keeps them in memory.
 
-    `config` is a `nym_python_sdk.ClientConfig`; how many SURBs are withheld is not taken from it. Raises `SdkMissing`.
+    `config` is a `nym_python_sdk.ClientConfig`. How many SURBs are withheld, and given on request, is not
+    taken from it. Raises `SdkMissing`.
     """
 
     def __init__(self, storage: Path | None, config: ClientConfig | None = None) -> None:
         sdk = _sdk()
-        settings = dataclasses.replace(config or sdk.ClientConfig(), surbs_withheld=SURBS_WITHHELD)
+        settings = dataclasses.replace(
+            config or sdk.ClientConfig(), surbs_withheld=SURBS_WITHHELD, surbs_on_request=SURBS_ON_REQUEST
+        )
 
         async def connect() -> _SdkLink:
             client = sdk.MixnetClient(settings, storage=storage)
@@ -63,7 +66,6 @@ def client_config(directory: str | None, gateway: str | None, *, cover: bool) ->
         gateway=gateway,
         cover_traffic=cover,
         poisson_sending=cover,
-        surbs_withheld=SURBS_WITHHELD,
     )
     return config
 

@@ -105,6 +105,9 @@ SURBS_WITHHELD: Final = 2
 """SURBs of each sender that a node's mixnet client never spends on replies. It spends one each time that it sends a
 lost packet again, which neither side's account sees: when it runs short it must itself ask the sender for more. One
 asks; the other asks again when that packet is lost."""
+SURBS_ON_REQUEST: Final = 10
+"""SURBs that a client's mixnet client gives at once to another one that asks for them: what a Nym client asks for at
+least. usernym learns nothing of it, so it is kept small."""
 SURBS_REQUEST: Final = SURBS_WITHHELD + 1
 """SURBs with every request that wants an answer: one for the answer, beside those that are withheld. The third costs
 no further packet."""

@@ -23,6 +23,7 @@ pub struct Config {
     pub retransmissions: Option<u32>,
     pub surbs_withheld: usize,
     pub surbs_kept: usize,
+    pub surbs_on_request: u32,
     pub surb_age: f64,
     pub topology_refresh: f64,
     pub queue_messages: usize,
@@ -51,6 +52,7 @@ impl Config {
         debug.topology.topology_refresh_rate = seconds("topology_refresh", self.topology_refresh)?;
         debug.reply_surbs.minimum_reply_surb_storage_threshold = self.surbs_withheld;
         debug.reply_surbs.maximum_reply_surb_storage_threshold = self.surbs_kept;
+        debug.reply_surbs.maximum_allowed_reply_surb_request_size = self.surbs_on_request;
         debug.reply_surbs.maximum_reply_key_age = seconds("surb_age", self.surb_age)?;
         // Reports about the client go to an outside address: never without being asked.
         debug.stats_reporting.enabled = false;

@@ -64,6 +64,7 @@ def eventually(check: Callable[[], bool]) -> bool:
         {"cover_traffic": 1},
         {"queue_messages": 0},
         {"surbs_withheld": 201},
+        {"surbs_on_request": 501},
         {"surbs_kept": 0},
         {"retransmissions": -1},
         {"keepalive": 0},

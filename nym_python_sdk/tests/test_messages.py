@@ -198,6 +198,22 @@ async def test_single_surb_is_spent_when_none_is_withheld(config: ClientConfig) 
         assert (await bob.receive(WAIT)).data == b"alive"
 
 
+async def test_who_gives_no_surbs_on_request_gets_no_answer_that_needs_them(config: ClientConfig) -> None:
+    async with (
+        MixnetClient(replace(config, surbs_on_request=0)) as alice,
+        MixnetClient(replace(config, surbs_withheld=2)) as bob,
+    ):
+        await alice.send_anonymous(bob.address, b"one is too few", surbs=1)
+        tag = (await bob.receive(WAIT)).sender_tag
+        assert tag is not None
+        await bob.reply(tag, b"this waits for more")
+        await asyncio.sleep(3.0)
+        await alice.send_anonymous(bob.address, b"with more", surbs=5)
+        await bob.receive(WAIT)
+        assert (await alice.receive(WAIT)).data == b"this waits for more"
+        assert alice.counts.received == 1
+
+
 async def test_stored_identity_keeps_its_address_and_its_mail(config: ClientConfig, tmp_path: Path) -> None:
     folder = tmp_path / "alice"
     async with MixnetClient(config, storage=folder) as alice:

@@ -37,7 +37,9 @@ class ClientConfig:
 
     SURBs. `surbs_withheld` of each sender's are never spent on replies: below it the client asks the sender for more first,
     which costs packets and a round trip, and fails if one of the two restarts meanwhile. With 0 it can answer the only SURB
-    it has. It is fixed when a storage is created. At most `surbs_kept` of one sender are kept; `surb_age` (seconds) is how
+    it has. It is fixed when a storage is created. At most `surbs_kept` of one sender are kept. A receiver that
+    withholds asks this client for more, and gets at most `surbs_on_request` each time, without a word to the program:
+    with 0 none. `surb_age` (seconds) is how
     long the keys to the client's own SURBs are remembered.
 
     Receiving: at most `queue_messages` messages of together at most `queue_bytes` bytes wait for the program. A message that
@@ -63,6 +65,7 @@ class ClientConfig:
 
     surbs_withheld: int = 10
     surbs_kept: int = MAX_SURBS
+    surbs_on_request: int = 500
     surb_age: float = MAX_SECONDS
 
     queue_messages: int = 10_000
@@ -88,6 +91,7 @@ class ClientConfig:
         self._count("queue_bytes", 1, 2**40)
         self._count("surbs_kept", 1, 10_000)
         self._count("surbs_withheld", 0, self.surbs_kept)
+        self._count("surbs_on_request", 0, 500)
         if self.retransmissions is not None:
             self._count("retransmissions", 0, 1_000)
 
