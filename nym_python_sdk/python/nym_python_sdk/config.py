@@ -38,7 +38,7 @@ class ClientConfig:
     SURBs. `surbs_withheld` of each sender's are never spent on replies: below it the client asks the sender for more first,
     which costs packets and a round trip, and fails if one of the two restarts meanwhile. With 0 it can answer the only SURB
     it has. It is fixed when a storage is created. At most `surbs_kept` of one sender are kept. A receiver that
-    withholds asks this client for more, and gets at most `surbs_on_request` each time, without a word to the program:
+    withholds asks this client for more, and gets at most `surbs_on_request` each time; the program is not asked:
     with 0 none. `surb_age` (seconds) is how
     long the keys to the client's own SURBs are remembered.
 
