@@ -261,6 +261,8 @@ class ClientProcess(Process):
         self._found: FoundRecord | None = None
         """What a node showed of the name, for a home that is to be made from the words."""
         self._replaces = False
+        self._recoveries = 0
+        """How often the user has replaced their identity, by the record here."""
         if store is not None:
             self.store, self._opened = store, True
 
@@ -278,6 +280,7 @@ class ClientProcess(Process):
         if not self.store.profile.has_identity():
             self._make_identity(card)
         identity = self.store.profile.identity()
+        self._recoveries = decode_record(identity.record).recoveries
         self.user = User(identity.name, SigningKey.from_seed(identity.seed), card.node)
         context = ClientContext(
             self.runtime, self.report_failure, self.on_event, self.store, self.user, self.accept_strangers
@@ -298,10 +301,11 @@ class ClientProcess(Process):
 
     def move(self, *, replace: bool) -> bool:
         """Begin on another machine, with an empty disk and another Nym address, by the recovery words; with `replace`
-        as another identity. False, and nothing changed, where the node does not show the name."""
+        as another identity. False, and nothing changed, where the node does not show the name, or not yet the identity
+        that the user took last: they wait for that."""
         disk, node = self.disk, self.node
         found = node.show(self.name) if node.running else None
-        if found is None or self.words is None or disk is None:
+        if found is None or found.record.recoveries < self._recoveries or self.words is None or disk is None:
             return False
         self.kill()
         disk.erase()
