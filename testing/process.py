@@ -261,8 +261,8 @@ class ClientProcess(Process):
         self._found: FoundRecord | None = None
         """What a node showed of the name, for a home that is to be made from the words."""
         self._replaces = False
-        self._recoveries = 0
-        """How often the user has replaced their identity, by the record here."""
+        self._newest = (0, 0)
+        """Of the newest record that this user has made: how often they replaced their identity, and its number."""
         if store is not None:
             self.store, self._opened = store, True
 
@@ -280,7 +280,7 @@ class ClientProcess(Process):
         if not self.store.profile.has_identity():
             self._make_identity(card)
         identity = self.store.profile.identity()
-        self._recoveries = decode_record(identity.record).recoveries
+        self._note_newest()
         self.user = User(identity.name, SigningKey.from_seed(identity.seed), card.node)
         context = ClientContext(
             self.runtime, self.report_failure, self.on_event, self.store, self.user, self.accept_strangers
@@ -299,13 +299,22 @@ class ClientProcess(Process):
                 return
         maker.replace(self.words, self._found)
 
+    def _note_newest(self) -> None:
+        pending = self.store.profile.pending_record()
+        record = decode_record(self.store.profile.identity().record) if pending is None else pending.record
+        self._newest = max(self._newest, (record.recoveries, record.number))
+
     def move(self, *, replace: bool) -> bool:
         """Begin on another machine, with an empty disk and another Nym address, by the recovery words; with `replace`
-        as another identity. False, and nothing changed, where the node does not show the name, or not yet the identity
-        that the user took last: they wait for that."""
+        as another identity. False, and nothing changed, where the node does not show the name, or not yet the record
+        that the user has made last: they wait for that."""
         disk, node = self.disk, self.node
         found = node.show(self.name) if node.running else None
-        if found is None or found.record.recoveries < self._recoveries or self.words is None or disk is None:
+        if found is None or self.words is None or disk is None:
+            return False
+        if self.running:
+            self._note_newest()
+        if (found.record.recoveries, found.record.number) < self._newest:
             return False
         self.kill()
         disk.erase()

@@ -50,7 +50,7 @@ pub struct Config {
     ///
     /// [`LocalNetwork::seed`]: crate::LocalNetwork::seed
     pub seed: Option<u64>,
-    /// Factor on the delay that each packet asks for at each hop; 0 sends everything on at once.
+    /// Factor on the delay that each packet asks for at each hop; with 0 each waits a millisecond.
     pub delay_scale: f64,
     pub epoch: Duration,
     pub rotation_epochs: u32,

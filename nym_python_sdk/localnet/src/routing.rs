@@ -14,6 +14,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Each hop takes this long at the least, as any real one does. A client keeps the keys of its SURBs, and what it needs to
+/// recognise acknowledgements, only after the packets have left: what came back sooner would be lost.
+const HOP_AT_LEAST: Duration = Duration::from_millis(1);
+
 pub fn kind_of(packet: &MixPacket) -> Kind {
     if packet.packet().len() == PacketSize::AckPacket.size() {
         Kind::Ack
@@ -71,9 +75,7 @@ async fn travel(network: &Arc<Inner>, from: Arc<Node>, packet: MixPacket) {
         match arrive(network, &node, packet).await {
             Step::End => return,
             Step::On(next, wait) => {
-                if !wait.is_zero() {
-                    tokio::time::sleep(wait).await;
-                }
+                tokio::time::sleep(wait).await;
                 (from, packet) = (node, next);
             }
         }
@@ -99,7 +101,7 @@ async fn arrive(network: &Arc<Inner>, node: &Arc<Node>, packet: MixPacket) -> St
         Some(MixProcessingResultData::ForwardHop { packet, delay }) => {
             node.tallies.forwarded.add(kind);
             let wait = delay.map(|delay| delay.to_duration()).unwrap_or_default();
-            Step::On(packet, wait.mul_f64(network.config.delay_scale))
+            Step::On(packet, wait.mul_f64(network.config.delay_scale).max(HOP_AT_LEAST))
         }
         Some(MixProcessingResultData::FinalHop { final_hop_data }) => deliver(network, node, kind, final_hop_data),
         None => Step::End,
@@ -140,5 +142,5 @@ fn deliver(network: &Arc<Inner>, node: &Arc<Node>, kind: Kind, hop: ProcessedFin
         node.tallies.dropped.add(Kind::Ack);
         return Step::End;
     }
-    Step::On(ack, Duration::ZERO)
+    Step::On(ack, HOP_AT_LEAST)
 }

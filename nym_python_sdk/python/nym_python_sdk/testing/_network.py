@@ -41,7 +41,7 @@ class LocalNetwork:
     - `seed`: of the nodes' keys and of all fault decisions; None takes a random one (see `seed`). The clients' keys, routes
       and delays come from the system's randomness: the same seed does not make a run the same, only the losses that each
       hop deals out, one packet after another;
-    - `delay_scale`: factor on the delay that each packet asks for at each hop; 0 sends everything on at once;
+    - `delay_scale`: factor on the delay that each packet asks for at each hop; with 0 each waits a millisecond;
     - `epoch`: seconds; every `rotation_epochs` of them the nodes' Sphinx keys rotate (see `rotate_keys`);
     - `directory_port`: 0 lets the system choose;
     - `state`: folder for what makes a later network the same to its clients (seed, ports, registrations, age of the keys);
