@@ -304,17 +304,19 @@ class ClientProcess(Process):
         record = decode_record(self.store.profile.identity().record) if pending is None else pending.record
         self._newest = max(self._newest, (record.recoveries, record.number))
 
+    def record_is_on_its_way(self) -> bool:
+        """Whether the node does not show yet the record that this user made last; to restore again waits for that."""
+        found = self.node.show(self.name) if self.node.running else None
+        if self.running:
+            self._note_newest()
+        return found is not None and (found.record.recoveries, found.record.number) < self._newest
+
     def move(self, *, replace: bool) -> bool:
         """Begin on another machine, with an empty disk and another Nym address, by the recovery words; with `replace`
-        as another identity. False, and nothing changed, where the node does not show the name, or not yet the record
-        that the user has made last: they wait for that."""
+        as another identity. False, and nothing changed, where the node does not show the name."""
         disk, node = self.disk, self.node
         found = node.show(self.name) if node.running else None
         if found is None or self.words is None or disk is None:
-            return False
-        if self.running:
-            self._note_newest()
-        if (found.record.recoveries, found.record.number) < self._newest:
             return False
         self.kill()
         disk.erase()

@@ -259,7 +259,7 @@ class Run:
 
     def _restore(self, client: SimClient, *, replace: bool) -> None:
         self._watch.note_homes()
-        if not client.move(replace=replace):
+        if client.record_is_on_its_way() or not client.move(replace=replace):
             return
         self._unmarked[client.name] = []
         self.oracle.lost_home(client.name)

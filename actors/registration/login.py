@@ -31,8 +31,9 @@ that the user is there."""
 WORKING_S: Final = 60.0
 """A route that held this long worked. One that was lost before counts as a failed login, so that a node which takes
 logins and ends their routes sets no pace."""
-BEATS_APART_S: Final = 10.0
-"""A heartbeat follows another after this long at the earliest, whatever the reason for it."""
+BEATS_APART_S: Final = 2.0
+"""A heartbeat follows another after this long at the earliest, whatever the reason for it. Each confirms what two
+frames of notices can bring, so a thousand receipts are taken in a minute."""
 TRY_AGAIN: Final = frozenset({Code.CHALLENGE_INVALID, Code.CHALLENGE_EXPIRED, Code.CHALLENGE_USED, Code.BUSY})
 """Refusals that a new challenge, or a pause, may repair."""
 

@@ -29,7 +29,7 @@ from usernym.protocol.signing import SigningKey
 
 PASSPHRASE = "a passphrase for tests"
 WAIT_S = 60
-NETWORK_CLIENTS = 12
+NETWORK_CLIENTS = 24
 
 
 def clean_environment(**more: str) -> dict[str, str]:

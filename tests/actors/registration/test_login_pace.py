@@ -107,7 +107,7 @@ def test_a_node_that_ends_each_route_at_its_first_heartbeat_is_asked_less_and_le
     assert node.begun[-1] - node.begun[-2] >= 0.75 * 300
 
 
-def test_a_node_that_answers_well_and_invents_notices_without_end_is_asked_every_ten_seconds() -> None:
+def test_a_node_that_answers_well_and_invents_notices_without_end_sets_no_pace() -> None:
     node = HostileNode(lambda _: "yes")
     node.run(600)
     assert len(node.begun) == 1
