@@ -199,20 +199,8 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
 
 @pytest.fixture(scope="module")
 def users(crowd: Crowd) -> Iterator[tuple[usernym.Client, usernym.Client]]:
-    with contextlib.ExitStack() as stack:
-        made = [
-            stack.enter_context(
-                usernym.Client.open(
-                    crowd.folder / name, name=name, node=crowd.card, mixnet=crowd.mixnets[name], unprotected=True
-                )
-            )
-            for name in ("ann", "bob")
-        ]
-        for user in made:
-            user.register(HONEST_S)
-            user.go_online(HONEST_S)
-        made[0].send("bob", "before the attacks", wait="delivered", timeout=HONEST_S)
-        yield made[0], made[1]
+    with crowd.honest_pair(HONEST_S) as pair:
+        yield pair
 
 
 def taken(crowd: Crowd) -> tuple[int, int]:

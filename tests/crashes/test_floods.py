@@ -7,7 +7,6 @@ the kernel tells it, stays below a bound that a queue of what was sent would bre
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import random
@@ -174,20 +173,8 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
 
 @pytest.fixture(scope="module")
 def users(crowd: Crowd) -> Iterator[tuple[usernym.Client, usernym.Client]]:
-    with contextlib.ExitStack() as stack:
-        made = [
-            stack.enter_context(
-                usernym.Client.open(
-                    crowd.folder / name, name=name, node=crowd.card, mixnet=crowd.mixnets[name], unprotected=True
-                )
-            )
-            for name in ("ann", "bob")
-        ]
-        for user in made:
-            user.register(HONEST_S)
-            user.go_online(HONEST_S)
-        made[0].send("bob", "before the floods", wait="delivered", timeout=HONEST_S)
-        yield made[0], made[1]
+    with crowd.honest_pair(HONEST_S) as pair:
+        yield pair
 
 
 @pytest.mark.parametrize("frames", FLOODS)

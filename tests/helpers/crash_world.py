@@ -21,6 +21,7 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
+import usernym
 from tests.helpers.crash_client import text_of
 from tests.helpers.crash_nym import LocalNymNetwork, NymInProcesses
 from usernym import control
@@ -264,6 +265,24 @@ class Crowd:
         for name in self.names:
             (self.folder / f"{name}.quiet").touch()
         return time.time()
+
+    @contextlib.contextmanager
+    def honest_pair(self, patience_s: float) -> Iterator[tuple[usernym.Client, usernym.Client]]:
+        """Ann and Bob in this process, online, who have written to each other before."""
+        with contextlib.ExitStack() as stack:
+            ann, bob = (
+                stack.enter_context(
+                    usernym.Client.open(
+                        self.folder / name, name=name, node=self.card, mixnet=self.mixnets[name], unprotected=True
+                    )
+                )
+                for name in ("ann", "bob")
+            )
+            for user in (ann, bob):
+                user.register(patience_s)
+                user.go_online(patience_s)
+            ann.send("bob", "before", wait="delivered", timeout=patience_s)
+            yield ann, bob
 
     def settle(self, within_s: float) -> None:
         """Wait until all that was written is delivered. Raises with what is not."""
