@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from usernym.protocol import cards, challenges, codec, links, names, payloads, records, safety, sealing, words
+from usernym.protocol import cards, challenges, codec, evidence, links, names, payloads, records, safety, sealing, words
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.signing import SigningKey
@@ -145,6 +145,12 @@ def _card(given: dict[str, Any]) -> Any:
     if "known" in given:
         cards.verify_newer_card(cards.parse_card(given["known"]), card)
     return {"fields": fields_of(card)}
+
+
+def _evidence(given: dict[str, Any]) -> Any:
+    found = evidence.parse_evidence(given["text"])
+    assert evidence.evidence_text(found) == given["text"].strip()
+    return {"node": found.node.hex(), "fault": found.fault}
 
 
 def _words(given: dict[str, Any]) -> Any:
@@ -298,6 +304,7 @@ OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "follows": _follows,
     "update": _update,
     "card": _card,
+    "evidence": _evidence,
     "words_from_entropy": lambda given: {"words": words.words_from_entropy(bytes.fromhex(given["entropy"]))},
     "words": _words,
     "typed": _typed,

@@ -12,7 +12,18 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.vectors.generator import bad_frames, cards, frames, links, mixed_order, payloads, seals, text, trust
+from tests.vectors.generator import (
+    bad_frames,
+    cards,
+    evidence,
+    frames,
+    links,
+    mixed_order,
+    payloads,
+    seals,
+    text,
+    trust,
+)
 from tests.vectors.generator.base import Vector
 
 TARGET = Path(__file__).resolve().parents[1]
@@ -34,6 +45,7 @@ def files(kept: dict[str, str]) -> dict[str, str]:
         "mixed-order.json": _render("Signatures on which verifiers could disagree", mixed_order.vectors()),
         "trust.json": _render("Key records and chains of identities", trust.vectors()),
         "cards.json": _render("Node cards", cards.vectors()),
+        "evidence.json": _render("Evidence against a node", evidence.vectors()),
         "payloads.json": _render("Payloads and their padding", payloads.vectors()),
         "text.json": _render("Words, names, safety numbers, challenges, proof of work", text.vectors()),
         "links.json": _render("Links, and safety numbers as scanners read them", links.vectors()),
