@@ -1,7 +1,8 @@
 """A copy of a store while it is in use, and back: complete, checked, owner-only, on request encrypted as a whole.
 
-A backup is a folder: the database, and, if a passphrase protects it, the file with the wrapped key (see `keyfile`);
-without one the database lies there as it is. The copy is one moment of the store: SQLite's backup API makes it, or
+A backup is a folder: the database, the files that belong to it (see `backup_files`), and, if a passphrase protects it,
+the file with the wrapped key (see `keyfile`); without one nothing in it is encrypted. The copy is one moment of the
+store: SQLite's backup API makes it, or
 SQLCipher's export inside one read transaction. Both may run beside the process that holds the store, **but not inside
 it where a passphrase is given**: two SQLite libraries in one process would drop each other's locks on the file.
 
@@ -14,11 +15,23 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import sqlcipher3.dbapi2
 
+from usernym.storage.backup_files import (
+    SIDE_FILES,
+    IsPart,
+    parts_in,
+    parts_of,
+    place,
+    read_files,
+    read_home,
+    remove_parts,
+    write_files,
+)
 from usernym.storage.errors import (
     DRIVER_ERRORS,
     NotAStore,
@@ -34,7 +47,15 @@ from usernym.storage.keyfile import Argon2Cost, Protection, RandomBytes, create_
 from usernym.storage.migrations import Schema
 
 KEY_NAME: Final = "backup.key"
-_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What belongs to a store and lies beside it, in the home."""
+
+    is_part: IsPart
+    left_out: frozenset[str] = frozenset()
+    """Names of files in these parts that no backup has."""
 
 
 def protection_of(folder: Path) -> Protection:
@@ -48,14 +69,16 @@ def back_up(
     folder: Path,
     schema: Schema,
     passphrase: str | None,
+    beside: Beside,
     *,
     cost: Argon2Cost | None = None,
     random_bytes: RandomBytes = os.urandom,
-) -> None:
-    """Copy the store at `source` into the new folder `folder`; encrypted, if there is a passphrase.
+) -> list[str]:
+    """Copy the store at `source` and what is `beside` it into the new folder `folder`; encrypted, with a passphrase.
 
-    Raises `StoreInaccessible` if `folder` exists, or its parent does not; `StoreCorrupt` if the copy is not sound,
-    which is then not kept; what opening `source` raises; and `StoreFull`.
+    Returns the names of the parts beside the store. Raises `StoreInaccessible` if `folder` exists, or its parent does
+    not, or a part can't be read; `StoreCorrupt` if the copy is not sound, which is then not kept; what opening `source`
+    raises; and `StoreFull`.
     """
     _check_source(source, schema)
     with new_folder(folder) as partial:
@@ -68,45 +91,90 @@ def back_up(
         copy = partial / source.name
         _copy(source, None, copy, key)
         _check_copy(copy, key, schema)
+        files = read_home(source.parent, beside.is_part, beside.left_out)
+        write_files(partial, key, files, copy)
+    return parts_of(files)
 
 
 def restore(
-    folder: Path, target: Path, schema: Schema, passphrase: str | None, prepare: Callable[[Path], None]
-) -> None:
-    """Put the backup in `folder` at `target`, where nothing may be; the caller holds the home.
+    folder: Path,
+    target: Path,
+    schema: Schema,
+    passphrase: str | None,
+    beside: Beside,
+    prepare: Callable[[Path], None],
+) -> list[str]:
+    """Put the backup in `folder` at `target` and beside it, where nothing may be; the caller holds the home.
+
+    Returns the names of the parts that came beside the store, which gets its name last. A restore that was killed
+    before that leaves a home that `check_finished` refuses, and that another restore may use.
 
     `prepare` gets the path of the copy before it is in its place, to change what an older state must not say again.
     Raises `StoreInaccessible` if something is at `target`, `WrongPassphrase`, `PassphraseNeeded` or
     `StoreUnprotected`, and what `back_up` raises.
     """
-    for taken in (target, *(Path(f"{target}{side}") for side in _SIDE_FILES)):
-        if taken.exists() or taken.is_symlink():
-            raise StoreInaccessible(f"{taken} exists: a restored node never replaces another; use an empty home")
+    home, copy = target.parent, _unfinished(target)
+    _check_nothing_there(target, *(Path(f"{target}{side}") for side in SIDE_FILES))
+    left = parts_in(home, beside.is_part)
+    if not copy.exists():
+        _check_nothing_there(*(home / part for part in left))
+        left = []
     source = folder / target.name
-    key = None
-    if protection_of(folder) is not Protection.NONE:
-        key = read_key(folder / KEY_NAME, passphrase).key
+    key = read_backup_key(folder, passphrase)
     _check_source(source, schema, key)
-    copy = target.with_name(f".{target.name}.restored")
+    files = read_files(folder, key, source, beside.is_part)
+    remove_parts(home, left)  # of the restore that was killed
     _remove(copy)
     try:
         _copy(source, key, copy, None)
         _check_copy(copy, None, schema)
         prepare(copy)
-        if left := [side for side in _SIDE_FILES if Path(f"{copy}{side}").exists()]:
-            raise StoreInaccessible(f"{copy} is still in use ({', '.join(left)}): nothing was restored")
+        if open_still := [side for side in SIDE_FILES if Path(f"{copy}{side}").exists()]:
+            raise StoreInaccessible(f"{copy} is still in use ({', '.join(open_still)}): nothing was restored")
+        place(home, files)
         with file_errors(target):
             target.hardlink_to(copy)  # unlike a rename, fails if something has come there meanwhile
             copy.unlink()
-            sync_folder(target.parent)
+            sync_folder(home)
     except BaseException:
+        remove_parts(home, parts_of(files))
         _remove(copy)
         raise
+    return parts_of(files)
+
+
+def check_finished(target: Path) -> None:
+    """Raise `StoreInaccessible` if a restore to `target` was killed: what is there is not whole."""
+    if _unfinished(target).exists() and not target.exists():
+        raise StoreInaccessible(f"{target.parent}: a restore was interrupted here; restore the backup again")
+
+
+def check_backup_files(folder: Path, store_name: str, key: bytes | None, beside: Beside) -> list[str]:
+    """The names of the parts beside the store in a backup. Raises as `backup_files.read_files`."""
+    return parts_of(read_files(folder, key, folder / store_name, beside.is_part))
+
+
+def read_backup_key(folder: Path, passphrase: str | None) -> bytes | None:
+    """The key of the backup in `folder`; None if it is not encrypted. Raises as `keyfile.read_key`."""
+    if protection_of(folder) is Protection.NONE:
+        return None
+    return read_key(folder / KEY_NAME, passphrase).key
+
+
+def _unfinished(target: Path) -> Path:
+    """The store's name while it is being restored."""
+    return target.with_name(f".{target.name}.restored")
+
+
+def _check_nothing_there(*paths: Path) -> None:
+    for path in paths:
+        if path.exists() or path.is_symlink():
+            raise StoreInaccessible(f"{path} exists: a restored node never replaces another; use an empty home")
 
 
 def _remove(path: Path) -> None:
     with file_errors(path):
-        for each in (path, *(Path(f"{path}{side}") for side in _SIDE_FILES)):
+        for each in (path, *(Path(f"{path}{side}") for side in SIDE_FILES)):
             each.unlink(missing_ok=True)
 
 

@@ -25,8 +25,8 @@ LINE_BYTES_MAX: Final = 1024 * 1024
 """A text of 64 KiB, each byte of it escaped in JSON, is less than half of this."""
 READ_S: Final = 10.0
 """How long a caller may take to send its line, and to take the answer."""
-GRACE_S: Final = 10.0
-"""How long a caller waits beyond its request's own time limit, so that the holder's answer comes first."""
+WAIT_S_MIN: Final = 1.0
+"""How long a caller waits at least: a holder that answers at once may still wait for a processor."""
 _PATH_BYTES_MAX: Final = 107
 """What fits in a `sockaddr_un`."""
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -99,10 +99,13 @@ def encode(value: Answer) -> bytes:
 def ask(home: Path, request: Answer, timeout: float) -> Answer:
     """Hand `request` to the process that holds `home`, and return its answer.
 
-    Raises `NoHolder`, `HolderBusy`, or `HolderGone` when no answer came within `timeout` and `GRACE_S`.
+    Raises `NoHolder`, `HolderBusy`, or `HolderGone` when no answer came within `timeout` seconds (`WAIT_S_MIN` at
+    least), as from a process that is stopped. What the request says of time should be less, so that the holder's own
+    words come first.
     """
+    end = time.monotonic() + max(timeout, WAIT_S_MIN)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
-        connection.settimeout(READ_S)
+        connection.settimeout(min(READ_S, end - time.monotonic()))
         try:
             with socket_path(home) as address:
                 connection.connect(address)
@@ -115,7 +118,7 @@ def ask(home: Path, request: Answer, timeout: float) -> Answer:
             taken = True
         except OSError:
             taken = False  # a busy holder answers without waiting for the request
-        line = read_line(connection, timeout + GRACE_S)
+        line = read_line(connection, end - time.monotonic())
     if line is None:
         if not taken:
             raise NoHolder("the process that serves this home is ending")

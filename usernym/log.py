@@ -27,10 +27,14 @@ CAUSES_MAX: Final = 5
 _FIELDS: Final = "fields"
 
 
-def set_up(level: str, log_format: LogFormat) -> None:
-    """Log to the standard error from now on, at `level` and above; of libraries, warnings and above."""
+def set_up(level: str, log_format: LogFormat, *, only_json: bool = False) -> None:
+    """Log to the standard error from now on, at `level` and above; of libraries, warnings and above.
+
+    With `only_json`, and JSON as the format, what the person reads there is JSON too. That is for programs that
+    name no user: what a client's person reads has names in it, and must not look like a log.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
+    handler.setFormatter(JsonLines(only=only_json) if log_format == "json" else TextLines())
     logger.handlers[:] = [handler]
     logger.propagate = False
     logger.setLevel(level.upper())
@@ -39,8 +43,19 @@ def set_up(level: str, log_format: LogFormat) -> None:
     handler_of_others.setLevel(logging.WARNING)
     handler_of_others.setFormatter(handler.formatter)
     logging.lastResort = handler_of_others
+    logging.captureWarnings(True)
     threading.excepthook = _on_thread_failed
     sys.unraisablehook = _on_unraisable
+
+
+def is_json() -> bool:
+    """Whether the standard error is for JSON only: then each line on it is one object, whatever it says."""
+    return any(isinstance(each := handler.formatter, JsonLines) and each.only for handler in logger.handlers)
+
+
+def json_notice(text: str, level: str) -> str:
+    """What the person is to read, and is not logged, as a line among JSON log lines."""
+    return _json_line({"time": _time_of(time.time()), "level": level, "message": text})
 
 
 def fields(**values: int | str) -> dict[str, Any]:
@@ -49,12 +64,19 @@ def fields(**values: int | str) -> dict[str, Any]:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC), level, thread, message, further fields, and `exception` if there was one."""
+    """One JSON object a line: time (UTC), level, thread, message, further fields, and `exception` if there was one.
+
+    `only` says that the stream has nothing else.
+    """
+
+    def __init__(self, *, only: bool = False) -> None:
+        super().__init__()
+        self.only = only
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, in printable ASCII."""
         line: dict[str, Any] = {
-            "time": _time_of(record),
+            "time": _time_of(record.created),
             "level": record.levelname.lower(),
             "thread": record.threadName,
             "message": _message_of(record),
@@ -62,7 +84,11 @@ class JsonLines(logging.Formatter):
         line |= getattr(record, _FIELDS, {})
         if (error := _error_of(record)) is not None:
             line["exception"] = places_of(error)
-        return json.dumps(line, ensure_ascii=True).replace("\x7f", "\\u007f")
+        return _json_line(line)
+
+
+def _json_line(line: dict[str, Any]) -> str:
+    return json.dumps(line, ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
 class TextLines(logging.Formatter):
@@ -71,15 +97,15 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line or lines."""
         more = "".join(f" {name}={value}" for name, value in getattr(record, _FIELDS, {}).items())
-        lines = [f"{_time_of(record)} {record.levelname} {printable(_message_of(record) + more)}"]
+        lines = [f"{_time_of(record.created)} {record.levelname} {printable(_message_of(record) + more)}"]
         if (error := _error_of(record)) is not None:
             lines += [f"    {printable(place)}" for place in places_of(error)]
         return "\n".join(lines)
 
 
-def _time_of(record: logging.LogRecord) -> str:
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-    return f"{whole}.{int(record.created % 1 * 1000):03d}Z"
+def _time_of(unix_s: float) -> str:
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(unix_s))
+    return f"{whole}.{int(unix_s % 1 * 1000):03d}Z"
 
 
 def _message_of(record: logging.LogRecord) -> str:

@@ -1,5 +1,7 @@
 """A node's counters and depths for Prometheus, over HTTP on loopback: numbers only, never a name or a tag.
 
+`/healthz` says in one line whether the node works: 200 if it answers and has its mixnet client, 503 if not.
+
 Off unless a port is set. The format is that of the library `prometheus_client`; the server here, since the library's
 takes as many connections as come, and answers web pages too.
 """
@@ -18,7 +20,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from usernym.errors import NotReady, SettingsError
+from usernym.errors import Closed, NotReady, SettingsError
 from usernym.node import NodeStatus
 
 HOST: Final = "127.0.0.1"
@@ -68,9 +70,14 @@ class NodeCollector(Collector):
             ("notices_waiting", "words on messages' fates, not yet confirmed", status.notices_waiting),
             ("requests_remembered", "requests that would not count twice", status.requests_remembered),
             ("routes", "users logged in, as far as the node knows", status.routes),
+            ("store_bytes", "the store on the disk, with its write-ahead log", status.store_bytes),
+            ("disk_free_bytes", "what the node may still write on the store's file system", status.disk_free_bytes),
             ("work_bits", "zero bits that a registration's proof of work needs now", status.work_bits),
         ):  # fmt: skip
             yield GaugeMetricFamily(f"usernym_{name}", text, value)
+        info = GaugeMetricFamily("usernym_build_info", "always 1; the label is the version", labels=["version"])
+        info.add_metric([status.version], 1)
+        yield info
         inbox = GaugeMetricFamily("usernym_inbox", "messages in the inbox of an actor", labels=["actor"])
         for actor, depth in status.inboxes.items():
             inbox.add_metric([actor], depth)
@@ -83,7 +90,7 @@ class NodeCollector(Collector):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request a connection: `GET /metrics`."""
+    """One request a connection: `GET /metrics`, `GET /healthz`."""
 
     server: MetricsServer._MetricsHTTP
     timeout = REQUEST_S
@@ -97,16 +104,20 @@ class _Handler(BaseHTTPRequestHandler):
             # A web page asks, perhaps by a DNS name that someone pointed to this machine so that it may read the
             # answer.
             self._say(HTTPStatus.FORBIDDEN)
-        elif self.path != "/metrics":
-            self._say(HTTPStatus.NOT_FOUND)
-        else:
-            encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-            try:
-                body = encode(self.server.registry)
-            except NotReady:
-                self._say(HTTPStatus.SERVICE_UNAVAILABLE)
-                return
-            self._say(HTTPStatus.OK, body, content_type)
+            return
+        try:
+            if self.path == "/metrics":
+                encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+                self._say(HTTPStatus.OK, encode(self.server.registry), content_type)
+            elif self.path == "/healthz":
+                up = self.server.collector.status().mixnet_up
+                self._say(
+                    *((HTTPStatus.OK, b"ok\n") if up else (HTTPStatus.SERVICE_UNAVAILABLE, b"no mixnet client\n"))
+                )
+            else:
+                self._say(HTTPStatus.NOT_FOUND)
+        except (NotReady, Closed):
+            self._say(HTTPStatus.SERVICE_UNAVAILABLE, b"the node does not answer\n")
 
     def _say(self, status: HTTPStatus, body: bytes = b"", content_type: str = "text/plain") -> None:
         self.send_response(status)
@@ -129,8 +140,9 @@ class MetricsServer:
         daemon_threads = True
         request_queue_size = CONNECTIONS_MAX
 
-        def __init__(self, port: int, registry: CollectorRegistry) -> None:
+        def __init__(self, port: int, registry: CollectorRegistry, collector: NodeCollector) -> None:
             self.registry = registry
+            self.collector = collector
             self._free = threading.BoundedSemaphore(CONNECTIONS_MAX)
             super().__init__((HOST, port), _Handler)
 
@@ -151,10 +163,11 @@ class MetricsServer:
 
     def __init__(self, read: Read, port: int) -> None:
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(NodeCollector(read))
+        collector = NodeCollector(read)
+        registry.register(collector)
         ProcessCollector(registry=registry)
         try:
-            self._server = self._MetricsHTTP(port, registry)
+            self._server = self._MetricsHTTP(port, registry, collector)
         except OSError as error:
             raise SettingsError(f"the metrics' port {port} can't be used: {error.strerror}") from None
         self.port: int = self._server.server_address[1]

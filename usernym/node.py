@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from usernym._version import __version__
 from usernym.actors.failures import why_stopped
 from usernym.actors.graphs import NodeGraph, node_graph
 from usernym.actors.node_clock import NodeClock
@@ -26,6 +27,7 @@ from usernym.mixnets import node_transport
 from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.limits import SEED_BYTES, WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
+from usernym.storage.backup import check_finished
 from usernym.storage.locks import Home, hold_file
 from usernym.storage.node.store import NodeStore
 from usernym.timers import ThreadTimers
@@ -59,6 +61,12 @@ class NodeStatus:
     """Messages that wait in each actor's inbox."""
     counters: dict[str, dict[str, int]] = field(default_factory=dict)
     """Each actor's counters, by the actor's name."""
+    version: str = field(default=__version__, kw_only=True)
+    """This program's."""
+    store_bytes: int = field(default=0, kw_only=True)
+    """The store on the disk, with its write-ahead log."""
+    disk_free_bytes: int = field(default=0, kw_only=True)
+    """What this user may still write on the store's file system."""
 
 
 class Node:
@@ -105,6 +113,7 @@ class Node:
         transport = node_transport(mixnet, former_mixnets, folder)
         with contextlib.ExitStack() as undo:
             undo.enter_context(Home(folder, "node"))
+            check_finished(folder / STORE_NAME)
             undo.enter_context(hold_file(folder / STORE_NAME))
             store = NodeStore.open(folder / STORE_NAME)
             undo.callback(store.close)
@@ -165,7 +174,7 @@ class Node:
             }
         except FutureTimeout:
             raise NotReady("the node is busy") from None
-        counts = store.counts()
+        counts, path = store.counts(), Path(store.path)
         return NodeStatus(
             mixnet_up=counters["io"].pop("mixnet_up", 0) == 1,
             mixnet_problem=self._mixnet_problem or "",
@@ -178,6 +187,8 @@ class Node:
             work_bits=counters["registration"].pop("work_bits", 0),
             inboxes=inboxes,
             counters=counters,
+            store_bytes=_size(path),
+            disk_free_bytes=_free(path.parent),
         )
 
     def close(self) -> None:
@@ -192,3 +203,16 @@ class Node:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _size(path: Path) -> int:
+    total = 0
+    for part in (path, Path(f"{path}-wal")):
+        with contextlib.suppress(OSError):  # the log is not always there
+            total += part.stat().st_size
+    return total
+
+
+def _free(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize

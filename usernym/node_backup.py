@@ -1,18 +1,21 @@
-"""A node's backup and its restoration: the store itself, and what a restored node must not repeat.
+"""A node's backup and its restoration: all that a node is, and what a restored node must not repeat.
 
-docs/operations.md, "Backup", says what comes back and what does not. The node's key is in the store, so a backup is as
-secret as the node: it is encrypted under a passphrase, unless the operator chooses to have none.
+It has the store, with the node's key; the identities of its Nym clients, and with them its addresses; and its settings.
+docs/backup.md says what comes back and what does not. A backup is as secret as the node: it is encrypted under a
+passphrase, unless the operator chooses to have none.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from usernym.mixnets import STORAGE_FOLDER, STORAGE_NAME
 from usernym.node import STORE_NAME
 from usernym.protocol.cards import decode_card, make_card
 from usernym.protocol.errors import RemoteProtocolError
@@ -20,7 +23,10 @@ from usernym.protocol.limits import SEED_BYTES, UINT32_MAX
 from usernym.protocol.records import day_of
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
+from usernym.settings import FILE_NAME as SETTINGS_NAME
+from usernym.settings import NODE_MIXNET_NAME
 from usernym.storage import backup
+from usernym.storage.backup import Beside
 from usernym.storage.errors import StoreCorrupt
 from usernym.storage.keyfile import Protection
 from usernym.storage.locks import Home
@@ -32,27 +38,48 @@ NUMBERS_SKIPPED: Final = 2**24
 not remove a new notice. 190 a second for a day; there are 2³²."""
 
 
+_NYM: Final = re.compile(rf"{STORAGE_FOLDER}(-{STORAGE_NAME.pattern})?")
+BESIDE: Final = Beside(
+    is_part=lambda name: name in (NODE_MIXNET_NAME, SETTINGS_NAME) or _NYM.fullmatch(name) is not None,
+    # A reply block serves once, and the node may use these after its backup was made. They would be of no use either:
+    # a restored node's users log in again. The lock says which process has the folder.
+    left_out=frozenset({"persistent_reply_store.sqlite", "nym_python_sdk.lock"}),
+)
+"""What of a node's home belongs in its backup beside the store."""
+
+
 def protection_of(folder: Path) -> Protection:
     """How the backup in `folder` is protected."""
     return backup.protection_of(folder)
 
 
-def back_up(home: Path, folder: Path, passphrase: str | None) -> None:
-    """Copy the store of the node in `home`, whether it runs or not, into the new folder `folder`.
+def parts_held(folder: Path, key: bytes | None) -> list[str]:
+    """The names of the parts that the backup in `folder` has beside the store.
 
-    Without a passphrase the copy is not encrypted. Not for the process that runs the node. Raises `StorageError`s.
+    Raises `StorageError`s if it is not whole.
     """
-    backup.back_up(home / STORE_NAME, folder, NODE_SCHEMA, passphrase)
+    return backup.check_backup_files(folder, STORE_NAME, key, BESIDE)
 
 
-def restore(folder: Path, home: Path, passphrase: str | None) -> None:
-    """Make a node in `home` from the backup in `folder`. Raises `HomeInUse`, and other `StorageError`s.
+def back_up(home: Path, folder: Path, passphrase: str | None) -> list[str]:
+    """Copy the node in `home`, whether it runs or not, into the new folder `folder`.
+
+    Without a passphrase the copy is not encrypted. Returns the names of the parts that it has beside the store. Not for
+    the process that runs the node. Raises `StorageError`s.
+    """
+    return backup.back_up(home / STORE_NAME, folder, NODE_SCHEMA, passphrase, BESIDE)
+
+
+def restore(folder: Path, home: Path, passphrase: str | None) -> list[str]:
+    """Make a node in `home` from the backup in `folder`. Returns the names of the parts that came beside the store.
+
+    Raises `HomeInUse`, and other `StorageError`s.
 
     Its next card has a higher sequence than any that the node has given out since, and its notices get numbers that it
     has not used, whatever happened after the backup.
     """
     with Home(home, "node restore"):
-        backup.restore(folder, home / STORE_NAME, NODE_SCHEMA, passphrase, _prepare)
+        return backup.restore(folder, home / STORE_NAME, NODE_SCHEMA, passphrase, BESIDE, _prepare)
 
 
 def _prepare(path: Path) -> None:

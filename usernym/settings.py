@@ -23,6 +23,8 @@ from msgspec import Meta
 from usernym.errors import SettingsError
 
 FILE_NAME: Final = "usernym.toml"
+NODE_MIXNET_NAME: Final = "node-mixnet"
+"""An owner-only file in a node's home with the mixnet that it last ran with, so that it need not be named again."""
 FILE_BYTES_MAX: Final = 64 * 1024
 PREFIX: Final = "USERNYM_"
 PASSPHRASE_VARIABLE: Final = "USERNYM_PASSPHRASE"  # noqa: S105 - its name, not its value

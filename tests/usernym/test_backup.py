@@ -228,7 +228,7 @@ def copies_amid_commits(tmp_path: Path, path: Path) -> list[int]:
     for number in range(6):
         copy = tmp_path / f"copy-{number}"
         passphrase = "a passphrase" if number % 2 else None
-        copies.back_up(path, copy, NODE_SCHEMA, passphrase, cost=CHEAP)
+        copies.back_up(path, copy, NODE_SCHEMA, passphrase, backup.BESIDE, cost=CHEAP)
         key = None if passphrase is None else read_key(copy / copies.KEY_NAME, passphrase).key
         checked = check_store(copy / "node.db", key)
         assert checked.problems == []

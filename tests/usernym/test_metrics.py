@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import socket
 import urllib.error
 import urllib.request
@@ -80,6 +81,11 @@ def test_a_nodes_counts_and_depths_and_never_a_name(tmp_path: Path, mixnet: InPr
         assert found["usernym_events_total", "registration", "registrations"] == 2
         assert ("usernym_inbox", "io") in found
         assert found["process_resident_memory_bytes",] > 10_000_000
+        assert found["usernym_build_info", usernym.__version__] == 1
+        assert found["usernym_store_bytes",] >= (tmp_path / "node" / "node.db").stat().st_size > 0
+        disk = shutil.disk_usage(tmp_path)
+        assert 0 < found["usernym_disk_free_bytes",] <= disk.total
+        assert fetch(server.port, "/healthz") == "ok\n"
         assert not [name for name in NAMES if name in text]
         told = fetch(server.port, Accept="application/openmetrics-text; version=1.0.0")
         assert len(list(open_metrics(told))) > 8  # type: ignore[no-untyped-call]
@@ -92,6 +98,9 @@ def test_a_nodes_counts_and_depths_and_never_a_name(tmp_path: Path, mixnet: InPr
         ("/metrics/..", {}, 404),
         ("/metrics", {"Origin": "http://127.0.0.1"}, 403),
         ("/metrics", {"Host": "a-page.example"}, 403),
+        ("/healthz", {"Origin": "http://127.0.0.1"}, 403),
+        ("/healthz", {"Host": "a-page.example"}, 403),
+        ("/healthz/", {}, 404),
     ],
 )
 def test_web_pages_and_other_paths_are_refused(path: str, headers: dict[str, str], code: int) -> None:
@@ -116,6 +125,25 @@ def test_a_busy_node_is_told_as_such_and_asked_again() -> None:
         assert refused.value.code == 503
         busy = False
         assert samples(fetch(server.port))["usernym_accounts",] == 7
+
+
+@pytest.mark.parametrize(
+    ("error", "up", "said"),
+    [
+        (NotReady("the node is busy"), True, "the node does not answer\n"),
+        (usernym.Closed("the node is closed"), True, "the node does not answer\n"),
+        (None, False, "no mixnet client\n"),
+    ],
+)
+def test_health_is_said_in_one_line_and_by_the_code(error: Exception | None, up: bool, said: str) -> None:
+    def read(_: float) -> NodeStatus:
+        if error is not None:
+            raise error
+        return NodeStatus(up, 0, 0)
+
+    with MetricsServer(read, 0) as server, pytest.raises(urllib.error.HTTPError) as refused:
+        fetch(server.port, "/healthz")
+    assert (refused.value.code, refused.value.read().decode()) == (503, said)
 
 
 def test_many_scrapes_ask_the_node_once() -> None:

@@ -38,8 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             forbid_dumps()
         entry, given = grammar.parse(arguments)
         as_json = getattr(given, "json", False)
+        if "json" in (getattr(given, "log_format", None), os.environ.get("USERNYM_LOG_FORMAT")):
+            # A mistake in the other settings is found before they are read.
+            set_up("warning", "json", only_json=entry.kind == "node")
         typed = _invocation(entry.kind, given)
-        set_up(typed.settings.log_level, typed.settings.log_format)
+        set_up(typed.settings.log_level, typed.settings.log_format, only_json=entry.kind == "node")
         entry.run(typed)
         sys.stdout.flush()
     except BrokenPipeError as error:
@@ -72,7 +75,7 @@ def _invocation(kind: Kind, given: Namespace) -> Invocation[CommonSettings]:
 def _end(failed: CommandFailed, error: BaseException, *, as_json: bool) -> int:
     if failed.exit_code is Exit.INTERNAL:
         logger.debug("the command failed by a bug", exc_info=error)
-    print_err_marked(f"usernym: {failed.text}")
+    print_err_marked(f"usernym: {failed.text}", "error")
     if as_json:
         print_json({"error": failed.kind, "text": failed.text, "exit": int(failed.exit_code), **failed.extra})
     return int(failed.exit_code)

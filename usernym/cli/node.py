@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 from argparse import Namespace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -22,13 +23,11 @@ from usernym.cli.signals import Stopping
 from usernym.cli.terminal import print_err, print_err_marked, print_json, print_line, print_marked, sign_of_life, table
 from usernym.log import fields
 from usernym.logger import logger
-from usernym.settings import PASSPHRASE_VARIABLE, WORK_BITS_RANGE, NodeSettings
+from usernym.settings import NODE_MIXNET_NAME, PASSPHRASE_VARIABLE, WORK_BITS_RANGE, NodeSettings
 
 if TYPE_CHECKING:
     from usernym import Node
 
-REMEMBERED_NAME: Final = "node-mixnet"
-"""An owner-only file with the mixnet that the node last ran with, so that it need not be named again."""
 REMEMBERED_BYTES_MAX: Final = 1024
 THIS_BACKUP: Final = "this backup"
 
@@ -54,8 +53,10 @@ class MixnetDownJson(msgspec.Struct, frozen=True, tag_field="event", tag="mixnet
 
 
 def run(typed: Invocation[NodeSettings]) -> None:
-    """`usernym node run`."""
+    """`usernym node run`. With JSON logs its events are JSON too: a service's journal has both streams."""
     settings = typed.settings
+    if settings.log_format == "json":
+        typed = replace(typed, json=True)
     mixnet = settings.mixnet or remembered_mixnet(typed.home)
     if mixnet is None:
         raise CommandFailed(Exit.USAGE, "settings", "name the node's mixnet client: --mixnet ws://127.0.0.1:1977")
@@ -84,7 +85,7 @@ def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str)
 
             stack.enter_context(MetricsServer(node.status, settings.metrics_port))
         stack.enter_context(ControlServer(typed.home, node_handler(node)))
-        if not typed.json and settings.log_format == "text":
+        if not typed.json:
             print_err(f"the node starts; its mixnet client is {mixnet}")
         logger.info("the node has started", extra=fields(version=usernym.__version__, process=os.getpid()))
         threading.Thread(target=_announce, args=(typed, node), name="usernym-announce", daemon=True).start()
@@ -113,7 +114,7 @@ def remembered_mixnet(home: Path) -> str | None:
     """The mixnet that the node in `home` last ran with: what holds if no setting names one."""
     from usernym.storage.files import read_private
 
-    path = home / REMEMBERED_NAME
+    path = home / NODE_MIXNET_NAME
     if not path.exists():
         return None
     return read_private(path, REMEMBERED_BYTES_MAX).decode(errors="replace").strip() or None
@@ -123,7 +124,7 @@ def _remember(home: Path, mixnet: str) -> None:
     from usernym.storage.files import write_private
 
     if remembered_mixnet(home) != mixnet:
-        write_private(home / REMEMBERED_NAME, f"{mixnet}\n".encode(), replace=True)
+        write_private(home / NODE_MIXNET_NAME, f"{mixnet}\n".encode(), replace=True)
 
 
 # -- asking the running node ------------------------------------------------------------------------------------------
@@ -161,6 +162,12 @@ class StatusReply(msgspec.Struct, frozen=True):
     """Messages that wait in each actor's inbox."""
     counters: dict[str, dict[str, int]]
     """Each actor's counters."""
+    version: str
+    """Of the program that runs the node."""
+    store_bytes: int
+    """The store on the disk, with its write-ahead log."""
+    disk_free_bytes: int
+    """What the node may still write on the store's file system."""
 
 
 class StatusCommand(NodeCommand[StatusReply], frozen=True, tag="node status"):
@@ -172,7 +179,7 @@ class StatusCommand(NodeCommand[StatusReply], frozen=True, tag="node status"):
 
 def _print_status(reply: StatusReply, _given: Namespace) -> None:
     problem = f": {reply.mixnet_problem}" if reply.mixnet_problem else ""
-    rows = [("mixnet", "connected" if reply.mixnet_up else f"not connected{problem}")]
+    rows = [("version", reply.version), ("mixnet", "connected" if reply.mixnet_up else f"not connected{problem}")]
     numbers = msgspec.structs.asdict(reply).items()
     rows += [(name.replace("_", " "), str(number)) for name, number in numbers if type(number) is int]
     rows += [(f"{actor}: inbox", str(depth)) for actor, depth in reply.inboxes.items()]
@@ -202,43 +209,71 @@ class NodeBackupReply(msgspec.Struct, frozen=True):
     backup: str
     """Its folder."""
     encrypted: bool
+    holds: list[str]
+    """Entries of the node's home that are in it."""
+    not_held: list[str]
+    """Mixnet clients of the node that have their identity elsewhere, and with it an address of the node."""
+
+
+_HELD: Final = {
+    "node.db": "the node's key and card, directory, mailboxes",
+    "usernym.toml": "settings",
+    NODE_MIXNET_NAME: "the mixnet that it last ran with",
+}
 
 
 def backup(typed: Invocation[NodeSettings]) -> None:
     """`usernym node backup FOLDER`."""
     from usernym import node_backup
     from usernym.cli.passphrases import passphrase_for
+    from usernym.node import STORE_NAME
     from usernym.storage.keyfile import Protection
 
     folder: Path = typed.given.folder.expanduser().absolute()
     passphrase = passphrase_for(Protection.ABSENT, typed.given.no_passphrase, THIS_BACKUP, PASSPHRASE_VARIABLE)
-    node_backup.back_up(typed.home, folder, passphrase)
-    typed.show(NodeBackupReply(str(folder), passphrase is not None), _print_backup)
+    held = node_backup.back_up(typed.home, folder, passphrase)
+    mixnets = (typed.settings.mixnet or remembered_mixnet(typed.home), *typed.settings.former_mixnets)
+    elsewhere = [mixnet for mixnet in mixnets if mixnet is not None and mixnet.startswith("ws://")]
+    typed.show(NodeBackupReply(str(folder), passphrase is not None, [STORE_NAME, *held], elsewhere), _print_backup)
 
 
 def _print_backup(reply: NodeBackupReply, _given: Namespace) -> None:
     how = "encrypted under its passphrase" if reply.encrypted else "NOT encrypted: it is all that a node is"
-    print_line(f"backed up in {reply.backup} ({how})")
+    print_line(f"backed up in {reply.backup} ({how}):")
+    _print_held(reply.holds)
+    for mixnet in reply.not_held:
+        print_err_marked(f"NOT in it: the nym-client at {mixnet} and its identity, which is the node's address there;"
+                         " back up that client's own folder")  # fmt: skip
+
+
+def _print_held(names: list[str]) -> None:
+    print_line(table([(name, _HELD.get(name, "a Nym client's identity: an address of the node")) for name in names]))
 
 
 class RestoredReply(msgspec.Struct, frozen=True):
     """A node that was made from a backup."""
 
     home: str
+    holds: list[str]
+    """Entries of the home that came from the backup."""
 
 
 def restore(typed: Invocation[NodeSettings]) -> None:
     """`usernym node restore FOLDER`."""
     from usernym import node_backup
+    from usernym.node import STORE_NAME
 
     folder: Path = typed.given.folder.expanduser().absolute()
-    node_backup.restore(folder, typed.home, _passphrase_of(folder))
-    typed.show(RestoredReply(str(typed.home)), _print_restored)
+    held = node_backup.restore(folder, typed.home, _passphrase_of(folder))
+    typed.show(RestoredReply(str(typed.home), [STORE_NAME, *held]), _print_restored)
 
 
 def _print_restored(reply: RestoredReply, _given: Namespace) -> None:
-    print_line(f"restored in {reply.home}")
-    print_err('What the node did after this backup is not in it: docs/operations.md, "Backup", says what that means.')
+    print_line(f"restored in {reply.home}:")
+    _print_held(reply.holds)
+    print_err(
+        'What the node did after this backup is not in it: docs/backup.md, "An older state", says what that means.'
+    )
     print_err("If the node ran within the last half hour, wait half an hour after its end before you start it.")
 
 
@@ -251,24 +286,29 @@ class CheckReply(msgspec.Struct, frozen=True):
     accounts: int
     messages: int
     notices: int
+    holds: list[str]
+    """Of a backup: entries of the node's home that are in it. Else empty."""
 
 
 def check(typed: Invocation[NodeSettings]) -> None:
     """`usernym node check [FOLDER]`."""
+    from usernym import node_backup
     from usernym.node import STORE_NAME
     from usernym.node_check import check_store
-    from usernym.storage.backup import KEY_NAME
+    from usernym.storage.backup import read_backup_key
     from usernym.storage.errors import StoreCorrupt
-    from usernym.storage.keyfile import read_key
 
     folder: Path | None = typed.given.folder
-    key = None
-    if folder is not None and (passphrase := _passphrase_of(folder := folder.expanduser())) is not None:
-        key = read_key(folder / KEY_NAME, passphrase).key
+    key, holds = None, []
+    if folder is not None:
+        folder = folder.expanduser()
+        key = read_backup_key(folder, _passphrase_of(folder))
     path = (folder or typed.home).absolute() / STORE_NAME
     try:
         with sign_of_life(WAITING, quiet=typed.json):
             checked = check_store(path, key)
+            if folder is not None and not checked.found:
+                holds = [STORE_NAME, *node_backup.parts_held(folder, key)]
     except StoreCorrupt as error:
         raise CommandFailed(Exit.STORAGE, "store_damaged", str(error), {"problems": [str(error)], "found": 1}) from None
     if checked.found:
@@ -282,8 +322,10 @@ def check(typed: Invocation[NodeSettings]) -> None:
         counts = f"{reply.accounts} accounts, {reply.messages} messages, {reply.notices} notices"
         old = f"the file {path} is sound; an older version wrote it, its rows were not checked"
         print_line(f"{path} is sound: {counts}" if reply.rows_checked else old)
+        if reply.holds:
+            _print_held(reply.holds)
 
-    typed.show(reply_of(CheckReply, checked, sound=True), say)
+    typed.show(reply_of(CheckReply, checked, sound=True, holds=holds), say)
 
 
 _LOW, _HIGH = WORK_BITS_RANGE
@@ -304,7 +346,7 @@ ENTRIES: Final = (
           lambda typed: typed.show(ask_node(typed, CardCommand()), "{reply.card}"), (), "node", (CardReply,)),
     Entry("node status", "show the running node's counters",
           lambda typed: typed.show(ask_node(typed, StatusCommand()), _print_status), (), "node", (StatusReply,)),
-    Entry("node backup", "copy the node's store, while it runs or not, encrypted unless --no-passphrase is given",
+    Entry("node backup", "copy all that the node is, while it runs or not, encrypted unless --no-passphrase is given",
           backup, (option("folder", type=Path, metavar="FOLDER", help="a new folder for it"),
                    switch("--no-passphrase", "choose not to encrypt it")), "node", (NodeBackupReply,)),
     Entry("node restore", "make a node from a backup, in a home that has none", restore,

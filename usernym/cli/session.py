@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 HOLDER_GRACE_S: Final = 5.0
 """How long a holder may take until it serves its socket: it derives a key first. After that it is a program without."""
+ANSWER_S_MAX: Final = 1.0
+ANSWER_SHARE: Final = 0.2
+"""How much of its time a command leaves for the holder's answer, which says more than that none came in time."""
 WAITING: Final = "waiting for an answer"
 
 Ask = type[ClientCommand[Answer]] | Callable[["Session", Invocation[ClientSettings]], ClientCommand[Answer]]
@@ -198,7 +201,8 @@ def ask_holder(home: Path, command: Command[Answer], deadline: Deadline) -> Answ
     while True:
         timeout = deadline.left()
         try:
-            return answer_in(control.ask(home, handed_over(command, timeout), timeout), answer_type(type(command)))
+            handed = handed_over(command, timeout - min(ANSWER_S_MAX, timeout * ANSWER_SHARE))
+            return answer_in(control.ask(home, handed, timeout), answer_type(type(command)))
         except control.HolderBusy:
             if deadline.over:
                 raise

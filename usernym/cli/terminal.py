@@ -9,11 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Final, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import msgspec
 
 from usernym.cli.failures import CommandFailed, Exit
+from usernym.log import is_json, json_notice
 from usernym.printable import COLUMNS_MIN, marked, printable
 
 _SPANS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -44,12 +45,24 @@ def print_json(value: msgspec.Struct | dict[str, Any]) -> None:
 
 
 def print_err(text: str) -> None:
-    """Print lines for the person on the standard error. They are the program's own, and stay whole."""
-    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
+    """Print lines for the person on the standard error. They are the program's own, and stay whole.
+
+    Among JSON log lines they are JSON too.
+    """
+    if is_json():
+        print(json_notice(text, "info"), file=sys.stderr, flush=True)
+    else:
+        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
-def print_err_marked(text: str) -> None:
-    """As `print_marked`, on the standard error. A file or a pipe gets no breaks beside those of `text`."""
+def print_err_marked(text: str, level: Literal["warning", "error"] = "warning") -> None:
+    """As `print_marked`, on the standard error. A file or a pipe gets no breaks beside those of `text`.
+
+    Among JSON log lines it is one of that level.
+    """
+    if is_json():
+        print(json_notice(text, level), file=sys.stderr, flush=True)
+        return
     print(marked(text, _columns(sys.stderr), ambiguous=_ambiguous_width()), file=sys.stderr, flush=True)
 
 
