@@ -43,6 +43,8 @@ class MixnetConnected(PrivateValue, frozen=True):
 
     address: bytes
     boot_id: bytes
+    older: bool = False
+    """Whether the mixnet client may still have what others gave to it before this process was there."""
 
 
 class MixnetDisconnected(PrivateValue, frozen=True):
@@ -73,13 +75,16 @@ class SendReply(FromPeer, frozen=True):
 
 
 class RouteOpened(FromPeer, frozen=True):
-    """A login moved a user's route: to this tag, under this login id, with this many SURBs in stock."""
+    """A login moved a user's route: to this tag, under this login id."""
 
     name: str
     identity_key: bytes
     tag: bytes
     login_id: bytes
     surbs: int
+    """What the login brought, less its answers."""
+    held: int
+    """What the mixnet client should have of that tag besides."""
     card_sequence: int
     """The sequence of the card that the user's client has."""
 

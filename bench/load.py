@@ -160,7 +160,7 @@ class Sender:
         challenge = self._ask(encode_unsigned(m.LoginAsk(os.urandom(8), 2, name)))
         assert isinstance(challenge, m.Challenge)
         nonce, expires_at, mac = challenge.nonce, challenge.expires_at, challenge.mac
-        proof = m.LoginProof(os.urandom(8), 2, name, nonce, expires_at, mac, node.card.sequence)
+        proof = m.LoginProof(os.urandom(8), 2, name, nonce, expires_at, mac, node.card.sequence, 0)
         login = self._ask(encode_signed(proof, key, node.node))
         assert isinstance(login, m.LoggedIn)
         self._logged_in = True

@@ -60,7 +60,7 @@ class NymClientTransport(LinkedTransport):
 
     def __init__(self, url: str, *, allow_remote: bool = False) -> None:
         check_url(url, allow_remote=allow_remote)
-        super().__init__(lambda: _establish(url), "usernym-nym-client")
+        super().__init__(lambda: _establish(url), "usernym-nym-client", outlives=True)
 
 
 class _ConnectHere(connect):

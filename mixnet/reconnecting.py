@@ -73,10 +73,18 @@ class MixnetLink(Protocol):
 class LinkedTransport:
     """See `Transport`. `connect` makes a link, and raises `LinkLost` when it can't; `name` is the thread's.
 
-    `renewable`: whether each link is a client with another address.
+    `renewable`: whether each link is a client with another address. `outlives`: whether the client is a process of its
+    own, which may have run before this one.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[MixnetLink]], name: str, *, renewable: bool = False) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[MixnetLink]],
+        name: str,
+        *,
+        renewable: bool = False,
+        outlives: bool = False,
+    ) -> None:
         self._connect = connect
         self._name = name
         self._lock = threading.Lock()
@@ -91,6 +99,7 @@ class LinkedTransport:
         self._stop = asyncio.Event()
         self._idle = asyncio.Event()
         self._renewable = renewable
+        self._older = outlives
         self._renewal = asyncio.Event()
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
@@ -228,7 +237,9 @@ class LinkedTransport:
         with self._lock:
             self._up = True
             self._down_reason = None
-        self._on_event(TransportUp(link.address))
+        # After a lost connection the client may be a new process.
+        older, self._older = self._older, False
+        self._on_event(TransportUp(link.address, older))
         sender = asyncio.create_task(self._send_queued(link))
         receiver = asyncio.create_task(self._receive(link))
         self._renewal.clear()

@@ -48,6 +48,8 @@ class TransportUp:
     """The mixnet client can be used. Every `TransportUp` may be a new lifetime: tags and SURB stocks may be gone."""
 
     address: bytes = field(repr=False)
+    older: bool = False
+    """Whether the mixnet client may have run before this process, and still have what others gave to it then."""
 
 
 @dataclass(frozen=True, slots=True)

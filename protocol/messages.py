@@ -60,7 +60,8 @@ class LoginAsk(Wire, frozen=True, tag=3):
 
 class LoginProof(Wire, frozen=True, tag=4):
     """The answer to a login's challenge: the only message that moves a route. `card_sequence` is that of the card by
-    which the client speaks to the node: a node with a newer one tells it."""
+    which the client speaks to the node: a node with a newer one tells it. `held` are the SURBs that the client gave
+    under this sender tag before, and that the node should still have."""
 
     request_id: RequestId
     surbs: U8
@@ -69,6 +70,7 @@ class LoginProof(Wire, frozen=True, tag=4):
     expires_at: U32
     mac: Mac
     card_sequence: Number
+    held: U8
 
 
 class Publish(Wire, frozen=True, tag=5):
@@ -191,13 +193,15 @@ class Registered(Wire, frozen=True, tag=21):
 
 
 class LoggedIn(Wire, frozen=True, tag=22):
-    """The route is yours. `record_number` is that of the record the node has; `now` is its clock, in Unix seconds."""
+    """The route is yours. `record_number` is that of the record the node has; `now` is its clock, in Unix seconds;
+    `stock` are the SURBs that it counts on for this route."""
 
     request_id: RequestId
     login_id: Id
     boot_id: BootId
     record_number: Number
     now: U32
+    stock: U8
 
 
 class Published(Wire, frozen=True, tag=23):

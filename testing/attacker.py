@@ -90,7 +90,7 @@ class Attacker(Outsider):
                 return False
             sequence = self.world.node.card.sequence
             proof = m.LoginProof(
-                self.new_id(), 2, self.name, challenge.nonce, challenge.expires_at, challenge.mac, sequence
+                self.new_id(), 2, self.name, challenge.nonce, challenge.expires_at, challenge.mac, sequence, 255
             )
             if not isinstance(self.ask(proof), m.LoggedIn):
                 return False

@@ -165,12 +165,14 @@ class SurbsExpire:
 @dataclass(frozen=True, slots=True)
 class Crash:
     """`who`'s process dies: at its `commits`-th commit from now on, at that `moment` of it; with 0, at once. It starts
-    again after so long. What it had not synced is lost."""
+    again after so long. What it had not synced is lost. Its mixnet client dies too, unless that lives on, as a
+    nym-client does."""
 
     who: str
     commits: int = 0
     moment: Moment = Moment.BEFORE
     down_s: float = 1.0
+    mixnet_lives: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,7 +284,7 @@ class Mallory(Outsider):
     def _steal_login(self, victim: str, _other: str) -> None:
         challenge = self.ask(m.LoginAsk(self.new_id(), 2, victim))
         if isinstance(challenge, m.Challenge):
-            proof = m.LoginProof(self.new_id(), 2, victim, challenge.nonce, challenge.expires_at, challenge.mac, 1)
+            proof = m.LoginProof(self.new_id(), 2, victim, challenge.nonce, challenge.expires_at, challenge.mac, 1, 96)
             self.tell(proof, 2)
 
     def _garbage(self, _victim: str, _other: str) -> None:

@@ -103,6 +103,8 @@ class Process:
                 bury=self.bury,
                 stall=lambda seconds: world.sim.hold(self.runtime.actors, seconds),
             )
+        self.mixnet_lives = False
+        """Whether the mixnet client outlives the process when this life ends, as a nym-client does."""
         self._opened = False
         self._transport: InProcessTransport | None = None
         self._mixnet_client: tuple[bytes | None, int] = (None, -1)
@@ -146,7 +148,7 @@ class Process:
             self.bury()
 
     def kill(self) -> None:
-        """As `kill -9`, with the mixnet client that it holds: everything ends without notice."""
+        """As `kill -9`, with the mixnet client that it holds unless `mixnet_lives`: everything ends without notice."""
         if self.running:
             if self.disk is not None:
                 self.disk.die()
@@ -165,8 +167,12 @@ class Process:
         transport, self._transport = self._transport, None
         if transport is not None:
             self._mixnet_client = (transport.address, transport.client)
-            self.world.mixnet.kill(transport.client)
-            transport.close()
+            if self.mixnet_lives:
+                transport.abandon()
+            else:
+                self.world.mixnet.kill(transport.client)
+                transport.close()
+            self.mixnet_lives = False
         if self.disk is not None and self._opened:
             self.store.close()
         self.on_death()

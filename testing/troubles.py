@@ -246,6 +246,8 @@ class Troubles:
         disk = process.disk
         if disk is None:
             raise ValueError("this world has no disks: make it with `disks=True`")
+        if isinstance(step, f.Crash):
+            process.mixnet_lives = step.mixnet_lives
         match step:
             case f.Crash(commits=0):
                 self._down_s[step.who] = step.down_s

@@ -137,8 +137,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 self._heartbeat(heartbeat, frame, tag)
             case m.TopUp() as top_up:
                 name, route = top_up.name, self._verified_route(top_up, frame, tag)
-                route.stock.add(top_up.surbs, self._runtime.now())
-                route.wanted_at = float("-inf")  # what was asked for is here: the next long message may ask at once
+                self._routes.top_up(route, top_up.surbs)
                 self._serve(name, route)
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "not a request of this exchange")

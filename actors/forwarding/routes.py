@@ -58,6 +58,8 @@ class UserRoute:
     notices_at: dict[int, float] = field(default_factory=dict)
     """Notice → when it was last sent on this route."""
     wanted_at: float = float("-inf")
+    had_when_wanted: int = 0
+    """SURBs that there were when more were last asked for."""
     card_sequence: int = 0
     """That of the node's card by which the user's client came."""
     card_told_at: float = float("-inf")
@@ -149,6 +151,12 @@ class UserRoutes:
             self.tell(before, m.Displaced(before.login_id, 0))
         route = UserRoute(opened.identity_key, opened.tag, opened.login_id, login_at, SurbStock())
         route.card_sequence = opened.card_sequence
+        if before is not None and before.tag == opened.tag:
+            # Our own count knows their ages, and of replies that were lost on their way.
+            route.stock = before.stock
+            route.stock.set(min(route.stock.left(now), opened.held), now)
+        else:
+            route.stock.add(opened.held, now)
         route.stock.add(opened.surbs, now)
         self._routes[opened.name] = route
         self._routes.move_to_end(opened.name)
@@ -209,10 +217,18 @@ class UserRoutes:
             route.card_told_at = now
             self._counts["cards_told"] += 1
 
+    def top_up(self, route: UserRoute, count: int) -> None:
+        """SURBs came. If there are more than when they were asked for, more may be asked for at once; else a user who
+        gives one for each that the question takes would be asked without end."""
+        now = self._runtime.now()
+        route.stock.add(count, now)
+        if route.stock.left(now) > route.had_when_wanted:
+            route.wanted_at = float("-inf")
+
     def want_surbs(self, route: UserRoute, count: int) -> None:
         """Ask for SURBs, while there is one left to ask with."""
         now = self._runtime.now()
         if now - route.wanted_at >= SURBS_WANTED_AGAIN_S:
-            wanted = m.SurbsWanted(route.login_id, 0, min(count + SURBS_TARGET, 255))
+            wanted, had = m.SurbsWanted(route.login_id, 0, min(count + SURBS_TARGET, 255)), route.stock.left(now)
             if self.tell(route, wanted) == 0:
-                route.wanted_at = now
+                route.wanted_at, route.had_when_wanted = now, had

@@ -45,7 +45,7 @@ from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, decode
 from usernym.protocol.derived import ANSWERS
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import SURBS_GIVEN_MAX, SURBS_LOW, SURBS_TOP_UP
+from usernym.protocol.limits import SURBS_GIVEN_MAX, SURBS_LOW, SURBS_REQUEST, SURBS_TOP_UP
 from usernym.protocol.signing import SigningKey
 
 IN_FLIGHT_MAX: Final = 256
@@ -58,6 +58,8 @@ FORWARD_ATTEMPTS_S: Final = (6.0,)
 SILENT_AFTER: Final = 2
 """Requests given up in a row, after which each is sent once and with one SURB: the node is probably not there, and each
 SURB that leaves without an answer counts against the account for a day."""
+STARVED_S: Final = 10.0
+"""What is on its way to us when the account has no room for what the node needs makes room within this time."""
 RENEW_AGAIN_S: Final = 600.0
 """The mixnet client is renewed at most this often, in seconds: each costs a login at a gateway, and a direct route."""
 HEARD_EVERY_S: Final = 5.0
@@ -127,6 +129,10 @@ class ClientIO(Actor[ClientIOInbox]):
         self._route = LoginRoute(runtime)
         self._witness = Witness(node)
         self._account = SurbAccount(runtime)
+        self._owed = 0
+        """SURBs that the node asked for, and that it could not have yet."""
+        self._stocked_at = 0.0
+        """When the node last had, or was given, what it needs."""
         self._own_address: bytes | None = None
         self._renewed_at = float("-inf")
         self._used_directly = False
@@ -188,6 +194,8 @@ class ClientIO(Actor[ClientIOInbox]):
 
     def _on_up(self, address: bytes) -> None:
         """There is a mixnet client. What was given before it leads nowhere, if its address is another one."""
+        self._route.begin_anew()
+        self._owed = 0
         if address != self._own_address:
             self._own_address, self._used_directly = address, False
             self._account.begin_anew()
@@ -215,7 +223,7 @@ class ClientIO(Actor[ClientIOInbox]):
             self._route.reconcile(answer.stock)
         waiting.reply_to.tell(AnswerArrived(waiting.request, answer))
         if isinstance(waiting.request, m.LoginProof) and isinstance(answer, m.LoggedIn):
-            self._open_route(waiting.request.name, answer.login_id)
+            self._open_route(waiting.request.name, answer)
         self._keep_stocked()
 
     def _take_tell(self, tell: m.Tell, size: int) -> None:
@@ -225,8 +233,7 @@ class ClientIO(Actor[ClientIOInbox]):
             return
         self._note_heard()
         if isinstance(tell, m.SurbsWanted):
-            self._top_up(tell.count, tell.count)
-            return
+            self._owed = tell.count
         target = self._dispatch.tells.get(type(tell))
         if target is not None:
             target.tell(TellArrived(tell))
@@ -277,6 +284,8 @@ class ClientIO(Actor[ClientIOInbox]):
             waiting.surbs = self._account.for_request(1 if self._node_is_silent else self._route.for_heartbeat())
         elif not waiting.surbs:
             waiting.surbs = self._account.for_request(1 if self._node_is_silent else request.surbs)
+            if isinstance(request, m.LoginProof):
+                waiting.request = request = msgspec.structs.replace(request, held=self._route.to_claim())
         if not waiting.surbs or not self._account.has_room_for(waiting.surbs):
             self.counts["requests_held_back"] += 1
             self._renew()
@@ -343,9 +352,10 @@ class ClientIO(Actor[ClientIOInbox]):
 
     # -- the route's SURBs --
 
-    def _open_route(self, name: str, login_id: bytes) -> None:
+    def _open_route(self, name: str, login: m.LoggedIn) -> None:
         """The login holds the route from now on; what the node has already sent for it is taken now."""
-        for tell, size in self._route.open(name, login_id):
+        self._owed, self._stocked_at = 0, self._runtime.now()
+        for tell, size in self._route.open(name, login.login_id, login.stock):
             try:
                 self._take_tell(tell, size)
             except RemoteProtocolError as error:
@@ -354,21 +364,24 @@ class ClientIO(Actor[ClientIOInbox]):
         self._ask_again(lambda request: isinstance(request, m.Forward))
 
     def _keep_stocked(self) -> None:
-        """Give the node SURBs before it runs short; those that answers on their way will take count as gone."""
-        promised = sum(isinstance(waiting.request, m.Forward) for waiting in self._waiting.values())
-        if self._route.login_id is not None and self._route.held() - promised < SURBS_LOW:
-            self._top_up(SURBS_TOP_UP, self._route.lacking_now(promised))
-
-    def _top_up(self, wanted: int, needed: int) -> None:
-        """Give the node SURBs: as many as `wanted` if it can have them in advance, else as it has `needed` now."""
-        route = self._route
+        """Give the node what it asked for, and SURBs before it runs short; those that answers on their way will take
+        count as gone. What it can't have yet it gets as others of its are spent, a packet full at a time."""
+        route, account = self._route, self._account
         if route.login_id is None or not self._endpoint.up:
             return
-        count = max(self._account.in_advance(wanted), self._account.on_demand(needed))
-        if count > 0:
-            route.give(count)
-            self._account.leave(count)
-            top_up = m.TopUp(count, route.name, route.login_id)
-            self._endpoint.send(self._address, top_up, count, "top_ups_sent")
-        if count < needed:
-            self._renew()
+        promised = sum(isinstance(waiting.request, m.Forward) for waiting in self._waiting.values())
+        runs_short = route.held() - promised < SURBS_LOW
+        wanted = max(self._owed, SURBS_TOP_UP if runs_short else 0)
+        needed = max(self._owed, route.lacking_now(promised) if runs_short else 0)
+        count, now = max(account.in_advance(wanted), account.on_demand(needed)), self._runtime.now()
+        if count < min(needed, SURBS_REQUEST):
+            if now - self._stocked_at >= STARVED_S:
+                self._renew()
+            return
+        self._stocked_at = now
+        if not count:
+            return
+        self._owed = max(0, self._owed - count)
+        route.give(count)
+        account.leave(count)
+        self._endpoint.send(self._address, m.TopUp(count, route.name, route.login_id), count, "top_ups_sent")

@@ -110,9 +110,9 @@ class MixnetEndpoint:
                 return event
             case TransportUp(address) if address == self._left:
                 pass  # reported before the renewal, and over by now
-            case TransportUp(address):
+            case TransportUp(address, older):
                 self._address = address
-                self._set_up(None, MixnetConnected(address, self._runtime.random_bytes(BOOT_ID_BYTES)))
+                self._set_up(None, MixnetConnected(address, self._runtime.random_bytes(BOOT_ID_BYTES), older))
             case TransportDown(reason, final):
                 self._set_up(reason, MixnetDisconnected(reason))
                 if final:

@@ -11,7 +11,7 @@ from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import CounterWindow, SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import SURBS_GIVEN_MAX, SURBS_REQUEST, SURBS_TARGET
+from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX, SURBS_REQUEST, SURBS_TARGET
 from usernym.protocol.packets import reply_packets
 
 EARLY_TELLS_MAX: Final = 32
@@ -34,14 +34,14 @@ class LoginRoute:
         """There is no route; deliveries to the login `previous` still count."""
         self.login_id, self._previous = None, previous
 
-    def open(self, name: str, login_id: bytes) -> list[tuple[m.Tell, int]]:
-        """The login holds the route from now on. Returns the early tells for it, with the sizes of their frames."""
+    def open(self, name: str, login_id: bytes, stock: int) -> list[tuple[m.Tell, int]]:
+        """The login holds the route from now on, and the node counts on so many SURBs. Returns the early tells for it,
+        with the sizes of their frames."""
         if self.login_id is not None and self.login_id != login_id:
             self._previous = self.login_id
         self.name, self.login_id = name, login_id
-        self._stock, self._window = SurbStock(), CounterWindow()
-        # What the login's two requests brought, less their two answers.
-        self.give(2 * SURBS_REQUEST - 2)
+        self._window = CounterWindow()
+        self.reconcile(stock)
         early, self._early = self._early, []
         return early
 
@@ -63,9 +63,14 @@ class LoginRoute:
         if tell.login_id != self._previous or not isinstance(tell, m.Deliver):
             # A delivery proves itself, by its inner signature and its id; the rest was about the old route.
             raise RemoteProtocolError(Code.NOT_LOGGED_IN, "sent for another login")
+        self.spend(size)
         return True
 
-    # -- the node's stock --
+    # -- the node's stock: it outlives the login, since the node's mixnet client has it --
+
+    def begin_anew(self) -> None:
+        """The mixnet client may be another one: what was given before can't be used any more."""
+        self._stock = SurbStock()
 
     def held(self) -> int:
         """SURBs that the node should have."""
@@ -86,15 +91,19 @@ class LoginRoute:
 
     def give(self, count: int) -> None:
         """`count` travel to the node."""
-        if self.login_id is not None:
-            self._stock.add(count, self._runtime.now())
+        self._stock.add(count, self._runtime.now())
 
     def spend(self, size: int) -> None:
-        """A frame of `size` bytes came over SURBs of this route."""
-        if self.login_id is not None:
-            self._stock.take_any(reply_packets(size), self._runtime.now())
+        """A frame of `size` bytes came over SURBs of a route."""
+        self._stock.take_any(reply_packets(size), self._runtime.now())
 
     def reconcile(self, stock: int) -> None:
         """The node says what it holds."""
-        if self.login_id is not None:
-            self._stock.set(min(stock, SURBS_GIVEN_MAX), self._runtime.now())
+        self._stock.set(min(stock, SURBS_GIVEN_MAX), self._runtime.now())
+
+    def to_claim(self) -> int:
+        """How many the node should still have from before the next login. The node counts their age from that on, so
+        none is claimed in the second half of its life."""
+        now = self._runtime.now()
+        self._stock.forget_before(now - SURB_S / 2)
+        return self._stock.left(now)

@@ -213,6 +213,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 challenge.expires_at,
                 challenge.mac,
                 card_sequence,
+                0,  # mixnet I/O knows what the node should have
             )
         )
 

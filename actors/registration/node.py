@@ -26,7 +26,7 @@ from usernym.actors.messages import (
 )
 from usernym.actors.node_context import NodeContext
 from usernym.actors.registration.node_card import renew_card
-from usernym.actors.registration.spent_proofs import SpentProofs
+from usernym.actors.registration.spent_proofs import SpentProofs, TakenLogin
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.challenges import Challenger, LoginNonces, work_holds
@@ -40,6 +40,7 @@ from usernym.protocol.limits import (
     NAME_HELD_S,
     NOTICE_S,
     SEEN_S,
+    SURBS_GIVEN_MAX,
     SURBS_REQUEST,
     WORK_BITS_MAX,
     WORK_BITS_MIN,
@@ -108,6 +109,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._logins_asked = 0
         self._spent = SpentProofs()
         self._boot_id = b""
+        self._mixnet_is_older = False
         self._recent, self._recent_since = 0, context.runtime.now()
 
     def acquire(self) -> None:
@@ -119,8 +121,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         match message:
             case RequestArrived(frame, tag):
                 self._answer(frame, tag)
-            case MixnetConnected(address, boot_id):
-                self._boot_id = boot_id
+            case MixnetConnected(address, boot_id, older):
+                self._boot_id, self._mixnet_is_older = boot_id, older
                 card = renew_card(self._store, self._key, address, self._clock.now())
                 self._forwarding.tell(CardRenewed(card))
                 self._on_card(card)
@@ -273,16 +275,21 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._challenger.check(proof, now)
         number = self._login_nonces.number(proof.nonce, tag)
         frame.verify(account.identity_key, self._node)
-        fresh = self._runtime.random_bytes(ID_BYTES)
-        login_id = self._spent.take_login(proof.name, number, _whole(frame), fresh)
-        if login_id == fresh:
-            # What the two requests brought, less the two answers.
-            surbs = 2 * SURBS_REQUEST - 2
+        life = self._boot_id + tag
+        known = self._mixnet_is_older or self._spent.life(proof.name) == life
+        held = min(proof.held, SURBS_GIVEN_MAX) if known else 0
+        # What the two requests brought, less the two answers.
+        brought = 2 * max(1, min(proof.surbs, SURBS_REQUEST)) - 2
+        fresh = TakenLogin(
+            number, _whole(frame), life, self._runtime.random_bytes(ID_BYTES), min(held + brought, SURBS_GIVEN_MAX)
+        )
+        login = self._spent.take_login(proof.name, fresh)
+        if login is fresh:
             self._forwarding.tell(
-                RouteOpened(account.name, account.identity_key, tag, login_id, surbs, proof.card_sequence)
+                RouteOpened(account.name, account.identity_key, tag, login.login_id, brought, held, proof.card_sequence)
             )
             self.counts["logins"] += 1
-        return m.LoggedIn(proof.request_id, login_id, self._boot_id, account.record_number, now)
+        return m.LoggedIn(proof.request_id, login.login_id, self._boot_id, account.record_number, now, login.stock)
 
     # -- changes --
 

@@ -14,46 +14,58 @@ from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.storage.database import check_row_limit
 
 LATEST_MAX: Final = 100_000
-"""Users whose latest login is remembered, as many as routes; about 300 bytes each."""
+"""Users whose latest login is remembered, as many as routes; about 400 bytes each."""
 REGISTRATIONS_MAX: Final = 100_000
 """Registrations remembered, until their challenges have expired. Each has cost a proof of work that gets harder with
 every 32 of them in five minutes."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Login:
+class TakenLogin:
+    """A login whose proof was taken, with what its answer says."""
+
     number: int
+    """Of its challenge."""
     proved: bytes = field(repr=False)
+    """Digest of the whole proof."""
+    life: bytes = field(repr=False)
+    """The node's mixnet client of that time, and the sender tag: together they stand for a stock of SURBs."""
     login_id: bytes = field(repr=False)
+    stock: int
+    """SURBs that the route began with."""
 
 
 class SpentProofs:
-    """Owned by the registration actor, and used in its thread only. `proved` is a digest of the whole proof."""
+    """Owned by the registration actor, and used in its thread only."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, _Login] = {}
+        self._latest: dict[str, TakenLogin] = {}
         self._registrations: dict[bytes, tuple[bytes, int]] = {}
 
-    def take_login(self, name: str, number: int, proved: bytes, login_id: bytes) -> bytes:
-        """Take the answer to the challenge of this number; returns the login's id: `login_id`, or that of the same
-        proof when it came first.
+    def life(self, name: str) -> bytes:
+        """Where the user's latest login came from; empty if it is not known."""
+        latest = self._latest.get(name)
+        return b"" if latest is None else latest.life
+
+    def take_login(self, name: str, login: TakenLogin) -> TakenLogin:
+        """Take the answer to a challenge; returns `login`, or what the same proof was when it came first.
 
         Raises CHALLENGE_USED for another answer to the same challenge, and CHALLENGE_EXPIRED for one to an older
         challenge than the latest login's: what a dead process left in the mixnet must not take the route from the
         process that came after it (`RoutesDoNotGoBack` in docs/models/Login.tla).
         """
         latest = self._latest.get(name)
-        if latest is not None and number <= latest.number:
-            if number < latest.number:
+        if latest is not None and login.number <= latest.number:
+            if login.number < latest.number:
                 raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "a later login came before it")
-            if proved != latest.proved:
+            if login.proved != latest.proved:
                 raise RemoteProtocolError(Code.CHALLENGE_USED)
-            return latest.login_id
+            return latest
         self._latest.pop(name, None)
-        self._latest[name] = _Login(number, proved, login_id)
+        self._latest[name] = login
         if len(self._latest) > LATEST_MAX:
             del self._latest[next(iter(self._latest))]
-        return login_id
+        return login
 
     def check_registration(self, nonce: bytes, proved: bytes, now: int) -> None:
         """Raise CHALLENGE_USED if this nonce has proved something else, `RowLimitReached` if it can't be remembered."""

@@ -126,12 +126,23 @@ class InProcessMixnet:
             self._plan(now)
 
     def attach(self, transport: InProcessTransport, client: int) -> None:
-        """Connect the client, and report what happens to it to this transport."""
+        """Connect the client, unless it is, and report what happens to it to this transport."""
         with self._lock:
             if client in self._open:
                 raise MixnetError("this emulated client has an open transport already")
             self._open[client] = transport
+            if self._core.connected(client):
+                self._report(client, TransportUp(self._core.address(client), older=True))
         self.online(client)
+        self._hand_over()
+
+    def leave(self, transport: InProcessTransport, client: int) -> None:
+        """The program that held the client is gone without notice, and the client runs on, as a nym-client does."""
+        with self._lock:
+            if self._open.get(client) is transport:
+                self._advance()
+                del self._open[client]
+        self._hand_over()
 
     def detach(self, transport: InProcessTransport, client: int) -> None:
         """End the client's process in order, and report nothing more; waits for an event that is being handed over."""
@@ -249,6 +260,11 @@ class InProcessTransport:
         """See `Transport`. The client's process ends in order: its gateway keeps what comes, its SURBs are kept."""
         self._closed = True
         self._mixnet.detach(self, self.client)
+
+    def abandon(self) -> None:
+        """The program is gone, and its mixnet client runs on; another transport may be opened on it."""
+        self._closed = True
+        self._mixnet.leave(self, self.client)
 
     def hand_over(self, event: TransportEvent) -> None:
         """Called by the mixnet, one event at a time."""

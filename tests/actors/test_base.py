@@ -14,7 +14,7 @@ from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire,
 from usernym.actors.failures import Failure
 from usernym.actors.runtime import Runtime, ThreadRuntime
 from usernym.actors.simulation import Simulation, SimulationStuck
-from usernym.actors.surbs import CounterWindow, SurbStock, surbs_that_fit
+from usernym.actors.surbs import STOCK_MAX, CounterWindow, SurbStock, surbs_that_fit
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURB_S
 from usernym.protocol.packets import anonymous_packets
@@ -248,7 +248,7 @@ def test_the_stock_agrees_with_a_model(steps: list[int | float]) -> None:
             now += step
         elif step > 0:
             stock.add(step, now)
-            model += [now] * step
+            model = ([born for born in model if born + SURB_S - 600 > now] + [now] * step)[-STOCK_MAX:]
         else:
             alive = [born for born in model if born + SURB_S - 600 > now]
             assert stock.take(-step, now) == (len(alive) >= -step)

@@ -113,7 +113,7 @@ class Attacker:
         """Take the route again."""
         asked = self.ask(m.LoginAsk(os.urandom(8), 2, self.name))
         proof = m.LoginProof(
-            os.urandom(8), 2, self.name, asked.nonce, asked.expires_at, asked.mac, self.card.sequence
+            os.urandom(8), 2, self.name, asked.nonce, asked.expires_at, asked.mac, self.card.sequence, 255
         )  # fmt: skip
         self.login_id = self.ask(proof).login_id
 

@@ -173,6 +173,7 @@ class RawClient:
                 challenge.expires_at,
                 challenge.mac,
                 self.world.node.card.sequence,
+                0,
             )
         )
         self.login_id = answer.login_id
@@ -268,7 +269,7 @@ class ScriptedNode:
             case m.LoginProof(name=name):
                 self.logins[name] = self.world.sim.random_bytes(16)
                 number = self.records[name].number
-                return [m.LoggedIn(request.request_id, self.logins[name], b"b" * 8, number, now)]
+                return [m.LoggedIn(request.request_id, self.logins[name], b"b" * 8, number, now, 4)]
             case m.Lookup(name=name) if name in self.records:
                 return [m.Found(request.request_id, self.records[name])]
             case m.Lookup() | m.History():

@@ -82,7 +82,7 @@ def test_a_card_that_nobody_signed_is_refused(card: NodeCard) -> None:
 
 def _proof(ask: m.RegisterAsk | m.LoginAsk, record: KeyRecord, made: m.Challenge) -> m.RegisterProof | m.LoginProof:
     if isinstance(ask, m.LoginAsk):
-        return m.LoginProof(ask.request_id, 2, ask.name, made.nonce, made.expires_at, made.mac, 1)
+        return m.LoginProof(ask.request_id, 2, ask.name, made.nonce, made.expires_at, made.mac, 1, 0)
     return m.RegisterProof(
         ask.request_id, 2, ask.name, record, made.nonce, made.expires_at, made.difficulty, made.mac, 0
     )

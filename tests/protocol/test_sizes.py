@@ -169,7 +169,7 @@ def test_the_third_surb_of_a_request_costs_no_further_packet() -> None:
         m.RegisterAsk(RID, 3, LONG, ZEROS, ZEROS),
         m.RegisterProof(RID, 3, LONG, RECORD, ID, UINT32_MAX, 26, ID, 2**63 - 1),
         m.LoginAsk(RID, 3, LONG),
-        m.LoginProof(RID, 3, LONG, ID, UINT32_MAX, ID, UINT32_MAX),
+        m.LoginProof(RID, 3, LONG, ID, UINT32_MAX, ID, UINT32_MAX, 255),
         m.Publish(RID, 3, LONG, RECORD, LINK),
         m.Lookup(RID, 3, LONG),
         m.History(RID, 3, LONG, 255),
@@ -231,14 +231,14 @@ def test_everything_else_that_is_answered_fits_one_packet() -> None:
         m.NewCard(ID, UINT32_MAX, msgspec.structs.replace(card, versions=(127,) * 8)),
         m.SurbsWanted(ID, UINT32_MAX, 255),
         m.Displaced(ID, UINT32_MAX),
-        m.LoggedIn(RID, ID, RID, UINT32_MAX, UINT32_MAX),
+        m.LoggedIn(RID, ID, RID, UINT32_MAX, UINT32_MAX, 255),
         m.Challenge(RID, ID, UINT32_MAX, 255, ID),
     ):
         assert packets.reply_packets(len(frame(tell))) == 1
     assert len(card_text(card)) < CARD_TEXT_MAX
     proof = m.RegisterProof(RID, 2, LONG, RECORD, ID, UINT32_MAX, 255, ID, 2**63 - 1)
     assert packets.anonymous_packets(len(frame(proof)), 2) == 2
-    login = m.LoginProof(RID, 2, LONG, ID, UINT32_MAX, ID, UINT32_MAX)
+    login = m.LoginProof(RID, 2, LONG, ID, UINT32_MAX, ID, UINT32_MAX, 255)
     assert packets.anonymous_packets(len(frame(login)), 2) == 1
     publish = m.Publish(RID, 2, LONG, RECORD, LINK)
     assert packets.anonymous_packets(len(frame(publish)), 2) == 2

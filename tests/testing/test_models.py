@@ -17,7 +17,7 @@ import pytest
 
 from usernym import identity
 from usernym.actors.lookup import client as lookup_client
-from usernym.actors.registration.spent_proofs import SpentProofs
+from usernym.actors.registration.spent_proofs import SpentProofs, TakenLogin
 from usernym.mixnet.emulator.state import Faults, LinkDelay
 from usernym.protocol import messages as m
 from usernym.protocol import records
@@ -68,9 +68,9 @@ def logins_unordered() -> Iterator[None]:
     """`CheckOrder` is FALSE: the answer to an older challenge opens a route too."""
     take = SpentProofs.take_login
 
-    def unordered(self: SpentProofs, name: str, number: int, proved: bytes, login_id: bytes) -> bytes:
+    def unordered(self: SpentProofs, name: str, login: TakenLogin) -> TakenLogin:
         self._latest.pop(name, None)
-        return take(self, name, number, proved, login_id)
+        return take(self, name, login)
 
     with patch.object(SpentProofs, "take_login", unordered):
         yield

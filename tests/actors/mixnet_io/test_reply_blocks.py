@@ -114,7 +114,7 @@ def silent_listener(world: World, surbs: int) -> RawClient:
     challenge = listener.ask(m.LoginAsk(listener.new_id(), 2, "mallory"))
     nonce, expires_at, mac = challenge.nonce, challenge.expires_at, challenge.mac
     sequence = world.node.card.sequence
-    answer = listener.ask(m.LoginProof(listener.new_id(), 2, "mallory", nonce, expires_at, mac, sequence))
+    answer = listener.ask(m.LoginProof(listener.new_id(), 2, "mallory", nonce, expires_at, mac, sequence, 0))
     listener.login_id = answer.login_id
     listener.throw(listener.encode(m.TopUp(surbs, "mallory", listener.login_id)), surbs)
     world.settle(2)

@@ -27,7 +27,7 @@ PUBLISH = m.Publish(bytes(8), 2, "alice", RECORD, None)
 
 
 def proof(nonce: bytes) -> m.LoginProof:
-    return m.LoginProof(bytes(8), 2, "alice", nonce, 100, bytes(16), 5)
+    return m.LoginProof(bytes(8), 2, "alice", nonce, 100, bytes(16), 5, 0)
 
 
 def heartbeat(login_id: bytes) -> m.Heartbeat:

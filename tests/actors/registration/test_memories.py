@@ -10,7 +10,7 @@ from tests.helpers.hostile import RawClient, dump
 from usernym.actors.forwarding import shares
 from usernym.actors.forwarding.shares import Share
 from usernym.actors.registration import spent_proofs
-from usernym.actors.registration.spent_proofs import SpentProofs
+from usernym.actors.registration.spent_proofs import SpentProofs, TakenLogin
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import NAME_HELD_S
@@ -103,9 +103,13 @@ def test_a_deletion_that_comes_again_does_not_delete_the_name_that_was_taken_bac
 # -- proofs that were taken -------------------------------------------------------------------------------------------
 
 
-def refused(spent: SpentProofs, *login: Any) -> Code | None:
+def login(number: int, proved: bytes, login_id: bytes = b"") -> TakenLogin:
+    return TakenLogin(number, proved, b"a mixnet client", login_id, 4)
+
+
+def refused(spent: SpentProofs, name: str, number: int, proved: bytes) -> Code | None:
     try:
-        spent.take_login(*login)
+        spent.take_login(name, login(number, proved))
     except RemoteProtocolError as error:
         return error.code
     return None
@@ -113,20 +117,21 @@ def refused(spent: SpentProofs, *login: Any) -> Code | None:
 
 def test_of_logins_the_latest_of_each_user_is_remembered() -> None:
     spent = SpentProofs()
-    assert spent.take_login("ann", 5, b"proof", b"id 1") == b"id 1"
-    assert spent.take_login("ann", 5, b"proof", b"id 2") == b"id 1", "the same proof: the same login"
-    assert refused(spent, "ann", 5, b"another", b"id 3") is Code.CHALLENGE_USED
-    assert refused(spent, "ann", 4, b"older", b"id 4") is Code.CHALLENGE_EXPIRED
-    assert spent.take_login("ann", 6, b"proof 6", b"id 6") == b"id 6"
-    assert refused(spent, "ann", 5, b"proof", b"id 7") is Code.CHALLENGE_EXPIRED
-    assert spent.take_login("bob", 1, b"his", b"id 8") == b"id 8"
+    first, sixth = login(5, b"proof", b"id 1"), login(6, b"proof 6", b"id 6")
+    assert spent.take_login("ann", first) is first
+    assert spent.take_login("ann", login(5, b"proof", b"id 2")) is first, "the same proof: the same login"
+    assert refused(spent, "ann", 5, b"another") is Code.CHALLENGE_USED
+    assert refused(spent, "ann", 4, b"older") is Code.CHALLENGE_EXPIRED
+    assert spent.take_login("ann", sixth) is sixth
+    assert refused(spent, "ann", 5, b"proof") is Code.CHALLENGE_EXPIRED
+    assert refused(spent, "bob", 1, b"his") is None
 
 
 def test_many_logins_take_bounded_memory_and_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spent_proofs, "LATEST_MAX", 10)
     spent = SpentProofs()
     for number in range(100):
-        spent.take_login(f"user {number}", number, b"", b"")
+        spent.take_login(f"user {number}", login(number, b""))
     assert len(spent._latest) == 10
     with World(18) as world:
         mallory = registered(world, "mallory", 99)

@@ -313,7 +313,7 @@ def test_a_client_that_claims_any_card_gets_what_others_get() -> None:
     for sequence, cards in ((1, 1), (world.node.card.sequence - 1, 2), (2**32 - 1, 2)):
         challenge = mallory.ask(m.LoginAsk(mallory.new_id(), 2, "mallory"))
         nonce, expires_at, mac = challenge.nonce, challenge.expires_at, challenge.mac
-        mallory.ask(m.LoginProof(mallory.new_id(), 2, "mallory", nonce, expires_at, mac, sequence))
+        mallory.ask(m.LoginProof(mallory.new_id(), 2, "mallory", nonce, expires_at, mac, sequence, 0))
         world.settle(2)
         assert len(mallory.received(m.NewCard)) == cards
     assert mallory.received(m.NewCard)[0].card == world.node.card
