@@ -1,8 +1,7 @@
 """A node's process that is killed while its mixnet client lives on costs its users no SURBs.
 
-The mixnet client still has what they gave. Were it not counted on again after the next login, they would give it anew
-for each death of the node, until their accounts are full, and then be without the node for a day.
-"""
+The mixnet client still has what they gave. Did the node not count on it after the next login, they would give others for
+each death of the node, until their accounts are full, and then be without the node for a day.
 
 from __future__ import annotations
 
