@@ -1,7 +1,8 @@
 """A node's process that is killed while its mixnet client lives on costs its users no SURBs.
 
-The mixnet client still has what they gave. Did the node not count on it after the next login, they would give others for
-each death of the node, until their accounts are full, and then be without the node for a day.
+The mixnet client still has what they gave. A node that did not count on it after the next login would be given others
+at each of its deaths, until its users' accounts are full, and they are without it for a day.
+"""
 
 from __future__ import annotations
 
