@@ -193,18 +193,9 @@ class StoreDatabase:
         """Run one statement that writes; returns the number of rows it changed."""
         return self.execute(sql, params)[1]
 
-    def fetch(self, query: peewee.BaseQuery) -> list[tuple[Any, ...]]:
-        """All rows of a peewee query (a SELECT, or a write with RETURNING), as tuples."""
-        return self.rows(*_statement(query))
-
-    def fetch_one(self, query: peewee.BaseQuery) -> tuple[Any, ...] | None:
-        """The first row of a peewee query, or None."""
-        found = self.fetch(query)
-        return found[0] if found else None
-
     def change(self, query: peewee.BaseQuery) -> int:
         """Run a peewee INSERT, UPDATE or DELETE; returns the number of rows it changed."""
-        return self.run(*_statement(query))
+        return self.run(*DIALECT.get_sql_context().sql(query).query())  # type: ignore[no-untyped-call]
 
     # -- transactions --
 
@@ -295,11 +286,6 @@ def _check_readable(database: StoreDatabase, schema: Schema) -> None:
     """Touch the root page of every table, so that a cut-off file is found at the opening."""
     for table in schema.tables:
         database.rows(f'SELECT 1 FROM "{table}" NOT INDEXED LIMIT 1')  # noqa: S608 - a constant of the schema
-
-
-def _statement(query: peewee.BaseQuery) -> tuple[str, list[Any]]:
-    sql, params = DIALECT.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
-    return sql, params
 
 
 def marks(count: int) -> str:

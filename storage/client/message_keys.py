@@ -14,6 +14,7 @@ from usernym.storage.tables import Table
 _KEYS: Final = Table(HpkeKeyRow, HpkeKey)
 _ONE: Final = _KEYS.select("WHERE number = ?")
 _ALL: Final = _KEYS.select("ORDER BY number")
+_DUE: Final = "SELECT number FROM hpke_key WHERE superseded_at < ? OR created_at < ? ORDER BY number"
 
 
 class MessageKeys:
@@ -73,9 +74,7 @@ class MessageKeys:
         if self._db.writing:
             raise ValueError("keys cannot be destroyed inside a transaction")
         with self._db.one_commit():
-            due = (HpkeKeyRow.superseded_at < superseded_before) | (HpkeKeyRow.created_at < made_before)
-            found = HpkeKeyRow.select(HpkeKeyRow.number).where(due).order_by(HpkeKeyRow.number)
-            numbers = [int(row[0]) for row in self._db.fetch(found)]
+            numbers = [row[0] for row in self._db.rows(_DUE, (superseded_before, made_before))]
             self.forget_for_keys(numbers)
             for some in parts(numbers):
                 self._db.change(HpkeKeyRow.delete().where(HpkeKeyRow.number.in_(some)))

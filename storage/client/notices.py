@@ -25,8 +25,7 @@ class TakenNotices:
 
     def oldest(self, limit: int) -> list[int]:
         """At most `limit` notices to confirm, the oldest first."""
-        query = NoticeToConfirmRow.select(NoticeToConfirmRow.id).order_by(NoticeToConfirmRow.id).limit(limit)
-        return [int(row[0]) for row in self._db.fetch(query)]
+        return [row[0] for row in self._db.rows("SELECT id FROM notice_to_confirm ORDER BY id LIMIT ?", (limit,))]
 
     def remove(self, ids: Iterable[int]) -> None:
         """Forget these notices: the node has the confirmation."""

@@ -32,8 +32,7 @@ class Profile:
     # -- settings --
 
     def setting(self, key: str) -> bytes | None:
-        row = self._db.fetch_one(SettingRow.select(SettingRow.value).where(SettingRow.key == key))
-        return None if row is None else row[0]
+        return self._db.value(bytes, "SELECT value FROM setting WHERE key = ?", (key,))
 
     def set_setting(self, key: str, value: bytes | None) -> None:
         if value is None:
@@ -44,7 +43,7 @@ class Profile:
     # -- identity --
 
     def has_identity(self) -> bool:
-        return self._db.fetch_one(IdentityRow.select(IdentityRow.id)) is not None
+        return self._db.row("SELECT 1 FROM identity") is not None
 
     def identity(self) -> Identity:
         """The user's identity. Raises `NoIdentity` before the first `save_identity`."""

@@ -195,12 +195,8 @@ class Directory:
 
     def release_names(self, now: int, limit: int) -> int:
         """Forget at most `limit` deleted names whose hold has ended, with all that belongs to them; how many."""
-        ended = (
-            AccountRow.select(AccountRow.name)
-            .where(AccountRow.deleted_until.is_null(is_null=False) & (AccountRow.deleted_until <= now))
-            .limit(limit)
-        )
-        return self._db.change(AccountRow.delete().where(AccountRow.name.in_(ended)))
+        ended = "SELECT name FROM account WHERE deleted_until <= ? LIMIT ?"
+        return self._db.run(f"DELETE FROM account WHERE name IN ({ended})", (now, limit))  # noqa: S608 - constants
 
 
 def _free_again(account: Account, now: int) -> bool:
