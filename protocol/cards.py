@@ -5,8 +5,6 @@ docs/protocol.md, "Node cards".
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Annotated, Final
 
 import msgspec
@@ -14,6 +12,7 @@ import msgspec
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import VERSION, VERSIONS_MAX
 from usernym.protocol.signing import Context, SigningKey, verify
+from usernym.protocol.text_lines import of_line, to_line
 from usernym.protocol.wire import Address, Key, Number, Signature, Wire, decoder_of, pack, unpack
 
 PREFIX: Final = "usernym-node:"
@@ -66,7 +65,7 @@ def verify_newer_card(known: NodeCard, card: NodeCard) -> None:
 
 def card_text(card: NodeCard) -> str:
     """The card as one line: `usernym-node:` and its encoding in unpadded base64url."""
-    return PREFIX + base64.urlsafe_b64encode(pack(card)).rstrip(b"=").decode()
+    return to_line(PREFIX, pack(card))
 
 
 def decode_card(data: bytes) -> NodeCard:
@@ -78,19 +77,11 @@ def decode_card(data: bytes) -> NodeCard:
 
 def parse_card(text: str) -> NodeCard:
     """A verified card from its line of text. Raises `RemoteProtocolError(CARD_INVALID)` if it is not a valid card."""
-    text = text.strip()
-    if len(text) > CARD_TEXT_MAX or not text.isascii() or not text.startswith(PREFIX):
-        raise RemoteProtocolError(Code.CARD_INVALID, f"a node card is one line that starts with {PREFIX}")
-    encoded = text.removeprefix(PREFIX)
     try:
-        data = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
-        card = decode_card(data)
-    except (binascii.Error, ValueError):
-        raise RemoteProtocolError(Code.CARD_INVALID, "the card is damaged") from None
+        return decode_card(of_line(text, PREFIX, CARD_TEXT_MAX))
+    except ValueError as error:
+        raise RemoteProtocolError(Code.CARD_INVALID, f"no node card: {error}") from None
     except RemoteProtocolError as error:
         if error.code is Code.MALFORMED:
             raise RemoteProtocolError(Code.CARD_INVALID, "the card is damaged") from None
         raise
-    if card_text(card) != text:
-        raise RemoteProtocolError(Code.CARD_INVALID, "the card is not in its canonical form")
-    return card

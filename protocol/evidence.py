@@ -7,8 +7,6 @@ else; what it only can't explain, it counts.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from enum import IntEnum
 from typing import Annotated, Final
 
@@ -19,6 +17,7 @@ from usernym.protocol.cards import NodeCard, decode_card, verify_card
 from usernym.protocol.codec import Frame, decode
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import FRAME_BYTES_MAX, WORK_BITS_MAX
+from usernym.protocol.text_lines import of_line, to_line
 from usernym.protocol.wire import Key, Number, Wire, decoder_of, pack, unpack
 
 PREFIX: Final = "usernym-evidence:"
@@ -146,7 +145,7 @@ def _is_foreign(node: bytes, card: NodeCard) -> bool:
 
 def evidence_text(evidence: Evidence) -> str:
     """The evidence as one line: `usernym-evidence:` and its encoding in unpadded base64url."""
-    return PREFIX + base64.urlsafe_b64encode(pack(evidence)).rstrip(b"=").decode()
+    return to_line(PREFIX, pack(evidence))
 
 
 def decode_evidence(data: bytes) -> Evidence:
@@ -158,14 +157,9 @@ def decode_evidence(data: bytes) -> Evidence:
 
 def parse_evidence(text: str) -> Evidence:
     """Evidence from its line of text. Raises `RemoteProtocolError(EVIDENCE_INVALID)` if it proves nothing."""
-    text = text.strip()
-    if len(text) > EVIDENCE_TEXT_MAX or not text.isascii() or not text.startswith(PREFIX):
-        raise RemoteProtocolError(Code.EVIDENCE_INVALID, f"evidence is one line that starts with {PREFIX}")
-    encoded = text.removeprefix(PREFIX)
     try:
-        evidence = decode_evidence(base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, RemoteProtocolError):
+        return decode_evidence(of_line(text, PREFIX, EVIDENCE_TEXT_MAX))
+    except ValueError as error:
+        raise RemoteProtocolError(Code.EVIDENCE_INVALID, f"no evidence: {error}") from None
+    except RemoteProtocolError:
         raise RemoteProtocolError(Code.EVIDENCE_INVALID, "it proves nothing, or is damaged") from None
-    if evidence_text(evidence) != text:
-        raise RemoteProtocolError(Code.EVIDENCE_INVALID, "not in its canonical form")
-    return evidence
