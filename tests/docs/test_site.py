@@ -13,6 +13,7 @@ import pytest
 import usernym
 import usernym.testing
 
+pytestmark = pytest.mark.seconds  # the site is built
 ROOT = Path(__file__).resolve().parents[2]
 LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background"}
 """Attributes by which any element makes a browser fetch, or send, something. Links (`a`) wait for a person."""

@@ -12,9 +12,12 @@ from typing import Any, Final
 import usernym
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.in_process import InProcessMixnet
+from usernym.mixnet.emulator.state import Faults
 from usernym.timers import ThreadTimers
 
 PATIENCE_S: Final = 30.0
+QUICK_HOPS: Final = Faults(hop_delay_s=0.005)
+"""A tenth of Nym's delays: order and overtaking stay, and no test of a handle waits for them in real time."""
 
 
 class Handles:
@@ -25,7 +28,7 @@ class Handles:
         self._folder = folder
         timers = ThreadTimers()
         self._stack.callback(timers.close)
-        self.mixnet = InProcessMixnet(Emulator(random.Random(1)), timers)
+        self.mixnet = InProcessMixnet(Emulator(random.Random(1), QUICK_HOPS), timers)
         self.node = self._stack.enter_context(usernym.Node.open(folder / "node", mixnet=self.mixnet.transport()))
         self.card = self.node.card(PATIENCE_S)
 

@@ -25,7 +25,7 @@ QUICK = {
 
 
 def _marked(defect: PlantedDefect) -> object:
-    return pytest.param(defect, id=defect.name, marks=() if defect.name in QUICK else pytest.mark.slow)
+    return pytest.param(defect, id=defect.name, marks=pytest.mark.seconds if defect.name in QUICK else pytest.mark.slow)
 
 
 @pytest.mark.timeout(900)

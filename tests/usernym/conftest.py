@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.handles import Handles
+from tests.helpers.handles import QUICK_HOPS, Handles
 from usernym.cli import main
 from usernym.demo.processes import Running
 from usernym.logger import logger
@@ -30,6 +30,7 @@ from usernym.protocol.signing import SigningKey
 PASSPHRASE = "a passphrase for tests"
 WAIT_S = 60
 NETWORK_CLIENTS = 24
+QUICK = ("--hop-delay", str(QUICK_HOPS.hop_delay_s))
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -142,7 +143,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     terminal = Terminal(tmp_path_factory.mktemp("network"))
     with ExitStack() as stack:
         stack.callback(terminal.close)
-        mixnet = terminal.start("mixnet", "mixnet", "--first-port", "0", "--clients", str(NETWORK_CLIENTS))
+        mixnet = terminal.start("mixnet", "mixnet", "--first-port", "0", "--clients", str(NETWORK_CLIENTS), *QUICK)
         ready = mixnet.wait_for("that it is ready", lambda told: told.get("event") == "ready")
         mixnets = [client["mixnet"] for client in ready["clients"]]
         terminal.start("node", "--home", "node", "node", "run", "--mixnet", mixnets.pop())

@@ -27,6 +27,7 @@ def test_an_account_that_was_never_registered_goes_whole(handles: Handles) -> No
         discard(bob, handles.home("bob"))
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("removed", range(4))
 def test_a_removal_that_is_killed_leaves_a_home_that_opens(
     handles: Handles, monkeypatch: pytest.MonkeyPatch, removed: int

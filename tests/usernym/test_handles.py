@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import usernym
+from tests.helpers.handles import QUICK_HOPS
 from usernym.cli.account import LoginCommand
 from usernym.cli.command import Deadline
 from usernym.mixnet.emulator.core import Emulator
@@ -24,7 +25,7 @@ PATIENCE_S = 30.0
 @pytest.fixture
 def mixnet() -> Iterator[InProcessMixnet]:
     timers = ThreadTimers()
-    yield InProcessMixnet(Emulator(random.Random(1)), timers)
+    yield InProcessMixnet(Emulator(random.Random(1), QUICK_HOPS), timers)
     timers.close()
 
 

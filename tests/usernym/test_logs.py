@@ -148,7 +148,7 @@ def test_what_ends_a_thread_and_what_libraries_say_comes_as_json_too() -> None:
 def test_a_whole_story_at_debug_logs_none_of_its_names_texts_keys_or_addresses(terminal: Any) -> None:
     """Registration, lookups, refusals, messages, a handshake, a killed mixnet client, a restarted node."""
     logged = LoggingTerminal(terminal)
-    mixnet = logged.start("mixnet", "mixnet", "--first-port", "0", "--clients", "3")
+    mixnet = logged.start("mixnet", "mixnet", "--first-port", "0", "--clients", "3", "--hop-delay", "0.005")
     ready = mixnet.wait_for("that it is ready", lambda told: told.get("event") == "ready")
     urls = [client["mixnet"] for client in ready["clients"]]
     node = logged.start("node", "--home", "node", "node", "run", "--mixnet", urls[0])

@@ -16,6 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 
 import usernym
+from tests.helpers.handles import QUICK_HOPS
 from usernym.errors import NotReady
 from usernym.metrics import CONNECTIONS_MAX, MetricsServer
 from usernym.mixnet.emulator.core import Emulator
@@ -30,7 +31,7 @@ NAMES = ("tlaloc_the_sender", "coatlicue_who_reads")
 @pytest.fixture
 def mixnet() -> Iterator[InProcessMixnet]:
     timers = ThreadTimers()
-    yield InProcessMixnet(Emulator(random.Random(1)), timers)
+    yield InProcessMixnet(Emulator(random.Random(1), QUICK_HOPS), timers)
     timers.close()
 
 

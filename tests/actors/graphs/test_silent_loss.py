@@ -152,7 +152,7 @@ def test_the_story_undisturbed(undisturbed: tuple[Loss, dict[str, Any]]) -> None
 
 
 @pytest.mark.parametrize("part", range(SLICES))
-@pytest.mark.parametrize("run", [1, 2, 5])
+@pytest.mark.parametrize("run", [1, *(pytest.param(run, marks=pytest.mark.seconds) for run in (2, 5))])
 def test_any_message_of_the_story_may_vanish(undisturbed: tuple[Loss, dict[str, Any]], part: int, run: int) -> None:
     """The k-th message (and the `run` - 1 after it), for every k."""
     expected = undisturbed[1]

@@ -100,7 +100,8 @@ def test_a_home_that_is_never_open_for_long_destroys_them_when_it_is_closed() ->
         pass_days_away(world, 45, bob)
         world.settle(60)
         assert bob.store.keys.get(1) is not None, "what waits at the node may need it"
-        bob.graph.stop()
+        for ref in bob.graph.refs().values():
+            ref.stop()
         world.settle(1)
         assert bob.store.keys.get(1) is None
 

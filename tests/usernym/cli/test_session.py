@@ -349,7 +349,7 @@ def test_the_demo_fails_when_a_step_does_not_happen(tmp_path: Path, monkeypatch:
     with Interruptions() as interruptions, Processes(tmp_path, interruptions) as processes:
         with pytest.raises(CommandFailed, match="ended with 4 instead of 0"):
             processes.run("whoami", home="nobody")
-        mixnet = processes.start("mixnet", "mixnet", "--first-port", "0")
+        mixnet = processes.start("mixnet", "mixnet", "--first-port", "0", "--hop-delay", "0.005")
         mixnet.wait_for("that it is ready", lambda told: told.get("event") == "ready")
     assert mixnet.process.returncode is not None
     with pytest.raises(CommandFailed, match="did not report anything, and has ended"):

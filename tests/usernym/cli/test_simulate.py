@@ -32,6 +32,7 @@ def test_a_search_that_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None
     assert summary["messages"] > 0
 
 
+@pytest.mark.processes
 def test_several_processes_make_the_same_runs(capsys: pytest.CaptureFixture[str]) -> None:
     counted = []
     for jobs in ("1", "2"):

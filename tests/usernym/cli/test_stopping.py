@@ -23,7 +23,7 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
 def network(terminal: Any) -> tuple[Any, Any, list[str]]:
-    mixnet = terminal.start("mixnet", "mixnet", "--first-port", "0", "--clients", "3")
+    mixnet = terminal.start("mixnet", "mixnet", "--first-port", "0", "--clients", "3", "--hop-delay", "0.005")
     ready = mixnet.wait_for("that it is ready", lambda told: told.get("event") == "ready")
     urls = [client["mixnet"] for client in ready["clients"]]
     node = terminal.start("node", "--home", "node", "node", "run", "--mixnet", urls[0])

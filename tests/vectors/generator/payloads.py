@@ -43,7 +43,7 @@ def _plaintext_sizes(first_contact: bool) -> list[int]:
     rungs = []
     for packets in range(1, 43):
         room = packets * PACKET - 23
-        size = room
+        size = room - len(_forward(0, first_contact))
         while len(_forward(size, first_contact)) > room:
             size -= 1
         rungs.append(size - 1136)
