@@ -55,7 +55,11 @@ def test_every_kind_is_in_the_vectors() -> None:
 @given(data=st.data())
 def test_round_trip(kind: Any, data: st.DataObject) -> None:
     message = data.draw(messages(kind))
-    frame = encode(message)
+    try:
+        frame = encode(message)
+    except LocalProtocolError as error:
+        assert error.code is Code.TOO_LARGE  # letters of four bytes, which no name has, beside the longest seal
+        reject()
     decoded = codec.decode(frame)
     assert decoded.message == message
     assert type(decoded.message) is kind
