@@ -58,8 +58,9 @@ def test_round_trip(kind: Any, data: st.DataObject) -> None:
     try:
         frame = encode(message)
     except LocalProtocolError as error:
-        assert error.code is Code.TOO_LARGE  # letters of four bytes, which no name has, beside the longest seal
-        reject()
+        if error.code is not Code.TOO_LARGE:
+            raise
+        reject()  # letters of four bytes, which no name has, beside the longest seal
     decoded = codec.decode(frame)
     assert decoded.message == message
     assert type(decoded.message) is kind
