@@ -13,6 +13,8 @@ import pytest
 import usernym
 
 ROOT: Final = Path(usernym.__file__).parent.parent
+OF_THE_CHECKOUT: Final = "nym-python-sdk"
+"""It is in no registry: `make dist` builds it beside usernym, and only there an installer may take it from."""
 PINS: Final = ("requirements/run.txt", "requirements/dev.txt")
 RECIPES: Final = sorted(
     path
@@ -58,7 +60,14 @@ def test_every_dependency_is_pinned() -> None:
         for text in (setup["options"]["install_requires"], *setup["options.extras_require"].values())
         for line in text.split()
     }
-    assert wanted - {"usernym"} <= {pin.split("==")[0] for pin in _pins("requirements/dev.txt")}
+    assert wanted - {"usernym", OF_THE_CHECKOUT} <= {pin.split("==")[0] for pin in _pins("requirements/dev.txt")}
+
+
+def test_the_extra_for_nym_is_the_package_of_this_checkout_and_no_other_version() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", "utf-8")
+    version = tomllib.loads((ROOT / "nym_python_sdk/Cargo.toml").read_text("utf-8"))["package"]["version"]
+    assert setup["options.extras_require"]["nym"].split() == [f"{OF_THE_CHECKOUT}=={version}"]
 
 
 @pytest.mark.parametrize(

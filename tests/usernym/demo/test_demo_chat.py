@@ -201,7 +201,7 @@ def test_without_the_extra_it_says_what_is_missing(typed: Any, monkeypatch: pyte
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     done = typed("--json", "demo", "--chat")
     assert (done.code, done.told["error"]) == (2, "chat_not_installed")
-    assert "pip install 'usernym[chat]'" in done.told["text"]
+    assert "in a checkout of usernym, pip install '.[chat]'" in done.told["text"]
 
 
 def test_a_demo_that_breaks_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
