@@ -13,7 +13,7 @@ OFFLINE := --no-index --no-deps
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist pins vectors bench soak nightly mutants models crashes attacks fuzz bench-nym docs man clean
+.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist deb test-deb lint-container pins vectors bench soak nightly mutants models crashes attacks fuzz bench-nym docs man clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -96,8 +96,19 @@ format: $(READY) ## rewrite the sources as `make check` wants them
 hooks: $(READY) ## run the checks at each commit and push (.pre-commit-config.yaml)
 	$(BIN)/pre-commit install
 
-dist: $(READY) ## wheels, sdists and the man page into dist/, built from what is committed; the wheel is tried away from the checkout
+dist: $(READY) ## wheels, sdists, the man page, and dist/wheels with all that an install needs; built from what is committed
 	.ci/dist $(BIN)/python dist
+
+deb: dist ## the Debian package, for Debian 12, into dist/
+	.ci/deb dist
+
+test-deb: deb ## install, upgrade, remove and purge the package in a bare Debian 12 (root; debootstrap)
+	@command -v debootstrap >/dev/null || { echo "On Debian: apt install debootstrap"; exit 1; }
+	.ci/test-deb dist
+
+lint-container: $(READY) ## hadolint reads the node's Containerfile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINNED) --upgrade --target build/hadolint --requirement requirements/containers.txt
+	build/hadolint/bin/hadolint contrib/container/Containerfile
 
 pins: $(READY) ## newest versions of all that is pinned (Python with hashes, Rust and its crates), then checks and tests
 	.ci/pins $(BIN)

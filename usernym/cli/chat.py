@@ -47,7 +47,9 @@ def chat(typed: Invocation[ClientSettings]) -> None:
         from usernym.chat.serve import serve
     except ModuleNotFoundError as error:
         raise CommandFailed(
-            Exit.USAGE, "chat_not_installed", f"the chat page needs more ({error.name}): in a checkout of usernym, pip install '.[chat]'"
+            Exit.USAGE,
+            "chat_not_installed",
+            f"the chat page needs more ({error.name}): in a checkout of usernym, pip install '.[chat]'",
         ) from None
     from usernym.cli.browser import NAME
     from usernym.control_server import ControlServer

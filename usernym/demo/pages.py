@@ -62,7 +62,9 @@ def demo_chat(*, as_json: bool, browser: bool) -> None:
     """Serve both pages until Ctrl-C. Raises `CommandFailed` when something does not start, or ends by itself."""
     if importlib.util.find_spec("nicegui") is None:
         raise CommandFailed(
-            Exit.USAGE, "chat_not_installed", "the chat page needs more (nicegui): in a checkout of usernym, pip install '.[chat]'"
+            Exit.USAGE,
+            "chat_not_installed",
+            "the chat page needs more (nicegui): in a checkout of usernym, pip install '.[chat]'",
         )
     with (
         Interruptions() as interruptions,
