@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::errors::Failure;
 use crate::inbox::Inbox;
 use crate::pump::{Pump, DISCONNECT_LIMIT};
+use crate::replies::{Replies, Watched};
 use crate::{runtime, storage};
 use nym_client_core::client::base_client::storage::MixnetClientStorage;
 use nym_local_network::InMemory;
@@ -58,6 +59,7 @@ impl State {
 pub struct Client {
     pub address: String,
     pub inbox: Arc<Inbox>,
+    pub replies: Replies,
     sender: MixnetClientSender,
     sent: Arc<AtomicBool>,
     state: watch::Receiver<State>,
@@ -103,9 +105,16 @@ async fn connecting(
     let panics = runtime::panics();
     let (event_tx, events) = futures::channel::mpsc::unbounded();
     let events_to = EventSender(event_tx);
+    let replies = Replies::default();
     let client = match folder {
-        None => build(config, debug, InMemory::new(&debug), tracker, events_to).await?,
-        Some(folder) => build(config, debug, storage::open(&folder, &debug).await?, tracker, events_to).await?,
+        None => {
+            let storage = Watched::new(InMemory::new(&debug), replies.clone());
+            build(config, debug, storage, tracker, events_to).await?
+        }
+        Some(folder) => {
+            let storage = Watched::new(storage::open(&folder, &debug).await?, replies.clone());
+            build(config, debug, storage, tracker, events_to).await?
+        }
     };
     let inbox = Arc::new(Inbox::new(config.queue_messages, config.queue_bytes));
     let (state_tx, state) = watch::channel(State::Running);
@@ -125,7 +134,7 @@ async fn connecting(
         lock,
     };
     tokio::spawn(pump.run(client));
-    Ok(Client { address, inbox, sender, sent, state, _end: stop.clone().drop_guard(), stop })
+    Ok(Client { address, inbox, replies, sender, sent, state, _end: stop.clone().drop_guard(), stop })
 }
 
 async fn build<S: MixnetClientStorage + Clone + 'static>(

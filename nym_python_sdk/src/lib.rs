@@ -6,12 +6,14 @@ mod config;
 mod errors;
 mod inbox;
 mod local_network;
+mod packets;
 mod pump;
 mod py_client;
+mod replies;
 mod runtime;
 mod storage;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use tracing_subscriber::EnvFilter;
 
@@ -34,6 +36,9 @@ fn quiesce(py: Python<'_>) {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MAX_MESSAGE", client::MAX_MESSAGE)?;
     module.add("MAX_SURBS", client::MAX_SURBS)?;
+    let surb = packets::surb_bytes().map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    module.add("SURB_BYTES", surb)?;
+    module.add("PACKET_BYTES", packets::packet_bytes())?;
     module.add("SDK_VERSION", "1.21.6")?;
     module.add_function(wrap_pyfunction!(log_to_stderr, module)?)?;
     module.add_class::<local_network::NativeNetwork>()?;

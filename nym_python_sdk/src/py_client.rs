@@ -92,6 +92,16 @@ impl NativeClient {
         Ok((counts.received, counts.dropped, counts.waiting, counts.waiting_bytes))
     }
 
+    /// See `replies::Replies::given`.
+    fn surbs_given(&self) -> PyResult<Vec<f64>> {
+        Ok(self.here()?.replies.given())
+    }
+
+    /// See `replies::Replies::held`.
+    fn surbs_held(&self, tag: &[u8]) -> PyResult<usize> {
+        Ok(self.here()?.replies.held(&client::tag(tag)?))
+    }
+
     fn send(&self, py: Python<'_>, recipient: &str, data: &[u8], surbs: Option<u32>) -> PyResult<()> {
         wait(py, self.sending(recipient, data, surbs)?)
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from nym_python_sdk import (
     MAX_MESSAGE,
     MAX_SURBS,
+    PACKET_BYTES,
+    SURB_BYTES,
     BlockingMixnetClient,
     ClientClosed,
     ClientConfig,
@@ -212,6 +215,83 @@ async def test_who_gives_no_surbs_on_request_gets_no_answer_that_needs_them(conf
         await bob.receive(WAIT)
         assert (await alice.receive(WAIT)).data == b"this waits for more"
         assert alice.counts.received == 1
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Waits until it holds."""
+    async with asyncio.timeout(WAIT):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def test_both_sides_see_how_many_surbs_are_left(config: ClientConfig) -> None:
+    config = replace(config, surbs_withheld=0)
+    async with MixnetClient(config) as alice, MixnetClient(config) as bob:
+        await alice.send_anonymous(bob.address, b"q", surbs=5)
+        tag = (await bob.receive(WAIT)).sender_tag
+        assert tag is not None
+        await until(lambda: (len(alice.surbs_given()), bob.surbs_held(tag)) == (5, 5))
+        assert max(alice.surbs_given()) < WAIT
+        await bob.reply(tag, bytes(3 * PACKET_BYTES - 3))
+        assert len((await alice.receive(WAIT)).data) == 3 * PACKET_BYTES - 3
+        await until(lambda: (len(alice.surbs_given()), bob.surbs_held(tag)) == (2, 2))
+        assert (alice.surbs_held(tag), bob.surbs_held(bytes(16)), bob.surbs_given()) == (0, 0, [])
+        with pytest.raises(InvalidSenderTag):
+            bob.surbs_held(b"short")
+
+
+async def test_surbs_given_on_request_are_seen(config: ClientConfig) -> None:
+    async with (
+        MixnetClient(replace(config, surbs_on_request=7)) as alice,
+        MixnetClient(replace(config, surbs_withheld=2)) as bob,
+    ):
+        await alice.send_anonymous(bob.address, b"one is too few", surbs=1)
+        await bob.receive(WAIT)
+        await until(lambda: len(alice.surbs_given()) == 7)
+
+
+async def test_surbs_whose_packets_are_lost_stay_given(network: LocalNetwork, config: ClientConfig) -> None:
+    config = replace(config, surbs_withheld=0)
+    async with MixnetClient(config) as alice, MixnetClient(config) as bob:
+        await alice.send_anonymous(bob.address, b"q", surbs=5)
+        tag = (await bob.receive(WAIT)).sender_tag
+        assert tag is not None
+        await until(lambda: bob.surbs_held(tag) == 5)
+        network.set_loss(1.0)
+        try:
+            await bob.reply(tag, b"a")
+            await until(lambda: bob.surbs_held(tag) < 3)
+            assert len(alice.surbs_given()) == 5
+        finally:
+            network.set_loss(0.0)
+
+
+async def test_a_stored_client_remembers_what_it_gave(config: ClientConfig, tmp_path: Path) -> None:
+    async with MixnetClient(replace(config, surbs_withheld=0)) as bob:
+        async with MixnetClient(config, storage=tmp_path) as alice:
+            await alice.send_anonymous(bob.address, b"q", surbs=4)
+            await bob.receive(WAIT)
+            await until(lambda: len(alice.surbs_given()) == 4)
+        assert len(alice.surbs_given()) == 4
+        async with MixnetClient(config, storage=tmp_path) as alice:
+            assert len(alice.surbs_given()) == 4
+
+
+async def test_sizes_are_those_of_the_packets_that_travel(network: LocalNetwork, config: ClientConfig) -> None:
+    """23 bytes around an anonymous message, besides its SURBs."""
+
+    def sent(client: MixnetClient) -> int:
+        return network.counters().clients[client.address].injected.data
+
+    config = replace(config, surbs_withheld=0)
+    async with MixnetClient(config) as alice, MixnetClient(config) as bob:
+        for surbs in (0, 3, 10):
+            room = 4 * PACKET_BYTES - 23 - SURB_BYTES * surbs
+            for more in (0, 1):
+                before = sent(alice)
+                await alice.send_anonymous(bob.address, bytes(room + more), surbs=surbs)
+                await bob.receive(WAIT)
+                assert sent(alice) - before == 4 + more
 
 
 async def test_stored_identity_keeps_its_address_and_its_mail(config: ClientConfig, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ process. `nym_python_sdk.testing` holds a whole Nym network on loopback to test 
 import atexit
 
 from nym_python_sdk import errors
-from nym_python_sdk._native import MAX_MESSAGE, MAX_SURBS, SDK_VERSION, log_to_stderr
+from nym_python_sdk._native import MAX_MESSAGE, MAX_SURBS, PACKET_BYTES, SDK_VERSION, SURB_BYTES, log_to_stderr
 from nym_python_sdk._types import ClientCounts, ReceivedMessage, end_all
 from nym_python_sdk.aio import MixnetClient
 from nym_python_sdk.blocking import BlockingMixnetClient
@@ -28,7 +28,9 @@ from nym_python_sdk.errors import (
 __all__ = [
     "MAX_MESSAGE",
     "MAX_SURBS",
+    "PACKET_BYTES",
     "SDK_VERSION",
+    "SURB_BYTES",
     "BlockingMixnetClient",
     "ClientClosed",
     "ClientConfig",

@@ -82,6 +82,23 @@ class Base:
         kept = sum(len(message.data) for message in self._taken)
         return ClientCounts(received, dropped, waiting + len(self._taken), size + kept)
 
+    def surbs_given(self) -> list[float]:
+        """Ages in seconds of the reply SURBs that this client gave, to anyone, over which no packet has come back.
+
+        It is the SDK's own account: what the SDK gives on request is in it (`ClientConfig.surbs_on_request`), and so are
+        those that a stored client gave before, unless its process was killed. What was sent a moment ago may be missing.
+        A packet that was lost on its way leaves its SURB in it, until its age is `ClientConfig.surb_age`.
+        """
+        return self._client().surbs_given()
+
+    def surbs_held(self, sender_tag: bytes) -> int:
+        """Reply SURBs of that sender which this client holds, those included that it withholds.
+
+        The SDK spends them without notice, also on lost packets. Those that came with a message are counted a moment after
+        the message. Raises `InvalidSenderTag`.
+        """
+        return self._client().surbs_held(sender_tag)
+
     def raise_if_ended(self) -> None:
         """Raises `ClientDied` or `ClientClosed` when that is so."""
         state, reason = self._client().state()

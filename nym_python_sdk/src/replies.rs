@@ -1,0 +1,109 @@
+//! A look at the reply SURBs that the SDK keeps account of: those that a client gave, and those that it holds.
+//!
+//! The SDK asks its storage for its account once, when it connects, and works on it from then on; every clone of it is the
+//! same one. So a storage that hands the account over, and keeps a clone, knows at any time what the SDK knows.
+
+use async_trait::async_trait;
+use nym_client_core::client::base_client::storage::MixnetClientStorage;
+use nym_client_core::client::replies::reply_storage::{CombinedReplyStorage, ReplyStorageBackend};
+use nym_sdk::mixnet::AnonymousSenderTag;
+use std::sync::{Arc, OnceLock};
+use time::OffsetDateTime;
+
+/// The SDK's account, from the moment at which it has one.
+#[derive(Clone, Default)]
+pub struct Replies(Arc<OnceLock<CombinedReplyStorage>>);
+
+impl Replies {
+    /// Ages in seconds of the SURBs that this client gave, to anyone, and over which no packet has come back.
+    pub fn given(&self) -> Vec<f64> {
+        let now = OffsetDateTime::now_utc();
+        let Some(account) = self.0.get() else { return Vec::new() };
+        let keys = account.key_storage_ref().as_raw_iter();
+        keys.map(|key| (now - key.value().sent_at).as_seconds_f64().max(0.0)).collect()
+    }
+
+    /// SURBs of that sender which this client holds, with those that it withholds.
+    pub fn held(&self, sender: &AnonymousSenderTag) -> usize {
+        self.0.get().map_or(0, |account| account.surbs_storage_ref().available_surbs(sender))
+    }
+}
+
+/// A storage as `S`, whose account of SURBs can be looked at.
+#[derive(Clone)]
+pub struct Watched<S: MixnetClientStorage> {
+    storage: S,
+    backend: WatchedBackend<S::ReplyStore>,
+}
+
+impl<S: MixnetClientStorage> Watched<S>
+where
+    S::ReplyStore: Clone,
+{
+    pub fn new(storage: S, replies: Replies) -> Watched<S> {
+        let backend = WatchedBackend { backend: storage.reply_store().clone(), replies };
+        Watched { storage, backend }
+    }
+}
+
+impl<S: MixnetClientStorage> MixnetClientStorage for Watched<S> {
+    type KeyStore = S::KeyStore;
+    type ReplyStore = WatchedBackend<S::ReplyStore>;
+    type CredentialStore = S::CredentialStore;
+    type GatewaysDetailsStore = S::GatewaysDetailsStore;
+
+    fn into_runtime_stores(self) -> (Self::ReplyStore, S::CredentialStore, S::GatewaysDetailsStore) {
+        let (_, credentials, gateways) = self.storage.into_runtime_stores();
+        (self.backend, credentials, gateways)
+    }
+
+    fn key_store(&self) -> &S::KeyStore {
+        self.storage.key_store()
+    }
+
+    fn reply_store(&self) -> &Self::ReplyStore {
+        &self.backend
+    }
+
+    fn credential_store(&self) -> &S::CredentialStore {
+        self.storage.credential_store()
+    }
+
+    fn gateway_details_store(&self) -> &S::GatewaysDetailsStore {
+        self.storage.gateway_details_store()
+    }
+}
+
+#[derive(Clone)]
+pub struct WatchedBackend<B> {
+    backend: B,
+    replies: Replies,
+}
+
+#[async_trait]
+impl<B: ReplyStorageBackend> ReplyStorageBackend for WatchedBackend<B> {
+    type StorageError = B::StorageError;
+
+    async fn start_storage_session(&self) -> Result<(), Self::StorageError> {
+        self.backend.start_storage_session().await
+    }
+
+    async fn flush_surb_storage(&mut self, storage: &CombinedReplyStorage) -> Result<(), Self::StorageError> {
+        self.backend.flush_surb_storage(storage).await
+    }
+
+    async fn init_fresh(&mut self, fresh: &CombinedReplyStorage) -> Result<(), Self::StorageError> {
+        self.backend.init_fresh(fresh).await
+    }
+
+    async fn load_surb_storage(&self, cutoff: OffsetDateTime) -> Result<CombinedReplyStorage, Self::StorageError> {
+        let account = self.backend.load_surb_storage(cutoff).await?;
+        // One client loads once; were there a second account, the first would be looked at.
+        let _ = self.replies.0.set(account.clone());
+        Ok(account)
+    }
+
+    async fn stop_storage_session(self) -> Result<(), Self::StorageError> {
+        self.backend.stop_storage_session().await
+    }
+}
