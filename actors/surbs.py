@@ -10,7 +10,7 @@ from collections import deque
 from typing import Final
 
 from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX
-from usernym.protocol.packets import SURB_BYTES, anonymous_capacity, anonymous_packets
+from usernym.protocol.packets import anonymous_capacity, anonymous_packets
 
 STOCK_MAX: Final = SURBS_GIVEN_MAX
 """The most that a client gives. Whatever a sender says that it gave, its account holds no more."""
@@ -69,9 +69,9 @@ class SurbStock:
             self.add(count - have, now)
 
 
-def surbs_that_fit(size: int) -> int:
-    """How many SURBs travel with a message of `size` bytes without costing another packet."""
-    return (anonymous_capacity(anonymous_packets(size, 0), 0) - size) // SURB_BYTES
+def surbs_that_fit(size: int, surb_bytes: int) -> int:
+    """How many SURBs of `surb_bytes` travel with a message of `size` bytes without costing another packet."""
+    return (anonymous_capacity(anonymous_packets(size, 0), 0) - size) // surb_bytes
 
 
 class CounterWindow:

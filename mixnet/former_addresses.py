@@ -46,6 +46,11 @@ class JoinedTransport:
             raise MixnetError("this tag came from none of these mixnet clients")
         self._transports[sender_tag[0]].reply(sender_tag[1:], data)
 
+    @property
+    def surb_bytes(self) -> int:
+        """See `Transport`."""
+        return self._transports[_CURRENT].surb_bytes
+
     def renew(self) -> bool:
         """See `Transport`. The addresses of a node stay."""
         return False

@@ -17,6 +17,7 @@ from usernym.mixnet.nym_api import Reply, SendAnonymous
 from usernym.mixnet.reconnecting import LinkedTransport, LinkLost
 from usernym.mixnet.transport import Incoming
 from usernym.protocol.limits import SURBS_ON_REQUEST, SURBS_WITHHELD
+from usernym.protocol.packets import SURB_BYTES
 
 if TYPE_CHECKING:
     from nym_python_sdk import ClientConfig, MixnetClient
@@ -44,6 +45,8 @@ class NymSdkTransport(LinkedTransport):
             config or sdk.ClientConfig(), surbs_withheld=SURBS_WITHHELD, surbs_on_request=SURBS_ON_REQUEST
         )
 
+        self._surb_bytes: int = getattr(sdk, "SURB_BYTES", SURB_BYTES)  # a wheel built before does not tell
+
         async def connect() -> _SdkLink:
             client = sdk.MixnetClient(settings, storage=storage)
             try:
@@ -53,6 +56,11 @@ class NymSdkTransport(LinkedTransport):
                 raise LinkLost(f"the Nym client does not start: {error}") from error
 
         super().__init__(connect, "usernym-nym-sdk", renewable=storage is None)
+
+    @property
+    def surb_bytes(self) -> int:
+        """See `Transport`."""
+        return self._surb_bytes
 
 
 def client_config(directory: str | None, gateway: str | None, *, cover: bool) -> ClientConfig:

@@ -29,6 +29,7 @@ from usernym.mixnet.transport import (
     TransportEvent,
     TransportUp,
 )
+from usernym.protocol.packets import SURB_BYTES
 
 QUEUE_MESSAGES_MAX: Final = 4_096
 """Messages that wait to be handed to the mixnet client: over a minute's worth at its 50 packets a second."""
@@ -125,6 +126,11 @@ class LinkedTransport:
         if not data:
             raise MixnetError("a reply must have at least one byte: an empty one can't be decoded")
         self._enqueue(Reply(sender_tag, _checked(data)))
+
+    @property
+    def surb_bytes(self) -> int:
+        """See `Transport`. nym-client's websocket tells nothing of it."""
+        return SURB_BYTES
 
     def renew(self) -> bool:
         with self._lock:

@@ -26,6 +26,11 @@ class KeptTransport:
         """The transport, for someone who closes it before it is lent again."""
         return LentTransport(self)
 
+    @property
+    def surb_bytes(self) -> int:
+        """See `Transport`."""
+        return self._inner.surb_bytes
+
     def close(self) -> None:
         self._inner.close()
 
@@ -78,6 +83,11 @@ class LentTransport:
 
     def reply(self, sender_tag: bytes, data: bytes) -> None:
         self._kept.inner_of(self).reply(sender_tag, data)
+
+    @property
+    def surb_bytes(self) -> int:
+        """See `Transport`."""
+        return self._kept.surb_bytes
 
     def renew(self) -> bool:
         """See `Transport`."""

@@ -66,6 +66,10 @@ TransportEvent = Incoming | TransportUp | TransportDown
 class Transport(Protocol):
     """A mixnet client. All methods may be called from any thread and return without waiting for the network."""
 
+    @property
+    def surb_bytes(self) -> int:
+        """What one SURB takes in a message, by the library at hand; `SURB_BYTES` where it does not tell."""
+
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
         """Start, and report to `on_event` from now on; the first event is `TransportUp` or `TransportDown`."""
 

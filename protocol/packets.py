@@ -15,15 +15,17 @@ PLAIN_OVERHEAD_BYTES: Final = 2
 ANONYMOUS_OVERHEAD_BYTES: Final = 23
 REPLY_OVERHEAD_BYTES: Final = 3
 SURB_BYTES: Final = 460
+"""One reply SURB in a message, by Sphinx packets of version 259, which Nym uses today. The Nym client at hand may know
+better (`Transport.surb_bytes`): a later version has 412."""
 
 
 def _ceil_div(amount: int, unit: int) -> int:
     return -(-amount // unit)
 
 
-def anonymous_packets(size: int, surbs: int) -> int:
+def anonymous_packets(size: int, surbs: int, surb_bytes: int = SURB_BYTES) -> int:
     """Sphinx packets of a message of `size` bytes sent to an address with `surbs` reply SURBs attached."""
-    return _ceil_div(size + ANONYMOUS_OVERHEAD_BYTES + SURB_BYTES * surbs, PACKET_PAYLOAD_BYTES)
+    return _ceil_div(size + ANONYMOUS_OVERHEAD_BYTES + surb_bytes * surbs, PACKET_PAYLOAD_BYTES)
 
 
 def reply_packets(size: int) -> int:

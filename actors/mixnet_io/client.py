@@ -313,7 +313,8 @@ class ClientIO(Actor[ClientIOInbox]):
 
     def _send_with_more(self, message: m.Heartbeat | m.Statement, least: int, counter: str) -> None:
         """Send it with as many SURBs as the stock lacks and its packets have room for, but at least `least`."""
-        fitting = surbs_that_fit(len(self._endpoint.encode(msgspec.structs.replace(message, surbs=SURBS_GIVEN_MAX))))
+        size = len(self._endpoint.encode(msgspec.structs.replace(message, surbs=SURBS_GIVEN_MAX)))
+        fitting = surbs_that_fit(size, self._endpoint.surb_bytes)
         surbs = max(least, self._account.in_advance(min(self._route.lacking(), fitting)))
         self._route.give(surbs)
         self._account.leave(surbs)

@@ -142,6 +142,11 @@ class MixnetEndpoint:
         self._left, self.up = self._address, False
         return True
 
+    @property
+    def surb_bytes(self) -> int:
+        """What one SURB takes in a message."""
+        return self._transport.surb_bytes
+
     def encode(self, message: m.Message) -> bytes:
         """The frame of a message, signed if its kind is."""
         if is_signed(message):

@@ -15,6 +15,7 @@ from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.state import Faults, PacketCounts
 from usernym.mixnet.transport import Incoming, MixnetDown, MixnetError, TransportDown, TransportEvent, TransportUp
 from usernym.protocol.limits import SURBS_WITHHELD
+from usernym.protocol.packets import SURB_BYTES
 from usernym.timers import Timers
 
 
@@ -224,6 +225,8 @@ class InProcessMixnet:
 
 class InProcessTransport:
     """One client of an `InProcessMixnet`, as a `Transport`. Made by `InProcessMixnet.transport`."""
+
+    surb_bytes = SURB_BYTES
 
     def __init__(self, mixnet: InProcessMixnet, client: int, address: bytes) -> None:
         self._mixnet = mixnet

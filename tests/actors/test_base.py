@@ -17,7 +17,7 @@ from usernym.actors.simulation import Simulation, SimulationStuck
 from usernym.actors.surbs import STOCK_MAX, CounterWindow, SurbStock, surbs_that_fit
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURB_S
-from usernym.protocol.packets import anonymous_packets
+from usernym.protocol.packets import SURB_BYTES, anonymous_packets
 from usernym.storage.errors import StoreFull
 from usernym.timers import ThreadTimers
 
@@ -267,8 +267,8 @@ def test_the_window_passes_each_counter_once_and_nothing_too_old(counters: list[
             highest = max(highest, counter)
 
 
-@given(st.integers(1, 5000))
-def test_surbs_that_fit_cost_no_packet(size: int) -> None:
-    fitting = surbs_that_fit(size)
-    assert anonymous_packets(size, fitting) == anonymous_packets(size, 0)
-    assert anonymous_packets(size, fitting + 1) > anonymous_packets(size, 0)
+@given(st.integers(1, 5000), st.sampled_from([412, SURB_BYTES, 700]))
+def test_surbs_that_fit_cost_no_packet(size: int, surb_bytes: int) -> None:
+    fitting = surbs_that_fit(size, surb_bytes)
+    assert anonymous_packets(size, fitting, surb_bytes) == anonymous_packets(size, 0)
+    assert anonymous_packets(size, fitting + 1, surb_bytes) > anonymous_packets(size, 0)

@@ -33,6 +33,7 @@ class _Noted:
         self.send = transport.send
         self.reply = transport.reply
         self.renew = transport.renew
+        self.surb_bytes = transport.surb_bytes
         self.close = transport.close
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:

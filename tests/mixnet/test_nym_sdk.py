@@ -13,6 +13,7 @@ from tests.helpers.mixnet_members import Member, Recorder
 from usernym.mixnet.nym_sdk import NymSdkTransport, client_config, installed
 from usernym.mixnet.transport import ADDRESS_BYTES, Incoming, TransportDown, TransportUp
 from usernym.protocol.limits import SURBS_REQUEST
+from usernym.protocol.packets import SURB_BYTES
 
 pytestmark = [pytest.mark.nym, pytest.mark.skipif(not installed(), reason="needs nym_python_sdk: `make nym`")]
 
@@ -54,6 +55,12 @@ def test_two_reply_blocks_are_withheld_whatever_the_settings_say(network: Any) -
     assert sent() == 2 + 1 + 3 + 1, "the question for ten, those, and the answer"
     for member in (alice, bob):
         member.transport.close()
+
+
+def test_the_size_of_a_reply_block_is_the_librarys(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert NymSdkTransport(None, network.client_config()).surb_bytes == SURB_BYTES
+    monkeypatch.setattr("nym_python_sdk.SURB_BYTES", 412, raising=False)
+    assert NymSdkTransport(None, network.client_config()).surb_bytes == 412
 
 
 def test_an_address_that_is_none_costs_its_message_and_nothing_else(network: Any) -> None:

@@ -25,6 +25,7 @@ class MortalTransport:
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
         self.send, self.reply, self.renew, self.close = inner.send, inner.reply, inner.renew, inner.close
+        self.surb_bytes = inner.surb_bytes
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
         self._on_event = on_event

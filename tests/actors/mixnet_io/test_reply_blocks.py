@@ -14,10 +14,12 @@ from usernym.actors.forwarding.routes import UserRoute
 from usernym.actors.registration.client import TICK_S
 from usernym.actors.registration.login import HEARTBEAT_S
 from usernym.actors.surbs import SurbStock
+from usernym.mixnet.emulator.in_process import InProcessTransport
 from usernym.protocol import messages as m
 from usernym.protocol.limits import (
     DAY_S,
     HOUR_S,
+    MINUTE_S,
     SURB_S,
     SURBS_GIVEN_MAX,
     SURBS_LOW,
@@ -25,6 +27,7 @@ from usernym.protocol.limits import (
     SURBS_TOP_UP,
     TEXT_BYTES_MAX,
 )
+from usernym.protocol.packets import anonymous_packets
 from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import SimClient, World
 
@@ -275,3 +278,25 @@ def test_long_texts_in_a_row_do_not_wait_for_heartbeats() -> None:
         assert world.sim.now() - began < 30
         assert len(bob.texts()) == 7
         world.check()
+
+
+@pytest.mark.parametrize("size", [412, 460, 700])
+def test_what_travels_with_a_message_fits_by_the_size_at_hand(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """A later version of Sphinx packets has another size of SURBs; more or fewer of them travel for nothing."""
+    monkeypatch.setattr(InProcessTransport, "surb_bytes", size)
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    tap = Wiretap(world)
+    for number in range(4):
+        alice.send_and_wait("bob", f"{number}")
+    world.settle(5 * MINUTE_S)
+    carried = set()
+    for sent in tap.sent:
+        surbs = sent.surbs or 0
+        if isinstance(message_of(sent.data), m.Acknowledge | m.Heartbeat) and surbs:
+            packets = anonymous_packets(len(sent.data), surbs, size)
+            assert surbs <= SURBS_REQUEST or packets == anonymous_packets(len(sent.data), 0)
+            carried.add(surbs)
+    assert carried
+    assert bob.texts() == [f"{number}" for number in range(4)]
+    world.check()
