@@ -42,7 +42,8 @@ def answers(client: usernym.Client, name: str) -> list[str]:
 
 def test_these_are_all_examples() -> None:
     assert GUIDE.count("```python") == len(EXAMPLES)
-    assert set(EXAMPLES) == {"A bot with threads", "A bot with asyncio", "Once, and at least once", "Errors"}
+    bots = {"A bot with threads", "A bot with asyncio", "Once, and at least once", "Errors"}
+    assert set(EXAMPLES) == {"A whole program", *bots}, "tests/usernym/test_readme.py runs the first"
 
 
 def test_a_bot_with_threads(handles: Handles) -> None:

@@ -23,9 +23,10 @@ code in small letters ([protocol.md](protocol.md#refusals)). More keys may be ad
 you do not know.
 
 A command that fails prints `{"error": …, "text": …, "exit": …}`: a word for programs, a sentence
-for people, and the exit code ([README](../README.md#use-it)). `register` adds `recovery_words` if
-it made some. `node check` adds `problems` (sentences) and `found` (their number). `simulate` adds
-the keys of its object, `replay` (the line that repeats the failure) and `wrong` (sentences).
+for people, and the exit code ([the command line](commands.md#exit-codes)). `register` adds
+`recovery_words` if it made some. `node check` adds `problems` (sentences) and `found` (their
+number). `simulate` adds the keys of its object, `replay` (the line that repeats the failure) and
+`wrong` (sentences).
 """
 
 

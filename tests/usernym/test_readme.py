@@ -1,4 +1,4 @@
-"""What the README shows is what happens."""
+"""What the README, the page on the command line and the bot guide's whole program show is what happens."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from usernym.cli.failures import MEANINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+COMMANDS = (ROOT / "docs" / "commands.md").read_text()
+GUIDE = (ROOT / "docs" / "bot-guide.md").read_text()
 
 
 def test_its_links_lead_somewhere() -> None:
@@ -27,16 +29,16 @@ def test_its_links_lead_somewhere() -> None:
         assert not section or section in [heading.replace(" ", "-") for heading in headings]
 
 
-def test_its_exit_codes_are_those_of_the_program() -> None:
-    rows = re.findall(r"^\| (\d) \| (.+) \|$", README, re.MULTILINE)
+def test_the_exit_codes_are_those_of_the_program() -> None:
+    rows = re.findall(r"^\| (\d) \| (.+) \|$", COMMANDS, re.MULTILINE)
     assert [(int(code), text.partition(" (")[0]) for code, text in rows] == [
         (int(code), meaning) for code, meaning in MEANINGS.items()
     ]
 
 
 @pytest.mark.processes
-def test_its_python_runs(tmp_path: Path, network: Any) -> None:
-    (code,) = re.findall(r"```python\n(.+?)```", README, re.DOTALL)
+def test_the_whole_program_runs(tmp_path: Path, network: Any) -> None:
+    (code,) = re.findall(r"## A whole program\n.+?```python\n(.+?)```", GUIDE, re.DOTALL)
     for port in (1977, 1978, 1979):
         assert code.count(f"ws://127.0.0.1:{port}") == 1
         code = code.replace(f"ws://127.0.0.1:{port}", network.mixnet())

@@ -82,9 +82,9 @@ def commands(shell: str) -> list[str]:
     return [" ".join(line.split()) for line in lines if line.startswith("usernym ")]
 
 
-def test_that_session_is_the_one_in_the_readme() -> None:
-    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text()
-    (block,) = [block for block in readme.split("```") if "usernym --home b listen" in block]
+def test_that_session_is_the_one_on_the_page_of_commands() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text()
+    (block,) = [block for block in page.split("```") if "usernym --home b listen" in block]
     played = commands(SESSION.format(port=1977, alice=1978, bob=1979))
     assert len(played) == 10
     assert commands(block) == played[:-1]
