@@ -9,16 +9,18 @@ from usernym.testing.run import play
 
 FOUND = {
     "a login that a killed client had left in the mixnet took the route from its next life": (
-        "eNqNkE0KwyAQhe_iehD_G9e9QHddiAvTGhIIEYy5f6c2gXZRzGIYeG--8TmOg2XGWBAwhHmN4Dw4R-55KpEACfP0ePc-9QQEQ--MVaVjoEndwraixCgT"
-        "5u8W3lhyzWEdUVrSEx0LpKS8IEaVqmQMZYy5voLF966h5C1CZxRD4VxOrqm5yJ_gnZaN7x8slVZ-x92HGEJxSPlzBu_9CxbXcro="
+        "eNqNkLsKwzAMRf_FszB2_Gg89we6ZTAenNYhgRCD4vx_1TygHUoyGMG9OtK1vAQnrHVQQRfHOYEP4D1rcCiJAYvj8PzUNrcMKkHeFWuVjoZT"
+        "6hGXmSTBRWX_TpEnQ-4Y556kKb_IccBKxokwrvX2sZVPsfQJ11305F4NFFwS1FYLEq6llYbbm_qJXxt1coSD5cqp79B7kyAodRm3Y-yxQ3gD"
+        "96N3KA=="
     ),
     "a heartbeat whose answer could not be noted was under way for ever": (
         "eNpNjcEKwyAQRP9lz8tiTNTkXnLuoZCDeFjSFKSSgNb_r4aGepp9vGXGdqiE0hP2-OKQNrQOrYUl-s8GCCvHI5Tk4NfCXZFw55zKLUgaXXnm-P-A_"
         "XiWGElUddVc8lcnT_nIcU-Avalw8-k959BsyZFUMzfQMJmGJWltnHNfGyk3ig=="
     ),
     "a proof of login that was refused for want of room was good in another's hands": (
-        "eNptkDELwyAQhf_LzUeIJjTJ3FLo1qHQQRxMYmlaUdDY318NpsTQxePue_p8xwi2pGtqrPEhlJPIODIGV-GdBCyLsmnDAE6Te5-9UoCgzRgILco4v9tp"
-        "Dh2M4hOLUNMQYcZ604dzENaoFd281Q6QNFtdupwrL_olh3n_ZJL891vh4pujnQWJ7GiFe_4iUITZWL1EjzQtIsSt6k1PaHGouu0HScc5_wKd52Dt"
+        "eNptkDEPgyAQhf_LzRciaqrObZq4dWjSgTAg2tSWQALa31-w2oDpArn7Hvd4xyjWtKlKLPEulBuQcWQMLmJ2A2BGsqr2DTiN7nWelQIEbXpP"
+        "cpKF_s2Ok6-gF-9wCTXKABPWmc6fUlijNnSdrXaAtIp16-NU2ernIKf9yFXy32-Di2-KdhY0sKMV7vGLkCNMxuol-ncjQbOuw4cuyqimOTkU"
+        "TfxN2nDOPwV5YyQ="
     ),
     "a clock that was wrong for a moment kept a user from logging in for as long as it had been wrong by": (
         "eNqLNtQxNTXSMdJJS8wpTtWJjtWJjlbyzazISy1xyUwtVtJRSspPUoLIAuWUnHPyk7O9SnMLgDJ5-SmpSjqWBkAAkgpILC0G8s30DA2MQfzw"
@@ -34,9 +36,9 @@ FOUND = {
         "N2rswUvKyG6J0uicXoQQbyKwdl4="
     ),
     "the answer to a seal that the recipient could not open ended the text's sealing again": (
-        "eNplj80KwjAQhN8l51BirdWr9OKhogfBQ-hh2ya0NGQhPz6_G6u0ag6BmfmYYeWGbwW9Q8kLHlxUXDZcSnYC2_sBJsU4a7GlH8zYJYVaK8cI"
-        "Ync3BrVKOnBoGM9FCmvE6RgW902l6ArREy8yUeZJVw78sPQIWlQa3Yysh3p4_O1UMVy0JtdiT2FRZPtk36KznphdEmfohtGqGn34nKPBeLXu"
-        "no_8qv6ZfRGUNM0TarVb0w=="
+        "eNplj8EOgjAQRP-l542piOjVcPGA0YOJh4bDAm0gkG7SFr_frWhA6aHJzLzMZNUWdpLfMYMUghs1qBKUEme0jW-x1wJERRX_OHR1VGSMdoIh"
+        "8XBd0IukRkeDgETGsCDqT2F2P1SMbjh65uVGZknUuUPfzj2SF7UhNyFgcPB6Odfgc7WWj-FqDLuWGg7TdHOI9n101jOzj-KCddtZXZAP36NW"
+        "3dOpP9V_s2-Ck7J8AdYKXgo="
     ),
 }
 
