@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Final
 
 from usernym.protocol.errors import Code, refusal_text
+from usernym.storage.errors import StorageError
+from usernym.surroundings import fault_of
 
 
 class Failure(StrEnum):
@@ -43,9 +45,22 @@ class MixnetLost(Exception):
     """The mixnet client can't come back: its graph must stop. The text says why."""
 
 
+class StoppedFromOutside(str):
+    """Why a graph has stopped, where it was no bug: the disk, a limit, the mixnet client."""
+
+    __slots__ = ()
+
+
 def why_stopped(what: str, actor: str, error: BaseException) -> str:
-    """Why a graph has stopped, for people. Of `error` only a reason meant for them is used: it may hold anything."""
-    return f"the {what} can't continue: {error if isinstance(error, MixnetLost) else f'{actor} failed'}"
+    """Why a graph has stopped, for people; a `StoppedFromOutside` where that is no bug of ours.
+
+    Of `error` only what is meant for people is used: it may hold anything.
+    """
+    if isinstance(error, MixnetLost | StorageError):
+        return StoppedFromOutside(f"the {what} can't continue: {error}")
+    if (fault := fault_of(error)) is not None:
+        return StoppedFromOutside(f"the {what} can't continue: {fault.text}")
+    return f"the {what} can't continue: {actor} failed"
 
 
 class RetryNotPossible(Exception):

@@ -41,7 +41,7 @@ from usernym.storage.errors import (
     StoreInaccessible,
     translate,
 )
-from usernym.storage.files import check_private, create_private_file, file_errors, new_folder, sync_folder
+from usernym.storage.files import check_private, create_private_file, file_errors, move_new, new_folder, sync_folder
 from usernym.storage.integrity import ReadOnlyStore, file_problems
 from usernym.storage.keyfile import Argon2Cost, Protection, RandomBytes, create_key, protection, read_key
 from usernym.storage.migrations import Schema
@@ -133,8 +133,7 @@ def restore(
             raise StoreInaccessible(f"{copy} is still in use ({', '.join(open_still)}): nothing was restored")
         place(home, files)
         with file_errors(target):
-            target.hardlink_to(copy)  # unlike a rename, fails if something has come there meanwhile
-            copy.unlink()
+            move_new(copy, target)  # fails if something has come there meanwhile
             sync_folder(home)
     except BaseException:
         remove_parts(home, parts_of(files))

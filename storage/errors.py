@@ -6,6 +6,7 @@ the database library's own exception. No text here carries a value that was to b
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -115,6 +116,21 @@ _NO_ROOM: Final = frozenset({778, 4874})
 """SQLITE_IOERR_WRITE and _SHMSIZE, reported for a quota or a file size limit: to SQLite only ENOSPC is "full"."""
 
 
+_MAY_LACK_ROOM: Final = frozenset({10, 14})
+"""SQLITE_IOERR and _CANTOPEN: what a full disk is called where SQLite first makes its side files."""
+_ROOM_BYTES_MIN: Final = 64 * 1024
+"""Two of the pieces by which SQLite's shared-memory file grows."""
+
+
+def _has_room(path: str) -> bool:
+    """Whether the disk at this path has any; True if that is not known."""
+    try:
+        disk = os.statvfs(Path(path).parent)
+    except OSError:
+        return True
+    return disk.f_bavail * disk.f_frsize >= _ROOM_BYTES_MIN and (disk.f_files == 0 or disk.f_favail > 0)
+
+
 def result_code(error: BaseException) -> int | None:
     """SQLite's extended result code behind an exception of a driver or of peewee; None if there is none."""
     for candidate in (error, *error.args[:1], error.__context__):
@@ -129,7 +145,7 @@ def translate(error: Exception, path: str) -> Exception:
     code = result_code(error)
     if code is None:
         return error
-    if code in _NO_ROOM:
+    if code in _NO_ROOM or (code & 0xFF in _MAY_LACK_ROOM and not _has_room(path)):
         code = 13
     known = _PRIMARY.get(code & 0xFF)
     return error if known is None else known[0](known[1].format(path=path))

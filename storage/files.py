@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import os
 import shutil
 import tempfile
@@ -15,6 +17,12 @@ from usernym.storage.errors import StoreExposed, StoreFull, StoreInaccessible
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 _OTHERS: Final = 0o077
+_HERE: Final = -100
+"""`AT_FDCWD`, from Linux's `fcntl.h`."""
+_NO_REPLACE: Final = 1
+"""`RENAME_NOREPLACE`, from Linux's `fs.h`."""
+_UNSUPPORTED: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
+"""What file systems say that have no such operation."""
 
 
 @contextlib.contextmanager
@@ -23,7 +31,7 @@ def file_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = StoreFull if error.errno in {27, 28, 122} else StoreInaccessible  # EFBIG, ENOSPC, EDQUOT
+        kind = StoreFull if error.errno in {errno.EFBIG, errno.ENOSPC, errno.EDQUOT} else StoreInaccessible
         raise kind(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
 
 
@@ -87,17 +95,50 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
             if replace:
                 temporary.replace(path)
             else:
-                path.hardlink_to(temporary)  # unlike a rename, fails if the file exists
+                move_new(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
         sync_folder(path.parent)
 
 
+def move_new(source: Path, target: Path) -> None:
+    """Give a file the name `target`, in its folder. Raises `FileExistsError` if something has this name already.
+
+    Needs no hard links: there are none on USB sticks (FAT, exFAT), nor on many shares.
+    """
+    if _rename_new(source, target):
+        return
+    # Here no rename can refuse to replace. The name is taken first: another process can't have it any more, and a
+    # crash leaves an empty file at most.
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+    try:
+        source.replace(target)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _rename_new(source: Path, target: Path) -> bool:
+    """Rename unless the target exists, in one step; False where the system or the file system can't."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(_HERE, os.fsencode(source), _HERE, os.fsencode(target), _NO_REPLACE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _UNSUPPORTED:
+        return False
+    raise OSError(number, os.strerror(number), str(source), None, str(target))
+
+
 def sync_folder(folder: Path) -> None:
-    """Make the folder's entries durable."""
+    """Make the folder's entries durable, where the file system can do that for a folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
     finally:
         os.close(descriptor)
 

@@ -31,11 +31,19 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from usernym.storage.errors import NotAStore, PassphraseNeeded, StoreCorrupt, StoreUnprotected, WrongPassphrase
+from usernym.storage.errors import (
+    NotAStore,
+    PassphraseNeeded,
+    StoreCorrupt,
+    StoreInaccessible,
+    StoreUnprotected,
+    WrongPassphrase,
+)
 from usernym.storage.files import read_private, write_private
 
 RandomBytes = Callable[[int], bytes]
@@ -176,4 +184,10 @@ def _derive(passphrase: str, salt: bytes, cost: Argon2Cost) -> bytes:
         raise ValueError("a passphrase has at least one character")
     # Two keyboards may compose the same letter differently.
     secret = unicodedata.normalize("NFC", passphrase).encode()
-    return hash_secret_raw(secret, salt, cost.passes, cost.memory_kib, cost.lanes, KEY_BYTES, Type.ID)
+    try:
+        return hash_secret_raw(secret, salt, cost.passes, cost.memory_kib, cost.lanes, KEY_BYTES, Type.ID)
+    except HashingError:
+        needed = f"{cost.memory_kib // 1024} MiB of memory"
+        raise StoreInaccessible(
+            f"the passphrase can't be tried: that needs {needed}, and there is not as much"
+        ) from None

@@ -8,13 +8,13 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from usernym.storage.errors import HomeInUse, StorageError, StoreInaccessible, StoreInUse
-from usernym.storage.files import FILE_MODE, create_private_file, make_private_folder
+from usernym.storage.errors import HomeInUse, StorageError, StoreInUse
+from usernym.storage.files import FILE_MODE, create_private_file, file_errors, make_private_folder
 
 LOCK_NAME: Final = "lock"
 _CONTENT_BYTES_MAX: Final = 200
@@ -24,7 +24,7 @@ class Home:
     """A home folder, held by this process from `__enter__` to `__exit__`.
 
     `purpose` is what a second process shows its user ("node", "chat page"): a short line without secrets. Entering
-    creates the folder owner-only if need be, and raises `HomeInUse` or `StoreInaccessible`.
+    creates the folder owner-only if need be, and raises `HomeInUse`, `StoreInaccessible` or `StoreFull`.
 
     The lock is on the file `lock` in the folder. The file stays (removing it would let two processes lock two files of
     one name); its content, "pid purpose", is only there for the second process to read.
@@ -42,9 +42,11 @@ class Home:
             os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW,
             lambda taken: HomeInUse(self.folder, *_holder(taken)),
         )
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {self.purpose}\n".encode()[:_CONTENT_BYTES_MAX], 0)
         self._descriptor = descriptor
+        # On a full disk there is no room for it: a second process then learns no more than that the home is held.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()} {self.purpose}\n".encode()[:_CONTENT_BYTES_MAX], 0)
         return self
 
     def __exit__(
@@ -52,7 +54,8 @@ class Home:
     ) -> None:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
-            os.ftruncate(descriptor, 0)
+            with suppress(OSError):  # nothing depends on it
+                os.ftruncate(descriptor, 0)
             os.close(descriptor)
 
 
@@ -76,16 +79,16 @@ def hold_file(path: Path) -> Iterator[None]:
 
 def _lock(path: Path, flags: int, in_use: Callable[[int], StorageError]) -> int:
     """Open and lock a file; its descriptor. Raises what `in_use` makes of the descriptor if it is locked already."""
-    try:
+    with file_errors(path):
         descriptor = os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
-    except OSError as error:
-        raise StoreInaccessible(f"{path} cannot be opened: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        taken = in_use(descriptor)
-        os.close(descriptor)
-        raise taken from None
+    with ExitStack() as undo:
+        undo.callback(os.close, descriptor)
+        with file_errors(path):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise in_use(descriptor) from None
+        undo.pop_all()
     return descriptor
 
 

@@ -11,7 +11,8 @@ with a
 2. It is shown as its writer wrote it, under its writer's name, to its recipient and to no one else; and what the node
    has for one user goes to no one else, sealed or not.
 3. `accepted` and `delivered` are never taken back, and `delivered` is reported only for what was shown before.
-4. A writer's texts to one person carry counters in the order of writing, each its own; at the end none is missing.
+4. A writer's texts to one person carry counters in the order of writing, each its own; at the end none is missing. In
+   the reader's conversation they stand in this order, but for those that are marked as late.
 5. No one is accused: a user is notified that the node lies only when it does.
 
 Some worlds promise less, and a `Promise` says so: where the node lies, messages may be lost; nothing else may happen.
@@ -21,7 +22,7 @@ Restarts make no difference to any of this. That is the point.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -185,6 +186,11 @@ class Oracle:
     def waiting(self) -> int:
         """How many texts have been taken whose writers do not know yet what happened to them."""
         return len(self._waited_for)
+
+    def stands(self, reader: str, writer: str, counters: Sequence[int]) -> None:
+        """A reader looks at a conversation: the counters of the writer's texts that are not late, from the top."""
+        if list(counters) != sorted(counters):
+            self._accuse(f"{writer}'s texts stand in another order at {reader} than they were written in")
 
     def end(self, gaps: Iterable[tuple[str, str, int]]) -> None:
         """Everything has worked for long enough, and everyone has looked at their screens. `gaps`: reader, writer and

@@ -50,8 +50,14 @@ class ReadingScreen:
         ]
 
     def read_conversations(self) -> None:
-        """Look how far the user's own texts have come."""
+        """Look how far the user's own texts have come, and in which order those of others stand."""
         self._read(self.own_texts())
+        store = self._client.store
+        for contact in store.contacts.all():
+            rows = store.history.of_kind(contact.name, PayloadKind.TEXT, SCREEN_ROWS)
+            came = [row.counter for row in rows if row.direction is Direction.IN and not row.late]
+            if contact.name not in self._run.oracle.hostile:
+                self._run.oracle.stands(self._client.name, contact.name, came)
 
     def _read(self, rows: list[Message]) -> None:
         """A text that the client took, but died before it said so, is found there too."""

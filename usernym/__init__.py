@@ -22,7 +22,8 @@ What they raise; the text of each error is a sentence that can be shown to a per
 - `RemoteProtocolError`, `WordsInvalid`, `WordsUnfit`, `LinkMismatch` with a `Mismatch`, `TextTooLong`: bad input.
 - `NoSuchContact`, `NoSuchMessage`, `RetryNotPossible`, `HandshakeNotPossible`, `IdentityMoved`, `AccountStays`: it
   does not fit what is there.
-- `SettingsError`; `StorageError`, with `HomeInUse`, `PassphraseNeeded`, `WrongPassphrase`, `StoreUnprotected`.
+- `SettingsError`, with `PassphraseWeak`; `StorageError`, with `HomeInUse`, `PassphraseNeeded`, `WrongPassphrase`,
+  `StoreUnprotected`.
 - `Closed`; `GraphFailed`: an actor failed, and the log says why.
 
 Stability: the names in `__all__` are the interface for other programs. Until 1.0 it may change from one minor version
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         NoSuchContact,
         NoSuchMessage,
         NotReady,
+        PassphraseWeak,
         SettingsError,
     )
     from usernym.finder import Finder, NameState, NameVerdict
@@ -91,7 +93,7 @@ _HOMES = {
     "client": ("Client",),
     "errors": (
         "AccountStays", "Closed", "GraphFailed", "IdentityMoved", "LinkMismatch", "Mismatch", "NoSuchContact",
-        "NoSuchMessage", "NotReady", "SettingsError",
+        "NoSuchMessage", "NotReady", "PassphraseWeak", "SettingsError",
     ),
     "finder": ("Finder", "NameState", "NameVerdict"),
     "identity": ("Restore", "WordsUnfit"),
@@ -117,9 +119,10 @@ __all__ = [
     "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "LinkMismatch", "MessageArrived",
     "MessageView", "Mismatch", "MixnetSpec", "NameState", "NameVerdict", "NoSuchContact", "NoSuchMessage", "Node",
     "NodeAddressChanged", "NodeCaught", "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded",
-    "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible", "RotationStalled", "Route", "Sent",
-    "SettingsError", "StorageError", "StoreUnprotected", "Subscription", "TextTooLong", "TextsErased", "Trust",
-    "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__", "parse_mixnet",
+    "PassphraseWeak", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible", "RotationStalled",
+    "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription", "TextTooLong",
+    "TextsErased", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__",
+    "parse_mixnet",
 ]  # fmt: skip
 
 

@@ -94,7 +94,8 @@ class AsyncClient:
     def take_recovery_words(self) -> str | None:
         """The twelve recovery words of an identity that this client made when it was opened; None otherwise.
 
-        Show them to the person, once: they are stored nowhere, and this object forgets them now.
+        Show them to the person: they are stored nowhere, this object forgets them now, and the home notes that they
+        have been shown. What ends the program before that must not lose them: `words_to_show` first, then this.
         """
         return self.client.take_recovery_words()
 
@@ -119,6 +120,7 @@ class AsyncClient:
         return asyncio.get_running_loop().run_in_executor(threads, functools.partial(function, *arguments, **keywords))
 
     whoami = _awaited(Client.whoami)
+    words_to_show = _awaited(Client.words_to_show)
     register = _awaited(Client.register)
     go_online = _awaited(Client.go_online)
     take_card = _awaited(Client.take_card)
@@ -126,6 +128,7 @@ class AsyncClient:
     delete_account = _awaited(Client.delete_account)
 
     send = _awaited(Client.send)
+    follow = _awaited(Client.follow)
     retry = _awaited(Client.retry)
     cancel = _awaited(Client.cancel)
     message = _awaited(Client.message)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -18,9 +19,10 @@ from usernym.actors.events import ContactChanged, TextsErased
 from usernym.actors.failures import NodeRefused, RetryNotPossible
 from usernym.actors.messages import FoundRecord
 from usernym.actors.registration.keys import stalled_since
-from usernym.delivery import Wait, deliver
-from usernym.errors import IdentityMoved, NoSuchContact, NoSuchMessage, NotReady, SettingsError
+from usernym.delivery import Wait, deliver, follow
+from usernym.errors import Closed, IdentityMoved, NoSuchContact, NoSuchMessage, NotReady, SettingsError
 from usernym.links import verify_by_link
+from usernym.passphrases import check_new_passphrase
 from usernym.protocol.cards import NodeCard, parse_card
 from usernym.protocol.errors import Code
 from usernym.protocol.links import link_text, make_link
@@ -30,7 +32,8 @@ from usernym.protocol.words import root_from_words
 from usernym.running import ClientOptions, RunningClient
 from usernym.storage.client.archive import Imported, export_archive, import_archive
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import Consent, Contact, Direction, Fallback, IdentityState, Trust
+from usernym.storage.client.types import Consent, Contact, Direction, Fallback, IdentityState, RecoveryWords, Trust
+from usernym.storage.errors import StorageError
 from usernym.subscriptions import Subscription
 from usernym.views import (
     ContactView,
@@ -81,7 +84,8 @@ class Client:
         `ClientOptions` says what the options are. A new home gets a new identity: show what `take_recovery_words`
         returns.
 
-        Raises `SettingsError`: an option is missing or does not fit this home. `StorageError`: the home can't be used;
+        Raises `SettingsError`: an option is missing or does not fit this home; `PassphraseWeak` is one of them, for a
+        new home's passphrase. `StorageError`: the home can't be used;
         its kinds are `HomeInUse`, `WrongPassphrase`, `PassphraseNeeded` and others. `RemoteProtocolError`: an invalid
         name or card. With `restore` also `WordsInvalid`: not twelve valid words. `WordsUnfit`: valid words, but of
         another name. `NodeRefused`: the node has no such name (NO_SUCH_USER), or it was deleted. `NodeSilent`: the node
@@ -110,12 +114,32 @@ class Client:
         """The user's name."""
         return self._running.user.name
 
+    def words_to_show(self) -> str | None:
+        """The twelve recovery words that are still to be shown to the person; None if there are none.
+
+        They are stored nowhere. If the program that made the identity ended before they were taken, this makes another
+        identity, with other words; but never in place of one that was registered, or may have been.
+        """
+
+        def change() -> None:
+            card = parse_card(self._running.read(lambda store: store.profile.setting("node_card") or b"").decode())
+            self._recovery_words = self._running.maker(self.name, card).create()
+
+        words = self._running.read(lambda store: store.profile.words())
+        if self._recovery_words is None and words is RecoveryWords.NOT_SHOWN:
+            self._running.rebuild(change)
+        return self._recovery_words
+
     def take_recovery_words(self) -> str | None:
         """The twelve recovery words of an identity that this client made when it was opened; None otherwise.
 
-        Show them to the person, once: they are stored nowhere, and this object forgets them now.
+        Show them to the person: they are stored nowhere, this object forgets them now, and the home notes that they
+        have been shown. What ends the program before that must not lose them: `words_to_show` first, then this.
         """
         words, self._recovery_words = self._recovery_words, None
+        if words is not None:
+            with contextlib.suppress(Closed, StorageError):  # at worst they are shown again
+                self._running.read(lambda store: store.profile.set_words(RecoveryWords.SHOWN))
         return words
 
     def whoami(self) -> Whoami:
@@ -142,6 +166,7 @@ class Client:
 
         Raises `NodeRefused` with the reason (NAME_TAKEN, …), `NodeSilent` or `NotReady`.
         """
+        self._running.read(_note_use)
         self._running.ask(self._running.actors.registration, msg.Register, timeout, "registering")
 
     def go_online(self, timeout: float = TIMEOUT_S) -> None:
@@ -222,6 +247,13 @@ class Client:
         retry = partial(msg.RetryText, name, before)
         return deliver(self._running, name, retry, what="trying again", wait=wait, timeout=timeout)
 
+    def follow(self, name: str, message_id: str, timeout: float = TIMEOUT_S, *, wait: Wait = "accepted") -> Sent:
+        """Wait until a text of ours has got as far as `wait`, as `send` does. Raises `NoSuchMessage`, `NotReady`."""
+        name, wanted = canonical(name), _message_id(message_id)
+        if wanted is None:
+            raise NoSuchMessage
+        return follow(self._running, name, wanted, wait=wait, timeout=timeout)
+
     def cancel(self, message_id: str, timeout: float = TIMEOUT_S) -> bool:
         """Stop sending a text that waits. False if it is being sent right now, or does not wait.
 
@@ -273,9 +305,11 @@ class Client:
         )
 
     def conversation(self, name: str, limit: int = 100, before: MessageView | int | None = None) -> list[MessageView]:
-        """The last `limit` texts with a contact, in the order in which they were stored here; none for a stranger.
+        """The last `limit` texts with a contact, the oldest first; none for a stranger.
 
-        With `before` (a text, or its `row`) those before that one: to page backwards, give the first of a page.
+        Each sender's texts are in the order in which they were written: one that comes after a later one is put before
+        it, if that one is unread, or came in the last ten minutes. Else it stands at the end, and `late` says so. With
+        `before` (a text, or its `row`) those before that one: to page backwards, give the first of a page.
         """
         name, row = canonical(name), before.row if isinstance(before, MessageView) else before
         return self._running.read(
@@ -298,8 +332,9 @@ class Client:
     def unread(self, limit: int = 1000, after: MessageView | int | None = None) -> list[tuple[str, MessageView]]:
         """Texts that came and were not marked as read, oldest first, each with its sender's name.
 
-        With `after` (a text, or its `row`) those stored after that one: to page, give the last of a page. Texts of
-        declined and blocked people are left out.
+        Each sender's are in the order in which they were written, as far as they have come. With `after` (a text, or
+        its `row`) those behind that one: to page, give the last of a page. Texts of declined and blocked people are
+        left out.
 
         A text is here from the moment it is on disk until `mark_read`, over restarts and crashes; the sender learns
         that it was delivered when it is on disk. So a program that answers first and marks second never misses a text,
@@ -504,16 +539,20 @@ class Client:
         """Protect the home by another passphrase; by none if `new` is None and `unprotected` is True.
 
         A copy of the home that was made earlier still opens with the old one. Raises `WrongPassphrase`,
-        `PassphraseNeeded` or `StoreUnprotected` (kinds of `StorageError`) if `old` does not open it; nothing is changed
-        then.
+        `PassphraseNeeded` or `StoreUnprotected` (kinds of `StorageError`) if `old` does not open it, `PassphraseWeak`
+        if `new` is too easy to guess; nothing is changed then.
         """
+        if new is not None:
+            check_new_passphrase(new)
         self._running.read(lambda store: store.change_passphrase(old, new, unprotected=unprotected))
 
     def export_backup(self, folder: str | os.PathLike[str], passphrase: str) -> None:
         """Write contacts, pins and history into the new folder `folder`, encrypted. It holds no identity and no key.
 
-        With the recovery words it restores a lost home. Raises `StorageError`, and then leaves no folder behind.
+        With the recovery words it restores a lost home. Raises `PassphraseWeak` or `StorageError`, and then leaves no
+        folder behind.
         """
+        check_new_passphrase(passphrase)
         self._running.read(lambda store: export_archive(store, Path(folder), passphrase, self._owner))
 
     def import_backup(self, folder: str | os.PathLike[str], passphrase: str) -> Imported:
@@ -567,6 +606,12 @@ def _contact(store: ClientStore, name: str) -> Contact:
     if contact is None:
         raise NoSuchContact
     return contact
+
+
+def _note_use(store: ClientStore) -> None:
+    """The identity is used from now on: it can't be replaced by another one any more."""
+    if store.profile.words() is RecoveryWords.NOT_SHOWN:
+        store.profile.set_words(RecoveryWords.LOST)
 
 
 def _message_id(digits: str) -> bytes | None:

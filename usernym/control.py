@@ -42,6 +42,10 @@ class HolderGone(Exception):
     """The holder took the request and ended before it answered. The request may have been carried out or not."""
 
 
+class AnswerTooLong(Exception):
+    """What was asked for was done, and the answer is too long for the control socket."""
+
+
 class HolderBusy(Exception):
     """The holder has too many requests at the same time."""
 
@@ -99,9 +103,9 @@ def encode(value: Answer) -> bytes:
 def ask(home: Path, request: Answer, timeout: float) -> Answer:
     """Hand `request` to the process that holds `home`, and return its answer.
 
-    Raises `NoHolder`, `HolderBusy`, or `HolderGone` when no answer came within `timeout` seconds (`WAIT_S_MIN` at
-    least), as from a process that is stopped. What the request says of time should be less, so that the holder's own
-    words come first.
+    Raises `NoHolder`, `HolderBusy`, `AnswerTooLong`, or `HolderGone` when no answer came within `timeout` seconds
+    (`WAIT_S_MIN` at least), as from a process that is stopped. What the request says of time should be less, so that
+    the holder's own words come first.
     """
     end = time.monotonic() + max(timeout, WAIT_S_MIN)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
@@ -129,6 +133,8 @@ def ask(home: Path, request: Answer, timeout: float) -> Answer:
         raise HolderGone("the process that holds this home sent an invalid answer") from None
     if not isinstance(answer, dict):
         raise HolderGone("the process that holds this home sent an invalid answer")
+    if answer.get("too_long") is True:
+        raise AnswerTooLong("the answer is too long for the process that holds this home: ask for less (--limit)")
     if answer.get("busy") is True:
         raise HolderBusy("the process that holds this home is busy")
     return answer

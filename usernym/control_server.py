@@ -10,9 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
-from usernym.control import READ_S, SOCKET_NAME, Answer, encode, is_same_user, read_line, socket_path
+from usernym.control import LINE_BYTES_MAX, READ_S, Answer, encode, is_same_user, read_line, socket_path
 from usernym.logger import logger
-from usernym.storage.errors import StoreInaccessible
 
 CONNECTIONS_MAX: Final = 16
 """Requests carried out at the same time; further ones are asked to try again."""
@@ -26,7 +25,7 @@ Handler = Callable[[bytes], Answer]
 class ControlServer:
     """Serves a home's control socket from `__enter__` to `close`. Only the process that holds the home may use it.
 
-    Raises `StoreInaccessible` if the socket can't be made.
+    Where no socket can be made (file systems without them, full disks) the process continues alone: a warning says so.
     """
 
     def __init__(self, home: Path, handler: Handler) -> None:
@@ -39,6 +38,17 @@ class ControlServer:
         self._closing = False
 
     def __enter__(self) -> Self:
+        try:
+            self._listener = self._listen()
+        except OSError as error:
+            why = (error.strerror or "it failed").lower()
+            logger.warning("no control socket in this home (%s): no other command can use it meanwhile", why)
+            return self
+        self._thread = threading.Thread(target=self._accept, name="usernym-control", daemon=True)
+        self._thread.start()
+        return self
+
+    def _listen(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             with socket_path(self._home) as address:
@@ -47,13 +57,10 @@ class ControlServer:
                 listener.bind(address)
                 Path(address).chmod(0o600)  # before `listen`: until then no one can connect
                 listener.listen(CONNECTIONS_MAX)
-        except OSError as error:
+        except BaseException:
             listener.close()
-            raise StoreInaccessible(f"{self._home / SOCKET_NAME}: {error.strerror}") from error
-        self._listener = listener
-        self._thread = threading.Thread(target=self._accept, name="usernym-control", daemon=True)
-        self._thread.start()
-        return self
+            raise
+        return listener
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -109,6 +116,9 @@ class ControlServer:
 
 
 def _answer(connection: socket.socket, answer: Answer) -> None:
+    line = encode(answer)
+    if len(line) > LINE_BYTES_MAX:
+        line = encode({"too_long": True})
     with connection, contextlib.suppress(OSError):
         connection.settimeout(READ_S)
-        connection.sendall(encode(answer))
+        connection.sendall(line)

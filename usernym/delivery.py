@@ -33,14 +33,20 @@ def deliver(
     wait: Wait,
     timeout: float,
 ) -> Sent:
-    """Give `command` to the forwarding actor, and follow the message whose id it answers.
+    """Give `command` to the forwarding actor, and follow the message whose id it answers. Raises as `follow`."""
+    end = time.monotonic() + timeout
+    message_id = running.ask(running.actors.forwarding, command, timeout, what)
+    return follow(running, name, message_id, wait=wait, timeout=max(0.0, end - time.monotonic()))
 
-    Raises `NotReady`, with `what` or the reason in its text, if the message is not as far as `wait` in time, or can't
-    get there for now. It stays on disk and continues.
+
+def follow(running: RunningClient, name: str, message_id: bytes, *, wait: Wait, timeout: float) -> Sent:
+    """Wait until a message of ours is as far as `wait`.
+
+    Raises `NotReady`, with the reason in its text, if it is not in time, or can't get there for now. It stays on disk
+    and continues.
     """
     end = time.monotonic() + timeout
     with running.events.subscribe() as events:
-        message_id = running.ask(running.actors.forwarding, command, timeout, what)
         while True:
             sent, trust = running.read(lambda store: _standing(store, name, message_id))
             if _far_enough(sent, wait):

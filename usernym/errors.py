@@ -13,8 +13,19 @@ class SettingsError(Exception):
     """A wrong setting: the text is shown as it is, without a traceback."""
 
 
+class PassphraseWeak(SettingsError):
+    """A new passphrase that is too easy to guess (`usernym.passphrases`). Nothing was made or changed."""
+
+
 class GraphFailed(Exception):
     """An actor failed, and its client, node or finder has stopped. The text names the actor; the log has the cause."""
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether no bug stopped it, but the disk, a limit of the system, or the mixnet client."""
+        from usernym.actors.failures import StoppedFromOutside  # noqa: PLC0415 - this module stays light
+
+        return isinstance(self.args[0], StoppedFromOutside)
 
 
 class Closed(GraphFailed):

@@ -42,7 +42,7 @@ from usernym.protocol.words import (
     words_from_entropy,
 )
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import Identity, IdentityState, PendingRecord
+from usernym.storage.client.types import Identity, IdentityState, PendingRecord, RecoveryWords
 
 NOT_THE_WORDS: Final = "these are not the words of this name"
 
@@ -83,6 +83,8 @@ class IdentityMaker:
     def create(self, words: str | None = None) -> str:
         """Make a new identity. Returns its twelve recovery words; `words` None: new ones.
 
+        It takes the place of one whose words no one has seen (`RecoveryWords.NOT_SHOWN`).
+
         Raises `RemoteProtocolError` with the reason if no node would register the name, `WordsInvalid`: not twelve
         valid words.
         """
@@ -94,7 +96,9 @@ class IdentityMaker:
         record = first_record(key, recovery, self._card.node, self._name, message_seed, self._now)
         with self._store.transaction():
             self._save(seed, record, record, IdentityState.CREATING)
+            self._store.keys.forget_all()
             self._store.keys.add(record.hpke_number, message_seed, self._now)
+            self._store.profile.set_words(RecoveryWords.NOT_SHOWN)
         return words
 
     def restore(self, words: str, found: FoundRecord) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from usernym.logger import logger
 from usernym.printable import printable
 from usernym.settings import LogFormat
+from usernym.surroundings import fault_of
 
 FRAMES_MAX: Final = 30
 """Places of one traceback: the innermost; a recursion has thousands."""
@@ -141,7 +142,9 @@ def _place(path: str, line: int | None, function: str | None) -> str:
 def _on_thread_failed(failed: threading.ExceptHookArgs) -> None:
     if failed.exc_type is not SystemExit:
         name = "?" if failed.thread is None else failed.thread.name
-        logger.error("a thread ended by a bug", exc_info=failed.exc_value, extra=fields(ended=name))
+        fault = None if failed.exc_value is None else fault_of(failed.exc_value)
+        why = "a thread ended by a bug" if fault is None else f"a thread ended by its surroundings ({fault.kind})"
+        logger.error(why, exc_info=failed.exc_value, extra=fields(ended=name))
 
 
 def _on_unraisable(failed: Any) -> None:

@@ -17,6 +17,7 @@ from typing import Final
 
 from usernym.mixnets import STORAGE_FOLDER, STORAGE_NAME
 from usernym.node import STORE_NAME
+from usernym.passphrases import check_new_passphrase
 from usernym.protocol.cards import decode_card, make_card
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import SEED_BYTES, UINT32_MAX
@@ -65,8 +66,10 @@ def back_up(home: Path, folder: Path, passphrase: str | None) -> list[str]:
     """Copy the node in `home`, whether it runs or not, into the new folder `folder`.
 
     Without a passphrase the copy is not encrypted. Returns the names of the parts that it has beside the store. Not for
-    the process that runs the node. Raises `StorageError`s.
+    the process that runs the node. Raises `PassphraseWeak` and `StorageError`s.
     """
+    if passphrase is not None:
+        check_new_passphrase(passphrase)
     return backup.back_up(home / STORE_NAME, folder, NODE_SCHEMA, passphrase, BESIDE)
 
 

@@ -26,11 +26,13 @@ from usernym.logger import logger
 from usernym.mixnet.reusable import KeptTransport
 from usernym.mixnet.transport import Transport
 from usernym.mixnets import parse_mixnet
+from usernym.passphrases import check_new_passphrase
 from usernym.protocol.cards import NodeCard, card_text, parse_card
 from usernym.protocol.names import canonical
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.words import root_from_words
 from usernym.storage.client.store import ClientStore
+from usernym.storage.keyfile import Protection
 from usernym.storage.locks import Home
 from usernym.subscriptions import EventHub
 from usernym.timers import ThreadTimers
@@ -110,6 +112,8 @@ class RunningClient:
         self._accept_strangers = accept_strangers
         with self._changing, contextlib.ExitStack() as undo:
             self._check_wanted()
+            if passphrase is not None and ClientStore.protection(home) is Protection.ABSENT:
+                check_new_passphrase(passphrase)
             undo.enter_context(Home(home, "client"))
             self._store = ClientStore.open(home, passphrase=passphrase, unprotected=unprotected)
             undo.callback(self._close_store)

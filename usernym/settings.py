@@ -9,8 +9,8 @@ The passphrase (`USERNYM_PASSPHRASE`) is not a setting: it is in no file, and in
 
 from __future__ import annotations
 
+import codecs
 import difflib
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -30,7 +30,11 @@ PREFIX: Final = "USERNYM_"
 PASSPHRASE_VARIABLE: Final = "USERNYM_PASSPHRASE"  # noqa: S105 - its name, not its value
 NEW_PASSPHRASE_VARIABLE: Final = "USERNYM_NEW_PASSPHRASE"  # noqa: S105 - its name, not its value
 BACKUP_PASSPHRASE_VARIABLE: Final = "USERNYM_BACKUP_PASSPHRASE"  # noqa: S105 - its name, not its value
+PASSPHRASE_VARIABLES: Final = frozenset({PASSPHRASE_VARIABLE, NEW_PASSPHRASE_VARIABLE, BACKUP_PASSPHRASE_VARIABLE})
 CARD_PREFIX: Final = "usernym-node:"
+CARD_FILE_BYTES_MAX: Final = 4096
+"""Of a file with a card; a card has 300 characters."""
+BYTE_ORDER_MARK: Final = "\ufeff"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LOG_LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
@@ -45,13 +49,16 @@ WORK_BITS_RANGE: Final = (16, 26)
 PORT_MIN: Final = 1024
 """Lower ports belong to the system."""
 
+INTEGER_MAX: Final = 2**63 - 1
+"""What a machine's integer, and SQLite's, holds."""
+
+_DIGITS: Final = re.compile(r"[0-9]{1,19}")
 _UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h|d|)")
+_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h|d|)")
 _SWITCHES: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 """Words that a person may write where msgspec takes true, false, 1 and 0."""
 _TYPE_WORDS: Final = {"int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list"}
-_OTHER_VARIABLES: Final = frozenset({PASSPHRASE_VARIABLE, NEW_PASSPHRASE_VARIABLE, BACKUP_PASSPHRASE_VARIABLE,
-                                     "USERNYM_HOME", "USERNYM_CONFIG"})  # fmt: skip
+_OTHER_VARIABLES: Final = PASSPHRASE_VARIABLES | {"USERNYM_HOME", "USERNYM_CONFIG"}
 
 
 class Seconds(float):
@@ -179,7 +186,7 @@ def _settings_file(home: Path, config: Path | None, environment: Mapping[str, st
     if config is not None:
         return config, True
     if named := environment.get("USERNYM_CONFIG"):
-        return Path(named).expanduser(), True
+        return user_path(named), True
     return home / FILE_NAME, False
 
 
@@ -198,8 +205,8 @@ def _read_file(path: Path, must_exist: bool) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 - most homes have no such file
 
     try:
-        return tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(text_of(content))
+    except (ValueError, RecursionError) as error:  # not TOML, not text, a number without end, or nested too deep
         raise SettingsError(f"{path} is not TOML: {error}") from None
 
 
@@ -221,6 +228,8 @@ def _value(kind: type[CommonSettings], key: str, value: object, where: str) -> A
         text = str(error).partition(" - at ")[0]
         for name, words in _TYPE_WORDS.items():
             text = text.replace(f"`{name}`", words)
+        if text.startswith("Integer value out of range"):
+            text = "expected a whole number that a machine can hold"
         if text.startswith("Invalid enum value"):
             text = f"expected one of {', '.join(get_args(wanted))}"
         raise SettingsError(f"{where}: {text[:1].lower()}{text[1:]}") from None
@@ -244,17 +253,31 @@ def duration(value: object) -> float:
         if match is None:
             raise ValueError("expected a duration, such as 10s, 5m or 2h")
         value = float(match[1]) * _UNITS[match[2]]
-    if not math.isfinite(value) or not 0 < value <= DURATION_S_MAX:
+    if not 0 < value <= DURATION_S_MAX:  # nan is not
         raise ValueError("expected a duration above zero, of at most a year")
     return float(value)
 
 
-def _port(value: object) -> Port:
-    if isinstance(value, str) and value.isdecimal():
+def whole_number(value: object, low: int, high: int = INTEGER_MAX) -> int:
+    """A whole number from `low` to `high`, both included, from a number or from its digits. Raises `ValueError`.
+
+    For all options and settings that are whole numbers: none takes one that a machine's integer does not hold.
+    """
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not (value == 0 or PORT_MIN <= value <= 65_535):
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"expected a whole number from {low} " + ("on" if high == INTEGER_MAX else f"to {high}"))
+    return value
+
+
+def _port(value: object) -> Port:
+    try:
+        port = whole_number(value, 0, 65_535)
+    except ValueError:
+        port = 1
+    if 0 < port < PORT_MIN:
         raise ValueError(f"expected a port from {PORT_MIN} to 65535, or 0 for none")
-    return Port(value)
+    return Port(port)
 
 
 def _beside(path: Path, node: str) -> str:
@@ -263,22 +286,53 @@ def _beside(path: Path, node: str) -> str:
         raise SettingsError(f"{path}: node: name a file, or write the card's text")
     if node.startswith(CARD_PREFIX):
         return node
-    return str(path.parent / Path(node).expanduser())
+    return str(path.parent / user_path(node))
 
 
 def card_argument(value: str) -> str:
     """The card's text from what was given for it: the text itself, or the name of a file that has it."""
+    value = value.removeprefix(BYTE_ORDER_MARK)
     if value.startswith(CARD_PREFIX):
         return value
-    path = Path(value).expanduser()
+    path = user_path(value)
     try:
         with path.open("rb") as file:
-            text = file.read(4096).decode("ascii", "replace").strip()
+            text = text_of(file.read(CARD_FILE_BYTES_MAX)).strip()
     except OSError as error:
         raise SettingsError(f"the node's card, {value}: {(error.strerror or 'unreadable').lower()}") from None
+    except ValueError:  # not text; or a path with a NUL in it
+        raise SettingsError(f"the node's card, {value}: this is no text file") from None
     if not text:
         raise SettingsError(f"the node's card, {value}: the file is empty; `usernym node card` prints a card")
     return text
+
+
+def text_of(content: bytes) -> str:
+    """The text of a file, in UTF-8, or in UTF-16 if it begins with that byte order mark. Raises `UnicodeDecodeError`.
+
+    Editors and shells of Windows write such marks; they are no part of the text.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    return content.decode("utf-8-sig")
+
+
+def user_path(text: str | os.PathLike[str]) -> Path:
+    """A path as a person gave it, with `~` for a home folder. Raises `SettingsError`."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise SettingsError(f"{text}: there is no such user's home folder") from None
+
+
+def absolute_path(text: str | os.PathLike[str]) -> Path:
+    """The same from the root. Raises `SettingsError` if it depends on a current folder that is gone."""
+    path = user_path(text)
+    try:
+        return path.absolute()
+    except OSError as error:
+        why = (error.strerror or "gone").lower()
+        raise SettingsError(f"{path}: the current folder can't be used ({why}): give the whole path") from None
 
 
 def default_home(kind: Literal["node", "client"], environment: Mapping[str, str] | None = None) -> Path:
@@ -288,8 +342,21 @@ def default_home(kind: Literal["node", "client"], environment: Mapping[str, str]
     """
     variables = os.environ if environment is None else environment
     if named := variables.get("USERNYM_HOME"):
-        return Path(named).expanduser()
+        return user_path(named)
     data = variables.get("XDG_DATA_HOME", "")
     # The XDG specification says to ignore a relative path there.
-    base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
+    base = Path(data) if data.startswith("/") else _own_folder(variables) / ".local" / "share"
     return base / ("usernym" if kind == "client" else "usernym-node")
+
+
+def _own_folder(variables: Mapping[str, str]) -> Path:
+    """The user's home folder, as the system knows it. Raises `SettingsError` if it knows none."""
+    try:
+        folder = Path.home()
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute() or variables.get("HOME") == "":
+        raise SettingsError(
+            "this user has no home folder (HOME is not set): name a folder with --home, or in USERNYM_HOME"
+        )
+    return folder

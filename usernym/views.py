@@ -62,7 +62,7 @@ class MessageView:
     """A text of a conversation, ours or theirs."""
 
     row: int = field(repr=False)
-    """Its place in the store: rises in the order in which texts were stored here. For `before` and `after`."""
+    """Its number in the store: rises in the order in which texts were stored here. For `before` and `after`."""
     message_id: str
     """32 hexadecimal digits, chosen at random by its writer."""
     outgoing: bool
@@ -74,7 +74,7 @@ class MessageView:
     missing: int
     """How many messages of the same sender with a lower counter are not here (yet); 0 for our own."""
     late: bool
-    """Whether one of the same sender with a higher counter came first; False for our own."""
+    """Whether it stands behind one that its sender wrote later: it came more than ten minutes after that was read."""
     sent_at: int
     """When it was written, by its writer's clock (Unix seconds)."""
     arrived_at: int

@@ -103,7 +103,7 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
             last = _last_id(source)
             if last:
                 # What came since goes behind what is older: conversations are read in this order.
-                target.run("UPDATE message SET id = -(id + ?)", (last,))
+                target.run("UPDATE message SET id = -(id + ?), place = place + ?", (last, last))
                 target.run("UPDATE message SET id = -id WHERE id < 0")
             _copy_messages(source, target, last, f"{_ADD_MESSAGE} ON CONFLICT DO NOTHING", former)
             store.gaps.find()

@@ -68,11 +68,11 @@ class Gaps:
             self._db.run("DELETE FROM gap")
             self._db.run(_FIND)
 
-    def note_counter(self, contact: str, counter: int) -> bool:
-        """A message with this counter came: open or close gaps. True if one with a higher counter had come before."""
+    def note_counter(self, contact: str, counter: int) -> None:
+        """A message with this counter came: open or close gaps."""
         found = self._db.row("SELECT highest_in_counter FROM contact WHERE name = ?", (contact,))
         if found is None:
-            return False
+            return
         highest = int(found[0])
         if counter > highest + 1:
             self._add_gap(contact, highest + 1, counter - 1)
@@ -82,7 +82,6 @@ class Gaps:
             "UPDATE contact SET has_met = 1, highest_in_counter = max(highest_in_counter, ?) WHERE name = ?",
             (counter, contact),
         )
-        return counter < highest
 
     def _fill_gap(self, contact: str, counter: int) -> None:
         gap = self._db.row(

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from usernym.storage.client.messages import MESSAGES
+from usernym.storage.client.messages import IN_ORDER, MESSAGES, ROW_MAX, position
 from usernym.storage.client.types import ERASED, Consent, DeliveryState, Direction, Message
 from usernym.storage.database import StoreDatabase, marks, parts
 
-_NO_ROW: Final = 2**63 - 1
 _SHOWN: Final = f"({Consent.ACCEPTED.number}, {Consent.PENDING.number})"
-_FIRST: Final = MESSAGES.select("WHERE contact = ? AND direction = ? AND kind = ? ORDER BY id LIMIT 1")
-_OF_KIND: Final = MESSAGES.select("WHERE contact = ? AND kind = ? AND id < ? ORDER BY id DESC LIMIT ?")
+_FIRST: Final = MESSAGES.select(f"WHERE contact = ? AND direction = ? AND kind = ? {IN_ORDER}")
+_OF_KIND: Final = MESSAGES.select(
+    "WHERE contact = ? AND kind = ? AND (place, counter, id) < (?, ?, ?)"
+    " ORDER BY place DESC, counter DESC, id DESC LIMIT ?"
+)
 _BETWEEN: Final = MESSAGES.select("WHERE contact = ? AND kind = ? AND message_id BETWEEN ? AND ? ORDER BY id LIMIT ?")
 _CONTAINS: Final = f"""
     kind = ? AND id < ? AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0
@@ -39,11 +41,15 @@ class ConversationHistory:
         """How many messages of this kind came from a contact, and the first of them."""
         of = (contact, Direction.IN.number, kind)
         count = "SELECT count(*) FROM message WHERE contact = ? AND direction = ? AND kind = ?"
-        return self._db.value(int, count, of) or 0, MESSAGES.first(self._db, _FIRST, of)
+        return self._db.value(int, count, of) or 0, MESSAGES.first(self._db, _FIRST, (*of, 1))
 
     def of_kind(self, contact: str, kind: int, limit: int, before: int | None = None) -> Sequence[Message]:
-        """The last `limit` messages of one kind with a contact, of those before row `before`; the oldest first."""
-        return MESSAGES.all(self._db, _OF_KIND, (contact, kind, _NO_ROW if before is None else before, limit))[::-1]
+        """The last `limit` messages of one kind with a contact, of those before row `before`; in their order.
+
+        That is the order in which they were stored here, and each sender's by counter where `late` does not say else.
+        """
+        end = position(self._db, ROW_MAX if before is None else before)
+        return MESSAGES.all(self._db, _OF_KIND, (contact, kind, *end, limit))[::-1]
 
     def of_ids(self, contact: str, kind: int, low: bytes, high: bytes, limit: int) -> Sequence[Message]:
         """At most `limit` messages of one kind with a contact whose ids lie between these two, both included."""
@@ -58,7 +64,7 @@ class ConversationHistory:
         """
         # Rows are read in the order in which they lie: by any index of all contacts' they would be sorted first.
         search, of = (_SEARCH_ALL, []) if contact is None else (_SEARCH_ONE, [contact])
-        return MESSAGES.all(self._db, search, [*of, kind, _NO_ROW if before is None else before, text, limit])
+        return MESSAGES.all(self._db, search, [*of, kind, ROW_MAX if before is None else before, text, limit])
 
     def erase(self, ids: Iterable[int], kind: int) -> int:
         """Erase the content of these rows, if they are of this kind; returns how many were. What waits is not sent."""

@@ -27,6 +27,10 @@ class MessageKeys:
         """Keep a new private key. Raises `RowConflict` if the number is taken: a key is never replaced."""
         self._db.change(HpkeKeyRow.insert(number=number, seed=seed, created_at=now))
 
+    def forget_all(self) -> None:
+        """Forget the keys of an identity that no one has seen."""
+        self._db.change(HpkeKeyRow.delete())
+
     def confirm(self, number: int, now: int) -> bool:
         """The node hands out this key now: those before it are superseded. False if there is no such key.
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import peewee
 
-from usernym.storage.client.contacts import Contacts
+from usernym.storage.client.contacts import STEP_KINDS, Contacts
 from usernym.storage.client.gaps import Gaps
 from usernym.storage.client.schema import MessageRow, QueuedRow
 from usernym.storage.client.types import Consent, DeliveryState, Direction, Message, OutboxRow, Route
@@ -16,6 +16,14 @@ from usernym.storage.errors import RowConflict
 from usernym.storage.tables import Table, insertion
 
 NO_PAUSE_MAX_S: Final = 2**32
+REORDER_S: Final = 600
+"""A message goes before one of the same sender with a higher counter that was stored at most so long ago, though it has
+been shown: four tries of a message that was lost take 400 seconds. After that a reader would not see it there."""
+ROW_MAX: Final = 2**63 - 1
+"""The highest id of a row that SQLite has."""
+IN_ORDER: Final = "ORDER BY place, counter, id LIMIT ?"
+HIGHER_LOOKED_AT_MAX: Final = 1_000
+"""Messages with higher counters among which a place is looked for: a sender chooses the counters, and so the work."""
 
 MESSAGES: Final = Table(MessageRow, Message)
 _OUTBOX: Final = Table(QueuedRow, OutboxRow)
@@ -23,14 +31,23 @@ _OUTBOX: Final = Table(QueuedRow, OutboxRow)
 _ONE: Final = "WHERE contact = ? AND direction = ? AND message_id = ?"
 _MESSAGE: Final = MESSAGES.select(_ONE)
 _OF_ID: Final = MESSAGES.select("WHERE message_id = ? AND direction = ?")
-_CONVERSATION: Final = MESSAGES.select("WHERE contact = ? AND id < ? ORDER BY id DESC LIMIT ?")
+_CONVERSATION: Final = MESSAGES.select(
+    "WHERE contact = ? AND (place, counter, id) < (?, ?, ?) ORDER BY place DESC, counter DESC, id DESC LIMIT ?"
+)
 _OUT, _IN = Direction.OUT.number, Direction.IN.number
-_ID_MAX: Final = 2**63 - 1
 _UNSHOWN: Final = f"""
     JOIN contact ON contact.name = message.contact
-    WHERE shown = 0 AND id > ? AND consent IN ({Consent.ACCEPTED.number}, {Consent.PENDING.number})
+    WHERE shown = 0 AND (place, counter, id) > (?, ?, ?)
+    AND consent IN ({Consent.ACCEPTED.number}, {Consent.PENDING.number})
 """
-_OLDEST: Final = "ORDER BY id LIMIT ?"
+_NEXT_ROW: Final = """
+    SELECT 1 + max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'message'), 0),
+                   coalesce((SELECT max(id) FROM message), 0))
+"""
+_HIGHER: Final = f"""
+    SELECT place, late, shown, stored_at FROM message
+    WHERE contact = ? AND direction = {Direction.IN.number} AND counter > ? AND kind = ? ORDER BY counter LIMIT ?
+"""  # noqa: S608 - constants
 _LAST_OF_KINDS: Final = """
     WHERE id IN (
         SELECT id FROM (SELECT id, max(counter) FROM message WHERE contact = ? AND shown = 1 AND kind IN ({kinds})
@@ -38,8 +55,8 @@ _LAST_OF_KINDS: Final = """
 """
 _ADD: Final = insertion(
     MessageRow,
-    ("contact", "direction", "message_id", "counter", "kind", "body", "sent_at", "stored_at", "state", "route", "token",
-     "key_number", "shown", "late"),
+    ("id", "contact", "direction", "message_id", "counter", "kind", "body", "sent_at", "stored_at", "state", "route",
+     "token", "key_number", "shown", "late", "place"),
 )  # fmt: skip
 _QUEUE: Final = insertion(QueuedRow, ("message_id", "contact", "attempts", "next_attempt_at", "created_at"))
 _OUTBOX_ROW: Final = _OUTBOX.select("WHERE message_id = ?")
@@ -50,6 +67,13 @@ _ADVANCE: Final = {
     state: f"{_SET_STATE} ({', '.join(str(each.number) for each in DeliveryState if each.rank < state.rank)})"
     for state in DeliveryState
 }
+
+
+def position(database: StoreDatabase, row: int) -> tuple[int, int, int]:
+    """Where a row stands: what rows are compared by. One that is gone stood at a place of its own."""
+    row = min(max(row, 0), ROW_MAX)
+    found = database.row("SELECT place, counter, id FROM message WHERE id = ?", (row,))
+    return (row, 0, row) if found is None else (found[0], found[1], found[2])
 
 
 class Messages:
@@ -81,8 +105,10 @@ class Messages:
             counter = self._contacts.take_out_counter(contact)
             if counter is None:
                 raise RowConflict("a message to someone who is not a contact")
+            row = self._next_row()
             added = {
-                "contact": contact, "direction": _OUT, "message_id": message_id, "counter": counter, "kind": kind,
+                "id": row, "place": row, "contact": contact, "direction": _OUT, "message_id": message_id,
+                "counter": counter, "kind": kind,
                 "body": body, "sent_at": now, "stored_at": now, "state": DeliveryState.WAITING.number,
                 "route": route.number, "token": token, "key_number": None, "shown": True, "late": False,
             }  # fmt: skip
@@ -116,11 +142,15 @@ class Messages:
         with self._db.one_commit():
             if not self.mark_seen(contact, message_id, key_number):
                 return False
+            self._gaps.note_counter(contact, counter)
+            row = self._next_row()
+            place, late = self._place_of(contact, kind, counter, now, row)
             added = {
-                "contact": contact, "direction": _IN, "message_id": message_id, "counter": counter, "kind": kind,
+                "id": row, "place": place, "contact": contact, "direction": _IN, "message_id": message_id,
+                "counter": counter, "kind": kind,
                 "body": body, "sent_at": sent_at, "stored_at": now, "state": DeliveryState.DELIVERED.number,
                 "route": route.number, "token": token, "key_number": key_number, "shown": False,
-                "late": self._gaps.note_counter(contact, counter),
+                "late": late,
             }  # fmt: skip
             self._db.run(_ADD, added)
             return True
@@ -150,8 +180,9 @@ class Messages:
         return None if message is None else message.token
 
     def conversation(self, contact: str, limit: int, before: int | None = None) -> Sequence[Message]:
-        """The last `limit` messages with a contact, of those before row `before`; in the order they were stored."""
-        return MESSAGES.all(self._db, _CONVERSATION, (contact, _ID_MAX if before is None else before, limit))[::-1]
+        """The last `limit` messages of all kinds with a contact, of those before row `before`; in their order."""
+        end = position(self._db, ROW_MAX if before is None else before)
+        return MESSAGES.all(self._db, _CONVERSATION, (contact, *end, limit))[::-1]
 
     def received_below(self, contact: str, counter: int) -> int:
         """How many lower counters have come from the contact, counted from the messages. `gaps` has the opposite."""
@@ -193,13 +224,15 @@ class Messages:
     # -- what the user has not been shown --
 
     def unshown(self, limit: int, kinds: Collection[int] | None = None, after: int = 0) -> Sequence[Message]:
-        """At most `limit` incoming messages not shown yet, the oldest first; none of declined or blocked contacts.
+        """At most `limit` incoming messages not shown yet, in their order; none of declined or blocked contacts.
 
-        Of these kinds only, if they are given; only rows after row `after`.
+        Of these kinds only, if they are given; only those behind row `after`.
         """
         of = tuple(kinds or ())
         which = "" if kinds is None else f" AND kind IN ({marks(len(of))}) "
-        return MESSAGES.all(self._db, MESSAGES.select(_UNSHOWN + which + _OLDEST), (after, *of, limit))
+        return MESSAGES.all(
+            self._db, MESSAGES.select(_UNSHOWN + which + IN_ORDER), (*position(self._db, after), *of, limit)
+        )
 
     def last_of_kinds(self, contact: str, kinds: Collection[int]) -> Sequence[Message]:
         """The message with the highest counter of each kind and direction; of incoming ones, those shown."""
@@ -295,6 +328,24 @@ class Messages:
         return self._db.run(insert, seen) > 0
 
     # -- helpers --
+
+    def _next_row(self) -> int:
+        """The id of the next row, inside a commit: as SQLite would choose it, so that none is used again."""
+        return self._db.value(int, _NEXT_ROW) or 1
+
+    def _place_of(self, contact: str, kind: int, counter: int, now: int, row: int) -> tuple[int, bool]:
+        """Where a message that came stands, and whether it is late there: behind one that its sender wrote later.
+
+        It shares the place of the next higher counter of its sender and kind that the user has not been shown, or that
+        came just before; within a place the counters decide. Else its place is its own, at the end.
+        """
+        if kind in STEP_KINDS:
+            return row, False
+        higher = self._db.rows(_HIGHER, (contact, counter, kind, HIGHER_LOOKED_AT_MAX))
+        for at, (place, late, shown, stored_at) in enumerate(higher):
+            if not shown or stored_at >= now - REORDER_S:
+                return place, at > 0 or bool(late)
+        return row, bool(higher)
 
     def _update_outbox(self, message_id: bytes, **columns: Any) -> bool:
         return self._db.change(QueuedRow.update(**columns).where(QueuedRow.message_id == message_id)) > 0

@@ -9,7 +9,7 @@ from usernym.protocol.limits import KEY_BYTES
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.protocol.wire import pack
 from usernym.storage.client.schema import IdentityRow, LoginRow, SettingRow
-from usernym.storage.client.types import Identity, IdentityState, PendingRecord
+from usernym.storage.client.types import Identity, IdentityState, PendingRecord, RecoveryWords
 from usernym.storage.database import StoreDatabase
 from usernym.storage.errors import NoIdentity
 from usernym.storage.tables import Table
@@ -20,6 +20,7 @@ _THE_ONE: Final = _IDENTITY.select("")
 _PENDING: Final = "pending_record"
 _SUCCESSION: Final = "pending_succession"
 _BEFORE_LOGIN: Final = "publish_first"
+_WORDS: Final = "recovery_words"
 _FORMER: Final = "former_identities"
 
 
@@ -58,6 +59,14 @@ class Profile:
                 id=1, **{name: getattr(identity, name) for name in _IDENTITY.names}
             ).on_conflict_replace()
         )
+
+    def words(self) -> RecoveryWords:
+        """Whether the recovery words of the identity that was made here have been shown."""
+        word = self.setting(_WORDS)
+        return RecoveryWords.SHOWN if word is None else RecoveryWords(word.decode())
+
+    def set_words(self, words: RecoveryWords) -> None:
+        self.set_setting(_WORDS, words.value.encode())
 
     def set_identity_state(self, state: IdentityState) -> None:
         self._update_identity(state=state)

@@ -108,8 +108,9 @@ class MessageRow(ClientRow):
     route = WordField(Route)
     token = BlobField(null=True)
     key_number = IntegerField(null=True)
-    shown = BooleanField(index=True)
+    shown = BooleanField()
     late = BooleanField()
+    place = IntegerField()
     shown_at = IntegerField(null=True)
 
     class Meta:
@@ -117,8 +118,9 @@ class MessageRow(ClientRow):
             (("contact", "direction", "message_id"), True),
             (("contact", "direction", "counter"), False),
             (("message_id",), False),
-            # The row's id is the last column of every index: this one has a conversation's texts in their order.
-            (("contact", "kind"), False),
+            # The row's id is the last column of every index: these have texts in their order.
+            (("contact", "kind", "place", "counter"), False),
+            (("shown", "place", "counter"), False),
             (("contact", "kind", "stored_at"), False),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 
 from usernym.protocol.records import KeyRecord, Succession, decode_record
@@ -205,7 +206,7 @@ class Message:
 
     `counter` is its writer's in this conversation, `sent_at` the writer's clock, `stored_at` ours. `key_number` is the
     key that an incoming message was sealed to, or an outgoing one the last time. `token` proves delivery. `late`: it
-    came after one of the same writer with a higher counter.
+    stands behind one of the same writer with a higher counter. Messages are in the order of `place`, then `counter`.
     """
 
     id: int
@@ -224,6 +225,7 @@ class Message:
     key_number: int | None
     shown: bool
     late: bool
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,17 @@ class HandshakeStep:
     def body(address: bytes, seen: int) -> bytes:
         """How a step is stored, as its message's body."""
         return address + seen.to_bytes(SEEN_BYTES, "big")
+
+
+class RecoveryWords(Enum):
+    """What is known of the recovery words of the identity that was made in a store. They are never in it."""
+
+    SHOWN = "shown"
+    """The program that asked for them has them, or they were typed in here."""
+    NOT_SHOWN = "not shown"
+    """No one has seen them, and the identity was not used: another one can be made, with words that are shown."""
+    LOST = "lost"
+    """No one has seen them, and the name may be registered with the identity."""
 
 
 @dataclass(frozen=True, slots=True)

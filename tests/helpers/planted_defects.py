@@ -385,3 +385,8 @@ def unshown_forgotten(stack: ExitStack) -> None:
         return [row for row in rows if row.direction is not Direction.IN]
 
     old = swap(stack, Messages, "unshown", unshown)
+
+
+@defect("a conversation's texts stand in the order in which they came")
+def stands_as_it_came(stack: ExitStack) -> None:
+    swap(stack, Messages, "_place_of", lambda _self, _contact, _kind, _counter, _now, row: (row, False))

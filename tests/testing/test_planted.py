@@ -19,7 +19,7 @@ BOUND = int(os.environ.get("USERNYM_MUTANT_SCENARIOS", "1000"))
 QUICK = {
     "mailbox_deleted_on_sending", "notices_told_once", "node_identity_not_kept", "commits_not_synced",
     "states_go_back", "counters_start_anew", "delivered_when_accepted", "acknowledges_once",
-    "acknowledges_again_without_proof", "no_heartbeats", "no_second_login",
+    "acknowledges_again_without_proof", "no_heartbeats", "no_second_login", "stands_as_it_came",
 }  # fmt: skip
 """Found within a few scenarios."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 import stat
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -184,3 +187,38 @@ def test_a_holder_that_fails_by_a_bug_is_told_apart_from_an_answer(tmp_path: Pat
 
     with ControlServer(tmp_path, handle), pytest.raises(HolderGone):
         ask(tmp_path, {}, TIMEOUT_S)
+
+
+def test_an_answer_that_is_too_long_is_said_to_be_that(tmp_path: Path) -> None:
+    with (
+        ControlServer(tmp_path, lambda _line: {"result": "x" * control.LINE_BYTES_MAX}),
+        pytest.raises(control.AnswerTooLong, match="too long"),
+    ):
+        ask(tmp_path, {}, TIMEOUT_S)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EIO, errno.ENOSPC, errno.EOPNOTSUPP, errno.EROFS])
+def test_without_sockets_it_continues_alone_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    """As on exFAT, on some shares, and on a full disk."""
+
+    class NoSocket(socket.socket):
+        def bind(self, _address: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "socket", NoSocket)
+    with caplog.at_level("WARNING"), ControlServer(tmp_path, echo):
+        assert "no control socket" in caplog.text
+        with pytest.raises(control.NoHolder):
+            ask(tmp_path, {}, TIMEOUT_S)
+
+
+def test_a_holder_that_does_not_answer_costs_little_more_than_the_time_that_was_given(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(tmp_path / control.SOCKET_NAME))
+        deaf.listen()
+        began = time.monotonic()
+        with pytest.raises(control.HolderGone):
+            ask(tmp_path, {}, 0.5)
+        assert time.monotonic() - began < control.WAIT_S_MIN + 2

@@ -66,16 +66,27 @@ def test_when_texts_came_and_which_were_late(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     before = int(time.time())
     alice.send("bob", "one", wait="delivered", timeout=PATIENCE_S)
-    with contextlib.closing(ClientStore.open(handles.home("bob"), None, unprotected=True)) as store:
-        for counter, text in ((4, "four"), (2, "two")):
+
+    def comes(counter: int, text: str, now: int) -> None:
+        with contextlib.closing(ClientStore.open(handles.home("bob"), None, unprotected=True)) as store:
             store.messages.add_incoming(
                 contact="alice", message_id=bytes([counter]) * 16, key_number=1, counter=counter, kind=1,
-                body=text.encode(), token=bytes(16), sent_at=counter, now=before + 7, route=Route.NODE,
+                body=text.encode(), token=bytes(16), sent_at=counter, now=now, route=Route.NODE,
             )  # fmt: skip
-    one, four, two = bob.conversation("alice")
+
+    comes(5, "five", before + 7)
+    comes(4, "four", before + 7)
+    assert [text.text for text in bob.conversation("alice")] == ["one", "four", "five"], "as they were written"
+    bob.mark_read(text for _, text in bob.unread())
+    comes(2, "two", before + 7 + 601)
+    one, four, five, two = bob.conversation("alice")
     assert before <= one.arrived_at <= time.time()
     assert (four.arrived_at, four.sent_at) == (before + 7, 4)
-    assert [(text.late, text.missing) for text in (one, four, two)] == [(False, 0), (False, 1), (True, 0)]
+    assert [(text.late, text.missing) for text in (one, four, five, two)] == [
+        (False, 0), (False, 1), (False, 1), (True, 0),
+    ]  # fmt: skip
+    assert [text.text for text in bob.conversation("alice", before=five)] == ["one", "four"]
+    assert [text.text for text in bob.conversation("alice", before=10**30)] == ["one", "four", "five", "two"]
     mine = alice.conversation("bob")[0]
     assert (mine.late, mine.missing) == (False, 0)
     assert before <= mine.arrived_at <= time.time()

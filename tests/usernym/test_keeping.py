@@ -67,16 +67,16 @@ def test_a_lost_home_is_made_whole_by_words_and_backup(handles: Handles, tmp_pat
 
 
 def test_the_passphrase_is_changed(handles: Handles) -> None:
-    bob = handles.client("bob", online=False, passphrase="first")
+    bob = handles.client("bob", online=False, passphrase="the first one")
     with pytest.raises(WrongPassphrase):
-        bob.change_passphrase("not it", "second")
-    bob.change_passphrase("first", "second")
+        bob.change_passphrase("not it", "the second one")
+    bob.change_passphrase("the first one", "the second one")
     assert bob.whoami().protected
     bob.close()
     with pytest.raises(WrongPassphrase):
-        handles.client("bob", online=False, passphrase="first")
-    again = handles.client("bob", online=False, passphrase="second")
-    again.change_passphrase("second", None, unprotected=True)
+        handles.client("bob", online=False, passphrase="the first one")
+    again = handles.client("bob", online=False, passphrase="the second one")
+    again.change_passphrase("the second one", None, unprotected=True)
     assert not again.whoami().protected
 
 
@@ -85,12 +85,12 @@ def test_the_commands(network: Any) -> None:
     terminal = network.terminal
     ida, jan = network.user("ida"), network.user("jan")
     terminal.ok("--home", ida, "send", jan, TEXT)
-    done = terminal.run("--home", ida, "export", "of ida", USERNYM_BACKUP_PASSPHRASE="backup")
+    done = terminal.run("--home", ida, "export", "of ida", USERNYM_BACKUP_PASSPHRASE="the backup words")
     assert done.returncode == 0, done.stderr
     assert "encrypted" in done.stdout
-    refused = terminal.run("--json", "--home", jan, "import", "of ida", USERNYM_BACKUP_PASSPHRASE="backup")
+    refused = terminal.run("--json", "--home", jan, "import", "of ida", USERNYM_BACKUP_PASSPHRASE="the backup words")
     assert (refused.returncode, "another account" in refused.stdout) == (4, True)
-    done = terminal.run("--json", "--home", ida, "import", "of ida", USERNYM_BACKUP_PASSPHRASE="backup")
+    done = terminal.run("--json", "--home", ida, "import", "of ida", USERNYM_BACKUP_PASSPHRASE="the backup words")
     assert done.stdout == '{"contacts": 0, "messages": 0}\n'
     done = terminal.run("--home", ida, "passphrase", USERNYM_NEW_PASSPHRASE="another one")
     assert done.returncode == 0, done.stderr

@@ -13,9 +13,11 @@ from usernym.settings import (
     ClientSettings,
     NodeSettings,
     Seconds,
+    card_argument,
     default_home,
     duration,
     read_settings,
+    whole_number,
 )
 
 CARD = "usernym-node:AAAA"
@@ -196,3 +198,47 @@ def test_former_mixnets_are_a_list_however_they_are_given(tmp_path: Path) -> Non
     assert read_settings(NodeSettings, tmp_path, environment=environment, flags=flags).former_mixnets == ("ws://e",)
     with pytest.raises(SettingsError, match="another one"):
         parse_mixnets("ws://127.0.0.1:1977", ["ws://127.0.0.1:1977"])
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"], ids=["UTF-8", "UTF-16LE", "UTF-16BE"])
+def test_marks_of_editors_are_read_over(tmp_path: Path, mark: bytes) -> None:
+    """As Windows' editors and shells write them, into settings and into a card's file."""
+    encoding = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}[mark]
+    (tmp_path / "card").write_bytes(mark + f"{CARD}\r\n".encode(encoding))
+    (tmp_path / "usernym.toml").write_bytes(mark + '[client]\r\nnode = "card"\r\n'.encode(encoding))
+    assert read_settings(ClientSettings, tmp_path, environment={}).node == CARD
+    assert card_argument(f"\ufeff{CARD}") == CARD
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"timeout = " + b"9" * 5000,
+        b"a = " + b"[" * 20_000,
+        b"\xff\xff",
+        b"timeout = 1e999",
+        b"[node]\nwork_bits = 99999999999999999999",
+        b"[node]\nmetrics_port = 99999999999999999999",
+    ],
+)
+def test_no_content_of_a_file_is_a_bug(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "usernym.toml").write_bytes(content)
+    with pytest.raises(SettingsError):
+        read_settings(NodeSettings, tmp_path, environment={})
+
+
+@pytest.mark.parametrize("card", ["\0", "~no_such_user/card", "x" * 5000, "\udcff"])
+def test_no_name_of_a_cards_file_is_a_bug(card: str) -> None:
+    with pytest.raises(SettingsError):
+        card_argument(card)
+
+
+@pytest.mark.parametrize("value", ["7", 7])
+def test_whole_numbers(value: object) -> None:
+    assert whole_number(value, 0, 9) == 7
+
+
+@pytest.mark.parametrize("value", ["", "-1", "10", "7.0", "1e0", "٣", " 7", True, None, 7.0, 10, "9" * 5000, 10**400])
+def test_what_is_no_whole_number(value: object) -> None:
+    with pytest.raises(ValueError, match="expected a whole number from 0 to 9"):
+        whole_number(value, 0, 9)

@@ -20,12 +20,13 @@ from usernym.cli.terminal import (
     date,
     has_terminal,
     print_err,
+    print_json,
     print_line,
     sign_of_life,
     table,
 )
 from usernym.protocol.names import canonical, check, check_registrable
-from usernym.settings import ClientSettings
+from usernym.settings import BYTE_ORDER_MARK, ClientSettings
 
 if TYPE_CHECKING:
     from usernym import Client
@@ -57,6 +58,13 @@ class RegisterReply(WhoAmIReply, frozen=True):
     """Twelve words, only when this command made the identity: they are kept nowhere."""
 
 
+class WordsJson(msgspec.Struct, frozen=True, tag_field="event", tag="recovery_words"):
+    """The words of an identity that was just made, before the node is asked: whatever happens next, keep them."""
+
+    recovery_words: str
+    """Twelve words. Others that this home printed before are worth nothing."""
+
+
 def register(typed: Invocation[ClientSettings]) -> None:
     """`usernym register NAME`."""
     name: str = typed.given.name
@@ -65,7 +73,9 @@ def register(typed: Invocation[ClientSettings]) -> None:
 
     def on_words(made: str) -> None:
         words.append(made)
-        if not typed.json:
+        if typed.json:
+            print_json(WordsJson(made))
+        else:
             _print_words(made)
 
     with Session(typed, name=name, on_words=on_words) as session:
@@ -90,7 +100,8 @@ def _not_registered(session: Session, failed: CommandFailed, words: list[str]) -
 def _print_words(words: str) -> None:
     rows = words.split()
     print_line("Your recovery words. They alone bring your name back if this home or its passphrase is lost.")
-    print_line("Write them down now, on paper: they are shown only once, and kept nowhere.\n")
+    print_line("Write them down now, on paper: they are shown only once, and kept nowhere.")
+    print_line("If others were shown for this home before, those are worth nothing: these replace them.\n")
     for at in range(0, len(rows), 4):
         row = enumerate(rows[at : at + 4], at + 1)
         print_line("    " + "".join(f"{number:>2}. {word:<10}" for number, word in row))
@@ -214,7 +225,7 @@ def _words() -> str:
 
     if has_terminal():
         print_err("Your twelve recovery words, separated by spaces:")
-    words = sys.stdin.readline(LINE_MAX)
+    words = sys.stdin.readline(LINE_MAX).removeprefix(BYTE_ORDER_MARK)
     root_from_words(words)
     return words
 
@@ -250,7 +261,7 @@ def _print_deleted(deleted: DeletedReply, _given: Namespace) -> None:
 
 ENTRIES: Final = (
     Entry("register", "register a name; a new home gets its keys and recovery words", register, (NAME, _NO_PASSPHRASE),
-          prints=(RegisterReply,)),
+          prints=(RegisterReply, WordsJson)),
     asks("login", "check that the account works; with --node, take the node's newer card", _login,
          "logged in as {reply.name}: the account works", prints=(LoginReply,)),
     asks("whoami", "show whose home this is", WhoAmICommand, _print_account),

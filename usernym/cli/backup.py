@@ -13,7 +13,13 @@ from usernym.cli.command import ClientCommand, Deadline, Invocation, option, swi
 from usernym.cli.replies import WhoAmIReply, reply_of
 from usernym.cli.session import Session, asks
 from usernym.cli.terminal import print_line
-from usernym.settings import BACKUP_PASSPHRASE_VARIABLE, NEW_PASSPHRASE_VARIABLE, PASSPHRASE_VARIABLE, ClientSettings
+from usernym.settings import (
+    BACKUP_PASSPHRASE_VARIABLE,
+    NEW_PASSPHRASE_VARIABLE,
+    PASSPHRASE_VARIABLE,
+    ClientSettings,
+    absolute_path,
+)
 
 if TYPE_CHECKING:
     from usernym import Client
@@ -96,7 +102,7 @@ def _folder_and_passphrase(session: Session, typed: Invocation[ClientSettings], 
 
     session.call(WhoAmICommand())  # before anything is asked for
     chosen = given_or_asked(BACKUP_PASSPHRASE_VARIABLE, "the backup", is_new=is_new)
-    return str(typed.given.folder.expanduser().absolute()), chosen
+    return str(absolute_path(typed.given.folder)), chosen
 
 
 ENTRIES: Final = (

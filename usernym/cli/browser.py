@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from usernym.cli.terminal import print_err
+from usernym.settings import PASSPHRASE_VARIABLES
 from usernym.storage.files import make_private_folder, write_private
 
 NAME: Final = "open-page.html"
@@ -44,6 +45,10 @@ def open_pages(pages: Sequence[tuple[str, Path]]) -> threading.Thread | None:
     if not any(os.environ.get(name) for name in _DESKTOP):
         print_err("(There is no desktop here to open a browser on: open the address yourself.)")
         return None
+
+    for variable in PASSPHRASE_VARIABLES:
+        # They have been read. A browser, and all that it starts, would inherit them.
+        os.environ.pop(variable, None)
 
     def open_all() -> None:
         files = [page_file(address, folder) for address, folder in pages]

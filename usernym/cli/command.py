@@ -10,6 +10,8 @@ Modules of commands import nothing heavy at their top, so that `usernym --help` 
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
@@ -19,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
+from usernym.cli.hints import Hint
 from usernym.cli.terminal import print_json, print_line
-from usernym.settings import CommonSettings, duration
+from usernym.settings import INTEGER_MAX, CommonSettings, duration, whole_number
 
 if TYPE_CHECKING:
     from usernym import Client, Node
@@ -37,6 +40,7 @@ Option = Callable[[Any], object]
 PAUSE_S: Final = 0.2
 """Between tries while something is still starting."""
 CALL_S_MIN: Final = 0.1
+_DECIMAL: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?")
 TEXTS_SHOWN_MAX: Final = 1000
 """Texts of one answer: more fit neither a terminal nor the control socket."""
 
@@ -56,7 +60,7 @@ class Invocation(Generic[SettingsT_co]):
         if self.json:
             print_json(reply)
         elif isinstance(said, str):
-            print_line(said.format(reply=reply, given=self.given))
+            print_line(Hint.of(self.given).put_in(said.format(reply=reply, given=self.given)))
         else:
             said(reply, self.given)
 
@@ -157,12 +161,25 @@ def seconds(text: str) -> float:
         raise ArgumentTypeError(str(error)) from None
 
 
-def number(low: int, high: int | None = None) -> Callable[[str], int]:
-    """What makes a whole number from `low` to `high` (None: no limit) of a text."""
+def number(low: int, high: int = INTEGER_MAX) -> Callable[[str], int]:
+    """What makes a whole number from `low` to `high` of a text: the one type for all numbers that are typed."""
 
     def parse(text: str) -> int:
-        if not text.isdecimal() or not low <= int(text) <= (int(text) if high is None else high):
-            raise ArgumentTypeError(f"expected a number from {low}" + (" on" if high is None else f" to {high}"))
-        return int(text)
+        try:
+            return whole_number(text, low, high)
+        except ValueError as error:
+            raise ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
+def decimal(low: float, high: float) -> Callable[[str], float]:
+    """What makes a number from `low` to `high` of a text."""
+
+    def parse(text: str) -> float:
+        value = float(text) if _DECIMAL.fullmatch(text) else math.nan
+        if not low <= value <= high:
+            raise ArgumentTypeError(f"expected a number from {low:g} to {high:g}")
+        return value
 
     return parse

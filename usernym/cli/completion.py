@@ -6,13 +6,13 @@ The script asks the program itself: `usernym completion SHELL WORD…` prints wh
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from usernym.cli import grammar
 from usernym.cli.command import Entry, Invocation, option
+from usernym.cli.terminal import print_whole
 from usernym.settings import CommonSettings
 
 FILES: Final = "\tfiles"
@@ -118,10 +118,10 @@ def completion(typed: Invocation[CommonSettings]) -> None:
     """`usernym completion SHELL`."""
     shell, words = typed.given.shell, typed.given.words
     if not words:
-        sys.stdout.write(f"{SCRIPTS[shell]}\n")
+        print_whole(f"{SCRIPTS[shell]}\n")
         return
     for word, summary in offered(words):
-        sys.stdout.write(f"{word}{_BETWEEN[shell]}{summary}\n" if summary and shell in _BETWEEN else f"{word}\n")
+        print_whole(f"{word}{_BETWEEN[shell]}{summary}\n" if summary and shell in _BETWEEN else f"{word}\n")
 
 
 ENTRIES: Final = (

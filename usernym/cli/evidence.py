@@ -11,7 +11,7 @@ import msgspec
 from usernym.cli.command import ClientCommand, Deadline, Entry, Invocation, one_of, option
 from usernym.cli.session import Session
 from usernym.cli.terminal import print_line
-from usernym.settings import ClientSettings
+from usernym.settings import ClientSettings, absolute_path
 
 if TYPE_CHECKING:
     from usernym import Client
@@ -60,7 +60,7 @@ def evidence(typed: Invocation[ClientSettings]) -> None:
         reply = _checked(typed.given.check)
     else:
         chosen = typed.given.export
-        file = None if chosen is None else str(chosen.expanduser().absolute())
+        file = None if chosen is None else str(absolute_path(chosen))
         with Session(typed) as session:
             reply = session.call(EvidenceCommand(file))
     typed.show(reply, _print_evidence)

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from usernym.protocol.errors import Code, ProtocolError, RemoteProtocolError, refusal_text
+from usernym.surroundings import fault_of
 
 
 class Exit(IntEnum):
@@ -26,7 +27,7 @@ MEANINGS: Final = {
     Exit.REFUSED: "refused by the node, or not possible in the current state",
     Exit.USAGE: "the command or a setting is wrong",
     Exit.NO_ANSWER: "no answer within the time limit",
-    Exit.STORAGE: "the home, its store or its passphrase",
+    Exit.STORAGE: "the home, its store or its passphrase; or the system refuses",
     Exit.INTERNAL: "a bug in this program",
 }
 
@@ -56,8 +57,10 @@ _TEXT: Final = "{0}"
 _ENDS: Final[dict[str, tuple[Exit, str, str]]] = {
     "KeyboardInterrupt": (Exit.INTERRUPTED, "interrupted", "interrupted"),
     "BrokenPipeError": (Exit.PIPE_CLOSED, "pipe_closed", "the reader of the output closed it"),
+    "AnswerTooLong": (Exit.REFUSED, "answer_too_long", _TEXT),
     "HolderGone": (Exit.NO_ANSWER, "holder_gone", "{0}: whether this was done is not known"),
     "HolderBusy": (Exit.NO_ANSWER, "holder_busy", "{0}: try again"),
+    "PassphraseWeak": (Exit.USAGE, "passphrase_weak", _TEXT),
     "SettingsError": (Exit.USAGE, "settings", _TEXT),
     "RetryNotPossible": (Exit.REFUSED, "retry_not_possible", _TEXT),
     "HandshakeNotPossible": (Exit.REFUSED, "handshake_not_possible", _TEXT),
@@ -93,8 +96,15 @@ _MISMATCHES: Final = {
 }
 
 
+_FAULT_EXITS: Final = {"encoding": Exit.USAGE, "input_closed": Exit.USAGE, "terminal": Exit.USAGE}
+"""Of faults of the surroundings that are not the system's; the others end as the disk's do."""
+
+
 def failure_of(error: Any) -> CommandFailed:
-    """What an exception means to the user of a command. An unexpected one is a bug, and its content is not shown."""
+    """What an exception means to the user of a command.
+
+    Faults of the surroundings are called that. What else is unexpected is a bug, and its content is not shown.
+    """
     if isinstance(error, CommandFailed):
         return error
     if isinstance(error, RemoteProtocolError):
@@ -106,10 +116,15 @@ def failure_of(error: Any) -> CommandFailed:
             return refused(error.code, error.detail)
         if kind.__name__ == "LinkMismatch":
             return CommandFailed(Exit.REFUSED, _MISMATCHES[error.why.name], str(error))
+        if kind.__name__ == "GraphFailed" and error.from_outside:
+            return CommandFailed(Exit.STORAGE, "stopped", str(error))
         if kind.__name__ in _ENDS:
             exit_code, word, text = _ENDS[kind.__name__]
             is_mixnet = kind.__name__ == "NodeSilent" and error.failure.name == "NO_MIXNET"
             return CommandFailed(exit_code, "no_mixnet" if is_mixnet else word, text.format(error))
+    fault = fault_of(error)
+    if fault is not None:
+        return CommandFailed(_FAULT_EXITS.get(fault.kind, Exit.STORAGE), fault.kind, fault.text)
     # The text of an unexpected exception may hold anything: only its kind is shown.
     word = error.code.name.lower() if isinstance(error, ProtocolError) else type(error).__name__
     text = f"internal error ({word}); --log-level debug shows where it happened"

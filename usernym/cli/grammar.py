@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn
 from usernym._version import __version__
 from usernym.cli.command import Entry, seconds
 from usernym.cli.failures import MEANINGS
+from usernym.cli.terminal import print_err, print_whole
 from usernym.settings import LOG_FORMATS, LOG_LEVELS
 
 
@@ -52,6 +53,8 @@ TOPICS: Final = (
 DESCRIPTION: Final = "Find people by username on the Nym mixnet, and write to them."
 GROUPS: Final = {"": DESCRIPTION, "node": "Run a discovery node."}
 """First words that several commands share, and none for all."""
+MISTAKE_MAX: Final = 500
+"""Characters of a mistake: what was typed is in it, and may be of any length."""
 COMMON: Final = "options for every command"
 SHARED: Final = "options for every command on a client's home"
 SETTINGS_NOTE: Final = (
@@ -150,6 +153,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help, or what is wrong; the base class hides it when that fails."""
+        if file is sys.stdout:
+            print_whole(message)
+        elif message:
+            print_err(message.removesuffix("\n"))
+
     @property
     def group(self) -> str:
         """The first word of its commands; empty for the program's own parser."""
@@ -175,6 +185,8 @@ class Parser(argparse.ArgumentParser):
         if unknown != message:
             options = [option for action in self.arguments for option in action.option_strings]
             message = f"no such option or argument: {unknown}{did_you_mean(unknown.split()[0], options)}"
+        if len(message) > MISTAKE_MAX:
+            message = f"{message[:MISTAKE_MAX]} …"
         self.exit(2, f"{self.format_usage()}{self.prog}: {message}\n(`{self.prog} --help` says more)\n")
 
 
@@ -186,7 +198,7 @@ class _GroupHelp(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         assert isinstance(parser, Parser), "only its own class adds it"
-        sys.stdout.write(help_text(parser, parser.group))
+        print_whole(help_text(parser, parser.group))
         parser.exit(0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, assert_never
 
 import msgspec
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 UNREAD_MAX: Final = 500
 """Texts read from the store at a time."""
 QUIET_S: Final = 2.0
-"""After this long without an event, texts that were not shown are looked for in the store: no event announces them."""
+"""After this long without an event, texts that were not shown are looked for in the store: no event announces them.
+
+As long a text waits for those that it has overtaken: mixnets delay by a second, and a lost one comes much later."""
 
 
 # -- what is printed --------------------------------------------------------------------------------------------------
@@ -253,24 +256,40 @@ def _listen(events: Subscription, duration: float | None, printer: _Printer) -> 
     end = time.monotonic() + duration if duration is not None else float("inf")
     printer.print_unread()
     while (left := end - time.monotonic()) > 0:
-        event = events.next(min(left, QUIET_S))
+        event = events.next(min(left, printer.wait_s()))
         if event is None and events.ended:
             return
-        if event is None:
-            printer.print_unread()
-        elif isinstance(event, usernym.MessageArrived):
-            printer.print_arrived(event)
+        if event is None or isinstance(event, usernym.MessageArrived):
+            printer.print_unread(arrived=event)
         else:
             printer.print(event_json(event))
+    printer.print_unread()
 
 
 class _Printer:
-    """Prints events; and texts from the store, which makes sure that each is printed exactly once."""
+    """Prints events; and texts from the store, which makes sure that each is printed exactly once.
 
-    def __init__(self, client: Client, interruptions: Interruptions, *, as_json: bool) -> None:
+    Each sender's texts are printed in the order in which they were written. One that comes with a new gap before it is
+    kept back for `QUIET_S`: what it has overtaken is mostly there by then.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        interruptions: Interruptions,
+        *,
+        as_json: bool,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock_s = clock_s
         self._client = client
         self._interruptions = interruptions
         self._as_json = as_json
+        self._missing: dict[str, int] = {}
+        """How many texts were missing before the last one of each sender that was printed."""
+        self._highest: dict[str, int] = {}
+        """The highest counter of each sender that was printed."""
+        self._held_until: float | None = None
 
     def print(self, shown: MessageJson | EventJson) -> None:
         if self._as_json:
@@ -278,24 +297,38 @@ class _Printer:
         else:
             print_marked(shown.line())
 
-    def print_arrived(self, event: MessageArrived) -> None:
-        """Print the text that just came, unless it was printed already."""
-        with contextlib.suppress(usernym.NoSuchMessage):  # erased meanwhile
-            view = self._client.message(event.sender, event.message_id.hex(), outgoing=False)
-            if not view.read:
-                self._print_text(event.sender, view, is_request=event.is_request)
+    def wait_s(self) -> float:
+        """How long to wait for an event until `print_unread` has something to do."""
+        return QUIET_S if self._held_until is None else max(0.0, self._held_until - self._clock_s())
 
-    def print_unread(self) -> None:
-        """Print all texts that were not: those that came before this began, or whose event was dropped in a flood."""
-        while unread := self._client.unread(UNREAD_MAX):
-            states = {contact.name: contact.state for contact in self._client.contacts()}
+    def print_unread(self, arrived: MessageArrived | None = None) -> None:
+        """Print all texts that were not: those that came before this began, or whose event was dropped in a flood.
+
+        With `arrived`, the text that just came, those that have a new gap before them may wait.
+        """
+        now = self._clock_s()
+        if arrived is not None and arrived.missing > self._missing.get(arrived.sender, 0):
+            self._held_until = self._held_until or now + QUIET_S
+        may_hold = arrived is not None and self._held_until is not None and now < self._held_until
+        last, held = 0, False
+        while unread := self._client.unread(UNREAD_MAX, last):
             for sender, view in unread:
-                self._print_text(sender, view, is_request=states.get(sender) == "pending")
+                last = view.row
+                if may_hold and view.missing > self._missing.get(sender, 0):
+                    held = True
+                else:
+                    self._print_text(sender, view)
+        self._held_until = self._held_until if held else None
 
-    def _print_text(self, sender: str, view: MessageView, *, is_request: bool) -> None:
+    def _print_text(self, sender: str, view: MessageView) -> None:
+        is_request = self._client.contact(sender).state == "pending"
+        late = view.late or view.counter < self._highest.get(sender, 0)
         with self._interruptions.uninterrupted():
-            self.print(reply_of(MessageJson, view, sender=sender, id=view.message_id, request=is_request))
+            shown = reply_of(MessageJson, view, sender=sender, id=view.message_id, request=is_request, late=late)
+            self.print(shown)
             self._client.mark_read([view])
+        self._missing[sender] = view.missing
+        self._highest[sender] = max(view.counter, self._highest.get(sender, 0))
 
 
 ENTRIES: Final = (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from usernym.cli.command import Entry, Invocation, option
+from usernym.cli.command import Entry, Invocation, decimal, number, option
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.terminal import print_err, print_line
 from usernym.protocol.limits import SURBS_WITHHELD
@@ -35,17 +35,6 @@ class MixnetReadyJson(msgspec.Struct, frozen=True, tag_field="event", tag="ready
     clients: list[EmulatedClientJson]
     control_port: int
     """Of 127.0.0.1; docs/emulator.md says what it takes."""
-
-
-def probability(text: str) -> float:
-    """A number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 1.0:
-        raise ArgumentTypeError("expected a probability from 0 to 1")
-    return value
 
 
 def mixnet(typed: Invocation[CommonSettings]) -> None:
@@ -83,20 +72,21 @@ def _print_ready(ready: MixnetReadyJson, _given: Namespace) -> None:
     print_line(f"control port: {ready.control_port}")
 
 
-_SHARE: Final = {"type": probability, "default": 0.0, "metavar": "P"}
+_SHARE: Final = {"type": decimal(0, 1), "default": 0.0, "metavar": "P"}
 
 ENTRIES: Final = (
     Entry(
         "mixnet", "run an emulated mixnet for trying and testing: it gives no anonymity", mixnet,
-        (option("--first-port", type=int, default=1977, metavar="PORT", help="default 1977; 0: any free ones"),
-         option("--clients", type=int, default=3, metavar="N", help="emulated nym-clients; default 3"),
-         option("--control-port", type=int, metavar="PORT", help="default: the one below the first"),
-         option("--seed", type=int, metavar="N", help="repeat a run's addresses, delays and faults"),
+        (option("--first-port", type=number(0, 65_535), default=1977, metavar="PORT",
+                help="default 1977; 0: any free ones"),
+         option("--clients", type=number(1, 256), default=3, metavar="N", help="emulated nym-clients; default 3"),
+         option("--control-port", type=number(0, 65_535), metavar="PORT", help="default: the one below the first"),
+         option("--seed", type=number(0), metavar="N", help="repeat a run's addresses, delays and faults"),
          option("--loss", help="lost packets", **_SHARE),
          option("--silent-loss", help="messages lost for good", **_SHARE),
          option("--duplication", help="messages that arrive twice", **_SHARE),
-         option("--hop-delay", type=float, default=0.015, metavar="SECONDS", help="mean delay of each hop"),
-         option("--surb-minimum", type=int, default=SURBS_WITHHELD, metavar="N", help="reply blocks kept back")),
+         option("--hop-delay", type=decimal(0, 3600), default=0.015, metavar="SECONDS", help="mean delay of each hop"),
+         option("--surb-minimum", type=number(0), default=SURBS_WITHHELD, metavar="N", help="reply blocks kept back")),
         "none", (MixnetReadyJson,),
     ),
 )  # fmt: skip

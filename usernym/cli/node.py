@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from argparse import Namespace
 from dataclasses import replace
 from functools import partial
@@ -23,12 +24,16 @@ from usernym.cli.signals import Stopping
 from usernym.cli.terminal import print_err, print_err_marked, print_json, print_line, print_marked, sign_of_life, table
 from usernym.log import fields
 from usernym.logger import logger
-from usernym.settings import NODE_MIXNET_NAME, PASSPHRASE_VARIABLE, WORK_BITS_RANGE, NodeSettings
+from usernym.settings import NODE_MIXNET_NAME, PASSPHRASE_VARIABLE, WORK_BITS_RANGE, NodeSettings, absolute_path
 
 if TYPE_CHECKING:
     from usernym import Node
 
 REMEMBERED_BYTES_MAX: Final = 1024
+ROOM_AGAIN_S: Final = 10.0
+"""How often a node tries to start whose disk is full."""
+LOOK_S: Final = 0.2
+"""How often it looks meanwhile whether it is to stop."""
 THIS_BACKUP: Final = "this backup"
 
 
@@ -69,14 +74,10 @@ def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str)
     from usernym.control_server import ControlServer
 
     settings = typed.settings
+    node = _opened(stopping, typed, mixnet)
+    if node is None:
+        return
     with contextlib.ExitStack() as stack:
-        node = usernym.Node.open(
-            typed.home,
-            mixnet=mixnet,
-            former_mixnets=settings.former_mixnets,
-            work_bits=settings.work_bits,
-            on_mixnet=partial(_show_mixnet, typed),
-        )
         stack.enter_context(node)
         stopping.on_stop(node.stop)
         _remember(typed.home, mixnet)
@@ -91,6 +92,30 @@ def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str)
         threading.Thread(target=_announce, args=(typed, node), name="usernym-announce", daemon=True).start()
         node.wait()
         logger.info("the node stops", extra=fields(signal=stopping.signalled or "none"))
+
+
+def _opened(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str) -> Node | None:
+    """The node, as soon as the disk has room for its start; None if it was stopped before."""
+    from usernym.storage.errors import StoreFull
+
+    while True:
+        try:
+            return usernym.Node.open(
+                typed.home,
+                mixnet=mixnet,
+                former_mixnets=typed.settings.former_mixnets,
+                work_bits=typed.settings.work_bits,
+                on_mixnet=partial(_show_mixnet, typed),
+            )
+        except StoreFull as full:
+            # As while it runs: it continues when there is room. Ended, it would have to be started by hand.
+            logger.error("the node can't start yet: the disk is full")
+            print_err_marked(f"{full}; the node starts when there is room")
+        end = time.monotonic() + ROOM_AGAIN_S
+        while time.monotonic() < end:
+            if stopping.signalled is not None:
+                return None
+            time.sleep(LOOK_S)
 
 
 def _show_mixnet(typed: Invocation[NodeSettings], problem: str | None) -> None:
@@ -229,7 +254,7 @@ def backup(typed: Invocation[NodeSettings]) -> None:
     from usernym.node import STORE_NAME
     from usernym.storage.keyfile import Protection
 
-    folder: Path = typed.given.folder.expanduser().absolute()
+    folder: Path = absolute_path(typed.given.folder)
     passphrase = passphrase_for(Protection.ABSENT, typed.given.no_passphrase, THIS_BACKUP, PASSPHRASE_VARIABLE)
     held = node_backup.back_up(typed.home, folder, passphrase)
     mixnets = (typed.settings.mixnet or remembered_mixnet(typed.home), *typed.settings.former_mixnets)
@@ -263,7 +288,7 @@ def restore(typed: Invocation[NodeSettings]) -> None:
     from usernym import node_backup
     from usernym.node import STORE_NAME
 
-    folder: Path = typed.given.folder.expanduser().absolute()
+    folder: Path = absolute_path(typed.given.folder)
     held = node_backup.restore(folder, typed.home, _passphrase_of(folder))
     typed.show(RestoredReply(str(typed.home), [STORE_NAME, *held]), _print_restored)
 
@@ -301,9 +326,9 @@ def check(typed: Invocation[NodeSettings]) -> None:
     folder: Path | None = typed.given.folder
     key, holds = None, []
     if folder is not None:
-        folder = folder.expanduser()
+        folder = absolute_path(folder)
         key = read_backup_key(folder, _passphrase_of(folder))
-    path = (folder or typed.home).absolute() / STORE_NAME
+    path = (folder or typed.home) / STORE_NAME
     try:
         with sign_of_life(WAITING, quiet=typed.json):
             checked = check_store(path, key)

@@ -7,6 +7,8 @@ import os
 from typing import Final
 
 from usernym.cli.terminal import has_terminal, print_err
+from usernym.errors import PassphraseWeak
+from usernym.passphrases import check_new_passphrase
 from usernym.storage.errors import PassphraseNeeded
 from usernym.storage.keyfile import Protection
 
@@ -27,11 +29,14 @@ def passphrase_for(protection: Protection, unprotected: bool, what: str, variabl
 
 
 def given_or_asked(variable: str, what: str, *, is_new: bool) -> str:
-    """A passphrase from this variable, or from the person; a new one is asked for twice. Raises `PassphraseNeeded`."""
+    """A passphrase from this variable, or from the person; a new one is asked for twice. Raises `PassphraseNeeded`
+    or `PassphraseWeak`."""
     given = os.environ.get(variable)
     if given is not None:
         if not given:
             raise PassphraseNeeded(f"{variable} is empty")
+        if is_new:
+            check_new_passphrase(given)
         return given
     return asked(what, is_new=is_new)
 
@@ -54,7 +59,17 @@ def _new_passphrase(what: str) -> str:
         first = getpass.getpass("New passphrase: ")
         if not first:
             print_err("A passphrase has at least one character; --no-passphrase is the choice to have none.")
+        elif (weak := _weakness(first)) is not None:
+            print_err(f"Please use another one: {weak}.")
         elif getpass.getpass("Repeat the passphrase: ") != first:
             print_err("These two differ; please try again.")
         else:
             return first
+
+
+def _weakness(passphrase: str) -> str | None:
+    try:
+        check_new_passphrase(passphrase)
+    except PassphraseWeak as weak:
+        return str(weak)
+    return None

@@ -11,6 +11,7 @@ import msgspec
 
 from usernym.cli.command import NAME, ClientCommand, Deadline, Entry, Invocation, number, one_of, option, switch
 from usernym.cli.failures import CommandFailed, Exit
+from usernym.cli.hints import Hint
 from usernym.cli.holder import check_known, contact_of, look_up, retry_until
 from usernym.cli.replies import ContactReply, ListedContactReply, TextReply, fitting, reply_of, text_reply
 from usernym.cli.session import Session, asks
@@ -269,7 +270,7 @@ class ContactsCommand(ClientCommand[ContactsReply], frozen=True, tag="contacts")
         return ContactsReply(page, len(page) < len(found))
 
 
-def _print_contacts(reply: ContactsReply, _given: Namespace) -> None:
+def _print_contacts(reply: ContactsReply, given: Namespace) -> None:
     if not reply.contacts:
         print_line("no contacts yet: `usernym lookup NAME` finds someone")
     width = max((len(contact.name) for contact in reply.contacts), default=0)
@@ -280,7 +281,7 @@ def _print_contacts(reply: ContactsReply, _given: Namespace) -> None:
         notes += [] if contact.disappears_after is None else [f"texts {_disappearing(contact.disappears_after)}"]
         print_line(f"{contact.name:<{width}}  {', '.join(notes)}")
     if reply.more:
-        print_err(f"there are more: usernym contacts --after {reply.contacts[-1].name}")
+        print_err(f"there are more: {Hint.of(given).command(f'contacts --after {reply.contacts[-1].name}')}")
 
 
 # -- requests ---------------------------------------------------------------------------------------------------------
@@ -331,7 +332,8 @@ def _print_requests(reply: RequestsReply, given: Namespace) -> None:
         print_marked(f"{request.contact.name:<{width}}  {_preview(request)}")
     if reply.more:
         declined = " --declined" if given.declined else ""
-        print_err(f"there are more: usernym requests{declined} --after {reply.requests[-1].contact.name}")
+        rest = f"requests{declined} --after {reply.requests[-1].contact.name}"
+        print_err(f"there are more: {Hint.of(given).command(rest)}")
 
 
 def _preview(request: RequestReply) -> str:

@@ -81,7 +81,7 @@ class TextReply(msgspec.Struct, frozen=True):
     missing: int
     """Texts of the sender before this one that have not come; 0 for your own."""
     late: bool
-    """Whether it came after a text that its sender wrote later."""
+    """Whether it stands behind a text that its sender wrote later: it came long after that was read."""
     sent_at: int
     """By the writer's clock."""
     arrived_at: int
@@ -102,6 +102,8 @@ class SentReply(msgspec.Struct, frozen=True):
     reason: str | None
     """Why the node does not take it yet; null otherwise."""
     route: Way
+    contact: Literal["accepted", "pending", "declined", "blocked"]
+    """The recipient's state here: nothing is shown of what those write who are declined or blocked."""
 
 
 def reply_of(kind: type[R], view: object, **more: object) -> R:

@@ -123,9 +123,10 @@ class Session:
         from usernym.control_server import ControlServer
 
         client = self._stack.enter_context(self._open_client())
-        words = client.take_recovery_words()
+        words = None if self._name is None else client.words_to_show()
         if words is not None:
-            self._on_words(words)
+            self._on_words(words)  # printed and flushed; raises if that fails
+            client.take_recovery_words()
         self._server = self._stack.enter_context(ControlServer(self._typed.home, client_handler(client)))
         self.client = client
         return client

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from usernym.cli.command import Entry, Invocation, number, one_of, option, switch
+from usernym.cli.command import Entry, Invocation, decimal, number, one_of, option, switch
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.replies import reply_of
 from usernym.cli.terminal import print_err, print_line
-from usernym.settings import CommonSettings
+from usernym.settings import CommonSettings, whole_number
 
 if TYPE_CHECKING:
     from usernym.testing.loop import Bounds, Summary
@@ -60,11 +60,17 @@ class ReplayedReply(msgspec.Struct, frozen=True):
     virtual_s: float
 
 
+MINUTES_MAX: Final = 366 * 24 * 60
+"""A year, as for all durations."""
+
+
 def _people(text: str) -> tuple[int, int]:
     low, _, high = text.partition("-")
-    if not low.isdecimal() or not (high or low).isdecimal() or not 2 <= int(low) <= int(high or low) <= 10:
-        raise argparse.ArgumentTypeError("expected 2 to 10 users, as 3 or 2-4")
-    return int(low), int(high or low)
+    try:
+        fewest = whole_number(low, 2, 10)
+        return fewest, whole_number(high or low, fewest, 10)
+    except ValueError:
+        raise argparse.ArgumentTypeError("expected 2 to 10 users, as 3 or 2-4") from None
 
 
 def simulate(typed: Invocation[CommonSettings]) -> None:
@@ -226,11 +232,11 @@ class _Bar:
 ENTRIES: Final = (
     Entry(
         "simulate", "put users, node and mixnet through simulated disasters, and check what users were shown", simulate,
-        (one_of(option("--seed", type=int, default=0, metavar="N", help="the first seed; default 0"),
+        (one_of(option("--seed", type=number(0), default=0, metavar="N", help="the first seed; default 0"),
                 option("--resume", type=Path, metavar="FILE", help="continue where the last search with this file"
                        " stopped, with this profile; made if there is none")),
          option("--scenarios", type=number(1), metavar="N", help=f"stop after this many; default {SCENARIOS}"),
-         option("--minutes", type=float, metavar="M", help="stop after this time"),
+         option("--minutes", type=decimal(0.01, MINUTES_MAX), metavar="M", help="stop after this time"),
          option("--messages", type=number(1), metavar="N", help="stop after this many messages"),
          option("--clients", type=_people, default=(2, 4), metavar="K", help="users: a number, or 2-4 (default)"),
          option("--profile", choices=("mixed", "soak", "people", "thieves", "node", "hostile"), default="mixed",

@@ -26,22 +26,70 @@ PATIENCE_S: Final = 2.0
 """How long a person waits without notice before a command says what it waits for."""
 
 
+class OutputFailed(CommandFailed):
+    """The standard output can't be written: its disk is full, or it is closed."""
+
+    def __init__(self, error: OSError) -> None:
+        why = (error.strerror or "it failed").lower()
+        super().__init__(Exit.STORAGE, "output", f"the standard output can't be written: {why}")
+
+
 def print_line(text: str) -> None:
     """Print lines of the result on the standard output, at once. They are the program's own, and stay whole."""
-    print("\n".join(map(printable, text.split("\n"))), flush=True)
+    _put("\n".join(map(printable, text.split("\n"))))
 
 
 def print_marked(text: str) -> None:
     """Print a line of the result that holds what others wrote: made safe, and each line that it wraps to is marked."""
     columns = next(filter(None, map(_columns, (sys.stdout, sys.stderr, sys.stdin))), FILE_COLUMNS)
-    print(marked(text, columns, ambiguous=_ambiguous_width()), flush=True)
+    _put(marked(text, columns, ambiguous=_ambiguous_width()))
 
 
 def print_json(value: msgspec.Struct | dict[str, Any]) -> None:
     """Print one JSON object on a line of its own, in printable ASCII, at once."""
     # DEL is the one control character that JSON lets pass.
     line = json.dumps(msgspec.to_builtins(value), ensure_ascii=True).replace("\x7f", "\\u007f")
-    print(line, flush=True)
+    _put(line)
+
+
+def print_whole(text: str) -> None:
+    """Print a text of the program's own as it is, with its line ends."""
+    with output():
+        print(text, end="", flush=True)
+
+
+def _put(text: str) -> None:
+    """Write lines of the result. Raises `OutputFailed`, or `BrokenPipeError` if no one reads them any more."""
+    print_whole(f"{text}\n")
+
+
+@contextlib.contextmanager
+def output() -> Iterator[None]:
+    """Write to the standard output in the block: what fails there raises `OutputFailed`, and is not tried again."""
+    try:
+        yield
+    except OSError as error:
+        # What is still buffered would fail again when the interpreter ends, with a traceback.
+        _give_up(sys.stdout)
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise OutputFailed(error) from error
+
+
+def _give_up(stream: TextIO) -> None:
+    """Let all that is written to a stream vanish from now on."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+def _put_err(text: str, end: str = "\n") -> None:
+    """Write for the person. Where that fails there is no one to tell, and it is no reason to fail."""
+    try:
+        print(text, end=end, file=sys.stderr, flush=True)
+    except OSError:
+        _give_up(sys.stderr)
 
 
 def print_err(text: str) -> None:
@@ -50,9 +98,9 @@ def print_err(text: str) -> None:
     Among JSON log lines they are JSON too.
     """
     if is_json():
-        print(json_notice(text, "info"), file=sys.stderr, flush=True)
+        _put_err(json_notice(text, "info"))
     else:
-        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
+        _put_err("\n".join(map(printable, text.split("\n"))))
 
 
 def print_err_marked(text: str, level: Literal["warning", "error"] = "warning") -> None:
@@ -61,9 +109,9 @@ def print_err_marked(text: str, level: Literal["warning", "error"] = "warning") 
     Among JSON log lines it is one of that level.
     """
     if is_json():
-        print(json_notice(text, level), file=sys.stderr, flush=True)
+        _put_err(json_notice(text, level))
         return
-    print(marked(text, _columns(sys.stderr), ambiguous=_ambiguous_width()), file=sys.stderr, flush=True)
+    _put_err(marked(text, _columns(sys.stderr), ambiguous=_ambiguous_width()))
 
 
 def _columns(stream: TextIO | None) -> int | None:
@@ -90,8 +138,7 @@ def has_terminal() -> bool:
 
 def ask_yes(question: str) -> bool:
     """Ask the person at the terminal. Anything but yes is no."""
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
+    _put_err(f"{question} [y/N] ", end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -118,7 +165,7 @@ def sign_of_life(what: str, *, quiet: bool) -> Iterator[None]:
 
     def show() -> None:
         shown.set()
-        print(f"{what} … (Ctrl-C stops waiting)", end="", file=sys.stderr, flush=True)
+        _put_err(f"{what} … (Ctrl-C stops waiting)", end="")
 
     timer = threading.Timer(PATIENCE_S, show)
     timer.daemon = True
@@ -129,11 +176,12 @@ def sign_of_life(what: str, *, quiet: bool) -> Iterator[None]:
         timer.cancel()
         timer.join()
         if shown.is_set():
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+            _put_err("\r\033[K", end="")
 
 
 def clock(unix_s: int) -> str:
     """A moment in local time. A peer may have written any number."""
+    time.tzset()  # a program runs for weeks: its machine may have been taken to another time zone
     try:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_s))
     except (OverflowError, ValueError, OSError):

@@ -10,7 +10,8 @@ import msgspec
 
 import usernym
 from usernym.cli.command import NAME, TEXTS_SHOWN_MAX, YES, ClientCommand, Deadline, Invocation, number, option
-from usernym.cli.failures import CommandFailed, Exit
+from usernym.cli.failures import CommandFailed, Exit, failure_of
+from usernym.cli.hints import Hint
 from usernym.cli.holder import check_known, contact_of, look_up, retry_until
 from usernym.cli.replies import ContactReply, SentReply, TextReply, fitting, reason_word, reply_of, text_reply
 from usernym.cli.session import Session, asks
@@ -20,7 +21,7 @@ from usernym.protocol.limits import TEXT_BYTES_MAX
 from usernym.settings import ClientSettings, duration
 
 if TYPE_CHECKING:
-    from usernym import Client, MessageView, Sent
+    from usernym import Client, Consent, MessageView, Sent
 
 ID_DIGITS_MIN: Final = 8
 """Digits of a message's id that name it: `history` shows this many."""
@@ -46,26 +47,50 @@ class SendCommand(ClientCommand[SentReply], frozen=True, tag="send"):
     wait: Wait
 
     def perform(self, client: Client, deadline: Deadline, /) -> SentReply:
+        if contact_of(client, self.name) is None:
+            self._first_lookup(client, deadline)
+        # First of all it is put on disk: whatever happens then, it is sent when this home is online.
+        sent = client.send(self.name, self.text, wait="queued", timeout=deadline.left())
+        if self.wait != "queued" and sent.state is usernym.DeliveryState.WAITING:
+            try:
+                retry_until(client, client.go_online, deadline)
+                sent = client.follow(self.name, sent.message_id, deadline.left(), wait=self.wait)
+            except (CommandFailed, usernym.NotReady) as error:
+                raise _kept(error, sent) from error
+        return _taken(sent, client.contact(self.name).state)
+
+    def _first_lookup(self, client: Client, deadline: Deadline) -> None:
+        """Find someone who is not a contact yet: there is no key to keep a text for before."""
         try:
             if self.wait != "queued":
                 retry_until(client, client.go_online, deadline)
-            if contact_of(client, self.name) is None:
-                # First, so that no text is left waiting for a lookup that is not followed any more.
-                look_up(client, self.name, deadline)
+            look_up(client, self.name, deadline)
         except CommandFailed as failed:
             if failed.exit_code is Exit.NO_ANSWER:
-                failed.text += "; the text was not kept (`--wait queued` keeps it here until it can be sent)"
+                failed.text += f"; the text was NOT kept: {self.name} is not among your contacts yet"
             raise
-        return _taken(client.send(self.name, self.text, wait=self.wait, timeout=deadline.left()))
 
 
-def _taken(sent: Sent) -> SentReply:
+def _kept(error: CommandFailed | usernym.NotReady, sent: Sent) -> CommandFailed:
+    """The failure, with what happens to the text."""
+    failed, digits = failure_of(error), sent.message_id[:ID_DIGITS_MIN]
+    if failed.exit_code is not Exit.NO_ANSWER:
+        return failed
+    failed.text += (
+        f"; the text is kept here ({digits}) and sent when this home is online, as by `usernym listen` or `usernym"
+        " login`; `usernym cancel` gives it up"
+    )
+    failed.extra |= {"id": sent.message_id, "state": "waiting"}
+    return failed
+
+
+def _taken(sent: Sent, state: Consent) -> SentReply:
     """A text that is on its way. Raises `CommandFailed` for one that was refused, has expired or was cancelled."""
     states, reason = usernym.DeliveryState, reason_word(sent.reason)
     if sent.state in (states.REFUSED, states.EXPIRED, states.CANCELLED):
         text = "the message was not taken" if sent.reason is None else refusal_text(sent.reason)
         raise CommandFailed(Exit.REFUSED, reason or str(sent.state), text)
-    return reply_of(SentReply, sent, id=sent.message_id, reason=reason)
+    return reply_of(SentReply, sent, id=sent.message_id, reason=reason, contact=state)
 
 
 _SENT: Final = {
@@ -98,6 +123,9 @@ def _print_sent(sent: SentReply, given: Namespace) -> None:
     # A message that the node accepted is at the node, even if it was sent directly at first.
     route = ", directly" if sent.route == "direct" and sent.state != "accepted" else ""
     print_line(_SENT[sent.state].format(name=given.name) + route)
+    if sent.contact in ("blocked", "declined"):
+        undo = Hint.of(given).command(f"accept {given.name}")
+        print_err(f"! {given.name} is {sent.contact} here: their answers are not shown, until `{undo}`")
 
 
 # -- history, search --------------------------------------------------------------------------------------------------
@@ -130,7 +158,8 @@ def _print_page(page: HistoryReply, given: Namespace) -> None:
     for text in page.texts:
         _print_text(given.name, text)
     if page.earlier:
-        print_err(f"there are earlier ones: usernym history {given.name} --before {page.texts[0].row}")
+        rest = f"history {given.name} --before {page.texts[0].row}"
+        print_err(f"there are earlier ones: {Hint.of(given).command(rest)}")
 
 
 class FoundTextReply(TextReply, frozen=True, rename={"contact": "with"}):
@@ -207,7 +236,8 @@ class RetryCommand(ClientCommand[SentReply], frozen=True, tag="retry"):
         text = _text_named(client, self.name, self.message_id, own=True)
         if self.wait != "queued":
             retry_until(client, client.go_online, deadline)
-        return _taken(client.retry(self.name, text.message_id, deadline.left(), wait=self.wait))
+        sent = client.retry(self.name, text.message_id, deadline.left(), wait=self.wait)
+        return _taken(sent, client.contact(self.name).state)
 
 
 class CancelledReply(msgspec.Struct, frozen=True):
@@ -305,7 +335,7 @@ ENTRIES: Final = (
         prints=(SentReply,),
     ),
     asks("history", "show a conversation, its newest page", HistoryCommand, _print_page, NAME,
-         option("--before", type=int, metavar="ROW", help="the page before this text"), _LIMIT),
+         option("--before", type=number(1), metavar="ROW", help="the page before this text"), _LIMIT),
     asks("search", "find texts, the newest first", SearchCommand, _print_found, option("text", metavar="TEXT"),
          option("--with", dest="name", metavar="NAME", help="with this contact only"), _LIMIT),
     asks("retry", "send one of your texts now that waits, or once more if it failed", RetryCommand,

@@ -157,7 +157,7 @@ def test_a_new_home_needs_a_passphrase_or_the_choice_to_have_none(
 def test_a_person_is_asked_twice_for_a_new_passphrase(
     typed: Any, tmp_path: Path, some_card: str, silent_mixnet: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = iter(["", "first", "second", "right", "right"])
+    answers = iter(["", "short", "the first one", "the second one", "the right one", "the right one"])
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("usernym.cli.passphrases.getpass.getpass", lambda _prompt: next(answers))
     arguments = ["register", "alice", "--mixnet", silent_mixnet, "--node", some_card, "--timeout", "300ms"]
@@ -165,7 +165,8 @@ def test_a_person_is_asked_twice_for_a_new_passphrase(
     assert shown.code == 3
     assert next(answers, None) is None
     assert "differ" in shown.err
-    ClientStore.open(tmp_path, "right").close()
+    assert "at least 8 characters" in shown.err
+    ClientStore.open(tmp_path, "the right one").close()
 
 
 def test_registering_where_nothing_answers_shows_the_words_and_can_be_gone_on_with(

@@ -1,0 +1,166 @@
+"""The order of a conversation, beside a model that inserts into a list: each sender's texts by their counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.helpers.examples import examples
+from usernym.storage.client.messages import HIGHER_LOOKED_AT_MAX, REORDER_S
+from usernym.storage.client.store import ClientStore
+from usernym.storage.client.types import Consent, Message, Route, Trust
+
+TEXT = 1
+
+
+@dataclass
+class Placed:
+    """A text in the model."""
+
+    number: int
+    sender: str | None
+    """None: written here."""
+    counter: int = 0
+    at: int = 0
+    read: bool = False
+    late: bool = False
+
+
+class Model:
+    """A conversation as a list, into which what comes is inserted."""
+
+    def __init__(self) -> None:
+        self.texts: list[Placed] = []
+
+    def came(self, text: Placed) -> None:
+        higher = sorted(
+            (each for each in self.texts if each.sender == text.sender and each.counter > text.counter),
+            key=lambda each: each.counter,
+        )
+        near = [each for each in higher if not each.read or each.at >= text.at - REORDER_S]
+        if near:
+            text.late = near[0] is not higher[0] or near[0].late
+            self.texts.insert(self.texts.index(near[0]), text)
+        else:
+            text.late = bool(higher)
+            self.texts.append(text)
+
+
+def new_store() -> ClientStore:
+    store = ClientStore.open_plain()
+    for name in ("bob", "cat"):
+        store.contacts.add(name, b"k" * 32, b"record", Trust.CONFIRMED, Consent.ACCEPTED)
+    return store
+
+
+def receive(
+    store: ClientStore, number: int, counter: int, now: int = 1, contact: str = "bob", kind: int = TEXT
+) -> None:
+    assert store.messages.add_incoming(
+        contact=contact, message_id=b"%016d" % number, key_number=1, counter=counter, kind=kind, body=b"%d" % number,
+        token=None, sent_at=number, now=now, route=Route.NODE,
+    )  # fmt: skip
+
+
+def numbers(rows: list[Message]) -> list[int]:
+    return [int(row.body) for row in rows]
+
+
+COMES = st.tuples(st.just("comes"), st.integers(1, 12))
+STEPS = st.lists(
+    COMES
+    | st.tuples(st.sampled_from(["written", "read"]), st.just(0))
+    | st.tuples(st.just("wait"), st.integers(1, 900)),
+    max_size=30,
+)
+
+
+@examples(300)
+@given(STEPS, st.integers(1, 5))
+def test_the_order_is_that_of_a_list_into_which_each_text_is_inserted(steps: list[tuple[str, int]], page: int) -> None:
+    store, model, now = new_store(), Model(), 1
+    for number, (what, value) in enumerate(steps):
+        match what:
+            case "comes":
+                if value not in {each.counter for each in model.texts if each.sender}:
+                    receive(store, number, value, now)
+                    model.came(Placed(number, "bob", value, now))
+            case "written":
+                store.messages.add_outgoing("bob", b"%016d" % number, TEXT, b"%d" % number, b"t" * 16, now)
+                model.texts.append(Placed(number, None))
+            case "read":
+                store.messages.mark_shown([row.id for row in store.messages.unshown(99)], now)
+                for each in model.texts:
+                    each.read = True
+            case "wait":
+                now += value
+    expected = [each.number for each in model.texts]
+    rows = list(store.history.of_kind("bob", TEXT, 99))
+    assert numbers(rows) == expected
+    assert [row.late for row in rows] == [each.late for each in model.texts]
+    assert numbers(list(store.messages.conversation("bob", 99))) == expected
+    unread = [each.number for each in model.texts if each.sender and not each.read]
+    assert numbers(list(store.messages.unshown(99, {TEXT}))) == unread
+    paged, before = list[int](), None
+    while found := list(store.history.of_kind("bob", TEXT, page, before)):
+        paged[:0] = numbers(found)
+        before = found[0].id
+    assert paged == expected, "the same in pages of any size"
+    after, found_unread = 0, list[int]()
+    while found := list(store.messages.unshown(page, {TEXT}, after)):
+        found_unread += numbers(found)
+        after = found[-1].id
+    assert found_unread == unread
+    store.close()
+
+
+@given(st.permutations(range(1, 11)))
+def test_ten_that_were_written_offline_stand_as_they_were_written(counters: list[int]) -> None:
+    store = new_store()
+    for number, counter in enumerate(counters):
+        receive(store, number, counter)
+        receive(store, 100 + number, number + 1, contact="cat")
+    rows = store.history.of_kind("bob", TEXT, 99)
+    assert [(row.counter, row.late) for row in rows] == [(counter, False) for counter in range(1, 11)]
+    store.close()
+
+
+def test_steps_of_a_handshake_neither_move_nor_are_moved_before() -> None:
+    store = new_store()
+    receive(store, 1, 5, kind=3)
+    receive(store, 2, 4)
+    receive(store, 3, 1, kind=4)
+    assert [(row.counter, row.late) for row in store.messages.conversation("bob", 9)] == [
+        (5, False), (4, False), (1, False),
+    ]  # fmt: skip
+    store.close()
+
+
+def test_a_sender_who_counts_backwards_costs_a_bounded_search() -> None:
+    store, numbered = new_store(), count()
+    with store.transaction():
+        for counter in range(1, HIGHER_LOOKED_AT_MAX + 2):
+            receive(store, next(numbered), counter + 1)
+        store.messages.mark_shown([row.id for row in store.messages.unshown(10_000)], 1)
+        receive(store, next(numbered), 2 * HIGHER_LOOKED_AT_MAX, now=10_000)
+    receive(store, next(numbered), 1, now=10_000)
+    last = store.history.of_kind("bob", TEXT, 1)[0]
+    assert (last.counter, last.late) == (1, True), "behind all, since the one to stand before is out of sight"
+    store.close()
+
+
+def test_a_row_that_is_gone_still_says_where_a_page_ends() -> None:
+    store = new_store()
+    receive(store, 1, 2)
+    store.messages.add_outgoing("bob", b"%016d" % 2, TEXT, b"2", b"t" * 16, 1)
+    receive(store, 3, 3)
+    receive(store, 4, 1)
+    own = store.history.of_kind("bob", TEXT, 9)[2]
+    store.history.erase([own.id], TEXT)
+    assert numbers(list(store.history.of_kind("bob", TEXT, 9, own.id))) == [4, 1]
+    for row in (-1, 0, 10**30):
+        assert len(store.history.of_kind("bob", TEXT, 9, row)) == (3 if row > 0 else 0)
+    store.close()
