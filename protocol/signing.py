@@ -39,7 +39,6 @@ class Context(StrEnum):
     LINK_NODE = "link node"
     LINK_IDENTITY = "link identity"
     LINK_CHECK = "link check"
-    FILE = "file"
 
 
 def labelled(context: Context, *parts: bytes) -> bytes:
