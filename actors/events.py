@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from usernym.protocol.errors import Code
 from usernym.protocol.evidence import Evidence
-from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Route
+from usernym.storage.client.types import Consent, DeliveryState, FileState, HandshakeState, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,26 @@ class DeliveryChanged:
     """The way it took last."""
     is_text: bool = True
     """False for a message that is no text of the user's: a step of a handshake."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileChanged:
+    """A file was offered, got further, is whole, or failed."""
+
+    message_id: bytes = field(repr=False)
+    """The file's id: that of the message that offered it, 16 bytes."""
+    contact: str = field(repr=False)
+    """The other side's name, in canonical form."""
+    outgoing: bool
+    """Whether it is the user's own."""
+    state: FileState
+    """How far it has got. Nothing of a file can be read before it is `COMPLETE`."""
+    done: int
+    """Bytes that are on the recipient's disk, as far as is known here."""
+    size: int
+    """Bytes of the whole."""
+    erased: bool = False
+    """Whether nothing of it is kept here any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +165,8 @@ class ConnectionChanged:
 
 
 Event = (
-    MessageArrived | DeliveryChanged | TextsErased | HandshakeChanged | DirectSilent | ContactChanged | IdentityChanged
-    | NodeCaught | RotationStalled | ConnectionChanged | NodeAddressChanged
+    MessageArrived | DeliveryChanged | FileChanged | TextsErased | HandshakeChanged | DirectSilent | ContactChanged
+    | IdentityChanged | NodeCaught | RotationStalled | ConnectionChanged | NodeAddressChanged
 )  # fmt: skip
 
 EventSink = Callable[[Event], None]

@@ -71,5 +71,9 @@ class TextTooLong(ValueError):
     """A text of more than 64 KiB in UTF-8, or of none, or one that is no Unicode (set on a command's future)."""
 
 
+class FileUnfit(ValueError):
+    """A file that can't be sent: too long, empty, with a bad name, or to a stranger (set on a command's future)."""
+
+
 class HandshakeNotPossible(Exception):
     """The handshake can't take this step; the text says why (set on a command's future)."""

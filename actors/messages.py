@@ -236,8 +236,15 @@ class PayloadKind(IntEnum):
     HANDSHAKE_OFFER = 3
     HANDSHAKE_ACCEPT = 4
     HANDSHAKE_REVOKE = 5
+    FILE_OFFER = 6
+    FILE_WANTED = 7
+    FILE_CHUNK = 8
+    FILE_ENDED = 9
 
 
+PASSING_KINDS: Final = (PayloadKind.FILE_WANTED, PayloadKind.FILE_CHUNK, PayloadKind.FILE_ENDED)
+"""Messages about a file that are no part of a conversation: not counted, and removed when their fate is known."""
+FILE_KINDS: Final = (PayloadKind.FILE_OFFER, *PASSING_KINDS)
 HANDSHAKE_KINDS: Final = (PayloadKind.HANDSHAKE_OFFER, PayloadKind.HANDSHAKE_ACCEPT, PayloadKind.HANDSHAKE_REVOKE)
 
 
@@ -333,6 +340,27 @@ class RetryText(PrivateValue, frozen=True):
     answer: Future[bytes]
 
 
+class SendFile(PrivateValue, frozen=True):
+    """Offer a file to a contact: 1 byte to 10 MiB, under a name that `files.is_name` takes. The answer is the id of
+    the offer's message, once all of it is on disk."""
+
+    recipient: str
+    name: str
+    kind: int
+    content: bytes
+    answer: Future[bytes]
+
+
+class EndFile(PrivateValue, frozen=True):
+    """Send or receive this file no more, or all with this contact. `erase`: keep nothing of it. The answer is how many
+    files were concerned."""
+
+    contact: str
+    message_id: bytes | None
+    erase: bool
+    answer: Future[int]
+
+
 class RequestsDecided(PrivateValue, frozen=True):
     """The user has decided about strangers, or brought contacts back: what was left at the node for that is judged."""
 
@@ -403,9 +431,9 @@ RegistrationClientInbox = (
 )  # fmt: skip
 LookupClientInbox = FindContact | Resolve | AnswerArrived | RequestFailed
 ForwardingClientInbox = (
-    SendText | CancelText | RetryText | RequestsDecided | IdentityLookedAt | AnswerArrived | RequestFailed | TellArrived
-    | DirectArrived | WentOnline | WentOffline | Resolved | ResolveFailed | RecordPublished | DirectRouteChanged
-    | AcknowledgeNow | Tick
+    SendText | CancelText | RetryText | SendFile | EndFile | RequestsDecided | IdentityLookedAt | AnswerArrived
+    | RequestFailed | TellArrived | DirectArrived | WentOnline | WentOffline | Resolved | ResolveFailed
+    | RecordPublished | DirectRouteChanged | AcknowledgeNow | Tick
 )  # fmt: skip
 HandshakeInbox = (
     OfferHandshake | AcceptHandshake | RevokeHandshake | HandshakeArrived | MixnetConnected | MixnetDisconnected

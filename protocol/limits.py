@@ -46,6 +46,15 @@ PACKETS_MAX: Final = 42
 FRAME_BYTES_MAX: Final = PACKETS_MAX * 1604
 """No frame is longer; checked before anything is parsed."""
 
+FILE_BYTES_MAX: Final = 10 * 1024 * 1024
+"""Bytes of one file: 343 chunks, more than two minutes at Nym's 50 packets a second; both sides keep it in their
+encrypted stores, and read it as a whole to verify it."""
+FILE_NAME_LETTERS_MAX: Final = 64
+"""Letters of a file's name: 256 bytes of UTF-8 at most, about what file systems allow."""
+CHUNK_PACKETS: Final = 20
+"""Sphinx packets that a chunk of a file fills. The seal and the frame around it take one of them, 5 %; four chunks fit
+the SURBs that a node may hold for a client, and a text waits behind no more than a few of them."""
+
 # Lists.
 ACKNOWLEDGED_MAX: Final = 16
 """Messages acknowledged in one frame. One packet carries seven with the longest names, beside two SURBs, or all
@@ -131,3 +140,4 @@ assert HPKE_KEEP_S >= HPKE_GRACE_S + MAILBOX_S
 assert SURBS_REQUEST > SURBS_WITHHELD
 assert SURBS_LOW < SURBS_TARGET <= SURBS_GIVEN_MAX
 assert SURBS_GIVEN_MAX >= 2 * PACKETS_MAX
+assert CHUNK_PACKETS < PACKETS_MAX

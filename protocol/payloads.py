@@ -1,6 +1,6 @@
-"""What is inside a seal: texts, receipts and handshakes, padded so that a length says nothing.
+"""What is inside a seal: texts, receipts, handshakes and files, padded so that a length says nothing.
 
-docs/protocol.md, "Payloads" and "Padding". A handshake has the size and the shape of a short text.
+docs/protocol.md, "Payloads", "Padding" and "Files". A handshake has the size and the shape of a short text.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import msgspec
 
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.limits import (
+    CHUNK_PACKETS,
+    FILE_BYTES_MAX,
+    FILE_NAME_LETTERS_MAX,
     KEY_BYTES,
     NAME_LETTERS_MAX,
     PACKETS_MAX,
@@ -21,7 +24,7 @@ from usernym.protocol.limits import (
 )
 from usernym.protocol.packets import PACKET_PAYLOAD_BYTES, anonymous_capacity
 from usernym.protocol.records import KeyRecord
-from usernym.protocol.wire import U32, Address, Id, Token, Wire, decoder_of, pack, unpack
+from usernym.protocol.wire import U8, U32, Address, Hash, Id, Token, Wire, decoder_of, pack, unpack
 
 
 class Text(Wire, frozen=True, tag=1):
@@ -85,11 +88,6 @@ class HandshakeRevoke(Wire, frozen=True, tag=5):
     seen: U32
 
 
-Handshake = HandshakeOffer | HandshakeAccept | HandshakeRevoke
-Payload = Text | DirectReceipt | Handshake
-
-_decoder: Final = decoder_of(Payload)
-
 PAD: Final = b"\x80"
 """ISO/IEC 7816-4: one 0x80, then zeros."""
 
@@ -127,6 +125,75 @@ SEALED_SIZES: Final = frozenset(
 opens to nothing, and would be a cheap way to fill a mailbox."""
 
 
+def _room(packets: int, fields: int, *, first_contact: bool) -> int:
+    """The most bytes of a last field in a payload of `packets` packets whose other fields take `fields` bytes."""
+    common = 1 + 1 + 5 + 5 + 18 + 1 + len(PAD)  # array, kind, counter, sent_at, token, no record, padding
+    room = plaintext_bytes(packets, first_contact=first_contact) - common - fields
+    header = 2 if room - 2 <= 0xFF else 3 if room - 3 <= 0xFFFF else 5
+    return room - header
+
+
+CHUNK_BYTES: Final = _room(CHUNK_PACKETS, 18 + 5, first_contact=False)
+"""Bytes of a file in each of its chunks but the last: what a payload of `CHUNK_PACKETS` packets has room for, beside
+the file's id and the chunk's number."""
+
+
+class FileOffer(Wire, frozen=True, tag=6):
+    """A file, described: a *manifest*. The message's id is the file's; its bytes follow when the recipient wants them.
+
+    `name` is what its sender calls it, and no path. `kind` is 1 for a picture, else 0. `digest`: `files.digest_of`.
+    """
+
+    counter: U32
+    sent_at: U32
+    token: Token
+    record: KeyRecord | None
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=FILE_NAME_LETTERS_MAX)]
+    size: Annotated[int, msgspec.Meta(ge=1, le=FILE_BYTES_MAX)]
+    kind: U8
+    digest: Hash
+
+
+class FileWanted(Wire, frozen=True, tag=7):
+    """Send the file that you offered in the message `file`. Not counted: its `counter` is 0."""
+
+    counter: U32
+    sent_at: U32
+    token: Token
+    record: KeyRecord | None
+    file: Id
+
+
+class FileChunk(Wire, frozen=True, tag=8):
+    """A part of the file that was offered in the message `file`; the first has number 0. Its `counter` is 0."""
+
+    counter: U32
+    sent_at: U32
+    token: Token
+    record: KeyRecord | None
+    file: Id
+    number: U32
+    content: Annotated[bytes, msgspec.Meta(min_length=1, max_length=CHUNK_BYTES)]
+
+
+class FileEnded(Wire, frozen=True, tag=9):
+    """The file that was offered in the message `file`, by either side, is cancelled or unknown. Its `counter` is 0."""
+
+    counter: U32
+    sent_at: U32
+    token: Token
+    record: KeyRecord | None
+    file: Id
+
+
+Handshake = HandshakeOffer | HandshakeAccept | HandshakeRevoke
+FilePassing = FileWanted | FileChunk | FileEnded
+"""What is about a file that was offered. It leaves nothing in the history."""
+Payload = Text | DirectReceipt | Handshake | FileOffer | FilePassing
+
+_decoder: Final = decoder_of(Payload)
+
+
 def _padded_size(size: int, *, first_contact: bool) -> int:
     smallest = plaintext_bytes(1, first_contact=first_contact)
     packets = 1 + max(0, -(-(size - smallest) // PACKET_PAYLOAD_BYTES))
@@ -162,10 +229,7 @@ def unpad_payload(plaintext: bytes) -> Payload:
 
 def text_bytes_in(packets: int, *, first_contact: bool) -> int:
     """The longest text, in UTF-8 bytes, that is sent in `packets` packets, whatever its counter and time."""
-    overhead = 1 + 1 + 5 + 5 + 18 + 1 + len(PAD)  # array, kind, counter, sent_at, token, no record, padding
-    room = plaintext_bytes(packets, first_contact=first_contact) - overhead
-    header = 2 if room - 2 <= 0xFF else 3 if room - 3 <= 0xFFFF else 5
-    return min(room - header, TEXT_BYTES_MAX)
+    return min(_room(packets, 0, first_contact=first_contact), TEXT_BYTES_MAX)
 
 
 assert all(kind.__struct_config__.tag for kind in get_args(Payload))

@@ -39,6 +39,7 @@ class Context(StrEnum):
     LINK_NODE = "link node"
     LINK_IDENTITY = "link identity"
     LINK_CHECK = "link check"
+    FILE = "file"
 
 
 def labelled(context: Context, *parts: bytes) -> bytes:

@@ -17,7 +17,9 @@ from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import (
     ADDRESS_BYTES,
+    FILE_BYTES_MAX,
     FRAME_BYTES_MAX,
+    HASH_BYTES,
     HPKE_KEY_BYTES,
     ID_BYTES,
     PACKETS_MAX,
@@ -34,7 +36,7 @@ from usernym.testing.world import World
 
 Harm = Literal[
     "receipts", "poison", "broken_signature", "unopenable", "impossible_size", "extremes", "texts", "old_key",
-    "replay", "longest", "surb_lies", "wrong_token", "false_statement",
+    "replay", "longest", "surb_lies", "wrong_token", "false_statement", "false_files",
 ]  # fmt: skip
 """What a hostile user does. Kinds of payload that no one should send this way, fields that no client would choose, and
 false words about what was received."""
@@ -43,6 +45,8 @@ ATTACKERS: Final = ("eve", "trudy")
 """Names of hostile users. A name of three letters makes the longest `Deliver` of a `Forward`."""
 KEPT: Final = 200
 """Deliveries that it remembers."""
+ASKED_AFTER_S: Final = 5.0
+"""Virtual seconds after which a recipient has asked for a file if all is well."""
 PACE_S: Final = 0.02
 """Virtual seconds between two frames of a flood: Nym's 50 packets a second."""
 
@@ -62,6 +66,7 @@ class Attacker(Outsider):
             "unopenable": self._unopenable, "impossible_size": self._impossible_size, "extremes": self._extremes,
             "texts": self._text, "old_key": self._old_key, "replay": self._replay, "longest": self._longest,
             "surb_lies": self._surb_lie, "wrong_token": self._wrong_token, "false_statement": self._false_statement,
+            "false_files": self._false_file,
         }  # fmt: skip
         assert set(self._harms) == set(get_args(Harm))
 
@@ -174,6 +179,10 @@ class Attacker(Outsider):
             p.HandshakeOffer(counter, sent_at, token, None, address, seen),
             p.HandshakeAccept(counter, sent_at, token, None, address, seen),
             p.HandshakeRevoke(counter, sent_at, token, None, seen),
+            p.FileOffer(counter, sent_at, token, None, "../x", FILE_BYTES_MAX, 255, bytes(HASH_BYTES)),
+            p.FileWanted(counter, sent_at, token, None, token),
+            p.FileChunk(counter, sent_at, token, None, token, seen, b"x"),
+            p.FileEnded(counter, sent_at, token, None, token),
         )
         self.tell(self._sealed(victim, record, rng.choice(payloads)))
 
@@ -216,6 +225,15 @@ class Attacker(Outsider):
         for each in self._of(victim):
             statement = self.rng.randbytes(SIGNATURE_BYTES)
             self.tell(m.Unopenable(2, self.name, self.login_id, victim, each.message_id, statement), 2)
+
+    def _false_file(self, victim: str, record: KeyRecord) -> None:
+        """Offer a file; soon after, when the victim may have asked for it, send another one in its place."""
+        common = self.world.sim.unix_s(), self.rng.randbytes(TOKEN_BYTES), None
+        content = self.rng.randbytes(self.rng.choice((1, 100)))
+        offer = self._sealed(victim, record, p.FileOffer(1, *common, "x.png", len(content), 1, bytes(HASH_BYTES)))
+        chunk = self._sealed(victim, record, p.FileChunk(0, *common, offer.message_id, 0, content))
+        self.tell(offer)
+        self.world.sim.call_later(ASKED_AFTER_S, lambda: self.tell(chunk))
 
     def _of(self, victim: str) -> list[m.Deliver]:
         found = {each.message_id: each for each in self.delivered if each.sender == victim}

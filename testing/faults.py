@@ -26,6 +26,15 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class SendFile:
+    """`who` sends a file of `size` bytes to `to`, if they know each other."""
+
+    who: str
+    to: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Handshake:
     """`who` takes a step towards (or away from) a direct route to `to`."""
 
@@ -273,8 +282,8 @@ class Inject:
 
 
 Step = (
-    Write | Handshake | DirectOnly | LookUpUser | LookAt | Decide | Befriend | MachineLost | Pause | Turns | Weather
-    | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire | Crash | LongAway | DiskFull | DiskErrors
+    Write | SendFile | Handshake | DirectOnly | LookUpUser | LookAt | Decide | Befriend | MachineLost | Pause | Turns
+    | Weather | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire | Crash | LongAway | DiskFull | DiskErrors
     | SlowDisk | ClockJump | NodeLies | HostileNode | Strangers | Attack | Stalk | Inject
 )  # fmt: skip
 """What a plan is made of."""

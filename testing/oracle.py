@@ -15,7 +15,8 @@ with a
    the reader's conversation they stand in this order, but for those that are marked as late.
 5. No one is accused: a user is notified that the node lies only when it does.
 
-Some worlds promise less, and a `Promise` says so: where the node lies, messages may be lost; nothing else may happen.
+What it knows of files is in `sent_files.py`. Some worlds promise less, and a `Promise` says so:
+where the node lies, messages may be lost; nothing else may happen.
 Restarts make no difference to any of this. That is the point.
 """
 
@@ -25,6 +26,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+from usernym.testing.sent_files import SentFiles
 
 FINAL: Final = frozenset({"delivered", "expired", "refused", "cancelled"})
 """Final states."""
@@ -85,9 +88,13 @@ class Oracle:
     """Hostile users: what comes from them is not a text of a user."""
     moved: set[str] = field(default_factory=set)
     """Users who have lost their machine, and began again on another one."""
+    files: SentFiles = field(init=False)
     _by_id: dict[bytes, WrittenText] = field(default_factory=dict)
     _places: Counter[tuple[str, str]] = field(default_factory=Counter)
     _waited_for: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.files = SentFiles(self._accuse)
 
     # -- what happens --
 
@@ -110,6 +117,7 @@ class Oracle:
     def lost_home(self, user: str) -> None:
         """A user has lost their machine, with all that was on it, and begins on another one."""
         self.moved.add(user)
+        self.files.lost_home(user)
         for text in self.texts.values():
             if user in (text.writer, text.recipient):
                 text.excused = True
@@ -184,8 +192,8 @@ class Oracle:
     # -- what must be so --
 
     def waiting(self) -> int:
-        """How many texts have been taken whose writers do not know yet what happened to them."""
-        return len(self._waited_for)
+        """How many texts and files have been taken whose writers do not know yet what happened to them."""
+        return len(self._waited_for) + self.files.waiting()
 
     def stands(self, reader: str, writer: str, counters: Sequence[int]) -> None:
         """A reader looks at a conversation: the counters of the writer's texts that are not late, from the top."""
@@ -205,6 +213,7 @@ class Oracle:
                 self._accuse(f"{reader}'s screen shows {missing} messages of {writer} missing")
         for text in self.texts.values():
             self._check_fate(text)
+        self.files.end(all_arrive=self.promise.all_arrive, may_expire=self.promise.may_expire)
         for (writer, recipient), count in self._places.items():
             self._check_order(writer, recipient, count)
 

@@ -17,6 +17,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
+from usernym.protocol.payloads import CHUNK_BYTES
 from usernym.testing import faults as f
 from usernym.testing.attacker import ATTACKERS, Harm
 from usernym.testing.disk import Moment
@@ -26,6 +27,8 @@ NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heid
 LINE_BYTES_MAX: Final = 1 << 20
 """A plan's text, unpacked: far above any that is made; it bounds what a pasted line can cost."""
 _VERSION: Final = 1
+FILE_SIZES: Final = (1, 20_000, CHUNK_BYTES, 70_000, 300_000)
+"""Bytes: one chunk and several, also more than are on their way at once."""
 
 
 class NotAPlan(ValueError):
@@ -117,6 +120,8 @@ class PlanProfile:
     """In one plan of so many the node lies; 0: in none."""
     long_away: int = 16
     """In one plan of so many everyone is away for days or weeks; 0: in none."""
+    files: int = 3
+    """In one plan of so many a file or two are sent; 0: in none."""
     encrypted: int = 8
     """In one plan of so many the stores are encrypted; 0: in none."""
 
@@ -154,6 +159,7 @@ PEOPLE: Final = PlanProfile(
     weights=(("Attack", 12), ("Befriend", 3), ("Decide", 2), ("Stalk", 1)),
     lies=0,
     long_away=0,
+    files=0,
 )
 """Hostile users in a world where nothing else goes wrong."""
 
@@ -198,6 +204,7 @@ def random_plan(seed: int, people: int, profile: PlanProfile | None = None) -> P
         steps[at:at] = [trouble, _pause(rng, profile)] if rng.random() < 0.5 else [trouble]
     if profile.lies and rng.randrange(profile.lies) == 0:
         steps.insert(rng.randint(0, len(steps)), f.NodeLies(rng.choice((2, 4, 10))))
+    _add_files(steps, seed, profile)
     if profile.weather != GOOD_WEATHER:
         steps.insert(0, profile.weather)
     encrypted = bool(profile.encrypted) and rng.randrange(profile.encrypted) == 0
@@ -207,6 +214,21 @@ def random_plan(seed: int, people: int, profile: PlanProfile | None = None) -> P
         away = f.LongAway(days if node else min(days, 8), node)
         steps.insert(rng.randint(0, len(steps)), away)
     return Plan(seed, people, tuple(steps), (), encrypted)
+
+
+def _add_files(steps: list[f.Step], seed: int, profile: PlanProfile) -> None:
+    """Let some who write send files too, to whom they have written before. By chance of its own: what else is in a
+    plan does not change by it."""
+    rng = random.Random(f"files {seed}")  # noqa: S311 - repeatable on purpose
+    written = [place for place, step in enumerate(steps) if isinstance(step, f.Write)]
+    if not profile.files or not written or rng.randrange(profile.files):
+        return
+    for place in sorted(rng.choices(written, k=rng.randint(1, 2)), reverse=True):
+        step = steps[place]
+        assert isinstance(step, f.Write), "as chosen"
+        who, to = (step.who, step.to) if rng.random() < 0.8 else (step.to, step.who)
+        at = rng.randint(place + 1, len(steps))
+        steps.insert(at, f.SendFile(who, to, rng.choice(FILE_SIZES)))
 
 
 def _pause(rng: random.Random, profile: PlanProfile) -> f.Step:

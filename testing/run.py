@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import random
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,10 +17,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from usernym.actors import messages as msg
-from usernym.actors.failures import NodeRefused, NodeSilent
+from usernym.actors.failures import FileUnfit, NodeRefused, NodeSilent
 from usernym.actors.registration.login import HEARTBEAT_S
 from usernym.actors.simulation import ProcessDied, SimulationStuck
-from usernym.storage.client.types import Consent, Contact, Direction, Fallback, HandshakeState, Trust
+from usernym.protocol.files import PLAIN_FILE, is_whole
+from usernym.storage.client.types import Consent, Contact, Direction, Fallback, FileState, HandshakeState, Trust
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
 from usernym.testing.attacker import ATTACKERS
@@ -47,6 +49,8 @@ BEFRIENDED_S: Final = 10.0
 STALKED_MAX: Final = 220
 """Texts with which a hostile user tries to fill its share of a mailbox: more than any share."""
 STALKED_MINUTES: Final = 5
+FILE_MARK_BYTES: Final = 16
+"""Shorter files differ by their number."""
 QUIET_S: Final = 30.0
 """After that nothing may come any more; what would be shown twice comes within the first heartbeats."""
 
@@ -97,6 +101,9 @@ class Run:
         self.answers: list[str] = []
         """What the node said to a hostile user who finds out who is there."""
         self._asked: list[tuple[str, str, Future[bytes]]] = []
+        self._files_sent = 0
+        self._files_asked: list[tuple[str, bytes, Future[bytes]]] = []
+        self._file_content = random.Random(f"content {plan.seed}")  # noqa: S311 - repeatable on purpose
         self._consented: set[tuple[str, str]] = set()
         """Who meant to show whom their address."""
         self._unmarked: dict[str, list[tuple[str, bytes]]] = {name: [] for name in plan.names}
@@ -158,6 +165,8 @@ class Run:
         match step:
             case f.Write(who, to, size):
                 self._write(self.world.clients[who], to, size)
+            case f.SendFile(who, to, size):
+                self._send_file(self.world.clients[who], to, size)
             case f.LookAt(who, to):
                 self._look_at(self.world.clients[who], to)
             case f.Decide(who, to, decision):
@@ -193,6 +202,26 @@ class Run:
             self.oracle.gave_up(text)
         else:
             self.oracle.wrong.append(f"a text was not taken: {answer.exception()!r}")
+
+    def _send_file(self, client: SimClient, to: str, size: int) -> None:
+        if not client.running:
+            return
+        content = self._file_content.randbytes(size) if size > FILE_MARK_BYTES else bytes([self._files_sent])
+        self._files_sent += 1
+        self.oracle.files.sent(client.name, to, content)
+        answer: Future[bytes] = client.begin(
+            client.graph.forwarding, lambda answer: msg.SendFile(to, "x.bin", PLAIN_FILE, content, answer)
+        )
+        self._files_asked.append((client.name, content, answer))
+        answer.add_done_callback(lambda done: self._on_file_answer(content, done))
+
+    def _on_file_answer(self, content: bytes, answer: Future[bytes]) -> None:
+        if answer.exception() is None:
+            self.oracle.files.took(content, answer.result())
+        elif isinstance(answer.exception(), FileUnfit | StorageError):
+            self.oracle.files.gave_up(content)
+        else:
+            self.oracle.wrong.append(f"a file was not taken: {answer.exception()!r}")
 
     def _command(self, step: f.Handshake | f.LookUpUser) -> None:
         client = self.world.clients[step.who]
@@ -297,6 +326,10 @@ class Run:
             if who == process.name and not answer.done():
                 self.oracle.gave_up(text)
         self._asked = [asked for asked in self._asked if asked[0] != process.name]
+        for who, content, answered in self._files_asked:
+            if who == process.name and not answered.done():
+                self.oracle.files.gave_up(content)
+        self._files_asked = [asked for asked in self._files_asked if asked[0] != process.name]
 
     # -- screens --
 
@@ -309,6 +342,21 @@ class Run:
     def show(self, client: SimClient, sender: str, text: str, message_id: bytes, counter: int) -> None:
         self._unmarked[client.name].append((sender, message_id))
         self.oracle.shown(client.name, sender, text, message_id, counter)
+
+    def show_file(self, client: SimClient, sender: str, message_id: bytes) -> None:
+        """Show a file that is complete; showing and noting are one step."""
+        assert client.disk is not None, "a run has disks"
+        with client.disk.paused():
+            offer = client.store.messages.get(sender, message_id, Direction.IN)
+            file = client.store.files.get(sender, message_id, Direction.IN)
+            if offer is None or file is None or offer.shown or file.state is not FileState.COMPLETE:
+                return
+            client.store.messages.mark_shown([offer.id])
+            content = client.store.files.content(file)
+        if not is_whole(content, file.size, file.digest):
+            self.oracle.broke(f"{client.name} was shown a file that is not what {sender} offered")
+        elif sender not in self.oracle.hostile:
+            self.oracle.files.shown(client.name, sender, content)
 
     # -- the end: everything works again --
 
@@ -351,7 +399,8 @@ class Run:
             self.world.sim.run_for(1.0)
 
     def _all_is_answered(self) -> bool:
-        return self._troubles.all_run() and all(answer.done() for _, _, answer in self._asked)
+        asked = (answer for _, _, answer in (*self._asked, *self._files_asked))
+        return self._troubles.all_run() and all(answer.done() for answer in asked)
 
     def _handshakes_under_way(self) -> bool:
         return not self._troubles.all_run() or any(

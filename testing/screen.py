@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from usernym.actors.events import DeliveryChanged, Event, IdentityChanged, MessageArrived, NodeCaught
+from usernym.actors.events import DeliveryChanged, Event, FileChanged, IdentityChanged, MessageArrived, NodeCaught
 from usernym.actors.messages import PayloadKind
 from usernym.protocol.errors import Code
-from usernym.storage.client.types import Direction, Message
+from usernym.storage.client.types import Direction, FileState, Message
 
 if TYPE_CHECKING:
     from usernym.testing.run import Run
@@ -37,6 +37,7 @@ class ReadingScreen:
             for row in unread:
                 run.show(client, row.contact, row.body.decode(), row.message_id, row.counter)
             self._read(own)
+            self._look_at_files()
             client.connect()
 
     def own_texts(self) -> list[Message]:
@@ -50,7 +51,8 @@ class ReadingScreen:
         ]
 
     def read_conversations(self) -> None:
-        """Look how far the user's own texts have come, and in which order those of others stand."""
+        """Look how far the user's own texts and files have come, in which order others' texts stand, and at files that
+        the client did not report: its disk may have failed just then."""
         self._read(self.own_texts())
         store = self._client.store
         for contact in store.contacts.all():
@@ -58,6 +60,21 @@ class ReadingScreen:
             came = [row.counter for row in rows if row.direction is Direction.IN and not row.late]
             if contact.name not in self._run.oracle.hostile:
                 self._run.oracle.stands(self._client.name, contact.name, came)
+        self._look_at_files()
+
+    def _look_at_files(self) -> None:
+        client, run = self._client, self._run
+        assert client.disk is not None, "a run has disks"
+        with client.disk.paused():
+            files = client.store.files.page(None, SCREEN_ROWS)
+            sent = [(file, client.store.files.content(file)) for file in files if file.direction is Direction.OUT]
+        for file in files:
+            if file.direction is Direction.IN:
+                run.show_file(client, file.contact, file.message_id)
+        for file, content in sent:
+            if file.message_id not in run.oracle.files.by_id:
+                run.oracle.files.took(content, file.message_id)
+            run.oracle.files.told(client.name, file.message_id, file.state.value)
 
     def _read(self, rows: list[Message]) -> None:
         """A text that the client took, but died before it said so, is found there too."""
@@ -77,6 +94,10 @@ class ReadingScreen:
             case DeliveryChanged():
                 reason = None if event.reason is None else event.reason.name.lower()
                 oracle.told(name, event.message_id, event.state, reason, now)
+            case FileChanged(message_id, contact, outgoing=True, state=state):
+                oracle.files.told(name, message_id, state.value)
+            case FileChanged(message_id, contact, state=FileState.COMPLETE):
+                self._run.show_file(self._client, contact, message_id)
             case NodeCaught():
                 oracle.warned(name, f"the node was caught: {event.what}")
             case IdentityChanged(contact):

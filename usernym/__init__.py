@@ -7,21 +7,24 @@ Each of these is opened (`Client.open(...)`), used from any thread, and closed; 
 
 What they return:
 
-- `Whoami`, `ContactView`, `RequestView`, `MessageView`, `EvidenceView`, `Sent`, `Imported`: what a client has.
+- `Whoami`, `ContactView`, `RequestView`, `MessageView`, `EvidenceView`, `FileView`, `Picture`, `Sent`, `Imported`: what
+  a client has.
 - `Subscription`, `AsyncSubscription`: the events of a client, each an `Event`: `MessageArrived`, `DeliveryChanged`,
   `ContactChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`, `ConnectionChanged`,
-  `NodeAddressChanged`, `RotationStalled` or `NodeCaught`.
+  `NodeAddressChanged`, `RotationStalled`, `FileChanged` or `NodeCaught`.
 - `NameState`, `FoundRecord`: what a finder found. `NodeStatus`: how a node is.
-- `DeliveryState`, `Route`, `Trust`, `Consent`, `HandshakeState`, `NameVerdict`, `Code`: the words that they use.
+- `DeliveryState`, `FileState`, `Route`, `Trust`, `Consent`, `HandshakeState`, `NameVerdict`, `Code`: the words
+  that they use.
 
 What they take: `Restore` for an identity that exists, and a mixnet, which `parse_mixnet` checks (`MixnetSpec`).
 
 What they raise; the text of each error is a sentence that can be shown to a person:
 
 - `NodeRefused` with a `Code`, `NodeSilent`, `NotReady`: the node said no, did not answer, or not in time.
-- `RemoteProtocolError`, `WordsInvalid`, `WordsUnfit`, `LinkMismatch` with a `Mismatch`, `TextTooLong`: bad input.
-- `NoSuchContact`, `NoSuchMessage`, `RetryNotPossible`, `HandshakeNotPossible`, `IdentityMoved`, `AccountStays`: it
-  does not fit what is there.
+- `RemoteProtocolError`, `WordsInvalid`, `WordsUnfit`, `LinkMismatch` with a `Mismatch`, `TextTooLong`, `FileUnfit`,
+  `PictureUnfit`: bad input. `PicturesMissing`: Pillow is not installed.
+- `NoSuchContact`, `NoSuchMessage`, `NoSuchFile`, `RetryNotPossible`, `HandshakeNotPossible`, `IdentityMoved`,
+  `AccountStays`: it does not fit what is there.
 - `SettingsError`, with `PassphraseWeak`; `StorageError`, with `HomeInUse`, `PassphraseNeeded`, `WrongPassphrase`,
   `StoreUnprotected`.
 - `Closed`; `GraphFailed`: an actor failed, and the log says why.
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
         DeliveryChanged,
         DirectSilent,
         Event,
+        FileChanged,
         HandshakeChanged,
         IdentityChanged,
         MessageArrived,
@@ -52,7 +56,14 @@ if TYPE_CHECKING:
         RotationStalled,
         TextsErased,
     )
-    from usernym.actors.failures import HandshakeNotPossible, NodeRefused, NodeSilent, RetryNotPossible, TextTooLong
+    from usernym.actors.failures import (
+        FileUnfit,
+        HandshakeNotPossible,
+        NodeRefused,
+        NodeSilent,
+        RetryNotPossible,
+        TextTooLong,
+    )
     from usernym.actors.messages import FoundRecord
     from usernym.aio import AsyncClient
     from usernym.client import Client
@@ -64,6 +75,7 @@ if TYPE_CHECKING:
         LinkMismatch,
         Mismatch,
         NoSuchContact,
+        NoSuchFile,
         NoSuchMessage,
         NotReady,
         PassphraseWeak,
@@ -73,39 +85,46 @@ if TYPE_CHECKING:
     from usernym.identity import Restore, WordsUnfit
     from usernym.mixnets import MixnetSpec, parse_mixnet
     from usernym.node import Node, NodeStatus
+    from usernym.pictures import Picture, PicturesMissing, PictureUnfit
     from usernym.protocol.errors import Code, RemoteProtocolError
     from usernym.protocol.words import WordsInvalid
     from usernym.running import ClientOptions
     from usernym.storage.client.archive import Imported
-    from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Route, Trust
+    from usernym.storage.client.types import Consent, DeliveryState, FileState, HandshakeState, Route, Trust
     from usernym.storage.errors import HomeInUse, PassphraseNeeded, StorageError, StoreUnprotected, WrongPassphrase
     from usernym.subscriptions import AsyncSubscription, Subscription
+    from usernym.transfers import FileView
     from usernym.views import ContactView, EvidenceView, MessageView, RequestView, Sent, Whoami
 
 _HOMES = {
     "actors.events": (
-        "ConnectionChanged", "ContactChanged", "DeliveryChanged", "DirectSilent", "Event", "HandshakeChanged",
-        "IdentityChanged", "MessageArrived", "NodeAddressChanged", "NodeCaught", "RotationStalled", "TextsErased",
+        "ConnectionChanged", "ContactChanged", "DeliveryChanged", "DirectSilent", "Event", "FileChanged",
+        "HandshakeChanged", "IdentityChanged", "MessageArrived", "NodeAddressChanged", "NodeCaught",
+        "RotationStalled", "TextsErased",
     ),
-    "actors.failures": ("HandshakeNotPossible", "NodeRefused", "NodeSilent", "RetryNotPossible", "TextTooLong"),
+    "actors.failures": (
+        "FileUnfit", "HandshakeNotPossible", "NodeRefused", "NodeSilent", "RetryNotPossible", "TextTooLong",
+    ),
     "actors.messages": ("FoundRecord",),
     "aio": ("AsyncClient",),
     "client": ("Client",),
     "errors": (
         "AccountStays", "Closed", "GraphFailed", "IdentityMoved", "LinkMismatch", "Mismatch", "NoSuchContact",
-        "NoSuchMessage", "NotReady", "PassphraseWeak", "SettingsError",
+        "NoSuchFile", "NoSuchMessage", "NotReady", "PassphraseWeak", "SettingsError",
     ),
     "finder": ("Finder", "NameState", "NameVerdict"),
     "identity": ("Restore", "WordsUnfit"),
     "mixnets": ("MixnetSpec", "parse_mixnet"),
     "node": ("Node", "NodeStatus"),
+    "pictures": ("Picture", "PictureUnfit", "PicturesMissing"),
     "protocol.errors": ("Code", "RemoteProtocolError"),
     "protocol.words": ("WordsInvalid",),
     "running": ("ClientOptions",),
     "storage.client.archive": ("Imported",),
-    "storage.client.types": ("Consent", "DeliveryState", "HandshakeState", "Route", "Trust"),
+    "storage.client.types": ("Consent", "DeliveryState", "FileState", "HandshakeState", "Route", "Trust"),
     "storage.errors": ("HomeInUse", "PassphraseNeeded", "StorageError", "StoreUnprotected", "WrongPassphrase"),
     "subscriptions": ("AsyncSubscription", "Subscription"),
+    "transfers": ("FileView",),
     "views": ("ContactView", "EvidenceView", "MessageView", "RequestView", "Sent", "Whoami"),
 }  # fmt: skip
 """The names of the interface, by the module that defines them."""
@@ -115,13 +134,14 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 __all__ = [
     "AccountStays", "AsyncClient", "AsyncSubscription", "Client", "ClientOptions", "Closed", "Code",
     "ConnectionChanged", "Consent", "ContactChanged", "ContactView", "DeliveryChanged", "DeliveryState", "DirectSilent",
-    "Event", "EvidenceView", "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged", "HandshakeNotPossible",
-    "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "LinkMismatch", "MessageArrived",
-    "MessageView", "Mismatch", "MixnetSpec", "NameState", "NameVerdict", "NoSuchContact", "NoSuchMessage", "Node",
-    "NodeAddressChanged", "NodeCaught", "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded",
-    "PassphraseWeak", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible", "RotationStalled",
-    "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription", "TextTooLong",
-    "TextsErased", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__",
+    "Event", "EvidenceView", "FileChanged", "FileState", "FileUnfit", "FileView", "Finder", "FoundRecord",
+    "GraphFailed", "HandshakeChanged", "HandshakeNotPossible", "HandshakeState", "HomeInUse", "IdentityChanged",
+    "IdentityMoved", "Imported", "LinkMismatch", "MessageArrived", "MessageView", "Mismatch", "MixnetSpec", "NameState",
+    "NameVerdict", "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node", "NodeAddressChanged", "NodeCaught",
+    "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "PassphraseWeak", "Picture",
+    "PictureUnfit", "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible",
+    "RotationStalled", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription",
+    "TextTooLong", "TextsErased", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__",
     "parse_mixnet",
 ]  # fmt: skip
 

@@ -141,6 +141,16 @@ class AsyncClient:
     erase_conversation = _awaited(Client.erase_conversation)
     set_disappearing = _awaited(Client.set_disappearing)
 
+    send_file = _awaited(Client.send_file)
+    files = _awaited(Client.files)
+    file = _awaited(Client.file)
+    file_content = _awaited(Client.file_content)
+    picture = _awaited(Client.picture)
+    save_file = _awaited(Client.save_file)
+    cancel_file = _awaited(Client.cancel_file)
+    erase_file = _awaited(Client.erase_file)
+    mark_file_read = _awaited(Client.mark_file_read)
+
     contacts = _awaited(Client.contacts)
     contact = _awaited(Client.contact)
     look_up = _awaited(Client.look_up)

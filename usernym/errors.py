@@ -55,6 +55,13 @@ class NoSuchMessage(_Missing):
         super().__init__("this conversation has no such text, or has it no more")
 
 
+class NoSuchFile(_Missing):
+    """There is no such file with this contact, or nothing of it can be read (yet)."""
+
+    def __init__(self, text: str = "there is no such file with this contact") -> None:
+        super().__init__(text)
+
+
 class IdentityMoved(Exception):
     """The contact's identity is no longer the one that the user looked at."""
 

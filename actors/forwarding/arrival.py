@@ -32,6 +32,8 @@ class ArrivalOutcome(Enum):
     KEPT = (ArrivalFate.TAKEN, "it is new, signed, and opens")
     REPEATED = (ArrivalFate.TAKEN, "it is on disk already")
     RECEIPTS_READ = (ArrivalFate.TAKEN, "it came directly, and holds receipts for our direct messages")
+    FILE_WORD_READ = (ArrivalFate.TAKEN, "it is a chunk of a file that is coming, or a word about a file")
+    FILE_UNWANTED = (ArrivalFate.DISCARDED, "it is about a file that is not under way: only its id is remembered")
     SENDER_BLOCKED = (ArrivalFate.DISCARDED, "the user has blocked its sender: only its id is remembered")
     STRANGERS_SHARE_FULL = (
         ArrivalFate.DISCARDED,
@@ -70,6 +72,10 @@ class OpenedSeal(Enum):
     PAYLOAD = auto()
     RECEIPTS = auto()
     """A payload, of receipts only."""
+    FILE_WORD = auto()
+    """A chunk of a file, or a word about one, that is under way with this contact."""
+    NO_FILE = auto()
+    """The same, of a file that is not."""
     NO_PAYLOAD = auto()
     """It opens, but what is in it is malformed."""
     CLOSED = auto()
@@ -166,7 +172,11 @@ def _by_seal(seal: OpenedSeal, consent: Consent, route: Route) -> ArrivalOutcome
             return ArrivalOutcome.MALFORMED
         case OpenedSeal.RECEIPTS, _:
             return ArrivalOutcome.RECEIPTS_READ if route is Route.DIRECT else ArrivalOutcome.RECEIPTS_MISPLACED
-        case OpenedSeal.PAYLOAD, Consent.BLOCKED:
+        case OpenedSeal.PAYLOAD | OpenedSeal.FILE_WORD | OpenedSeal.NO_FILE, Consent.BLOCKED:
             return ArrivalOutcome.SENDER_BLOCKED
+        case OpenedSeal.FILE_WORD, Consent.ACCEPTED:
+            return ArrivalOutcome.FILE_WORD_READ
+        case OpenedSeal.FILE_WORD | OpenedSeal.NO_FILE, _:
+            return ArrivalOutcome.FILE_UNWANTED
         case _:
             return ArrivalOutcome.KEPT

@@ -15,7 +15,8 @@ from typing import Final, assert_never
 
 from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
-from usernym.actors.failures import Failure, NodeRefused, NodeSilent, RetryNotPossible, TextTooLong
+from usernym.actors.failures import Failure, FileUnfit, NodeRefused, NodeSilent, RetryNotPossible, TextTooLong
+from usernym.actors.forwarding.files import FileTransfers
 from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.inbox import Inbox
 from usernym.actors.forwarding.outbox import Outbox
@@ -27,6 +28,7 @@ from usernym.actors.messages import (
     CancelText,
     DirectArrived,
     DirectRouteChanged,
+    EndFile,
     ForwardingClientInbox,
     HandshakeArrived,
     IdentityLookedAt,
@@ -40,6 +42,7 @@ from usernym.actors.messages import (
     RetryText,
     RouteDoubted,
     SendDirect,
+    SendFile,
     SendRequest,
     SendStatement,
     SendText,
@@ -50,9 +53,10 @@ from usernym.actors.messages import (
 )
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
-from usernym.protocol.limits import TEXT_BYTES_MAX
+from usernym.protocol.files import is_name
+from usernym.protocol.limits import FILE_BYTES_MAX, TEXT_BYTES_MAX
 from usernym.protocol.records import KeyRecord
-from usernym.storage.client.types import Contact
+from usernym.storage.client.types import Contact, DeliveryState, Message
 from usernym.storage.errors import StorageError
 
 TICK_S: Final = 5.0
@@ -78,11 +82,14 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
     ) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._store = context.store
-        self._host = Host(context, io, lookup, registration, handshake, self.own_ref, self.refuse, self.counts)
+        self._host = Host(
+            context, io, lookup, registration, handshake, self.own_ref, self.refuse, self.counts, self._settle_file
+        )
         self._outbox = Outbox(self._host)
-        self._inbox = Inbox(self._host, self._outbox)
+        self._files = FileTransfers(self._host, self._outbox)
+        self._inbox = Inbox(self._host, self._outbox, self._files)
         self._unopened = UnopenedReports(self._host, self._outbox)
-        self._texts = UserTexts(context, self._outbox)
+        self._texts = UserTexts(context, self._outbox, self._files)
         self._unsent: dict[str, list[SendText]] = {}
         self._ticks = 0
 
@@ -106,6 +113,10 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
                 resolve(answer, self._texts.cancel(message_id))
             case RetryText():
                 self._retry_text(message)
+            case SendFile():
+                self._send_file(message)
+            case EndFile():
+                self._end_file(message)
             case AnswerArrived(request, answer):
                 self._on_answer(_forward(request), answer)
             case RequestFailed(request):
@@ -121,6 +132,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case WentOnline(login_id, clock_offset_s):
                 self._inbox.login_id = login_id
                 self._outbox.went_online(clock_offset_s)
+                self._files.go_on()
             case WentOffline():
                 self._outbox.online = False
                 self._inbox.login_id = None
@@ -133,6 +145,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
                 self._outbox.flush()
             case RequestsDecided():
                 self._inbox.on_requests_decided()
+                self._files.go_on()
             case Tick():
                 self._on_tick()
             case _:
@@ -174,9 +187,37 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         resolve(command.answer, message_id)
         self._outbox.flush()
 
+    def _send_file(self, command: SendFile) -> None:
+        content, name = command.content, command.name
+        if not 0 < len(content) <= FILE_BYTES_MAX or not is_name(name):
+            fail(command.answer, FileUnfit(f"a file has 1 to {FILE_BYTES_MAX} bytes, and a name without a path"))
+            return
+        try:
+            contact = self._store.contacts.get(command.recipient)
+            if contact is None:
+                fail(command.answer, FileUnfit("files are sent to contacts only"))
+                return
+            message_id = self._files.offer(contact, command)
+        except StorageError as failure:
+            fail(command.answer, failure)
+            raise
+        resolve(command.answer, message_id)
+        self._outbox.flush()
+
+    def _end_file(self, command: EndFile) -> None:
+        try:
+            ended = self._files.end(command.contact, command.message_id, erase=command.erase)
+        except StorageError as failure:
+            fail(command.answer, failure)
+            raise
+        resolve(command.answer, ended)
+
+    def _settle_file(self, message: Message, state: DeliveryState) -> None:
+        self._files.settle(message, state)
+
     def _on_tick(self) -> None:
         self.tell_self_later(TICK_S, Tick())
-        self._outbox.flush()
+        self._files.go_on()
         self._inbox.forget_keys()
         self._ticks += 1
         if self._ticks % TICKS_PER_ERASING == 0:

@@ -24,6 +24,7 @@ from usernym.actors.messages import (
 )
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import NOTICES_MAX
+from usernym.storage.client.types import DeliveryState, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Host:
     refuse: Callable[[RemoteProtocolError], None]
     """Count a peer's error."""
     counts: Counter[str]
+    settle_file: Callable[[Message, DeliveryState], None]
+    """Store the state of a message about a file, with what it means for the file."""
 
     def look_up(self, name: str, *, stranger: bool = False) -> None:
         """Let lookup bring a contact up to date; `Resolved` or `ResolveFailed` follows."""

@@ -20,6 +20,7 @@ from usernym.actors.forwarding.arrival import (
     SenderLookup,
     decide,
 )
+from usernym.actors.forwarding.files import FileTransfers
 from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.messages import (
@@ -91,12 +92,13 @@ class _Findings:
 class Inbox:
     """Owned by the forwarding actor, and used in its thread only."""
 
-    def __init__(self, host: Host, outbox: Outbox) -> None:
+    def __init__(self, host: Host, outbox: Outbox, files: FileTransfers) -> None:
         self._host = host
         self._context = host.context
         self._store = host.context.store
         self._user = host.context.user
         self._outbox = outbox
+        self._files = files
         self._held: dict[str, list[Arrival]] = {}
         self._keys: dict[int, MessageKey] = {}
         self._acknowledged: dict[tuple[str, bytes], bytes | None] = {}
@@ -239,7 +241,13 @@ class Inbox:
         except RemoteProtocolError as error:
             found.error = error
             return OpenedSeal.NO_PAYLOAD
-        return OpenedSeal.RECEIPTS if isinstance(found.payload, p.DirectReceipt) else OpenedSeal.PAYLOAD
+        match found.payload:
+            case p.DirectReceipt():
+                return OpenedSeal.RECEIPTS
+            case p.FileWanted() | p.FileChunk() | p.FileEnded() as said:
+                return OpenedSeal.FILE_WORD if self._files.expects(found.sender.name, said) else OpenedSeal.NO_FILE
+            case _:
+                return OpenedSeal.PAYLOAD
 
     def _is_for_lost_key(self, arrival: Arrival) -> bool:
         """Whether it is sealed to a key that was lost with an earlier home, before this one was made from the words.
@@ -264,6 +272,10 @@ class Inbox:
                 self._acknowledge(found.sender, arrival, token)
             case ArrivalOutcome.RECEIPTS_READ:
                 self._read_receipts(found)
+            case ArrivalOutcome.FILE_WORD_READ:
+                self._read_file_word(found)
+            case ArrivalOutcome.FILE_UNWANTED:
+                self._refuse_file_word(found)
             case ArrivalOutcome.SENDER_BLOCKED | ArrivalOutcome.STRANGERS_SHARE_FULL:
                 self._remember(found)
             case (
@@ -295,7 +307,7 @@ class Inbox:
     def _keep(self, found: _Findings) -> None:
         """Commit the payload, then report it to the user or the handshake."""
         arrival, contact, payload = found.arrival, found.sender, found.payload
-        assert isinstance(payload, p.Text | p.Handshake), "receipts are not kept"
+        assert isinstance(payload, p.Text | p.Handshake | p.FileOffer), "nothing else is kept"
         self._note_sender(contact, arrival, payload)
         kind, body = _kind_and_body(payload)
         with self._store.transaction():
@@ -312,6 +324,8 @@ class Inbox:
                 now=self._context.runtime.unix_s(),
                 route=arrival.route,
             )
+            if is_new and isinstance(payload, p.FileOffer):
+                self._files.take_offer(contact.name, arrival.message_id, payload)
             missing = self._store.gaps.missing_below(contact.name, payload.counter)
         self._acknowledge(contact, arrival, payload.token)
         if not is_new or contact.consent is Consent.DECLINED:
@@ -329,8 +343,27 @@ class Inbox:
                     contact.consent is Consent.PENDING,
                 )
             )
+        elif isinstance(payload, p.FileOffer):
+            self._files.offered(contact.name, arrival.message_id)
         else:
             self._host.handshake.tell(HandshakeArrived(contact.name, arrival.message_id))
+
+    def _read_file_word(self, found: _Findings) -> None:
+        """Commit what someone says about a file, then acknowledge and report it."""
+        arrival, contact, said = found.arrival, found.sender, found.payload
+        assert isinstance(said, p.FileWanted | p.FileChunk | p.FileEnded), "the seal held a word about a file"
+        self._note_sender(contact, arrival, said)
+        with self._store.transaction():
+            is_new = self._store.messages.mark_seen(contact.name, arrival.message_id, arrival.key_number, said.token)
+            files = self._files.take(contact, said) if is_new else []
+        self._acknowledge(contact, arrival, said.token)
+        self._files.taken(files)
+
+    def _refuse_file_word(self, found: _Findings) -> None:
+        said = found.payload
+        assert isinstance(said, p.FileWanted | p.FileChunk | p.FileEnded), "the seal held a word about a file"
+        self._remember(found)
+        self._files.refuse(found.sender, said)
 
     def _make_contact(self, sender: Contact) -> None:
         """Store a stranger who has proved that they have written; a contact is there already."""
@@ -348,8 +381,11 @@ class Inbox:
 
     def _remember(self, found: _Findings) -> None:
         """Remember the id, and keep nothing of the message: its sender must not fill the disk."""
-        arrival, contact = found.arrival, found.sender
-        self._store.messages.mark_seen(contact.name, arrival.message_id, arrival.key_number)
+        arrival, contact, payload = found.arrival, found.sender, found.payload
+        with self._store.transaction():
+            self._store.messages.mark_seen(contact.name, arrival.message_id, arrival.key_number)
+            if isinstance(payload, p.FileChunk):
+                self._files.lose(contact, payload)
         self._acknowledge(contact, arrival, None)
 
     def _note_sender(self, contact: Contact, arrival: Arrival, payload: p.Payload) -> None:
@@ -466,10 +502,12 @@ def _may_come_directly(contact: Contact) -> bool:
     return contact.handshake in (HandshakeState.ACTIVE, HandshakeState.OFFERED) and contact.consent is Consent.ACCEPTED
 
 
-def _kind_and_body(payload: p.Text | p.Handshake) -> tuple[PayloadKind, bytes]:
+def _kind_and_body(payload: p.Text | p.Handshake | p.FileOffer) -> tuple[PayloadKind, bytes]:
     match payload:
         case p.Text(text=text):
             return PayloadKind.TEXT, text.encode()
+        case p.FileOffer(name=name):
+            return PayloadKind.FILE_OFFER, name.encode()
         case p.HandshakeOffer(address=address, seen=seen):
             return PayloadKind.HANDSHAKE_OFFER, HandshakeStep.body(address, seen)
         case p.HandshakeAccept(address=address, seen=seen):

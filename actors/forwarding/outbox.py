@@ -9,21 +9,32 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from usernym.actors.events import ContactChanged, DeliveryChanged, DirectSilent
 from usernym.actors.forwarding.host import Host
-from usernym.actors.messages import DirectRouteChanged, PayloadKind, RouteDoubted, SendDirect, SendRequest
+from usernym.actors.messages import (
+    FILE_KINDS,
+    PASSING_KINDS,
+    DirectRouteChanged,
+    PayloadKind,
+    RouteDoubted,
+    SendDirect,
+    SendRequest,
+)
 from usernym.actors.seals import may_seal, seal_to
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import ID_BYTES, PACKETS_MAX, TOKEN_BYTES
 from usernym.protocol.records import KeyRecord, decode_record
+from usernym.storage.client.files import named_in
 from usernym.storage.client.types import (
     Consent,
     Contact,
     DeliveryState,
+    Direction,
     Fallback,
     HandshakeState,
     HandshakeStep,
@@ -36,12 +47,18 @@ LOOKED_AT_MAX: Final = 10_000
 """Messages due that are looked at together; far above what a person writes while there is no route."""
 IN_FLIGHT_MAX: Final = 16
 """Messages on their way to the node at once: each needs a SURB for its answer."""
+CHUNKS_IN_FLIGHT_MAX: Final = 4
+"""Chunks of files among them, and none while there are so many others: a text that is written meanwhile waits for 80
+packets in the mixnet client, less than two seconds."""
 RETRY_S: Final = (10, 30, 60, 300, 900)
 """Pauses before a message is sent again through the node; the last one repeats. Up to a quarter is taken off each."""
 DIRECT_AGAIN_S: Final = 3600
 """A silent direct way is tried again after this long: if both sides went silent, neither would begin again."""
 DIRECT_RETRY_S: Final = (5, 10, 30, 60, 300)
 """Pauses before a message is sent again directly; the last one repeats."""
+CHUNK_RETRY_S: Final = (15, 30, 60, 300)
+"""The same for a chunk of a file, which has to wait for the chunks before it, and consists of many packets: at 20 %
+loss some packet of them needs four seconds. Sent again too soon, chunks would hold each other up."""
 PAUSE_MAX_S: Final = max(*RETRY_S, *DIRECT_RETRY_S)
 """No pause is longer. A later time was set by a clock that has been set back since."""
 DIRECT_MISSES_MAX: Final = 2
@@ -77,20 +94,31 @@ class Outbox:
 
     # -- a new message --
 
-    def enqueue(self, contact: Contact, kind: PayloadKind, body: bytes, instead_of: Message | None = None) -> bytes:
+    def enqueue(
+        self,
+        contact: Contact,
+        kind: PayloadKind,
+        body: bytes,
+        instead_of: Message | None = None,
+        also: Callable[[bytes], None] = lambda _message_id: None,
+    ) -> bytes:
         """Put a message on disk; `flush` sends it as soon as there is a way. Returns its id (16 bytes).
 
-        It takes the place of `instead_of`, if that is given: one commit has both, or nothing.
+        It takes the place of `instead_of`, if that is given; and `also` stores what belongs to it: one commit has all
+        of that, or nothing.
         """
         runtime = self._context.runtime
         message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)
         with self._store.transaction():
-            self._store.messages.add_outgoing(contact.name, message_id, int(kind), body, token, runtime.unix_s())
+            self._store.messages.add_outgoing(
+                contact.name, message_id, int(kind), body, token, runtime.unix_s(), counted=kind not in PASSING_KINDS
+            )
             if contact.consent is Consent.PENDING:
                 # To answer a stranger is to accept them.
                 self._store.contacts.set_consent(contact.name, Consent.ACCEPTED)
             if instead_of is not None:
                 self._store.history.erase([instead_of.id], instead_of.kind)
+            also(message_id)
         if contact.consent is Consent.PENDING:
             self._context.on_event(ContactChanged(contact.name, Consent.ACCEPTED))
         return message_id
@@ -100,10 +128,12 @@ class Outbox:
         return message_id in self._in_flight.values()
 
     def flush(self) -> None:
-        """Send what is due and has a route. A contact without a route does not delay the others."""
+        """Send what is due and has a route. A contact without a route does not delay the others, and no chunk of a
+        file delays anything else."""
         now = self._context.runtime.unix_s()
         flying = set(self._in_flight.values())
         no_way = set(self._resolving)
+        chunks = []
         for message_id, name in self._store.messages.due(now, LOOKED_AT_MAX, PAUSE_MAX_S):
             if message_id in flying or name in no_way:
                 continue
@@ -113,12 +143,19 @@ class Outbox:
                 self._store.messages.remove_outgoing(message_id)
             elif not may_seal(contact):
                 no_way.add(name)
-            elif _goes_direct(contact, now):
+            elif message.kind == PayloadKind.FILE_CHUNK:
+                chunks.append((contact, message, row))
+            elif goes_direct(contact, now):
                 self._send_direct(contact, message, row, now)
             elif self.online and len(self._in_flight) < IN_FLIGHT_MAX:
                 self._send_forward(contact, message, row)
             else:
                 no_way.add(name)
+        for contact, message, row in chunks:
+            if goes_direct(contact, now):
+                self._send_direct(contact, message, row, now)
+            elif self.online and contact.name not in no_way and len(self._in_flight) < CHUNKS_IN_FLIGHT_MAX:
+                self._send_forward(contact, message, row)
 
     # -- through the node --
 
@@ -149,7 +186,13 @@ class Outbox:
         first_key = self._user.key.public if first else None
         if row.sealed is not None and row.key_number is not None and record is None:
             return row.sealed, row.key_number, first_key
-        padded = p.pad_payload(payload_of(message, record), first_contact=first)
+        payload = self._payload_of(message, record)
+        if payload is None:
+            with self._store.transaction():
+                self._store.messages.remove_outgoing(message.message_id)
+                self._store.files.forget_passed(message.contact, message.message_id)
+            return None, 0, None
+        padded = p.pad_payload(payload, first_contact=first)
         try:
             sealed, key_number = seal_to(contact, way, self._user, padded, message.message_id)
         except RemoteProtocolError as error:
@@ -271,7 +314,8 @@ class Outbox:
             self._user.name, message.message_id, key_number, sealed, envelope.sign(self._user.key, sealed)
         )
         self._host.io.tell(SendDirect(contact.peer_address, direct))
-        pause = math.ceil(self._context.with_jitter(DIRECT_RETRY_S[min(row.attempts, len(DIRECT_RETRY_S) - 1)]))
+        pauses = CHUNK_RETRY_S if message.kind == PayloadKind.FILE_CHUNK else DIRECT_RETRY_S
+        pause = math.ceil(self._context.with_jitter(pauses[min(row.attempts, len(pauses) - 1)]))
         self._store.messages.postpone(message.message_id, row.attempts + 1, now + pause)
         self._store.messages.set_route(contact.name, message.message_id, Route.DIRECT)
 
@@ -325,6 +369,9 @@ class Outbox:
 
     def settle(self, message: Message, state: DeliveryState, reason: Code | None) -> None:
         """Store a message's state, and report it to the user if it has changed."""
+        if message.kind in FILE_KINDS:
+            self._host.settle_file(message, state)
+            return
         if self._store.messages.advance(message.contact, message.message_id, state, reason):
             current = self._store.messages.get(message.contact, message.message_id)
             route = current.route if current is not None else message.route
@@ -333,29 +380,42 @@ class Outbox:
             if state is not DeliveryState.ACCEPTED:
                 self._reseals.pop(message.message_id, None)
 
+    def _payload_of(self, message: Message, record: KeyRecord | None) -> p.Payload | None:
+        """The payload of a stored message of ours; None if it is about a file that is gone."""
+        common = message.counter, message.sent_at, message.token or b"", record
+        kind, files = PayloadKind(message.kind), self._store.files
+        match kind:
+            case PayloadKind.TEXT:
+                return p.Text(*common, message.body.decode())
+            case PayloadKind.HANDSHAKE_OFFER:
+                return p.HandshakeOffer(*common, *_handshake_fields(message))
+            case PayloadKind.HANDSHAKE_ACCEPT:
+                return p.HandshakeAccept(*common, *_handshake_fields(message))
+            case PayloadKind.HANDSHAKE_REVOKE:
+                return p.HandshakeRevoke(*common, _handshake_fields(message)[1])
+            case PayloadKind.FILE_OFFER:
+                file = files.get(message.contact, message.message_id, Direction.OUT)
+                return None if file is None else p.FileOffer(*common, file.name, file.size, file.kind, file.digest)
+            case PayloadKind.FILE_WANTED:
+                return p.FileWanted(*common, named_in(message.body)[0])
+            case PayloadKind.FILE_CHUNK:
+                named, number = named_in(message.body)
+                file = files.get(message.contact, named, Direction.OUT)
+                content = None if file is None else files.chunk(file, number)
+                return None if content is None else p.FileChunk(*common, named, number, content)
+            case PayloadKind.FILE_ENDED:
+                return p.FileEnded(*common, named_in(message.body)[0])
+
 
 def _is_silent(contact: Contact, now: int) -> bool:
     since = contact.direct_silent_since
     return since is not None and abs(now - since) < DIRECT_AGAIN_S
 
 
-def _goes_direct(contact: Contact, now: int) -> bool:
+def goes_direct(contact: Contact, now: int) -> bool:
+    """Whether messages to this contact leave directly now."""
     active = contact.handshake is HandshakeState.ACTIVE and contact.peer_address is not None
     return active and (contact.fallback is Fallback.DIRECT_ONLY or not _is_silent(contact, now))
-
-
-def payload_of(message: Message, record: KeyRecord | None) -> p.Payload:
-    """The payload of a stored message of ours."""
-    counter, sent_at, token = message.counter, message.sent_at, message.token or b""
-    match PayloadKind(message.kind):
-        case PayloadKind.TEXT:
-            return p.Text(counter, sent_at, token, record, message.body.decode())
-        case PayloadKind.HANDSHAKE_OFFER:
-            return p.HandshakeOffer(counter, sent_at, token, record, *_handshake_fields(message))
-        case PayloadKind.HANDSHAKE_ACCEPT:
-            return p.HandshakeAccept(counter, sent_at, token, record, *_handshake_fields(message))
-        case PayloadKind.HANDSHAKE_REVOKE:
-            return p.HandshakeRevoke(counter, sent_at, token, record, _handshake_fields(message)[1])
 
 
 def _handshake_fields(message: Message) -> tuple[bytes, int]:

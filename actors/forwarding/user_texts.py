@@ -10,6 +10,7 @@ from typing import Final
 from usernym.actors.context import ClientContext
 from usernym.actors.events import DeliveryChanged, TextsErased
 from usernym.actors.failures import RetryNotPossible
+from usernym.actors.forwarding.files import FileTransfers
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.messages import PayloadKind
 from usernym.actors.sound_clock import SoundClock
@@ -26,10 +27,11 @@ ERASED_AT_ONCE_MAX: Final = 2_000
 class UserTexts:
     """Owned by the forwarding actor, and used in its thread only."""
 
-    def __init__(self, context: ClientContext, outbox: Outbox) -> None:
+    def __init__(self, context: ClientContext, outbox: Outbox, files: FileTransfers) -> None:
         self._context = context
         self._store = context.store
         self._outbox = outbox
+        self._files = files
         self._clock = SoundClock(context.runtime)
 
     def cancel(self, message_id: bytes) -> bool:
@@ -88,6 +90,6 @@ class UserTexts:
             erased = self._store.history.erase_old(name, PayloadKind.TEXT, until, ERASED_AT_ONCE_MAX)
             if erased:
                 self._context.on_event(TextsErased(name, erased))
-            in_all += erased
+            in_all += erased + self._files.erase_old(name, until)
         if in_all:
             self._store.empty_journal()

@@ -1,4 +1,5 @@
-"""A client's backup: contacts with their pins, and the history; no identity, no message key, nothing that waits.
+"""A client's backup: contacts with their pins, and the history; no identity, no message key, no file's content,
+nothing that waits.
 
 It is a client's store of its own in a new folder, encrypted as a whole under a passphrase (see `client` and `keyfile`),
 with the name and node that it belongs to among its settings. So it opens nothing that was sealed to its owner, and the
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from usernym.protocol.records import decode_record
 from usernym.storage.client.contacts import STEP_KINDS
+from usernym.storage.client.files import PASSING_KINDS
 from usernym.storage.client.schema import ContactRow, MessageRow
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import ERASED, Consent, DeliveryState, Direction, Trust
@@ -31,7 +33,9 @@ _IDENTITY: Final = "backup_identity"
 _CONTACT: Final = columns_of(ContactRow)
 _ALL_CONTACTS: Final = selection(ContactRow, "")
 _ADD_CONTACT: Final = insertion(ContactRow)
-_MESSAGES: Final = selection(MessageRow, "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?")
+_MESSAGES: Final = selection(
+    MessageRow, f"WHERE id > ? AND id <= ? AND kind NOT IN {PASSING_KINDS} ORDER BY id LIMIT ?"
+)
 _ADD_MESSAGE: Final = insertion(MessageRow)
 _MESSAGE: Final = columns_of(MessageRow)
 _STRICTNESS: Final = (Consent.PENDING, Consent.ACCEPTED, Consent.DECLINED, Consent.BLOCKED)

@@ -96,13 +96,15 @@ class Messages:
         now: int,
         *,
         route: Route = Route.NODE,
+        counted: bool = True,
     ) -> Message:
         """Keep a message to a contact, with the conversation's next counter, and queue it for sending at `now`.
 
+        One that is not `counted` has the counter 0, and is no part of the conversation.
         Raises `RowConflict` if the contact is unknown or the message id is not new.
         """
         with self._db.one_commit():
-            counter = self._contacts.take_out_counter(contact)
+            counter = self._contacts.take_out_counter(contact) if counted else 0
             if counter is None:
                 raise RowConflict("a message to someone who is not a contact")
             row = self._next_row()
@@ -175,9 +177,12 @@ class Messages:
         return (0, 0) if row is None else (int(row[0]), int(row[1]))
 
     def incoming_token(self, contact: str, message_id: bytes) -> bytes | None:
-        """The receipt token that came with a message of this contact, if the message is still kept."""
+        """The receipt token that came with a message of this contact, if the message is still kept, or the token is."""
         message = self.get(contact, message_id, Direction.IN)
-        return None if message is None else message.token
+        if message is not None:
+            return message.token
+        one = (contact, message_id)
+        return self._db.value(bytes, "SELECT token FROM seen WHERE contact = ? AND message_id = ?", one)
 
     def conversation(self, contact: str, limit: int, before: int | None = None) -> Sequence[Message]:
         """The last `limit` messages of all kinds with a contact, of those before row `before`; in their order."""
@@ -318,13 +323,14 @@ class Messages:
             self._db.row("SELECT 1 FROM seen WHERE contact = ? AND message_id = ?", (contact, message_id)) is not None
         )
 
-    def mark_seen(self, contact: str, message_id: bytes, key_number: int) -> bool:
+    def mark_seen(self, contact: str, message_id: bytes, key_number: int, token: bytes | None = None) -> bool:
         """Remember a message as received, as long as that key exists; False if it was before.
 
-        Kept by contact and id: no one can use up an id of another sender's message.
+        Kept by contact and id: no one can use up an id of another sender's message. `token`: of one that is kept
+        nowhere else.
         """
-        seen = (contact, message_id, key_number)
-        insert = "INSERT INTO seen (contact, message_id, key_number) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        seen = (contact, message_id, key_number, token)
+        insert = "INSERT INTO seen (contact, message_id, key_number, token) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
         return self._db.run(insert, seen) > 0
 
     # -- helpers --

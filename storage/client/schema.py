@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from peewee import AutoField, BlobField, BooleanField, CompositeKey, IntegerField, TextField
+from peewee import SQL, AutoField, BlobField, BooleanField, CompositeKey, IntegerField, TextField
 
 from usernym.storage.client.types import (
     Consent,
     DeliveryState,
     Direction,
     Fallback,
+    FileState,
     HandshakeState,
     IdentityState,
     Route,
@@ -143,15 +144,53 @@ class QueuedRow(ClientRow):
 class SeenRow(ClientRow):
     """A message that was received, remembered as long as a key exists that opens it.
 
+    `token` proves that it was: of a message that is kept nowhere else, in case its sender needs the proof again.
+
     No reference to contacts: a repetition must be known even after its sender was removed.
     """
 
     contact = TextField()
     message_id = BlobField()
     key_number = IntegerField(index=True)
+    token = BlobField(null=True)
 
     class Meta:
         primary_key = CompositeKey("contact", "message_id")
+
+
+class FileRow(ClientRow):
+    """A file that was offered, by the user or by a contact."""
+
+    id = AutoField()
+    contact = TextField(constraints=[part_of("contact")])
+    direction = WordField(Direction)
+    message_id = BlobField(constraints=[length("message_id", 16)])
+    name = TextField()
+    size = IntegerField()
+    kind = IntegerField()
+    digest = BlobField(constraints=[length("digest", 32)])
+    state = WordField(FileState)
+    next = IntegerField(default=0)
+    done = IntegerField(default=0)
+    created_at = IntegerField()
+    moved_at = IntegerField()
+
+    class Meta:
+        indexes = (
+            (("contact", "direction", "message_id"), True),
+            (("state", "direction"), False),
+        )
+
+
+class FileChunkRow(ClientRow):
+    """A part of a file's content, as it travels."""
+
+    file = IntegerField(constraints=[SQL("REFERENCES file (id) ON DELETE CASCADE")])
+    number = IntegerField()
+    content = BlobField()
+
+    class Meta:
+        primary_key = CompositeKey("file", "number")
 
 
 class LoginRow(ClientRow):

@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from usernym.storage.client.contacts import Contacts
 from usernym.storage.client.evidence import EvidenceKept
+from usernym.storage.client.files import Files
 from usernym.storage.client.gaps import Gaps
 from usernym.storage.client.history import ConversationHistory
 from usernym.storage.client.message_keys import MessageKeys
@@ -49,6 +50,7 @@ class ClientStore(Store):
         self.gaps = Gaps(database)
         self.messages = Messages(database, self.contacts, self.gaps)
         self.history = ConversationHistory(database)
+        self.files = Files(database)
         self.notices = TakenNotices(database)
         self.evidence = EvidenceKept(database)
         self._protected = protected

@@ -83,6 +83,28 @@ class DeliveryState(StoredWord):
         return self not in (DeliveryState.WAITING, DeliveryState.ACCEPTED)
 
 
+class FileState(StoredWord):
+    """How far a file has come. After the first two nothing changes any more."""
+
+    OFFERED = "offered", 1
+    """It waits for its recipient to want it."""
+    UNDER_WAY = "under way", 2
+    COMPLETE = "complete", 3
+    """All of it is at its recipient, and is what the offer said."""
+    CANCELLED = "cancelled", 4
+    """By the user here."""
+    ENDED = "ended by the other side", 5
+    DAMAGED = "damaged", 6
+    """All of it came, and it is not what the offer said: nothing of it is kept."""
+    FAILED = "failed", 7
+    """The node refused a part of it, or kept one as long as it keeps messages."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more is sent or received."""
+        return self not in (FileState.OFFERED, FileState.UNDER_WAY)
+
+
 class IdentityState(StoredWord):
     """How far the user's registration has come."""
 
@@ -260,6 +282,29 @@ class RecoveryWords(Enum):
     """No one has seen them, and the identity was not used: another one can be made, with words that are shown."""
     LOST = "lost"
     """No one has seen them, and the name may be registered with the identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that the user sends (out) or is sent (in). `message_id` is its offer's, `row` that of the offer.
+
+    `name` is as the sender wrote it. `next` is the number of the first chunk that was never handed to the outbox,
+    `done` how many chunks are at the recipient; `moved_at` when that last changed (Unix seconds).
+    """
+
+    id: int
+    contact: str = field(repr=False)
+    direction: Direction
+    message_id: bytes = field(repr=False)
+    name: str = field(repr=False)
+    size: int
+    kind: int
+    digest: bytes = field(repr=False)
+    state: FileState
+    next: int
+    done: int
+    created_at: int
+    moved_at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,9 @@ def page() -> str:
         for entry in entries:
             if entry.prints:
                 names = ", ".join(f"[{_title(kind)}](#{_anchor(kind)})" for kind in entry.prints)
-                wrapped = textwrap.wrap(f"- `{entry.name}`: {names}", 100, subsequent_indent="  ")
+                wrapped = textwrap.wrap(
+                    f"- `{entry.name}`: {names}", 100, subsequent_indent="  ", break_on_hyphens=False
+                )
                 parts.append("\n".join(wrapped))
                 shown |= dict.fromkeys(entry.prints)
             else:

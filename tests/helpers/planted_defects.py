@@ -17,6 +17,7 @@ from usernym.actors.failures import Failure
 from usernym.actors.forwarding import client as forwarding_client
 from usernym.actors.forwarding import outbox as client_sending
 from usernym.actors.forwarding.client import ForwardingClient
+from usernym.actors.forwarding.files import FileTransfers
 from usernym.actors.forwarding.inbox import Inbox
 from usernym.actors.forwarding.node import ForwardingNode
 from usernym.actors.forwarding.outbox import Outbox
@@ -360,6 +361,31 @@ def first_key_trusted(stack: ExitStack) -> None:
         return True
 
     old = swap(stack, Inbox, "_is_signed", is_signed)
+
+
+# -- files --
+
+
+@defect("a client acknowledges a chunk of a file before the chunk is on disk")
+def acknowledges_chunk_before_commit(stack: ExitStack) -> None:
+    def read(self: Any, found: Any) -> None:
+        self._acknowledge(found.sender, found.arrival, found.payload.token)
+        self.acknowledge_now()
+        old(self, found)
+
+    old = swap(stack, Inbox, "_read_file_word", read)
+
+
+@defect("a client that starts again sends a file from what has arrived, not from what it has handed out")
+def files_resume_at_what_arrived(stack: ExitStack) -> None:
+    def go_on(self: Any) -> None:
+        if "resumed" not in self.__dict__:
+            self.resumed = True
+            for file in self._files.sending():
+                self._files.set_next(file, file.done)
+        old(self)
+
+    old = swap(stack, FileTransfers, "go_on", go_on)
 
 
 # -- the client's login --

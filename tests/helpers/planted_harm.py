@@ -12,7 +12,7 @@ from typing import Any, Final
 from tests.helpers.planted_defects import PlantedDefect, swap
 from usernym.actors import seals
 from usernym.actors.events import NodeCaught
-from usernym.actors.forwarding import arrival, inbox, outbox
+from usernym.actors.forwarding import arrival, files, inbox, outbox
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.forwarding.shares import Shares
 from usernym.actors.handshake import client as handshake_client
@@ -68,6 +68,11 @@ def wrong_token_accuses(stack: ExitStack) -> None:
         what = "a receipt without its proof"
 
     old = swap(stack, Outbox, "on_receipts", on_receipts)
+
+
+@harm("people", "what came of a file is not compared with what was offered")
+def digest_unchecked(stack: ExitStack) -> None:
+    swap(stack, files, "is_whole", lambda _content, _size, _digest: True)
 
 
 @harm("node", "what a request must carry is not on the account")

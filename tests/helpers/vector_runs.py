@@ -10,7 +10,20 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from usernym.protocol import cards, challenges, codec, evidence, links, names, payloads, records, safety, sealing, words
+from usernym.protocol import (
+    cards,
+    challenges,
+    codec,
+    evidence,
+    files,
+    links,
+    names,
+    payloads,
+    records,
+    safety,
+    sealing,
+    words,
+)
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.signing import SigningKey
@@ -258,6 +271,21 @@ def _ladder(given: dict[str, Any]) -> Any:
     return {"sizes": [payloads.plaintext_bytes(at, first_contact=given["first_contact"]) for at in range(1, 43)]}
 
 
+def _file(given: dict[str, Any]) -> Any:
+    content = unhexed(given["content"])
+    chunks = [len(chunk) for chunk in files.cut(content)]
+    return {"size": len(content), "digest": files.digest_of(content).hex(), "chunks": chunks}
+
+
+def _is_whole(given: dict[str, Any]) -> Any:
+    return {"whole": files.is_whole(unhexed(given["content"]), given["size"], bytes.fromhex(given["digest"]))}
+
+
+def _chunk(given: dict[str, Any]) -> Any:
+    files.check_chunk(given["size"], given["number"], unhexed(given["content"]))
+    return {}
+
+
 def _message_key(given: dict[str, Any]) -> Any:
     return {"public": sealing.MessageKey.from_seed(bytes.fromhex(given["seed"])).public.hex()}
 
@@ -320,6 +348,9 @@ OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "payload": _payload,
     "unpad": _unpad,
     "ladder": _ladder,
+    "file": _file,
+    "is_whole": _is_whole,
+    "chunk": _chunk,
     "message_key": _message_key,
     "seal": _seal,
     "seal_to": _seal_to,

@@ -68,6 +68,10 @@ _ENDS: Final[dict[str, tuple[Exit, str, str]]] = {
     "WordsUnfit": (Exit.REFUSED, "words_unfit", _TEXT),
     "IdentityMoved": (Exit.REFUSED, "identity_moved", _TEXT),
     "TextTooLong": (Exit.USAGE, "text_length", _TEXT),
+    "FileUnfit": (Exit.USAGE, "file_unfit", _TEXT),
+    "PictureUnfit": (Exit.USAGE, "picture_unfit", "{0}; --as-it-is sends it as it is"),
+    "PicturesMissing": (Exit.USAGE, "pictures_missing", _TEXT),
+    "NoSuchFile": (Exit.REFUSED, "no_file", _TEXT),
     "HomeInUse": (Exit.STORAGE, "home_in_use", _TEXT),
     "WrongPassphrase": (Exit.STORAGE, "wrong_passphrase", _TEXT),
     "PassphraseNeeded": (

@@ -39,6 +39,7 @@ TOPICS: Final = (
     Topic("people", "people", ("lookup", "link", "verify", "contacts", "requests", "accept", "decline", "block")),
     Topic("people", "handshake", ("handshake",)),
     Topic("texts", "texts", ("send", "history", "search", "retry", "cancel", "erase", "disappear")),
+    Topic("files", "files", ("send-file", "files", "save", "cancel-file", "erase-file")),
     Topic("receiving", "listen", ("listen",)),
     Topic("the chat page", "chat", ("chat",)),
     Topic("running a node", "node", ("node run", "node card", "node status", "node backup", "node restore",

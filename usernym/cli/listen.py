@@ -84,6 +84,28 @@ class DeliveryJson(msgspec.Struct, frozen=True, tag_field="event", tag="delivery
         return f"* your message {self.id[:8]} to {self.recipient}: {self.state}{way}{reason}"
 
 
+class FileJson(msgspec.Struct, frozen=True, tag_field="event", tag="file", rename=_WITH):
+    """A file was offered, got further, is whole, has failed, or was erased."""
+
+    name: str
+    id: str
+    """32 digits."""
+    outgoing: bool
+    state: str
+    """`offered`, `under way`, `complete`, `cancelled`, `ended by the other side`, `damaged` or `failed`."""
+    done: int
+    """Bytes that are at its recipient, as far as is known here."""
+    size: int
+    """Bytes."""
+    erased: bool
+    """Whether nothing of it is in this home any more."""
+
+    def line(self) -> str:
+        way = f"to {self.name}" if self.outgoing else f"from {self.name}"
+        state = "erased" if self.erased else self.state
+        return f"* file {self.id[:8]} {way}: {state}, {self.done:,} of {self.size:,} bytes"
+
+
 class ErasedJson(msgspec.Struct, frozen=True, tag_field="event", tag="erased", rename=_WITH | {"count": "texts"}):
     """Texts were erased in this home."""
 
@@ -198,8 +220,8 @@ class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connec
 
 
 EventJson = (
-    DeliveryJson | ErasedJson | HandshakeJson | DirectJson | ContactJson | IdentityChangedJson | NodeCaughtJson
-    | RotationStalledJson | NodeAddressJson | ConnectionJson
+    DeliveryJson | FileJson | ErasedJson | HandshakeJson | DirectJson | ContactJson | IdentityChangedJson
+    | NodeCaughtJson | RotationStalledJson | NodeAddressJson | ConnectionJson
 )  # fmt: skip
 
 
@@ -211,6 +233,8 @@ def event_json(event: Event) -> EventJson:
         case usernym.DeliveryChanged(message_id, reason=reason):
             text = None if reason is None else refusal_text(reason)
             return reply_of(DeliveryJson, event, id=message_id.hex(), reason=reason_word(reason), text=text)
+        case usernym.FileChanged(message_id, contact, state=state):
+            return reply_of(FileJson, event, name=contact, id=message_id.hex(), state=str(state))
         case usernym.TextsErased():
             return reply_of(ErasedJson, event)
         case usernym.HandshakeChanged():
@@ -334,6 +358,6 @@ class _Printer:
 ENTRIES: Final = (
     Entry("listen", "show messages and events as they come", listen,
           (option("--for", dest="duration", type=seconds, metavar="TIME", help="end after this time, as 10s"),),
-          prints=(MessageJson, DeliveryJson, ErasedJson, HandshakeJson, DirectJson, ContactJson, IdentityChangedJson,
-                  NodeCaughtJson, RotationStalledJson, NodeAddressJson, ConnectionJson)),
+          prints=(MessageJson, DeliveryJson, FileJson, ErasedJson, HandshakeJson, DirectJson, ContactJson,
+                  IdentityChangedJson, NodeCaughtJson, RotationStalledJson, NodeAddressJson, ConnectionJson)),
 )  # fmt: skip

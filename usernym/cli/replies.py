@@ -14,7 +14,7 @@ from usernym import control
 from usernym.cli.terminal import clock
 
 if TYPE_CHECKING:
-    from usernym import Code, MessageView
+    from usernym import Code, FileView, MessageView
 
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T", bound="TextReply")
@@ -106,6 +106,32 @@ class SentReply(msgspec.Struct, frozen=True):
     """The recipient's state here: nothing is shown of what those write who are declined or blocked."""
 
 
+class FileReply(msgspec.Struct, frozen=True):
+    """A file that was offered, and how far it has got."""
+
+    id: str
+    """32 digits."""
+    contact: str
+    outgoing: bool
+    name: str
+    """What its sender called it, made safe: never a path."""
+    is_picture: bool
+    """Whether its sender calls it a picture."""
+    size: int
+    """Bytes."""
+    done: int
+    """Bytes that are at its recipient, as far as is known here."""
+    state: str
+    """`offered`, `under way`, `complete`, `cancelled`, `ended by the other side`, `damaged` or `failed`."""
+    offered_at: int
+    """When it was stored in this home, by this machine's clock."""
+    read: bool
+    row: int
+    """The place of its offer among the texts of the conversation."""
+    place: int
+    """Its place among the files: for `files --before`."""
+
+
 def reply_of(kind: type[R], view: object, **more: object) -> R:
     """What the library shows, as it is printed: `kind` with the fields that `view` has, and `more`."""
     shown = {name: getattr(view, name, msgspec.UNSET) for name in kind.__struct_fields__ if name not in more}
@@ -115,6 +141,11 @@ def reply_of(kind: type[R], view: object, **more: object) -> R:
 def text_reply(text: MessageView, kind: type[T], **more: str) -> T:
     """A text as it goes over the control socket."""
     return reply_of(kind, text, reason=reason_word(text.reason), **more)
+
+
+def file_reply(file: FileView) -> FileReply:
+    """A file as it goes over the control socket."""
+    return reply_of(FileReply, file, id=file.file_id, state=str(file.state))
 
 
 def fitting(replies: list[R]) -> list[R]:

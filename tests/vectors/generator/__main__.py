@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.vectors.generator import (
     bad_frames,
     cards,
+    chunks,
     evidence,
     frames,
     links,
@@ -47,6 +48,7 @@ def files(kept: dict[str, str]) -> dict[str, str]:
         "cards.json": _render("Node cards", cards.vectors()),
         "evidence.json": _render("Evidence against a node", evidence.vectors()),
         "payloads.json": _render("Payloads and their padding", payloads.vectors()),
+        "files.json": _render("Files: digests and chunks", chunks.vectors()),
         "text.json": _render("Words, names, safety numbers, challenges, proof of work", text.vectors()),
         "links.json": _render("Links, and safety numbers as scanners read them", links.vectors()),
         "seals.json": _render("Seals, inner signatures, statements", seals.vectors(kept)),

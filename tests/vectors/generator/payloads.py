@@ -13,6 +13,7 @@ PACKET: Final = 1604
 TOKEN: Final = fixed("token", 16)
 MESSAGE_ID: Final = fixed("message id", 16)
 ADDRESS: Final = fixed("address", 96)
+DIGEST: Final = fixed("digest", 32)
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,17 @@ PAYLOADS: Final = {
     "offer, nothing seen": Payload("HandshakeOffer", 3, (ADDRESS, 0)),
     "accept": Payload("HandshakeAccept", 4, (ADDRESS, 2**32 - 1), 2**32 - 1, 2**32 - 1),
     "revoke": Payload("HandshakeRevoke", 5, (300,)),
+    "offer of a file": Payload("FileOffer", 6, ("holiday.jpg", 1, 1, DIGEST)),
+    "offer of the largest file with the longest name": Payload(
+        "FileOffer", 6, ("n" * 64, 10_485_760, 255, DIGEST), 2**32 - 1, 2**32 - 1
+    ),
+    "offer of a file with a name that no one should use as it is": Payload(
+        "FileOffer", 6, ("../../\u202egpj.exe\0", 65_536, 0, DIGEST)
+    ),
+    "file wanted": Payload("FileWanted", 7, (MESSAGE_ID,), 0),
+    "chunk of one byte": Payload("FileChunk", 8, (MESSAGE_ID, 0, b"x"), 0),
+    "longest chunk, largest numbers": Payload("FileChunk", 8, (MESSAGE_ID, 2**32 - 1, b"c" * 30_620), 0, 2**32 - 1),
+    "file ended": Payload("FileEnded", 9, (MESSAGE_ID,), 0),
 }
 
 
@@ -132,7 +144,7 @@ def _bad_payloads() -> Iterator[Vector]:
     text = TEXT.fields
     for what, value in {
         "kind 0": (0, *text),
-        "kind 6": (6, *text),
+        "kind 10": (10, *text),
         "no kind": text,
         "a field less": (1, *text[:-1]),
         "a field more": (1, *text, None),
@@ -158,6 +170,18 @@ def _bad_payloads() -> Iterator[Vector]:
         "accept that has seen nil": (4, *text[:4], ADDRESS, None),
         "revoke with address": (5, *text[:4], ADDRESS, 6),
         "revoke that tells nothing of what it has seen": (5, *text[:4]),
+        "offer of a file without a name": (6, *text[:4], "", 1, 0, DIGEST),
+        "offer of a file with a name of 65 letters": (6, *text[:4], "n" * 65, 1, 0, DIGEST),
+        "offer of an empty file": (6, *text[:4], "x", 0, 0, DIGEST),
+        "offer of a file of 10 MiB and a byte": (6, *text[:4], "x", 10_485_761, 0, DIGEST),
+        "offer of a file of kind 256": (6, *text[:4], "x", 1, 256, DIGEST),
+        "offer of a file with a digest of 31 bytes": (6, *text[:4], "x", 1, 0, DIGEST[:-1]),
+        "file wanted by an id of 15 bytes": (7, *text[:4], MESSAGE_ID[:-1]),
+        "chunk without content": (8, *text[:4], MESSAGE_ID, 0, b""),
+        "chunk of 30,621 bytes": (8, *text[:4], MESSAGE_ID, 0, bytes(30_621)),
+        "chunk in a text": (8, *text[:4], MESSAGE_ID, 0, "x"),
+        "chunk of number 2^32": (8, *text[:4], MESSAGE_ID, 2**32, b"x"),
+        "file ended without an id": (9, *text[:4], None),
         "receipt for nothing": (2, *text[:4], ()),
         "receipt of seventeen": (2, *text[:4], ((MESSAGE_ID, TOKEN),) * 17),
         "receipt without token": (2, *text[:4], ((MESSAGE_ID, None),)),

@@ -1,0 +1,196 @@
+"""Commands on files: send-file, files, save, cancel-file, erase-file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+import usernym
+from usernym.cli.command import NAME, TEXTS_SHOWN_MAX, ClientCommand, Deadline, Invocation, number, option
+from usernym.cli.failures import CommandFailed, Exit
+from usernym.cli.holder import check_known, contact_of, look_up, retry_until
+from usernym.cli.replies import FileReply, file_reply, fitting
+from usernym.cli.session import Session, asks
+from usernym.cli.terminal import clock, print_line, print_marked
+from usernym.settings import ClientSettings
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from usernym import Client, FileView
+
+ID_DIGITS_MIN: Final = 8
+"""Digits of a file's id that name it: `files` shows this many."""
+FILES_DEFAULT: Final = 50
+
+_ID: Final = option("file_id", metavar="ID", help="the file's id as `files` shows it, or all of it")
+
+
+class SendFileCommand(ClientCommand[FileReply], frozen=True, tag="send-file"):
+    """Send the file at a path, and wait until it has got as far as `wait` says."""
+
+    name: str
+    path: str
+    """Absolute."""
+    redraw: bool
+    wait: Literal["queued", "complete"]
+
+    def perform(self, client: Client, deadline: Deadline, /) -> FileReply:
+        if self.wait != "queued":
+            retry_until(client, client.go_online, deadline)
+        if contact_of(client, self.name) is None:
+            look_up(client, self.name, deadline)
+        sent = client.send_file(self.name, self.path, redraw=self.redraw, wait=self.wait, timeout=deadline.left())
+        if sent.state.is_final and sent.state is not usernym.FileState.COMPLETE:
+            raise CommandFailed(Exit.REFUSED, "file_ended", f"the file was not sent: it is {sent.state}")
+        return file_reply(sent)
+
+
+def _send_file(_session: Session, typed: Invocation[ClientSettings]) -> SendFileCommand:
+    given = typed.given
+    return SendFileCommand(given.name, str(Path(given.path).absolute()), not given.as_it_is, given.wait)
+
+
+def _print_sent(sent: FileReply, given: Namespace) -> None:
+    if sent.state == "complete":
+        print_line(f"complete: {given.name} has all of it")
+    else:
+        print_line("stored here: it is sent while this home is online, and listens or waits")
+
+
+class FilesReply(msgspec.Struct, frozen=True):
+    """Files, the newest first."""
+
+    files: list[FileReply]
+    earlier: bool
+    """Whether there are files before these."""
+
+
+class FilesCommand(ClientCommand[FilesReply], frozen=True, tag="files"):
+    """List files, with one contact or with all: the newest, or those before a place."""
+
+    limit: int
+    name: str | None = None
+    before: int | None = None
+
+    def perform(self, client: Client, _deadline: Deadline, /) -> FilesReply:
+        if self.name is not None:
+            check_known(client, self.name)
+        limit = min(self.limit, TEXTS_SHOWN_MAX)
+        found = [file_reply(view) for view in client.files(self.name, limit + 1, self.before)]
+        page = fitting(found[:limit])
+        return FilesReply(page, len(page) < len(found))
+
+
+def _print_files(found: FilesReply, _given: Namespace) -> None:
+    for file in found.files:
+        way = f"to {file.contact}" if file.outgoing else f"from {file.contact}"
+        state = file.state if file.state != "under way" else f"{file.done * 100 // file.size} %"
+        what = f"{'picture' if file.is_picture else 'file'}, {state}, {file.size:,} bytes"
+        print_marked(f"[{clock(file.offered_at)}] {file.id[:ID_DIGITS_MIN]} {way} ({what}): {file.name}")
+    if found.earlier:
+        print_line(f"there are earlier ones: usernym files --before {found.files[-1].place}")
+
+
+class SavedReply(msgspec.Struct, frozen=True):
+    """A file that was written."""
+
+    id: str
+    path: str
+    """Where it is."""
+
+
+class SaveCommand(ClientCommand[SavedReply], frozen=True, tag="save"):
+    """Write a whole file into a folder."""
+
+    name: str
+    file_id: str
+    """The id, or at least its first `ID_DIGITS_MIN` digits."""
+    folder: str
+    """Absolute."""
+
+    def perform(self, client: Client, _deadline: Deadline, /) -> SavedReply:
+        file = _file_named(client, self.name, self.file_id)
+        path = client.save_file(self.name, file.file_id, self.folder)
+        if not file.outgoing:
+            client.mark_file_read(file)
+        return SavedReply(file.file_id, str(path))
+
+
+def _save(_session: Session, typed: Invocation[ClientSettings]) -> SaveCommand:
+    given = typed.given
+    return SaveCommand(given.name, given.file_id, str(Path(given.to).absolute()))
+
+
+class FileEndedReply(msgspec.Struct, frozen=True):
+    """A file that was cancelled or erased."""
+
+    id: str
+
+
+class CancelFileCommand(ClientCommand[FileEndedReply], frozen=True, tag="cancel-file"):
+    """Send or receive a file no more."""
+
+    name: str
+    file_id: str
+    """The id, or at least its first `ID_DIGITS_MIN` digits."""
+
+    def perform(self, client: Client, deadline: Deadline, /) -> FileEndedReply:
+        file = _file_named(client, self.name, self.file_id)
+        if not client.cancel_file(self.name, file.file_id, deadline.left()):
+            raise CommandFailed(Exit.REFUSED, "not_cancelled", f"this file can't be cancelled: it is {file.state}")
+        return FileEndedReply(file.file_id)
+
+
+class EraseFileCommand(ClientCommand[FileEndedReply], frozen=True, tag="erase-file"):
+    """Erase a file in this home."""
+
+    name: str
+    file_id: str
+    """The id, or at least its first `ID_DIGITS_MIN` digits."""
+
+    def perform(self, client: Client, deadline: Deadline, /) -> FileEndedReply:
+        file = _file_named(client, self.name, self.file_id)
+        client.erase_file(self.name, file.file_id, deadline.left())
+        return FileEndedReply(file.file_id)
+
+
+def _file_named(client: Client, name: str, digits: str) -> FileView:
+    """The file whose id begins with these digits. Raises `CommandFailed`."""
+    check_known(client, name)
+    if len(digits) < ID_DIGITS_MIN:
+        raise CommandFailed(Exit.USAGE, "settings", f"name a file by at least {ID_DIGITS_MIN} digits of its id")
+    found: list[FileView] = []
+    before: FileView | None = None
+    while page := client.files(name, TEXTS_SHOWN_MAX, before):
+        found += [file for file in page if file.file_id.startswith(digits.lower())]
+        before = page[-1]
+    if len(found) != 1:
+        why = "none" if not found else "more than one"
+        raise CommandFailed(Exit.REFUSED, "no_file", f"{why} of the files with {name} has an id with these digits")
+    return found[0]
+
+
+ENTRIES: Final = (
+    asks(
+        "send-file", "send a file or a picture of at most 10 MiB; a picture leaves without metadata",
+        _send_file, _print_sent, NAME,
+        option("path", metavar="FILE", help="the file"),
+        option("--as-it-is", action="store_true", help="send a picture as it is, with its metadata"),
+        option("--wait", choices=("queued", "complete"), default="complete",
+               help="until it is stored here, or its recipient has all of it (default)"),
+        prints=(FileReply,),
+    ),
+    asks("files", "list files that you sent and that came, the newest first", FilesCommand, _print_files,
+         option("--with", dest="name", metavar="NAME", help="with this contact only"),
+         option("--before", type=int, metavar="PLACE", help="those before this one"),
+         option("--limit", type=number(1, TEXTS_SHOWN_MAX), default=FILES_DEFAULT, metavar="N",
+                help=f"at most this many; default {FILES_DEFAULT}")),
+    asks("save", "write a file that came into a folder; nothing is overwritten", _save, "saved: {reply.path}", NAME,
+         _ID, option("--to", metavar="FOLDER", default=".", help="the folder; default: this one"),
+         prints=(SavedReply,)),
+    asks("cancel-file", "send or receive a file no more", CancelFileCommand, "cancelled", NAME, _ID),
+    asks("erase-file", "erase a file in this home only", EraseFileCommand, "erased in this home", NAME, _ID),
+)  # fmt: skip
