@@ -17,7 +17,6 @@ from usernym.mixnet.nym_api import Reply, SendAnonymous
 from usernym.mixnet.reconnecting import LinkedTransport, LinkLost
 from usernym.mixnet.transport import Incoming
 from usernym.protocol.limits import SURBS_ON_REQUEST, SURBS_WITHHELD
-from usernym.protocol.packets import SURB_BYTES
 
 if TYPE_CHECKING:
     from nym_python_sdk import ClientConfig, MixnetClient
@@ -45,7 +44,7 @@ class NymSdkTransport(LinkedTransport):
             config or sdk.ClientConfig(), surbs_withheld=SURBS_WITHHELD, surbs_on_request=SURBS_ON_REQUEST
         )
 
-        self._surb_bytes: int = getattr(sdk, "SURB_BYTES", SURB_BYTES)  # a wheel built before does not tell
+        self._surb_bytes: int = sdk.SURB_BYTES
 
         async def connect() -> _SdkLink:
             client = sdk.MixnetClient(settings, storage=storage)

@@ -257,10 +257,12 @@ def _weather(rng: random.Random, _names: tuple[str, ...]) -> f.Step:
 
 
 def _crash(rng: random.Random, names: tuple[str, ...]) -> f.Step:
-    down_s, lives = round(rng.choice((0.0, 0.5, 5.0, 60.0)) * rng.random(), 2), rng.random() < 0.3
-    if rng.random() < 0.3:
-        return f.Crash(_anybody(rng, names), 0, Moment.BEFORE, down_s, lives)
-    return f.Crash(_anybody(rng, names), rng.randint(1, 12), rng.choice(list(Moment)), down_s, lives)
+    down_s = round(rng.choice((0.0, 0.5, 5.0, 60.0)) * rng.random(), 2)
+    who, commits, moment = _anybody(rng, names), 0, Moment.BEFORE
+    if rng.random() >= 0.3:
+        commits, moment = rng.randint(1, 12), rng.choice(list(Moment))
+    # A user's account of SURBs begins again with each process: docs/threat-model.md says what that means.
+    return f.Crash(who, commits, moment, down_s, mixnet_lives=who == "node" and rng.random() < 0.5)
 
 
 def _partition(rng: random.Random, names: tuple[str, ...]) -> f.Step:
