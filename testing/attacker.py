@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Final, Literal, get_args
 
 import msgspec
@@ -57,7 +58,6 @@ class Attacker(Outsider):
     def __init__(self, world: World, name: str, overheard: Callable[[str, str], None]) -> None:
         super().__init__(world, name)
         self._overheard = overheard
-        self._logins: set[bytes] = set()
         self.login_id = b""
         self.delivered: deque[m.Deliver] = deque(maxlen=KEPT)
         self._first_records: dict[str, KeyRecord] = {}
@@ -76,13 +76,19 @@ class Attacker(Outsider):
         """Keep what is delivered; report what the node sent here although it is for another's login."""
         if isinstance(message, m.LoggedIn):
             self.login_id = message.login_id
-            self._logins.add(message.login_id)
         elif isinstance(message, get_args(m.Tell)):
-            # What overtakes the answer to a login can't be placed yet.
-            if self._logins and message.login_id not in self._logins and message.counter > 1:
+            if self._is_anothers(message.login_id):
                 self._overheard(self.name, type(message).__name__)
             if isinstance(message, m.Deliver):
                 self.delivered.append(message)
+
+    def _is_anothers(self, login_id: bytes) -> bool:
+        for client in self.world.clients.values():
+            if client.running:
+                with client.disk.paused() if client.disk is not None else nullcontext():
+                    if client.store.profile.login_id() == login_id:
+                        return True
+        return False
 
     def log_in(self) -> bool:
         """Be registered, and have a live route with SURBs on it."""

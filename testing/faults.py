@@ -26,7 +26,7 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class SendFile:
+class WriteFile:
     """`who` sends a file of `size` bytes to `to`, if they know each other."""
 
     who: str
@@ -282,7 +282,7 @@ class Inject:
 
 
 Step = (
-    Write | SendFile | Handshake | DirectOnly | LookUpUser | LookAt | Decide | Befriend | MachineLost | Pause | Turns
+    Write | WriteFile | Handshake | DirectOnly | LookUpUser | LookAt | Decide | Befriend | MachineLost | Pause | Turns
     | Weather | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire | Crash | LongAway | DiskFull | DiskErrors
     | SlowDisk | ClockJump | NodeLies | HostileNode | Strangers | Attack | Stalk | Inject
 )  # fmt: skip

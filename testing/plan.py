@@ -228,7 +228,7 @@ def _add_files(steps: list[f.Step], seed: int, profile: PlanProfile) -> None:
         assert isinstance(step, f.Write), "as chosen"
         who, to = (step.who, step.to) if rng.random() < 0.8 else (step.to, step.who)
         at = rng.randint(place + 1, len(steps))
-        steps.insert(at, f.SendFile(who, to, rng.choice(FILE_SIZES)))
+        steps.insert(at, f.WriteFile(who, to, rng.choice(FILE_SIZES)))
 
 
 def _pause(rng: random.Random, profile: PlanProfile) -> f.Step:

@@ -165,7 +165,7 @@ class Run:
         match step:
             case f.Write(who, to, size):
                 self._write(self.world.clients[who], to, size)
-            case f.SendFile(who, to, size):
+            case f.WriteFile(who, to, size):
                 self._send_file(self.world.clients[who], to, size)
             case f.LookAt(who, to):
                 self._look_at(self.world.clients[who], to)

@@ -27,14 +27,14 @@ TEXT_MAX: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SystemFault:
     """A fault of the surroundings. `kind` is for programs, `text` for people."""
 
     kind: str
     text: str
 
 
-def fault_of(error: BaseException) -> Fault | None:
+def fault_of(error: BaseException) -> SystemFault | None:
     """What an exception says of the surroundings; None if it may be a bug.
 
     An `OSError` without a number was raised by a program, not by the system. Of other errors nothing is shown that may
@@ -42,29 +42,33 @@ def fault_of(error: BaseException) -> Fault | None:
     """
     words = str(error).lower()
     if isinstance(error, MemoryError) or any(each in words for each in _OUT_OF_MEMORY):
-        return Fault("limit", _LIMITS[errno.ENOMEM])
+        return SystemFault("limit", _LIMITS[errno.ENOMEM])
     if isinstance(error, RuntimeError) and _THREADS in words:
-        return Fault("limit", "this user may start no more threads or processes (ulimit -u)")
+        return SystemFault("limit", "this user may start no more threads or processes (ulimit -u)")
     if isinstance(error, OSError) and error.errno is not None:
         return _of_number(error)
     if isinstance(error, UnicodeError):
-        return Fault("encoding", "what was read or typed is not valid text in the encoding that is expected (UTF-8)")
+        return SystemFault(
+            "encoding", "what was read or typed is not valid text in the encoding that is expected (UTF-8)"
+        )
     if isinstance(error, EOFError):
-        return Fault("input_closed", "the standard input has ended, and something was still to be read from it")
+        return SystemFault("input_closed", "the standard input has ended, and something was still to be read from it")
     if isinstance(error, ImportError) and not (error.name or "usernym").startswith("usernym"):
-        return Fault("installation", f"a part of the installation can't be loaded ({error.name}): install it again")
+        return SystemFault(
+            "installation", f"a part of the installation can't be loaded ({error.name}): install it again"
+        )
     if type(error).__module__ == "termios":
-        return Fault("terminal", "the terminal does not answer")
+        return SystemFault("terminal", "the terminal does not answer")
     return None
 
 
-def _of_number(error: OSError) -> Fault:
+def _of_number(error: OSError) -> SystemFault:
     number = error.errno or 0
     what = os.strerror(number).lower()
     if error.filename is not None and not isinstance(error.filename, int):
         what = f"{os.fsdecode(error.filename)[:TEXT_MAX]}: {what}"
     if number in _NO_ROOM:
-        return Fault("no_room", f"{what}: free some space, then try again")
+        return SystemFault("no_room", f"{what}: free some space, then try again")
     if number in _LIMITS:
-        return Fault("limit", _LIMITS[number])
-    return Fault("system", f"the system refuses: {what}")
+        return SystemFault("limit", _LIMITS[number])
+    return SystemFault("system", f"the system refuses: {what}")

@@ -111,31 +111,13 @@ class Inbox:
 
     def on_deliver(self, told: m.Deliver) -> None:
         """Judge what the node delivers."""
-        self._judge(
-            Arrival(
-                told.sender,
-                told.message_id,
-                told.key_number,
-                told.sealed,
-                told.inner_signature,
-                told.first_key,
-                Route.NODE,
-            )
-        )
+        seal = told.key_number, told.sealed, told.inner_signature, told.first_key
+        self._judge(Arrival(told.sender, told.message_id, *seal, Route.NODE))
 
     def on_direct(self, direct: m.Direct) -> None:
         """Judge what came straight to our address."""
-        self._judge(
-            Arrival(
-                direct.sender,
-                direct.message_id,
-                direct.key_number,
-                direct.sealed,
-                direct.inner_signature,
-                None,
-                Route.DIRECT,
-            )
-        )
+        seal = direct.key_number, direct.sealed, direct.inner_signature, None
+        self._judge(Arrival(direct.sender, direct.message_id, *seal, Route.DIRECT))
 
     def on_resolved(self, name: str, found: KeyRecord | None) -> None:
         """Judge what was held for the lookup: the sender's record is the newest. `found` is that of a stranger."""

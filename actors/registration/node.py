@@ -278,8 +278,9 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         life = self._boot_id + tag
         known = self._mixnet_is_older or self._spent.life(proof.name) == life
         held = min(proof.held, SURBS_GIVEN_MAX) if known else 0
-        # What the two requests brought, less the two answers.
-        brought = 2 * max(1, min(proof.surbs, SURBS_REQUEST)) - 2
+        # What the two requests brought, less the two answers. A client that is careful with them brings fewer, and
+        # gives the others at once; its texts are answered meanwhile.
+        brought = 2 * SURBS_REQUEST - 2
         fresh = TakenLogin(
             number, _whole(frame), life, self._runtime.random_bytes(ID_BYTES), min(held + brought, SURBS_GIVEN_MAX)
         )

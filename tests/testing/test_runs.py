@@ -153,7 +153,7 @@ def test_every_fault_happens_and_is_survived() -> None:
         f.DirectOnly("bob", "alice"),
         f.Pause(5),
         f.Write("bob", "alice", 5000),
-        f.SendFile("bob", "alice", 70_000),
+        f.WriteFile("bob", "alice", 70_000),
         f.Weather(0.3, 0.1, 0.3, 0.5, False, 60.0),
         f.Write("carol", "alice"),
         f.Partition((("node",), people[:2]), 20),

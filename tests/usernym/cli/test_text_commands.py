@@ -25,7 +25,7 @@ def test_a_text_is_cancelled_found_by_its_digits_and_sent_after_all(network: Any
     sent = network.terminal.ok("--home", "gerda", "send", "hanno", "better not", "--wait", "queued")
     digits = sent["id"][:8]
     cancelled = say(network, "gerda", "cancel", "hanno", digits)
-    assert cancelled == "cancelled: it will not be sent; `usernym retry` sends it after all"
+    assert cancelled == "cancelled: it will not be sent; `usernym retry --home gerda` sends it after all"
     assert f"to hanno (cancelled, {digits}): better not" in say(network, "gerda", "history", "hanno")
     assert "it is cancelled" in say(network, "gerda", "cancel", "hanno", digits, code=1)
     assert "none of your texts" in say(network, "gerda", "retry", "hanno", "00000000", code=1)
