@@ -245,15 +245,20 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _enqueue(self, forward: m.Forward, now: int) -> Enqueued | Code:
         """Store the message, or say why not. An id is remembered with its seal: the same message sealed again is not a
-        repetition."""
+        repetition, and takes the place of a former seal that waits. Its recipient may be unable to open that one, and
+        the sender would not recognise what the recipient says of it."""
         blob = mail_blob(forward, self._identity_key(forward.sender))
         seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
         mailbox, sender, recipient = self._store.mailbox, forward.sender, forward.recipient
-        if self._store.replay_ids.knows(seen, now) or mailbox.holds(sender, forward.message_id):
+        waiting = mailbox.find(recipient, sender, forward.message_id)
+        if self._store.replay_ids.knows(seen, now) or (waiting is not None and waiting.blob == blob):
             return Enqueued.DUPLICATE
         refused = self._shares.take(sender, recipient, len(blob), self._runtime.now())
         if refused is not None:
             return refused
+        if waiting is not None:
+            for row in mailbox.acknowledge(recipient, [(sender, forward.message_id)]):
+                self._report(row, receipt=False)
         outcome = mailbox.enqueue(
             sender=sender,
             recipient=recipient,

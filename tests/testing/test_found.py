@@ -40,6 +40,11 @@ FOUND = {
         "8XBd0IukRkeDgETGsCDqT2F2P1SMbjh65uVGZknUuUPfzj2SF7UhNyFgcPB6Odfgc7WWj-FqDLuWGg7TdHOI9n101jOzj-KCddtZXZAP36NW"
         "3dOpP9V_s2-Ck7J8AdYKXgo="
     ),
+    "a text that was sealed again was dropped, since its former seal still waited for a recipient who can't open it": (
+        "eNqNUE8PgiAU_y6c3xwQofc65uzWgXlAwsXmZBPY-vhhZqnV9MT4_Xu_9wSBFGNMGIMd1LJxGkQJQqBLZ7xGgGRjVP8q2dkGAcWRRWcZXAQJ"
+        "T3jKe2CLGid7nvX_3Nxb7Y9Gu6hs7TVyvgt6mvPyj3lDziH4oq7fHkqTbNWzLFbZ6qsWp_RXzkT6ZwSJl5slYZatJOVS3UyrT9b5kVju_gTn"
+        "F9xQbXB9di_LB4S-i88="
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.helpers.hostile import RawClient, total
@@ -87,3 +88,25 @@ def test_a_node_that_did_not_check_would_pass_on_what_no_one_stated(monkeypatch:
     monkeypatch.setattr(Envelope, "verify_unopenable", lambda _self, _statement: None)
     scene.states(scene.delivered[0], bytes(64))
     assert total(scene.world.node.counters(), "not_opened") == 1
+
+
+def test_a_message_sealed_again_takes_the_place_of_its_former_seal() -> None:
+    """What the recipient says of a seal that its sender no longer knows would be no word about the message."""
+    with World(8) as world:
+        bob = world.client("bob")
+        mallory = RawClient(world)
+        mallory.register()
+        mallory.log_in()
+        found = world.node.show("bob")
+        assert found is not None
+        record = found.record
+        bob.kill()
+        first = mallory.forward("bob", record, b"1" * 202)
+        again = mallory.forward("bob", record, b"2" * 202, message_id=first.message_id)
+        for forward in (first, again):
+            assert isinstance(mallory.hand_in(forward), m.Accepted)
+        (kept,) = world.node.store.mailbox.waiting("bob", 10)
+        assert again.sealed in kept.blob
+        repeated = msgspec.structs.replace(first, request_id=mallory.new_id())
+        assert isinstance(mallory.hand_in(repeated), m.Accepted)
+        assert world.node.store.mailbox.waiting("bob", 10) == [kept], "the former seal, overtaken, changes nothing"
