@@ -82,9 +82,7 @@ class RouteOpened(FromPeer, frozen=True):
     tag: bytes
     login_id: bytes
     surbs: int
-    """What the login brought, less its answers."""
-    held: int
-    """What the mixnet client should have of that tag besides."""
+    """That the node counts on."""
     card_sequence: int
     """The sequence of the card that the user's client has."""
 

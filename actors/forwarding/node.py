@@ -250,8 +250,10 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         blob = mail_blob(forward, self._identity_key(forward.sender))
         seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
         mailbox, sender, recipient = self._store.mailbox, forward.sender, forward.recipient
+        if self._store.replay_ids.knows(seen, now):
+            return Enqueued.DUPLICATE
         waiting = mailbox.find(recipient, sender, forward.message_id)
-        if self._store.replay_ids.knows(seen, now) or (waiting is not None and waiting.blob == blob):
+        if waiting is not None and waiting.blob == blob:
             return Enqueued.DUPLICATE
         refused = self._shares.take(sender, recipient, len(blob), self._runtime.now())
         if refused is not None:

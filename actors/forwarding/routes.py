@@ -151,12 +151,6 @@ class UserRoutes:
             self.tell(before, m.Displaced(before.login_id, 0))
         route = UserRoute(opened.identity_key, opened.tag, opened.login_id, login_at, SurbStock())
         route.card_sequence = opened.card_sequence
-        if before is not None and before.tag == opened.tag:
-            # Our own count knows their ages, and of replies that were lost on their way.
-            route.stock = before.stock
-            route.stock.set(min(route.stock.left(now), opened.held), now)
-        else:
-            route.stock.add(opened.held, now)
         route.stock.add(opened.surbs, now)
         self._routes[opened.name] = route
         self._routes.move_to_end(opened.name)

@@ -275,19 +275,20 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._challenger.check(proof, now)
         number = self._login_nonces.number(proof.nonce, tag)
         frame.verify(account.identity_key, self._node)
-        life = self._boot_id + tag
-        known = self._mixnet_is_older or self._spent.life(proof.name) == life
-        held = min(proof.held, SURBS_GIVEN_MAX) if known else 0
         # What the two requests brought, less the two answers. A client that is careful with them brings fewer, and
         # gives the others at once; its texts are answered meanwhile.
-        brought = 2 * SURBS_REQUEST - 2
+        stock = 2 * SURBS_REQUEST - 2
+        life = self._boot_id + tag
+        if self._mixnet_is_older and self._spent.life(proof.name) != life:
+            # Later logins are no reason to believe it: a client whose route works does not log in again.
+            stock += proof.held
         fresh = TakenLogin(
-            number, _whole(frame), life, self._runtime.random_bytes(ID_BYTES), min(held + brought, SURBS_GIVEN_MAX)
+            number, _whole(frame), life, self._runtime.random_bytes(ID_BYTES), min(stock, SURBS_GIVEN_MAX)
         )
         login = self._spent.take_login(proof.name, fresh)
         if login is fresh:
             self._forwarding.tell(
-                RouteOpened(account.name, account.identity_key, tag, login.login_id, brought, held, proof.card_sequence)
+                RouteOpened(account.name, account.identity_key, tag, login.login_id, login.stock, proof.card_sequence)
             )
             self.counts["logins"] += 1
         return m.LoggedIn(proof.request_id, login.login_id, self._boot_id, account.record_number, now, login.stock)

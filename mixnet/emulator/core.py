@@ -109,9 +109,11 @@ class Emulator:
         )
 
     def most_waiting(self, holder: int) -> int:
-        """Bytes of replies that wait at `holder` for SURBs, of the sender tag with the most."""
+        """Bytes of replies that wait at `holder` for SURBs, of the sender tag with the most. Packets of one reply that
+        wait to be sent again are one reply."""
         stocks = self._clients[holder].stocks.values()
-        return max((sum(len(waiting.flight.data) for waiting in stock.waiting) for stock in stocks), default=0)
+        replies = ({id(each.flight): len(each.flight.data) for each in stock.waiting} for stock in stocks)
+        return max((sum(sizes.values()) for sizes in replies), default=0)
 
     # -- what happens to clients --
 

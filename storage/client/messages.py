@@ -350,7 +350,7 @@ class Messages:
         higher = self._db.rows(_HIGHER, (contact, counter, kind, HIGHER_LOOKED_AT_MAX))
         for at, (place, late, shown, stored_at) in enumerate(higher):
             if not shown or stored_at >= now - REORDER_S:
-                return place, at > 0 or bool(late)
+                return place, bool(late) or any(before[0] < place for before in higher[:at])
         return row, bool(higher)
 
     def _update_outbox(self, message_id: bytes, **columns: Any) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
+from typing import Final
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.helpers.examples import examples
@@ -30,10 +31,17 @@ class Placed:
 
 
 class Model:
-    """A conversation as a list, into which what comes is inserted."""
+    """A conversation as a list of groups, into which what comes is inserted: a group has the order of its counters."""
 
     def __init__(self) -> None:
-        self.texts: list[Placed] = []
+        self.groups: list[list[Placed]] = []
+
+    @property
+    def texts(self) -> list[Placed]:
+        return [text for group in self.groups for text in group]
+
+    def append(self, text: Placed) -> None:
+        self.groups.append([text])
 
     def came(self, text: Placed) -> None:
         higher = sorted(
@@ -42,11 +50,13 @@ class Model:
         )
         near = [each for each in higher if not each.read or each.at >= text.at - REORDER_S]
         if near:
-            text.late = near[0] is not higher[0] or near[0].late
-            self.texts.insert(self.texts.index(near[0]), text)
+            group = next(group for group in self.groups if near[0] in group)
+            group.append(text)
+            group.sort(key=lambda each: each.counter)
         else:
-            text.late = bool(higher)
-            self.texts.append(text)
+            self.append(text)
+        before = self.texts[: self.texts.index(text)]
+        text.late = any(each.sender == text.sender and each.counter > text.counter for each in before)
 
 
 def new_store() -> ClientStore:
@@ -78,6 +88,13 @@ STEPS = st.lists(
 )
 
 
+BETWEEN_READ_ONES: Final[list[tuple[str, int]]] = [
+    ("comes", 4), ("comes", 2), ("read", 0), ("wait", 492), ("comes", 3), ("wait", 109), ("comes", 1)
+]  # fmt: skip
+"""The last comes before one that has just come, and with it before one that was read long ago."""
+
+
+@example(BETWEEN_READ_ONES, 1)
 @examples(300)
 @given(STEPS, st.integers(1, 5))
 def test_the_order_is_that_of_a_list_into_which_each_text_is_inserted(steps: list[tuple[str, int]], page: int) -> None:
@@ -90,7 +107,7 @@ def test_the_order_is_that_of_a_list_into_which_each_text_is_inserted(steps: lis
                     model.came(Placed(number, "bob", value, now))
             case "written":
                 store.messages.add_outgoing("bob", b"%016d" % number, TEXT, b"%d" % number, b"t" * 16, now)
-                model.texts.append(Placed(number, None))
+                model.append(Placed(number, None))
             case "read":
                 store.messages.mark_shown([row.id for row in store.messages.unshown(99)], now)
                 for each in model.texts:
