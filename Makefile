@@ -152,7 +152,7 @@ attacks: $(READY) ## a real node under each attack for ATTACK_S (60) seconds: th
 fuzz: $(READY) ## fuzz every decoder and every entry for FUZZ_MINUTES (10)
 	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} $(BIN)/python -Im pytest -s tests/fuzz $(PYTEST_ARGS)
 
-bench: $(READY) ## packets per operation; speeds as a share of this machine's Ed25519 rate; long histories
+bench: $(READY) ## packets per operation; files at 20 % loss; speeds as a share of this machine's Ed25519 rate; long histories
 	$(BIN)/python -Im bench.run
 
 bench-nym: nym ## the binding beside Rust, and a node on a real Nym network beside what its client can send

@@ -10,6 +10,7 @@ import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from usernym.actors import messages as msg
 from usernym.mixnet.emulator.state import Faults
@@ -22,16 +23,18 @@ from usernym.testing.world import SimClient, World
 
 PACKETS_PER_S = 50
 LOSS = 0.2
-FILE_BYTES = 3_000_000
-SEEDS = (1, 2, 3)
+SIZES = (1_000_000, 3_000_000)
+"""Bytes of a file: the smaller it is, the more its beginning and its end weigh."""
+WORLDS = 8
 END_S = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Virtual seconds for the same bytes, all seeds together."""
+    """Virtual seconds for the same bytes, on average."""
 
     way: str
+    size: int
     file_s: float
     texts_s: float
 
@@ -81,8 +84,8 @@ def _run(seed: int, carry: Callable[[World, SimClient], None], *, direct: bool) 
         return world.sim.now() - began
 
 
-def _file(world: World, alice: SimClient) -> None:
-    content = random.Random(1).randbytes(FILE_BYTES)
+def _file(world: World, alice: SimClient, size: int) -> None:
+    content = random.Random(1).randbytes(size)
     file: bytes = alice.do(
         alice.graph.forwarding, lambda answer: msg.SendFile("bob", "x", PLAIN_FILE, content, answer), END_S
     )
@@ -94,31 +97,32 @@ def _file(world: World, alice: SimClient) -> None:
     world.sim.run_until(complete, END_S)
 
 
-def _texts(world: World, alice: SimClient) -> None:
-    count = -(-FILE_BYTES // TEXT_BYTES_MAX)
-    texts = [alice.send("bob", f"{number:03}".ljust(FILE_BYTES // count, "x")) for number in range(count)]
+def _texts(world: World, alice: SimClient, size: int) -> None:
+    count = -(-size // TEXT_BYTES_MAX)
+    texts = [alice.send("bob", f"{number:03}".ljust(size // count, "x")) for number in range(count)]
     world.sim.run_until(lambda: all(DeliveryState.DELIVERED in alice.states(text) for text in texts), END_S)
 
 
+def carried(size: int, *, direct: bool, worlds: int = WORLDS) -> Carried:
+    """`size` bytes as a file and as texts, in so many worlds each."""
+    took = {
+        carry: sum(_run(seed, partial(carry, size=size), direct=direct) for seed in range(worlds)) / worlds
+        for carry in (_file, _texts)
+    }
+    return Carried("directly" if direct else "through the node", size, took[_file], took[_texts])
+
+
 def files_table() -> list[Carried]:
-    """Through the node, and directly."""
-    return [
-        Carried(
-            way,
-            sum(_run(seed, _file, direct=direct) for seed in SEEDS),
-            sum(_run(seed, _texts, direct=direct) for seed in SEEDS),
-        )
-        for way, direct in (("through the node", False), ("directly", True))
-    ]
+    """Each size, through the node and directly."""
+    return [carried(size, direct=direct) for direct in (False, True) for size in SIZES]
 
 
-def main() -> None:
+def print_files() -> None:
     """Print the table."""
-    print(f"{FILE_BYTES:,} bytes at {LOSS:.0%} loss and {PACKETS_PER_S} packets a second, {len(SEEDS)} worlds\n")
     for row in files_table():
-        seconds = f"{row.file_s / len(SEEDS):8.1f} s as a file, {row.texts_s / len(SEEDS):8.1f} s as full-size texts"
-        print(f"  {row.way:<20} {seconds}   {row.share:6.0%} of their rate")
+        seconds = f"{row.file_s:8.1f} s as a file, {row.texts_s:8.1f} s as full-size texts"
+        print(f"  {row.size:>9,} bytes {row.way:<18} {seconds}   {row.share:6.0%} of their rate")
 
 
 if __name__ == "__main__":
-    main()
+    print_files()

@@ -1,5 +1,5 @@
-"""`make bench`: packets per operation, one node's speed as a share of this machine's Ed25519 verification rate, and a
-long history beside a short one.
+"""`make bench`: packets per operation, files beside texts, one node's speed as a share of this machine's Ed25519
+verification rate, and a long history beside a short one.
 
 Figures in seconds differ from machine to machine and from run to run; the shares are taken within one run. Node,
 load and emulated mixnet share one process, and so Python's lock: a node with a process of its own does better.
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.files import LOSS, PACKETS_PER_S, WORLDS, print_files
 from bench.history import LONG, SHORT, Figure, history_table
 from bench.load import ACCEPTED, LoadedNode
 from bench.operations import packets_table
@@ -81,6 +82,8 @@ def main() -> None:
     print("Sphinx packets per operation (32-letter names; simulated, all top-ups included where it says so)\n")
     for operation, packets in packets_table():
         print(f"  {operation:<58} {packets}")
+    print(f"\nFiles at {LOSS:.0%} loss and {PACKETS_PER_S} packets a second; simulated, {WORLDS} worlds each\n")
+    print_files()
     base = verifications_per_second()
     timers = ThreadTimers()
     mixnet = InProcessMixnet(Emulator(random.Random(1), Faults(hop_delay_s=0.0)), timers)

@@ -69,7 +69,9 @@ more packets than the question would multiply what strangers send."""
 SUCCESSIONS_MAX: Final = 64
 """Identity changes of one name, ever: a person needs a handful, and a contact must verify all it missed."""
 RECEIPTS_MAX: Final = 16
-"""Direct messages acknowledged in one receipt."""
+"""Direct messages acknowledged in one receipt: two packets."""
+RECEIPTS_IN_PACKET: Final = 4
+"""Direct messages acknowledged in a receipt of one packet."""
 VERSIONS_MAX: Final = 8
 """Protocol versions that a card may list."""
 

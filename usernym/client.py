@@ -331,14 +331,18 @@ class Client:
         )
 
     def search(
-        self, text: str, *, name: str | None = None, limit: int = 100, before: MessageView | None = None
+        self, text: str, *, name: str | None = None, limit: int = 100, before: MessageView | int | None = None
     ) -> list[tuple[str, MessageView]]:
         """Texts that contain `text`, newest first, each with the contact's name; of one contact if `name` is given.
 
-        With `before` only those stored before that text. Capital and small letters are the same in ASCII only. Texts of
-        declined and blocked people are left out.
+        They are in the order of `conversation`. With `before` (a text, or its `row`) those before that one: to page,
+        give the last of a page. Capital and small letters are the same in ASCII only. Texts of declined and blocked
+        people are left out.
         """
-        wanted, row = None if name is None else canonical(name), None if before is None else before.row
+        wanted, row = (
+            None if name is None else canonical(name),
+            before.row if isinstance(before, MessageView) else before,
+        )
         return self._running.read(
             lambda store: named_views(store, store.history.search(text, msg.PayloadKind.TEXT, limit, wanted, row))
         )

@@ -4,8 +4,8 @@ Serves docs/protocol.md, "Forwarding", "Receiving", "Direct messages" and "Messa
 Receives: `SendText`, `CancelText`, `RetryText`, `IdentityLookedAt`, `RequestsDecided` from the edges,
 `DirectRouteChanged` from handshake; answers; what the node sends unasked; direct messages; reports about the route.
 Sends: `Forward` requests, acknowledgements, direct messages; `Resolve` to lookup, `HandshakeArrived` to handshake;
-events. Owns: conversations, outbox, ids seen in the store. Its parts are `outbox.py`, `inbox.py`, `unopened.py` and
-`user_texts.py`; what they share with it is in `host.py`.
+events. Owns: conversations, outbox, ids seen in the store. Its parts are `outbox.py`, `inbox.py`, `direct_receipts.py`,
+`files.py`, `unopened.py` and `user_texts.py`; what they share with it is in `host.py`.
 It commits before it sends, and before it acknowledges; it opens nothing that its sender's confirmed key has not signed.
 """
 

@@ -20,6 +20,7 @@ from usernym.actors.forwarding.arrival import (
     SenderLookup,
     decide,
 )
+from usernym.actors.forwarding.direct_receipts import DirectReceipts
 from usernym.actors.forwarding.files import FileTransfers
 from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.outbox import Outbox
@@ -28,14 +29,12 @@ from usernym.actors.messages import (
     AcknowledgeNow,
     HandshakeArrived,
     PayloadKind,
-    SendDirect,
     SendStatement,
 )
-from usernym.actors.seals import may_seal, seal_to
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import ACKNOWLEDGED_MAX, ID_BYTES, RECEIPTS_MAX, TOKEN_BYTES
+from usernym.protocol.limits import ACKNOWLEDGED_MAX
 from usernym.protocol.names import check
 from usernym.protocol.records import KeyRecord, verify_record
 from usernym.protocol.sealing import Envelope, MessageKey
@@ -102,7 +101,7 @@ class Inbox:
         self._held: dict[str, list[Arrival]] = {}
         self._keys: dict[int, MessageKey] = {}
         self._acknowledged: dict[tuple[str, bytes], bytes | None] = {}
-        self._received_directly: dict[str, dict[bytes, bytes]] = {}
+        self._receipts = DirectReceipts(host)
         self._left: dict[str, dict[bytes, Arrival]] = {}
         self._due = False
         self.login_id: bytes | None = None
@@ -427,7 +426,7 @@ class Inbox:
             shown = token if contact.consent is Consent.ACCEPTED else None
             self._acknowledged[contact.name, arrival.message_id] = shown
         elif token is not None and contact.consent is Consent.ACCEPTED:
-            self._received_directly.setdefault(contact.name, {})[arrival.message_id] = token
+            self._receipts.plan(contact.name, arrival.message_id, token)
         self._plan()
 
     def _plan(self) -> None:
@@ -444,25 +443,7 @@ class Inbox:
             for at in range(0, len(items), ACKNOWLEDGED_MAX):
                 part = tuple(items[at : at + ACKNOWLEDGED_MAX])
                 self._host.io.tell(SendStatement(m.Acknowledge(0, self._user.name, self.login_id, part, ())))
-        received, self._received_directly = self._received_directly, {}
-        for name, tokens in received.items():
-            self._send_receipt(name, tokens)
-
-    def _send_receipt(self, name: str, tokens: dict[bytes, bytes]) -> None:
-        contact = self._store.contacts.get(name)
-        if contact is None or contact.peer_address is None or not may_seal(contact):
-            return
-        pairs = [p.Received(message_id, token) for message_id, token in tokens.items()]
-        runtime = self._context.runtime
-        for at in range(0, len(pairs), RECEIPTS_MAX):
-            message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)
-            receipt = p.DirectReceipt(0, runtime.unix_s(), token, None, tuple(pairs[at : at + RECEIPTS_MAX]))
-            padded = p.pad_payload(receipt, first_contact=False)
-            sealed, key_number = seal_to(contact, Route.DIRECT, self._user, padded, message_id)
-            envelope = self._user.envelope_to(name, contact.identity_key, key_number, message_id)
-            signature = envelope.sign(self._user.key, sealed)
-            direct = m.Direct(self._user.name, message_id, key_number, sealed, signature)
-            self._host.io.tell(SendDirect(contact.peer_address, direct))
+        self._receipts.send()
 
     def _message_key(self, number: int) -> MessageKey | None:
         if number not in self._keys:

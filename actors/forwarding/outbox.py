@@ -322,7 +322,7 @@ class Outbox:
     def _news_for(self, contact: Contact, message: Message) -> KeyRecord | None:
         """Our record, if the peer has not been sent this one directly yet, and there is room for it."""
         identity = self._store.profile.identity()
-        if contact.told_record_number >= identity.record_number:
+        if contact.told_record_number >= identity.record_number or message.kind == PayloadKind.FILE_CHUNK:
             return None
         roomy = len(message.body) < p.text_bytes_in(PACKETS_MAX - 1, first_contact=True)
         return decode_record(identity.record) if roomy else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -17,11 +18,12 @@ _OF_KIND: Final = MESSAGES.select(
 )
 _BETWEEN: Final = MESSAGES.select("WHERE contact = ? AND kind = ? AND message_id BETWEEN ? AND ? ORDER BY id LIMIT ?")
 _CONTAINS: Final = f"""
-    kind = ? AND id < ? AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0
-    AND contact IN (SELECT name FROM contact WHERE consent IN {_SHOWN}) ORDER BY id DESC LIMIT ?
+    (place, counter, id) < (?, ?, ?) AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0
+    AND +contact IN (SELECT name FROM contact WHERE consent IN {_SHOWN})
+    ORDER BY place DESC, counter DESC, id DESC LIMIT ?
 """  # noqa: S608 - constants
-_SEARCH_ALL: Final = MESSAGES.select(f"NOT INDEXED WHERE {_CONTAINS}")
-_SEARCH_ONE: Final = MESSAGES.select(f"WHERE contact = ? AND {_CONTAINS}")
+_SEARCH_ALL: Final = MESSAGES.select(f"WHERE shown = ? AND +kind = ? AND {_CONTAINS}")
+_SEARCH_ONE: Final = MESSAGES.select(f"WHERE contact = ? AND kind = ? AND {_CONTAINS}")
 _FINAL: Final = ", ".join(str(state.number) for state in DeliveryState if state.is_final)
 _OLD: Final = f"""
     SELECT id FROM message WHERE contact = ?1 AND kind = ?2 AND stored_at <= ?3 AND CASE direction
@@ -58,13 +60,18 @@ class ConversationHistory:
     def search(
         self, text: str, kind: int, limit: int, contact: str | None = None, before: int | None = None
     ) -> Sequence[Message]:
-        """The last `limit` messages of one kind that contain `text`, of those before row `before`; the newest first.
+        """The last `limit` messages of one kind that contain `text`, of those before row `before`; the last one first.
 
-        Capital and small letters count as the same in ASCII only. Nothing of declined and blocked contacts is found.
+        They are in the order of conversations. Capital and small letters count as the same in ASCII only. Nothing of
+        declined and blocked contacts is found.
         """
-        # Rows are read in the order in which they lie: by any index of all contacts' they would be sorted first.
-        search, of = (_SEARCH_ALL, []) if contact is None else (_SEARCH_ONE, [contact])
-        return MESSAGES.all(self._db, search, [*of, kind, ROW_MAX if before is None else before, text, limit])
+        rest = (kind, *position(self._db, ROW_MAX if before is None else before), text, limit)
+        if contact is not None:
+            return MESSAGES.all(self._db, _SEARCH_ONE, (contact, *rest))
+        # Whether they were shown comes first in the index: so each half is read in order, and only as far as needed.
+        halves = (MESSAGES.all(self._db, _SEARCH_ALL, (shown, *rest)) for shown in (False, True))
+        found = itertools.chain.from_iterable(halves)
+        return sorted(found, key=lambda each: (each.place, each.counter, each.id), reverse=True)[:limit]
 
     def erase(self, ids: Iterable[int], kind: int) -> int:
         """Erase the content of these rows, if they are of this kind; returns how many were. What waits is not sent."""

@@ -10,10 +10,11 @@ import msgspec
 import usernym
 from usernym.cli.command import NAME, TEXTS_SHOWN_MAX, ClientCommand, Deadline, Invocation, number, option
 from usernym.cli.failures import CommandFailed, Exit
+from usernym.cli.hints import Hint
 from usernym.cli.holder import check_known, contact_of, look_up, retry_until
 from usernym.cli.replies import FileReply, file_reply, fitting
 from usernym.cli.session import Session, asks
-from usernym.cli.terminal import clock, print_line, print_marked
+from usernym.cli.terminal import clock, print_err, print_line, print_marked
 from usernym.settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -84,14 +85,16 @@ class FilesCommand(ClientCommand[FilesReply], frozen=True, tag="files"):
         return FilesReply(page, len(page) < len(found))
 
 
-def _print_files(found: FilesReply, _given: Namespace) -> None:
+def _print_files(found: FilesReply, given: Namespace) -> None:
     for file in found.files:
         way = f"to {file.contact}" if file.outgoing else f"from {file.contact}"
         state = file.state if file.state != "under way" else f"{file.done * 100 // file.size} %"
         what = f"{'picture' if file.is_picture else 'file'}, {state}, {file.size:,} bytes"
         print_marked(f"[{clock(file.offered_at)}] {file.id[:ID_DIGITS_MIN]} {way} ({what}): {file.name}")
     if found.earlier:
-        print_line(f"there are earlier ones: usernym files --before {found.files[-1].place}")
+        who = "" if given.name is None else f" --with {given.name}"
+        rest = f"files{who} --before {found.files[-1].place}"
+        print_err(f"there are earlier ones: {Hint.of(given).command(rest)}")
 
 
 class SavedReply(msgspec.Struct, frozen=True):
@@ -185,7 +188,7 @@ ENTRIES: Final = (
     ),
     asks("files", "list files that you sent and that came, the newest first", FilesCommand, _print_files,
          option("--with", dest="name", metavar="NAME", help="with this contact only"),
-         option("--before", type=int, metavar="PLACE", help="those before this one"),
+         option("--before", type=number(1), metavar="PLACE", help="those before this one"),
          option("--limit", type=number(1, TEXTS_SHOWN_MAX), default=FILES_DEFAULT, metavar="N",
                 help=f"at most this many; default {FILES_DEFAULT}")),
     asks("save", "write a file that came into a folder; nothing is overwritten", _save, "saved: {reply.path}", NAME,

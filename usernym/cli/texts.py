@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Final, Literal
@@ -170,26 +171,36 @@ class FoundTextReply(TextReply, frozen=True, rename={"contact": "with"}):
 
 
 class SearchReply(msgspec.Struct, frozen=True):
-    """Texts that were found, the newest first."""
+    """A page of the texts that were found, the newest first."""
 
     texts: list[FoundTextReply]
+    earlier: bool
+    """Whether there are texts before these."""
 
 
 class SearchCommand(ClientCommand[SearchReply], frozen=True, tag="search"):
-    """Find texts that contain a text, of one contact or of all."""
+    """Find texts that contain a text, of one contact or of all: the newest, or those before a row."""
 
     text: str
     limit: int
     name: str | None = None
+    before: int | None = None
 
     def perform(self, client: Client, _deadline: Deadline, /) -> SearchReply:
-        found = client.search(self.text, name=self.name, limit=min(self.limit, TEXTS_SHOWN_MAX))
-        return SearchReply(fitting([text_reply(text, FoundTextReply, contact=name) for name, text in found]))
+        limit = min(self.limit, TEXTS_SHOWN_MAX)
+        texts = client.search(self.text, name=self.name, limit=limit + 1, before=self.before)
+        found = [text_reply(text, FoundTextReply, contact=name) for name, text in texts]
+        page = fitting(found[:limit])
+        return SearchReply(page, len(page) < len(found))
 
 
-def _print_found(found: SearchReply, _given: Namespace) -> None:
+def _print_found(found: SearchReply, given: Namespace) -> None:
     for text in found.texts:
         _print_text(text.contact, text)
+    if found.earlier:
+        who = "" if given.name is None else f" --with {given.name}"
+        rest = f"search {shlex.quote(given.text)}{who} --before {found.texts[-1].row}"
+        print_err(f"there are earlier ones: {Hint.of(given).command(rest)}")
 
 
 _CAN_BE_RETRIED: Final = ("waiting", "expired", "refused", "cancelled")
@@ -337,7 +348,8 @@ ENTRIES: Final = (
     asks("history", "show a conversation, its newest page", HistoryCommand, _print_page, NAME,
          option("--before", type=number(1), metavar="ROW", help="the page before this text"), _LIMIT),
     asks("search", "find texts, the newest first", SearchCommand, _print_found, option("text", metavar="TEXT"),
-         option("--with", dest="name", metavar="NAME", help="with this contact only"), _LIMIT),
+         option("--with", dest="name", metavar="NAME", help="with this contact only"),
+         option("--before", type=number(1), metavar="ROW", help="those before this text"), _LIMIT),
     asks("retry", "send one of your texts now that waits, or once more if it failed", RetryCommand,
          f"sent again as {{reply.id:.{ID_DIGITS_MIN}}}: {{reply.state}}", NAME, _ID),
     asks("cancel", "do not send one of your texts that still waits here", CancelCommand,

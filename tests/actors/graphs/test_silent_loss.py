@@ -16,6 +16,8 @@ from tests.helpers.hostile import message_of
 from usernym.actors.events import HandshakeChanged, MessageArrived, NodeCaught
 from usernym.actors.failures import NodeSilent
 from usernym.protocol import messages as m
+from usernym.protocol.codec import encode_unsigned
+from usernym.protocol.packets import anonymous_packets
 from usernym.storage.client.types import DeliveryState, Direction, HandshakeState, Route
 from usernym.testing.world import SimClient, World
 
@@ -184,15 +186,45 @@ def test_the_first_of_a_kind_may_vanish_every_time_one_is_due(
     assert story(which)[1] == undisturbed[1]
 
 
-def test_a_direct_message_whose_receipts_all_vanish_is_shown_once() -> None:
-    """Its sender falls back to the node in the end; the recipient knows the id."""
-    world = World()
+def connected(world: World) -> tuple[SimClient, SimClient]:
+    """Two with a direct route."""
     alice, bob = world.client("alice"), world.client("bob")
     delivered(alice, alice.send("bob", "hello"))
     alice.offer("bob")
     world.settle(5)
     bob.accept("alice")
     world.settle(30)
+    return alice, bob
+
+
+def test_a_receipt_that_vanishes_comes_with_the_next() -> None:
+    """Without a try more of the message, and without a packet more."""
+    world = World()
+    alice, _bob = connected(world)
+    from_bob: list[int] = []
+
+    def is_first(_number: int, message: Any) -> bool:
+        if not isinstance(message, m.Direct) or message.sender != "bob":
+            return False
+        from_bob.append(anonymous_packets(len(encode_unsigned(message)), 0))
+        return len(from_bob) == 1
+
+    loss = Loss(world, is_first)
+    first = alice.send("bob", "the first")
+    world.settle(2)
+    assert DeliveryState.DELIVERED not in alice.states(first)
+    others = [alice.send("bob", "another") for _ in range(2)]
+    world.settle(2)
+    assert all(DeliveryState.DELIVERED in alice.states(text) for text in (first, *others))
+    assert loss.lost == 1
+    assert set(from_bob) == {1}
+    world.check()
+
+
+def test_a_direct_message_whose_receipts_all_vanish_is_shown_once() -> None:
+    """Its sender falls back to the node in the end; the recipient knows the id."""
+    world = World()
+    alice, bob = connected(world)
     Loss(world, lambda _, message: isinstance(message, m.Direct) and message.sender == "bob")
     delivered(alice, alice.send("bob", "once"))
     world.settle(300)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from usernym.storage.client import history
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Consent, DeliveryState, Direction, Message, Route, Trust
 
@@ -53,6 +54,31 @@ def test_search_finds_in_texts_of_those_who_are_heard() -> None:
     assert list(store.history.search("out 9", TEXT, 9)) == [], "an offer is no text"
     store.contacts.set_consent("alice", Consent.DECLINED)
     assert list(store.history.search("out", TEXT, 9)) == []
+
+
+def test_search_finds_in_the_order_of_conversations() -> None:
+    """Also over the line between what was shown and what was not, at any page size; by indexes, not by sorting all."""
+    store = store_with(0)
+    for number, (name, counter) in enumerate([("alice", 3), ("alice", 1), ("carol", 2), ("alice", 2), ("carol", 1)], 1):
+        store.messages.add_incoming(
+            contact=name, message_id=b"%016d" % number, key_number=1, counter=counter, kind=TEXT,
+            body=b"%s %d" % (name.encode(), counter), token=b"t" * 16, sent_at=number, now=number, route=Route.NODE,
+        )  # fmt: skip
+    expected = [b"carol 2", b"carol 1", b"alice 3", b"alice 2", b"alice 1"]
+    unshown = [row.id for row in store.messages.unshown(9)]
+    for shown in ([], unshown[:1], unshown[2:4], unshown):
+        store.messages.mark_shown(shown)
+        assert bodies(list(store.history.search(" ", TEXT, 9))) == expected
+        of_alice = list(store.history.search(" ", TEXT, 9, "alice"))
+        assert of_alice == list(store.history.of_kind("alice", TEXT, 9))[::-1]
+        for size in (1, 2):
+            found: list[Message] = []
+            while page := store.history.search(" ", TEXT, size, before=found[-1].id if found else None):
+                found += page
+            assert bodies(found) == expected
+    for statement in (history._SEARCH_ALL, history._SEARCH_ONE):
+        plan = store.database.rows(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?"))
+        assert not [step for step in plan if "TEMP B-TREE" in str(step) or "SCAN message" in str(step)], plan
 
 
 def test_what_was_erased_is_gone_leaves_no_gap_and_is_not_sent() -> None:
