@@ -14,11 +14,19 @@ KEY_LETTERS_MAX: Final = 44
 """32 bytes are at most 44 letters of base58; longer ones are refused before they are decoded."""
 ADDRESS_LETTERS_MAX: Final = 3 * KEY_LETTERS_MAX + 2
 
+EMULATED_GATEWAY: Final = b"usernym emulated gateway"
+"""How the gateway of an emulated address begins: an address says by itself that it gives no anonymity."""
+
 _ADDRESS: Final = re.compile(r"([1-9A-HJ-NP-Za-km-z]{1,44})\.([1-9A-HJ-NP-Za-km-z]{1,44})@([1-9A-HJ-NP-Za-km-z]{1,44})")
 
 
 class AddressError(ValueError):
     """This is not a Nym address; the text says why, without repeating it."""
+
+
+def is_emulated(address: bytes) -> bool:
+    """Whether an address is the emulator's."""
+    return address[2 * KEY_BYTES :].startswith(EMULATED_GATEWAY)
 
 
 def format_address(address: bytes) -> str:

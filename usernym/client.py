@@ -19,6 +19,7 @@ from usernym.actors.events import ContactChanged, TextsErased
 from usernym.actors.failures import NodeRefused, RetryNotPossible
 from usernym.actors.messages import FoundRecord
 from usernym.actors.registration.keys import stalled_since
+from usernym.contact_list import ContactList
 from usernym.delivery import Wait, deliver, follow
 from usernym.errors import Closed, IdentityMoved, NoSuchContact, NoSuchFile, NoSuchMessage, NotReady, SettingsError
 from usernym.links import verify_by_link
@@ -56,6 +57,7 @@ from usernym.views import (
     Whoami,
     contact_view,
     evidence_view,
+    is_emulated_card,
     named_views,
     text_views,
 )
@@ -171,6 +173,7 @@ class Client:
                 decode_record(identity.record).recoveries,
                 stalled_since(store, int(time.time())),
                 identity.state is IdentityState.DELETED,
+                is_emulated_card((store.profile.setting("node_card") or b"").decode()),
             )
 
         return self._running.read(read)
@@ -318,14 +321,26 @@ class Client:
             lambda store: text_views(store, store.history.of_ids(name, msg.PayloadKind.TEXT, low, high, limit))
         )
 
-    def conversation(self, name: str, limit: int = 100, before: MessageView | int | None = None) -> list[MessageView]:
+    def conversation(
+        self,
+        name: str,
+        limit: int = 100,
+        before: MessageView | int | None = None,
+        *,
+        after: MessageView | int | None = None,
+    ) -> list[MessageView]:
         """The last `limit` texts with a contact, the oldest first; none for a stranger.
 
         Each sender's texts are in the order in which they were written: one that comes after a later one is put before
         it, if that one is unread, or came in the last ten minutes. Else it stands at the end, and `late` says so. With
-        `before` (a text, or its `row`) those before that one: to page backwards, give the first of a page.
+        `before` (a text, or its `row`) those before that one: to page backwards, give the first of a page. With `after`
+        the first `limit` after that one; then `before` is not looked at.
         """
-        name, row = canonical(name), before.row if isinstance(before, MessageView) else before
+        name, row = canonical(name), _row(before)
+        if (first := _row(after)) is not None:
+            return self._running.read(
+                lambda store: text_views(store, store.history.of_kind_after(name, msg.PayloadKind.TEXT, limit, first))
+            )
         return self._running.read(
             lambda store: text_views(store, store.history.of_kind(name, msg.PayloadKind.TEXT, limit, row))
         )
@@ -339,10 +354,7 @@ class Client:
         give the last of a page. Capital and small letters are the same in ASCII only. Texts of declined and blocked
         people are left out.
         """
-        wanted, row = (
-            None if name is None else canonical(name),
-            before.row if isinstance(before, MessageView) else before,
-        )
+        wanted, row = None if name is None else canonical(name), _row(before)
         return self._running.read(
             lambda store: named_views(store, store.history.search(text, msg.PayloadKind.TEXT, limit, wanted, row))
         )
@@ -358,22 +370,22 @@ class Client:
         that it was delivered when it is on disk. So a program that answers first and marks second never misses a text,
         and may see one twice if it ended in between.
         """
-        row = after.row if isinstance(after, MessageView) else after
+        row = _row(after)
         return self._running.read(
             lambda store: named_views(store, store.messages.unshown(limit, {msg.PayloadKind.TEXT}, row or 0))
         )
 
-    def mark_read(self, messages: Iterable[MessageView]) -> None:
-        """Mark these texts as read. The sender does not learn it."""
-        rows = [message.row for message in messages]
+    def mark_read(self, messages: Iterable[MessageView | int]) -> None:
+        """Mark these texts (or their rows) as read. The sender does not learn it."""
+        rows = _rows(messages)
         self._running.read(lambda store: store.messages.mark_shown(rows, int(time.time())))
 
-    def erase(self, messages: Iterable[MessageView]) -> int:
-        """Erase these texts in this home; what waits is not sent. Returns how many there were.
+    def erase(self, messages: Iterable[MessageView | int]) -> int:
+        """Erase these texts (or their rows) in this home; what waits is not sent. Returns how many there were.
 
         The contact keeps their copy, and does not learn it.
         """
-        rows = [message.row for message in messages]
+        rows = _rows(messages)
 
         def erase(store: ClientStore) -> list[tuple[str, int]]:
             with store.transaction():
@@ -507,6 +519,11 @@ class Client:
         self._change(name, lambda store: store.contacts.set_disappearing(name, seconds))
 
     # -- contacts --
+
+    @property
+    def contact_list(self) -> ContactList:
+        """The contacts in the order of their newest texts, by the page, with nicknames, drafts and the like."""
+        return ContactList(self._running)
 
     def contacts(self, *, state: Consent | None = None, limit: int | None = None, after: str = "") -> list[ContactView]:
         """Contacts and requests, by name; also people who were declined or blocked, or only those of one `state`.
@@ -718,6 +735,15 @@ def _contact(store: ClientStore, name: str) -> Contact:
     if contact is None:
         raise NoSuchContact
     return contact
+
+
+def _row(message: MessageView | int | None) -> int | None:
+    """A text's row, from either."""
+    return message.row if isinstance(message, MessageView) else message
+
+
+def _rows(messages: Iterable[MessageView | int]) -> list[int]:
+    return [message.row if isinstance(message, MessageView) else message for message in messages]
 
 
 def _note_use(store: ClientStore) -> None:

@@ -15,18 +15,9 @@ _WHITE_ON_BLACK: Final = "\x1b[97;40m"
 _RESET: Final = "\x1b[0m"
 
 
-def svg(text: str) -> str:
-    """`text` as an SVG element, always black on white, and as large as its container.
-
-    It holds no script, no style, no reference and nothing of `text` but its modules: a page with a strict content
-    security policy can embed it as it is.
-    """
-    out = io.BytesIO()
-    _code(text).save(
-        out, kind="svg", xmldecl=False, border=_BORDER, dark="#000", light="#fff", omitsize=True, svgclass=None,
-        lineclass=None, nl=False,
-    )  # fmt: skip
-    return out.getvalue().decode()
+def rows(text: str) -> list[str]:
+    """`text` as the code's modules, row by row: "1" is dark. Without the quiet zone of four modules around it."""
+    return ["".join("1" if module else "0" for module in row) for row in _code(text).matrix]
 
 
 def terminal(text: str) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from usernym.actors.context import User
 from usernym.actors.messages import PayloadKind
-from usernym.protocol.errors import Code
+from usernym.mixnet.addresses import is_emulated
+from usernym.protocol.cards import parse_card
+from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.evidence import decode_evidence, evidence_text
 from usernym.protocol.safety import safety_number
 from usernym.storage.client.gaps import MissingCounters
@@ -63,6 +65,8 @@ class MessageView:
 
     row: int = field(repr=False)
     """Its number in the store: rises in the order in which texts were stored here. For `before` and `after`."""
+    place: int = field(repr=False)
+    """Where it stands: a conversation's texts are in the order of `place`, then `counter`, then `row`."""
     message_id: str
     """32 hexadecimal digits, chosen at random by its writer."""
     outgoing: bool
@@ -137,6 +141,8 @@ class Whoami:
     """Since when a new message key waits to be published by the node (Unix seconds), if for two weeks or more."""
     deleted: bool = False
     """Whether the account was deleted: the texts are here, but nothing can be sent."""
+    emulated: bool = False
+    """Whether the node is on the emulator, which gives no anonymity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +157,14 @@ class EvidenceView:
     """When this home found it, by this machine's clock (Unix seconds)."""
     text: str = field(repr=False)
     """The proof, one line. It may hold the name of someone who wrote to the user, never a text."""
+
+
+def is_emulated_card(card: str) -> bool:
+    """Whether a node's card names an address of the emulator. False if it is no card."""
+    try:
+        return is_emulated(parse_card(card).address)
+    except RemoteProtocolError:
+        return False
 
 
 def contact_view(contact: Contact, user: User) -> ContactView:
@@ -173,6 +187,7 @@ def message_view(message: Message, gaps: MissingCounters) -> MessageView:
     outgoing = message.direction is Direction.OUT
     return MessageView(
         message.id,
+        message.place,
         message.message_id.hex(),
         outgoing,
         message.body.decode(),

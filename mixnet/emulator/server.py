@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from websockets.asyncio.server import Server
 from websockets.asyncio.server import serve as serve_websocket
 
-from usernym.mixnet.addresses import format_address
+from usernym.mixnet.addresses import EMULATED_GATEWAY, KEY_BYTES, format_address
 from usernym.mixnet.emulator.control import ControlPort
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.in_process import InProcessMixnet
@@ -86,8 +86,8 @@ class Ready:
 def emulated_address(seed: int, port: int) -> bytes:
     """The address of the client at a port: 64 bytes of SHA-512 for it, and 32 for the gateway that all share."""
     client = hashlib.sha512(f"usernym emulated client {seed} {port}".encode()).digest()
-    gateway = hashlib.sha512(f"usernym emulated gateway {seed}".encode()).digest()[:32]
-    return client + gateway
+    which = hashlib.sha512(f"usernym emulated gateway {seed}".encode()).digest()
+    return client + (EMULATED_GATEWAY + which)[:KEY_BYTES]
 
 
 class LoopTimers:

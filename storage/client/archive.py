@@ -38,6 +38,9 @@ _MESSAGES: Final = selection(
 )
 _ADD_MESSAGE: Final = insertion(MessageRow)
 _MESSAGE: Final = columns_of(MessageRow)
+_ORDERED: Final = """
+    UPDATE contact SET last_row = coalesce((SELECT max(id) FROM message WHERE contact = contact.name), 0)
+"""
 _STRICTNESS: Final = (Consent.PENDING, Consent.ACCEPTED, Consent.DECLINED, Consent.BLOCKED)
 """Of two words about one contact the one that stands later here counts: which is the later one is not known, and a
 contact who is blocked by mistake is accepted again in a moment."""
@@ -111,6 +114,7 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
                 target.run("UPDATE message SET id = -id WHERE id < 0")
             _copy_messages(source, target, last, f"{_ADD_MESSAGE} ON CONFLICT DO NOTHING", former)
             store.gaps.find()
+            target.run(_ORDERED)
             target.run(
                 "UPDATE message SET state = ? WHERE direction = ? AND state = ? AND message_id NOT IN"
                 " (SELECT message_id FROM outbox)",

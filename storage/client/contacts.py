@@ -11,9 +11,9 @@ from usernym.storage.client.types import ERASED, Consent, Contact, Direction, Fa
 from usernym.storage.database import StoreDatabase
 from usernym.storage.tables import Table
 
-_CONTACTS: Final = Table(ContactRow, Contact)
-_ONE: Final = _CONTACTS.select("WHERE name = ?")
-_ALL: Final = _CONTACTS.select("WHERE (?1 IS NULL OR consent = ?1) AND name > ?2 ORDER BY name LIMIT ?3")
+CONTACTS: Final = Table(ContactRow, Contact)
+_ONE: Final = CONTACTS.select("WHERE name = ?")
+_ALL: Final = CONTACTS.select("WHERE (?1 IS NULL OR consent = ?1) AND name > ?2 ORDER BY name LIMIT ?3")
 STEP_KINDS: Final = tuple(kind.__struct_config__.tag for kind in get_args(Handshake))
 """The kinds of a handshake's messages."""
 _STEPS: Final = f"({', '.join(map(str, STEP_KINDS))})"
@@ -42,12 +42,12 @@ class Contacts:
         self._db = database
 
     def get(self, name: str) -> Contact | None:
-        return _CONTACTS.first(self._db, _ONE, (name,))
+        return CONTACTS.first(self._db, _ONE, (name,))
 
     def all(self, consent: Consent | None = None, *, after: str = "", limit: int | None = None) -> Sequence[Contact]:
         """Contacts by name: all, or those with this consent; at most `limit` with names behind `after`."""
         wanted = None if consent is None else consent.number
-        return _CONTACTS.all(self._db, _ALL, (wanted, after, -1 if limit is None else limit))
+        return CONTACTS.all(self._db, _ALL, (wanted, after, -1 if limit is None else limit))
 
     def add(
         self, name: str, identity_key: bytes, record: bytes, trust: Trust, consent: Consent, *, asked_at: int = 0

@@ -16,6 +16,7 @@ _OF_KIND: Final = MESSAGES.select(
     "WHERE contact = ? AND kind = ? AND (place, counter, id) < (?, ?, ?)"
     " ORDER BY place DESC, counter DESC, id DESC LIMIT ?"
 )
+_AFTER: Final = MESSAGES.select(f"WHERE contact = ? AND kind = ? AND (place, counter, id) > (?, ?, ?) {IN_ORDER}")
 _BETWEEN: Final = MESSAGES.select("WHERE contact = ? AND kind = ? AND message_id BETWEEN ? AND ? ORDER BY id LIMIT ?")
 _CONTAINS: Final = f"""
     (place, counter, id) < (?, ?, ?) AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0
@@ -52,6 +53,10 @@ class ConversationHistory:
         """
         end = position(self._db, ROW_MAX if before is None else before)
         return MESSAGES.all(self._db, _OF_KIND, (contact, kind, *end, limit))[::-1]
+
+    def of_kind_after(self, contact: str, kind: int, limit: int, after: int) -> Sequence[Message]:
+        """The first `limit` messages of one kind with a contact after row `after`; in their order."""
+        return MESSAGES.all(self._db, _AFTER, (contact, kind, *position(self._db, after), limit))
 
     def of_ids(self, contact: str, kind: int, low: bytes, high: bytes, limit: int) -> Sequence[Message]:
         """At most `limit` messages of one kind with a contact whose ids lie between these two, both included."""

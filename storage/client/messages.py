@@ -58,6 +58,10 @@ _ADD: Final = insertion(
     ("id", "contact", "direction", "message_id", "counter", "kind", "body", "sent_at", "stored_at", "state", "route",
      "token", "key_number", "shown", "late", "place"),
 )  # fmt: skip
+_ON_TOP: Final = """
+    UPDATE contact SET last_row = last_insert_rowid(), is_archived = is_archived AND is_muted WHERE name = ?
+"""
+"""A conversation in which something happens goes to the top of the list, out of the archive if it is not muted."""
 _QUEUE: Final = insertion(QueuedRow, ("message_id", "contact", "attempts", "next_attempt_at", "created_at"))
 _OUTBOX_ROW: Final = _OUTBOX.select("WHERE message_id = ?")
 _OUTBOX_OF: Final = _OUTBOX.select("WHERE contact = ? ORDER BY rowid")
@@ -118,6 +122,7 @@ class Messages:
                 "message_id": message_id, "contact": contact, "attempts": 0, "next_attempt_at": now, "created_at": now,
             }  # fmt: skip
             self._db.run(_ADD, added)
+            self._db.run(_ON_TOP, (contact,))
             self._db.run(_QUEUE, queued)
             message = self.get(contact, message_id)
         assert message is not None, "stored just now"
@@ -155,6 +160,7 @@ class Messages:
                 "late": late,
             }  # fmt: skip
             self._db.run(_ADD, added)
+            self._db.run(_ON_TOP, (contact,))
             return True
 
     def get(self, contact: str, message_id: bytes, direction: Direction = Direction.OUT) -> Message | None:

@@ -79,6 +79,20 @@ class ContactRow(ClientRow):
     direct_silent_since = IntegerField(null=True)
     disappears_after = IntegerField(null=True, index=True)
     asked_at = IntegerField()
+    nickname = TextField(default="")
+    is_muted = BooleanField(default=False)
+    is_pinned = BooleanField(default=False)
+    is_archived = BooleanField(default=False)
+    draft = TextField(default="")
+    last_row = IntegerField(default=0)
+
+
+ContactRow.add_index(
+    # The list's order: peewee's own indices have no direction.
+    SQL(
+        'CREATE INDEX "contact_list" ON "contact" ("consent", "is_archived", "is_pinned" DESC, "last_row" DESC, "name")'
+    )
+)
 
 
 class GapRow(ClientRow):

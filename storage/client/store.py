@@ -16,6 +16,7 @@ from usernym.storage.client.evidence import EvidenceKept
 from usernym.storage.client.files import Files
 from usernym.storage.client.gaps import Gaps
 from usernym.storage.client.history import ConversationHistory
+from usernym.storage.client.listing import Listing
 from usernym.storage.client.message_keys import MessageKeys
 from usernym.storage.client.messages import Messages
 from usernym.storage.client.notices import TakenNotices
@@ -51,6 +52,7 @@ class ClientStore(Store):
         self.messages = Messages(database, self.contacts, self.gaps)
         self.history = ConversationHistory(database)
         self.files = Files(database)
+        self.listing = Listing(database)
         self.notices = TakenNotices(database)
         self.evidence = EvidenceKept(database)
         self._protected = protected

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from xml.etree import ElementTree
 
 Matrix = list[list[bool]]
 """Rows of modules without the quiet zone; True is dark."""
@@ -30,24 +29,9 @@ _LEVEL_M = 0b00
 _BYTE_MODE = 0b0100
 
 
-def from_svg(svg: str) -> Matrix:
-    """The modules of a code that is drawn by strokes one unit wide."""
-    root = ElementTree.fromstring(svg)
-    size = int(root.attrib["viewBox"].split()[2])
-    dark = [[False] * size for _ in range(size)]
-    (path,) = [each for each in root if "stroke" in each.attrib]
-    x, y = 0.0, 0.0
-    for command, numbers in re.findall(r"([MmhH])([-\d. ]+)", path.attrib["d"]):
-        values = [float(number) for number in numbers.split()]
-        if command == "M":
-            x, y = values
-        elif command == "m":
-            x, y = x + values[0], y + values[1]
-        else:
-            for column in range(int(x), int(x + values[0])):
-                dark[int(y)][column] = True
-            x += values[0]
-    return _without_border(dark)
+def from_rows(rows: list[str]) -> Matrix:
+    """The modules of a code that is written as rows of "0" and "1"."""
+    return [[module == "1" for module in row] for row in rows]
 
 
 def from_terminal(text: str) -> Matrix:

@@ -11,7 +11,7 @@ import pytest
 
 import usernym
 
-HEAVY = ("pykka", "peewee", "cryptography", "websockets", "msgspec", "asyncio", "sqlcipher3", "nicegui")
+HEAVY = ("pykka", "peewee", "cryptography", "websockets", "msgspec", "asyncio", "sqlcipher3", "starlette")
 
 
 def fresh(code: str) -> str:
