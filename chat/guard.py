@@ -8,8 +8,6 @@ it.
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
@@ -19,38 +17,40 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-NONCE_BYTES: Final = 16
-"""128 bits, as the CSP specification recommends (W3C CSP3, section 7.1)."""
-_TAGS: Final = re.compile(rb"<(?:script|style)(?=[\s>])")
-_HIDDEN: Final = b' style="display: none"'
-"""NiceGUI's one inline style, which the policy forbids; the attribute `hidden` says the same."""
 _POLICY: Final = "; ".join(
     (
         "default-src 'none'",
-        "script-src 'self' 'nonce-{nonce}'",
-        "style-src 'self' 'nonce-{nonce}'",
-        "img-src 'self' data:",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
         "font-src 'self'",
         "connect-src 'self' ws://{host}",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
     )
 )
-"""`data:` is for QR codes. No `unsafe-eval`, no `unsafe-inline`: NiceGUI's own inline scripts carry the nonce."""
+"""All that the page needs is in its own files: nothing inline, no evaluation, and no way to declare a text safe."""
 _FIXED: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+    (
+        b"permissions-policy",
+        b"camera=(self), microphone=(), geolocation=(), display-capture=(), usb=(), serial=(), payment=()",
+    ),
 )
+"""The camera is for QR codes: the browser asks the user first."""
 _NOTHING: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
 """A refusal page may load and run nothing."""
-_LEFT_OUT: Final = frozenset({b"content-length", b"server", b"access-control-allow-origin", b"content-security-policy"})
-_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
+_REPLACED: Final = frozenset(
+    {b"server", b"set-cookie", b"access-control-allow-origin", _NOTHING[0], *(name for name, _ in _FIXED)}
+)
+_METHODS: Final = frozenset({"GET", "HEAD"})
 
 
 class Guard:
@@ -60,6 +60,7 @@ class Guard:
         self._app = app
         self._host = host.encode()
         self._origin = b"http://" + self._host
+        self._policy = _POLICY.format(host=host).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -75,7 +76,7 @@ class Guard:
         elif scope["method"] not in _METHODS:
             await _refuse(send, b"this method is not allowed")
         else:
-            await self._app(scope, receive, _Labelled(send, self._host.decode()))
+            await self._app(scope, receive, _Labelled(send, self._policy))
 
     def _refusal(self, headers: Iterable[tuple[bytes, bytes]], *, needs_origin: bool) -> bytes | None:
         found: dict[bytes, list[bytes]] = {}
@@ -106,38 +107,14 @@ async def _refuse(send: Send, why: bytes) -> None:
 
 
 class _Labelled:
-    """Adds the page's headers to an answer; the page's own scripts and styles get the answer's nonce."""
+    """Adds the page's headers to an answer, and takes those out that would weaken them."""
 
-    def __init__(self, send: Send, host: str) -> None:
+    def __init__(self, send: Send, policy: bytes) -> None:
         self._send = send
-        self._nonce = secrets.token_urlsafe(NONCE_BYTES)
-        self._policy = _POLICY.format(nonce=self._nonce, host=host).encode()
-        self._start: Message | None = None
-        self._page = bytearray()
+        self._policy = (b"content-security-policy", policy)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            await self._begin(message)
-        elif self._start is None:
-            await self._send(message)
-        else:
-            self._page += message.get("body", b"")
-            if not message.get("more_body"):
-                await self._send(self._start)
-                mark = b' nonce="' + self._nonce.encode() + b'"'
-                body = _TAGS.sub(lambda tag: tag[0] + mark, bytes(self._page).replace(_HIDDEN, b" hidden"))
-                await self._send({"type": "http.response.body", "body": body})
-
-    async def _begin(self, message: Message) -> None:
-        headers = [(name, value) for name, value in message["headers"] if name.lower() not in _LEFT_OUT]
-        is_page = any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in headers)
-        if not is_page:
-            headers += [(name, value) for name, value in message["headers"] if name.lower() == b"content-length"]
-        else:
-            headers = [(name, value) for name, value in headers if name.lower() != b"cache-control"]
-            headers.append((b"cache-control", b"no-store"))
-        message["headers"] = [*headers, (b"content-security-policy", self._policy), *_FIXED]
-        if is_page:
-            self._start = message
-        else:
-            await self._send(message)
+            kept = [(name, value) for name, value in message["headers"] if name.lower() not in _REPLACED]
+            message["headers"] = [*kept, self._policy, *_FIXED]
+        await self._send(message)

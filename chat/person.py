@@ -1,7 +1,6 @@
 """The one client behind all windows of the page: opened once; every window gets its events.
 
-Calls that take time (disk, node) run on threads; windows live in the event loop. Drafts are kept here, in memory
-only: a browser would store them on its disk.
+Calls that take time (disk, node) run on threads; windows live in the event loop.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -23,6 +22,7 @@ from usernym import (
     Client,
     ConnectionChanged,
     Event,
+    NodeAddressChanged,
     NodeCaught,
     NodeRefused,
     NodeSilent,
@@ -31,10 +31,15 @@ from usernym import (
     RotationStalled,
 )
 from usernym.account_home import discard, is_protected, remove_empty, remove_unfinished
-from usernym.chat.texts import refusal
+from usernym.chat.problems import PageRefused, connection_problem, problem_of
+from usernym.chat.wire import Problem
 from usernym.errors import AccountStays
 from usernym.finder import Finder, NameState
+from usernym.passphrases import check_new_passphrase
+from usernym.protocol.cards import parse_card
+from usernym.protocol.evidence import Fault
 from usernym.protocol.names import canonical
+from usernym.views import is_emulated_card
 
 T = TypeVar("T")
 
@@ -43,12 +48,17 @@ NONCES_MAX: Final = 1_000
 SEND_S: Final = 60.0
 """Limit in seconds until a text is on this machine's disk; a changed contact may have to be looked up first."""
 
-_ELSEWHERE: Final = "this account was begun in another window: continue there"
+TRY_S: Final = 4.0
+"""How long a mixnet that was just chosen may take to answer before the page says that it does not."""
+NAME_S: Final = 20.0
+"""Limit in seconds for the question whether a name is free."""
 
 
 class Stage(Enum):
     """How far a home has come."""
 
+    NETWORK = auto()
+    """Which node, and which mixnet, is not known."""
     NEW = auto()
     LOCKED = auto()
     UNREGISTERED = auto()
@@ -66,8 +76,6 @@ class HomeSettings:
     mixnet: str | None = None
     accept_strangers: bool = False
     passphrase: str | None = field(default=None, repr=False)
-    is_emulated: bool = False
-    """Whether the mixnet is known to be an emulated one: the page then warns that it gives no anonymity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +83,9 @@ class Outgoing:
     """A text that is being put on disk here."""
 
     nonce: str
+    name: str = field(repr=False)
     text: str = field(repr=False)
-    result: asyncio.Future[usernym.Sent] = field(repr=False)
+    window: object = field(repr=False)
 
 
 Listener = Callable[[Event | None], None]
@@ -91,20 +100,24 @@ class Person:
         self.settings = settings
         self.node = settings.node
         self.mixnet = settings.mixnet
-        self.stage = Stage.NEW
-        self.problem = ""
-        self.caught = ""
+        self.stage = self._first_stage()
+        self.known: usernym.Whoami | None = None
+        """The account, as it was when the home was opened, or when it last changed."""
+        self.problem: Problem | None = None
+        self.caught: list[str] = []
         self.stalled_since: int | None = None
         """What a dishonest node did; shown in every window, also in one that is opened later."""
+        self.node_moved = False
         self.online = False
-        self.connection = "connecting"
-        self.beginnings = 0
-        """How often an unfinished home was discarded: windows must not show the first run of an earlier one."""
-        self.drafts: dict[str, str] = {}
-        self.last_open: dict[str, str] = {}
+        self.offline: Problem | None = None
+        """Why the client is not connected; None while it tries for the first time."""
+        self.words: list[str] = []
+        """The recovery words of an identity that is not registered yet: they can be shown again until it is."""
         self.outgoing: dict[str, Outgoing] = {}
-        """By name: a window that is loaded meanwhile shows the text as under way, so that the user does not send it
-        again."""
+        """By nonce: texts that are being stored. A window that is loaded meanwhile shows them, so that the user does
+        not send them again."""
+        self.differed: set[tuple[str, str]] = set()
+        """Names and identity keys for which another safety number was read than the right one."""
         self._held = held
         self._stack = contextlib.AsyncExitStack()
         self._threads: AsyncClient | None = None
@@ -112,12 +125,32 @@ class Person:
         self._client: Client | None = None
         self._finder: Finder | None = None
         self._listeners: list[Listener] = []
-        self._change_listeners: list[Callable[[], None]] = []
+        self._orders: dict[str, asyncio.Lock] = {}
         self._nonces: OrderedDict[str, asyncio.Future[usernym.Sent]] = OrderedDict()
         self._opening = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def _first_stage(self) -> Stage:
+        return Stage.NETWORK if self.node is None or self.mixnet is None else Stage.NEW
+
     # -- for pages --
+
+    @property
+    def busy(self) -> bool:
+        """Whether the home is being opened, made or registered."""
+        return self._opening.locked()
+
+    @property
+    def can_change_network(self) -> bool:
+        """Whether the user may choose node and mixnet: not where the command line did."""
+        return self.settings.node is None or self.settings.mixnet is None
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the mixnet is the emulator, as far as is known before a home is open."""
+        if self.known is not None:
+            return self.known.emulated
+        return self.node is not None and is_emulated_card(self.node)
 
     @property
     def client(self) -> Client:
@@ -141,53 +174,58 @@ class Person:
 
         return stop
 
-    def listen_changes(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` when a window has changed what is shown without an event. Returns a function that stops
-        it."""
-        self._change_listeners.append(listener)
-        return lambda: self._change_listeners.remove(listener)
-
-    def note_change(self) -> None:
-        """Something was changed from a window: a contact is new, or verified, or their texts have been seen."""
-        for listener in list(self._change_listeners):
-            listener()
-
     def _tell(self, event: Event | None) -> None:
         if isinstance(event, ConnectionChanged):
-            self.online, self.connection = event.online, event.reason
+            self.online = event.online
+            self.offline = None if event.online else connection_problem(event.reason)
         elif isinstance(event, NodeCaught):
-            self.caught = event.what
+            what = Fault(event.evidence.fault).name.lower()
+            if what not in self.caught:
+                self.caught.append(what)
         elif isinstance(event, RotationStalled):
             self.stalled_since = event.since
+        elif isinstance(event, NodeAddressChanged):
+            self.node_moved = True
         for listener in list(self._listeners):
             listener(event)
 
-    async def send(self, nonce: str, name: str, text: str) -> usernym.Sent:
-        """Send a text, once for each nonce. When this returns, the text is on this machine's disk."""
+    def order(self, name: str) -> asyncio.Lock:
+        """Held while something is stored for a person whose order matters: texts, and drafts. First come, first
+        served."""
+        return self._orders.setdefault(name, asyncio.Lock())
+
+    async def send(
+        self, nonce: str, name: str, text: str, *, window: object, on_begin: Callable[[Outgoing], None]
+    ) -> usernym.Sent:
+        """Send a text, once for each nonce. When this returns, the text is on this machine's disk.
+
+        The same text that another window is sending at this moment is that one: that window was loaded again.
+        `on_begin` is called when the text is sent by this call.
+        """
         result = self._nonces.get(nonce)
         if result is None:
-            other = self.outgoing.get(name)
-            if other is not None and other.text == text:
-                result = other.result  # sent before, from a window that has been reloaded since
-            else:
-                call = self.run(self.client.send, name, text, wait="queued", timeout=SEND_S)
-                result = asyncio.ensure_future(call)
-                self.outgoing[name] = Outgoing(nonce, text, result)
-                result.add_done_callback(lambda done: self._on_sent(name, done))
-                self.note_change()
+            for other in self.outgoing.values():
+                if (other.name, other.text) == (name, text) and other.window is not window:
+                    result = self._nonces[other.nonce]
+            if result is None:
+                result = asyncio.ensure_future(self._store(name, text))
+                out = self.outgoing[nonce] = Outgoing(nonce, name, text, window)
+                result.add_done_callback(lambda done: self._on_stored(nonce, done))
+                on_begin(out)
             self._nonces[nonce] = result
             if len(self._nonces) > NONCES_MAX:
                 self._nonces.popitem(last=False)
         return await asyncio.shield(result)
 
-    def _on_sent(self, name: str, result: asyncio.Future[usernym.Sent]) -> None:
-        out = self.outgoing.get(name)
-        if out is None or out.result is not result:
-            return
-        del self.outgoing[name]
-        if not result.cancelled() and result.exception() is None and self.drafts.get(name) == out.text:
-            del self.drafts[name]
-        self.note_change()
+    async def _store(self, name: str, text: str) -> usernym.Sent:
+        async with self.order(name):
+            return await self.run(self.client.send, name, text, wait="queued", timeout=SEND_S)
+
+    def _on_stored(self, nonce: str, result: asyncio.Future[usernym.Sent]) -> None:
+        del self.outgoing[nonce]
+        if result.cancelled() or result.exception() is not None:
+            for each in [nonce for nonce, other in self._nonces.items() if other is result]:
+                del self._nonces[each]  # it was not stored: the same press may be tried again
 
     # -- opening --
 
@@ -203,7 +241,7 @@ class Person:
 
     async def unlock(self, passphrase: str | None) -> None:
         """Open an existing home. Raises `StorageError`, among other reasons for a wrong passphrase."""
-        async with self._opening:
+        async with self._alone():
             if self.stage is not Stage.LOCKED:
                 return
             try:
@@ -211,17 +249,38 @@ class Person:
             except usernym.SettingsError:
                 if not await self.run(remove_empty, self.settings.home, passphrase):
                     raise
-                self._set_stage(Stage.NEW)  # a first run that was interrupted before an identity was made
+                self._set_stage(self._first_stage())  # a first run that was interrupted before an identity was made
                 return
-            known = await self.run(self.client.whoami)
+            known = await self._learn()
             if known.deleted:
-                self.connection = "the account is deleted"
+                self.offline = Problem("account_deleted")
                 self._set_stage(Stage.READY)
             elif known.registered:
                 self._go_online()
                 self._set_stage(Stage.READY)
             else:
                 self._set_stage(Stage.UNREGISTERED)
+
+    @contextlib.asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """One thing at a time; all windows show that it is under way."""
+        async with self._opening:
+            self._tell(None)
+            try:
+                yield
+            finally:
+                asyncio.get_running_loop().call_soon(self._tell, None)  # when the lock is free
+
+    async def _learn(self) -> usernym.Whoami:
+        """Read the account again."""
+        self.known = known = await self.run(self.client.whoami)
+        return known
+
+    async def account_changed(self) -> None:
+        """The passphrase, the identity or the account itself is another one now."""
+        if (await self._learn()).deleted:
+            self.online, self.offline = False, Problem("account_deleted")
+        self._tell(None)
 
     async def _open(self, **more: Any) -> Client:
         await self._close_finder()
@@ -243,12 +302,12 @@ class Person:
 
     async def _follow(self, client: Client, events: AsyncSubscription) -> None:
         """Pass events to all pages until the client ends."""
-        problem = ""
+        problem = Problem("closed")
         try:
             async for event in events:
                 asyncio.get_running_loop().call_soon(self._tell, event)
         except usernym.GraphFailed as error:
-            problem = str(error)
+            problem = problem_of(error)
         if client is self._client:
             self.problem = problem
             asyncio.get_running_loop().call_soon(self._set_stage, Stage.ENDED)  # after the last events
@@ -269,10 +328,10 @@ class Person:
             except (NodeSilent, NotReady) as error:
                 # The client tries again by itself.
                 if not self.online:
-                    self.connection = str(error.failure if isinstance(error, NodeSilent) else error)
+                    self.offline = problem_of(error)
                     self._tell(None)
             except NodeRefused as error:
-                self.connection = refusal(error.code, error.detail)
+                self.offline = problem_of(error)
                 self._tell(None)
             except usernym.GraphFailed:
                 pass  # the events report its end
@@ -281,10 +340,46 @@ class Person:
 
     # -- the first run --
 
+    async def set_network(self, card: str, mixnet: str) -> None:
+        """Take node and mixnet, if they can work: both are tried. Raises `PageRefused`, `RemoteProtocolError`."""
+        if self.stage is not Stage.NETWORK or self._opening.locked():
+            raise PageRefused("elsewhere")
+        async with self._alone():
+            parse_card(card)
+            try:
+                chosen = usernym.parse_mixnet(mixnet)
+            except usernym.SettingsError:
+                raise PageRefused("mixnet_unknown", text=mixnet) from None
+            try:
+                await self.run(chosen.check)
+            except usernym.SettingsError as error:
+                raise PageRefused("sdk_missing", reason=str(error)) from None
+            finder = await self.run(Finder.open, node=card, mixnet=mixnet)
+            try:
+                await self.run(finder.name_state, "usernym_test", TRY_S)
+            except (NodeSilent, NodeRefused) as error:
+                # A Nym client takes longer to start; a node that is silent may be down for a moment.
+                if mixnet.startswith("ws") and isinstance(error, NodeSilent) and error.failure.name == "NO_MIXNET":
+                    await self.run(finder.close)
+                    raise PageRefused("mixnet_silent", text=mixnet) from None
+            except BaseException:
+                await self.run(finder.close)
+                raise
+            self._finder, self.node, self.mixnet = finder, card, mixnet
+        self._set_stage(Stage.NEW)
+
+    async def forget_network(self) -> None:
+        """Back to the choice of node and mixnet."""
+        if self.stage is not Stage.NEW or not self.can_change_network:
+            raise PageRefused("not_possible_now")
+        async with self._alone():
+            await self._close_finder()
+        self._set_stage(Stage.NETWORK)
+
     async def name_state(self, name: str) -> NameState:
         """Whether the node says that a name is free. Raises `NodeSilent`, `SettingsError`, …"""
-        assert self.node is not None, "asked for before"
-        assert self.mixnet is not None, "asked for before"
+        if self.stage is not Stage.NEW or self.node is None or self.mixnet is None:
+            raise PageRefused("elsewhere")
         if self._finder is None and self._client is None:
             finder = await self.run(Finder.open, node=self.node, mixnet=self.mixnet)
             if self._finder is None and self._client is None and not self._opening.locked():
@@ -292,8 +387,8 @@ class Person:
             else:
                 await self.run(finder.close)
         if self._finder is None:
-            raise usernym.SettingsError(_ELSEWHERE)
-        return await self.run(self._finder.name_state, name, 20.0)
+            raise PageRefused("elsewhere")
+        return await self.run(self._finder.name_state, name, NAME_S)
 
     async def _close_finder(self) -> None:
         """Let go of the mixnet: a Nym client's websocket takes one connection only."""
@@ -301,17 +396,21 @@ class Person:
         if finder is not None:
             await self.run(finder.close)
 
-    async def create(self, name: str, passphrase: str | None) -> str:
+    async def create(self, name: str, passphrase: str | None) -> list[str]:
         """Make a home and an identity that is not registered yet. Returns the recovery words, which are stored
         nowhere."""
-        async with self._opening:
+        async with self._alone():
             client = await self._open_new(name, passphrase)
-            self.stage = Stage.UNREGISTERED  # no listener is called yet: this window shows the words next
-            return client.take_recovery_words() or ""
+            await self._learn()
+            self.words = (client.take_recovery_words() or "").split()
+        self._set_stage(Stage.UNREGISTERED)
+        return self.words
 
     async def _open_new(self, name: str, passphrase: str | None, **more: Any) -> Client:
         if self.stage is not Stage.NEW:
-            raise usernym.SettingsError(_ELSEWHERE)
+            raise PageRefused("elsewhere")
+        if passphrase is not None:
+            check_new_passphrase(passphrase)
         try:
             return await self._open(name=canonical(name), passphrase=passphrase, unprotected=passphrase is None, **more)
         except BaseException:
@@ -328,23 +427,26 @@ class Person:
 
     async def register(self) -> None:
         """Register the name, and go online. Raises `NodeRefused`, `NodeSilent`, `NotReady`."""
-        async with self._opening:
+        async with self._alone():
             if self.stage is not Stage.UNREGISTERED:
                 return
             await self.run(self.client.register)
+            await self._learn()
+            self.words = []
         self._go_online()
         self._set_stage(Stage.READY)
 
     async def restore(self, name: str, words: str, passphrase: str | None, *, replace: bool) -> None:
         """Make a home for an identity that exists. Raises `WordsInvalid`, `WordsUnfit`, `NodeRefused`, `NodeSilent`."""
-        async with self._opening:
+        async with self._alone():
             await self._open_new(name, passphrase, restore=Restore(words, replace=replace))
+            await self._learn()
         self._go_online()
         self._set_stage(Stage.READY)
 
     async def start_over(self) -> None:
         """Forget an identity that was never registered."""
-        async with self._opening:
+        async with self._alone():
             if self.stage is not Stage.UNREGISTERED:
                 return
             client, self._client = self.client, None  # no listener hears of its end
@@ -356,13 +458,13 @@ class Person:
                 self._set_stage(Stage.READY)
                 return
             await self._close_client()
-            self.beginnings += 1
-            self._set_stage(Stage.NEW)
+            self.words = []
+        self._set_stage(self._first_stage())
 
     # -- the end --
 
     async def _close_client(self) -> None:
-        self._client = None
+        self._client = self.known = None
         stack, self._stack = self._stack, contextlib.AsyncExitStack()
         await stack.aclose()
         self._threads = None

@@ -1,261 +1,275 @@
-"""The screen of a registered user: people on the left, a conversation on the right."""
+"""What a window can ask on the main screen about lists, conversations and texts."""
 
 from __future__ import annotations
 
-import time
-from typing import Any, Final
+import asyncio
+from typing import Final, assert_never
 
-from usernym import (
-    ConnectionChanged,
-    Event,
-    GraphFailed,
-    HandshakeChanged,
-    IdentityChanged,
-    MessageArrived,
-    NodeAddressChanged,
-    NodeCaught,
-    RotationStalled,
+from usernym import Client, Consent, MessageView, NoSuchContact
+from usernym.chat.deletions import Deletion
+from usernym.chat.news import News
+from usernym.chat.person import Outgoing, Person
+from usernym.chat.problems import PageRefused, problem_of
+from usernym.chat.requests import (
+    CancelAsk,
+    CloseConversationAsk,
+    DeleteAsk,
+    FindPersonAsk,
+    ListContactsAsk,
+    MarkReadAsk,
+    MoreTextsAsk,
+    OpenConversationAsk,
+    RetryAsk,
+    SaveDraftAsk,
+    SearchAsk,
+    SendAsk,
+    TalkAsk,
+    UndoAsk,
 )
-from usernym.chat import lines, texts
-from usernym.chat.account import AccountDialog, HelpDialog, NewDialog, RefusedDialog
-from usernym.chat.conversation import Conversation
-from usernym.chat.elements import Box, Button, Field, KeyKeeper, Label, Live, PeopleList
-from usernym.chat.person import Person
-from usernym.chat.screen import Refresher, Screen
+from usernym.chat.shown import LISTS, found_snippet, text_view
+from usernym.chat.windows import Window, Windows
+from usernym.chat.wire import (
+    TEXT_BYTES_MAX,
+    AnswerWire,
+    ContactsWire,
+    ConversationWire,
+    DeletingWire,
+    DoneWire,
+    DraftChangedWire,
+    FoundPersonWire,
+    FoundText,
+    FoundWire,
+    OutgoingWire,
+    TextsGoneWire,
+)
+from usernym.protocol.links import SCHEME
 
-FOUND_MAX: Final = 50
-"""Texts that a search lists at most; with more, a longer search word helps more than a longer list."""
+FOUND_CONTACTS_MAX: Final = 10
+"""People that a search lists above the texts."""
+_DIGITS: Final = 19
+"""A number with fewer fits 63 bits."""
 
 
-class Talk(Screen):
-    """The main screen in one window. `tab` names the browser's tab, so that a reload shows the same conversation."""
+class Talk:
+    """Answers for all windows."""
 
-    def __init__(self, person: Person, keeper: KeyKeeper, tab: str) -> None:
-        super().__init__(person)
-        self._keeper = keeper
-        self._tab = tab
-        self._conversation: Conversation | None = None
-        self._order: list[str] = []
-        self._words = ""
-        self._refresher = Refresher(self._refresh)
-        self._search = Refresher(self._find, 0.2)
-        self._stop_changes = person.listen_changes(self._on_change)
-        self._live = Live()
-        with Box("div", "chat"):
-            self._make_top()
-            self._make_left()
-            self._right = Box("section", "right", aria_label="Conversation")
-        self._show_empty()
-        self._show_connection()
-        self._refresher.soon()
-        if (name := person.last_open.get(tab)) is not None:
-            self._open(name)
+    def __init__(self, person: Person, windows: Windows, news: News) -> None:
+        self._person = person
+        self._windows = windows
+        self._news = news
+        self._naming = asyncio.Lock()
 
-    def leave(self) -> None:
-        self._stop_changes()
-        self._refresher.end()
-        self._search.end()
-        if self._conversation is not None:
-            self._conversation.end()
-
-    # -- the frame --
-
-    def _make_top(self) -> None:
-        with Box("header", "top"):
-            Label("usernym", "strong")
-            Label(self.person.client.name, "bdi", "mono")
-            self._connection = Label("", "span", role="status")
-            Box("span", "spread")
-            Button("New …", self._new, title="Alt+N")
-            Button("Your account …", lambda: AccountDialog(self.person, self._keeper).open())
-            Button("Help", lambda: HelpDialog().open())
-            if self.person.settings.is_emulated:
-                Label(texts.EMULATED, "p", "offline small wide")
-        self._caught = Label("", classes="error banner", role="alert")
-        self._stalled = Label("", classes="error banner", role="alert")
-        self._show_caught()
-        self._show_stalled()
-
-    def _make_left(self) -> None:
-        with Box("nav", "left", aria_label="People"):
-            with Box("div", "left-tools"):
-                self._find_field = Field("Search texts").on_typed(self._on_search)
-            with Box("div", "left-lists"):
-                self._found_box = Box("div")
-                self._found_box.set_visibility(False)
-                with self._found_box:
-                    Label("Found", "h2")
-                    self._found = PeopleList().show(items=[], label="Found", empty="No texts found.")
-                    self._found.hear("pick", self._pick_found)
-                self._lists = Box("div")
-                with self._lists:
-                    self._request_box = Box("div")
-                    with self._request_box:
-                        Label("Requests", "h2")
-                        self._requests = PeopleList().show(items=[], label="Requests", empty="")
-                        self._requests.hear("pick", self._pick)
-                        self._more_requests = Label(
-                            "There are more: they are shown when you have decided about these.", "p", "small"
-                        )
-                    self._request_box.set_visibility(False)
-                    Label("Contacts", "h2")
-                    self._contacts = PeopleList().show(
-                        items=[],
-                        label="Contacts",
-                        empty="No contacts yet. Press “New …” to find people by name or link.",
-                    )
-                    self._contacts.hear("pick", self._pick)
-                    Button("Declined and blocked …", lambda: RefusedDialog(self.person).open(), "plain small")
-
-    def _show_empty(self) -> None:
-        self._right.clear()
-        with self._right:
-            Label("Choose someone on the left, or press “New …” to find someone by name.", classes="empty")
-
-    def _show_connection(self) -> None:
-        person = self.person
-        offline = "connecting …" if person.connection == "connecting" else f"not connected: {person.connection}"
-        self._connection.set_text("connected" if person.online else offline)
-        self._connection.classes(remove="online offline", add="online" if person.online else "offline")
-
-    # -- what happens --
-
-    def on_event(self, event: Event | None) -> None:
-        """Update what the event concerns; None: the connection, or the stage."""
-        self._refresher.soon()
-        if event is None or isinstance(event, ConnectionChanged):
-            self._show_connection()
-        elif isinstance(event, NodeCaught):
-            self._show_caught()
-        elif isinstance(event, RotationStalled):
-            self._show_stalled()
-        elif isinstance(event, NodeAddressChanged):
-            self._live.say("The node has another address.")
-        elif isinstance(event, IdentityChanged):
-            self._live.say(f"{event.name}'s identity has changed.")
-        elif isinstance(event, HandshakeChanged):
-            self._live.say(f"{event.name}: {texts.HANDSHAKES[event.state]}")
-        elif isinstance(event, MessageArrived) and not self._is_open(event.sender):
-            self._live.say(f"A text from {event.sender}" if not event.is_request else "A new request")
-        if self._conversation is not None and event is not None:
-            self._conversation.on_event(event)
-
-    def _on_change(self) -> None:
-        self._refresher.soon()
-        if self._conversation is not None:
-            self._conversation.on_change()
-
-    def _show_caught(self) -> None:
-        caught = self.person.caught
-        self._caught.set_text(
-            f"The node did something that an honest node does not do: {caught}. Do not trust it, and tell its operator."
-        )
-        self._caught.set_visibility(bool(caught))
-
-    def _show_stalled(self) -> None:
-        since = self.person.stalled_since
-        if since is not None:
-            self._stalled.set_text(
-                f"Your new message key has waited since {texts.moment_text(since)} for the node to publish it. Until"
-                " then a thief of this machine could read texts of a longer time. If you were connected meanwhile, the"
-                " node withholds the key: think of another node."
-            )
-        self._stalled.set_visibility(since is not None)
-
-    def _is_open(self, name: str) -> bool:
-        return self._conversation is not None and self._conversation.name == name
-
-    async def _refresh(self) -> None:
-        try:
-            found = await self.person.run(lines.overview, self.person.client, time.time())
-        except (GraphFailed, RuntimeError):
-            return  # the client has been closed: another screen comes
-        self._order = [line["key"] for line in (*found.requests, *found.contacts)]
-        self._contacts.show(items=list(found.contacts))
-        self._requests.show(items=list(found.requests))
-        self._request_box.set_visibility(bool(found.requests))
-        self._more_requests.set_visibility(found.more_requests)
-        self._keeper.show(unread=found.unread)
-
-    # -- choosing --
-
-    def _pick(self, name: Any) -> None:
-        if isinstance(name, str) and name in self._order:
-            self._open(name)
-        else:
-            self._stay()
-
-    def _pick_found(self, key: Any) -> None:
-        name, slash, row = key.partition("/") if isinstance(key, str) else ("", "", "")
-        if slash and name in self._order and row.isascii() and row.isdecimal() and len(row) < 19:
-            self._open(name, found=int(row))
-        else:
-            self._stay()
-
-    def _stay(self) -> None:
-        """Nothing else opens: make the conversation usable again, which the window had disabled for the change."""
-        if self._conversation is not None:
-            self._conversation.focus()
-
-    def _open(self, name: str, found: int | None = None) -> None:
-        if self._conversation is not None:
-            if self._conversation.name == name and found is None:
-                self._conversation.focus()
-                self._keeper.show(pane="conversation")
-                return
-            self._conversation.end()
-        self.person.last_open[self._tab] = name
-        self._right.clear()
-        with self._right:
-            self._conversation = Conversation(self.person, name, self._live, back=self._back, found=found)
-        if found is None:
-            self._conversation.focus()
-        for each in (self._contacts, self._requests):
-            each.show(active=name)
-        self._keeper.show(pane="conversation")
-
-    def _back(self) -> None:
-        self._keeper.show(pane="people")
-
-    def _new(self) -> None:
-        NewDialog(self.person, self._open).open()
-
-    def on_shortcut(self, name: str) -> None:
-        """A key was pressed that works everywhere."""
-        match name:
-            case "search":
-                self._keeper.show(pane="people")
-                self._find_field.focus()
-            case "new":
-                self._new()
-            case "next" | "previous" if self._order:
-                step = 1 if name == "next" else -1
-                now = self._conversation.name if self._conversation is not None else None
-                at = self._order.index(now) + step if now in self._order else 0
-                self._open(self._order[at % len(self._order)])
+    async def answer(self, window: Window, ask: TalkAsk) -> AnswerWire:
+        """Carry it out."""
+        client, run = self._person.client, self._person.run
+        match ask:
+            case ListContactsAsk():
+                return await run(self._list, client, ask)
+            case SearchAsk():
+                return await run(self._search, client, ask)
+            case FindPersonAsk():
+                return await self._find(client, ask)
+            case OpenConversationAsk():
+                self._windows.show(window, ask.name)  # first: what happens while it is read is sent
+                return await run(self._open, client, ask)
+            case MoreTextsAsk():
+                return await run(self._more, client, ask)
+            case CloseConversationAsk():
+                self._windows.show(window, None)
+            case SendAsk():
+                await self._send(window, client, ask)
+            case RetryAsk():
+                await self._retry(client, ask)
+            case CancelAsk():
+                if not await run(client.cancel, ask.message_id):
+                    raise PageRefused("cancel_not_possible")
+                self._news.note_text(ask.name, ask.message_id, mine=True)
+            case DeleteAsk():
+                return await self._delete(client, ask)
+            case UndoAsk():
+                self._undo(ask.undo)
+            case MarkReadAsk():
+                await self._mark_read(client, ask)
+            case SaveDraftAsk():
+                await self._save_draft(window, client, ask.name, ask.text)
             case _:
-                self._stay()
+                assert_never(ask)
+        return DoneWire(id=ask.id)
 
-    # -- searching --
+    # -- lists --
 
-    def _on_search(self, words: str) -> None:
-        self._words = words.strip()
-        self._search.soon()
+    def _list(self, client: Client, ask: ListContactsAsk) -> ContactsWire:
+        consents, archived = LISTS[ask.list]
+        found = client.contact_list.page(consents, archived=archived, limit=ask.limit + 1, after=ask.after)
+        page = found[: ask.limit]
+        return ContactsWire(
+            id=ask.id,
+            contacts=[self._news.line(listed) for listed in page],
+            next=page[-1].place if len(found) > ask.limit else None,
+        )
 
-    async def _find(self) -> None:
-        words = self._words
-        self._found_box.set_visibility(bool(words))
-        self._lists.set_visibility(not words)
+    def _search(self, client: Client, ask: SearchAsk) -> FoundWire:
+        words = ask.words.strip()
         if not words:
-            self._found.show(items=[], empty="")
-            return
-        self._found.show(empty="Searching …")
+            return FoundWire(id=ask.id, contacts=[], texts=[], next=None)
+        before = None if ask.after is None else _row(ask.after)
+        contacts = client.contact_list.find(words, FOUND_CONTACTS_MAX) if before is None else []
+        found = client.search(words, limit=ask.limit + 1, before=before)
+        nicknames: dict[str, str] = {}
+        for name, _ in found:
+            if name not in nicknames:
+                nicknames[name] = client.contact_list.one(name).nickname
+        page = found[: ask.limit]
+        texts = [
+            FoundText(name, nicknames[name], text.row, text.outgoing, text.arrived_at, found_snippet(text.text, words))
+            for name, text in page
+            if not self._news.deletions.hides(name, text.row)
+        ]
+        last = str(page[-1][1].row) if len(found) > ask.limit else None
+        return FoundWire(id=ask.id, contacts=[self._news.line(each) for each in contacts], texts=texts, next=last)
+
+    async def _find(self, client: Client, ask: FindPersonAsk) -> FoundPersonWire:
+        who, run = ask.who.strip(), self._person.run
         try:
-            found = await self.person.run(self.person.client.search, words, limit=FOUND_MAX)
-        except Exception as error:  # noqa: BLE001 - shown where the user waits for it
-            self._found.show(items=[], empty=texts.problem(error))
-            return
-        if words == self._words:
-            now = time.time()
-            items = [lines.found_line(name, message, now) for name, message in found]
-            self._found.show(items=items, empty="No texts found.")
+            by_link = who[: len(SCHEME)].lower() == SCHEME
+            contact = await run(client.add_link if by_link else client.look_up, who)
+        except NoSuchContact:
+            raise PageRefused("own_name") from None
+        self._news.note_contact(contact.name)
+        return FoundPersonWire(id=ask.id, contact=self._news.line(await run(client.contact_list.one, contact.name)))
+
+    # -- conversations --
+
+    def _open(self, client: Client, ask: OpenConversationAsk) -> ConversationWire:
+        if ask.around is None:
+            return self._page(client, ask.id, ask.name, _before(client, ask.name, None, ask.limit), newer=False)
+        older, has_older = _before(client, ask.name, ask.around, ask.limit // 2)
+        newer, has_newer = _after(client, ask.name, ask.around - 1, ask.limit - ask.limit // 2)
+        return self._page(client, ask.id, ask.name, ([*older, *newer], has_older), newer=has_newer)
+
+    def _more(self, client: Client, ask: MoreTextsAsk) -> ConversationWire:
+        if (ask.before is None) == (ask.after is None):
+            raise PageRefused("not_possible_now")
+        if ask.after is None:
+            return self._page(client, ask.id, ask.name, _before(client, ask.name, ask.before, ask.limit), newer=True)
+        texts, has_newer = _after(client, ask.name, ask.after, ask.limit)
+        return self._page(client, ask.id, ask.name, (texts, True), newer=has_newer)
+
+    def _page(
+        self, client: Client, number: int, name: str, older: tuple[list[MessageView], bool], *, newer: bool
+    ) -> ConversationWire:
+        texts, has_older = older
+        listed = client.contact_list.one(name)
+        return ConversationWire(
+            id=number,
+            contact=self._news.line(listed),
+            texts=[text_view(text) for text in texts if not self._news.deletions.hides(name, text.row)],
+            older=has_older,
+            newer=newer,
+            draft=client.contact_list.draft(name) if listed.has_draft else "",
+            outgoing=[_under_way(each) for each in tuple(self._person.outgoing.values()) if each.name == name],
+        )
+
+    # -- texts --
+
+    async def _send(self, window: Window, client: Client, ask: SendAsk) -> None:
+        if not ask.text:
+            raise PageRefused("text_empty")
+        try:
+            if len(ask.text.encode()) > TEXT_BYTES_MAX:
+                raise PageRefused("text_too_long")
+        except UnicodeEncodeError:
+            raise PageRefused("text_empty") from None
+        async with self._naming:  # threads answer in any order, and texts are stored in the order in which they came
+            name = await self._known(client, ask.name)
+        begun: list[Outgoing] = []
+
+        def on_begin(out: Outgoing) -> None:
+            begun.append(out)
+            self._windows.tell(_under_way(out), but=window, only_open=name)
+
+        try:
+            sent = await self._person.send(ask.nonce, name, ask.text, window=window, on_begin=on_begin)
+        except Exception as error:
+            for out in begun:
+                failed = OutgoingWire(name=name, nonce=out.nonce, text="", failed=problem_of(error))
+                self._windows.tell(failed, but=window, only_open=name)
+            raise
+        self._news.note_text(name, sent.message_id, mine=True)
+        for out in begun:
+            self._windows.tell(OutgoingWire(name=name, nonce=out.nonce, text="", done=True), but=window, only_open=name)
+            await self._forget_draft(client, name, ask.text)
+
+    async def _known(self, client: Client, name: str) -> str:
+        """The name of a contact. Raises `NoSuchContact`."""
+        return (await self._person.run(client.contact, name)).name
+
+    async def _retry(self, client: Client, ask: RetryAsk) -> None:
+        run = self._person.run
+        before = await run(client.message, ask.name, ask.message_id, outgoing=True)
+        sent = await run(client.retry, ask.name, ask.message_id)
+        if sent.message_id != before.message_id:
+            self._windows.tell(TextsGoneWire(name=ask.name, rows=[before.row]), only_open=ask.name)
+        self._news.note_text(ask.name, sent.message_id, mine=True)
+
+    async def _delete(self, client: Client, ask: DeleteAsk) -> DeletingWire:
+        listed = await self._person.run(client.contact_list.one, ask.name)
+        rows = None if ask.rows is None else frozenset(ask.rows)
+        number = self._news.deletions.add(Deletion(listed.contact.name, rows, listed.last_row))
+        gone = None if rows is None else sorted(rows)
+        self._windows.tell(TextsGoneWire(name=listed.contact.name, rows=gone), only_open=listed.contact.name)
+        self._news.note_contact(listed.contact.name)
+        return DeletingWire(id=ask.id, undo=number)
+
+    def _undo(self, number: int) -> None:
+        deletion = self._news.deletions.undo(number)
+        if deletion is None:
+            raise PageRefused("undo_over")
+        self._windows.tell(TextsGoneWire(name=deletion.name, rows=None), only_open=deletion.name)  # reads it again
+        self._news.note_contact(deletion.name)
+
+    async def _mark_read(self, client: Client, ask: MarkReadAsk) -> None:
+        listed = await self._person.run(client.contact_list.one, ask.name)
+        if listed.contact.state is not Consent.ACCEPTED:
+            raise PageRefused("not_possible_now")
+        if listed.unread and await self._person.run(client.contact_list.mark_read, ask.name, ask.row):
+            self._news.note_contact(listed.contact.name)
+
+    # -- drafts --
+
+    async def _save_draft(self, window: Window, client: Client, name: str, text: str) -> None:
+        async with self._person.order(name):
+            before = await self._person.run(client.contact_list.one, name)
+            await self._person.run(client.contact_list.set_draft, name, text)
+        self._windows.tell(DraftChangedWire(name=name, text=text), but=window, only_open=name)
+        if before.has_draft != bool(text):
+            self._news.note_contact(name)
+
+    async def _forget_draft(self, client: Client, name: str, text: str) -> None:
+        """The draft has become this text; one that has been changed since stays."""
+        run = self._person.run
+        async with self._person.order(name):
+            if (await run(client.contact_list.draft, name)).strip() != text.strip():
+                return
+            await run(client.contact_list.set_draft, name, "")
+        self._windows.tell(DraftChangedWire(name=name, text=""), only_open=name)
+
+
+def _under_way(out: Outgoing) -> OutgoingWire:
+    return OutgoingWire(name=out.name, nonce=out.nonce, text=out.text)
+
+
+def _before(client: Client, name: str, before: int | None, limit: int) -> tuple[list[MessageView], bool]:
+    found = client.conversation(name, limit + 1, before)
+    return (found[1:], True) if len(found) > limit else (found, False)
+
+
+def _after(client: Client, name: str, after: int, limit: int) -> tuple[list[MessageView], bool]:
+    found = client.conversation(name, limit + 1, after=after)
+    return found[:limit], len(found) > limit
+
+
+def _row(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < _DIGITS):
+        raise PageRefused("not_possible_now")
+    return int(cursor)

@@ -24,7 +24,7 @@ PLANTED: Final = {
     # The handle that builds the client's graph names an actor's class.
     (f"usernym/{BUILDER.name}", "usernym.actors.forwarding.client"): "Only the wirings name actor classes",
     # The chat page takes its words from the command line.
-    ("chat/texts.py", "usernym.cli.terminal"): "The chat page stands on the client's handle",
+    ("chat/shown.py", "usernym.cli.terminal"): "The chat page stands on the client's handle",
     # Files that exist already.
     ("actors/lookup/client.py", "usernym.storage.node.store"): "The client's half of an exchange",
     ("actors/lookup/node.py", "usernym.storage.client.store"): "The node's half of an exchange",

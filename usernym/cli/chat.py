@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from usernym.cli.command import Entry, Invocation, number, option, switch
+from usernym.cli.command import Entry, Invocation, number, option
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.holder import client_handler
 from usernym.cli.signals import Stopping
@@ -64,7 +64,6 @@ def chat(typed: Invocation[ClientSettings]) -> None:
         mixnet=settings.mixnet,
         accept_strangers=settings.accept_strangers is True,
         passphrase=os.environ.get(PASSPHRASE_VARIABLE) or None,
-        is_emulated=typed.given.emulated,
     )
 
     def held(client: Client) -> AbstractContextManager[Any]:
@@ -117,8 +116,8 @@ ENTRIES: Final = (
         "chat", "serve the chat page to this machine's browser until it is stopped", chat,
         (option("--port", type=number(0, 65_535), default=0, metavar="PORT",
                 help="of 127.0.0.1; default: any free one"),
-         option("--browser", action=BooleanOptionalAction, default=True, help="open the page in the browser (default)"),
-         switch("--emulated", "say on the page that its mixnet is an emulated one")),
+         option("--browser", action=BooleanOptionalAction, default=True,
+                help="open the page in the browser (default)")),
         prints=(PageReadyJson, PageAddressJson),
     ),
 )  # fmt: skip

@@ -29,8 +29,8 @@ _WHO: Final = ("node", "alice", "bob")
 """In the order of the emulated mixnet's clients."""
 _FIRST_STEPS: Final = (
     "Alice's page: choose a name and a passphrase, keep the recovery words for a minute, register.",
-    "Alice's page: “New …”, bob, “Find”; write to him. Bob's page: accept her request, and answer.",
-    "Both: “confirmed by the node …” shows the same sixty digits. Then try “no direct route …”.",
+    "Alice's page: “+”, bob, “Find”; write to him. Bob's page: accept her request, and answer.",
+    "Both: “Confirmed by the node” shows the same sixty digits. Then try “Direct route”, in “About” them.",
 )
 
 
@@ -60,11 +60,11 @@ class PersonsPage:
 
 def demo_chat(*, as_json: bool, browser: bool) -> None:
     """Serve both pages until Ctrl-C. Raises `CommandFailed` when something does not start, or ends by itself."""
-    if importlib.util.find_spec("nicegui") is None:
+    if importlib.util.find_spec("starlette") is None:
         raise CommandFailed(
             Exit.USAGE,
             "chat_not_installed",
-            "the chat page needs more (nicegui): in a checkout of usernym, pip install '.[chat]'",
+            "the chat page needs more (starlette): in a checkout of usernym, pip install '.[chat]'",
         )
     with (
         Interruptions() as interruptions,
@@ -96,7 +96,7 @@ def _set_up(processes: Processes) -> tuple[list[Running], list[PersonsPage]]:
 
 
 def _start_page(processes: Processes, who: str, mixnet: str) -> PersonsPage:
-    arguments = ("--home", who, "chat", "--emulated", "--no-browser", "--mixnet", mixnet, "--node", "node.card")
+    arguments = ("--home", who, "chat", "--no-browser", "--mixnet", mixnet, "--node", "node.card")
     return PersonsPage(who, who == "bob", processes.start(f"{who}'s page", *arguments, is_typed_to=True))
 
 
