@@ -1,0 +1,49 @@
+// What this program is, which node it uses, and what its words mean.
+import { html, useEffect, useState } from "../base/html.js";
+import { t } from "../base/words.js";
+import { model } from "../model/use.js";
+
+const KEYS = [
+  ["keys.enter", "keys.enter_does"],
+  ["keys.search", "keys.search_does"],
+  ["keys.find", "keys.find_does"],
+  ["keys.neighbour", "keys.neighbour_does"],
+  ["keys.arrows", "keys.arrows_does"],
+  ["keys.menu", "keys.menu_does"],
+  ["keys.escape", "keys.escape_does"],
+];
+const MEANINGS = [
+  ["state.waiting", "meaning.waiting"],
+  ["state.accepted", "meaning.accepted"],
+  ["state.delivered", "meaning.delivered"],
+  ["trust.confirmed", "meaning.confirmed"],
+  ["trust.verified", "meaning.verified"],
+  ["trust.changed", "meaning.changed"],
+];
+
+export function Help() {
+  return html`<h3>${t("help.keys")}</h3>
+    <dl class="facts">${KEYS.map(([key, does]) => html`<div><dt><kbd>${t(key)}</kbd></dt><dd>${t(does)}</dd></div>`)}</dl>
+    <h3>${t("help.words")}</h3>
+    <dl class="facts">${MEANINGS.map(([word, means]) => html`<div><dt>${t(word)}</dt><dd>${t(means)}</dd></div>`)}</dl>`;
+}
+
+export function About() {
+  const [about, setAbout] = useState(null);
+  useEffect(() => {
+    model.ask("get_about").then(setAbout, () => {});
+  }, []);
+  if (!about) return null;
+  const rows = [
+    ["about.version", about.version],
+    ["about.name", about.name],
+    ["about.key", about.identity_key],
+    ["about.node", about.node],
+    ["about.mixnet", about.emulated ? t("emulator.title") : about.mixnet],
+    ["about.home", about.home],
+  ];
+  return html`<dl class="facts is-stacked">
+      ${rows.map(([key, value]) => html`<div><dt>${t(key)}</dt><dd><bdi>${value}</bdi></dd></div>`)}
+    </dl>
+    <p><a href="/static/vendor/licences.txt" target="_blank" rel="noopener">${t("about.licences")}</a></p>`;
+}

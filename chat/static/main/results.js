@@ -1,0 +1,74 @@
+// What a search finds: people first, then texts, the newest on top.
+import { html, useEffect, useState } from "../base/html.js";
+import { problemText } from "../base/problems.js";
+import { short } from "../base/time.js";
+import { t } from "../base/words.js";
+import { model } from "../model/use.js";
+import { Avatar } from "../parts/avatar.js";
+import { Highlighted } from "../parts/highlighted.js";
+import { PersonLine } from "./person_line.js";
+
+const LOOK_AFTER_MS = 150;
+
+export function Results({ words, state, turn }) {
+  const [found, setFound] = useState(null);
+  const [problem, setProblem] = useState("");
+  const wanted = words.trim();
+  useEffect(() => {
+    let isOver = false;
+    const timer = window.setTimeout(async () => {
+      try {
+        const answer = await model.ask("search", { words: wanted });
+        if (!isOver) setFound(answer);
+      } catch (error) {
+        if (!isOver) setProblem(problemText(error));
+      }
+    }, LOOK_AFTER_MS);
+    return () => {
+      isOver = true;
+      window.clearTimeout(timer);
+    };
+  }, [wanted]);
+  const more = async () => {
+    const page = await model.ask("search", { words: wanted, after: found.next });
+    setFound({ ...found, texts: [...found.texts, ...page.texts], next: page.next });
+  };
+  if (problem) return html`<p class="list-empty" role="alert">${problem}</p>`;
+  if (!found) return null;
+  if (!found.contacts.length && !found.texts.length) {
+    return html`<p class="list-empty" role="status">${t("search.nothing", { words: wanted })}</p>`;
+  }
+  return html`${found.contacts.length > 0 &&
+    html`<section aria-label=${t("search.people")}>
+      <h2 class="list-title">${t("search.people")}</h2>
+      <ul class="list">
+        ${found.contacts.map((line) => html`<${PersonLine} key=${line.name} line=${line} words=${wanted} isOpen=${state.open?.name === line.name} turn=${turn} />`)}
+      </ul>
+    </section>`}
+    ${found.texts.length > 0 &&
+    html`<section aria-label=${t("search.texts")}>
+      <h2 class="list-title">${t("search.texts")}</h2>
+      <ul class="list">
+        ${found.texts.map((text) => html`<${FoundText} key=${`${text.name} ${text.row}`} text=${text} words=${wanted} />`)}
+      </ul>
+      ${found.next !== null && html`<button type="button" class="list-more" onClick=${more}>${t("search.more")}</button>`}
+    </section>`}`;
+}
+
+function FoundText({ text, words }) {
+  const shown = text.nickname || text.name;
+  const identity = model.lineOf(text.name)?.key ?? "";
+  return html`<li>
+    <button type="button" data-stop class="line" onClick=${() => model.openConversation(text.name, text.row)}>
+      <${Avatar} name=${shown} identity=${identity} />
+      <span class="line-words">
+        <span class="line-first">
+          <bdi class="line-name">${shown}</bdi><span class="spread"></span><span class="line-time">${short(text.at)}</span>
+        </span>
+        <span class="line-second">
+          <span class="line-last">${text.out && t("line.you")} <bdi><${Highlighted} text=${text.snippet} words=${words} /></bdi></span>
+        </span>
+      </span>
+    </button>
+  </li>`;
+}

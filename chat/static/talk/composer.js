@@ -1,0 +1,156 @@
+// Where a text is written. It grows to a third of the window; what is in it is kept in the program's encrypted store.
+import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "../base/html.js";
+import { problemText } from "../base/problems.js";
+import { quoteOf } from "../base/split.js";
+import { n, t } from "../base/words.js";
+import { model } from "../model/use.js";
+import { IconButton } from "../parts/button.js";
+import { listenReplies } from "./reply.js";
+
+const SAVE_AFTER_MS = 30; // what is typed outlives a reload of the page: a browser sends nothing more when it leaves
+const TELL_BELOW_BYTES = 4_000;
+const PART_OF_WINDOW = 1 / 3;
+
+function joined(quote, text) {
+  return quote ? `${quote}\n${text}` : text;
+}
+
+/** What a draft was: a quote at its beginning, and the text. */
+function apart(draft) {
+  const lines = draft.split("\n");
+  let count = 0;
+  while (lines[count]?.startsWith("> ")) count += 1;
+  return { quote: lines.slice(0, count).join("\n"), text: lines.slice(count).join("\n") };
+}
+
+export function Composer({ open, why, limits }) {
+  const { name, contact, draft, draftRev } = open;
+  const [{ quote, text }, setBoth] = useState({ quote: "", text: "" });
+  const [problem, setProblem] = useState("");
+  const [sending, setSending] = useState(false);
+  const box = useRef(null);
+  const saved = useRef({ text: "", timer: 0, now: "" });
+  saved.current.now = joined(quote, text);
+
+  const save = useCallback(async () => {
+    const state = saved.current;
+    window.clearTimeout(state.timer);
+    state.timer = 0;
+    if (state.now === state.text || state.isSaving) return;
+    state.text = state.now;
+    state.isSaving = true;
+    try {
+      await model.ask("save_draft", { name, text: state.text });
+    } catch {
+      state.text = null; // once more at the next change
+    }
+    state.isSaving = false;
+    if (state.text !== null && state.now !== state.text) saveSoon();
+  }, [name]);
+  const saveSoon = () => {
+    saved.current.timer ||= window.setTimeout(save, SAVE_AFTER_MS);
+  };
+  const change = (part) => {
+    setBoth((both) => ({ ...both, ...part }));
+    setProblem("");
+    saveSoon();
+  };
+
+  useEffect(() => {
+    if (!draftRev) return;
+    // A text that is under way already, from before this window was loaded or from another one, is no draft any more.
+    saved.current.text = model.isSending(name, draft) ? "" : draft;
+    const kept = apart(saved.current.text);
+    // What was typed before the draft came stands below it.
+    setBoth((both) => (draftRev === 1 && both.text ? { ...kept, text: [kept.text, both.text].filter(Boolean).join("\n") } : kept));
+  }, [draftRev]);
+  useEffect(() => {
+    window.addEventListener("pagehide", save);
+    return () => {
+      window.removeEventListener("pagehide", save);
+      save();
+    };
+  }, [save]);
+  useEffect(
+    () =>
+      listenReplies((answered) => {
+        change({ quote: quoteOf(answered.text) });
+        box.current?.focus();
+      }),
+    [],
+  );
+  useLayoutEffect(() => {
+    if (!why && !window.matchMedia("(pointer: coarse)").matches) box.current?.focus();
+  }, [why, open.visit]);
+  useLayoutEffect(() => {
+    const area = box.current;
+    if (!area) return undefined;
+    const fit = () => {
+      area.style.height = "auto";
+      area.style.height = `${Math.min(area.scrollHeight, window.innerHeight * PART_OF_WINDOW)}px`;
+    };
+    fit();
+    window.addEventListener("resize", fit);
+    return () => window.removeEventListener("resize", fit);
+  }, [text, why]);
+
+  if (why) return html`<div class="composer is-closed" role="status">${why}</div>`;
+  const whole = joined(quote, text);
+  const left = limits.text_bytes_max - new TextEncoder().encode(whole).length;
+  const canSend = text.trim() && left >= 0 && !sending;
+  const send = async () => {
+    if (!canSend) return;
+    save();
+    setProblem("");
+    setSending(true); // the text stays here until it is on the disk: nothing is called sent that is not
+    try {
+      await model.send(name, whole.toWellFormed()); // half a character, of a broken paste, can't be sent
+      saved.current.text = ""; // the program has let go of the draft
+      setBoth({ quote: "", text: "" });
+    } catch (error) {
+      setProblem(problemText(error));
+    }
+    setSending(false);
+  };
+  const onKeyDown = (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      send();
+    } else if (event.key === "Escape" && quote) change({ quote: "" });
+  };
+  const said = problem || (left < 0 ? n("composer.too_long", -left) : left < TELL_BELOW_BYTES ? n("composer.left", left) : "");
+  const label = t("composer.label", { name: contact.nickname || name });
+  return html`<form class="composer" onSubmit=${(event) => (event.preventDefault(), send())}>
+    ${quote &&
+    html`<div key="quote" class="composer-quote">
+      <blockquote dir="auto" aria-label=${t("composer.quote")}>${quote.replace(/^> ?/gm, "")}</blockquote>
+      <${IconButton} icon="close" label=${t("composer.no_quote")} onClick=${() => change({ quote: "" })} />
+    </div>`}
+    <div key="row" class="composer-row">
+      <textarea
+        ref=${box}
+        rows="1"
+        dir="auto"
+        autocomplete="off"
+        spellcheck=${false}
+        translate=${false}
+        aria-label=${label}
+        placeholder=${label}
+        aria-describedby="composer-said"
+        value=${text}
+        readonly=${sending}
+        onInput=${(event) => change({ text: event.target.value })}
+        onKeyDown=${onKeyDown}
+        onBlur=${save}
+      />
+      <button type="submit" class="send" aria-label=${t("composer.send")} title=${t("composer.send_title")} aria-disabled=${canSend ? undefined : "true"}>
+        <${SendIcon} />
+      </button>
+    </div>
+    <p key="said" id="composer-said" class=${`composer-said ${problem || left < 0 ? "is-bad" : ""}`} role=${problem ? "alert" : "status"}>${said}</p>
+  </form>`;
+}
+
+function SendIcon() {
+  return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 19V6" /><path d="M6 12l6-6 6 6" /></svg>`;
+}
