@@ -13,7 +13,7 @@ OFFLINE := --no-index --no-deps
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chat pictures nym quick test cover test-nym test-binding check lint types check-nym format hooks dist deb test-deb lint-container pins vectors bench soak nightly mutants models crashes attacks fuzz bench-nym docs man clean
+.PHONY: help setup demo chat pictures axe nym quick test cover test-nym test-binding check lint types check-nym format hooks dist deb test-deb lint-container pins vectors bench soak nightly mutants models crashes attacks fuzz bench-nym docs man clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,14 @@ cover: $(READY) ## all tests with branch coverage, also of the processes they st
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover
+
+axe: build/npm/node_modules ## fetch axe-core (npm), with which the tests look for barriers in the chat page
+
+build/npm/node_modules: requirements/npm/package.json requirements/npm/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed. On Debian: apt install npm"; exit 1; }
+	@mkdir -p build/npm && cp $^ build/npm/
+	cd build/npm && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 # --- nym_python_sdk: Rust; everything above works without it ---------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ CONTRAST_MIN = 4.5
 """WCAG 2.2, 1.4.3: text against its ground."""
 
 CONTRASTS = r"""() => {
+  // While a colour changes to another one it may be pale: in one step with the reading, all changes are completed.
+  for (const one of document.getAnimations()) if (one.effect.getComputedTiming().endTime !== Infinity) one.finish();
   const parse = (colour) => colour.match(/[\d.]+/g).map(Number);
   const over = ([r, g, b, a = 1], under) => [r, g, b].map((part, at) => part * a + under[at] * (1 - a));
   const light = (colour) => {
@@ -43,7 +46,8 @@ CONTRASTS = r"""() => {
   return found;
 }"""
 
-NAMELESS = r"""() => [...document.querySelectorAll("button, input, textarea, select, dialog, img, [role=button], a")]
+NAMELESS = r"""() => [...document.querySelectorAll(
+    "button, input, textarea, select, dialog, img:not([alt='']), [role=button], a")]
   .filter((one) => one.checkVisibility())
   .filter((one) => {
     const by = one.getAttribute("aria-labelledby");
@@ -55,17 +59,19 @@ NAMELESS = r"""() => [...document.querySelectorAll("button, input, textarea, sel
   .map((one) => one.outerHTML.slice(0, 200))"""
 
 TOO_WIDE = r"""() => {
+  // A line that ends in "…" cuts what it holds by intent; the line itself is looked at.
+  const isCut = (one) => one && (getComputedStyle(one).textOverflow === "ellipsis" || isCut(one.parentElement));
   const wide = [...document.querySelectorAll("body *")].filter((one) => {
     const box = one.getBoundingClientRect();
     return one.checkVisibility() && box.width > 1 && (box.right > innerWidth + 1 || box.left < -1)
-      && !one.closest(".unseen, [aria-hidden=true]");
+      && !one.closest(".unseen, [aria-hidden=true]") && !isCut(one.parentElement);
   }).map((one) => one.outerHTML.slice(0, 120));
   return document.documentElement.scrollWidth > innerWidth || wide.length ? wide.concat(["(the page)"]) : [];
 }"""
 
 
 def check_screen(page: Page, *, phone: bool = False) -> None:
-    """What must be true of every screen, at every moment."""
+    """What must be true of every screen, when its colours have changed."""
     assert page.evaluate(NAMELESS) == []
     pale = [each for each in page.evaluate(CONTRASTS) if each["ratio"] < CONTRAST_MIN]
     assert pale == []
@@ -94,7 +100,9 @@ def test_the_first_run_and_a_text_without_a_mouse(people: People) -> None:
     alice = people.someone(people.world.name("alice"))
     alice.start_new()
     page = alice.look()
-    page.get_by_label("Name", exact=True).wait_for()
+    alice.wait_until("the first button has the focus", lambda: focused(page) == "Choose a name")
+    check_screen(page)
+    page.keyboard.press("Enter")
     alice.wait_until("the cursor is where the name goes", lambda: focused(page) == "Name")
     check_screen(page)
     page.keyboard.type(alice.home)
@@ -103,7 +111,7 @@ def test_the_first_run_and_a_text_without_a_mouse(people: People) -> None:
     alice.wait_until("the cursor is in the passphrase", lambda: focused(page) == "Passphrase")
     check_screen(page)
     page.keyboard.type("correct horse battery")
-    page.keyboard.press("Tab")
+    tab_to(page, "Repeat the passphrase")
     page.keyboard.type("correct horse battery")
     page.keyboard.press("Enter")
     words = alice.words_shown()
@@ -121,27 +129,29 @@ def test_the_first_run_and_a_text_without_a_mouse(people: People) -> None:
     alice.wait_online()
     page.keyboard.press("Alt+n")
     expect(alice.dialog).to_be_visible()
-    alice.wait_until("the cursor is where the name goes", lambda: focused(page) == "Name, or a usernym: link")
+    alice.wait_until("the cursor is where the name goes", lambda: focused(page) == "Name or link")
     page.keyboard.type(bob.home)
     page.keyboard.press("Enter")
     alice.wait_until("the cursor is where one writes", lambda: focused(page) == f"Write to {bob.home}")
     page.keyboard.type("by keys alone")
     page.keyboard.press("Enter")
-    alice.expect_state("by keys alone", "accepted by the node")
+    alice.expect_state("by keys alone", "Accepted by the node")
     check_screen(page)
     page.keyboard.press("Control+k")
-    alice.wait_until("the cursor is in the search", lambda: focused(page) == "Search texts")
+    alice.wait_until("the cursor is in the search", lambda: focused(page) == "Search people and texts")
     page.keyboard.type("keys")
-    expect(page.get_by_role("list", name="Found").get_by_role("button")).to_have_count(1)
-    page.keyboard.press("Tab")
+    expect(page.get_by_role("region", name="Texts", exact=True).get_by_role("button")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.locator("li.text.is-found")).to_have_count(1)
-    tab_to(page, "Your account …")
+    page.keyboard.press("Control+k")
+    page.keyboard.press("Escape")
+    tab_to(page, "Settings")
     page.keyboard.press("Enter")
     expect(alice.dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(alice.dialog).to_have_count(0)
-    alice.wait_until("the focus is back", lambda: focused(page) == "Your account …")
+    alice.wait_until("the focus is back", lambda: focused(page) == "Settings")
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +164,8 @@ def pair(company: People) -> tuple[Someone, Someone]:
     return alice, bob
 
 
-OF_THE_LIST = ("New …", "Your account …", "Help", "Declined and blocked …")
-DIALOGS = (*OF_THE_LIST, "confirmed by the node …", "no direct route …", "Disappearing texts …")
+OF_THE_LIST = ("Find someone", "Settings", re.compile("^Your link"))
+DIALOGS = (*OF_THE_LIST, "Confirmed by the node")
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -163,19 +173,19 @@ DIALOGS = (*OF_THE_LIST, "confirmed by the node …", "no direct route …", "Di
 def test_light_and_dark_can_be_read(people: People, pair: tuple[Someone, Someone], colours: Any, theme: str) -> None:
     alice, _ = pair
     alice.page.emulate_media(color_scheme=colours)
-    alice.press("Your account …")
-    alice.press(theme)
+    alice.settings("Appearance").get_by_label(theme).check()
     wanted = colours if theme == "Same as system" else theme.lower()
     expect(alice.dialog).to_be_visible()
     alice.wait_until(
         "the ground has the colour",
         lambda: (
-            (alice.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 20, 26)")
+            alice.page.evaluate(
+                "getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).slice(0, 3)"
+                ".every((part) => part < 100)"
+            )
             == (wanted == "dark")
         ),
     )
-    for summary in alice.dialog.locator("summary").all():
-        summary.click()
     check_screen(alice.page)
     alice.page.keyboard.press("Escape")
     expect(alice.dialog).to_have_count(0)
@@ -183,18 +193,16 @@ def test_light_and_dark_can_be_read(people: People, pair: tuple[Someone, Someone
 
 
 @pytest.mark.parametrize("dialog", DIALOGS)
-def test_every_dialog_has_names_and_fits_a_phone(people: People, pair: tuple[Someone, Someone], dialog: str) -> None:
-    _, bob = pair
+def test_every_dialog_has_names_and_fits_a_phone(people: People, pair: tuple[Someone, Someone], dialog: Any) -> None:
+    alice, bob = pair
     bob.page.reload()
-    expect(bob.box).to_be_visible()
+    bob.turn_to(alice.home)  # a phone that went back to the list has closed the conversation
     for size in ({"width": 1000, "height": 720}, PHONE):
         bob.page.set_viewport_size(size)  # type: ignore[arg-type]
         if size is PHONE and dialog in OF_THE_LIST:
             bob.press("Back to the list")
-        bob.press(dialog)
+        bob.button(dialog).first.click()
         expect(bob.dialog).to_be_visible()
-        for summary in bob.dialog.locator("summary").all():
-            summary.click()
         check_screen(bob.page, phone=size is PHONE)
         assert bob.dialog.evaluate("one => one.contains(document.activeElement)")
         bob.page.keyboard.press("Escape")
@@ -224,7 +232,7 @@ def test_the_first_run_on_a_phone(people: People) -> None:
     person = people.someone(people.world.name("phoebe"))
     person.start_new()
     page = person.look(viewport=PHONE)
-    page.get_by_label("Name", exact=True).wait_for()
+    person.button("Choose a name").wait_for()
     check_screen(page, phone=True)
     person.press("I have recovery words")
     expect(page.get_by_role("heading", name="Restore your name")).to_be_visible()
@@ -253,8 +261,7 @@ def test_a_screen_reader_is_told_of_news_and_of_states(people: People) -> None:
     expect(log).to_contain_text("A new request")
     expect(log).not_to_contain_text("never aloud")
     snapshot = alice.page.get_by_role("region", name=f"Texts with {bob.home}").aria_snapshot()
-    assert f"{bob.home}:" in snapshot
     assert "say this aloud" in snapshot
     expect(alice.page.get_by_role("main")).to_have_count(1)
     expect(alice.page.get_by_role("navigation", name="People")).to_be_visible()
-    assert alice.page.locator("html").get_attribute("lang") == "en-US"
+    assert alice.page.locator("html").get_attribute("lang") == "en"

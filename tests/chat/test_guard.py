@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any
 
 import pytest
@@ -11,9 +10,7 @@ import pytest
 from usernym.chat.guard import Guard
 
 HOST = "127.0.0.1:8123"
-PAGE = (
-    b'<html><head><style>p {}</style><script type="module">1</script><scripted></head><b style="display: none"></html>'
-)
+PAGE = b'<html><head><script type="module" src="/x.js"></script></head></html>'
 
 
 async def behind(scope: Any, receive: Any, send: Any) -> None:
@@ -30,6 +27,8 @@ async def behind(scope: Any, receive: Any, send: Any) -> None:
         (b"access-control-allow-origin", b"*"),
         (b"content-security-policy", b"default-src *"),
         (b"cache-control", b"max-age=99"),
+        (b"set-cookie", b"a=b"),
+        (b"x-frame-options", b"SAMEORIGIN"),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body[:20], "more_body": True})
@@ -66,25 +65,10 @@ def ask(
 def test_the_page_itself_is_answered() -> None:
     status, headers, body = ask()
     assert status == 200
-    nonce = re.search(r"script-src 'self' 'nonce-([\w-]{22})'", headers["content-security-policy"])
-    assert nonce is not None
-    mark = f' nonce="{nonce[1]}"'.encode()
-    assert body == PAGE.replace(b"<style", b"<style" + mark).replace(b"<script ", b"<script" + mark + b" ").replace(
-        b' style="display: none"', b" hidden"
-    )
-    assert headers["cache-control"] == "no-store"
-    assert not {"server", "access-control-allow-origin", "content-length"} & headers.keys()
-
-
-def test_no_two_answers_have_the_same_nonce() -> None:
-    assert len({ask()[1]["content-security-policy"] for _ in range(20)}) == 20
-
-
-def test_what_is_no_page_is_left_as_it_is() -> None:
-    status, headers, body = ask("/static/x.js")
-    assert (status, body) == (200, b"<script>not a page</script>")
+    assert body == PAGE
     assert headers["content-length"] == str(len(body))
     assert headers["cache-control"] == "max-age=99"
+    assert not {"server", "access-control-allow-origin", "set-cookie"} & headers.keys()
 
 
 @pytest.mark.parametrize("path", ["/", "/static/x.js"])
@@ -95,6 +79,8 @@ def test_the_policy_is_on_every_answer_and_allows_nothing_unsafe(path: str) -> N
     assert "*" not in policy
     directives = dict(each.strip().partition(" ")[::2] for each in policy.split(";"))
     assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == directives["style-src"] == directives["img-src"] == "'self'"
+    assert directives["trusted-types"] == "'none'"
     assert directives["connect-src"] == f"'self' ws://{HOST}"
     assert directives["frame-ancestors"] == directives["base-uri"] == directives["form-action"] == "'none'"
     assert directives["require-trusted-types-for"] == "'script'"
@@ -142,7 +128,7 @@ def test_a_websocket_needs_an_origin() -> None:
     assert ask(kind="websocket", origin=f"http://{HOST}", sec_fetch_site="same-origin")[0] == "websocket.accept"
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "get"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "get"])
 def test_other_methods_are_refused(method: str) -> None:
     assert ask(method=method)[0] == 403
 

@@ -43,9 +43,9 @@ def pair(company: People) -> Pair:
 
 
 def snippet(text: str) -> str:
-    """As the list has it: the first 80 letters, on one line."""
+    """As the list has it: the first 120 letters, on one line."""
     line = " ".join(text.split())
-    return line if len(line) <= 80 else f"{line[:80]}…"
+    return line if len(line) <= 120 else f"{line[:120]}…"
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -55,17 +55,17 @@ def test_code_and_markup_are_letters(people: People, pair: Pair, text: str) -> N
     alice.wait_until("she sees it", lambda: alice.last() == text)
     bob.wait_until("he sees it", lambda: bob.last() == text)
     for person in pair:
-        assert person.page.locator(".said *").count() == 0
-        assert person.page.locator("script:not([src]):not([nonce]), iframe, object, embed").count() == 0
-        entry = person.entry(alice.home if person is bob else bob.home).locator(".person-text")
-        expect(entry).to_have_text(("You: " if person is alice else "") + snippet(text))
+        assert person.page.locator(".words-of :not(.address)").count() == 0
+        assert person.page.locator("script:not([src]), iframe, object, embed").count() == 0
+        entry = person.entry(alice.home if person is bob else bob.home).locator(".line-last > [dir=auto]")
+        expect(entry).to_have_text(snippet(text))
         assert entry.locator("*").count() == 0
     # As a finding of a search, and said aloud.
-    bob.page.get_by_label("Search texts").fill(text.split(maxsplit=1)[0])
-    found = bob.page.get_by_role("list", name="Found").locator(".person-text")
+    bob.page.get_by_label("Search people and texts").fill(text.split(maxsplit=1)[0])
+    found = bob.page.get_by_role("region", name="Texts", exact=True).locator(".line-last > bdi")
     expect(found.first).to_contain_text(text.split(maxsplit=1)[0])
-    assert found.locator("*").count() == 0
-    bob.page.get_by_label("Search texts").fill("")
+    assert found.locator("*:not(mark)").count() == 0
+    bob.page.get_by_label("Search people and texts").fill("")
     expect(bob.page.get_by_role("log")).to_contain_text(text.split(maxsplit=1)[0])
     assert bob.page.get_by_role("log").locator("p *").count() == 0
 
@@ -85,23 +85,23 @@ def test_no_letters_turn_the_page_around(people: People, pair: Pair, text: str) 
     alice.write(text)
     alice.wait_until("she sees it", lambda: alice.last() == text)
     bob.wait_until("he sees it", lambda: bob.last() == text)
-    alice.wait_until("it is delivered", lambda: alice.lines()[-1].state == "delivered")
+    alice.wait_until("it is delivered", lambda: alice.lines()[-1].state == "Delivered")
     for person in pair:
-        plain, turned = (person.page.locator("li.text").nth(at) for at in (-2, -1))
-        for line in (plain, turned):
-            time, route = box_of(line.locator("time")), box_of(line.locator(".route"))
-            assert time["x"] < route["x"]  # under every text the time stands first, and the rest to the right of it
+        plain, turned = (person.page.locator("li.text[data-row] .bubble").nth(at) for at in (-2, -1))
+        first, second = box_of(plain), box_of(turned)
+        meta, time = box_of(turned.locator(".meta")), box_of(turned.locator("time"))
         if person is bob:  # theirs begin on the left
-            assert box_of(plain)["x"] == box_of(turned)["x"]
-            assert box_of(plain.locator("time"))["x"] == box_of(turned.locator("time"))["x"]
+            assert first["x"] == second["x"]
         else:  # ours end at the right
-            ends = [box["x"] + box["width"] for box in (box_of(plain), box_of(turned))]
-            assert abs(ends[0] - ends[1]) < 1
-        assert plain.locator("time").inner_text().count(":") == 1
-        peer = person.entry(alice.home if person is bob else bob.home)
-        name, when = box_of(peer.locator(".person-name")), box_of(peer.locator(".person-time"))
+            assert abs(first["x"] + first["width"] - second["x"] - second["width"]) < 1
+            assert time["x"] < box_of(turned.locator(".tick"))["x"]
+        # The time stands at the end of the bubble, beside or under what is written.
+        assert 0 <= second["x"] + second["width"] - meta["x"] - meta["width"] < 24
+        assert turned.locator("time").inner_text().count(":") == 1
+        line = person.entry(alice.home if person is bob else bob.home)
+        name, when = box_of(line.locator(".line-name")), box_of(line.locator(".line-time"))
         assert name["x"] < when["x"]
-        expect(peer.locator(".person-time")).to_have_text(plain.locator("time").inner_text())
+        expect(line.locator(".line-time")).to_have_text(turned.locator("time").inner_text())
 
 
 def test_a_text_may_have_64_kilobytes_and_no_byte_more(people: People) -> None:
@@ -110,7 +110,7 @@ def test_a_text_may_have_64_kilobytes_and_no_byte_more(people: People) -> None:
         size = len(letter.encode())
         text = letter * (65_536 // size) + "x" * (65_536 % size)
         alice.box.fill(text + "y")
-        expect(alice.page.get_by_text("This text is too long by 1 bytes.")).to_be_visible()
+        expect(alice.page.get_by_text("This text is too long by 1 byte.")).to_be_visible()
         expect(alice.button("Send")).to_be_disabled()
         alice.box.press("Enter")
         expect(alice.box).to_have_value(text + "y")
@@ -120,7 +120,7 @@ def test_a_text_may_have_64_kilobytes_and_no_byte_more(people: People) -> None:
     alice.box.press("Enter")
     expect(alice.box).to_have_value("")
     bob.wait_until("it has come whole", lambda: bob.last() == text)
-    alice.wait_until("it is delivered", lambda: alice.lines()[-1].state == "delivered")
+    alice.wait_until("it is delivered", lambda: alice.lines()[-1].state == "Delivered")
     for person in (alice, bob):
         assert person.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -133,7 +133,7 @@ def test_a_line_break_is_one_and_spaces_stay(people: People, pair: Pair) -> None
     alice.box.press("Enter")
     expect(alice.box).to_have_value("")
     bob.wait_until("it has come", lambda: bob.last() == "one\n  two")
-    said = bob.page.locator("li.text .said").last
+    said = bob.page.locator("li.text .words-of").last
     assert said.inner_text() == "one\n  two"
     before = len(alice.lines())
     for nothing in ("", "   ", "\n\n"):

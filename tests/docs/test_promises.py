@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -38,7 +39,7 @@ PHRASES: Final = (
 """Words that promise, or take back, something about privacy or safety. Where one of them stands in a source, a sentence
 of the table must cover it: a new promise can't be made without its test."""
 SOURCES: Final = ("README.md", "SECURITY.md", "CHANGELOG.md", "docs/*.md")
-PROGRAMS: Final = ("chat/*.py", "chat/static/*.js", "usernym/*.py", "usernym/cli/*.py", "usernym/demo/*.py",
+PROGRAMS: Final = ("chat/*.py", "chat/static/words/*.json", "usernym/*.py", "usernym/cli/*.py", "usernym/demo/*.py",
                    "protocol/*.py", "actors/**/*.py", "storage/**/*.py", "mixnet/**/*.py")  # fmt: skip
 WITHOUT_A_TEST: Final = {
     "warning": "it says what is not protected, or what the reader has to do",
@@ -77,8 +78,8 @@ def prose(path: Path) -> Iterator[str]:
     if path.suffix == ".md":
         yield joined(re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL))
         return
-    if path.suffix == ".js":
-        yield joined(re.sub(r"//.*", "", path.read_text()))
+    if path.suffix == ".json":  # a catalogue: the page's modules hold no words
+        yield from map(joined, json.loads(path.read_text()).values())
         return
     tree = ast.parse(path.read_text())
     skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings

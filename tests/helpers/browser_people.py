@@ -35,7 +35,6 @@ class ShownLine:
     text: str
     mine: bool
     state: str
-    route: str
 
 
 class BrowserWorld:
@@ -210,7 +209,7 @@ class Someone:
 
     def wait_online(self) -> None:
         """Until the page says that the client is connected."""
-        expect(self.page.locator(".top").get_by_role("status")).to_have_text("connected")
+        expect(self.page.locator(".connection")).to_have_text("Connected")
 
     def leave(self) -> None:
         """Close the window, and end the program."""
@@ -254,9 +253,17 @@ class Someone:
     def choose_name(self, name: str | None = None) -> None:
         """The first run's first step; the home's name, if none is given."""
         name = name or self.home
+        self.begin_choosing()
         self.page.get_by_label("Name", exact=True).fill(name)
         expect(self.page.get_by_text(f"{name} is free.")).to_be_visible()
         self.press("Continue")
+
+    def begin_choosing(self) -> None:
+        """From the welcome, if that is shown, to the field for the name."""
+        begin = self.button("Choose a name")
+        expect(begin.or_(self.page.get_by_label("Name", exact=True))).to_be_visible()
+        if begin.is_visible():
+            begin.click()
 
     def choose_passphrase(self, passphrase: str) -> list[str]:
         """The second step. Returns the recovery words, which are shown then."""
@@ -268,7 +275,7 @@ class Someone:
     def words_shown(self) -> list[str]:
         """The recovery words, when they are shown."""
         expect(self.page.locator(".words li")).to_have_count(12)
-        return self.page.locator(".words b").all_inner_texts()
+        return self.page.locator(".words li").all_inner_texts()
 
     def give_back(self, words: list[str]) -> None:
         """The third step: the words that are asked for; then register."""
@@ -289,14 +296,13 @@ class Someone:
 
     def find(self, name_or_link: str) -> None:
         """Find someone, through the dialog for it."""
-        self.press("New …")
-        self.page.get_by_label("Name, or a usernym: link").fill(name_or_link)
+        self.button("Find someone", self.page.get_by_role("navigation", name="People")).click()
+        self.page.get_by_label("Name or link").fill(name_or_link)
         self.press("Find")
 
     def entry(self, name: str) -> Locator:
         """Someone's line in the list of contacts, or of requests."""
-        lists = self.page.locator("ul.people:not([aria-label=Found])")
-        return lists.get_by_role("button").filter(has=self.page.locator(".person-name", has_text=_exactly(name)))
+        return self.page.locator(f'.lists button.line[data-name="{name}"]')
 
     def turn_to(self, name: str) -> None:
         """Open a conversation that is in the list."""
@@ -309,20 +315,20 @@ class Someone:
         return self.page.locator(".composer textarea")
 
     def write(self, text: str) -> None:
-        """Write a text and press Enter; returns when it is on disk: the box is empty then."""
+        """Write a text and press Enter; returns when it is on disk."""
         self.box.fill(text)
         self.box.press("Enter")
         expect(self.box).to_have_value("")
+        expect(self.page.locator("li.is-storing")).to_have_count(0)
 
     def lines(self) -> list[ShownLine]:
         """The texts that are shown, from top to bottom."""
         shown: list[dict[str, Any]] = self.page.evaluate(
-            """() => [...document.querySelectorAll("li.text")].map((line) => ({
+            """() => [...document.querySelectorAll("li.text[data-row]")].map((line) => ({
                 row: Number(line.dataset.row),
-                text: line.querySelector(".said").textContent,
+                text: line.querySelector(".words-of").textContent,
                 mine: line.classList.contains("is-mine"),
-                state: line.querySelector(".state")?.textContent || "",
-                route: line.querySelector(".route")?.textContent || "",
+                state: line.querySelector(".tick .unseen")?.textContent || "",
             }))"""
         )
         return [ShownLine(**line) for line in shown]
@@ -333,11 +339,38 @@ class Someone:
 
     def line(self, text: str) -> Locator:
         """The line that holds exactly this text."""
-        return self.page.locator("li.text").filter(has=self.page.locator(".said", has_text=_exactly(text)))
+        said = self.page.locator(".words-of", has_text=_exactly(text))
+        return self.page.locator("li.text[data-row]").filter(has=said)
+
+    def choose(self, text: str, action: str) -> None:
+        """Choose something from a text's menu."""
+        self.line(text).press("Enter")
+        self.page.get_by_role("menuitem", name=action, exact=True).click()
+
+    def about(self, name: str) -> Locator:
+        """Open what there is about the person whose conversation is open."""
+        panel = self.page.get_by_role("complementary", name=f"About {name}")
+        if not panel.is_visible():
+            self.press(f"About {name}")
+        return panel
+
+    def settings(self, page: str) -> Locator:
+        """Open a page of the settings; the dialog."""
+        self.press("Settings")
+        self.dialog.get_by_role("button", name=page).click()
+        return self.dialog
+
+    def route_of(self, text: str) -> str:
+        """The way a text took, as its details say."""
+        self.choose(text, "Details")
+        route = self.dialog.locator("dt", has_text="Route").locator("+ dd").inner_text()
+        self.page.keyboard.press("Escape")
+        expect(self.dialog).to_have_count(0)
+        return route
 
     def expect_state(self, text: str, state: str | re.Pattern[str]) -> None:
         """Wait until a text of one's own has come so far."""
-        expect(self.line(text).locator(".state")).to_have_text(state)
+        expect(self.line(text).locator(".tick .unseen")).to_have_text(state)
 
     def expect_text(self, text: str) -> None:
         """Wait until a text is shown; once."""

@@ -1,76 +1,44 @@
-"""Draws docs/pictures again: the chat pages of `usernym demo --chat` in Chromium, from the first run to a direct route.
+"""Draws docs/pictures again: the chat page in Chromium, before made-up accounts (tests/helpers/page_scenes.py).
 
-Run by `make pictures`. The names, texts and sizes are always the same; safety number, recovery words (of an account
-that ends with the demo) and times are what they are that day. `CHROMIUM` names another Chromium.
+Run by `make pictures`. Names, texts and sizes are always the same; times are those of the day.
+`CHROMIUM` names another Chromium.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Page
 
-from usernym.demo.processes import Running
+from tests.helpers.browser import Chromium
+from tests.helpers.page_scenes import evening_account, full_account
+from tests.helpers.page_stage import Account, Stage
+from usernym.chat.wire import HomeWire
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 BYTES_MAX: Final = 80_000
 """Of one picture: they are in the repository for good."""
-PATIENCE_MS: Final = 40_000
-WIDE: Final[ViewportSize] = {"width": 1100, "height": 720}
-PHONE: Final[ViewportSize] = {"width": 390, "height": 800}
-PASSPHRASE: Final = "for the pictures only"
-
-
-@contextlib.contextmanager
-def demo() -> Iterator[tuple[Running, dict[str, str]]]:
-    """The demo as a process, and the addresses of its pages."""
-    command = [sys.executable, "-P", "-m", "usernym.cli", "--json", "demo", "--chat", "--no-browser"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    running = Running("demo", process)
-    try:
-        ready = running.wait_for("that it is ready", lambda told: told.get("event") == "ready")
-        yield running, {page["who"]: page["address"] for page in ready["pages"]}
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
-        running.end()
-
-
-@contextlib.contextmanager
-def node_stopped(running: Running) -> Iterator[None]:
-    """Hold the demo's node, so that a text waits."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1] if entry.name.isdigit() else ""
-            if parent == str(running.process.pid) and b"\0node\0run\0" in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-    (node,) = found
-    os.kill(node, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(node, signal.SIGCONT)
+WIDE: Final = {"width": 900, "height": 580}
+PHONE: Final = {"width": 390, "height": 800}
 
 
 def squeezed(png: bytes) -> bytes:
-    """The same picture, compressed with more patience than Chromium has (RFC 2083, sections 3.2 and 4.1.3)."""
+    """The same picture with colours in steps of eight, which no eye sees, and compressed with more patience than
+    Chromium has (RFC 2083, sections 3.2, 4.1.3 and 6)."""
     chunks, pixels, at = [], b"", 8
     while at < len(png):
         length = int.from_bytes(png[at : at + 4], "big")
         kind, content = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        if kind == b"IHDR":
+            width, each = int.from_bytes(content[:4], "big"), {2: 3, 6: 4}[content[9]]
         if kind == b"IDAT":
             pixels += content
         elif kind == b"IEND":
-            chunks.append((b"IDAT", zlib.compress(zlib.decompress(pixels), 9)))
+            chunks.append((b"IDAT", zlib.compress(in_steps(zlib.decompress(pixels), width * each, each), 9)))
             chunks.append((kind, content))
         else:
             chunks.append((kind, content))
@@ -79,6 +47,44 @@ def squeezed(png: bytes) -> bytes:
         len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
         for kind, content in chunks
     )
+
+
+STEPS: Final = bytes(min(255, (value + 4) // 8 * 8) for value in range(256))
+
+
+def in_steps(filtered: bytes, width: int, each: int) -> bytes:
+    """Lines of pixels without their filters, colours in steps; each line is stored as its difference from the last."""
+    out, above, above_out = bytearray(), bytearray(width), bytes(width)
+    for begin in range(0, len(filtered), width + 1):
+        line = bytearray(filtered[begin + 1 : begin + 1 + width])
+        match filtered[begin]:
+            case 1:
+                for at in range(each, width):
+                    line[at] = (line[at] + line[at - each]) & 255
+            case 2:
+                for at in range(width):
+                    line[at] = (line[at] + above[at]) & 255
+            case 3:
+                for at in range(width):
+                    left = line[at - each] if at >= each else 0
+                    line[at] = (line[at] + (left + above[at]) // 2) & 255
+            case 4:
+                for at in range(width):
+                    left, corner = (line[at - each], above[at - each]) if at >= each else (0, 0)
+                    line[at] = (line[at] + paeth(left, above[at], corner)) & 255
+            case _:
+                pass
+        stepped = bytes(line).translate(STEPS)
+        out += b"\x02" + bytes((now - before) & 255 for now, before in zip(stepped, above_out, strict=True))
+        above, above_out = line, stepped
+    return bytes(out)
+
+
+def paeth(left: int, above: int, corner: int) -> int:
+    """PNG's predictor (RFC 2083, section 6.6)."""
+    near = {value: abs(left + above - corner - value) for value in (corner, above, left)}
+    least = min(near.values())
+    return next(value for value in (left, above, corner) if near[value] == least)
 
 
 def draw(page: Page, name: str, part: str = "body") -> None:
@@ -91,105 +97,99 @@ def draw(page: Page, name: str, part: str = "body") -> None:
         raise SystemExit(f"{path.name} is larger than {BYTES_MAX:,} bytes: show less on it")
 
 
-def open_page(browser: Browser, address: str) -> Page:
-    """A window in a profile of its own."""
-    context = browser.new_context(viewport=WIDE, color_scheme="light", locale="en-GB", reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
-    page.goto(address)
-    return page
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).first.click()
 
 
-def press(page: Page, name: str, *, exact: bool = True) -> None:
-    page.get_by_role("button", name=name, exact=exact).click()
+def turn_to(page: Page, name: str) -> None:
+    page.locator(f"[data-name={name}]").click()
+    page.locator("li.text").first.wait_for()
 
 
-def write(page: Page, to: str, text: str) -> None:
-    """Write a text, and wait until it is on disk."""
-    box = page.get_by_placeholder(f"Write to {to}")
-    box.fill(text)
-    box.press("Enter")
-    expect(box).to_have_value("")
+def first_run(page: Page) -> None:
+    draw(page, "welcome")
+    press(page, "Choose a name")
+    page.get_by_label("Name", exact=True).fill("maya")
+    page.get_by_text("maya is free.").wait_for()
+    draw(page, "first-run")
 
 
-def go_through_first_run(alice: Page) -> None:
-    """Name, passphrase, words."""
-    alice.get_by_label("Name", exact=True).fill("alice")
-    alice.get_by_text("alice is free.").wait_for()
-    draw(alice, "first-run")
-    press(alice, "Continue")
-    alice.get_by_label("Passphrase", exact=True).fill(PASSPHRASE)
-    alice.get_by_label("Repeat the passphrase").fill(PASSPHRASE)
-    press(alice, "Continue")
-    alice.locator(".words b").first.wait_for()
-    words = alice.locator(".words b").all_inner_texts()
-    draw(alice, "recovery-words")
-    press(alice, "I have written them down")
-    for field in alice.locator(".field").all():
-        field.locator("input").fill(words[int(field.locator("label").inner_text().split()[1]) - 1])
-    press(alice, "Register")
-    alice.get_by_text("connected", exact=True).wait_for()
+def recovery_words(page: Page) -> None:
+    page.locator(".words li").first.wait_for()
+    draw(page, "recovery-words")
 
 
-def talk(running: Running, alice: Page, bob: Page) -> None:
-    """Request, conversation, trust, direct route."""
-    press(alice, "New …")
-    alice.get_by_label("Name, or a usernym: link").fill("bob")
-    press(alice, "Find")
-    write(alice, "bob", "Hello Bob, it is Alice. We met at the library 📚")
-    bob.get_by_role("button", name="alice").first.click()
-    bob.get_by_role("button", name="Accept", exact=True).wait_for()
-    draw(bob, "request")
-    press(bob, "Accept")
-    bob.get_by_role("button", name="Accept", exact=True).wait_for(state="detached")
-    write(bob, "alice", "Hello Alice! Shall we compare the numbers on the phone tonight?")
-    alice.get_by_text("on the phone tonight?").last.wait_for()
-    write(alice, "bob", "Yes, at eight.")
-    alice.locator(".texts").get_by_text("delivered", exact=True).first.wait_for()
-    press(alice, "confirmed by the node …")
-    alice.get_by_text("Sixty digits").wait_for()
-    draw(alice, "safety-number", "dialog[open]")
-    press(alice, "I have compared: they are the same")
-    alice.get_by_role("button", name="verified …").wait_for()
-    with node_stopped(running):
-        write(alice, "bob", "I may be a minute late.")
-        alice.locator(".texts").get_by_text("waiting here").wait_for()
-        draw(alice, "conversation")
-    alice.locator(".texts").get_by_text("delivered", exact=True).nth(1).wait_for()
-    press(alice, "no direct route …")
-    alice.get_by_role("button", name="Show my address, and ask for theirs").wait_for()
-    draw(alice, "direct-route", "dialog[open]")
-    press(alice, "Show my address, and ask for theirs")
-    press(bob, "See the offer …")
-    press(bob, "Accept, and show my address")
-    alice.get_by_role("button", name="direct route …", exact=True).wait_for()
-    bob.get_by_role("button", name="direct route …", exact=True).wait_for()
-    write(bob, "alice", "Take your time. This one came directly.")
-    alice.get_by_text("This one came directly.").last.wait_for()
+def conversation(page: Page) -> None:
+    turn_to(page, "amara")
+    draw(page, "conversation")
+    press(page, "About amara")
+    draw(page, "panel", ".panel")
+
+
+def request(page: Page) -> None:
+    turn_to(page, "rosalind")
+    draw(page, "request")
+
+
+def safety_number(page: Page) -> None:
+    turn_to(page, "li_wei")
+    page.locator(".trust-button").click()
+    page.locator(".digits").wait_for()
+    draw(page, "safety-number", "dialog")
+
+
+def direct_route(page: Page) -> None:
+    turn_to(page, "yuki")
+    press(page, "About yuki")
+    page.locator(".panel-row", has_text="Direct route").click()
+    draw(page, "direct-route", "dialog")
+
+
+def search(page: Page) -> None:
+    page.get_by_label("Search people and texts").fill("ma")
+    page.locator("mark").first.wait_for()
+    draw(page, "search", ".people")
+
+
+def dark(page: Page) -> None:
+    turn_to(page, "oluwaseun")
+    draw(page, "dark")
+
+
+def phone(page: Page) -> None:
+    turn_to(page, "oluwaseun")
+    draw(page, "phone")
+
+
+def empty(page: Page) -> None:
+    page.get_by_role("heading", name="Say hello").wait_for()
+    draw(page, "empty")
+
+
+def before(account: Account, home: HomeWire | None, look: Callable[[Page], None], **context: Any) -> None:
+    """Open a window before an account, and draw what `look` draws."""
+    if home is not None:
+        account.home = home
+    with Stage(account) as stage, Chromium() as chromium:
+        usual = {"viewport": WIDE, "color_scheme": "light", "locale": "en-GB", "reduced_motion": "reduce"}
+        profile, _ = chromium.context("pictures", stage.host, **usual | context)
+        page = profile.new_page()
+        page.goto(stage.address)
+        look(page)
+        if problems := chromium.take_problems():
+            raise SystemExit("\n".join(problems))
 
 
 def main() -> None:
     """Draw all of them."""
     FOLDER.mkdir(exist_ok=True)
-    with demo() as (running, addresses), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"),
-            args=[
-                "--disable-gpu",
-                "--no-first-run",
-                "--disable-lcd-text",
-                *(["--no-sandbox"] if os.geteuid() == 0 else []),
-            ],
-        )
-        alice, bob = open_page(browser, addresses["alice"]), open_page(browser, addresses["bob"])
-        go_through_first_run(alice)
-        talk(running, alice, bob)
-        alice.emulate_media(color_scheme="dark")
-        draw(alice, "dark")
-        alice.emulate_media(color_scheme="light")
-        alice.set_viewport_size(PHONE)
-        draw(alice, "phone")
-        browser.close()
+    before(Account(), HomeWire(screen="new"), first_run)
+    before(Account(), HomeWire(screen="unregistered", has_words=True, name="maya"), recovery_words)
+    before(Account(), None, empty)
+    for look in (conversation, request, safety_number, direct_route, search):
+        before(full_account(), None, look)
+    before(evening_account(), None, dark, color_scheme="dark")
+    before(evening_account(), None, phone, viewport=PHONE, has_touch=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 HEAVY = {"pykka", "peewee", "sqlcipher3", "cryptography", "argon2", "websockets", "mnemonic", "segno", "asyncio",
-         "nicegui", "prometheus_client"}  # fmt: skip
+         "starlette", "prometheus_client"}  # fmt: skip
 LOADED = """
 import json, sys
 from usernym.cli import main

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from usernym import Consent, control
-from usernym.chat import lines
 from usernym.cli.people import PEOPLE_MAX, ContactsCommand, RequestsCommand, RequestsReply
 from usernym.client import Client
 from usernym.protocol.limits import TEXT_BYTES_MAX
@@ -80,9 +79,12 @@ def test_contacts_come_in_pages() -> None:
     assert (len(last.contacts), last.more) == (3, False)
 
 
-def test_the_page_looks_at_no_more_requests_than_it_shows() -> None:
-    client = strangers(10 * lines.REQUESTS_SHOWN)
-    overview = lines.overview(client, 1_800_000_000)
-    assert (len(overview.requests), overview.more_requests) == (lines.REQUESTS_SHOWN, True)
-    assert client.conversations == lines.REQUESTS_SHOWN
-    assert not lines.overview(strangers(lines.REQUESTS_SHOWN), 1_800_000_000).more_requests
+def test_the_page_reads_requests_by_the_page() -> None:
+    found, after = [], None
+    client = strangers(45)
+    while page := client.contact_list.page([Consent.PENDING], archived=False, limit=20, after=after):
+        found += [line.contact.name for line in page]
+        assert len(page) <= 20
+        after = page[-1].place
+    assert found == [f"stranger_{number:04d}" for number in reversed(range(45))]  # the newest first
+    assert client.conversations == 0  # a line reads the beginning of its newest text, and no conversation

@@ -1,0 +1,200 @@
+"""Every word of the page stands in one catalogue, and the page's own files keep to its rules."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, get_args, get_type_hints
+
+import pytest
+
+from usernym.chat.files import STATIC
+from usernym.chat.wire import PROBLEMS, WarningsWire
+
+CATALOGUE: Final = STATIC / "words" / "en.json"
+VENDOR: Final = STATIC / "vendor"
+PLURALS: Final = ("zero", "one", "two", "few", "many", "other")
+FROM_THE_PROGRAM: Final = ("problem.", "caught.")
+"""Keys whose last part the program names: `wire.PROBLEMS`, `Warnings.caught`."""
+READ_ATTRIBUTES: Final = ("title", "aria-label", "placeholder", "alt", "label", "lead", "hint", "aria-description")
+_LETTERS: Final = re.compile(r"[^\W\d_]{2,}")
+FORBIDDEN: Final = (
+    "innerHTML", "outerHTML", "insertAdjacentHTML", "dangerouslySetInnerHTML", "document.write", "eval(", "Function(",
+    "setAttribute(\"style\"", "createPolicy", "srcdoc", "http://", "https://", "importScripts", "WebAssembly",
+)  # fmt: skip
+LINES_MAX: Final = 300
+
+
+def scripts() -> dict[str, str]:
+    """The page's own modules."""
+    found = {str(path.relative_to(STATIC)): path.read_text() for path in sorted(STATIC.rglob("*.js"))}
+    return {name: text for name, text in found.items() if not name.startswith("vendor/")}
+
+
+def without_comments(source: str) -> str:
+    source = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
+    return re.sub(r"(?m)^\s*//.*$|(?<=[;,{}\])]) // .*$", "", source)
+
+
+def catalogue() -> dict[str, str]:
+    def once(pairs: list[tuple[str, str]]) -> dict[str, str]:
+        found = dict(pairs)
+        assert len(found) == len(pairs), "a key stands twice"
+        return found
+
+    words: dict[str, str] = json.loads(CATALOGUE.read_text(), object_pairs_hook=once)
+    return words
+
+
+def stem(key: str) -> str:
+    """The key as a module names it: without the form of a plural."""
+    head, _, tail = key.rpartition(".")
+    return head if tail in PLURALS else key
+
+
+def asked_for(source: str) -> set[str]:
+    """Keys that a module may ask for: each text in quotes that has a key's form."""
+    return set(re.findall(r"\"([a-z_]+(?:\.[a-z_]+)*)\"", source))
+
+
+def templates(source: str) -> Iterator[str]:
+    """The page's pieces of markup, each with `{}` where a value is put in."""
+    at = 0
+    while (begin := source.find("html`", at)) >= 0:
+        text, place = _markup(source, begin + len("html`"))
+        yield text
+        at = begin + len("html`")
+        assert place > begin
+
+
+def _markup(source: str, place: int) -> tuple[str, int]:
+    shown = []
+    while source[place] != "`":
+        if source.startswith("${", place):
+            shown.append("{}")
+            place = _value_end(source, place + 2)
+        else:
+            shown.append(source[place])
+            place += 1
+    return "".join(shown), place + 1
+
+
+def _value_end(source: str, place: int) -> int:
+    depth = 1
+    while depth:
+        letter = source[place]
+        if letter == "`":
+            _, place = _markup(source, place + 1)
+            continue
+        if letter in "\"'":
+            place = source.index(letter, place + 1)
+        depth += (letter == "{") - (letter == "}")
+        place += 1
+    return place
+
+
+def literals(source: str) -> list[str]:
+    """Words for a person that stand in markup itself, and not in the catalogue."""
+    found = []
+    for markup in templates(without_comments(source)):
+        for text in re.findall(r">([^<>]*)<", f">{re.sub(r'=>', '', markup)}<"):
+            shown = text.replace("{}", "")
+            if "=" not in shown and _LETTERS.search(shown):
+                found.append(text)
+        for name, value in re.findall(r"([\w-]+)=\"([^\"]*)\"", markup):
+            if name in READ_ATTRIBUTES and _LETTERS.search(value):
+                found.append(f"{name}={value}")
+    return found
+
+
+def test_every_key_that_a_module_asks_for_has_words() -> None:
+    words = catalogue()
+    stems = {stem(key) for key in words}
+    sections = {key.split(".")[0] for key in stems if "." in key}
+    missing = set()
+    for name, source in scripts().items():
+        keys = {key for key in asked_for(source) if "." in key and key.split(".")[0] in sections}
+        keys |= set(re.findall(r"(?<![\w.])[tn]\(\"([^\"]+)\"", source))
+        missing |= {f"{name}: {key}" for key in keys - stems}
+    assert missing == set()
+
+
+def test_every_word_of_the_catalogue_is_used() -> None:
+    asked = set().union(*(asked_for(source) for source in scripts().values()))
+    unused = {key for key in catalogue() if stem(key) not in asked and not key.startswith(FROM_THE_PROGRAM)}
+    assert unused == set()
+
+
+def test_everything_that_the_program_may_say_has_words() -> None:
+    stems = {stem(key) for key in catalogue()}
+    (caught,) = get_args(get_type_hints(WarningsWire)["caught"])
+    wanted = {f"problem.{code}" for code in PROBLEMS} | {f"caught.{code}" for code in get_args(caught)}
+    assert wanted - stems == set()
+    of_the_program = {key for key in stems if key.startswith(FROM_THE_PROGRAM)}
+    assert of_the_program - wanted == {"caught.unknown"}
+
+
+def test_plurals_have_the_forms_of_english() -> None:
+    words = catalogue()
+    for key in words:
+        if key.rpartition(".")[2] in PLURALS:
+            assert {f"{stem(key)}.one", f"{stem(key)}.other"} <= words.keys(), key
+
+
+@pytest.mark.parametrize("name", sorted(scripts()))
+def test_no_module_has_words_of_its_own(name: str) -> None:
+    assert literals(scripts()[name]) == []
+
+
+def test_words_in_markup_are_noticed() -> None:
+    planted = 'html`<p title="Say it">${a ? html`<b>Hello you</b>` : t("x")} and more</p><i class="no word">${b}</i>`'
+    assert literals(planted) == ["{} and more", "title=Say it", "Hello you"]
+
+
+@pytest.mark.parametrize("name", sorted(scripts()))
+def test_no_module_makes_code_or_markup_of_a_text_or_asks_others(name: str) -> None:
+    source = without_comments(scripts()[name])
+    assert [word for word in FORBIDDEN if word in source.replace("https?://", "")] == []
+    assert not re.search(r"style=(?!\$)", source), "the policy refuses inline styles"
+
+
+def test_modules_are_small() -> None:
+    lines = {name: len(source.splitlines()) for name, source in scripts().items()}
+    assert len(lines) > 50
+    assert {name: count for name, count in lines.items() if count > LINES_MAX} == {}
+
+
+def test_the_html_has_no_script_and_no_style_of_its_own() -> None:
+    html = (STATIC / "index.html").read_text()
+    assert re.findall(r"<script(?![^>]*\bsrc=)", html) == []
+    assert "<style" not in html
+    assert "style=" not in html
+    assert re.findall(r"(?:src|href)=\"(?!/static/)", html) == []
+
+
+def test_code_of_others_is_as_it_was_published() -> None:
+    rows = re.findall(r"^\| `([^`]+)` .*`([0-9a-f]{64})` \|$", (VENDOR / "README.md").read_text(), re.MULTILINE)
+    found = {name: (VENDOR / name).read_bytes() for name, _ in rows}
+    found["hooks.js"] = found["hooks.js"].replace(b'from"./preact.js"', b'from"preact"')
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in found.items()} == dict(rows)
+    assert {path.name for path in VENDOR.iterdir()} == {name for name, _ in rows} | {"README.md", "licences.txt"}
+    licences = (VENDOR / "licences.txt").read_text()
+    for named in ("Jason Miller", "Apache License", "SIL OPEN FONT LICENSE", "The Inter Project Authors"):
+        assert named in licences
+
+
+def test_every_module_is_reached_from_the_first() -> None:
+    sources = scripts()
+    reached, todo = set(), ["start.js"]
+    while todo:
+        name = todo.pop()
+        if name in reached or name.startswith("vendor/"):
+            continue
+        reached.add(name)
+        for found in re.findall(r"from \"(\.[^\"]+)\"|import \"(\.[^\"]+)\"", sources[name]):
+            path = (STATIC / name).parent / (found[0] or found[1])
+            todo.append(str(Path(path).resolve().relative_to(STATIC.resolve())))
+    assert set(sources) - reached == set()

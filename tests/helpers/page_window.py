@@ -1,0 +1,60 @@
+"""A window of the page before a made-up account, and what a person does in it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.helpers.browser import Chromium
+from tests.helpers.page_stage import Stage
+
+QUICK_MS: Final = 15_000
+"""How long anything takes at most that needs no other program."""
+
+
+class PageWindow:
+    """One window in a profile of its own."""
+
+    def __init__(self, stage: Stage, chromium: Chromium, script: str = "", **context: Any) -> None:
+        usual = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+        self.context: BrowserContext
+        self.context, self.watch = chromium.context("maya", stage.host, **usual | context)
+        self.context.set_default_timeout(QUICK_MS)
+        if script:
+            self.context.add_init_script(script)
+        self.page: Page = self.context.new_page()
+        self.page.goto(stage.address)
+
+    def close(self) -> None:
+        self.context.close()
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def press(self, name: str) -> None:
+        self.button(name).first.click()
+
+    def open(self, name: str) -> None:
+        self.page.locator(f"[data-name={name}]").click()
+        expect(self.page.locator(".texts")).to_be_visible()
+
+    @property
+    def box(self) -> Locator:
+        return self.page.locator(".composer textarea")
+
+    @property
+    def dialog(self) -> Locator:
+        return self.page.get_by_role("dialog")
+
+    @property
+    def menu(self) -> Locator:
+        return self.page.get_by_role("menu")
+
+    def text(self, words: str) -> Locator:
+        return self.page.locator("li.text", has_text=words)
+
+    def open_menu(self, words: str) -> None:
+        self.text(words).focus()
+        self.page.keyboard.press("Enter")
+        expect(self.menu).to_be_visible()
