@@ -3,6 +3,7 @@
 Each of these is opened (`Client.open(...)`), used from any thread, and closed; best in a `with` block:
 
 - `Client`: a user, in a program. `AsyncClient`: the same for asyncio. `ClientOptions`: how a home is opened.
+  `Transfers`, `AsyncTransfers`: its files and pictures, as `client.files`.
 - `Node`: a discovery node. `Finder`: asks a node about names, before there is an account.
 
 What they return:
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
         TextTooLong,
     )
     from usernym.actors.messages import FoundRecord
-    from usernym.aio import AsyncClient
+    from usernym.aio import AsyncClient, AsyncTransfers
     from usernym.client import Client
     from usernym.errors import (
         AccountStays,
@@ -93,7 +94,7 @@ if TYPE_CHECKING:
     from usernym.storage.client.types import Consent, DeliveryState, FileState, HandshakeState, Route, Trust
     from usernym.storage.errors import HomeInUse, PassphraseNeeded, StorageError, StoreUnprotected, WrongPassphrase
     from usernym.subscriptions import AsyncSubscription, Subscription
-    from usernym.transfers import FileView
+    from usernym.transfers import FileView, Transfers
     from usernym.views import ContactView, EvidenceView, MessageView, RequestView, Sent, Whoami
 
 _HOMES = {
@@ -106,7 +107,7 @@ _HOMES = {
         "FileUnfit", "HandshakeNotPossible", "NodeRefused", "NodeSilent", "RetryNotPossible", "TextTooLong",
     ),
     "actors.messages": ("FoundRecord",),
-    "aio": ("AsyncClient",),
+    "aio": ("AsyncClient", "AsyncTransfers"),
     "client": ("Client",),
     "errors": (
         "AccountStays", "Closed", "GraphFailed", "IdentityMoved", "LinkMismatch", "Mismatch", "NoSuchContact",
@@ -124,7 +125,7 @@ _HOMES = {
     "storage.client.types": ("Consent", "DeliveryState", "FileState", "HandshakeState", "Route", "Trust"),
     "storage.errors": ("HomeInUse", "PassphraseNeeded", "StorageError", "StoreUnprotected", "WrongPassphrase"),
     "subscriptions": ("AsyncSubscription", "Subscription"),
-    "transfers": ("FileView",),
+    "transfers": ("FileView", "Transfers"),
     "views": ("ContactView", "EvidenceView", "MessageView", "RequestView", "Sent", "Whoami"),
 }  # fmt: skip
 """The names of the interface, by the module that defines them."""
@@ -132,7 +133,7 @@ _HOMES = {
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "AccountStays", "AsyncClient", "AsyncSubscription", "Client", "ClientOptions", "Closed", "Code",
+    "AccountStays", "AsyncClient", "AsyncSubscription", "AsyncTransfers", "Client", "ClientOptions", "Closed", "Code",
     "ConnectionChanged", "Consent", "ContactChanged", "ContactView", "DeliveryChanged", "DeliveryState", "DirectSilent",
     "Event", "EvidenceView", "FileChanged", "FileState", "FileUnfit", "FileView", "Finder", "FoundRecord",
     "GraphFailed", "HandshakeChanged", "HandshakeNotPossible", "HandshakeState", "HomeInUse", "IdentityChanged",
@@ -141,8 +142,8 @@ __all__ = [
     "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "PassphraseWeak", "Picture",
     "PictureUnfit", "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible",
     "RotationStalled", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription",
-    "TextTooLong", "TextsErased", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__",
-    "parse_mixnet",
+    "TextTooLong", "TextsErased", "Transfers", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase",
+    "__version__", "parse_mixnet",
 ]  # fmt: skip
 
 

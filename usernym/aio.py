@@ -11,13 +11,16 @@ import os
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, Unpack
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar, Unpack
 
 from usernym.client import Client
 from usernym.errors import Closed
 from usernym.running import ClientOptions, RunningClient
 from usernym.subscriptions import AsyncSubscription
+from usernym.transfers import Transfers
 
+H = TypeVar("H")
+H_co = TypeVar("H_co", covariant=True)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -25,14 +28,23 @@ WORKERS: Final = 16
 """Calls of one client that may be under way at once; further ones wait. `subscribe` and `close` need none of these."""
 
 
-def _awaited(
-    method: Callable[Concatenate[Client, P], T],
-) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    """A method of `Client` as a coroutine function: same name, arguments, result, errors and docstring."""
+class _Twin(Protocol[H_co]):
+    """What awaits the methods of a handle."""
+
+    @property
+    def _handle(self) -> H_co: ...
+
+    async def call(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """Call a function on a thread."""
+        ...
+
+
+def _awaited(method: Callable[Concatenate[H, P], T]) -> Callable[Concatenate[_Twin[H], P], Coroutine[Any, Any, T]]:
+    """A method of a handle as a coroutine function: same name, arguments, result, errors and docstring."""
 
     @functools.wraps(method)
-    async def call(self: AsyncClient, /, *arguments: P.args, **keywords: P.kwargs) -> T:
-        return await self.call(method, self.client, *arguments, **keywords)
+    async def call(self: _Twin[H], /, *arguments: P.args, **keywords: P.kwargs) -> T:
+        return await self.call(method, self._handle, *arguments, **keywords)
 
     return call
 
@@ -50,6 +62,8 @@ class AsyncClient:
         self._options = options
         self._running = RunningClient()
         self._client: Client | None = None
+        self.files = AsyncTransfers(self)
+        """Its files and pictures."""
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="usernym")
 
     async def __aenter__(self) -> Self:
@@ -85,6 +99,10 @@ class AsyncClient:
         if self._client is None:
             raise RuntimeError("use `async with`")
         return self._client
+
+    @property
+    def _handle(self) -> Client:
+        return self.client
 
     @property
     def name(self) -> str:
@@ -141,16 +159,6 @@ class AsyncClient:
     erase_conversation = _awaited(Client.erase_conversation)
     set_disappearing = _awaited(Client.set_disappearing)
 
-    send_file = _awaited(Client.send_file)
-    files = _awaited(Client.files)
-    file = _awaited(Client.file)
-    file_content = _awaited(Client.file_content)
-    picture = _awaited(Client.picture)
-    save_file = _awaited(Client.save_file)
-    cancel_file = _awaited(Client.cancel_file)
-    erase_file = _awaited(Client.erase_file)
-    mark_file_read = _awaited(Client.mark_file_read)
-
     contacts = _awaited(Client.contacts)
     contact = _awaited(Client.contact)
     look_up = _awaited(Client.look_up)
@@ -172,6 +180,29 @@ class AsyncClient:
     import_backup = _awaited(Client.import_backup)
     evidence = _awaited(Client.evidence)
     counters = _awaited(Client.counters)
+
+
+class AsyncTransfers:
+    """The `Transfers` of an `AsyncClient`, as `client.files`: `await client.files.send("bob", "report.pdf")`."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        """For `AsyncClient`."""
+        self._client = client
+        self.call = client.call
+
+    @property
+    def _handle(self) -> Transfers:
+        return self._client.client.files
+
+    send = _awaited(Transfers.send)
+    page = _awaited(Transfers.page)
+    get = _awaited(Transfers.get)
+    content = _awaited(Transfers.content)
+    picture = _awaited(Transfers.picture)
+    save = _awaited(Transfers.save)
+    cancel = _awaited(Transfers.cancel)
+    erase = _awaited(Transfers.erase)
+    mark_read = _awaited(Transfers.mark_read)
 
 
 async def _whole(work: asyncio.Future[T]) -> T:

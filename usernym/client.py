@@ -21,10 +21,9 @@ from usernym.actors.messages import FoundRecord
 from usernym.actors.registration.keys import stalled_since
 from usernym.contact_list import ContactList
 from usernym.delivery import Wait, deliver, follow
-from usernym.errors import Closed, IdentityMoved, NoSuchContact, NoSuchFile, NoSuchMessage, NotReady, SettingsError
+from usernym.errors import Closed, IdentityMoved, NoSuchContact, NoSuchMessage, NotReady, SettingsError
 from usernym.links import verify_by_link
 from usernym.passphrases import check_new_passphrase
-from usernym.pictures import Picture, redrawn
 from usernym.protocol.cards import NodeCard, parse_card
 from usernym.protocol.errors import Code
 from usernym.protocol.links import link_text, make_link
@@ -34,21 +33,12 @@ from usernym.protocol.words import root_from_words
 from usernym.running import ClientOptions, RunningClient
 from usernym.storage.client.archive import Imported, export_archive, import_archive
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import Consent, Contact, Direction, Fallback, IdentityState, RecoveryWords, Trust
+from usernym.storage.client.types import Consent, Contact, Fallback, IdentityState, RecoveryWords, Trust
 from usernym.storage.errors import StorageError
 from usernym.subscriptions import Subscription
-from usernym.transfers import (
-    FileView,
-    FileWait,
-    file_view,
-    offer_file,
-    prepared,
-    read_file,
-    saved,
-    view_of,
-    whole_content,
-)
+from usernym.transfers import Transfers, end_files
 from usernym.views import (
+    ID_DIGITS,
     ContactView,
     EvidenceView,
     MessageView,
@@ -56,7 +46,9 @@ from usernym.views import (
     Sent,
     Whoami,
     contact_view,
+    directions,
     evidence_view,
+    id_bytes,
     is_emulated_card,
     named_views,
     text_views,
@@ -64,8 +56,6 @@ from usernym.views import (
 
 TIMEOUT_S: Final = 60.0
 """The default `timeout` of calls that ask the node: three unanswered tries of a request take 35 seconds."""
-FILE_TIMEOUT_S: Final = 900.0
-"""The default `timeout` of `Client.send_file`: several times what 10 MiB take at Nym's 50 packets a second."""
 DISAPPEAR_S_MIN: Final = 60
 """Below that a text would be gone while it is being read."""
 DISAPPEAR_S_MAX: Final = 366 * 86_400
@@ -75,7 +65,6 @@ _OFFERS_MAX: Final = 1_000
 """Offers and revocations that one person may have left behind while they were declined."""
 _LOGIN_S_MIN: Final = 1.0
 """For logging in, when what came before took nearly all the time."""
-_ID_DIGITS: Final = 32
 
 
 class Client:
@@ -83,6 +72,7 @@ class Client:
 
     Its methods may be called from any thread. In a name, capital letters count as small ones.
     Methods that ask the node take a `timeout` in seconds, and raise `NotReady` when it is over; the work continues.
+    Files and pictures are in `files`, a handle of their own (`Transfers`).
     All raise `Closed` after `close`, `GraphFailed` if an actor has failed, and `StorageError` if the disk does.
     """
 
@@ -90,6 +80,8 @@ class Client:
         """For `open`."""
         self._running = running
         self._recovery_words = recovery_words
+        self.files = Transfers(running)
+        """Its files and pictures."""
 
     # -- beginning and end --
 
@@ -258,7 +250,7 @@ class Client:
         removed in the same commit. If the failed one did arrive after all, its recipient has the text twice. Waits as
         `send` does. Raises `RetryNotPossible` for a text that the node has, that was delivered, or that does not exist.
         """
-        name, before = canonical(name), _message_id(message_id)
+        name, before = canonical(name), id_bytes(message_id)
         if before is None:
             raise RetryNotPossible("a message's id has 32 hexadecimal digits")
         retry = partial(msg.RetryText, name, before)
@@ -266,7 +258,7 @@ class Client:
 
     def follow(self, name: str, message_id: str, timeout: float = TIMEOUT_S, *, wait: Wait = "accepted") -> Sent:
         """Wait until a text of ours has got as far as `wait`, as `send` does. Raises `NoSuchMessage`, `NotReady`."""
-        name, wanted = canonical(name), _message_id(message_id)
+        name, wanted = canonical(name), id_bytes(message_id)
         if wanted is None:
             raise NoSuchMessage
         return follow(self._running, name, wanted, wait=wait, timeout=timeout)
@@ -276,7 +268,7 @@ class Client:
 
         If it was tried before and the answer was lost, it may have arrived anyway.
         """
-        wanted = _message_id(message_id)
+        wanted = id_bytes(message_id)
         if wanted is None:
             return False
         return self._running.ask(
@@ -296,12 +288,12 @@ class Client:
 
         `outgoing` says whether one of ours (True) or theirs (False) is meant; None: either, ours first.
         """
-        name, wanted = canonical(name), _message_id(message_id)
-        directions = [Direction.OUT] if outgoing is not False else []
-        directions += [Direction.IN] if outgoing is not True else []
+        name, wanted = canonical(name), id_bytes(message_id)
 
         def read(store: ClientStore) -> list[MessageView]:
-            found = [] if wanted is None else [store.messages.get(name, wanted, direction) for direction in directions]
+            if wanted is None:
+                return []
+            found = [store.messages.get(name, wanted, direction) for direction in directions(outgoing)]
             return text_views(store, [message for message in found if message is not None])
 
         for view in self._running.read(read):
@@ -314,7 +306,7 @@ class Client:
         An empty list for anything but 1 to 32 digits.
         """
         name, digits = canonical(name), digits.lower()
-        low, high = _message_id(digits.ljust(_ID_DIGITS, "0")), _message_id(digits.ljust(_ID_DIGITS, "f"))
+        low, high = id_bytes(digits.ljust(ID_DIGITS, "0")), id_bytes(digits.ljust(ID_DIGITS, "f"))
         if not digits or low is None or high is None:
             return []
         return self._running.read(
@@ -400,102 +392,10 @@ class Client:
         """Erase all texts and files with a contact in this home, and keep the contact. Returns how many texts there
         were. A file that is under way is cancelled."""
         name = canonical(name)
-        self._end_files(name, None, TIMEOUT_S, erase=True)
+        end_files(self._running, name, None, TIMEOUT_S, erase=True)
         return self._erased(
             [(name, self._running.read(lambda store: store.history.erase_all(name, msg.PayloadKind.TEXT)))]
         )
-
-    # -- files --
-
-    def send_file(
-        self,
-        name: str,
-        file: str | os.PathLike[str] | bytes,
-        *,
-        called: str | None = None,
-        redraw: bool = True,
-        wait: FileWait = "complete",
-        timeout: float = FILE_TIMEOUT_S,
-    ) -> FileView:
-        """Send a file of 1 byte to 10 MiB: its path, or its bytes. Looks its recipient up if they are not a contact.
-
-        A picture (JPEG, PNG, GIF or WebP) is redrawn: without metadata, upright, at most 4,096 pixels wide or high,
-        of a moving one the first. With `redraw=False` it leaves as it is; all other files do. `called` is its name for
-        the recipient, made safe; without it, that of the path. From the moment it is on disk here it continues, also
-        after `NotReady` and after a restart, whenever both sides are online. Returns early if it fails: look at
-        `FileView.state`. Raises `FileUnfit`, `PictureUnfit` or `PicturesMissing`, and what `look_up` raises.
-        """
-        end, name = time.monotonic() + timeout, canonical(name)
-        content = file if isinstance(file, bytes) else read_file(Path(file))
-        called = called or ("file" if isinstance(file, bytes) else Path(file).name)
-        content, called, kind = prepared(content, called, redraw=redraw)
-        if self._running.read(lambda store: store.contacts.get(name)) is None:
-            self.look_up(name, timeout)
-        left = max(_LOGIN_S_MIN, end - time.monotonic())
-        return offer_file(self._running, name, content, called, kind, wait=wait, timeout=left)
-
-    def files(self, name: str | None = None, limit: int = 100, before: FileView | int | None = None) -> list[FileView]:
-        """The last `limit` files, with a contact or with all, the newest first; with `before` those before that one."""
-        wanted = None if name is None else canonical(name)
-        place = before.place if isinstance(before, FileView) else before
-        return self._running.read(
-            lambda store: [file_view(store, file) for file in store.files.page(wanted, limit, place)]
-        )
-
-    def file(self, name: str, file_id: str, *, outgoing: bool | None = None) -> FileView:
-        """One file by its id of 32 hexadecimal digits. Raises `NoSuchFile`. `outgoing`: as for `message`."""
-        name, wanted = canonical(name), _file_id(file_id)
-        return self._running.read(lambda store: view_of(store, name, wanted, outgoing=outgoing))
-
-    def file_content(self, name: str, file_id: str, *, outgoing: bool | None = None) -> bytes:
-        """All bytes of a file, exactly as they were offered. Raises `NoSuchFile` while it is not whole."""
-        name, wanted = canonical(name), _file_id(file_id)
-        return self._running.read(lambda store: whole_content(store, name, wanted, outgoing=outgoing))
-
-    def picture(self, name: str, file_id: str, *, outgoing: bool | None = None) -> Picture:
-        """A file as a picture that can be shown: redrawn from it, whatever it contains.
-
-        Raises `NoSuchFile`, `PictureUnfit` or `PicturesMissing`.
-        """
-        return redrawn(self.file_content(name, file_id, outgoing=outgoing))
-
-    def save_file(self, name: str, file_id: str, folder: str | os.PathLike[str]) -> Path:
-        """Write a whole file into a folder, and return its path; it stays in this home too.
-
-        Its name is the sender's, made safe, or with a number if there is such a file: nothing is overwritten. Nothing
-        opens it, and it is readable by its owner only. Raises `NoSuchFile` or `FileUnfit`.
-        """
-        content, view = self.file_content(name, file_id), self.file(name, file_id)
-        return saved(content, Path(folder), view.name)
-
-    def cancel_file(self, name: str, file_id: str, timeout: float = TIMEOUT_S) -> bool:
-        """Send or receive a file no more; the other side learns it. False if it is over already.
-
-        What came of a file that is not whole is erased. A file of someone who is not accepted is cancelled silently.
-        """
-        return self._end_files(canonical(name), _file_id(file_id), timeout, erase=False) > 0
-
-    def erase_file(self, name: str, file_id: str, timeout: float = TIMEOUT_S) -> bool:
-        """Erase a file in this home; one that is under way is cancelled. False if there is none.
-
-        The contact keeps their copy, and does not learn it.
-        """
-        return self._end_files(canonical(name), _file_id(file_id), timeout, erase=True) > 0
-
-    def mark_file_read(self, file: FileView) -> None:
-        """Mark a file that came as read. The sender does not learn it."""
-        self._running.read(lambda store: store.messages.mark_shown([file.row], int(time.time())))
-
-    def _end_files(self, name: str, message_id: bytes | None, timeout: float, *, erase: bool) -> int:
-        ended: int = self._running.ask(
-            self._running.actors.forwarding,
-            lambda answer: msg.EndFile(name, message_id, erase, answer),
-            timeout,
-            "ending the file",
-        )
-        if erase and ended:
-            self._running.read(lambda store: store.empty_journal())
-        return ended
 
     def _erased(self, counts: Iterable[tuple[str, int]]) -> int:
         """Publish what was erased. Returns how many it was in all."""
@@ -750,19 +650,3 @@ def _note_use(store: ClientStore) -> None:
     """The identity is used from now on: it can't be replaced by another one any more."""
     if store.profile.words() is RecoveryWords.NOT_SHOWN:
         store.profile.set_words(RecoveryWords.LOST)
-
-
-def _file_id(digits: str) -> bytes:
-    """The bytes of a file's id. Raises `NoSuchFile`."""
-    wanted = _message_id(digits)
-    if wanted is None:
-        raise NoSuchFile
-    return wanted
-
-
-def _message_id(digits: str) -> bytes | None:
-    """The bytes of a message's id; None for anything but 32 hexadecimal digits."""
-    try:
-        return bytes.fromhex(digits) if len(digits) == _ID_DIGITS else None
-    except ValueError:
-        return None

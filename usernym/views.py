@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from usernym.actors.context import User
 from usernym.actors.messages import PayloadKind
@@ -25,6 +26,9 @@ from usernym.storage.client.types import (
     Route,
     Trust,
 )
+
+ID_DIGITS: Final = 32
+"""Of the id of a message or a file, as a program sees it: 16 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,21 @@ def is_emulated_card(card: str) -> bool:
         return is_emulated(parse_card(card).address)
     except RemoteProtocolError:
         return False
+
+
+def id_bytes(digits: str) -> bytes | None:
+    """The bytes of a message's or a file's id; None for anything but 32 hexadecimal digits."""
+    try:
+        return bytes.fromhex(digits) if len(digits) == ID_DIGITS else None
+    except ValueError:
+        return None
+
+
+def directions(outgoing: bool | None) -> tuple[Direction, ...]:
+    """Where to look for a message by its id, in this order: ours (True), theirs (False), or both (None)."""
+    if outgoing is None:
+        return Direction.OUT, Direction.IN
+    return (Direction.OUT,) if outgoing else (Direction.IN,)
 
 
 def contact_view(contact: Contact, user: User) -> ContactView:

@@ -42,7 +42,7 @@ def answers(client: usernym.Client, name: str) -> list[str]:
 
 def test_these_are_all_examples() -> None:
     assert GUIDE.count("```python") == len(EXAMPLES)
-    bots = {"A bot with threads", "A bot with asyncio", "Once, and at least once", "Errors"}
+    bots = {"A bot with threads", "A bot with asyncio", "Files", "Once, and at least once", "Errors"}
     assert set(EXAMPLES) == {"A whole program", *bots}, "tests/usernym/test_readme.py runs the first"
 
 
@@ -75,6 +75,24 @@ def test_a_bot_with_asyncio(handles: Handles) -> None:
         await bot
 
     asyncio.run(story())
+
+
+def test_files(handles: Handles, tmp_path: Path) -> None:
+    alice, bob, stop = handles.client("alice"), handles.client("bob"), threading.Event()
+    folder = tmp_path / "came"
+    folder.mkdir()
+    alice.files.send("bob", b"before it runs", called="first", timeout=PATIENCE_S)
+    bot = threading.Thread(target=example("Files", "save_all"), args=(bob, folder, stop))
+    bot.start()
+    try:
+        alice.files.send("bob", b"while it runs", called="second", timeout=PATIENCE_S)
+        handles.wait_for(lambda: {path.name for path in folder.iterdir()} == {"first", "second"})
+        handles.wait_for(lambda: all(file.read for file in bob.files.page()))
+    finally:
+        stop.set()
+        bot.join(PATIENCE_S)
+    assert (folder / "second").read_bytes() == b"while it runs"
+    assert len(list(folder.iterdir())) == 2, "each once"
 
 
 def knows(client: usernym.Client, name: str) -> bool:

@@ -7,31 +7,44 @@ import inspect
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 import usernym
 from tests.helpers.handles import PATIENCE_S, Handles
 
-METHODS = {name: method for name, method in inspect.getmembers(usernym.Client, inspect.isfunction) if name[0] != "_"}
 NOT_AWAITED = {"subscribe", "take_recovery_words"}
 
 
+def methods(handle: type) -> dict[str, Any]:
+    return {name: method for name, method in inspect.getmembers(handle, inspect.isfunction) if name[0] != "_"}
+
+
+METHODS: Final[dict[tuple[type, str], Any]] = {
+    (twin, name): method
+    for handle, twin in ((usernym.Client, usernym.AsyncClient), (usernym.Transfers, usernym.AsyncTransfers))
+    for name, method in methods(handle).items()
+}
+PASSED_ON = [(twin, name) for twin, name in METHODS if name not in {"close", "subscribe"}]
+
+
 def test_the_list_of_methods_is_not_empty() -> None:
-    assert {"register", "send", "subscribe", "contact", "add_link", "close"} <= METHODS.keys()
-    assert len(METHODS) > 35
+    assert {"register", "send", "subscribe", "contact", "add_link", "close"} <= methods(usernym.Client).keys()
+    assert {"send", "page", "save"} <= methods(usernym.Transfers).keys()
+    assert len(METHODS) > 45
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_has_its_awaited_twin(name: str) -> None:
-    twin: Any = getattr(usernym.AsyncClient, name, None)
-    assert twin is not None, f"AsyncClient has no {name}"
-    mine, theirs = inspect.signature(METHODS[name]), inspect.signature(twin)
+@pytest.mark.parametrize(("twin", "name"), METHODS)
+def test_every_method_has_its_awaited_twin(twin: type, name: str) -> None:
+    awaited: Any = getattr(twin, name, None)
+    assert awaited is not None, f"{twin.__name__} has no {name}"
+    method = METHODS[twin, name]
+    mine, theirs = inspect.signature(method), inspect.signature(awaited)
     assert list(theirs.parameters.values()) == list(mine.parameters.values())
-    assert inspect.iscoroutinefunction(twin) == (name not in NOT_AWAITED)
-    if name not in {"close", "subscribe"}:
-        assert twin.__doc__ == METHODS[name].__doc__
+    assert inspect.iscoroutinefunction(awaited) == (name not in NOT_AWAITED)
+    if (twin, name) in PASSED_ON:
+        assert awaited.__doc__ == method.__doc__
         assert theirs.return_annotation == mine.return_annotation
 
 
@@ -41,32 +54,38 @@ def test_it_has_every_property() -> None:
     assert isinstance(usernym.AsyncClient.name, property)
 
 
-@pytest.mark.parametrize("name", sorted(METHODS.keys() - {"close", "subscribe"}))
-def test_a_twin_calls_its_own_and_hands_all_arguments_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("twin", "name"), PASSED_ON)
+def test_a_twin_calls_its_own_and_hands_all_arguments_on(
+    twin: type, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By running it on a client that only writes down how it was called."""
     called: list[Any] = []
-    client = usernym.AsyncClient("nowhere")
-    recorder: Any = object.__new__(usernym.Client)
-    client._client = recorder
+    method = METHODS[twin, name]
 
-    async def record(function: Any, *arguments: Any, **keywords: Any) -> str:
+    async def record(_self: object, function: Any, *arguments: Any, **keywords: Any) -> str:
         called.append((function, inspect.signature(function).bind(*arguments, **keywords).arguments))
         return "the result"
 
     def take(_: usernym.Client) -> str:
-        called.append((METHODS[name], {"self": recorder}))
+        called.append((method, {"self": recorder}))
         return "the result"
 
-    monkeypatch.setattr(client, "call", record)
+    monkeypatch.setattr(usernym.AsyncClient, "call", record)
     monkeypatch.setattr(usernym.Client, "take_recovery_words", take)
-    given = {each: object() for each in inspect.signature(METHODS[name]).parameters if each != "self"}
+    client = usernym.AsyncClient("nowhere")
+    opened: Any = object.__new__(usernym.Client)
+    opened.files = object.__new__(usernym.Transfers)
+    client._client = opened
+    of_files = twin is usernym.AsyncTransfers
+    recorder, mine = (opened.files, client.files) if of_files else (opened, client)
+    given = {each: object() for each in inspect.signature(method).parameters if each != "self"}
 
     async def call() -> Any:
-        result = getattr(client, name)(**given)
+        result = getattr(mine, name)(**given)
         return await result if inspect.isawaitable(result) else result
 
     assert asyncio.run(call()) == "the result"
-    assert called == [(METHODS[name], {"self": recorder, **given})]
+    assert called == [(method, {"self": recorder, **given})]
 
 
 def test_a_story(handles: Handles) -> None:
@@ -95,6 +114,8 @@ def test_a_story(handles: Handles) -> None:
 def test_it_must_be_entered() -> None:
     with pytest.raises(RuntimeError, match="async with"):
         asyncio.run(usernym.AsyncClient("nowhere").whoami())
+    with pytest.raises(RuntimeError, match="async with"):
+        asyncio.run(usernym.AsyncClient("nowhere").files.page())
 
 
 @pytest.mark.timeout(120)

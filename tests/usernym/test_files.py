@@ -29,8 +29,8 @@ def people(tmp_path: Path) -> Iterator[tuple[Client, Client]]:
 
 def came(bob: Client) -> FileView:
     """The newest file that came, when it is whole."""
-    Handles.wait_for(lambda: bool(bob.files("alice")) and bob.files("alice")[0].state is FileState.COMPLETE)
-    return bob.files("alice")[0]
+    Handles.wait_for(lambda: bool(bob.files.page("alice")) and bob.files.page("alice")[0].state is FileState.COMPLETE)
+    return bob.files.page("alice")[0]
 
 
 def test_from_folder_to_folder(people: tuple[Client, Client], tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_from_folder_to_folder(people: tuple[Client, Client], tmp_path: Path) ->
     source.write_bytes(CONTENT)
     target.mkdir()
     with alice.subscribe() as events:
-        sent = alice.send_file("bob", source, timeout=PATIENCE_S)
+        sent = alice.files.send("bob", source, timeout=PATIENCE_S)
         assert (sent.state, sent.done, sent.size, sent.name) == (
             FileState.COMPLETE, len(CONTENT), len(CONTENT), "report.pdf",
         )  # fmt: skip
@@ -47,16 +47,16 @@ def test_from_folder_to_folder(people: tuple[Client, Client], tmp_path: Path) ->
         assert last is not None
     file = came(bob)
     assert (file.file_id, file.outgoing, file.is_picture, file.read) == (sent.file_id, False, False, False)
-    paths = [bob.save_file("alice", file.file_id, target) for _ in range(3)]
+    paths = [bob.files.save("alice", file.file_id, target) for _ in range(3)]
     assert [path.name for path in paths] == ["report.pdf", "report (1).pdf", "report (2).pdf"]
     assert {path.read_bytes() for path in paths} == {CONTENT}
     assert {path.stat().st_mode & 0o777 for path in paths} == {0o600}
-    bob.mark_file_read(file)
-    assert bob.file("alice", file.file_id).read
-    assert bob.erase_file("alice", file.file_id)
-    assert bob.files() == []
+    bob.files.mark_read(file)
+    assert bob.files.get("alice", file.file_id).read
+    assert bob.files.erase("alice", file.file_id)
+    assert bob.files.page() == []
     with pytest.raises(NoSuchFile):
-        bob.file_content("alice", file.file_id)
+        bob.files.content("alice", file.file_id)
 
 
 def test_a_picture_leaves_without_metadata_and_can_be_shown(people: tuple[Client, Client], tmp_path: Path) -> None:
@@ -67,38 +67,38 @@ def test_a_picture_leaves_without_metadata_and_can_be_shown(people: tuple[Client
     Image.new("RGB", (50, 30), "green").save(out, "WEBP", exif=exif)
     path = tmp_path / "photo.webp"
     path.write_bytes(out.getvalue())
-    alice.send_file("bob", path, timeout=PATIENCE_S)
+    alice.files.send("bob", path, timeout=PATIENCE_S)
     file = came(bob)
     assert (file.name, file.is_picture) == ("photo.jpg", True)
-    assert b"where it was taken" not in bob.file_content("alice", file.file_id)
-    picture = bob.picture("alice", file.file_id)
+    assert b"where it was taken" not in bob.files.content("alice", file.file_id)
+    picture = bob.files.picture("alice", file.file_id)
     assert (picture.media_type, picture.width, picture.height) == ("image/jpeg", 50, 30)
-    alice.send_file("bob", path, redraw=False, timeout=PATIENCE_S)
-    assert b"where it was taken" in bob.file_content("alice", came(bob).file_id)
-    assert b"where it was taken" not in bob.picture("alice", came(bob).file_id).content
+    alice.files.send("bob", path, redraw=False, timeout=PATIENCE_S)
+    assert b"where it was taken" in bob.files.content("alice", came(bob).file_id)
+    assert b"where it was taken" not in bob.files.picture("alice", came(bob).file_id).content
 
 
 def test_nothing_of_a_file_is_read_before_it_is_whole(people: tuple[Client, Client]) -> None:
     alice, bob = people
     alice.send("bob", "hi", wait="delivered", timeout=PATIENCE_S)
     with bob.subscribe() as events:
-        sent = alice.send_file("bob", CONTENT * 20, called="big.bin", wait="queued")
+        sent = alice.files.send("bob", CONTENT * 20, called="big.bin", wait="queued")
         events.wait_for(lambda event: isinstance(event, FileChanged) and event.done > 0, PATIENCE_S)
         with pytest.raises(NoSuchFile):
-            bob.file_content("alice", sent.file_id)
-        assert bob.cancel_file("alice", sent.file_id)
-    Handles.wait_for(lambda: alice.file("bob", sent.file_id).state is FileState.ENDED)
-    assert not bob.cancel_file("alice", sent.file_id)
+            bob.files.content("alice", sent.file_id)
+        assert bob.files.cancel("alice", sent.file_id)
+    Handles.wait_for(lambda: alice.files.get("bob", sent.file_id).state is FileState.ENDED)
+    assert not bob.files.cancel("alice", sent.file_id)
 
 
 def test_what_can_not_be_sent(people: tuple[Client, Client], tmp_path: Path) -> None:
     alice, _ = people
     for unfit in (b"", bytes(10 * 2**20 + 1), tmp_path / "missing", tmp_path):
         with pytest.raises(FileUnfit):
-            alice.send_file("bob", unfit)
+            alice.files.send("bob", unfit)
     with pytest.raises(PictureUnfit):
-        alice.send_file("bob", b"\xff\xd8\xff and no more")
-    assert alice.files() == []
+        alice.files.send("bob", b"\xff\xd8\xff and no more")
+    assert alice.files.page() == []
 
 
 def test_nothing_is_overwritten_or_followed(tmp_path: Path) -> None:

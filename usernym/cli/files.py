@@ -43,7 +43,7 @@ class SendFileCommand(ClientCommand[FileReply], frozen=True, tag="send-file"):
             retry_until(client, client.go_online, deadline)
         if contact_of(client, self.name) is None:
             look_up(client, self.name, deadline)
-        sent = client.send_file(self.name, self.path, redraw=self.redraw, wait=self.wait, timeout=deadline.left())
+        sent = client.files.send(self.name, self.path, redraw=self.redraw, wait=self.wait, timeout=deadline.left())
         if sent.state.is_final and sent.state is not usernym.FileState.COMPLETE:
             raise CommandFailed(Exit.REFUSED, "file_ended", f"the file was not sent: it is {sent.state}")
         return file_reply(sent)
@@ -80,7 +80,7 @@ class FilesCommand(ClientCommand[FilesReply], frozen=True, tag="files"):
         if self.name is not None:
             check_known(client, self.name)
         limit = min(self.limit, TEXTS_SHOWN_MAX)
-        found = [file_reply(view) for view in client.files(self.name, limit + 1, self.before)]
+        found = [file_reply(view) for view in client.files.page(self.name, limit + 1, self.before)]
         page = fitting(found[:limit])
         return FilesReply(page, len(page) < len(found))
 
@@ -116,9 +116,9 @@ class SaveCommand(ClientCommand[SavedReply], frozen=True, tag="save"):
 
     def perform(self, client: Client, _deadline: Deadline, /) -> SavedReply:
         file = _file_named(client, self.name, self.file_id)
-        path = client.save_file(self.name, file.file_id, self.folder)
+        path = client.files.save(self.name, file.file_id, self.folder, outgoing=file.outgoing)
         if not file.outgoing:
-            client.mark_file_read(file)
+            client.files.mark_read(file)
         return SavedReply(file.file_id, str(path))
 
 
@@ -142,7 +142,7 @@ class CancelFileCommand(ClientCommand[FileEndedReply], frozen=True, tag="cancel-
 
     def perform(self, client: Client, deadline: Deadline, /) -> FileEndedReply:
         file = _file_named(client, self.name, self.file_id)
-        if not client.cancel_file(self.name, file.file_id, deadline.left()):
+        if not client.files.cancel(self.name, file.file_id, deadline.left()):
             raise CommandFailed(Exit.REFUSED, "not_cancelled", f"this file can't be cancelled: it is {file.state}")
         return FileEndedReply(file.file_id)
 
@@ -156,7 +156,7 @@ class EraseFileCommand(ClientCommand[FileEndedReply], frozen=True, tag="erase-fi
 
     def perform(self, client: Client, deadline: Deadline, /) -> FileEndedReply:
         file = _file_named(client, self.name, self.file_id)
-        client.erase_file(self.name, file.file_id, deadline.left())
+        client.files.erase(self.name, file.file_id, deadline.left())
         return FileEndedReply(file.file_id)
 
 
@@ -167,7 +167,7 @@ def _file_named(client: Client, name: str, digits: str) -> FileView:
         raise CommandFailed(Exit.USAGE, "settings", f"name a file by at least {ID_DIGITS_MIN} digits of its id")
     found: list[FileView] = []
     before: FileView | None = None
-    while page := client.files(name, TEXTS_SHOWN_MAX, before):
+    while page := client.files.page(name, TEXTS_SHOWN_MAX, before):
         found += [file for file in page if file.file_id.startswith(digits.lower())]
         before = page[-1]
     if len(found) != 1:
