@@ -51,7 +51,7 @@ TELLS: Final[Mapping[type[m.FromClient], tuple[type[m.Tell], ...]]] = {
 }
 """What each message of a client can make the node tell this user or another one, at once or later."""
 
-WITHOUT_ROUTE: Final = (*get_args(m.Challenged), m.Publish, m.Lookup, m.History, m.Delete)
+WITHOUT_ROUTE: Final = tuple(kind for kind in get_args(m.Request) if kind not in (m.Forward, m.Heartbeat))
 """Requests of parties that need no login: a node answers with one packet, or it would multiply what strangers send."""
 
 
