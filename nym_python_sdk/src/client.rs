@@ -38,9 +38,9 @@ pub enum End {
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     Running,
-    /// Its tasks are ending and its SURBs are being saved.
+    /// Its tasks are ending, and its SURBs are being saved.
     Ending(End),
-    /// Nothing of it is left, and its storage is free.
+    /// It has ended, and its storage is free.
     Ended(End),
 }
 
@@ -67,16 +67,16 @@ pub struct Client {
     _end: DropGuard,
 }
 
-/// Connects; dropping the future (a cancelled wait) ends every task it had begun.
+/// Connects. Dropping the future (a cancelled wait) ends every task that it started.
 pub async fn connect(config: Config, folder: Option<PathBuf>) -> Result<Client, Failure> {
     let limit = config.connect_timeout()?;
     let runtime = runtime::runtime()?;
     let abandoned = CancellationToken::new();
     let guard = abandoned.clone().drop_guard();
-    // A task of its own, since the SDK's connecting must not be dropped halfway: it gets a signal to end, and ends.
+    // A separate task, since the SDK must not be dropped while it connects: it gets a signal to end, and ends by itself.
     let task = runtime.spawn(async move {
         let tracker = ShutdownTracker::default();
-        // Held here too, so that no one else has the folder before all that was begun in it has ended.
+        // Held here too, so that no one else can use the folder before everything that was started in it has ended.
         let lock = folder.as_deref().map(storage::lock).transpose()?.map(Arc::new);
         let outcome = tokio::select! {
             outcome = connecting(&config, folder, lock.clone(), &tracker) => outcome,
@@ -150,7 +150,7 @@ where
     S::KeyStore: Sync,
     S::CredentialStore: Send + Sync,
 {
-    // A tracker of our own: the one the SDK would make hooks the process's panics once per client, forever.
+    // Our own tracker: the SDK's would add a panic hook to the process for each client, and never remove it.
     let mut builder = MixnetClientBuilder::new_with_storage(storage)
         .network_details(config.network())
         .debug_config(debug)
@@ -170,7 +170,8 @@ impl Client {
         self.state.borrow().clone()
     }
 
-    /// Plain: no SURBs and nothing of the sender in it. Returns when the SDK has taken it, which is also its backpressure.
+    /// A plain message: without SURBs, and without anything about its sender. Returns when the SDK has accepted it, which
+    /// is also the backpressure.
     pub async fn send(&self, to: Recipient, data: Vec<u8>, surbs: Option<u32>) -> Result<(), Failure> {
         let surbs = surbs.map_or(IncludedSurbs::ExposeSelfAddress, IncludedSurbs::Amount);
         self.unless_ended(self.sender.send_message(to, data, surbs)).await
@@ -216,16 +217,17 @@ impl Client {
         }
     }
 
-    /// Tells it to end, and waits for nothing.
+    /// Signals the client to end, and does not wait.
     pub fn end(&self) {
         self.stop.cancel();
     }
 
-    /// Ends the client and waits until what was sent has left, its SURBs are saved and its storage is free. The second call only waits.
+    /// Ends the client, and waits until what was sent has left, its SURBs are saved and its storage is free. A second call
+    /// only waits.
     pub async fn disconnect(&self) {
         self.end();
         let mut state = self.state.clone();
-        // An error says that the pump is gone: ended as well.
+        // An error means that the pump has gone: the client has ended as well.
         let _ = state.wait_for(|state| matches!(state, State::Ended(_))).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The typed configuration, as the Python dataclass gives it, made into the SDK's.
+//! Translates the configuration from the Python dataclass into the SDK's.
 
 use crate::errors::Failure;
 use nym_network_defaults::{ApiUrl, NymNetworkDetails, ValidatorDetails};
@@ -33,7 +33,7 @@ pub struct Config {
     pub flush_timeout: f64,
 }
 
-/// `Duration::from_secs_f64` panics on what the dataclass refuses; a foreign object may carry it anyway.
+/// `Duration::from_secs_f64` panics on values that the dataclass refuses; another object could still contain them.
 fn seconds(name: &str, value: f64) -> Result<Duration, Failure> {
     Duration::try_from_secs_f64(value).map_err(|error| Failure::Config(format!("{name} = {value}: {error}")))
 }
@@ -54,7 +54,7 @@ impl Config {
         debug.reply_surbs.maximum_reply_surb_storage_threshold = self.surbs_kept;
         debug.reply_surbs.maximum_allowed_reply_surb_request_size = self.surbs_on_request;
         debug.reply_surbs.maximum_reply_key_age = seconds("surb_age", self.surb_age)?;
-        // Reports about the client go to an outside address: never without being asked.
+        // The SDK's reports about the client go to an address on the internet: off unless it is asked for.
         debug.stats_reporting.enabled = false;
         Ok(debug)
     }
@@ -66,7 +66,7 @@ impl Config {
             return NymNetworkDetails::new_mainnet();
         };
         let api = ApiUrl { url: url.clone(), front_hosts: None };
-        // The chain is asked for nothing as long as bandwidth needs no credentials; port 1 of this machine answers no one.
+        // The chain is not asked while bandwidth needs no credentials; nothing listens on port 1 of this machine.
         let chain = ValidatorDetails::new("http://127.0.0.1:1/", Some(url), None);
         NymNetworkDetails::new_empty()
             .with_network_name("custom".into())

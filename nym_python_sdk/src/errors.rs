@@ -1,5 +1,5 @@
-//! What can go wrong, by what the caller can do about it. The Python classes are the public ones
-//! (`nym_python_sdk.errors`); this enum decides which of them an event becomes.
+//! What can go wrong, sorted by what the caller can do about it. The Python classes are the public ones
+//! (`nym_python_sdk.errors`); this enum decides which of them is raised.
 
 use nym_client_core::error::ClientCoreError;
 use nym_sdk::Error as SdkError;
@@ -17,7 +17,7 @@ import_exception!(nym_python_sdk.errors, NetworkUnreachable);
 import_exception!(nym_python_sdk.errors, NymError);
 import_exception!(nym_python_sdk.errors, StorageError);
 
-/// A failure on the Rust side, made a Python exception where the interpreter is attached.
+/// A failure on the Rust side. It becomes a Python exception where the interpreter is attached.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error("{0}")]
@@ -60,7 +60,7 @@ impl From<Failure> for PyErr {
     }
 }
 
-/// Sorts what `build` and `connect_to_mixnet` report by its remedy.
+/// Sorts the errors of `build` and `connect_to_mixnet` by what the caller can do about them.
 impl From<SdkError> for Failure {
     fn from(error: SdkError) -> Failure {
         let text = error.to_string();

@@ -26,9 +26,9 @@ struct Queue {
     dropped: u64,
 }
 
-/// Policy when the program is slow: what is queued stays, a message that does not fit is dropped and counted. The Nym
-/// client has acknowledged it by then, so that nothing could hold it back; anyone who needs every message confirms end to
-/// end, which the mixnet demands anyway.
+/// When the program is slow, queued messages stay; a message that does not fit is dropped and counted. The Nym client
+/// has already acknowledged it, so its sender can't be slowed down. A program that needs every message confirms them end
+/// to end, which the mixnet requires anyway.
 pub struct Inbox {
     queue: Mutex<Queue>,
     ready: Notify,
@@ -41,7 +41,7 @@ impl Inbox {
         Inbox { queue: Mutex::default(), ready: Notify::new(), max_messages, max_bytes }
     }
 
-    /// No code under this lock can panic halfway through a change, so that a poisoned queue is still a whole one.
+    /// No code under this lock can panic in the middle of a change, so a poisoned queue is still consistent.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,7 +58,7 @@ impl Inbox {
             queue.bytes += size;
             queue.messages.push_back(message);
         }
-        // All waiters, since the one that is woken may be cancelled before it takes anything.
+        // Wakes all waiters, since a single one could be cancelled before it takes anything.
         self.ready.notify_waiters();
     }
 
@@ -84,7 +84,7 @@ impl Inbox {
         self.queue().messages.is_empty()
     }
 
-    /// Returns once something is queued. It takes nothing, so that a cancelled wait loses nothing.
+    /// Returns once a message is queued. It removes nothing, so a cancelled wait loses nothing.
     pub async fn wait(&self) {
         loop {
             let notified = self.ready.notified(); // hears every notify_waiters from here on

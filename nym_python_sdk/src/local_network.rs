@@ -23,7 +23,7 @@ fn seconds(name: &str, value: f64) -> Result<Duration, Failure> {
     Duration::try_from_secs_f64(value).map_err(|error| Failure::Config(format!("{name} = {value}: {error}")))
 }
 
-/// Something that a forked child may neither use nor tear down: its locks may be held by threads that it does not have.
+/// A value that a forked child may neither use nor drop: threads that exist only in the parent may hold its locks.
 struct Here<T>(Option<Arc<T>>);
 
 impl<T> Here<T> {

@@ -11,10 +11,10 @@ use nym_sphinx::{
 };
 use rand::rngs::OsRng;
 
-/// Stations on a SURB's way: three mix nodes and the gateway.
+/// Hops on a SURB's path: three mix nodes and the gateway.
 const HOPS: u8 = 4;
 
-/// Bytes that one SURB takes in a message: a sample is made, since the version of the format decides.
+/// Bytes that one SURB takes in a message, measured on a sample, since it depends on the version of the format.
 pub fn surb_bytes() -> Result<usize, SphinxError> {
     let node = |number| {
         let key = PublicKey::from(&PrivateKey::random_from_rng(OsRng));

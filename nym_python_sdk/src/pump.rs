@@ -20,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 pub const DISCONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// How long an echo may take before the next is tried: lost packets come again after two seconds, several times.
 const ECHO_WAIT: Duration = Duration::from_secs(20);
-/// Echoes that may stay out before the connection counts as lost. The first one makes the SDK notice and reconnect.
+/// Echoes that may be missing before the connection counts as lost. The first one makes the SDK notice and reconnect.
 const ECHOES: u32 = 2;
-/// A message to the client itself that no other party can have made.
+/// A message to the client itself that no one else can have made.
 const ECHO_BYTES: usize = 32;
 
 pub struct Pump {
@@ -63,8 +63,8 @@ impl Echo {
 }
 
 impl Pump {
-    /// Runs until someone ends it, then ends the SDK's tasks (which saves the SURBs), and only then lets go of the storage
-    /// and tells.
+    /// Runs until it is ended. Then ends the SDK's tasks, which saves the SURBs; after that, releases the storage and
+    /// reports the end.
     pub async fn run(mut self, mut client: MixnetClient) {
         let echo = Echo::new(&client);
         let end = self.pumping(&mut client, &echo).await;

@@ -21,7 +21,7 @@ pub struct NativeClient {
 type Message<'py> = (Bound<'py, PyBytes>, Option<Bound<'py, PyBytes>>);
 
 impl NativeClient {
-    /// A forked child has the memory but neither the threads nor a right to the sockets.
+    /// A forked child has the memory, but not the threads, and must not use the sockets.
     fn here(&self) -> Result<Arc<Client>, Failure> {
         if forked() {
             return Err(Failure::Forked);
@@ -155,7 +155,7 @@ impl NativeClient {
         Ok(taken.into_iter().map(message).collect())
     }
 
-    /// Tells it to end, and waits for nothing.
+    /// Signals the client to end, and does not wait.
     fn end(&self) -> PyResult<()> {
         self.here()?.end();
         Ok(())
@@ -181,7 +181,7 @@ impl NativeClient {
 impl Drop for NativeClient {
     fn drop(&mut self) {
         if forked() {
-            // Ending it needs locks that another thread may have held at the fork.
+            // Ending it needs locks that another thread may have held when the process forked.
             std::mem::forget(self.client.clone());
         }
     }

@@ -1,7 +1,7 @@
-//! A look at the reply SURBs that the SDK keeps account of: those that a client gave, and those that it holds.
+//! Reads the SDK's account of reply SURBs: those that a client gave, and those that it holds.
 //!
 //! The SDK asks its storage for its account once, when it connects, and works on it from then on; every clone of it is the
-//! same one. So a storage that hands the account over, and keeps a clone, knows at any time what the SDK knows.
+//! same one. So a storage that keeps a clone when it gives the account to the SDK can always read what the SDK knows.
 
 use async_trait::async_trait;
 use nym_client_core::client::base_client::storage::MixnetClientStorage;
@@ -29,7 +29,7 @@ impl Replies {
     }
 }
 
-/// A storage as `S`, whose account of SURBs can be looked at.
+/// A storage like `S`, whose account of SURBs can be read.
 #[derive(Clone)]
 pub struct Watched<S: MixnetClientStorage> {
     storage: S,
@@ -98,7 +98,7 @@ impl<B: ReplyStorageBackend> ReplyStorageBackend for WatchedBackend<B> {
 
     async fn load_surb_storage(&self, cutoff: OffsetDateTime) -> Result<CombinedReplyStorage, Self::StorageError> {
         let account = self.backend.load_surb_storage(cutoff).await?;
-        // One client loads once; were there a second account, the first would be looked at.
+        // One client loads its account once. If there were a second one, the first would still be read.
         let _ = self.replies.0.set(account.clone());
         Ok(account)
     }

@@ -27,8 +27,8 @@ struct Started {
     pid: u32,
     /// Runs the clients. No thread of it ever touches the interpreter.
     runtime: Runtime,
-    /// Runs what asyncio awaits, on one thread. Only tasks of it hold Python objects, so that the end of the interpreter
-    /// can wait until there are none: attaching to an interpreter that is going is a crash.
+    /// Runs what asyncio awaits, on one thread. Only tasks of it hold Python objects, so that the interpreter
+    /// can wait for them at its end: attaching to an interpreter that is shutting down is a crash.
     bridge: Runtime,
     ending: CancellationToken,
 }
@@ -59,7 +59,7 @@ fn start() -> Result<Started, String> {
     Ok(Started { pid: std::process::id(), runtime, bridge, ending: CancellationToken::new() })
 }
 
-/// Refused in a forked child: threads and sockets do not survive a fork.
+/// The call is refused in a forked child: threads and sockets do not survive a fork.
 fn started() -> Result<&'static Started, Failure> {
     match STARTED.get_or_init(start) {
         Err(reason) => Err(Failure::Other(reason.clone())),
@@ -108,7 +108,7 @@ where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
     let started = started()?;
-    // An error says only that it was set before.
+    // An error only means that it was set already.
     let _ = pyo3_async_runtimes::tokio::init_with_runtime(&started.bridge);
     if started.ending.is_cancelled() {
         return Err(PyRuntimeError::new_err("the interpreter is ending"));
@@ -122,7 +122,7 @@ where
 }
 
 /// Ends everything that asyncio still awaits, and waits until no task holds a Python object any more. The interpreter calls
-/// it at its end, when nothing could be awaited anyhow.
+/// it at its end, when nothing can be awaited any more.
 pub fn quiesce(py: Python<'_>) {
     let Some(Ok(started)) = STARTED.get() else { return };
     if started.pid != std::process::id() {
@@ -134,8 +134,8 @@ pub fn quiesce(py: Python<'_>) {
         while started.bridge.metrics().num_alive_tasks() > 0 && Instant::now() < limit {
             std::thread::sleep(Duration::from_millis(1));
         }
-        // Results are handed to the interpreter on the one thread for blocking calls, in the order of the tasks that had
-        // them: when this call has had its turn, all of them have.
+        // Results are passed to the interpreter on the one thread for blocking calls, in the order of their tasks: when
+        // this call has run, all earlier ones have run.
         let last = started.bridge.spawn_blocking(|| {});
         let _ = started.bridge.block_on(async { tokio::time::timeout(QUIESCE_LIMIT, last).await });
     });
@@ -155,15 +155,15 @@ pub fn on_panic(wake: Arc<Waker>) -> Arc<Waker> {
     wake
 }
 
-/// A task of the SDK that panics leaves its client half alive, without notice. The SDK's own remedy hooks the panics
-/// of the whole process, once more for every client; ours is one hook, and it counts the workers' panics only.
+/// When a task of the SDK panics, its client stays half alive, and nothing reports it. The SDK's own remedy adds a
+/// panic hook to the whole process for every client. This one is a single hook, and counts the workers' panics only.
 fn watch_panics() {
     let earlier = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         earlier(info);
         if std::thread::current().name() == Some(WORKER_NAME) {
             PANICS.fetch_add(1, Ordering::Relaxed);
-            // try_lock: the panic may have come from the very code that holds it.
+            // try_lock: the code that panicked may hold this lock.
             if let Ok(hooks) = ON_PANIC.try_lock() {
                 hooks.iter().filter_map(Weak::upgrade).for_each(|wake| wake());
             }

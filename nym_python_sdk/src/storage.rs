@@ -16,7 +16,7 @@ fn refused(what: &str, path: &Path, error: std::io::Error) -> Failure {
     Failure::Storage(format!("{what} {}: {error}", path.display()))
 }
 
-/// Locks the folder (made, with its parents, readable by its owner only). The lock ends with the returned file.
+/// Locks the folder. Makes it, and its parents, readable by its owner only. The lock ends with the returned file.
 pub fn lock(folder: &Path) -> Result<File, Failure> {
     DirBuilder::new()
         .recursive(true)
@@ -46,8 +46,8 @@ pub fn lock(folder: &Path) -> Result<File, Failure> {
 
 /// Opens the folder's stores with the configured SURB thresholds (the SDK's default call ignores them).
 ///
-/// The SDK makes new keys instead of any that it cannot read. Where those had been registered with a gateway, someone
-/// knows their address: they are left as they are, and refused.
+/// The SDK replaces keys that it cannot read by new ones. If the old keys were registered with a gateway, other people
+/// may know their address. So they are left as they are, and opening is refused.
 pub async fn open(folder: &Path, debug: &DebugConfig) -> Result<OnDiskPersistent, Failure> {
     let paths = StoragePaths::new_from_dir(folder)?;
     let storage = paths.initialise_persistent_storage(debug).await?;

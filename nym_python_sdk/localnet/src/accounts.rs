@@ -64,7 +64,7 @@ impl Account {
         lock(&self.inner).key.clone()
     }
 
-    /// Takes a packet for the client. False: there is no room.
+    /// Takes a packet for the client. False if there is no room.
     pub fn push(&self, kind: Kind, message: Vec<u8>) -> bool {
         let mut inner = lock(&self.inner);
         inner.expire(&self.tallies, RETENTION);
@@ -95,7 +95,7 @@ impl Account {
         Session { account: self.clone(), key: inner.key.clone(), cut, number, wake }
     }
 
-    /// False: it was not connected.
+    /// False if it was not connected.
     pub fn cut(&self) -> bool {
         match lock(&self.inner).connection.take() {
             Some(connection) => {
@@ -106,7 +106,7 @@ impl Account {
         }
     }
 
-    /// Throws away what waits for the client; how many packets that was.
+    /// Discards the packets that wait for the client. Returns how many there were.
     pub fn forget(&self) -> usize {
         let mut inner = lock(&self.inner);
         inner.held.iter().for_each(|held| self.tallies.forgotten.add(held.kind));
@@ -141,7 +141,7 @@ impl Inner {
 }
 
 impl Session {
-    /// The next packet for the client; waits for one.
+    /// Waits for the next packet for the client.
     pub async fn next(&self) -> (Kind, Vec<u8>) {
         loop {
             if let Some(held) = self.take() {
@@ -181,7 +181,7 @@ impl Accounts {
         lock(&self.by_id).get(id).cloned()
     }
 
-    /// A client that registers again keeps what waits for it. None: there is no room for another.
+    /// A client that registers again keeps what waits for it. None if there is no room for another client.
     pub fn register(&self, identity: ed25519::PublicKey, key: SharedSymmetricKey) -> Option<Arc<Account>> {
         let key = Arc::new(key);
         let mut by_id = lock(&self.by_id);

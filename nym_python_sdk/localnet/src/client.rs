@@ -77,8 +77,8 @@ impl ClientSettings {
     }
 }
 
-/// Storage in memory as the SDK's `Ephemeral`, but with SURB thresholds of one's own: `Ephemeral` withholds 20 of each
-/// sender's whatever the configuration says.
+/// Storage in memory like the SDK's `Ephemeral`, but with configurable SURB thresholds: `Ephemeral` withholds 20 of each
+/// sender's, whatever the configuration says.
 #[derive(Clone)]
 pub struct InMemory {
     keys: InMemEphemeralKeys,
@@ -134,7 +134,7 @@ pub fn lock_storage(folder: &Path) -> Result<File, Error> {
     lock_folder(folder, "nym_python_sdk.lock")
 }
 
-/// Connects. If this fails or is dropped, end what had begun with `tracker.shutdown()`.
+/// Connects. If this fails or is dropped, call `tracker.shutdown()` to end what was started.
 pub async fn connect_with(
     network: NymNetworkDetails,
     settings: &ClientSettings,

@@ -10,7 +10,7 @@ pub type Millis = u64;
 /// rotation 0 (`SphinxKeyRotation::from(0)` is "unknown").
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Clock {
-    /// An epoch with which a rotation began, and when it did.
+    /// An epoch with which a rotation began, and when it began.
     base_epoch: u32,
     base: Millis,
     epoch: Millis,
@@ -83,7 +83,7 @@ impl Clock {
         rotation
     }
 
-    /// Ends the acceptance of the previous rotation's keys at once.
+    /// The previous rotation's keys are no longer accepted.
     pub fn retire(&mut self, now: Millis) {
         self.retired = self.retired.max(self.rotation(now).saturating_sub(1));
     }

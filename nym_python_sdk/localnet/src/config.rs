@@ -35,7 +35,7 @@ pub const MAX_GATEWAY_MESSAGE: usize = 128 * 1024;
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// Reply SURBs in one request, or withheld: no client keeps more of one sender, and four billion would occupy it for days.
 pub const MAX_SURBS: u32 = 200;
-/// A client's reading of the directory: more often, and it would do little else; the SDK panics at zero.
+/// How often a client reads the directory at most: more often, it would do little else; the SDK panics at zero.
 pub const MIN_TOPOLOGY_REFRESH: Duration = Duration::from_millis(10);
 pub const MAX_TOPOLOGY_REFRESH: Duration = Duration::from_secs(24 * 3600);
 /// Bandwidth that the gateways say a client has, in bytes; no ticket is ever asked for.
@@ -46,7 +46,8 @@ pub const FREE_BANDWIDTH: i64 = 1 << 50;
 pub struct Config {
     pub gateways: usize,
     pub mixes_per_layer: usize,
-    /// Of the nodes' keys and of all fault decisions; none: the state's, or a random one (see [`LocalNetwork::seed`]).
+    /// For the nodes' keys and all fault decisions. None: that of the saved state, or a
+    /// random one (see [`LocalNetwork::seed`]).
     ///
     /// [`LocalNetwork::seed`]: crate::LocalNetwork::seed
     pub seed: Option<u64>,

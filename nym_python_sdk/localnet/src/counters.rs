@@ -96,7 +96,7 @@ tallies!(ClientTallies, ClientCounters {
     delivered,
     /// Kept, since the client was not connected when they came.
     stored,
-    /// Not taken: the store was full.
+    /// Refused, since the store was full.
     refused,
     /// Discarded: kept too long, or by the fault that makes a gateway forget them.
     forgotten,
@@ -112,7 +112,7 @@ tallies!(ClientTallies, ClientCounters {
     connections: u64
 });
 
-/// A snapshot. Each number is exact; together they are of slightly different moments while packets are under way.
+/// A snapshot. Each number is exact; while packets are under way, they are from slightly different moments.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Gateways first, then the layers.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-/// The largest request that is understood; clients send a few hundred bytes and no body.
+/// The largest request that is accepted; clients send a few hundred bytes, and no body.
 const MAX_HEAD: usize = 16 * 1024;
 
 pub async fn listen(network: Arc<Inner>, listener: TcpListener) {
@@ -55,7 +55,7 @@ async fn serve(network: Arc<Inner>, socket: TcpStream) {
 fn answer(network: &Inner, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let uri = request.uri();
     let (status, body) = if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        // Clients also post that a node's description should be read again; nothing here needs that.
+        // Clients may also ask to read a node's description again; nothing here needs that.
         (StatusCode::NOT_FOUND, json!({"message": "only GET is answered"}))
     } else {
         match document(network, uri.path(), uri.query().unwrap_or_default()) {

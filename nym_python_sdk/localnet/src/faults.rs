@@ -65,8 +65,8 @@ impl From<&str> for Target {
     }
 }
 
-/// Loss and delay at one hop for one kind of packet, decided by a generator of its own: what befalls data does not shift what
-/// befalls acknowledgements.
+/// Loss and delay at one hop for one kind of packet, decided by its own random generator: faults for data do not change
+/// those for acknowledgements.
 struct Link {
     loss: f64,
     delay: Duration,
@@ -79,7 +79,7 @@ impl Link {
         Link { loss: 0.0, delay: Duration::ZERO, jitter: Duration::ZERO, rng: StdRng::from_seed(seed) }
     }
 
-    /// Draws the same numbers whatever the settings, so that changing one between packets moves no later decision.
+    /// Draws the same numbers whatever the settings are, so a change between packets changes no later decision.
     fn pass(&mut self) -> Option<Duration> {
         let (chance, part): (f64, f64) = (self.rng.gen(), self.rng.gen());
         (chance >= self.loss).then(|| self.delay + self.jitter.mul_f64(part))
@@ -151,7 +151,7 @@ struct Rule {
 }
 
 impl ExactDrops {
-    /// Replaces an earlier rule for the same kind and client; 0 takes it away.
+    /// Replaces an earlier rule for the same kind and client; 0 removes it.
     pub fn set(&mut self, kind: Kind, client: Option<[u8; 32]>, count: u32) {
         self.rules.retain(|rule| (rule.kind, rule.client) != (kind, client));
         if count > 0 {
@@ -167,7 +167,7 @@ impl ExactDrops {
         self.rules.iter().map(|rule| u64::from(rule.left)).sum()
     }
 
-    /// Whether this packet is one of them; it is then counted off one rule, a client's own first.
+    /// Whether this packet is one of them. If so, one rule counts it, a client's own rule first.
     pub fn hits(&mut self, kind: Kind, client: &[u8; 32]) -> bool {
         let place = |whose: Option<&[u8; 32]>| {
             self.rules.iter().position(|rule| rule.kind == kind && rule.client.as_ref() == whose)

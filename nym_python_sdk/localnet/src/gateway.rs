@@ -1,5 +1,5 @@
 //! A gateway's side of the websocket protocol between clients and gateways: registration handshake, authentication, packets
-//! in, packets out. Protocol 6, the crates' present one.
+//! in, packets out. Protocol 6, the current one of the crates.
 
 use crate::accounts::{client_id, Accounts, Session};
 use crate::config::{
@@ -107,7 +107,7 @@ pub async fn listen(network: Arc<Inner>, node: Arc<Node>, listener: TcpListener)
         network.tracker.spawn(async move {
             let Some(gateway) = &node.gateway else { return };
             let Some((_open, token)) = gateway.admit() else {
-                // A reset, not an orderly end, is what a client sees of a gateway that isn't there.
+                // A client of a gateway that is down sees a reset, not an orderly end.
                 let _ = socket.set_zero_linger();
                 return;
             };
@@ -220,7 +220,7 @@ async fn register(
     protocol: GatewayProtocolVersion,
     init: Vec<u8>,
 ) -> Result<[u8; 32], String> {
-    // The handshake verifies that the other side owns this key; it gives the shared key only.
+    // The handshake verifies that the other side owns this key; it returns only the shared key.
     let identity = init.get(..ed25519::PUBLIC_KEY_LENGTH).ok_or("handshake without a key")?;
     let identity = ed25519::PublicKey::from_bytes(identity).map_err(text)?;
     let shutdown = ShutdownToken::new_from_tokio_token(token.child_token());

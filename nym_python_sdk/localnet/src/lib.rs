@@ -42,7 +42,7 @@ pub use websocket::{WebsocketClient, WebsocketSettings, WebsocketStatus};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks whatever a panicking task may have left behind: every value behind these locks is valid after each single statement.
+/// Locks also what a task left locked when it panicked: every value behind these locks is valid after each statement.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -57,7 +57,7 @@ impl LocalNetwork {
         let clock = Clock::new(now(), config.epoch, config.rotation_epochs);
         let saved = saved.unwrap_or_else(|| Saved::new(&config, seed, clock));
         let token = CancellationToken::new();
-        // Whatever fails from here on, nothing is left running.
+        // If a step fails from here on, nothing is left running.
         let guard = token.clone().drop_guard();
 
         let port = if config.directory_port > 0 { config.directory_port } else { saved.directory_port };
@@ -116,7 +116,7 @@ impl LocalNetwork {
         self.inner.tracker.wait().await;
     }
 
-    /// Brings the same keys and, as far as packets come in the same order, the same losses back. Clients' own keys,
+    /// Restores the same keys and, if packets come in the same order, the same losses. Clients' own keys,
     /// routes and delays come from the system's randomness and are not repeated.
     pub fn seed(&self) -> u64 {
         self.inner.seed
@@ -140,7 +140,7 @@ impl LocalNetwork {
     /// For the SDK's client builder.
     pub fn network_details(&self) -> NymNetworkDetails {
         let url = self.directory_url();
-        // The chain is not asked as long as bandwidth is free; port 1 answers no one.
+        // The chain is not asked while bandwidth is free; nothing listens on port 1.
         let chain = ValidatorDetails::new("http://127.0.0.1:1/", Some(&url), None);
         NymNetworkDetails::new_empty()
             .with_network_name("local".into())
@@ -181,7 +181,7 @@ impl LocalNetwork {
     }
 
     /// Drops exactly the next `count` packets: data where a client hands them to its gateway, acknowledgements where the
-    /// recipient's gateway releases them. `client` narrows it to one sender (data) or recipient (acknowledgements).
+    /// recipient's gateway releases them. `client` limits it to one sender (data) or recipient (acknowledgements).
     /// Replaces an earlier count for the same; 0 ends it.
     pub fn drop_next(&self, kind: Kind, count: u32, client: Option<&str>) -> Result<(), Error> {
         let client = client.map(|address| address_of(address).map(|address| client_id(address.identity())));
@@ -189,12 +189,12 @@ impl LocalNetwork {
         Ok(())
     }
 
-    /// How many packets `drop_next` has still to drop.
+    /// How many packets `drop_next` still has to drop.
     pub fn drops_left(&self) -> u64 {
         lock(&self.inner.exact_drops).left()
     }
 
-    /// Takes loss, delays and exact drops away; a gateway that is down stays so.
+    /// Removes loss, delays and exact drops; a gateway that is down stays down.
     pub fn clear_faults(&self) {
         lock(&self.inner.exact_drops).clear();
         for node in &self.inner.nodes {
@@ -230,13 +230,13 @@ impl LocalNetwork {
         Ok(())
     }
 
-    /// The gateway forgets the packets that wait for its clients; how many those were.
+    /// The gateway discards the packets that wait for its clients. Returns how many there were.
     pub fn forget_packets(&self, gateway: &str) -> Result<usize, Error> {
         let gateway = self.inner.gateway(gateway)?;
         Ok(gateway.accounts.all().iter().map(|account| account.forget()).sum())
     }
 
-    /// Cuts the client's connection without notice. False: it had none.
+    /// Cuts the client's connection without notice. False if it had none.
     pub fn cut_client(&self, address: &str) -> Result<bool, Error> {
         let recipient = address_of(address)?;
         let gateway = self.inner.gateway(&recipient.gateway().to_base58_string())?;
@@ -244,15 +244,15 @@ impl LocalNetwork {
         Ok(account.ok_or_else(|| Error::NoSuchClient(address.to_string()))?.cut())
     }
 
-    /// New Sphinx keys in all nodes; the id of the rotation. The keys before are accepted for one epoch more, or until the
-    /// next rotation or [`LocalNetwork::retire_old_keys`].
+    /// New Sphinx keys in all nodes. Returns the rotation's id. The former keys are accepted for one
+    /// more epoch, or until the next rotation or [`LocalNetwork::retire_old_keys`].
     pub async fn rotate_keys(&self) -> Result<u32, Error> {
         let rotation = lock(&self.inner.clock).rotate(now());
         self.inner.clock_set().await?;
         Ok(rotation)
     }
 
-    /// Ends the acceptance of the previous rotation's keys now: SURBs and packets made with them are dead.
+    /// The previous rotation's keys are no longer accepted from now on: SURBs and packets made with them are lost.
     pub async fn retire_old_keys(&self) -> Result<(), Error> {
         lock(&self.inner.clock).retire(now());
         self.inner.clock_set().await

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 const FIRST_MIX_PORT: u16 = 10_000;
 pub const LAYERS: u8 = 3;
 
-/// What a generator is for; each gets numbers of its own.
+/// What a random generator is for; each has its own sequence of numbers.
 #[derive(Clone, Copy)]
 enum Purpose {
     Identity = 1,
@@ -55,7 +55,7 @@ pub struct SphinxKeys {
 }
 
 impl SphinxKeys {
-    /// The key that a packet's header names. One that names none is taken for the current rotation's.
+    /// The key that a packet's header names. If it names none, that is the key of the current rotation.
     pub fn for_packet(&self, packet: SphinxKeyRotation) -> Option<&SphinxKey> {
         std::iter::once(&self.current).chain(&self.previous).find(|key| key.serves(packet))
     }

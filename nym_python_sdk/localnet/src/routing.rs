@@ -1,4 +1,4 @@
-//! The way of a packet: from hop to hop, through the faults, to a client; then its acknowledgement's way back.
+//! The path of a packet: from hop to hop, through the faults, to a client; then its acknowledgement's path back.
 
 use crate::accounts::ClientId;
 use crate::config::MAX_IN_FLIGHT;
@@ -14,8 +14,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Each hop takes this long at the least, as any real one does. A client keeps the keys of its SURBs, and what it needs to
-/// recognise acknowledgements, only after the packets have left: what came back sooner would be lost.
+/// Each hop takes at least this long, as a real one does. A client keeps the keys of its SURBs, and what it needs to
+/// recognise acknowledgements, only after the packets have left: a packet that came back sooner would be lost.
 const HOP_AT_LEAST: Duration = Duration::from_millis(1);
 
 pub fn kind_of(packet: &MixPacket) -> Kind {
@@ -108,7 +108,7 @@ async fn arrive(network: &Arc<Inner>, node: &Arc<Node>, packet: MixPacket) -> St
     }
 }
 
-/// One layer of Sphinx off, with the key that the packet's header names.
+/// Removes one layer of Sphinx, with the key that the packet's header names.
 fn unwrap(node: &Node, kind: Kind, packet: MixPacket) -> Option<MixProcessingResultData> {
     let framed = FramedNymPacket::from_mix_packet(packet, false);
     let keys = node.keys();

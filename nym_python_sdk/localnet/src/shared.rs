@@ -44,7 +44,7 @@ pub fn now() -> Millis {
     since.as_millis().try_into().unwrap_or(Millis::MAX)
 }
 
-/// Rotates the keys when their time has come, and lets go of the previous ones after an epoch.
+/// Rotates the keys when it is time, and drops the previous ones after an epoch.
 pub async fn keep_time(network: Arc<Inner>) {
     loop {
         let wait = lock(&network.clock).next_change(now()).saturating_sub(now());
@@ -87,7 +87,7 @@ impl Inner {
     }
 
     pub fn apply_clock(&self) {
-        // Held to the end, so that an older view of the calendar never comes last.
+        // Held to the end, so that an older view of the calendar is never written last.
         let (clock, now) = (lock(&self.clock), now());
         let (rotation, previous) = (clock.rotation(now), clock.previous(now));
         self.nodes.iter().for_each(|node| node.set_rotation(rotation, previous));

@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 const VERSION: u32 = 1;
-/// 100 bytes for each registration; more was not written by us.
+/// 100 bytes for each registration; a larger file was not written by this program.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 #[derive(Serialize, Deserialize)]
@@ -96,7 +96,7 @@ impl Store {
     }
 }
 
-/// Makes the folder if need be, and keeps everyone else out for as long as the returned file lives.
+/// Makes the folder if needed, and locks it for as long as the returned file lives.
 pub fn lock_folder(folder: &Path, name: &str) -> Result<File, Error> {
     fs::create_dir_all(folder).map_err(Error::io(folder.display().to_string()))?;
     let path = folder.join(name);

@@ -15,7 +15,7 @@ pub fn time_of(at: Millis) -> OffsetDateTime {
 }
 
 fn rfc3339(at: Millis) -> String {
-    // Only years beyond 9999 can't be written so.
+    // Only years beyond 9999 can't be written like this.
     time_of(at).format(&Rfc3339).unwrap_or_default()
 }
 

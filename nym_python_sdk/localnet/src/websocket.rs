@@ -3,9 +3,9 @@
 //!
 //! As in nym-client: one connection at a time; what arrives while no one is connected waits; pushed messages have the form
 //! (binary or text) of the connection's last request; a request that can't be understood is answered with an error; sending
-//! is answered only where a connection id was given. Otherwise: a request with an `Origin` (any web page's) is refused, a TCP
-//! connection without a handshake does no harm, what waits is bounded, and the queue length leaves out replies that wait
-//! for SURBs, which the SDK does not tell.
+//! is answered only where a connection id was given. Differences: a request with an `Origin` (from any web page) is refused, a
+//! TCP connection without a handshake does no harm, what waits is bounded, and the queue length leaves out replies that wait
+//! for SURBs, which the SDK does not report.
 
 use crate::client::{connect_with, lock_storage, ClientSettings};
 use crate::config::{Error, HANDSHAKE_LIMIT, MAX_SURBS};
@@ -92,7 +92,7 @@ impl WebsocketClient {
         let (clients, ending) = network.clients();
         let (tasks, token) = (TaskTracker::new(), ending.child_token());
         let (started, starting) = oneshot::channel();
-        // A task of its own: the SDK's connecting and its end must not be dropped halfway.
+        // A separate task: the SDK must not be dropped while it connects or ends.
         let details = network.network_details();
         let client_tasks = tasks.clone();
         clients.spawn(tasks.track_future(async move {
@@ -162,7 +162,7 @@ async fn live(
         token,
     });
     let died = client.cancellation_token();
-    // No one waits for it any more: it ends at once.
+    // No one waits for it any more, so it ends at once.
     if started.send(Ok(shared.clone())).is_ok() {
         tasks.spawn(listen(shared.clone(), tasks.clone(), listener));
         loop {
@@ -191,7 +191,7 @@ async fn listen(shared: Arc<Shared>, tasks: TaskTracker, listener: TcpListener) 
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        // As nym-client, which ends a second connection before its handshake.
+        // Like nym-client, which closes a second connection before its handshake.
         let (false, Ok(permit)) = (shared.taken.load(Relaxed), handshakes.clone().try_acquire_owned()) else {
             continue;
         };
@@ -257,7 +257,7 @@ async fn converse(shared: &Arc<Shared>, socket: Socket) {
                     Some(answer) => answer,
                     None => return,
                 },
-                // Taken and then not delivered by a connection that ends: lost, as with nym-client.
+                // A message that was taken, but not delivered before the connection ended, is lost, as with nym-client.
                 message = shared.mailbox.next() => encode(ServerResponse::Received(message), text.load(Relaxed)),
             };
             if sink.send(message).await.is_err() {

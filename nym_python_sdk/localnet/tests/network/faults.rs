@@ -53,7 +53,7 @@ async fn exact_drops_are_exact_and_cost_one_packet_each() {
     quiet(&network).await;
     assert_eq!((received(&network, 1).data, network.drops_left()), (1, 5));
 
-    // A lost acknowledgement costs a second packet, which the receiver takes for what it is.
+    // A lost acknowledgement costs a second packet, which the receiver recognises as a repetition.
     network.clear_faults();
     network.reset_counters();
     network.drop_next(Kind::Ack, 1, None).expect("valid");

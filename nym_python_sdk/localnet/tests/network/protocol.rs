@@ -1,4 +1,4 @@
-//! The gateways and the directory against other programs than the SDK's client: odd, wrong, hostile.
+//! The gateways and the directory, used by programs that are not the SDK's client: odd, wrong or hostile.
 
 use crate::support::{at, network, peer, until};
 use futures::{SinkExt, StreamExt};
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-/// Sends raw bytes, returns all that comes back: nothing where no one listens.
+/// Sends raw bytes, and returns all that comes back; nothing if no one listens.
 async fn exchange(address: &str, bytes: &[u8]) -> String {
     let mut answer = Vec::new();
     // A reset, even before the first byte, is an answer too.

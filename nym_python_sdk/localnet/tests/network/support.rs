@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// For anything that must come, on a machine busy with other things.
+/// The limit for what must come, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub async fn network() -> LocalNetwork {
@@ -41,7 +41,7 @@ impl Drop for Folder {
     }
 }
 
-/// A client with what has come for it.
+/// A client, and what has come for it.
 pub struct Peer {
     pub client: MixnetClient,
     inbox: VecDeque<ReconstructedMessage>,
@@ -106,7 +106,7 @@ impl Peer {
     }
 }
 
-/// Waits until it is so.
+/// Waits until the condition is true.
 pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
     let end = std::time::Instant::now() + PATIENCE;
     while !so() {
@@ -115,7 +115,7 @@ pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// Until no packet has been under way for a while: acknowledgements have come too.
+/// Waits until no packet has been under way for a while: acknowledgements have then come, too.
 pub async fn quiet(network: &LocalNetwork) {
     let mut last = network.counters();
     loop {

@@ -76,7 +76,7 @@ async fn binary_requests_and_pushes() {
         ServerResponse::SelfAddress(address) => assert_eq!(*address, alice.address),
         other => panic!("{other:?}"),
     }
-    // Binary before any request of the receiver.
+    // Binary, since the receiver has not sent a request yet.
     a.send(plain(bob.address, b"plain")).await;
     let message = b.received().await;
     assert_eq!((message.message.as_slice(), message.sender_tag), (b"plain".as_slice(), None));
@@ -165,7 +165,7 @@ async fn a_request_that_cannot_be_understood_gets_an_error_and_the_connection_li
             }
         }
     }
-    // An unknown tag is no one's: silence.
+    // An unknown tag belongs to no one: no answer comes.
     program.send(ClientRequest::Reply { sender_tag: [7; 16].into(), message: vec![1], connection_id: None }).await;
     alice.close().await;
     network.close().await;
