@@ -3,13 +3,14 @@
 Each of these is opened (`Client.open(...)`), used from any thread, and closed; best in a `with` block:
 
 - `Client`: a user, in a program. `AsyncClient`: the same for asyncio. `ClientOptions`: how a home is opened.
-  `Transfers`, `AsyncTransfers`: its files and pictures, as `client.files`.
+  `Transfers`, `AsyncTransfers`: its files and pictures, as `client.files`. `ContactList`, `AsyncContactList`: its list
+  of contacts, as `client.contact_list`.
 - `Node`: a discovery node. `Finder`: asks a node about names, before there is an account.
 
 What they return:
 
-- `Whoami`, `ContactView`, `RequestView`, `MessageView`, `EvidenceView`, `FileView`, `Picture`, `Sent`, `Imported`: what
-  a client has.
+- `Whoami`, `ContactView`, `ListedContact` with its `LastText`, `RequestView`, `MessageView`, `EvidenceView`,
+  `FileView`, `Picture`, `Sent`, `Imported`: what a client has.
 - `Subscription`, `AsyncSubscription`: the events of a client, each an `Event`: `MessageArrived`, `DeliveryChanged`,
   `ContactChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`, `ConnectionChanged`,
   `NodeAddressChanged`, `RotationStalled`, `FileChanged` or `NodeCaught`.
@@ -66,8 +67,9 @@ if TYPE_CHECKING:
         TextTooLong,
     )
     from usernym.actors.messages import FoundRecord
-    from usernym.aio import AsyncClient, AsyncTransfers
+    from usernym.aio import AsyncClient, AsyncContactList, AsyncTransfers
     from usernym.client import Client
+    from usernym.contact_list import ContactList, ListedContact
     from usernym.errors import (
         AccountStays,
         Closed,
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
     from usernym.protocol.words import WordsInvalid
     from usernym.running import ClientOptions
     from usernym.storage.client.archive import Imported
+    from usernym.storage.client.listing import LastText
     from usernym.storage.client.types import Consent, DeliveryState, FileState, HandshakeState, Route, Trust
     from usernym.storage.errors import HomeInUse, PassphraseNeeded, StorageError, StoreUnprotected, WrongPassphrase
     from usernym.subscriptions import AsyncSubscription, Subscription
@@ -107,8 +110,9 @@ _HOMES = {
         "FileUnfit", "HandshakeNotPossible", "NodeRefused", "NodeSilent", "RetryNotPossible", "TextTooLong",
     ),
     "actors.messages": ("FoundRecord",),
-    "aio": ("AsyncClient", "AsyncTransfers"),
+    "aio": ("AsyncClient", "AsyncContactList", "AsyncTransfers"),
     "client": ("Client",),
+    "contact_list": ("ContactList", "ListedContact"),
     "errors": (
         "AccountStays", "Closed", "GraphFailed", "IdentityMoved", "LinkMismatch", "Mismatch", "NoSuchContact",
         "NoSuchFile", "NoSuchMessage", "NotReady", "PassphraseWeak", "SettingsError",
@@ -122,6 +126,7 @@ _HOMES = {
     "protocol.words": ("WordsInvalid",),
     "running": ("ClientOptions",),
     "storage.client.archive": ("Imported",),
+    "storage.client.listing": ("LastText",),
     "storage.client.types": ("Consent", "DeliveryState", "FileState", "HandshakeState", "Route", "Trust"),
     "storage.errors": ("HomeInUse", "PassphraseNeeded", "StorageError", "StoreUnprotected", "WrongPassphrase"),
     "subscriptions": ("AsyncSubscription", "Subscription"),
@@ -133,17 +138,17 @@ _HOMES = {
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "AccountStays", "AsyncClient", "AsyncSubscription", "AsyncTransfers", "Client", "ClientOptions", "Closed", "Code",
-    "ConnectionChanged", "Consent", "ContactChanged", "ContactView", "DeliveryChanged", "DeliveryState", "DirectSilent",
-    "Event", "EvidenceView", "FileChanged", "FileState", "FileUnfit", "FileView", "Finder", "FoundRecord",
-    "GraphFailed", "HandshakeChanged", "HandshakeNotPossible", "HandshakeState", "HomeInUse", "IdentityChanged",
-    "IdentityMoved", "Imported", "LinkMismatch", "MessageArrived", "MessageView", "Mismatch", "MixnetSpec", "NameState",
-    "NameVerdict", "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node", "NodeAddressChanged", "NodeCaught",
-    "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "PassphraseWeak", "Picture",
-    "PictureUnfit", "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible",
-    "RotationStalled", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription",
-    "TextTooLong", "TextsErased", "Transfers", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase",
-    "__version__", "parse_mixnet",
+    "AccountStays", "AsyncClient", "AsyncContactList", "AsyncSubscription", "AsyncTransfers", "Client",
+    "ClientOptions", "Closed", "Code", "ConnectionChanged", "Consent", "ContactChanged", "ContactList", "ContactView",
+    "DeliveryChanged", "DeliveryState", "DirectSilent", "Event", "EvidenceView", "FileChanged", "FileState",
+    "FileUnfit", "FileView", "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged", "HandshakeNotPossible",
+    "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "LastText", "LinkMismatch",
+    "ListedContact", "MessageArrived", "MessageView", "Mismatch", "MixnetSpec", "NameState", "NameVerdict",
+    "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node", "NodeAddressChanged", "NodeCaught", "NodeRefused",
+    "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "PassphraseWeak", "Picture", "PictureUnfit",
+    "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible", "RotationStalled", "Route",
+    "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription", "TextTooLong", "TextsErased",
+    "Transfers", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__", "parse_mixnet",
 ]  # fmt: skip
 
 

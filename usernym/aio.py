@@ -11,9 +11,10 @@ import os
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar, Unpack
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack
 
 from usernym.client import Client
+from usernym.contact_list import ContactList
 from usernym.errors import Closed
 from usernym.running import ClientOptions, RunningClient
 from usernym.subscriptions import AsyncSubscription
@@ -62,8 +63,10 @@ class AsyncClient:
         self._options = options
         self._running = RunningClient()
         self._client: Client | None = None
-        self.files = AsyncTransfers(self)
+        self.files = AsyncTransfers(self, lambda client: client.files)
         """Its files and pictures."""
+        self.contact_list = AsyncContactList(self, lambda client: client.contact_list)
+        """Its contacts in the order of their newest texts."""
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="usernym")
 
     async def __aenter__(self) -> Self:
@@ -182,17 +185,21 @@ class AsyncClient:
     counters = _awaited(Client.counters)
 
 
-class AsyncTransfers:
-    """The `Transfers` of an `AsyncClient`, as `client.files`: `await client.files.send("bob", "report.pdf")`."""
+class _AsyncHandle(Generic[H]):
+    """A handle of an `AsyncClient`: the `Client`'s handle of the same name, awaited."""
 
-    def __init__(self, client: AsyncClient) -> None:
-        """For `AsyncClient`."""
+    def __init__(self, client: AsyncClient, of: Callable[[Client], H]) -> None:
         self._client = client
+        self._of = of
         self.call = client.call
 
     @property
-    def _handle(self) -> Transfers:
-        return self._client.client.files
+    def _handle(self) -> H:
+        return self._of(self._client.client)
+
+
+class AsyncTransfers(_AsyncHandle[Transfers]):
+    """The `Transfers` of an `AsyncClient`, as `client.files`: `await client.files.send("bob", "report.pdf")`."""
 
     send = _awaited(Transfers.send)
     page = _awaited(Transfers.page)
@@ -203,6 +210,20 @@ class AsyncTransfers:
     cancel = _awaited(Transfers.cancel)
     erase = _awaited(Transfers.erase)
     mark_read = _awaited(Transfers.mark_read)
+
+
+class AsyncContactList(_AsyncHandle[ContactList]):
+    """The `ContactList` of an `AsyncClient`, as `client.contact_list`."""
+
+    page = _awaited(ContactList.page)
+    one = _awaited(ContactList.one)
+    find = _awaited(ContactList.find)
+    counts = _awaited(ContactList.counts)
+    unread = _awaited(ContactList.unread)
+    mark_read = _awaited(ContactList.mark_read)
+    set = _awaited(ContactList.set)
+    draft = _awaited(ContactList.draft)
+    set_draft = _awaited(ContactList.set_draft)
 
 
 async def _whole(work: asyncio.Future[T]) -> T:

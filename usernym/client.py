@@ -72,7 +72,7 @@ class Client:
 
     Its methods may be called from any thread. In a name, capital letters count as small ones.
     Methods that ask the node take a `timeout` in seconds, and raise `NotReady` when it is over; the work continues.
-    Files and pictures are in `files`, a handle of their own (`Transfers`).
+    Handles of their own: `files` (`Transfers`), and `contact_list` (`ContactList`).
     All raise `Closed` after `close`, `GraphFailed` if an actor has failed, and `StorageError` if the disk does.
     """
 
@@ -82,6 +82,8 @@ class Client:
         self._recovery_words = recovery_words
         self.files = Transfers(running)
         """Its files and pictures."""
+        self.contact_list = ContactList(running)
+        """Its contacts in the order of their newest texts, by the page, with nicknames, drafts and the like."""
 
     # -- beginning and end --
 
@@ -419,11 +421,6 @@ class Client:
         self._change(name, lambda store: store.contacts.set_disappearing(name, seconds))
 
     # -- contacts --
-
-    @property
-    def contact_list(self) -> ContactList:
-        """The contacts in the order of their newest texts, by the page, with nicknames, drafts and the like."""
-        return ContactList(self._running)
 
     def contacts(self, *, state: Consent | None = None, limit: int | None = None, after: str = "") -> list[ContactView]:
         """Contacts and requests, by name; also people who were declined or blocked, or only those of one `state`.

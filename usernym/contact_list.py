@@ -55,12 +55,15 @@ _Read = Callable[[ClientStore], Iterable[Listed]]
 
 
 class ContactList:
-    """Pages of the list, and what the user chose for each line. Names as in `Client`; raises `NoSuchContact`.
+    """A client's contacts as a list, as `client.contact_list`.
+
+    Pages of the list, and what the user chose for each line. Names as in `Client`; raises `NoSuchContact`.
 
     A page costs what its lines cost, however many contacts and texts there are.
     """
 
     def __init__(self, running: RunningClient) -> None:
+        """For `Client`."""
         self._running = running
 
     def page(

@@ -7,7 +7,7 @@ import inspect
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -21,10 +21,14 @@ def methods(handle: type) -> dict[str, Any]:
     return {name: method for name, method in inspect.getmembers(handle, inspect.isfunction) if name[0] != "_"}
 
 
+HANDLES: Final[tuple[tuple[type, type, str], ...]] = (
+    (usernym.Client, usernym.AsyncClient, ""),
+    (usernym.Transfers, usernym.AsyncTransfers, "files"),
+    (usernym.ContactList, usernym.AsyncContactList, "contact_list"),
+)
+"""A handle, its twin, and where a client has it."""
 METHODS: Final[dict[tuple[type, str], Any]] = {
-    (twin, name): method
-    for handle, twin in ((usernym.Client, usernym.AsyncClient), (usernym.Transfers, usernym.AsyncTransfers))
-    for name, method in methods(handle).items()
+    (twin, name): method for handle, twin, _ in HANDLES for name, method in methods(handle).items()
 }
 PASSED_ON = [(twin, name) for twin, name in METHODS if name not in {"close", "subscribe"}]
 
@@ -48,7 +52,11 @@ def test_every_method_has_its_awaited_twin(twin: type, name: str) -> None:
         assert theirs.return_annotation == mine.return_annotation
 
 
-def test_it_has_every_property() -> None:
+def test_it_has_every_handle_and_property() -> None:
+    client, twin = usernym.Client(cast(Any, None)), usernym.AsyncClient("nowhere")
+    handles = {attribute: type(value) for attribute, value in vars(client).items() if attribute[0] != "_"}
+    assert handles == {attribute: handle for handle, _, attribute in HANDLES if attribute}
+    assert {type(getattr(twin, attribute)) for attribute in handles} == {each for _, each, at in HANDLES if at}
     properties = {name for name, _ in inspect.getmembers(usernym.Client, lambda each: isinstance(each, property))}
     assert {name for name in properties if name[0] != "_"} == {"name"}
     assert isinstance(usernym.AsyncClient.name, property)
@@ -73,11 +81,9 @@ def test_a_twin_calls_its_own_and_hands_all_arguments_on(
     monkeypatch.setattr(usernym.AsyncClient, "call", record)
     monkeypatch.setattr(usernym.Client, "take_recovery_words", take)
     client = usernym.AsyncClient("nowhere")
-    opened: Any = object.__new__(usernym.Client)
-    opened.files = object.__new__(usernym.Transfers)
-    client._client = opened
-    of_files = twin is usernym.AsyncTransfers
-    recorder, mine = (opened.files, client.files) if of_files else (opened, client)
+    client._client = usernym.Client(cast(Any, None))
+    (attribute,) = (attribute for _, each, attribute in HANDLES if each is twin)
+    recorder, mine = (getattr(each, attribute) if attribute else each for each in (client._client, client))
     given = {each: object() for each in inspect.signature(method).parameters if each != "self"}
 
     async def call() -> Any:
