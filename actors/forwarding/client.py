@@ -56,7 +56,7 @@ from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolErro
 from usernym.protocol.files import is_name
 from usernym.protocol.limits import FILE_BYTES_MAX, TEXT_BYTES_MAX
 from usernym.protocol.records import KeyRecord
-from usernym.storage.client.types import Contact, DeliveryState, Message
+from usernym.storage.client.types import Consent, Contact, DeliveryState, Message
 from usernym.storage.errors import StorageError
 
 TICK_S: Final = 5.0
@@ -196,6 +196,10 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             contact = self._store.contacts.get(command.recipient)
             if contact is None:
                 fail(command.answer, FileUnfit("files are sent to contacts only"))
+                return
+            if contact.consent in (Consent.BLOCKED, Consent.DECLINED):
+                # They would be asked to wait for what never goes: its chunks go to those who are accepted.
+                fail(command.answer, FileUnfit(f"this contact is {contact.consent} here: accept them first"))
                 return
             message_id = self._files.offer(contact, command)
         except StorageError as failure:

@@ -13,10 +13,17 @@ from typing import Any, Final
 import pytest
 from PIL import Image
 
-from tests.helpers.crash_world import Crowd, environment, kill, start, usernym_command
+from tests.helpers.crash_world import NETWORKS, Crowd, environment, kill, start, usernym_command
 from usernym.demo.processes import Running
+from usernym.mixnet.nym_sdk import installed
 
 pytestmark = pytest.mark.processes
+
+NYM: Final = pytest.param(
+    "nym", marks=(pytest.mark.nym, pytest.mark.skipif(not installed(), reason="needs nym_python_sdk: `make nym`"))
+)
+on_each_network: Final = pytest.mark.parametrize("network", ["emulator", NYM])
+"""NYM is a real Nym network on loopback, in a process of its own."""
 
 WAIT_S: Final = 240.0
 SIDE: Final = 600
@@ -26,8 +33,8 @@ SIDE: Final = 600
 class Talk:
     """A node, and two people who listen."""
 
-    def __init__(self, folder: Path) -> None:
-        self.crowd = Crowd(folder, ["alice", "bob"])
+    def __init__(self, folder: Path, network: str) -> None:
+        self.crowd = Crowd(folder, ["alice", "bob"], NETWORKS[network](folder, 3))
         self.listening: dict[str, Running] = {}
 
     def begin(self) -> None:
@@ -80,8 +87,8 @@ class Talk:
 
 
 @pytest.fixture
-def talk(tmp_path: Path) -> Iterator[Talk]:
-    made = Talk(tmp_path)
+def talk(tmp_path: Path, network: str) -> Iterator[Talk]:
+    made = Talk(tmp_path, network)
     with made.crowd:
         try:
             made.begin()
@@ -113,6 +120,7 @@ def arrives(talk: Talk, file: str) -> None:
         assert shown.size == (SIDE, SIDE)
 
 
+@on_each_network
 @pytest.mark.parametrize("victims", [(), ("node",), ("alice", "bob"), ("bob", "node", "alice")])
 def test_a_picture_through_the_node(talk: Talk, victims: tuple[str, ...]) -> None:
     picture = noise(talk.crowd.folder / "noise.png")
@@ -131,6 +139,7 @@ def handshake(talk: Talk, name: str, contact: str) -> str:
     return str(talk.say(name, "handshake", contact, "--status")["handshake"])
 
 
+@on_each_network
 @pytest.mark.parametrize("victims", [(), ("alice", "bob")])
 def test_a_picture_directly(talk: Talk, victims: tuple[str, ...]) -> None:
     talk.say("alice", "handshake", "bob")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 import usernym
-from usernym.cli.command import NAME, TEXTS_SHOWN_MAX, ClientCommand, Deadline, Invocation, number, option
+from usernym.cli.command import NAME, TEXTS_SHOWN_MAX, ClientCommand, Deadline, Entry, Invocation, number, option
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.hints import Hint
-from usernym.cli.holder import check_known, contact_of, look_up, retry_until
+from usernym.cli.holder import ID_DIGITS_MIN, check_known, contact_of, first_lookup, kept, retry_until
 from usernym.cli.replies import FileReply, file_reply, fitting
 from usernym.cli.session import Session, asks
-from usernym.cli.terminal import clock, print_err, print_line, print_marked
+from usernym.cli.terminal import clock, print_err, print_line, print_marked, sign_of_life
 from usernym.settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -22,36 +22,89 @@ if TYPE_CHECKING:
 
     from usernym import Client, FileView
 
-ID_DIGITS_MIN: Final = 8
-"""Digits of a file's id that name it: `files` shows this many."""
 FILES_DEFAULT: Final = 50
+LOOK_S: Final = 1.0
+"""How often it is looked how far a file is, if nothing is reported meanwhile."""
 
 _ID: Final = option("file_id", metavar="ID", help="the file's id as `files` shows it, or all of it")
 
 
 class SendFileCommand(ClientCommand[FileReply], frozen=True, tag="send-file"):
-    """Send the file at a path, and wait until it has got as far as `wait` says."""
+    """Store the file at a path, to be sent whenever this home is online."""
 
     name: str
     path: str
     """Absolute."""
     redraw: bool
-    wait: Literal["queued", "complete"]
+    online: bool
+    """Whether to go online for someone who is not a contact yet."""
 
     def perform(self, client: Client, deadline: Deadline, /) -> FileReply:
-        if self.wait != "queued":
-            retry_until(client, client.go_online, deadline)
-        if contact_of(client, self.name) is None:
-            look_up(client, self.name, deadline)
-        sent = client.files.send(self.name, self.path, redraw=self.redraw, wait=self.wait, timeout=deadline.left())
-        if sent.state.is_final and sent.state is not usernym.FileState.COMPLETE:
-            raise CommandFailed(Exit.REFUSED, "file_ended", f"the file was not sent: it is {sent.state}")
+        contact = contact_of(client, self.name)
+        if contact is None:
+            first_lookup(client, self.name, deadline, "file", online=self.online)
+        elif contact.state in (usernym.Consent.BLOCKED, usernym.Consent.DECLINED):
+            text = f"{self.name} is {contact.state} here, and gets no files: `usernym accept` changes that"
+            raise CommandFailed(Exit.REFUSED, str(contact.state), text)
+        sent = client.files.send(self.name, self.path, redraw=self.redraw, wait="queued", timeout=deadline.left())
         return file_reply(sent)
 
 
-def _send_file(_session: Session, typed: Invocation[ClientSettings]) -> SendFileCommand:
+class FollowFileCommand(ClientCommand[FileReply], frozen=True, tag="follow-file"):
+    """Wait for a moment until more of a file than `done` bytes has arrived, or it is over."""
+
+    name: str
+    file_id: str
+    """The id, or at least its first `ID_DIGITS_MIN` digits."""
+    done: int = -1
+
+    def perform(self, client: Client, deadline: Deadline, /) -> FileReply:
+        with client.subscribe() as events:
+            file = _file_named(client, self.name, self.file_id)
+            if file.done == self.done and not file.state.is_final:
+                try:
+                    retry_until(client, client.go_online, deadline)
+                except (CommandFailed, usernym.NotReady) as error:
+                    if file.outgoing:
+                        raise kept(error, "file", file.file_id, str(file.state), "usernym cancel-file") from error
+                    raise
+                events.wait_for(lambda event: isinstance(event, usernym.FileChanged), min(LOOK_S, deadline.left()))
+            return file_reply(_file_named(client, self.name, self.file_id))
+
+
+def _followed(session: Session, typed: Invocation[ClientSettings], file: FileReply) -> FileReply:
+    """Wait until the file is over, and show how far it is on a terminal. Raises `CommandFailed`."""
+    with sign_of_life(f"{_percent(file)} of {file.name}", quiet=typed.json) as say:
+        while file.state in ("offered", "under way"):
+            if session.deadline.over:
+                raise _not_yet(file)
+            file = session.call(FollowFileCommand(file.contact, file.id, file.done), quiet=True)
+            say(f"{_percent(file)} of {file.name}")
+    return file
+
+
+def _percent(file: FileReply) -> str:
+    return f"{file.done * 100 // file.size} %"
+
+
+def _not_yet(file: FileReply) -> CommandFailed:
+    """The time is over; what happens to the file."""
+    arrived = f"{_percent(file)} of the file is {f'at {file.contact}' if file.outgoing else 'here'}"
+    text = f"{arrived}: it continues while this home is online, as by `usernym listen` or `usernym login`"
+    return CommandFailed(Exit.NO_ANSWER, "not_ready", text, {"id": file.id, "state": file.state})
+
+
+def _send_file(typed: Invocation[ClientSettings]) -> None:
     given = typed.given
-    return SendFileCommand(given.name, str(Path(given.path).absolute()), not given.as_it_is, given.wait)
+    waits = given.wait != "queued"
+    with Session(typed) as session:
+        path = str(Path(given.path).absolute())
+        sent = session.call(SendFileCommand(given.name, path, not given.as_it_is, waits))
+        if waits:
+            sent = _followed(session, typed, sent)
+    if sent.state not in ("offered", "under way", "complete"):
+        raise CommandFailed(Exit.REFUSED, "file_ended", f"the file was not sent: it is {sent.state}")
+    typed.show(sent, _print_sent)
 
 
 def _print_sent(sent: FileReply, given: Namespace) -> None:
@@ -88,7 +141,7 @@ class FilesCommand(ClientCommand[FilesReply], frozen=True, tag="files"):
 def _print_files(found: FilesReply, given: Namespace) -> None:
     for file in found.files:
         way = f"to {file.contact}" if file.outgoing else f"from {file.contact}"
-        state = file.state if file.state != "under way" else f"{file.done * 100 // file.size} %"
+        state = file.state if file.state != "under way" else _percent(file)
         what = f"{'picture' if file.is_picture else 'file'}, {state}, {file.size:,} bytes"
         print_marked(f"[{clock(file.offered_at)}] {file.id[:ID_DIGITS_MIN]} {way} ({what}): {file.name}")
     if found.earlier:
@@ -122,9 +175,14 @@ class SaveCommand(ClientCommand[SavedReply], frozen=True, tag="save"):
         return SavedReply(file.file_id, str(path))
 
 
-def _save(_session: Session, typed: Invocation[ClientSettings]) -> SaveCommand:
+def _save(typed: Invocation[ClientSettings]) -> None:
     given = typed.given
-    return SaveCommand(given.name, given.file_id, str(Path(given.to).absolute()))
+    with Session(typed) as session:
+        file = session.call(FollowFileCommand(given.name, given.file_id))
+        if not file.outgoing:
+            _followed(session, typed, file)
+        saved = session.call(SaveCommand(given.name, file.id, str(Path(given.to).absolute())))
+    typed.show(saved, "saved: {reply.path}")
 
 
 class FileEndedReply(msgspec.Struct, frozen=True):
@@ -177,13 +235,15 @@ def _file_named(client: Client, name: str, digits: str) -> FileView:
 
 
 ENTRIES: Final = (
-    asks(
-        "send-file", "send a file or a picture of at most 10 MiB; a picture leaves without metadata",
-        _send_file, _print_sent, NAME,
-        option("path", metavar="FILE", help="the file"),
-        option("--as-it-is", action="store_true", help="send a picture as it is, with its metadata"),
-        option("--wait", choices=("queued", "complete"), default="complete",
-               help="until it is stored here, or its recipient has all of it (default)"),
+    Entry(
+        "send-file", "send a file or a picture of at most 10 MiB; a picture leaves without metadata", _send_file,
+        (
+            NAME,
+            option("path", metavar="FILE", help="the file"),
+            option("--as-it-is", action="store_true", help="send a picture as it is, with its metadata"),
+            option("--wait", choices=("queued", "complete"), default="complete",
+                   help="until it is stored here, or its recipient has all of it (default)"),
+        ),
         prints=(FileReply,),
     ),
     asks("files", "list files that you sent and that came, the newest first", FilesCommand, _print_files,
@@ -191,9 +251,9 @@ ENTRIES: Final = (
          option("--before", type=number(1), metavar="PLACE", help="those before this one"),
          option("--limit", type=number(1, TEXTS_SHOWN_MAX), default=FILES_DEFAULT, metavar="N",
                 help=f"at most this many; default {FILES_DEFAULT}")),
-    asks("save", "write a file that came into a folder; nothing is overwritten", _save, "saved: {reply.path}", NAME,
-         _ID, option("--to", metavar="FOLDER", default=".", help="the folder; default: this one"),
-         prints=(SavedReply,)),
+    Entry("save", "write a file that came into a folder, when it is whole; nothing is overwritten", _save,
+          (NAME, _ID, option("--to", metavar="FOLDER", default=".", help="the folder; default: this one")),
+          prints=(SavedReply,)),
     asks("cancel-file", "send or receive a file no more", CancelFileCommand, "cancelled", NAME, _ID),
     asks("erase-file", "erase a file in this home only", EraseFileCommand, "erased in this home", NAME, _ID),
 )  # fmt: skip

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONTROL_VERSION: Final = 1
+ID_DIGITS_MIN: Final = 8
+"""Digits of an id that name a text or a file: lists show this many."""
 TIMEOUT_S_MAX: Final = 366 * 86_400
 """A year, as for all durations."""
 
@@ -51,7 +53,8 @@ def handler(perform: Callable[[Any, Deadline], Any]) -> Handler:
             return {"result": msgspec.to_builtins(perform(command, Deadline(handed.timeout)))}
         except Exception as error:  # noqa: BLE001 - the caller gets the error
             failed = failure_of(error)
-            return {"failed": {"exit": int(failed.exit_code), "kind": failed.kind, "text": failed.text}}
+            said = {"exit": int(failed.exit_code), "kind": failed.kind, "text": failed.text, "extra": failed.extra}
+            return {"failed": said}
 
     return handle
 
@@ -114,6 +117,32 @@ def _unanswered(client: Client, deadline: Deadline) -> CommandFailed:
         return CommandFailed(Exit.NO_ANSWER, "no_mixnet", text)
     text = f"no answer from the node within {deadline.timeout:.3g} s: is it running, on the mixnet of {mixnet}?"
     return CommandFailed(Exit.NO_ANSWER, "no_answer", text)
+
+
+def first_lookup(client: Client, name: str, deadline: Deadline, what: str, *, online: bool) -> None:
+    """Find someone who is not a contact yet, going online for it if `online` says so. Raises `CommandFailed`, which
+    says that `what` is not kept: there is no key to keep it for before."""
+    try:
+        if online:
+            retry_until(client, client.go_online, deadline)
+        look_up(client, name, deadline)
+    except CommandFailed as failed:
+        if failed.exit_code is Exit.NO_ANSWER:
+            failed.text += f"; the {what} was NOT kept: {name} is not among your contacts yet"
+        raise
+
+
+def kept(error: Exception, what: str, id_: str, state: str, way_out: str) -> CommandFailed:
+    """The failure, with what happens to a text or a file: without an answer it is kept, and goes later."""
+    failed = failure_of(error)
+    if failed.exit_code is not Exit.NO_ANSWER:
+        return failed
+    failed.text += (
+        f"; the {what} is kept here ({id_[:ID_DIGITS_MIN]}) and sent when this home is online, as by `usernym listen`"
+        f" or `usernym login`; `{way_out}` gives it up"
+    )
+    failed.extra |= {"id": id_, "state": state}
+    return failed
 
 
 def contact_of(client: Client, name: str) -> ContactView | None:

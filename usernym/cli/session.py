@@ -102,12 +102,16 @@ class Session:
         self.client = None
         self._stack.close()
 
-    def call(self, command: ClientCommand[Answer]) -> Answer:
-        """Have the command performed, and return its answer. Raises what `failure_of` explains."""
+    def call(self, command: ClientCommand[Answer], *, quiet: bool = False) -> Answer:
+        """Have the command performed, and return its answer. Raises what `failure_of` explains.
+
+        With `quiet` there is no sign of life: the caller shows one.
+        """
+        quiet = quiet or self._typed.json
         grace = Deadline(min(HOLDER_GRACE_S, self.deadline.left()))
         while self.client is None:
             if self._hand_over:
-                with contextlib.suppress(control.NoHolder), sign_of_life(WAITING, quiet=self._typed.json):
+                with contextlib.suppress(control.NoHolder), sign_of_life(WAITING, quiet=quiet):
                     return ask_holder(self._typed.home, command, self.deadline)
             try:
                 self.open()
@@ -115,7 +119,7 @@ class Session:
                 if grace.over or not self._hand_over:
                     raise
                 grace.pause()
-        with sign_of_life(WAITING, quiet=self._typed.json):
+        with sign_of_life(WAITING, quiet=quiet):
             return command.perform(self.client, self.deadline)
 
     def open(self) -> Client:
@@ -219,7 +223,9 @@ def answer_in(answer: control.Answer, wanted: type[Answer]) -> Answer:
     """What an answer of the control socket says. Raises `CommandFailed` if it is a failure."""
     if (failed := answer.get("failed")) is not None:
         try:
-            raise CommandFailed(Exit(failed["exit"]), str(failed["kind"]), str(failed["text"]))
+            raise CommandFailed(
+                Exit(failed["exit"]), str(failed["kind"]), str(failed["text"]), dict(failed.get("extra", {}))
+            )
         except (KeyError, TypeError, ValueError):
             pass
     with contextlib.suppress(KeyError, msgspec.ValidationError):

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal, TextIO
 
 import msgspec
@@ -153,30 +153,55 @@ def confirm_by_name(name: str, warning: str, without_terminal: str, undone: str)
 
 
 @contextlib.contextmanager
-def sign_of_life(what: str, *, quiet: bool) -> Iterator[None]:
+def sign_of_life(what: str, *, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Say on the terminal what is waited for if it takes longer than `PATIENCE_S`; take the line away afterwards.
 
-    Nothing is printed with `quiet`, or if the standard error is not a terminal. Nothing else may print meanwhile.
+    The block gets what changes the words meanwhile. Nothing is printed with `quiet`, or if the standard error is not a
+    terminal. Nothing else may print meanwhile.
     """
     if quiet or not sys.stderr.isatty():
-        yield
+        yield lambda _what: None
         return
-    shown = threading.Event()
-
-    def show() -> None:
-        shown.set()
-        _put_err(f"{what} … (Ctrl-C stops waiting)", end="")
-
-    timer = threading.Timer(PATIENCE_S, show)
+    life = _SignOfLife(what)
+    timer = threading.Timer(PATIENCE_S, life.show)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield life.say
     finally:
         timer.cancel()
         timer.join()
-        if shown.is_set():
+        life.take_away()
+
+
+class _SignOfLife:
+    """The line on the terminal. A timer's thread shows it first."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._shown = False
+        self._lock = threading.Lock()
+
+    def show(self) -> None:
+        """From now on it is seen."""
+        with self._lock:
+            self._shown = True
+            self._draw()
+
+    def say(self, what: str) -> None:
+        """Other words."""
+        with self._lock:
+            self._what = what
+            if self._shown:
+                self._draw()
+
+    def take_away(self) -> None:
+        """Leave nothing of it."""
+        if self._shown:
             _put_err("\r\033[K", end="")
+
+    def _draw(self) -> None:
+        _put_err(f"\r\033[K{self._what} … (Ctrl-C stops waiting)", end="")
 
 
 def clock(unix_s: int) -> str:

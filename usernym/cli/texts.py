@@ -11,9 +11,9 @@ import msgspec
 
 import usernym
 from usernym.cli.command import NAME, TEXTS_SHOWN_MAX, YES, ClientCommand, Deadline, Invocation, number, option
-from usernym.cli.failures import CommandFailed, Exit, failure_of
+from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.hints import Hint
-from usernym.cli.holder import check_known, contact_of, look_up, retry_until
+from usernym.cli.holder import ID_DIGITS_MIN, check_known, contact_of, first_lookup, kept, retry_until
 from usernym.cli.replies import ContactReply, SentReply, TextReply, fitting, reason_word, reply_of, text_reply
 from usernym.cli.session import Session, asks
 from usernym.cli.terminal import clock, confirm_by_name, print_err, print_line, print_marked, span
@@ -24,8 +24,6 @@ from usernym.settings import ClientSettings, duration
 if TYPE_CHECKING:
     from usernym import Client, Consent, MessageView, Sent
 
-ID_DIGITS_MIN: Final = 8
-"""Digits of a message's id that name it: `history` shows this many."""
 TEXTS_DEFAULT: Final = 50
 
 Wait = Literal["queued", "accepted", "delivered"]
@@ -49,7 +47,7 @@ class SendCommand(ClientCommand[SentReply], frozen=True, tag="send"):
 
     def perform(self, client: Client, deadline: Deadline, /) -> SentReply:
         if contact_of(client, self.name) is None:
-            self._first_lookup(client, deadline)
+            first_lookup(client, self.name, deadline, "text", online=self.wait != "queued")
         # First of all it is put on disk: whatever happens then, it is sent when this home is online.
         sent = client.send(self.name, self.text, wait="queued", timeout=deadline.left())
         if self.wait != "queued" and sent.state is usernym.DeliveryState.WAITING:
@@ -57,32 +55,8 @@ class SendCommand(ClientCommand[SentReply], frozen=True, tag="send"):
                 retry_until(client, client.go_online, deadline)
                 sent = client.follow(self.name, sent.message_id, deadline.left(), wait=self.wait)
             except (CommandFailed, usernym.NotReady) as error:
-                raise _kept(error, sent) from error
+                raise kept(error, "text", sent.message_id, "waiting", "usernym cancel") from error
         return _taken(sent, client.contact(self.name).state)
-
-    def _first_lookup(self, client: Client, deadline: Deadline) -> None:
-        """Find someone who is not a contact yet: there is no key to keep a text for before."""
-        try:
-            if self.wait != "queued":
-                retry_until(client, client.go_online, deadline)
-            look_up(client, self.name, deadline)
-        except CommandFailed as failed:
-            if failed.exit_code is Exit.NO_ANSWER:
-                failed.text += f"; the text was NOT kept: {self.name} is not among your contacts yet"
-            raise
-
-
-def _kept(error: CommandFailed | usernym.NotReady, sent: Sent) -> CommandFailed:
-    """The failure, with what happens to the text."""
-    failed, digits = failure_of(error), sent.message_id[:ID_DIGITS_MIN]
-    if failed.exit_code is not Exit.NO_ANSWER:
-        return failed
-    failed.text += (
-        f"; the text is kept here ({digits}) and sent when this home is online, as by `usernym listen` or `usernym"
-        " login`; `usernym cancel` gives it up"
-    )
-    failed.extra |= {"id": sent.message_id, "state": "waiting"}
-    return failed
 
 
 def _taken(sent: Sent, state: Consent) -> SentReply:
