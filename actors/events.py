@@ -23,7 +23,8 @@ class MessageArrived:
     sent_at: int
     """When it was written, by its writer's clock (Unix seconds)."""
     counter: int
-    """Its number among all messages from its writer to this user, from 1; steps of a handshake count too."""
+    """Its number among all messages from its writer to this user; steps of a handshake count too. It begins at 1, or
+    high above all earlier numbers where the writer began again from recovery words (`counters_of_home`)."""
     missing: int
     """How many messages of this sender with a lower counter have not come (yet)."""
     route: Route

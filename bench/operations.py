@@ -47,7 +47,7 @@ def packets_table() -> list[tuple[str, str]]:
     measure("look a name up", lambda: alice.look_up(BOB), alice)
     measure("register", alice.register, alice)
     measure("log in, and bring SURBs", alice.go_online, alice)
-    measure("first contact, 135 bytes", lambda: alice.send_and_wait(BOB, "x" * 135), alice, bob)
+    measure("first contact, 131 bytes", lambda: alice.send_and_wait(BOB, "x" * 131), alice, bob)
     measure("text of 140 bytes", lambda: alice.send_and_wait(BOB, "x" * 140), alice, bob)
     measure("text of 64 KiB", lambda: alice.send_and_wait(BOB, "x" * 65536), alice, bob)
     rows.append(_fifty(world, alice, bob))

@@ -8,6 +8,7 @@ from usernym import Consent, DeliveryState, HandshakeState, MessageView, Route, 
 from usernym.chat.problems import refusal
 from usernym.chat.wire import ContactLine, LastLine, ListName, TextView
 from usernym.contact_list import ListedContact
+from usernym.protocol.payloads import COUNTERS_A_HOME
 
 SNIPPET_LETTERS: Final = 120
 """Of a text in a list: one line, even on a wide screen."""
@@ -72,7 +73,7 @@ def text_view(message: MessageView) -> TextView:
     """A text."""
     return TextView(
         row=message.row,
-        order=(message.place, message.counter, message.row),
+        order=(message.place, *divmod(message.counter, COUNTERS_A_HOME), message.row),
         message_id=message.message_id,
         out=message.outgoing,
         text=message.text,

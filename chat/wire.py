@@ -152,8 +152,8 @@ class TextView(msgspec.Struct, frozen=True):
     """A text."""
 
     row: int
-    order: tuple[int, int, int]
-    """Where it stands: a conversation's texts are in this order."""
+    order: tuple[int, int, int, int]
+    """Where it stands: a conversation's texts are in this order. Each number is exact in JavaScript."""
     message_id: str
     out: bool
     text: str

@@ -26,11 +26,26 @@ from usernym.protocol.packets import PACKET_PAYLOAD_BYTES, anonymous_capacity
 from usernym.protocol.records import KeyRecord
 from usernym.protocol.wire import U8, U32, Address, Hash, Id, Token, Wire, decoder_of, pack, unpack
 
+COUNTERS_A_HOME: Final = 2**31
+"""A restored home counts from the second of its making times this: it knows no counter of the homes before it, and all
+of its own are higher. SQLite's integers have room for both until 2106."""
+COUNTER_MAX: Final = 2**32 * COUNTERS_A_HOME - 1
+Counter = Annotated[int, msgspec.Meta(ge=0, le=COUNTER_MAX)]
+"""Grows by one with each message of one side of a conversation, within one home of the writer."""
+
+
+def counters_of_home(counter: int) -> int:
+    """The number from which the home counts that wrote this counter. Its first message to a contact has the next one.
+
+    It is 0 for the home in which an identity was made.
+    """
+    return counter - counter % COUNTERS_A_HOME
+
 
 class Text(Wire, frozen=True, tag=1):
-    """A text. `counter` grows by one with each message of a conversation's side; `sent_at` is in Unix seconds."""
+    """A text. `counter`: see `counters_of_home`. `sent_at` is in Unix seconds."""
 
-    counter: U32
+    counter: Counter
     sent_at: U32
     token: Token
     record: KeyRecord | None
@@ -47,7 +62,7 @@ class Received(Wire, frozen=True):
 class DirectReceipt(Wire, frozen=True, tag=2):
     """These came directly. A receipt is not counted and not acknowledged: its `counter` is 0."""
 
-    counter: U32
+    counter: Counter
     sent_at: U32
     token: Token
     record: KeyRecord | None
@@ -59,33 +74,33 @@ class HandshakeOffer(Wire, frozen=True, tag=3):
     messages that the writer had taken, 0 if none: it shows what the writer of an offer, an acceptance or a revocation
     knew."""
 
-    counter: U32
+    counter: Counter
     sent_at: U32
     token: Token
     record: KeyRecord | None
     address: Address
-    seen: U32
+    seen: Counter
 
 
 class HandshakeAccept(Wire, frozen=True, tag=4):
     """Yes; this is mine."""
 
-    counter: U32
+    counter: Counter
     sent_at: U32
     token: Token
     record: KeyRecord | None
     address: Address
-    seen: U32
+    seen: Counter
 
 
 class HandshakeRevoke(Wire, frozen=True, tag=5):
     """No more direct messages, please. It can't take an address back."""
 
-    counter: U32
+    counter: Counter
     sent_at: U32
     token: Token
     record: KeyRecord | None
-    seen: U32
+    seen: Counter
 
 
 PAD: Final = b"\x80"
@@ -127,7 +142,7 @@ opens to nothing, and would be a cheap way to fill a mailbox."""
 
 def _room(packets: int, fields: int, *, first_contact: bool) -> int:
     """The most bytes of a last field in a payload of `packets` packets whose other fields take `fields` bytes."""
-    common = 1 + 1 + 5 + 5 + 18 + 1 + len(PAD)  # array, kind, counter, sent_at, token, no record, padding
+    common = 1 + 1 + 9 + 5 + 18 + 1 + len(PAD)  # array, kind, counter, sent_at, token, no record, padding
     room = plaintext_bytes(packets, first_contact=first_contact) - common - fields
     header = 2 if room - 2 <= 0xFF else 3 if room - 3 <= 0xFFFF else 5
     return room - header
@@ -144,7 +159,7 @@ class FileOffer(Wire, frozen=True, tag=6):
     `name` is what its sender calls it, and no path. `kind` is 1 for a picture, else 0. `digest`: `files.digest_of`.
     """
 
-    counter: U32
+    counter: Counter
     sent_at: U32
     token: Token
     record: KeyRecord | None
@@ -157,7 +172,7 @@ class FileOffer(Wire, frozen=True, tag=6):
 class FileWanted(Wire, frozen=True, tag=7):
     """Send the file that you offered in the message `file`. Not counted: its `counter` is 0."""
 
-    counter: U32
+    counter: Counter
     sent_at: U32
     token: Token
     record: KeyRecord | None
@@ -167,7 +182,7 @@ class FileWanted(Wire, frozen=True, tag=7):
 class FileChunk(Wire, frozen=True, tag=8):
     """A part of the file that was offered in the message `file`; the first has number 0. Its `counter` is 0."""
 
-    counter: U32
+    counter: Counter
     sent_at: U32
     token: Token
     record: KeyRecord | None
@@ -179,7 +194,7 @@ class FileChunk(Wire, frozen=True, tag=8):
 class FileEnded(Wire, frozen=True, tag=9):
     """The file that was offered in the message `file`, by either side, is cancelled or unknown. Its `counter` is 0."""
 
-    counter: U32
+    counter: Counter
     sent_at: U32
     token: Token
     record: KeyRecord | None

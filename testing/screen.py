@@ -57,7 +57,7 @@ class ReadingScreen:
         store = self._client.store
         for contact in store.contacts.all():
             rows = store.history.of_kind(contact.name, PayloadKind.TEXT, SCREEN_ROWS)
-            came = [row.counter for row in rows if row.direction is Direction.IN and not row.late]
+            came = [(row.body.decode(), row.late) for row in rows if row.direction is Direction.IN]
             if contact.name not in self._run.oracle.hostile:
                 self._run.oracle.stands(self._client.name, contact.name, came)
         self._look_at_files()

@@ -17,6 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -164,8 +165,13 @@ class SimClient(ClientProcess):
         """Start the process, and the app in it."""
         self.app = None if self._make_app is None else self._make_app(self)
         super().start()
-        if self.running and self.store.profile.identity().state is IdentityState.REGISTERED:
+        if self.running and self._is_registered():
             self.begin_app()
+
+    def _is_registered(self) -> bool:
+        """What the store says, whatever its disk does: the simulation asks, not the client."""
+        with nullcontext() if self.disk is None else self.disk.paused():
+            return self.store.profile.identity().state is IdentityState.REGISTERED
 
     def begin_app(self) -> None:
         """Let the app begin; done at each start of a registered user, and when one has been registered."""

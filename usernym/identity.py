@@ -95,7 +95,7 @@ class IdentityMaker:
         key, recovery = SigningKey.from_seed(seed), recovery_key(root).public
         record = first_record(key, recovery, self._card.node, self._name, message_seed, self._now)
         with self._store.transaction():
-            self._save(seed, record, record, IdentityState.CREATING)
+            self._save(seed, record, record, IdentityState.CREATING, restored_at=0)
             self._store.keys.forget_all()
             self._store.keys.add(record.hpke_number, message_seed, self._now)
             self._store.profile.set_words(RecoveryWords.NOT_SHOWN)
@@ -131,7 +131,8 @@ class IdentityMaker:
         )
         signed = sign_record(key, self._card.node, self._name, newer)
         with self._store.transaction():
-            self._save(identity, record if record.stub() == link else link, record, IdentityState.REGISTERED)
+            shown = record if record.stub() == link else link
+            self._save(identity, shown, record, IdentityState.REGISTERED, restored_at=self._now)
             self._store.keys.add(number, seed, self._now)
             self._store.profile.set_pending_record(PendingRecord(signed, before_login=True))
 
@@ -160,18 +161,23 @@ class IdentityMaker:
         )  # fmt: skip
         record = sign_record(key, node, self._name, unsigned)
         succession = authorise(recovery, node, self._name, record.stub(), Authority.RECOVERY)
+        profile = self._store.profile
+        restored_at = profile.identity().restored_at if profile.has_identity() else self._now
         former = {stub.identity_key: None for stub in stubs} | dict.fromkeys(self._store.profile.former_identities())
         with self._store.transaction():
-            self._save(identity, record, record, IdentityState.REGISTERED)
+            self._save(identity, record, record, IdentityState.REGISTERED, restored_at=restored_at)
             self._store.keys.add(key_number, seed, self._now)
             self._store.profile.set_pending_record(PendingRecord(record, succession, before_login=True))
             self._store.profile.set_former_identities(former)
             self._store.contacts.end_agreements()
 
-    def _save(self, seed: bytes, link: KeyRecord | RecordStub, record: KeyRecord, state: IdentityState) -> None:
+    def _save(
+        self, seed: bytes, link: KeyRecord | RecordStub, record: KeyRecord, state: IdentityState, *, restored_at: int
+    ) -> None:
         """Make an identity the store's, with its link of the chain and its newest record, at this node."""
         recovery, number = record.recovery_key, record.number
-        identity = Identity(self._name, seed, recovery, pack(link), pack(record), number, state, self._now)
+        made = self._now
+        identity = Identity(self._name, seed, recovery, pack(link), pack(record), number, state, made, restored_at)
         self._store.profile.save_identity(identity)
         self._store.profile.set_setting("node_card", card_text(self._card).encode())
 

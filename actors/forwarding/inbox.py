@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
-from usernym.actors.events import ContactChanged, MessageArrived
+from usernym.actors.events import ContactChanged, HandshakeChanged, MessageArrived
 from usernym.actors.forwarding.arrival import (
     ArrivalFate,
     ArrivalOutcome,
@@ -308,6 +308,11 @@ class Inbox:
             if is_new and isinstance(payload, p.FileOffer):
                 self._files.take_offer(contact.name, arrival.message_id, payload)
             missing = self._store.gaps.missing_below(contact.name, payload.counter)
+        if contact.begins_again_with(payload.counter):
+            # The keys that we know, and the direct route, are the lost home's.
+            self._outbox.look_up_first(contact.name)
+            if contact.handshake is not HandshakeState.NONE:
+                self._context.on_event(HandshakeChanged(contact.name, HandshakeState.NONE))
         self._acknowledge(contact, arrival, payload.token)
         if not is_new or contact.consent is Consent.DECLINED:
             return

@@ -270,8 +270,12 @@ class Outbox:
         row = self._store.messages.outbox_row(message.message_id)
         now = self._context.runtime.unix_s()
         self._store.messages.requeue(message.contact, message.message_id, (row.attempts if row else 0) + 1, now)
-        self._resolving.add(message.contact)
-        self._host.look_up(message.contact)
+        self.look_up_first(message.contact)
+
+    def look_up_first(self, name: str) -> None:
+        """Nothing more goes to this contact until their record has been looked up again."""
+        self._resolving.add(name)
+        self._host.look_up(name)
 
     def on_resolved(self, name: str) -> None:
         """The contact's record is the newest: what waited for that can be sent."""

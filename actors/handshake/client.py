@@ -132,7 +132,9 @@ class HandshakeClient(Actor[HandshakeInbox]):
         self._changed(contact.name, direct)
 
     def _sides(self, name: str) -> tuple[Side, Side]:
-        return sides(self._store.messages.last_of_kinds(name, HANDSHAKE_KINDS))
+        contact = self._store.contacts.get(name)
+        heard = 0 if contact is None else contact.highest_in_counter
+        return sides(self._store.messages.last_of_kinds(name, HANDSHAKE_KINDS), heard)
 
     # -- the peer's steps --
 

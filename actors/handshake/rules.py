@@ -4,16 +4,20 @@ docs/protocol.md, "Handshake". Each handshake message tells the highest counter 
 that its writer had taken (`seen`). An offer or an acceptance holds until its writer revokes it, or the other side does:
 a revocation ends every offer and acceptance whose writer had not seen it. So two messages that cross mean the same to
 both, in whatever order they come.
+
+A contact's restored home (`counters_of_home`) knows nothing of what the former one said or took: an offer to the former
+holds only once the newer has answered it, and a revocation that was written for the former ends nothing of the newer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from usernym.actors.messages import PayloadKind
 from usernym.protocol.limits import ADDRESS_BYTES
+from usernym.protocol.payloads import counters_of_home
 from usernym.storage.client.types import Direction, HandshakeState, HandshakeStep, Message
 
 _NOTHING: Final = HandshakeStep(0, 0, b"")
@@ -25,6 +29,8 @@ class Side:
 
     consent: HandshakeStep = _NOTHING
     end: HandshakeStep = _NOTHING
+    home: int = 0
+    """From which counter this side's newest home counts, as far as the other knows."""
 
     @property
     def last(self) -> int:
@@ -32,19 +38,29 @@ class Side:
         return max(self.consent.counter, self.end.counter)
 
     def holds(self, other: Side) -> bool:
-        """Whether this side has offered or accepted, and neither side has ended that."""
-        given = self.consent.counter > self.end.counter
-        return given and self.consent.seen >= other.end.counter and len(self.consent.address) == ADDRESS_BYTES
+        """Whether this side has offered or accepted, neither side has ended that, and the other's home knows of it."""
+        consent, home = self.consent, counters_of_home
+        given = consent.counter > self.end.counter and len(consent.address) == ADDRESS_BYTES
+        ended = consent.seen < other.end.counter and home(other.end.seen) >= home(consent.counter)
+        known = home(consent.seen) >= other.home or other.consent.seen > self.end.counter
+        return given and known and not ended
 
 
-def sides(messages: Iterable[Message]) -> tuple[Side, Side]:
-    """Ours and theirs, from stored handshake messages (at least the last of each kind and side)."""
+def sides(messages: Iterable[Message], heard: int) -> tuple[Side, Side]:
+    """Ours and theirs, from stored handshake messages (at least the last of each kind and side).
+
+    `heard` is the highest counter of theirs that came, in any message: what a home before that one said is void.
+    """
     last = {Direction.OUT: [_NOTHING, _NOTHING], Direction.IN: [_NOTHING, _NOTHING]}
+    their_home = counters_of_home(heard)
     for message in messages:
+        if message.direction is Direction.IN and message.counter < their_home:
+            continue
         place = int(message.kind == PayloadKind.HANDSHAKE_REVOKE)
         if message.counter > last[message.direction][place].counter:
             last[message.direction][place] = HandshakeStep.from_body(message.counter, message.body)
-    return Side(*last[Direction.OUT]), Side(*last[Direction.IN])
+    mine, theirs = (Side(consent, end) for consent, end in last.values())
+    return replace(mine, home=counters_of_home(mine.last)), replace(theirs, home=their_home)
 
 
 def standing(mine: Side, theirs: Side) -> tuple[HandshakeState, bytes | None]:

@@ -28,8 +28,8 @@ from usernym.storage.keyfile import Argon2Cost, Protection, RandomBytes
 from usernym.storage.tables import columns_of, insertion, selection
 
 _OF: Final = "backup_of"
-_IDENTITY: Final = "backup_identity"
-"""The identity key that the owner had when the backup was made: with that one direct routes were agreed."""
+_HOME: Final = "backup_home"
+"""Which identity key the owner had when the backup was made, in which home: with those direct routes were agreed."""
 _CONTACT: Final = columns_of(ContactRow)
 _ALL_CONTACTS: Final = selection(ContactRow, "")
 _ADD_CONTACT: Final = insertion(ContactRow)
@@ -76,7 +76,7 @@ def export_archive(
         copy.transaction(),
     ):
         copy.profile.set_setting(_OF, owner)
-        copy.profile.set_setting(_IDENTITY, _own_identity(store))
+        copy.profile.set_setting(_HOME, _own_home(store))
         last = _last_id(store.database)  # first: the writer of one of these is a contact by then
         for row in store.database.rows(_ALL_CONTACTS):
             copy.database.run(_ADD_CONTACT, dict(zip(_CONTACT, row, strict=True)))
@@ -88,9 +88,9 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
 
     Of a contact that is there: counters continue from the higher; the user's word about it (accepted, verified, …)
     comes back, except that no one who is declined or blocked becomes less so; and one whose identity the two know
-    differently is marked as changed. What was agreed with another identity, of theirs or of the user, does not come
-    back. A message of ours that was still to be sent when the backup was made becomes *cancelled*: no one can know
-    whether it was sent since.
+    differently is marked as changed. What was agreed with another identity, of theirs or of the user, or in another
+    home, does not come back. A message of ours that was still to be sent when the backup was made becomes *cancelled*:
+    no one can know whether it was sent since.
 
     Raises `NotAStore` if it is no backup of this owner, and what opening a store raises.
     """
@@ -124,13 +124,17 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
         return Imported(contacts, (after or (0,))[0] - (before or (0,))[0])
 
 
-def _own_identity(store: ClientStore) -> bytes:
-    return decode_record(store.profile.identity().record).identity_key if store.profile.has_identity() else b""
+def _own_home(store: ClientStore) -> bytes:
+    if not store.profile.has_identity():
+        return b""
+    identity = store.profile.identity()
+    return decode_record(identity.record).identity_key + identity.restored_at.to_bytes(8)
 
 
 def _of_former_identities(backup: ClientStore, store: ClientStore) -> frozenset[str]:
-    """Contacts whose agreements in the backup are with another identity than those in the store, on either side."""
-    same_owner = backup.profile.setting(_IDENTITY) == _own_identity(store)
+    """Contacts whose agreements in the backup are of another identity than those in the store, on either side, or of
+    another home of the owner's."""
+    same_owner = backup.profile.setting(_HOME) == _own_home(store)
     here = {contact.name: contact.identity_key for contact in store.contacts.all()}
     return frozenset(
         contact.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, get_args
 
-from usernym.protocol.payloads import Handshake
+from usernym.protocol.payloads import COUNTERS_A_HOME, Handshake
 from usernym.storage.client.schema import ContactRow
 from usernym.storage.client.types import ERASED, Consent, Contact, Direction, Fallback, HandshakeState, Trust
 from usernym.storage.database import StoreDatabase
@@ -33,6 +33,10 @@ _END_AGREEMENTS: Final = f"""
     UPDATE outbox SET sealed = NULL, key_number = NULL WHERE {_OF}
 """  # noqa: S608 - constants
 """For one contact, or for all where the name is null."""
+_TAKE_COUNTER: Final = f"""
+    UPDATE contact SET next_out_counter = 1 + max(next_out_counter, 1 + {COUNTERS_A_HOME} * (
+        SELECT coalesce(max(restored_at), 0) FROM identity)) WHERE name = ? RETURNING next_out_counter - 1
+"""  # noqa: S608 - a constant
 
 
 class Contacts:
@@ -75,6 +79,16 @@ class Contacts:
                 self.set_trust(name, Trust.CHANGED)
                 self.end_agreements(name)
             return True
+
+    def note_home(self, name: str, counter: int) -> None:
+        """A message with this counter came. The first of a newer home of the contact ends the direct route.
+
+        That home has another address, and does not know what the former one said.
+        """
+        contact = self.get(name)
+        if contact is not None and contact.begins_again_with(counter):
+            self.set_handshake(name, HandshakeState.NONE, None)
+            self._update(name, direct_record=None, told_record_number=0)
 
     def end_agreements(self, name: str | None = None) -> None:
         """End what two identities had agreed on, and take back what is sealed or said by one to the other.
@@ -142,12 +156,11 @@ class Contacts:
         return self._update(name, has_met=True)
 
     def take_out_counter(self, name: str) -> int | None:
-        """The next counter for a message to this contact, used up by this call; the first is 1. None if unknown."""
-        return self._db.value(
-            int,
-            "UPDATE contact SET next_out_counter = next_out_counter + 1 WHERE name = ? RETURNING next_out_counter - 1",
-            (name,),
-        )
+        """The next counter for a message to this contact, used up by this call. None if unknown.
+
+        The first is 1, or the one behind those of all former homes of this identity.
+        """
+        return self._db.value(int, _TAKE_COUNTER, (name,))
 
     def _update(self, name: str, **columns: Any) -> bool:
         return self._db.change(ContactRow.update(**columns).where(ContactRow.name == name)) > 0

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from usernym.protocol.payloads import COUNTERS_A_HOME, counters_of_home
 from usernym.storage.client.types import Direction
 from usernym.storage.database import StoreDatabase
 
 _FIND: Final = f"""
     INSERT INTO gap (contact, first, last)
-    SELECT contact, previous + 1, counter - 1 FROM (
-        SELECT contact, counter, lag(counter, 1, 0) OVER (PARTITION BY contact ORDER BY counter) AS previous FROM (
+    SELECT contact, max(previous, home) + 1, counter - 1 FROM (
+        SELECT contact, counter, counter - counter % {COUNTERS_A_HOME} AS home,
+            lag(counter, 1, 0) OVER (PARTITION BY contact ORDER BY counter) AS previous FROM (
             SELECT contact, counter FROM message WHERE direction = {Direction.IN.number}
             UNION SELECT name, highest_in_counter + 1 FROM contact))
-    WHERE counter > previous + 1
+    WHERE counter > max(previous, home) + 1
 """  # noqa: S608 - a constant
 """All gaps, from the messages that are there and the highest counter known."""
 
@@ -74,9 +76,10 @@ class Gaps:
         if found is None:
             return
         highest = int(found[0])
-        if counter > highest + 1:
-            self._add_gap(contact, highest + 1, counter - 1)
-        elif counter <= highest:
+        next_one = max(highest, counters_of_home(counter)) + 1
+        if counter > next_one:
+            self._add_gap(contact, next_one, counter - 1)
+        elif counter < next_one:
             self._fill_gap(contact, counter)
         self._db.run(
             "UPDATE contact SET has_met = 1, highest_in_counter = max(highest_in_counter, ?) WHERE name = ?",

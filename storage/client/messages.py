@@ -149,6 +149,7 @@ class Messages:
         with self._db.one_commit():
             if not self.mark_seen(contact, message_id, key_number):
                 return False
+            self._contacts.note_home(contact, counter)
             self._gaps.note_counter(contact, counter)
             row = self._next_row()
             place, late = self._place_of(contact, kind, counter, now, row)

@@ -48,6 +48,7 @@ class IdentityRow(ClientRow):
     record_number = IntegerField()
     state = WordField(IdentityState)
     created_at = IntegerField()
+    restored_at = IntegerField(default=0)
 
 
 class HpkeKeyRow(ClientRow):

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from usernym.protocol.payloads import counters_of_home
 from usernym.protocol.records import KeyRecord, Succession, decode_record
 from usernym.protocol.wire import pack
 from usernym.storage.words import StoredWord
 
-SEEN_BYTES: Final = 4
+SEEN_BYTES: Final = 8
 ERASED: Final = 0
 """The kind of an incoming message whose content was erased. Its place stays, so that no gap shows, and so does the
 token, in case its sender needs another acknowledgement."""
@@ -129,7 +130,11 @@ class Direction(StoredWord):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the user is: `seed` is the identity's secret (32 bytes), `link` its link of the chain."""
+    """Who the user is: `seed` is the identity's secret (32 bytes), `link` its link of the chain.
+
+    `restored_at`: when a home without an identity got this one, or the one before it, by recovery words (Unix seconds);
+    0 if the identity was made here.
+    """
 
     name: str = field(repr=False)
     seed: bytes = field(repr=False)
@@ -139,6 +144,7 @@ class Identity:
     record_number: int
     state: IdentityState
     created_at: int
+    restored_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +217,10 @@ class Contact:
             direct_silent_since=None,
             disappears_after=None,
         )
+
+    def begins_again_with(self, counter: int) -> bool:
+        """Whether this counter is the first of a newer home: the one that we know is lost, with what it knew."""
+        return 0 < self.highest_in_counter < counters_of_home(counter)
 
     def record_for(self, way: Route) -> KeyRecord:
         """The record to seal by. Directly, a newer key counts that the pinned identity sent there."""

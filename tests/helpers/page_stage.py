@@ -99,7 +99,7 @@ def written_text(row: int, text: str, ago: int, **more: Any) -> TextView:
         "sent_at": NOW - ago, "arrived_at": NOW - ago, "state": "delivered" if out else None, "reason": None,
         "route": "node", "missing": 0, "late": False, "read": True,
     }  # fmt: skip
-    return TextView(row=row, order=(row, 0, row), message_id=f"{row:032x}", out=out, text=text, **usual | more)
+    return TextView(row=row, order=(row, 0, 0, row), message_id=f"{row:032x}", out=out, text=text, **usual | more)
 
 
 class Account:

@@ -29,7 +29,7 @@ def test_a_chunk_fills_its_packets_and_a_byte_more_would_not_fit() -> None:
     longest = p.FileChunk(0, UINT32_MAX, bytes(16), None, bytes(16), UINT32_MAX, bytes(p.CHUNK_BYTES))
     room = p.plaintext_bytes(CHUNK_PACKETS, first_contact=False)
     assert len(p.pad_payload(longest, first_contact=False)) == room
-    longest = p.FileChunk(UINT32_MAX, UINT32_MAX, bytes(16), None, bytes(16), UINT32_MAX, bytes(p.CHUNK_BYTES))
+    longest = p.FileChunk(p.COUNTER_MAX, UINT32_MAX, bytes(16), None, bytes(16), UINT32_MAX, bytes(p.CHUNK_BYTES))
     assert len(p.pad_payload(longest, first_contact=False)) == room
     assert len(pack(longest)) + len(p.PAD) == room
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from tests.helpers.examples import examples
 from tests.helpers.hostile import message_of
-from usernym.actors.handshake.rules import Side, standing
+from usernym.actors.handshake.rules import Side, sides, standing
+from usernym.actors.messages import PayloadKind
 from usernym.protocol import messages as m
-from usernym.storage.client.types import HandshakeState, HandshakeStep
+from usernym.protocol.payloads import COUNTERS_A_HOME
+from usernym.storage.client.types import DeliveryState, Direction, HandshakeState, HandshakeStep, Message, Route
 from usernym.testing.world import SimClient, World
 
 FINAL_PAIRS: Final = {
@@ -22,6 +24,7 @@ FINAL_PAIRS: Final = {
     (HandshakeState.ACTIVE, HandshakeState.ACTIVE),
     (HandshakeState.ENDED_BY_ME, HandshakeState.ENDED_BY_PEER),
     (HandshakeState.ENDED_BY_ME, HandshakeState.ENDED_BY_ME),
+    (HandshakeState.ENDED_BY_ME, HandshakeState.NONE),
 }
 """Where two may stand when all has arrived, in either order."""
 
@@ -32,28 +35,55 @@ class Person:
 
     address: bytes
     counter: int = 0
-    mine: Side = field(default_factory=Side)
-    theirs: Side = field(default_factory=Side)
-    coming: list[tuple[bool, HandshakeStep]] = field(default_factory=list)
+    said: list[Message] = field(default_factory=list)
+    taken: list[Message] = field(default_factory=list)
+    heard: int = 0
+    coming: list[Message] = field(default_factory=list)
+    has_moved: bool = False
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return sides([*self.said, *self.taken], self.heard)
 
     def stands(self) -> tuple[HandshakeState, bytes | None]:
-        return standing(self.mine, self.theirs)
+        return standing(*self.sides)
+
+    def move(self, home: int) -> None:
+        """Lose all that is here, and begin again at another address. Nothing comes that is older than what was here."""
+        self.coming = [each for each in self.coming if each.counter > self.heard]
+        self.counter, self.heard, self.has_moved = home * COUNTERS_A_HOME, 0, True
+        self.address = bytes([home]) * 96
+        self.said, self.taken = [], []
 
     def say(self, other: Person, *, ends: bool) -> None:
-        self.counter += 1
-        said = HandshakeStep(self.counter, self.theirs.last, b"" if ends else self.address)
-        self.mine = replace(self.mine, end=said) if ends else replace(self.mine, consent=said)
-        other.coming.append((ends, said))
+        body = HandshakeStep.body(b"" if ends else self.address, self.sides[1].last)
+        kind = PayloadKind.HANDSHAKE_REVOKE if ends else PayloadKind.HANDSHAKE_OFFER
+        self.said.append(self._next(Direction.OUT, kind, body))
+        other.coming.append(replace(self.said[-1], direction=Direction.IN))
+
+    def write(self, other: Person) -> None:
+        """A text."""
+        other.coming.append(self._next(Direction.IN, PayloadKind.TEXT, b""))
 
     def take(self, which: int) -> None:
-        ends, said = self.coming.pop(which % len(self.coming))
-        before = self.theirs.end if ends else self.theirs.consent
-        if said.counter > before.counter:
-            self.theirs = replace(self.theirs, end=said) if ends else replace(self.theirs, consent=said)
+        came = self.coming.pop(which % len(self.coming))
+        self.heard = max(self.heard, came.counter)
+        if came.kind != PayloadKind.TEXT:
+            self.taken.append(came)
+
+    def _next(self, direction: Direction, kind: PayloadKind, body: bytes) -> Message:
+        self.counter += 1
+        return Message(
+            0, "", direction, b"", self.counter, int(kind), body, 0, 0, DeliveryState.DELIVERED, None, Route.NODE,
+            None, None, shown=True, late=False, place=0,
+        )  # fmt: skip
 
 
 steps = st.lists(
-    st.tuples(st.integers(0, 1), st.sampled_from(("consent", "end", "take", "take")), st.integers(0, 9)), max_size=40
+    st.tuples(
+        st.integers(0, 1), st.sampled_from(("consent", "end", "take", "take", "write", "move")), st.integers(0, 9)
+    ),
+    max_size=40,
 )
 
 
@@ -61,25 +91,44 @@ steps = st.lists(
 @given(steps, st.randoms(use_true_random=False))
 def test_both_sides_agree_when_all_has_arrived(plan: list[tuple[int, str, int]], order: Any) -> None:
     people = [Person(b"a" * 96), Person(b"b" * 96)]
+    homes = 0
     for who, step, number in plan:
         me, other = people[who], people[1 - who]
         direct, _ = me.stands()
         if step == "take" and me.coming:
             me.take(number)
+        elif step == "write":
+            me.write(other)
+        elif step == "move":
+            homes += 1
+            me.move(homes)
         elif step == "consent" and direct is not HandshakeState.ACTIVE:
             me.say(other, ends=False)
         elif step == "end" and direct in (HandshakeState.ACTIVE, HandshakeState.OFFERED, HandshakeState.OFFER_RECEIVED):
             me.say(other, ends=True)
             assert me.stands() == (HandshakeState.ENDED_BY_ME, None), "an end is an end at once"
-    for me in people:
-        while me.coming:
-            me.take(order.randrange(len(me.coming)))
-    pair = tuple(me.stands()[0] for me in people)
     note(f"{people}")
+    if homes:
+        # Each home has been heard; then who has an offer of the other accepts it.
+        for me, other in (people, people[::-1]):
+            me.write(other)
+        take_all(people, order)
+        for me, other in (people, people[::-1]):
+            if me.stands()[0] is HandshakeState.OFFER_RECEIVED:
+                me.say(other, ends=False)
+                take_all(people, order)
+    take_all(people, order)
+    pair = tuple(me.stands()[0] for me in people)
     assert pair in FINAL_PAIRS or pair[::-1] in FINAL_PAIRS
     for me, other in (people, people[::-1]):
         direct, address = me.stands()
         assert address == (other.address if direct in (HandshakeState.ACTIVE, HandshakeState.OFFER_RECEIVED) else None)
+
+
+def take_all(people: list[Person], order: Any) -> None:
+    for me in people:
+        while me.coming:
+            me.take(order.randrange(len(me.coming)))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.actors.handshake.test_direct import direct_pair
 from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors import messages as msg
-from usernym.actors.events import ContactChanged, IdentityChanged, NodeCaught
+from usernym.actors.events import ContactChanged, HandshakeChanged, IdentityChanged, MessageArrived, NodeCaught
 from usernym.actors.failures import NodeRefused
 from usernym.actors.messages import FoundRecord
 from usernym.identity import IdentityMaker, WordsUnfit
@@ -19,7 +20,7 @@ from usernym.protocol.safety import safety_number
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.words import first_identity_seed
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import Consent, DeliveryState, IdentityState, Trust
+from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, IdentityState, Route, Trust
 from usernym.testing.world import SimClient, World
 
 
@@ -96,6 +97,30 @@ def test_words_bring_name_identity_and_waiting_messages_back(rotations: int) -> 
     bob.go_online()
     alice.send_and_wait("bob", "after another start")
     world.check()
+
+
+def test_a_restored_home_ends_its_direct_route_and_can_offer_another_and_none_of_its_texts_is_late() -> None:
+    world, alice, bob = direct_pair(31)
+    for each in range(3):
+        bob.send_and_wait("alice", f"before {each}")
+    bob = on_an_empty_machine(world, bob)
+    bob.go_online()
+    bob.send_and_wait("alice", "after")
+    contact = alice.contact("bob")
+    assert (contact.handshake, contact.peer_address, contact.trust) == (HandshakeState.NONE, None, Trust.CONFIRMED)
+    assert alice.events[-2:] == [HandshakeChanged("bob", HandshakeState.NONE), alice.of_kind(MessageArrived)[-1]]
+    assert alice.of_kind(MessageArrived)[-1].missing == 0
+    assert not any(row.late for row in alice.store.messages.conversation("bob", 10))
+
+    bob.offer("alice")
+    world.sim.run_until(lambda: alice.contact("bob").handshake is HandshakeState.OFFER_RECEIVED)
+    alice.accept("bob")
+    world.sim.run_until(lambda: bob.contact("alice").handshake is HandshakeState.ACTIVE)
+    assert alice.contact("bob").peer_address == bob.address
+    alice.send_and_wait("bob", "directly")
+    assert bob.store.messages.conversation("alice", 1)[0].route is Route.DIRECT
+    bob.revoke("alice")
+    world.sim.run_until(lambda: alice.contact("bob").handshake is HandshakeState.ENDED_BY_PEER)
 
 
 @pytest.mark.parametrize("told", [True, False])

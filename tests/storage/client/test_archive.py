@@ -6,10 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from usernym.protocol.records import KeyRecord
+from usernym.protocol.signing import SigningKey
+from usernym.protocol.wire import pack
 from usernym.storage.client.archive import Imported, export_archive, import_archive
 from usernym.storage.client.profile import Profile
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import Consent, DeliveryState, Route, Trust
+from usernym.storage.client.types import (
+    Consent,
+    DeliveryState,
+    HandshakeState,
+    Identity,
+    IdentityState,
+    Route,
+    Trust,
+)
 from usernym.storage.errors import NotAStore
 from usernym.storage.keyfile import Argon2Cost
 
@@ -90,6 +101,23 @@ def test_a_failed_export_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(RuntimeError):
         exported(store, tmp_path / "backup")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("restored_at", "comes_back"), [(0, True), (9, False)])
+def test_what_was_agreed_in_another_home_does_not_come_back(restored_at: int, comes_back: bool, tmp_path: Path) -> None:
+    """The contact has the address of the home that is lost."""
+    source, target = store_with(), ClientStore.open_plain()
+    key, recovery = (SigningKey.from_seed(bytes([each]) * 32).public for each in (1, 2))
+    record = pack(KeyRecord(1, 0, key, recovery, b"h" * 1216, 1, 1, bytes(32), bytes(64)))
+    for store, began in ((source, 0), (target, restored_at)):
+        store.profile.save_identity(
+            Identity("me", b"s" * 32, b"r" * 32, record, record, 1, IdentityState.REGISTERED, 5, began)
+        )
+    source.contacts.set_handshake("alice", HandshakeState.ACTIVE, b"a" * 96)
+    import_archive(target, exported(source, tmp_path / "backup"), "pass", b"me")
+    alice = target.contacts.get("alice")
+    assert alice is not None
+    assert (alice.handshake is HandshakeState.ACTIVE, alice.peer_address is not None) == (comes_back, comes_back)
 
 
 @pytest.mark.parametrize("word_here", Consent)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from usernym.protocol.payloads import COUNTER_MAX, COUNTERS_A_HOME
 from usernym.storage.client.archive import export_archive, import_archive
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import Consent, Route, Trust
+from usernym.storage.client.types import Consent, Identity, IdentityState, Route, Trust
 from usernym.storage.keyfile import Argon2Cost
 
 CHEAP = Argon2Cost(memory_kib=8, passes=1)
@@ -31,7 +33,41 @@ def store_of(counters: list[int]) -> ClientStore:
     return store
 
 
-COUNTERS = st.lists(st.integers(1, 30) | st.just(2**32 - 1), max_size=30)
+COUNTERS = st.lists(st.integers(1, 30) | st.just(COUNTERS_A_HOME - 1), max_size=30)
+
+
+@given(COUNTERS, st.lists(st.integers(1, 30), max_size=10), st.lists(st.integers(0, 20)))
+def test_a_restored_home_counts_from_a_higher_number_and_no_gap_is_between(
+    former: list[int], newer: list[int], late: list[int]
+) -> None:
+    store = store_of([*former, *(COUNTERS_A_HOME * 7 + each for each in newer)])
+    gaps = store_of(former).gaps.of("bob").ranges
+    highest = max(newer, default=0)
+    missing = [each for each in range(1, highest) if each not in newer]
+    end = COUNTERS_A_HOME * 8
+    assert store.gaps.missing_below("bob", end) == sum(last + 1 - first for first, last in gaps) + len(missing)
+    assert store.gaps.of("bob").below(end) == store.gaps.missing_below("bob", end)
+    before = store.gaps.of("bob")
+    store.gaps.find()
+    assert store.gaps.of("bob") == before, "found again, they are the same"
+    for number, counter in enumerate(each for each in late if any(first <= each <= last for first, last in gaps)):
+        receive(store, 100 + number, counter)
+    assert store.gaps.missing_below("bob", end) == before.below(end) - len(
+        {each for each in late if any(first <= each <= last for first, last in gaps)}
+    )
+
+
+def test_the_first_counter_of_a_home() -> None:
+    store = store_of([])
+    identity = Identity("ann", b"s" * 32, b"r" * 32, b"link", b"record", 1, IdentityState.REGISTERED, 5)
+    assert [store.contacts.take_out_counter("bob") for _ in range(2)] == [1, 2], "no identity yet"
+    store.profile.save_identity(identity)
+    assert store.contacts.take_out_counter("bob") == 3
+    store.profile.save_identity(replace(identity, restored_at=9))
+    first = 9 * COUNTERS_A_HOME + 1
+    assert [store.contacts.take_out_counter("bob") for _ in range(2)] == [first, first + 1]
+    store.profile.save_identity(replace(identity, restored_at=2**32 - 1))
+    assert store.contacts.take_out_counter("bob") == COUNTER_MAX + 2 - COUNTERS_A_HOME
 
 
 @given(COUNTERS)

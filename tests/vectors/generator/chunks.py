@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.vectors.generator.base import Vector, bad, good, hexed, labelled
 
-CHUNK: Final = 30_620
+CHUNK: Final = 30_616
 CONTENTS: Final = {
     "one byte": b"x",
     "text": b"usernym\n",
