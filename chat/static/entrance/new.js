@@ -77,9 +77,10 @@ function ChooseName({ home, name, onName, onBack, onRestore }) {
       error=${isKnown && found.problem ? problemText(found.problem) : ""}
       good=${free ? t("name.free", { name: free }) : ""}
     />
-    <div class="row is-end">
+    <div class="row">
       <${Button} kind="plain" onClick=${() => onRestore(typed)}>${t("welcome.restore")}<//>
-      <span class="spread"></span>
+    </div>
+    <div class="row is-end">
       <${Button} onClick=${onBack}>${t("back")}<//>
       <${Button} kind="main" submit disabled=${!free}>${t("continue")}<//>
     </div>
