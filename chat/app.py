@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket
 
 from usernym.chat.account import answer_account
 from usernym.chat.entrance import answer_entrance
+from usernym.chat.file_door import FileDoor
 from usernym.chat.files import PageFiles
 from usernym.chat.news import News
 from usernym.chat.person import Person, Stage
@@ -36,6 +37,7 @@ class ChatPage:
         self.application = Starlette(
             routes=[
                 Route("/", files.page),
+                *FileDoor(person, windows, self.news).routes,
                 WebSocketRoute("/wire", self._window),
                 Route("/static/{path:path}", files.file),
             ]

@@ -22,7 +22,7 @@ _POLICY: Final = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self'",
+        "img-src 'self' blob:",
         "font-src 'self'",
         "connect-src 'self' ws://{host}",
         "base-uri 'none'",
@@ -32,7 +32,8 @@ _POLICY: Final = "; ".join(
         "trusted-types 'none'",
     )
 )
-"""All that the page needs is in its own files: nothing inline, no evaluation, and no way to declare a text safe."""
+"""All that the page needs is in its own files: nothing inline, no evaluation, and no way to declare a text safe.
+`blob:` is for pictures that were drawn here, and fetched with the window's key."""
 _FIXED: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
@@ -51,6 +52,8 @@ _REPLACED: Final = frozenset(
     {b"server", b"set-cookie", b"access-control-allow-origin", _NOTHING[0], *(name for name, _ in _FIXED)}
 )
 _METHODS: Final = frozenset({"GET", "HEAD"})
+_TAKES: Final = "/file"
+"""The one path to which something is sent; from the page's own origin only, as a websocket is."""
 
 
 class Guard:
@@ -71,9 +74,9 @@ class Guard:
             else:
                 await receive()  # websocket.connect
                 await send({"type": "websocket.close", "code": 1008})
-        elif (refusal := self._refusal(scope["headers"], needs_origin=False)) is not None:
+        elif (refusal := self._refusal(scope["headers"], needs_origin=scope["method"] not in _METHODS)) is not None:
             await _refuse(send, refusal)
-        elif scope["method"] not in _METHODS:
+        elif scope["method"] not in _METHODS and (scope["method"], scope["path"]) != ("POST", _TAKES):
             await _refuse(send, b"this method is not allowed")
         else:
             await self._app(scope, receive, _Labelled(send, self._policy))

@@ -16,11 +16,12 @@ from usernym import (
     DeliveryChanged,
     DirectSilent,
     Event,
+    FileChanged,
+    FileState,
     GraphFailed,
     HandshakeChanged,
     IdentityChanged,
     MessageArrived,
-    MessageView,
     NoSuchContact,
     NoSuchMessage,
     StorageError,
@@ -43,6 +44,7 @@ from usernym.chat.wire import (
     WarningsWire,
 )
 from usernym.contact_list import ListedContact
+from usernym.entries import ConversationEntry
 from usernym.explain import explain
 
 COUNTED_MAX: Final = 1_000
@@ -74,7 +76,8 @@ class News:
         self._contacts: set[str] = set()
         self._texts: dict[str, set[tuple[str, bool]]] = {}
         """By conversation: message ids, and whether they are the user's own."""
-        self._arrivals: list[MessageArrived] = []
+        self._arrivals: list[tuple[str, str]] = []
+        """Senders, and ids of what came."""
         self._something = asyncio.Event()
         self._told: TotalsWire | None = None
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -134,9 +137,11 @@ class News:
     def _on_event(self, event: Event | None) -> None:
         match event:
             case MessageArrived(message_id, sender):
-                self.note_text(sender, message_id.hex(), mine=False)
-                if len(self._arrivals) < ARRIVALS_MAX:
-                    self._arrivals.append(event)
+                self._note_arrival(sender, message_id.hex())
+            case FileChanged(message_id, contact, False, FileState.OFFERED):
+                self._note_arrival(contact, message_id.hex())
+            case FileChanged(message_id, contact, outgoing):
+                self.note_text(contact, message_id.hex(), mine=outgoing)
             case DeliveryChanged(message_id, recipient, is_text=True):
                 self.note_text(recipient, message_id.hex(), mine=True)
             case DeliveryChanged(_, recipient):
@@ -164,6 +169,11 @@ class News:
         texts = self._texts.setdefault(name, set())
         if len(texts) <= TEXTS_TOLD_MAX:
             texts.add((message_id, mine))
+
+    def _note_arrival(self, sender: str, message_id: str) -> None:
+        self.note_text(sender, message_id, mine=False)
+        if len(self._arrivals) < ARRIVALS_MAX:
+            self._arrivals.append((sender, message_id))
 
     def line(self, listed: ListedContact) -> ContactLine:
         """A line as it is shown now."""
@@ -200,29 +210,39 @@ class News:
             if len(ids) > TEXTS_TOLD_MAX:
                 self._windows.tell(TextsGoneWire(name=name, rows=None), only_open=name)
                 continue
-            for text in await run(_texts_of, client, name, ids):
-                if not self.deletions.hides(name, text.row):
-                    self._windows.tell(TextChangedWire(name=name, text=text_view(text)), only_open=name)
-        for event in arrivals:
-            await self._announce(client, event)
+            for entry in await run(_entries_of, client, name, ids):
+                if not self.deletions.hides(name, entry.message.row):
+                    self._windows.tell(TextChangedWire(name=name, text=text_view(entry)), only_open=name)
+        for sender, message_id in arrivals:
+            await self._announce(client, sender, message_id)
         totals = await run(_totals_of, client)
         if totals != self._told:
             self._told = totals
             self._windows.tell(totals)
 
-    async def _announce(self, client: Client, event: MessageArrived) -> None:
-        line = await self._person.run(_line_of, client, event.sender)
-        texts = await self._person.run(_texts_of, client, event.sender, {(event.message_id.hex(), False)})
-        if line is not None and texts and line.contact.state in (Consent.ACCEPTED, Consent.PENDING):
-            self._windows.tell(
-                ArrivedWire(name=event.sender, row=texts[0].row, request=event.is_request, muted=line.is_muted)
+    async def _announce(self, client: Client, sender: str, message_id: str) -> None:
+        line = await self._person.run(_line_of, client, sender)
+        entries = await self._person.run(_entries_of, client, sender, {(message_id, False)})
+        if line is None or not entries or line.contact.state not in (Consent.ACCEPTED, Consent.PENDING):
+            return
+        (entry,) = entries
+        self._windows.tell(
+            ArrivedWire(
+                name=sender,
+                row=entry.message.row,
+                request=line.contact.state is Consent.PENDING,
+                muted=line.is_muted,
+                file=entry.file is not None,
             )
+        )
 
     async def _erase(self, deletion: Deletion) -> None:
         client, run = self._person.client, self._person.run
         rows = deletion.rows
         if rows is None:
             rows = frozenset(await run(_rows_of, client, deletion))
+        for file in await run(client.entries.files_at, rows):
+            await run(client.files.erase, file.contact, file.file_id)
         await run(client.erase, sorted(rows))
 
 
@@ -233,21 +253,21 @@ def _line_of(client: Client, name: str) -> ListedContact | None:
         return None
 
 
-def _texts_of(client: Client, name: str, ids: set[tuple[str, bool]]) -> list[MessageView]:
+def _entries_of(client: Client, name: str, ids: set[tuple[str, bool]]) -> list[ConversationEntry]:
     found = []
     for message_id, mine in ids:
         with contextlib.suppress(NoSuchMessage):
-            found.append(client.message(name, message_id, outgoing=mine))
-    return sorted(found, key=lambda text: text.row)
+            found.append(client.entries.one(name, message_id, outgoing=mine))
+    return sorted(found, key=lambda entry: entry.message.row)
 
 
 def _rows_of(client: Client, deletion: Deletion) -> list[int]:
-    """The rows of all texts of a conversation that are to be deleted."""
+    """The rows of all texts and files of a conversation that are to be deleted."""
     rows: list[int] = []
     before = deletion.last + 1
-    while page := client.conversation(deletion.name, 1_000, before):
-        rows += [text.row for text in page]
-        before = page[0].row
+    while page := client.entries.page(deletion.name, 1_000, before):
+        rows += [entry.message.row for entry in page]
+        before = page[0].message.row
     return rows
 
 

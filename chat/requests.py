@@ -191,6 +191,13 @@ class CancelAsk(Ask, frozen=True):
     message_id: Annotated[str, msgspec.Meta(max_length=32)]
 
 
+class CancelFileAsk(Ask, frozen=True):
+    """Send or receive a file no more; what came of it is erased. `file_over`: it is whole, or ended."""
+
+    name: Name
+    message_id: Annotated[str, msgspec.Meta(max_length=32)]
+
+
 class DeleteAsk(Ask, frozen=True):
     """Delete texts on this device: `Deleting`. `rows` None: all of the conversation."""
 
@@ -344,7 +351,7 @@ EntranceAsk = (
 )  # fmt: skip
 TalkAsk = (
     ListContactsAsk | SearchAsk | FindPersonAsk | OpenConversationAsk | MoreTextsAsk | CloseConversationAsk
-    | SendAsk | RetryAsk | CancelAsk | DeleteAsk | UndoAsk | MarkReadAsk | SaveDraftAsk
+    | SendAsk | RetryAsk | CancelAsk | CancelFileAsk | DeleteAsk | UndoAsk | MarkReadAsk | SaveDraftAsk
 )  # fmt: skip
 PersonAsk = (
     DecideAsk | SetPersonalAsk | SetDisappearingAsk | GetSafetyNumberAsk | VerifyAsk | ConfirmVerifiedAsk

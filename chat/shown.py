@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
-from usernym import Consent, DeliveryState, HandshakeState, MessageView, Route, Trust
+from usernym import Consent, DeliveryState, FileState, FileView, HandshakeState, Route, Trust
 from usernym.chat.problems import refusal
-from usernym.chat.wire import ContactLine, LastLine, ListName, TextView
+from usernym.chat.wire import ContactLine, FilePart, LastLine, ListName, TextView
 from usernym.contact_list import ListedContact
+from usernym.entries import ConversationEntry
 from usernym.protocol.payloads import COUNTERS_A_HOME
 
 SNIPPET_LETTERS: Final = 120
@@ -18,6 +19,15 @@ _TRUST: Final[dict[Trust, str]] = {
     Trust.CONFIRMED: "confirmed",
     Trust.VERIFIED: "verified",
     Trust.CHANGED: "changed",
+}
+_FILE_STATES: Final[dict[FileState, str]] = {
+    FileState.OFFERED: "offered",
+    FileState.UNDER_WAY: "under_way",
+    FileState.COMPLETE: "complete",
+    FileState.CANCELLED: "cancelled",
+    FileState.ENDED: "ended",
+    FileState.DAMAGED: "damaged",
+    FileState.FAILED: "failed",
 }
 _NOWHERE: Final = (DeliveryState.WAITING, DeliveryState.REFUSED, DeliveryState.CANCELLED)
 """States of texts that may not have been sent by any route."""
@@ -48,7 +58,7 @@ def contact_line(listed: ListedContact, *, hide_last: bool = False) -> ContactLi
     shown = None
     if last is not None and not hide_last:
         state = str(last.state) if last.outgoing else None
-        shown = LastLine(last.row, last.outgoing, snippet(last.beginning), last.stored_at, state)  # type: ignore[arg-type]  # the words of DeliveryState
+        shown = LastLine(last.row, last.outgoing, snippet(last.beginning), last.stored_at, state, last.is_file)  # type: ignore[arg-type]  # the words of DeliveryState
     return ContactLine(
         name=contact.name,
         list=list_of(contact.state, listed.is_archived),
@@ -69,8 +79,9 @@ def contact_line(listed: ListedContact, *, hide_last: bool = False) -> ContactLi
     )
 
 
-def text_view(message: MessageView) -> TextView:
-    """A text."""
+def text_view(entry: ConversationEntry) -> TextView:
+    """A text, or a file."""
+    message = entry.message
     return TextView(
         row=message.row,
         order=(message.place, *divmod(message.counter, COUNTERS_A_HOME), message.row),
@@ -85,7 +96,12 @@ def text_view(message: MessageView) -> TextView:
         missing=message.missing,
         late=message.late,
         read=message.read,
+        file=None if entry.file is None else _file_part(entry.file),
     )
+
+
+def _file_part(file: FileView) -> FilePart:
+    return FilePart(file.is_picture, file.size, file.done, _FILE_STATES[file.state])  # type: ignore[arg-type]  # one of these
 
 
 def trust_word(trust: Trust) -> str:

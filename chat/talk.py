@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Final, assert_never
 
-from usernym import Client, Consent, MessageView, NoSuchContact
+from usernym import Client, Consent, NoSuchContact
 from usernym.chat.deletions import Deletion
 from usernym.chat.news import News
 from usernym.chat.person import Outgoing, Person
 from usernym.chat.problems import PageRefused, problem_of
 from usernym.chat.requests import (
     CancelAsk,
+    CancelFileAsk,
     CloseConversationAsk,
     DeleteAsk,
     FindPersonAsk,
@@ -42,6 +43,7 @@ from usernym.chat.wire import (
     OutgoingWire,
     TextsGoneWire,
 )
+from usernym.entries import ConversationEntry
 from usernym.protocol.links import SCHEME
 
 FOUND_CONTACTS_MAX: Final = 10
@@ -84,6 +86,9 @@ class Talk:
                 if not await run(client.cancel, ask.message_id):
                     raise PageRefused("cancel_not_possible")
                 self._news.note_text(ask.name, ask.message_id, mine=True)
+            case CancelFileAsk():
+                if not await run(client.files.cancel, ask.name, ask.message_id):
+                    raise PageRefused("file_over")
             case DeleteAsk():
                 return await self._delete(client, ask)
             case UndoAsk():
@@ -156,14 +161,14 @@ class Talk:
         return self._page(client, ask.id, ask.name, (texts, True), newer=has_newer)
 
     def _page(
-        self, client: Client, number: int, name: str, older: tuple[list[MessageView], bool], *, newer: bool
+        self, client: Client, number: int, name: str, older: tuple[list[ConversationEntry], bool], *, newer: bool
     ) -> ConversationWire:
         texts, has_older = older
         listed = client.contact_list.one(name)
         return ConversationWire(
             id=number,
             contact=self._news.line(listed),
-            texts=[text_view(text) for text in texts if not self._news.deletions.hides(name, text.row)],
+            texts=[text_view(each) for each in texts if not self._news.deletions.hides(name, each.message.row)],
             older=has_older,
             newer=newer,
             draft=client.contact_list.draft(name) if listed.has_draft else "",
@@ -259,13 +264,13 @@ def _under_way(out: Outgoing) -> OutgoingWire:
     return OutgoingWire(name=out.name, nonce=out.nonce, text=out.text)
 
 
-def _before(client: Client, name: str, before: int | None, limit: int) -> tuple[list[MessageView], bool]:
-    found = client.conversation(name, limit + 1, before)
+def _before(client: Client, name: str, before: int | None, limit: int) -> tuple[list[ConversationEntry], bool]:
+    found = client.entries.page(name, limit + 1, before)
     return (found[1:], True) if len(found) > limit else (found, False)
 
 
-def _after(client: Client, name: str, after: int, limit: int) -> tuple[list[MessageView], bool]:
-    found = client.conversation(name, limit + 1, after=after)
+def _after(client: Client, name: str, after: int, limit: int) -> tuple[list[ConversationEntry], bool]:
+    found = client.entries.page(name, limit + 1, after=after)
     return found[:limit], len(found) > limit
 
 

@@ -26,6 +26,7 @@ from usernym.chat.wire import (
     written,
 )
 from usernym.passphrases import DIFFERENT_MIN, PASSPHRASE_LETTERS_MIN
+from usernym.protocol.limits import FILE_BYTES_MAX
 
 WINDOWS_MAX: Final = 32
 """Windows that are admitted at once: each costs memory, and a share of every change."""
@@ -155,6 +156,10 @@ class Windows:
             if window is not but and only_open in (None, window.open_name):
                 window.tell(message)
 
+    def admits(self, key: str) -> bool:
+        """Whether this is the key of a browser that may show the page."""
+        return self._keys.knows(key)
+
     def show(self, window: Window, name: str | None) -> None:
         """A window shows this conversation now."""
         window.open_name = name
@@ -196,6 +201,7 @@ class Windows:
                     passphrase_min=PASSPHRASE_LETTERS_MIN,
                     passphrase_different=DIFFERENT_MIN,
                     text_bytes_max=TEXT_BYTES_MAX,
+                    file_bytes_max=FILE_BYTES_MAX,
                     undo_s=UNDO_S,
                     open_name=self._tabs.get(tab, "") if tab else "",
                 )

@@ -64,6 +64,8 @@ PROBLEMS: Final = frozenset(
         # of texts
         "text_empty", "text_too_long", "retry_not_possible", "cancel_not_possible", "undo_over", "route_not_possible",
         "no_such_contact", "no_such_text", "duration_out_of_range", "nickname_too_long",
+        # of files: `most` is bytes
+        "file_too_large", "file_empty", "file_unfit", "picture_unfit", "pictures_missing", "no_such_file", "file_over",
         # of the disk: `path` where one was given
         "home_in_use", "disk_full", "not_readable", "not_a_backup", "damaged", "exposed", "newer_version", "exists",
         "not_absolute", "storage",
@@ -119,6 +121,8 @@ class LastLine(msgspec.Struct, frozen=True):
     at: int
     state: Literal["waiting", "accepted", "delivered", "expired", "refused", "cancelled"] | None
     """Of the user's own."""
+    file: bool = False
+    """Whether it is a file; `snippet` is its name."""
 
 
 class ContactLine(msgspec.Struct, frozen=True):
@@ -148,8 +152,21 @@ class ContactLine(msgspec.Struct, frozen=True):
     last: LastLine | None
 
 
+class FilePart(msgspec.Struct, frozen=True):
+    """What a file is, and how far it has come. Its bytes come and go by HTTP: `file_door`."""
+
+    picture: bool
+    """Whether its sender calls it a picture. Ask for it as one, and see."""
+    size: int
+    """Bytes."""
+    done: int
+    """Bytes that are at the recipient."""
+    state: Literal["offered", "under_way", "complete", "cancelled", "ended", "damaged", "failed"]
+    """Of another person's file nothing is available before it is complete; the user's own always is."""
+
+
 class TextView(msgspec.Struct, frozen=True):
-    """A text."""
+    """A text, or with `file` a file: then `message_id` is its id, and `text` its name."""
 
     row: int
     order: tuple[int, int, int, int]
@@ -173,6 +190,7 @@ class TextView(msgspec.Struct, frozen=True):
     late: bool
     """It came after one that was written later."""
     read: bool
+    file: FilePart | None = None
 
 
 class AdmittedWire(Wired, frozen=True):
@@ -186,6 +204,7 @@ class AdmittedWire(Wired, frozen=True):
     passphrase_different: int
     """Different ones among them, at least."""
     text_bytes_max: int
+    file_bytes_max: int
     undo_s: int
     """Seconds for which `Undo` takes a deletion back."""
     open_name: str
@@ -287,12 +306,13 @@ class TextsGoneWire(Wired, frozen=True):
 
 
 class ArrivedWire(Wired, frozen=True):
-    """A text came."""
+    """A text came, or with `file` the offer of a file."""
 
     name: str
     row: int
     request: bool
     muted: bool
+    file: bool = False
 
 
 class DraftChangedWire(Wired, frozen=True):

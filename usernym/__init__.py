@@ -3,14 +3,15 @@
 Each of these is opened (`Client.open(...)`), used from any thread, and closed; best in a `with` block:
 
 - `Client`: a user, in a program. `AsyncClient`: the same for asyncio. `ClientOptions`: how a home is opened.
-  `Transfers`, `AsyncTransfers`: its files and pictures, as `client.files`. `ContactList`, `AsyncContactList`: its list
-  of contacts, as `client.contact_list`.
+  `Transfers`, `AsyncTransfers`: its files and pictures, as `client.files`. `Entries`, `AsyncEntries`: conversations
+  with their files, as `client.entries`. `ContactList`, `AsyncContactList`: its list of contacts, as
+  `client.contact_list`.
 - `Node`: a discovery node. `Finder`: asks a node about names, before there is an account.
 
 What they return:
 
 - `Whoami`, `ContactView`, `ListedContact` with its `LastText`, `RequestView`, `MessageView`, `EvidenceView`,
-  `FileView`, `Picture`, `Sent`, `Imported`: what a client has.
+  `FileView`, `ConversationEntry`, `Picture`, `Sent`, `Imported`: what a client has.
 - `Subscription`, `AsyncSubscription`: the events of a client, each an `Event`: `MessageArrived`, `DeliveryChanged`,
   `ContactChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`, `ConnectionChanged`,
   `NodeAddressChanged`, `RotationStalled`, `FileChanged` or `NodeCaught`.
@@ -67,9 +68,10 @@ if TYPE_CHECKING:
         TextTooLong,
     )
     from usernym.actors.messages import FoundRecord
-    from usernym.aio import AsyncClient, AsyncContactList, AsyncTransfers
+    from usernym.aio import AsyncClient, AsyncContactList, AsyncEntries, AsyncTransfers
     from usernym.client import Client
     from usernym.contact_list import ContactList, ListedContact
+    from usernym.entries import ConversationEntry, Entries
     from usernym.errors import (
         AccountStays,
         Closed,
@@ -110,9 +112,10 @@ _HOMES = {
         "FileUnfit", "HandshakeNotPossible", "NodeRefused", "NodeSilent", "RetryNotPossible", "TextTooLong",
     ),
     "actors.messages": ("FoundRecord",),
-    "aio": ("AsyncClient", "AsyncContactList", "AsyncTransfers"),
+    "aio": ("AsyncClient", "AsyncContactList", "AsyncEntries", "AsyncTransfers"),
     "client": ("Client",),
     "contact_list": ("ContactList", "ListedContact"),
+    "entries": ("ConversationEntry", "Entries"),
     "errors": (
         "AccountStays", "Closed", "GraphFailed", "IdentityMoved", "LinkMismatch", "Mismatch", "NoSuchContact",
         "NoSuchFile", "NoSuchMessage", "NotReady", "PassphraseWeak", "SettingsError",
@@ -138,17 +141,18 @@ _HOMES = {
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "AccountStays", "AsyncClient", "AsyncContactList", "AsyncSubscription", "AsyncTransfers", "Client",
+    "AccountStays", "AsyncClient", "AsyncContactList", "AsyncEntries", "AsyncSubscription", "AsyncTransfers", "Client",
     "ClientOptions", "Closed", "Code", "ConnectionChanged", "Consent", "ContactChanged", "ContactList", "ContactView",
-    "DeliveryChanged", "DeliveryState", "DirectSilent", "Event", "EvidenceView", "FileChanged", "FileState",
-    "FileUnfit", "FileView", "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged", "HandshakeNotPossible",
-    "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "LastText", "LinkMismatch",
-    "ListedContact", "MessageArrived", "MessageView", "Mismatch", "MixnetSpec", "NameState", "NameVerdict",
-    "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node", "NodeAddressChanged", "NodeCaught", "NodeRefused",
-    "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "PassphraseWeak", "Picture", "PictureUnfit",
-    "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible", "RotationStalled", "Route",
-    "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription", "TextTooLong", "TextsErased",
-    "Transfers", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__", "parse_mixnet",
+    "ConversationEntry", "DeliveryChanged", "DeliveryState", "DirectSilent", "Entries", "Event", "EvidenceView",
+    "FileChanged", "FileState", "FileUnfit", "FileView", "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged",
+    "HandshakeNotPossible", "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "LastText",
+    "LinkMismatch", "ListedContact", "MessageArrived", "MessageView", "Mismatch", "MixnetSpec", "NameState",
+    "NameVerdict", "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node", "NodeAddressChanged", "NodeCaught",
+    "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "PassphraseWeak", "Picture",
+    "PictureUnfit", "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible",
+    "RotationStalled", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription",
+    "TextTooLong", "TextsErased", "Transfers", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase",
+    "__version__", "parse_mixnet",
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, 
 
 from usernym.client import Client
 from usernym.contact_list import ContactList
+from usernym.entries import Entries
 from usernym.errors import Closed
 from usernym.running import ClientOptions, RunningClient
 from usernym.subscriptions import AsyncSubscription
@@ -65,6 +66,8 @@ class AsyncClient:
         self._client: Client | None = None
         self.files = AsyncTransfers(self, lambda client: client.files)
         """Its files and pictures."""
+        self.entries = AsyncEntries(self, lambda client: client.entries)
+        """Its conversations with the files among the texts."""
         self.contact_list = AsyncContactList(self, lambda client: client.contact_list)
         """Its contacts in the order of their newest texts."""
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="usernym")
@@ -210,6 +213,14 @@ class AsyncTransfers(_AsyncHandle[Transfers]):
     cancel = _awaited(Transfers.cancel)
     erase = _awaited(Transfers.erase)
     mark_read = _awaited(Transfers.mark_read)
+
+
+class AsyncEntries(_AsyncHandle[Entries]):
+    """The `Entries` of an `AsyncClient`, as `client.entries`."""
+
+    page = _awaited(Entries.page)
+    one = _awaited(Entries.one)
+    files_at = _awaited(Entries.files_at)
 
 
 class AsyncContactList(_AsyncHandle[ContactList]):

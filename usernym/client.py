@@ -21,6 +21,7 @@ from usernym.actors.messages import FoundRecord
 from usernym.actors.registration.keys import stalled_since
 from usernym.contact_list import ContactList
 from usernym.delivery import Wait, deliver, follow
+from usernym.entries import Entries
 from usernym.errors import Closed, IdentityMoved, NoSuchContact, NoSuchMessage, NotReady, SettingsError
 from usernym.links import verify_by_link
 from usernym.passphrases import check_new_passphrase
@@ -72,7 +73,7 @@ class Client:
 
     Its methods may be called from any thread. In a name, capital letters count as small ones.
     Methods that ask the node take a `timeout` in seconds, and raise `NotReady` when it is over; the work continues.
-    Handles of their own: `files` (`Transfers`), and `contact_list` (`ContactList`).
+    Handles of their own: `files` (`Transfers`), `entries` (`Entries`), and `contact_list` (`ContactList`).
     All raise `Closed` after `close`, `GraphFailed` if an actor has failed, and `StorageError` if the disk does.
     """
 
@@ -82,6 +83,8 @@ class Client:
         self._recovery_words = recovery_words
         self.files = Transfers(running)
         """Its files and pictures."""
+        self.entries = Entries(running)
+        """Its conversations with the files among the texts, by the page."""
         self.contact_list = ContactList(running)
         """Its contacts in the order of their newest texts, by the page, with nicknames, drafts and the like."""
 

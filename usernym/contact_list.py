@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
 
-from usernym.actors import messages as msg
 from usernym.errors import NoSuchContact, SettingsError
+from usernym.protocol.files import safe_name
 from usernym.protocol.names import canonical
 from usernym.running import RunningClient
 from usernym.storage.client.listing import LastText, Listed, Place
@@ -22,7 +22,6 @@ NICKNAME_LETTERS_MAX: Final = 64
 """Twice a name's: more fits in no list."""
 DRAFT_LETTERS_MAX: Final = 2 * 65_536
 """A text that is too long can be kept until it is shortened."""
-_TEXT: Final = msg.PayloadKind.TEXT
 _READ_MAX: Final = 10_000
 """Texts that one call marks as read; the next one continues."""
 
@@ -44,9 +43,9 @@ class ListedContact:
     """The row of the newest message; 0 for none. The list is in this order."""
     has_draft: bool
     unread: int
-    """Texts that came and were not marked as read."""
+    """Texts and files that came and were not marked as read."""
     last: LastText | None
-    """The newest text."""
+    """The newest text, or file."""
     place: str = field(repr=False)
     """For the page after this line."""
 
@@ -80,34 +79,34 @@ class ContactList:
         Raises `SettingsError` for anything else there.
         """
         place = None if after is None else _place(after)
-        return self._views(lambda store: store.listing.page(consents, _TEXT, limit, place, archived=archived))
+        return self._views(lambda store: store.listing.page(consents, limit, place, archived=archived))
 
     def one(self, name: str) -> ListedContact:
         """The line of one contact."""
         name = canonical(name)
-        for view in self._views(lambda store: [] if (found := store.listing.one(name, _TEXT)) is None else [found]):
+        for view in self._views(lambda store: [] if (found := store.listing.one(name)) is None else [found]):
             return view
         raise NoSuchContact
 
     def find(self, words: str, limit: int = 20) -> list[ListedContact]:
         """Accepted contacts and requests whose name or nickname contains this, without regard to ASCII capitals."""
-        return self._views(lambda store: store.listing.find(words, _TEXT, limit))
+        return self._views(lambda store: store.listing.find(words, limit))
 
     def counts(self, limit: int = 1000) -> dict[tuple[Consent, bool], int]:
         """How many there are by consent and whether they are archived; each counted up to `limit`."""
         return self._running.read(lambda store: store.listing.counts(limit))
 
     def unread(self, limit: int = 1000) -> int:
-        """How many texts of accepted contacts that are not muted were not marked as read; counted up to `limit`."""
-        return self._running.read(lambda store: store.listing.unread(_TEXT, limit))
+        """How many texts and files of contacts who are not muted were not marked as read; counted up to `limit`."""
+        return self._running.read(lambda store: store.listing.unread(limit))
 
     def mark_read(self, name: str, row: int) -> int:
-        """Mark a contact's texts up to `row` as read, 10,000 at most; returns how many. The sender learns nothing."""
+        """Mark texts and files up to `row` as read, 10,000 at most; returns how many. The sender learns nothing."""
         name = canonical(name)
 
         def mark(store: ClientStore) -> int:
             with store.transaction():
-                rows = store.listing.unread_rows(name, _TEXT, row, _READ_MAX)
+                rows = store.listing.unread_rows(name, row, _READ_MAX)
                 store.messages.mark_shown(rows, int(time.time()))
                 return len(rows)
 
@@ -154,11 +153,16 @@ class ContactList:
         return [
             ListedContact(
                 contact_view(line.contact, self._running.user), line.nickname, line.is_muted, line.is_pinned,
-                line.is_archived, line.last_row, line.has_draft, line.unread, line.last,
+                line.is_archived, line.last_row, line.has_draft, line.unread, _shown(line.last),
                 msgspec.json.encode(line.place).decode(),
             )
             for line in self._running.read(read)
         ]  # fmt: skip
+
+
+def _shown(last: LastText | None) -> LastText | None:
+    """A file's name is its sender's: it is made safe before anyone sees it."""
+    return replace(last, beginning=safe_name(last.beginning)) if last is not None and last.is_file else last
 
 
 def _place(text: str) -> Place:

@@ -122,11 +122,13 @@ class Transfers:
         """The last `limit` files, with a contact or with all, the newest first; with `before` those before that one."""
         wanted = None if name is None else canonical(name)
         place = before.place if isinstance(before, FileView) else before
-        return self._running.read(lambda store: [_view(store, file) for file in store.files.page(wanted, limit, place)])
+        return self._running.read(
+            lambda store: [file_view(store, file) for file in store.files.page(wanted, limit, place)]
+        )
 
     def get(self, name: str, file_id: str, *, outgoing: bool | None = None) -> FileView:
         """One file by its id of 32 hexadecimal digits. Raises `NoSuchFile`."""
-        return self._running.read(lambda store: _view(store, _stored(store, name, file_id, outgoing)))
+        return self._running.read(lambda store: file_view(store, _stored(store, name, file_id, outgoing)))
 
     def content(self, name: str, file_id: str, *, outgoing: bool | None = None) -> bytes:
         """All bytes of a file, exactly as they were offered. Raises `NoSuchFile` while it is not whole."""
@@ -203,7 +205,7 @@ def _stored(store: ClientStore, name: str, file_id: str, outgoing: bool | None) 
     raise NoSuchFile
 
 
-def _view(store: ClientStore, file: StoredFile) -> FileView:
+def file_view(store: ClientStore, file: StoredFile) -> FileView:
     """A stored file as it is shown to the user."""
     offer = store.messages.get(file.contact, file.message_id, file.direction)
     outgoing = file.direction is Direction.OUT

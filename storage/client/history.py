@@ -18,6 +18,7 @@ _OF_KIND: Final = MESSAGES.select(
 )
 _AFTER: Final = MESSAGES.select(f"WHERE contact = ? AND kind = ? AND (place, counter, id) > (?, ?, ?) {IN_ORDER}")
 _BETWEEN: Final = MESSAGES.select("WHERE contact = ? AND kind = ? AND message_id BETWEEN ? AND ? ORDER BY id LIMIT ?")
+_ROWS: Final = MESSAGES.select("WHERE kind = ? AND id IN ({marks}) ORDER BY id")
 _CONTAINS: Final = f"""
     (place, counter, id) < (?, ?, ?) AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0
     AND +contact IN (SELECT name FROM contact WHERE consent IN {_SHOWN})
@@ -61,6 +62,14 @@ class ConversationHistory:
     def of_ids(self, contact: str, kind: int, low: bytes, high: bytes, limit: int) -> Sequence[Message]:
         """At most `limit` messages of one kind with a contact whose ids lie between these two, both included."""
         return MESSAGES.all(self._db, _BETWEEN, (contact, kind, low, high, limit))
+
+    def of_rows(self, ids: Iterable[int], kind: int) -> Sequence[Message]:
+        """Those of these rows that are of one kind, in the order of their numbers."""
+        return [
+            row
+            for some in parts(sorted(ids), 2)
+            for row in MESSAGES.all(self._db, _ROWS.format(marks=marks(len(some))), (kind, *some))
+        ]
 
     def search(
         self, text: str, kind: int, limit: int, contact: str | None = None, before: int | None = None

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from usernym.protocol.payloads import FileOffer, Text
 from usernym.storage.client.contacts import CONTACTS
 from usernym.storage.client.schema import ContactRow
 from usernym.storage.client.types import Consent, Contact, DeliveryState, Direction
@@ -16,6 +17,9 @@ from usernym.storage.database import StoreDatabase, marks
 
 SNIPPET_BYTES: Final = 400
 """Of the newest text in a line: more than fits on a screen."""
+ENTRY_KINDS: Final = tuple(kind.__struct_config__.tag for kind in (Text, FileOffer))
+"""The kinds of messages that a person sees: a file stands at the place of its offer, whose body is its name."""
+_KINDS: Final = f"({', '.join(map(str, ENTRY_KINDS))})"
 _PERSONAL: Final = "nickname, is_muted, is_pinned, is_archived, last_row, draft != ''"
 _SELECT: Final = f"SELECT {CONTACTS.columns}, {_PERSONAL} FROM contact"  # noqa: S608 - constants
 _ORDER: Final = "ORDER BY is_pinned DESC, last_row DESC, name"
@@ -23,10 +27,10 @@ _BEHIND: Final = """
     is_pinned <= :pinned AND (is_pinned < :pinned OR last_row < :last_row OR (last_row = :last_row AND name > :name))
 """
 _LAST: Final = f"""
-    SELECT id, direction, substr(body, 1, {SNIPPET_BYTES}), stored_at, state FROM message
+    SELECT place, counter, id, kind, direction, substr(body, 1, {SNIPPET_BYTES}), stored_at, state FROM message
     WHERE contact = ? AND kind = ? ORDER BY place DESC, counter DESC, id DESC LIMIT 1
 """  # noqa: S608 - constants
-_UNREAD: Final = "FROM message INDEXED BY message_shown_place_counter WHERE shown = 0 AND kind = ?"
+_UNREAD: Final = f"FROM message INDEXED BY message_shown_place_counter WHERE shown = 0 AND kind IN {_KINDS}"
 _UNREAD_ALL: Final = f"""
     SELECT count(*) FROM (SELECT 1 {_UNREAD} AND contact IN
         (SELECT name FROM contact WHERE consent = {Consent.ACCEPTED.number} AND is_muted = 0) LIMIT ?)
@@ -45,10 +49,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class LastText:
-    """The beginning of the newest text with a contact."""
+    """The beginning of the newest text with a contact; or the name of a file, if that is newer."""
 
     row: int
     outgoing: bool
+    is_file: bool
     beginning: str = field(repr=False)
     """At most 400 bytes of UTF-8."""
     stored_at: int
@@ -82,9 +87,9 @@ class Listing:
         self._db = database
 
     def page(
-        self, consents: Collection[Consent], kind: int, limit: int, after: Place | None, *, archived: bool | None
+        self, consents: Collection[Consent], limit: int, after: Place | None, *, archived: bool | None
     ) -> list[Listed]:
-        """Lines of contacts with one of these consents; archived ones, others, or both (None). `kind` is a text's."""
+        """Lines of contacts with one of these consents; archived ones, others, or both (None)."""
         where = f"consent IN ({', '.join(str(each.number) for each in consents)})"
         values: dict[str, Any] = {"limit": limit}
         if archived is not None:
@@ -92,17 +97,17 @@ class Listing:
         if after is not None:
             where += f" AND {_BEHIND}"
             values |= {"pinned": after.pinned, "last_row": after.last_row, "name": after.name}
-        return self._lines(f"{_SELECT} WHERE {where} {_ORDER} LIMIT :limit", values, kind)
+        return self._lines(f"{_SELECT} WHERE {where} {_ORDER} LIMIT :limit", values)
 
-    def one(self, name: str, kind: int) -> Listed | None:
+    def one(self, name: str) -> Listed | None:
         """The line of one contact."""
-        return next(iter(self._lines(f"{_SELECT} WHERE name = :name", {"name": name}, kind)), None)
+        return next(iter(self._lines(f"{_SELECT} WHERE name = :name", {"name": name})), None)
 
-    def find(self, words: str, kind: int, limit: int) -> list[Listed]:
+    def find(self, words: str, limit: int) -> list[Listed]:
         """Lines of accepted and waiting contacts whose name or nickname contains `words`."""
         shown = f"consent IN ({Consent.ACCEPTED.number}, {Consent.PENDING.number})"
         where = f"{_SELECT} WHERE {shown} AND {_CONTAINS} {_ORDER} LIMIT :limit"
-        return self._lines(where, {"words": words, "limit": limit}, kind)
+        return self._lines(where, {"words": words, "limit": limit})
 
     def counts(self, limit: int) -> dict[tuple[Consent, bool], int]:
         """How many contacts there are by consent and whether they are archived, of each up to `limit`."""
@@ -113,15 +118,15 @@ class Listing:
             for archived in (False, True)
         }
 
-    def unread(self, kind: int, limit: int) -> int:
-        """How many texts of accepted contacts that are not muted were not shown, up to `limit`."""
-        return self._db.value(int, _UNREAD_ALL, (kind, limit)) or 0
+    def unread(self, limit: int) -> int:
+        """How many texts and files of accepted contacts that are not muted were not shown, up to `limit`."""
+        return self._db.value(int, _UNREAD_ALL, (limit,)) or 0
 
-    def unread_rows(self, name: str, kind: int, last: int, limit: int) -> Sequence[int]:
-        """Rows of a contact's texts up to row `last` that were not shown, the newest first; at most `limit`."""
+    def unread_rows(self, name: str, last: int, limit: int) -> Sequence[int]:
+        """Rows of texts and files up to row `last` that were not shown, the newest first; at most `limit`."""
         found = self._db.rows(
             f"SELECT id {_UNREAD} AND contact = ? AND id <= ? ORDER BY id DESC LIMIT ?",
-            (kind, name, last, limit),
+            (name, last, limit),
         )
         return [row for (row,) in found]
 
@@ -149,27 +154,32 @@ class Listing:
         """Keep what the user is writing."""
         return self._db.run("UPDATE contact SET draft = ? WHERE name = ?", (text, name)) > 0
 
-    def _lines(self, sql: str, values: dict[str, Any], kind: int) -> list[Listed]:
+    def _lines(self, sql: str, values: dict[str, Any]) -> list[Listed]:
         rows = self._db.rows(sql, values)
         width = len(CONTACTS.names)
         contacts = [CONTACTS.of_row(row[:width]) for row in rows]
-        unread = self._unread_of((contact.name for contact in contacts), kind)
+        unread = self._unread_of(contact.name for contact in contacts)
         return [
             Listed(
                 contact, row[width], bool(row[width + 1]), bool(row[width + 2]), bool(row[width + 3]), row[width + 4],
-                bool(row[width + 5]), unread.get(contact.name, 0), self._last(contact.name, kind),
+                bool(row[width + 5]), unread.get(contact.name, 0), self._last(contact.name),
             )
             for row, contact in zip(rows, contacts, strict=True)
         ]  # fmt: skip
 
-    def _last(self, name: str, kind: int) -> LastText | None:
-        row = self._db.row(_LAST, (name, kind))
-        if row is None:
+    def _last(self, name: str) -> LastText | None:
+        # One search for each kind: the index is in the order of one kind's messages.
+        found = [row for kind in ENTRY_KINDS if (row := self._db.row(_LAST, (name, kind))) is not None]
+        if not found:
             return None
-        beginning = bytes(row[2]).decode(errors="ignore")
-        return LastText(row[0], row[1] == Direction.OUT.number, beginning, row[3], DeliveryState.of_number(row[4]))
+        _, _, row, kind, direction, body, stored_at, state = max(found)
+        beginning = bytes(body).decode(errors="ignore")
+        is_file = kind != ENTRY_KINDS[0]
+        return LastText(
+            row, direction == Direction.OUT.number, is_file, beginning, stored_at, DeliveryState.of_number(state)
+        )
 
-    def _unread_of(self, names: Iterable[str], kind: int) -> dict[str, int]:
+    def _unread_of(self, names: Iterable[str]) -> dict[str, int]:
         wanted = list(names)
         sql = f"SELECT contact, count(*) {_UNREAD} AND contact IN ({marks(len(wanted))}) GROUP BY contact"
-        return dict(self._db.rows(sql, (kind, *wanted)))
+        return dict(self._db.rows(sql, wanted))

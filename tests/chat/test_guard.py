@@ -79,7 +79,8 @@ def test_the_policy_is_on_every_answer_and_allows_nothing_unsafe(path: str) -> N
     assert "*" not in policy
     directives = dict(each.strip().partition(" ")[::2] for each in policy.split(";"))
     assert directives["default-src"] == "'none'"
-    assert directives["script-src"] == directives["style-src"] == directives["img-src"] == "'self'"
+    assert directives["script-src"] == directives["style-src"] == directives["font-src"] == "'self'"
+    assert directives["img-src"] == "'self' blob:"  # pictures that the page has fetched with its key
     assert directives["trusted-types"] == "'none'"
     assert directives["connect-src"] == f"'self' ws://{HOST}"
     assert directives["frame-ancestors"] == directives["base-uri"] == directives["form-action"] == "'none'"
@@ -136,3 +137,18 @@ def test_other_methods_are_refused(method: str) -> None:
 @pytest.mark.parametrize("site", ["none", "same-origin"])
 def test_typed_addresses_and_the_page_itself_are_let_in(site: str) -> None:
     assert ask(sec_fetch_site=site, origin=f"http://{HOST}")[0] == 200
+
+
+def test_something_is_taken_on_one_path_and_from_the_page_itself_only() -> None:
+    page = {"origin": f"http://{HOST}", "sec-fetch-site": "same-origin"}
+    assert ask("/file", "POST", **page)[0] == 200
+    for headers in ({}, page | {"origin": "http://evil.example"}, page | {"sec-fetch-site": "cross-site"}):
+        assert ask("/file", "POST", **headers)[0] == 403
+    for path, method in (
+        ("/", "POST"),
+        ("/files", "POST"),
+        ("/file", "PUT"),
+        ("/file", "DELETE"),
+        ("/file", "OPTIONS"),
+    ):
+        assert ask(path, method, **page)[0] == 403

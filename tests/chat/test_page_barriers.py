@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args, get_type_hints
 
 import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import FilePayload, Page, ViewportSize, expect
 
 from tests.helpers.browser import Chromium
 from tests.helpers.page_scenes import full_account
-from tests.helpers.page_stage import Account, Stage
-from usernym.chat.wire import HomeWire, Problem, WarningsWire
+from tests.helpers.page_stage import Account, Stage, contact, written_text
+from usernym.chat.wire import FilePart, HomeWire, Problem, WarningsWire
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 AXE: Final = ROOT / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
@@ -88,6 +88,23 @@ SCREENS: Final[dict[str, tuple[HomeWire | None, tuple[Step, ...]]]] = {
         (open_person("amara"), menu_of_a_text, lambda page: page.get_by_role("menuitem", name="Details").click()),
     ),
     "address": (None, (open_person("amara"), press("https://market.example/stalls/17"))),
+    "files": (
+        None,
+        (open_person("hana"), lambda page: expect(page.locator("li.text img")).to_have_count(2)),
+    ),
+    "picture": (None, (open_person("hana"), lambda page: page.locator(".file-picture").last.click())),
+    "tray": (
+        None,
+        (
+            open_person("hana"),
+            lambda page: page.locator(".composer input[type=file]").set_input_files(
+                [
+                    FilePayload(name=name, mimeType=kind, buffer=bytes(size))
+                    for name, kind, size in (("a.png", "image/png", 9), ("b.bin", "", 11_000_000))
+                ]
+            ),
+        ),
+    ),
     "request": (None, (open_person("rosalind"),)),
     "changed": (None, (open_person("jonas_w"),)),
     "panel": (None, (open_person("amara"), press("About amara"))),
@@ -127,6 +144,19 @@ SCREENS: Final[dict[str, tuple[HomeWire | None, tuple[Step, ...]]]] = {
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     account = full_account()
+    states = get_args(get_type_hints(FilePart)["state"])
+    files = [
+        written_text(
+            9_000 + number,
+            f"{state}.png",
+            600 - number,
+            out=out,
+            file=FilePart(picture=True, size=1_080_000, done=400_000, state=state),
+        )
+        for number, (state, out) in enumerate((state, out) for state in states for out in (False, True))
+        if state == "complete" or not out
+    ]
+    account.add(contact("hana"), *files)
     account.warnings = WarningsWire(caught=["two_tells"], stalled_since=1_700_000_000, node_moved=True)
     with Stage(account) as stage:
         yield stage

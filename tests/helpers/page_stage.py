@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import threading
 import time
@@ -11,7 +12,10 @@ from typing import Any, Final, Self
 
 import msgspec
 import uvicorn
+from PIL import Image
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -165,6 +169,7 @@ class Stage:
             routes=[
                 Route("/", files.page),
                 Route("/static/{path:path}", files.file),
+                Route("/picture", self._picture),
                 WebSocketRoute("/wire", self._window),
             ]
         )
@@ -184,6 +189,11 @@ class Stage:
         self.host = f"127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
         ready.set()
         await serving
+
+    async def _picture(self, _request: Request) -> Response:
+        drawn = io.BytesIO()
+        Image.new("RGB", (320, 200), "#3a7d7c").save(drawn, "PNG")
+        return Response(drawn.getvalue(), media_type="image/png")
 
     async def _window(self, socket: WebSocket) -> None:
         await self.windows.serve(socket, self._begin, self._answer)

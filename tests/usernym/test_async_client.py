@@ -24,6 +24,7 @@ def methods(handle: type) -> dict[str, Any]:
 HANDLES: Final[tuple[tuple[type, type, str], ...]] = (
     (usernym.Client, usernym.AsyncClient, ""),
     (usernym.Transfers, usernym.AsyncTransfers, "files"),
+    (usernym.Entries, usernym.AsyncEntries, "entries"),
     (usernym.ContactList, usernym.AsyncContactList, "contact_list"),
 )
 """A handle, its twin, and where a client has it."""

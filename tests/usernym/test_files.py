@@ -12,7 +12,17 @@ import pytest
 from PIL import Image
 
 from tests.helpers.handles import PATIENCE_S, Handles
-from usernym import Client, FileChanged, FileState, FileUnfit, FileView, NoSuchFile, PictureUnfit
+from usernym import (
+    Client,
+    ConversationEntry,
+    FileChanged,
+    FileState,
+    FileUnfit,
+    FileView,
+    NoSuchFile,
+    NoSuchMessage,
+    PictureUnfit,
+)
 from usernym.transfers import saved
 
 CONTENT: Final = os.urandom(100_000)
@@ -111,3 +121,35 @@ def test_nothing_is_overwritten_or_followed(tmp_path: Path) -> None:
     assert (folder / "x (1).txt").read_bytes() == b"mine"
     with pytest.raises(FileUnfit):
         saved(b"", tmp_path / "missing", "x")
+
+
+def test_files_stand_among_the_texts_and_in_the_list_of_contacts(people: tuple[Client, Client]) -> None:
+    alice, bob = people
+    for number in range(3):
+        alice.send("bob", f"text {number}", timeout=PATIENCE_S)
+        alice.files.send("bob", b"content", called=f"file-{number}\u202e.txt", timeout=PATIENCE_S)
+    Handles.wait_for(lambda: len(bob.entries.page("alice")) == 6)
+    every = bob.entries.page("alice")
+    shown = [f"{kind} {number}" for number in range(3) for kind in ("text", "file")]
+    assert [entry.message.text.replace("-", " ").removesuffix("_.txt") for entry in every] == shown
+    assert [entry.file is not None for entry in every] == [False, True] * 3
+    pages: list[ConversationEntry] = []
+    row: int | None = None
+    while page := bob.entries.page("alice", 2, row):
+        pages, row = [*page, *pages], page[0].message.row
+    assert pages == every
+    assert bob.entries.page("alice", 2, after=every[0].message.row) == every[1:3]
+    assert bob.entries.one("alice", every[1].message.message_id, outgoing=False) == every[1]
+    with pytest.raises(NoSuchMessage):
+        bob.entries.one("alice", "00" * 16, outgoing=False)
+    line = bob.contact_list.one("alice")
+    assert line.last is not None
+    assert (line.unread, line.last.is_file, line.last.beginning) == (6, True, every[-1].message.text)
+    assert bob.contact_list.mark_read("alice", every[-1].message.row) == 6
+    assert bob.contact_list.one("alice").unread == 0
+    found = bob.entries.files_at([entry.message.row for entry in every])
+    assert [file.name for file in found] == [entry.message.text for entry in every if entry.file is not None]
+    assert bob.files.erase("alice", found[0].file_id)
+    assert bob.entries.page("alice") == [
+        bob.entries.one("alice", e.message.message_id, outgoing=False) for e in every if e != every[1]
+    ]

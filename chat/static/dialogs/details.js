@@ -21,7 +21,7 @@ export function Details({ text, onClose }) {
     [t("details.written"), full(text.sent_at)],
     [t(text.out ? "details.stored" : "details.arrived"), full(text.arrived_at)],
   ];
-  if (text.out) rows.push([t("details.state"), `${stateWords(text.state)}. ${t(MEANINGS[text.state])}`]);
+  if (text.out && !text.file) rows.push([t("details.state"), `${stateWords(text.state)}. ${t(MEANINGS[text.state])}`]);
   if (text.reason) rows.push([t("details.reason"), problemText(text.reason)]);
   if (text.route) rows.push([t("details.route"), t(ROUTES[text.route])]);
   return html`<${Dialog} title=${t("text.details")} onClose=${onClose}>

@@ -6,6 +6,7 @@ import { Disappearing } from "../dialogs/disappearing.js";
 import { Find } from "../dialogs/find.js";
 import { Me } from "../dialogs/me.js";
 import { OpenAddress } from "../dialogs/open_address.js";
+import { Picture } from "../dialogs/picture.js";
 import { DirectRoute } from "../dialogs/route.js";
 import { Safety } from "../dialogs/safety.js";
 import { Settings } from "../dialogs/settings.js";
@@ -18,6 +19,7 @@ const DIALOGS = {
   disappearing: Disappearing,
   find: Find,
   me: Me,
+  picture: Picture,
   remove: ConfirmRemove,
   route: DirectRoute,
   safety: Safety,

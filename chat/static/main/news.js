@@ -44,9 +44,9 @@ export function playSound() {
   tone.stop(audio.currentTime + TONE_S);
 }
 
-function notify(isRequest) {
+function notify(words) {
   const notification = new window.Notification(t("app"), {
-    body: t(isRequest ? "news.request" : "news.text"),
+    body: words,
     tag: "usernym", // a later one takes its place
     icon: "/static/mark.svg",
   });
@@ -64,9 +64,9 @@ export function useNews(totals) {
   }, [count]);
   useEffect(
     () =>
-      model.listenArrivals(({ muted, request }) => {
+      model.listenArrivals(({ muted, request, file }) => {
         if (muted || document.hasFocus()) return;
-        if (choices.notifications() && permission() === "granted") notify(request);
+        if (choices.notifications() && permission() === "granted") notify(t(request ? "news.request" : file ? "news.file" : "news.text"));
         if (choices.sound()) playSound();
       }),
     [],

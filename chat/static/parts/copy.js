@@ -1,6 +1,7 @@
 // Ways to take a text along: copy it, print it, or download it as a file. The button itself says that it was done.
 import { html, useEffect, useState } from "../base/html.js";
 import { t } from "../base/words.js";
+import { saveAs } from "../model/files.js";
 import { Button } from "./button.js";
 
 const SAID_MS = 2_500;
@@ -33,13 +34,6 @@ export function PrintButton() {
 }
 
 export function DownloadButton({ text, file }) {
-  const press = () => {
-    const address = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-    const link = document.createElement("a");
-    link.href = address;
-    link.download = file;
-    link.click();
-    URL.revokeObjectURL(address);
-  };
+  const press = () => saveAs(new Blob([text], { type: "text/plain" }), file);
   return html`<${Button} icon="download" onClick=${press}>${t("download")}<//>`;
 }

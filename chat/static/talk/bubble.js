@@ -7,6 +7,7 @@ import { t } from "../base/words.js";
 import { show } from "../main/show.js";
 import { IconButton } from "../parts/button.js";
 import { Tick, stateWords } from "../parts/tick.js";
+import { FilePart } from "./file.js";
 import { reply } from "./reply.js";
 
 const LONG_PRESS_MS = 500;
@@ -30,12 +31,14 @@ function troubleWords(text) {
   return text.reason ? t("state.because", { state: words, why: problemText(text.reason) }) : words;
 }
 
-export function Bubble({ text, first, last, isFound, isStop, turn, onMenu }) {
+export function Bubble({ text, name, isAccepted, first, last, isFound, isStop, turn, onMenu }) {
   const pressing = useRef(0);
   const item = useRef(null);
   return useMemo(() => {
     const trouble = troubleWords(text);
     const moment = text.late ? text.sent_at : text.arrived_at;
+    // An offer that has arrived is no file that has: until all of it is there, its progress says enough.
+    const hasTick = text.out && !(text.file && text.state === "delivered" && text.file.state !== "complete");
     const tick = text.out ? t("state.title", { state: stateWords(text.state), time: full(text.arrived_at) }) : "";
     const stopPress = () => window.clearTimeout(pressing.current);
     const press = (event) => {
@@ -54,12 +57,12 @@ export function Bubble({ text, first, last, isFound, isStop, turn, onMenu }) {
     >
       <span class="unseen">${text.out ? t("text.you") : ""}</span>
       <div class="bubble">
-        <${Words} text=${text.text} />
+        ${text.file ? html`<${FilePart} name=${name} isAccepted=${isAccepted} text=${text} />` : html`<${Words} text=${text.text} />`}
         ${(last || text.late || text.out) &&
         html`<span class="meta">
           ${text.late && html`<span class="late">${t("text.late")}</span>`}
           ${(last || text.late) && html`<time datetime=${iso(moment)} title=${full(moment)}>${clock(text.arrived_at)}</time>`}
-          ${text.out && html`<${Tick} state=${text.state} title=${tick} />`}
+          ${hasTick && html`<${Tick} state=${text.state} title=${tick} />`}
         </span>`}
       </div>
       <div class="text-actions">
@@ -68,7 +71,7 @@ export function Bubble({ text, first, last, isFound, isStop, turn, onMenu }) {
       </div>
       ${trouble && html`<p class="trouble">${trouble}</p>`}
     </li>`;
-  }, [text, first, last, isFound, isStop, turn]);
+  }, [text, isAccepted, first, last, isFound, isStop, turn]);
 }
 
 /** A text that is being stored. */

@@ -3,9 +3,12 @@ import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from 
 import { problemText } from "../base/problems.js";
 import { quoteOf } from "../base/split.js";
 import { n, t } from "../base/words.js";
+import { sendFile } from "../model/files.js";
 import { model } from "../model/use.js";
 import { IconButton } from "../parts/button.js";
 import { listenReplies } from "./reply.js";
+import { Tray, inTray } from "./tray.js";
+import { useDrop } from "./use_drop.js";
 
 const SAVE_AFTER_MS = 30; // what is typed outlives a reload of the page: a browser sends nothing more when it leaves
 const TELL_BELOW_BYTES = 4_000;
@@ -28,7 +31,9 @@ export function Composer({ open, why, limits }) {
   const [{ quote, text }, setBoth] = useState({ quote: "", text: "" });
   const [problem, setProblem] = useState("");
   const [sending, setSending] = useState(false);
+  const [files, setFiles] = useState([]);
   const box = useRef(null);
+  const chooser = useRef(null);
   const saved = useRef({ text: "", timer: 0, now: "" });
   saved.current.now = joined(quote, text);
 
@@ -94,19 +99,32 @@ export function Composer({ open, why, limits }) {
     return () => window.removeEventListener("resize", fit);
   }, [text, why]);
 
+  const addFiles = (chosen) => {
+    setFiles((before) => [...before, ...[...chosen].map(inTray)]);
+    box.current?.focus();
+  };
+  const isOver = useDrop(why ? null : addFiles);
+
   if (why) return html`<div class="composer is-closed" role="status">${why}</div>`;
   const whole = joined(quote, text);
   const left = limits.text_bytes_max - new TextEncoder().encode(whole).length;
-  const canSend = text.trim() && left >= 0 && !sending;
+  const fit = files.every(({ file }) => file.size <= limits.file_bytes_max);
+  const canSend = (text.trim() || files.length) && left >= 0 && fit && !sending;
   const send = async () => {
     if (!canSend) return;
     save();
     setProblem("");
     setSending(true); // the text stays here until it is on the disk: nothing is called sent that is not
     try {
-      await model.send(name, whole.toWellFormed()); // half a character, of a broken paste, can't be sent
-      saved.current.text = ""; // the program has let go of the draft
-      setBoth({ quote: "", text: "" });
+      for (const { file, asItIs, key } of files) {
+        await sendFile(name, file, asItIs);
+        setFiles((before) => before.filter((each) => each.key !== key));
+      }
+      if (text.trim()) {
+        await model.send(name, whole.toWellFormed()); // half a character, of a broken paste, can't be sent
+        saved.current.text = ""; // the program has let go of the draft
+        setBoth({ quote: "", text: "" });
+      }
     } catch (error) {
       setProblem(problemText(error));
     }
@@ -118,6 +136,15 @@ export function Composer({ open, why, limits }) {
       send();
     } else if (event.key === "Escape" && quote) change({ quote: "" });
   };
+  const choose = (event) => {
+    addFiles(event.target.files);
+    event.target.value = ""; // the same one may be chosen again
+  };
+  const onPaste = (event) => {
+    if (!event.clipboardData?.files.length) return;
+    event.preventDefault();
+    addFiles(event.clipboardData.files);
+  };
   const said = problem || (left < 0 ? n("composer.too_long", -left) : left < TELL_BELOW_BYTES ? n("composer.left", left) : "");
   const label = t("composer.label", { name: contact.nickname || name });
   return html`<form class="composer" onSubmit=${(event) => (event.preventDefault(), send())}>
@@ -126,7 +153,10 @@ export function Composer({ open, why, limits }) {
       <blockquote dir="auto" aria-label=${t("composer.quote")}>${quote.replace(/^> ?/gm, "")}</blockquote>
       <${IconButton} icon="close" label=${t("composer.no_quote")} onClick=${() => change({ quote: "" })} />
     </div>`}
-    <div key="row" class="composer-row">
+    ${files.length > 0 && html`<${Tray} key="tray" files=${files} limits=${limits} disabled=${sending} onChange=${setFiles} />`}
+    <div key="row" class=${`composer-row ${isOver ? "is-over" : ""}`}>
+      <${IconButton} icon="attach" label=${t("composer.attach")} onClick=${() => chooser.current.click()} />
+      <input ref=${chooser} type="file" multiple hidden aria-label=${t("composer.attach")} onChange=${choose} />
       <textarea
         ref=${box}
         rows="1"
@@ -141,6 +171,7 @@ export function Composer({ open, why, limits }) {
         readonly=${sending}
         onInput=${(event) => change({ text: event.target.value })}
         onKeyDown=${onKeyDown}
+        onPaste=${onPaste}
         onBlur=${save}
       />
       <button type="submit" class="send" aria-label=${t("composer.send")} title=${t("composer.send_title")} aria-disabled=${canSend ? undefined : "true"}>

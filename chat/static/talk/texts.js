@@ -118,7 +118,7 @@ export function Texts({ open, turn }) {
           ({ text, newDay, first, last }) => html`
             ${newDay && html`<li key=${`day ${text.row}`} class="day"><span>${day(text.arrived_at)}</span></li>`}
             ${text.missing > 0 && html`<li key=${`gap ${text.row}`} class="gap">${n("texts.missing", text.missing)}</li>`}
-            <${Bubble} key=${text.row} text=${text} name=${name} first=${first} last=${last} isFound=${found === text.row} isStop=${text.row === stopRow} turn=${turn} onMenu=${openMenu} />
+            <${Bubble} key=${text.row} text=${text} name=${name} isAccepted=${contact.state === "accepted"} first=${first} last=${last} isFound=${found === text.row} isStop=${text.row === stopRow} turn=${turn} onMenu=${openMenu} />
           `,
         )}
         ${outgoing.map((each) => html`<${Storing} key=${each.nonce} text=${each.text} />`)}

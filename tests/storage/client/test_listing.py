@@ -30,7 +30,7 @@ def receive(store: ClientStore, name: str, number: int, text: str = "hello") -> 
 def names(store: ClientStore, *, archived: bool | None = False, limit: int = 50) -> list[str]:
     """All pages, one after the other."""
     found, after = [], None
-    while page := store.listing.page([Consent.ACCEPTED], TEXT, limit, after, archived=archived):
+    while page := store.listing.page([Consent.ACCEPTED], limit, after, archived=archived):
         found += [line.contact.name for line in page]
         after = page[-1].place
     return found
@@ -50,19 +50,19 @@ def test_a_line_has_the_newest_text_and_what_is_unread() -> None:
     store = store_of("anna")
     receive(store, "anna", 1, "first")
     receive(store, "anna", 2, "é" * 1_000)
-    line = store.listing.one("anna", TEXT)
+    line = store.listing.one("anna")
     assert line is not None
     assert line.last is not None
     assert (line.unread, line.last.beginning, line.last.outgoing) == (2, "é" * 200, False)
-    assert store.listing.unread(TEXT, 100) == 2
+    assert store.listing.unread(100) == 2
     store.listing.set("anna", is_muted=True)
-    assert store.listing.unread(TEXT, 100) == 0
-    rows = store.listing.unread_rows("anna", TEXT, line.last.row - 1, 10)
+    assert store.listing.unread(100) == 0
+    rows = store.listing.unread_rows("anna", line.last.row - 1, 10)
     store.messages.mark_shown(rows)
-    line = store.listing.one("anna", TEXT)
+    line = store.listing.one("anna")
     assert line is not None
     assert line.unread == 1
-    assert store.listing.one("nobody", TEXT) is None
+    assert store.listing.one("nobody") is None
 
 
 def test_what_happens_brings_a_conversation_back_from_the_archive_unless_it_is_muted() -> None:
@@ -83,10 +83,10 @@ def test_nicknames_and_drafts_are_kept_and_found() -> None:
     assert not store.listing.set("nobody")
     assert not store.listing.set_draft("nobody", "x")
     assert store.listing.draft("anna") == "half a sen"
-    assert [line.contact.name for line in store.listing.find("CHOIR", TEXT, 5)] == ["anna"]
-    assert [line.contact.name for line in store.listing.find("er", TEXT, 5)] == ["bert"]
-    assert store.listing.find("%", TEXT, 5)[0].has_draft
-    assert store.listing.find("_", TEXT, 5) == []
+    assert [line.contact.name for line in store.listing.find("CHOIR", 5)] == ["anna"]
+    assert [line.contact.name for line in store.listing.find("er", 5)] == ["bert"]
+    assert store.listing.find("%", 5)[0].has_draft
+    assert store.listing.find("_", 5) == []
 
 
 def test_a_backup_keeps_the_order_and_what_was_chosen(tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ def test_a_backup_keeps_the_order_and_what_was_chosen(tmp_path: Path) -> None:
     receive(other, "carl", 1)
     import_archive(other, tmp_path / "backup", "passphrase", b"owner")
     assert names(other) == ["anna", "carl", "bert"]
-    line = other.listing.one("anna", TEXT)
+    line = other.listing.one("anna")
     assert line is not None
     assert (line.nickname, line.last is not None) == ("A", True)
     for name in ("anna", "bert", "carl"):
         newest = other.history.of_kind(name, TEXT, 1)[0]
-        found = other.listing.one(name, TEXT)
+        found = other.listing.one(name)
         assert found is not None
         assert (found.last_row, found.last and found.last.state) == (newest.id, DeliveryState.DELIVERED)
 
