@@ -42,7 +42,7 @@ def test_each_picture_is_drawn_and_shown_and_small() -> None:
 def commands() -> list[tuple[str, tuple[str, ...]]]:
     """The commands of the table at the end, with the options that stand in their row."""
     found = []
-    for row in re.findall(r"^\| .+ \| (.+) \|$", GUIDE.partition("## The same by commands")[2], re.MULTILINE):
+    for row in re.findall(r"^\| .+ \| (.+) \|$", GUIDE.partition("## Do the same by commands")[2], re.MULTILINE):
         names = re.findall(r"`(?:usernym )?([a-z-]+)(?: [^`]*)?`", re.sub(r"`-[^`]*`|`off`", "", row))
         options = tuple(sorted(set(re.findall(r"--[a-z-]+", row))))
         found += [(name, options if len(names) == 1 else ()) for name in names]
