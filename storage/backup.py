@@ -32,6 +32,7 @@ from usernym.storage.backup_files import (
     remove_parts,
     write_files,
 )
+from usernym.storage.drivers import key_literal, unlock
 from usernym.storage.errors import (
     DRIVER_ERRORS,
     NotAStore,
@@ -227,15 +228,14 @@ def _copy_pages(source: Path, copy: Path) -> None:
 
 
 def _export(source: Path, source_key: bytes | None, copy: Path, copy_key: bytes | None) -> None:
-    driver: Any = sqlcipher3.dbapi2
-    with contextlib.closing(driver.connect(f"{copy.absolute().as_uri()}", uri=True, isolation_level=None)) as writing:
+    driver: Any = sqlcipher3.dbapi2  # it opens both, encrypted or not
+    with contextlib.closing(driver.connect(copy.absolute().as_uri(), uri=True, isolation_level=None)) as writing:
         if copy_key is not None:
-            writing.execute(f'PRAGMA key = "{_key_literal(copy_key)}"')
-            writing.execute("PRAGMA cipher_compatibility = 4")
+            unlock(writing, copy_key)
         writing.execute("PRAGMA temp_store = MEMORY")
         writing.execute(
             "ATTACH DATABASE ? AS source KEY ?",
-            (f"{source.absolute().as_uri()}?mode=ro", _key_literal(source_key) if source_key is not None else ""),
+            (f"{source.absolute().as_uri()}?mode=ro", key_literal(source_key) if source_key is not None else ""),
         )
         writing.execute("BEGIN")
         writing.execute("SELECT count(*) FROM source.sqlite_master").fetchone()  # the moment that is copied
@@ -245,7 +245,3 @@ def _export(source: Path, source_key: bytes | None, copy: Path, copy_key: bytes 
             writing.execute(f"PRAGMA main.{mark} = {int(value)}")
         writing.execute("COMMIT")
         writing.execute("DETACH DATABASE source")
-
-
-def _key_literal(key: bytes) -> str:
-    return f"x'{key.hex()}'"

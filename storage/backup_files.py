@@ -15,10 +15,9 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
-import sqlcipher3.dbapi2
-
+from usernym.storage.drivers import connect
 from usernym.storage.errors import DRIVER_ERRORS, StoreCorrupt, StoreInaccessible, translate
 from usernym.storage.files import (
     FOLDER_MODE,
@@ -138,12 +137,8 @@ def write_files(folder: Path, key: bytes | None, files: Files, store: Path) -> N
     """Put the files into the backup in `folder`, encrypted under `key` if there is one, beside the copy `store`."""
     path = folder / FILES_NAME
     create_private_file(path)
-    driver: Any = sqlite3 if key is None else sqlcipher3.dbapi2
     try:
-        with contextlib.closing(driver.connect(path, isolation_level=None)) as writing:
-            if key is not None:
-                writing.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
-                writing.execute("PRAGMA cipher_compatibility = 4")
+        with contextlib.closing(connect(str(path), key)) as writing:
             writing.execute("PRAGMA synchronous = FULL")
             writing.execute("BEGIN")
             for statement in _FILES_SCHEMA.creation:

@@ -9,7 +9,6 @@ Connections are per thread: one opens at a thread's first use and closes when th
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,8 @@ from typing import Any, Final, Literal, TypeVar
 from weakref import WeakSet
 
 import peewee
-import sqlcipher3.dbapi2
 
+from usernym.storage.drivers import connect
 from usernym.storage.errors import DRIVER_ERRORS, NotAStore, RowLimitReached, StoreClosed, StoreInaccessible, translate
 from usernym.storage.files import check_private, create_private_file, make_private_folder
 from usernym.storage.migrations import Schema, migrate
@@ -120,13 +119,10 @@ class StoreDatabase:
 
     def _connect(self) -> Any:
         """A new connection of the driver. A wrong key shows here, and not at a later query."""
-        driver: Any = sqlite3 if self._key is None else sqlcipher3.dbapi2
         # One thread uses it at a time, behind its lock: it is only ever closed from another one.
-        raw = driver.connect(self.path, timeout=self._busy_s, isolation_level=None, check_same_thread=False)
+        raw = connect(self.path, self._key, timeout=self._busy_s, check_same_thread=False)
         try:
             if self._key is not None:
-                raw.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
-                raw.execute("PRAGMA cipher_compatibility = 4")
                 raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
             for setting in self._settings:
                 raw.execute(setting)

@@ -9,8 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import sqlcipher3.dbapi2
-
+from usernym.storage.drivers import connect
 from usernym.storage.errors import DRIVER_ERRORS, StoreInaccessible, translate
 from usernym.storage.migrations import Schema
 
@@ -32,16 +31,12 @@ class ReadOnlyStore:
         self._connection: Any = None
 
     def __enter__(self) -> Self:
-        driver: Any = sqlite3 if self._key is None else sqlcipher3.dbapi2
         if not self.path.is_file():
             raise StoreInaccessible(f"{self.path}: there is no store")
         with self._errors():
             uri = f"{self.path.absolute().as_uri()}?mode=ro"
-            self._connection = driver.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            self._connection = connect(uri, self._key, uri=True, timeout=BUSY_TIMEOUT_S)
             try:
-                if self._key is not None:
-                    self._connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
-                    self._connection.execute("PRAGMA cipher_compatibility = 4")
                 self._connection.execute("BEGIN")
                 self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             except BaseException:

@@ -29,7 +29,6 @@ from usernym.settings import NODE_MIXNET_NAME
 from usernym.storage import backup
 from usernym.storage.backup import Beside
 from usernym.storage.errors import StoreCorrupt
-from usernym.storage.keyfile import Protection
 from usernym.storage.locks import Home
 from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
@@ -47,11 +46,6 @@ BESIDE: Final = Beside(
     left_out=frozenset({"persistent_reply_store.sqlite", "nym_python_sdk.lock"}),
 )
 """What of a node's home belongs in its backup beside the store."""
-
-
-def protection_of(folder: Path) -> Protection:
-    """How the backup in `folder` is protected."""
-    return backup.protection_of(folder)
 
 
 def parts_held(folder: Path, key: bytes | None) -> list[str]:

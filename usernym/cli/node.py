@@ -218,11 +218,11 @@ def _print_status(reply: StatusReply, _given: Namespace) -> None:
 
 def _passphrase_of(folder: Path) -> str | None:
     """What opens the backup; None if it is not encrypted."""
-    from usernym import node_backup
     from usernym.cli.passphrases import passphrase_for
+    from usernym.storage.backup import protection_of
     from usernym.storage.keyfile import Protection
 
-    protection = node_backup.protection_of(folder)
+    protection = protection_of(folder)
     if protection is Protection.NONE:
         return None
     return passphrase_for(protection, False, THIS_BACKUP, PASSPHRASE_VARIABLE)
