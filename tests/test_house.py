@@ -12,9 +12,9 @@ PRODUCT: Final = ("usernym", "actors", "protocol", "storage", "mixnet", "testing
 LINES_MAX: Final = 500
 """What a person reads in one go. Splitting one class over files to stay below it is worse than a long file."""
 LONGER: Final = {
-    "usernym/client.py": "all that a program can do with a client, in one class",
+    "usernym/client.py": (650, "all that a program can do with a client, in one class; a third of it is docstrings"),
 }
-"""Files of the product and of the tests that may be longer, and why."""
+"""Files of the product and of the tests that may be longer: up to how many lines, and why."""
 TWICE: Final[dict[str, str]] = {}
 """Names that two classes of the product have, and why."""
 
@@ -46,5 +46,6 @@ def test_no_file_is_longer_than_a_person_reads_at_once() -> None:
         str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources(*PRODUCT, "tests", "bench")
     }
     assert len(lines) > 250
-    assert {name: count for name, count in lines.items() if count > LINES_MAX and name not in LONGER} == {}
+    bounds = {name: most for name, (most, _) in LONGER.items()}
+    assert {name: count for name, count in lines.items() if count > bounds.get(name, LINES_MAX)} == {}
     assert all(lines[name] > LINES_MAX for name in LONGER), "an exception that is not needed any more"

@@ -16,8 +16,7 @@ from typing import Final, Self, Unpack
 
 from usernym.actors import messages as msg
 from usernym.actors.events import ContactChanged, TextsErased
-from usernym.actors.failures import NodeRefused, RetryNotPossible
-from usernym.actors.messages import FoundRecord
+from usernym.actors.failures import RetryNotPossible
 from usernym.actors.registration.keys import stalled_since
 from usernym.contact_list import ContactList
 from usernym.delivery import Wait, deliver, follow
@@ -26,11 +25,9 @@ from usernym.errors import Closed, IdentityMoved, NoSuchContact, NoSuchMessage, 
 from usernym.links import verify_by_link
 from usernym.passphrases import check_new_passphrase
 from usernym.protocol.cards import NodeCard, parse_card
-from usernym.protocol.errors import Code
 from usernym.protocol.links import link_text, make_link
 from usernym.protocol.names import canonical
 from usernym.protocol.records import decode_record
-from usernym.protocol.words import root_from_words
 from usernym.running import ClientOptions, RunningClient
 from usernym.storage.client.archive import Imported, export_archive, import_archive
 from usernym.storage.client.store import ClientStore
@@ -133,14 +130,9 @@ class Client:
         They are stored nowhere. If the program that made the identity ended before they were taken, this makes another
         identity, with other words; but never in place of one that was registered, or may have been.
         """
-
-        def change() -> None:
-            card = parse_card(self._running.read(lambda store: store.profile.setting("node_card") or b"").decode())
-            self._recovery_words = self._running.maker(self.name, card).create()
-
         words = self._running.read(lambda store: store.profile.words())
         if self._recovery_words is None and words is RecoveryWords.NOT_SHOWN:
-            self._running.rebuild(change)
+            self._recovery_words = self._running.make_identity()
         return self._recovery_words
 
     def take_recovery_words(self) -> str | None:
@@ -211,21 +203,8 @@ class Client:
         Raises `WordsInvalid`, `WordsUnfit`, `NodeRefused` or `NodeSilent`; `NotReady` if the new identity is on disk
         but not yet at the node: `go_online` continues.
         """
-        end, name = time.monotonic() + timeout, self.name
-        card = parse_card(self._running.read(lambda store: store.profile.setting("node_card") or b"").decode())
-
-        def change() -> None:
-            found: FoundRecord | None
-            try:
-                found = self._running.find(name, card, timeout)
-            except NodeRefused as refused:
-                if refused.code is not Code.NO_SUCH_USER:
-                    raise
-                found = None
-            self._running.maker(name, card).replace(words, found)
-
-        root_from_words(words)
-        self._running.rebuild(change)
+        end = time.monotonic() + timeout
+        self._running.replace_identity(words, timeout)
         self.go_online(max(_LOGIN_S_MIN, end - time.monotonic()))
 
     def delete_account(self, timeout: float = TIMEOUT_S) -> int:

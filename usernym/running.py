@@ -15,7 +15,7 @@ from typing import Any, TypedDict, TypeVar
 from usernym.actors import messages as msg
 from usernym.actors.base import Tellable
 from usernym.actors.context import ClientContext, User
-from usernym.actors.failures import why_stopped
+from usernym.actors.failures import NodeRefused, why_stopped
 from usernym.actors.graphs import ClientGraph, client_graph
 from usernym.actors.messages import FoundRecord
 from usernym.actors.runtime import ThreadRuntime
@@ -28,6 +28,7 @@ from usernym.mixnet.transport import Transport
 from usernym.mixnets import parse_mixnet
 from usernym.passphrases import check_new_passphrase
 from usernym.protocol.cards import NodeCard, card_text, parse_card
+from usernym.protocol.errors import Code
 from usernym.protocol.names import canonical
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.words import root_from_words
@@ -69,8 +70,8 @@ class ClientOptions(TypedDict, total=False):
 class RunningClient:
     """What a `Client` owns from its opening to its end. Nothing happens before `start`.
 
-    `stop` may be called from any thread and at any time, also while `start` or `rebuild` is at work in another: what
-    waits for the node there then raises `Closed`, and `start` gives back what it has taken so far.
+    `stop` may be called from any thread and at any time, also while `start` or a change of the identity is at work in
+    another: what waits for the node there then raises `Closed`, and `start` gives back what it has taken so far.
     """
 
     user: User
@@ -79,7 +80,7 @@ class RunningClient:
     def __init__(self) -> None:
         self.events = EventHub()
         self.want_online = False
-        """Whether to log in again after a `rebuild`."""
+        """Whether to log in again after a change of the identity."""
         self._accept_strangers = True
         self._failed: str | None = None
         self._stopping = False
@@ -141,20 +142,44 @@ class RunningClient:
             self._undo.close()
         self.events.close()
 
-    def rebuild(self, change: Callable[[], None]) -> None:
+    def make_identity(self) -> str:
+        """Make another identity of the same name, and return its recovery words."""
+        return self._rebuild(lambda: self._maker(self.user.name, self._own_card()).create())
+
+    def replace_identity(self, words: str, timeout: float) -> None:
+        """Replace the identity by the recovery words. Raises as `Client.replace_identity`."""
+        name, card = self.user.name, self._own_card()
+
+        def change() -> None:
+            found: FoundRecord | None
+            try:
+                found = self._find(name, card, timeout)
+            except NodeRefused as refused:
+                if refused.code is not Code.NO_SUCH_USER:
+                    raise
+                found = None
+            self._maker(name, card).replace(words, found)
+
+        root_from_words(words)  # before the actors are stopped
+        self._rebuild(change)
+
+    def _own_card(self) -> NodeCard:
+        return parse_card(_text(self.store, "node_card"))
+
+    def _rebuild(self, change: Callable[[], T]) -> T:
         """Stop the actors, let the identity change, and start them with what the store then has."""
         with self._changing:
             graph, self._graph = self.actors, None
             graph.stop()
             try:
-                change()
+                return change()
             finally:
                 if not self._stopping:
                     self._start_graph()
                     if self.want_online:
                         self.actors.registration.tell(msg.GoOnline(Future()))
 
-    def find(self, name: str, card: NodeCard, timeout: float) -> FoundRecord:
+    def _find(self, name: str, card: NodeCard, timeout: float) -> FoundRecord:
         """What the node has under a name. Raises `NodeRefused` or `NodeSilent`. No actor may run meanwhile."""
         assert self._kept is not None, "made by start"
         with Finder.open(node=card, mixnet=self._kept.lend()) as finder:
@@ -179,14 +204,14 @@ class RunningClient:
         assert name is not None, "checked by start"
         assert card is not None, "checked by start"
         if restore is None:
-            return self.maker(name, card).create()
+            return self._maker(name, card).create()
         root_from_words(restore.words)  # before the node is asked
-        found = self.find(name, card, restore.timeout)
-        bring = self.maker(name, card).replace if restore.replace else self.maker(name, card).restore
+        found = self._find(name, card, restore.timeout)
+        bring = self._maker(name, card).replace if restore.replace else self._maker(name, card).restore
         bring(restore.words, found)
         return None
 
-    def maker(self, name: str, card: NodeCard) -> IdentityMaker:
+    def _maker(self, name: str, card: NodeCard) -> IdentityMaker:
         """What makes identities in this store. No actor may run meanwhile."""
         return IdentityMaker(self.store, name, card, os.urandom, int(time.time()))
 
@@ -209,7 +234,7 @@ class RunningClient:
         assert self._kept is not None, "made by start"
         assert self._timers is not None, "made by start"
         store = self.store
-        identity, card = store.profile.identity(), parse_card(_text(store, "node_card"))
+        identity, card = store.profile.identity(), self._own_card()
         self.user = User(identity.name, SigningKey.from_seed(identity.seed), card.node)
         runtime, publish = ThreadRuntime(self._timers), self.events.publish
         context = ClientContext(runtime, self._on_failed, publish, store, self.user, self._accept_strangers)
