@@ -11,7 +11,7 @@ import usernym
 from usernym.cli.command import NAME, TEXTS_SHOWN_MAX, ClientCommand, Deadline, Entry, Invocation, number, option
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.hints import Hint
-from usernym.cli.holder import ID_DIGITS_MIN, check_known, contact_of, first_lookup, kept, retry_until
+from usernym.cli.holder import ID_DIGITS_MIN, check_known, contact_of, first_lookup, kept, one_named, retry_until
 from usernym.cli.replies import FileReply, file_reply, fitting
 from usernym.cli.session import Session, asks
 from usernym.cli.terminal import clock, print_err, print_line, print_marked, sign_of_life
@@ -220,18 +220,16 @@ class EraseFileCommand(ClientCommand[FileEndedReply], frozen=True, tag="erase-fi
 
 def _file_named(client: Client, name: str, digits: str) -> FileView:
     """The file whose id begins with these digits. Raises `CommandFailed`."""
-    check_known(client, name)
-    if len(digits) < ID_DIGITS_MIN:
-        raise CommandFailed(Exit.USAGE, "settings", f"name a file by at least {ID_DIGITS_MIN} digits of its id")
-    found: list[FileView] = []
-    before: FileView | None = None
-    while page := client.files.page(name, TEXTS_SHOWN_MAX, before):
-        found += [file for file in page if file.file_id.startswith(digits.lower())]
-        before = page[-1]
-    if len(found) != 1:
-        why = "none" if not found else "more than one"
-        raise CommandFailed(Exit.REFUSED, "no_file", f"{why} of the files with {name} has an id with these digits")
-    return found[0]
+
+    def found(start: str) -> list[FileView]:
+        some: list[FileView] = []
+        before: FileView | None = None
+        while page := client.files.page(name, TEXTS_SHOWN_MAX, before):
+            some += [file for file in page if file.file_id.startswith(start)]
+            before = page[-1]
+        return some
+
+    return one_named(client, name, digits, "file", "the files with", found)
 
 
 ENTRIES: Final = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union
 
 import msgspec
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from usernym.control_server import Handler
 
 T = TypeVar("T")
+Find = Callable[[str], list[T]]
 
 CONTROL_VERSION: Final = 1
 ID_DIGITS_MIN: Final = 8
@@ -165,3 +166,19 @@ def check_known(client: Client, name: str) -> None:
     """Raise `CommandFailed` unless this is a contact, or someone who asked to be one."""
     if contact_of(client, name) is None:
         raise CommandFailed(Exit.REFUSED, "no_contact", "no one of this name is among your contacts and requests")
+
+
+def one_named(client: Client, name: str, digits: str, what: Literal["text", "file"], whose: str, found: Find[T]) -> T:
+    """The one text or file with this contact whose id begins with these digits: `found` gets them, and finds all.
+
+    Raises `CommandFailed`.
+    """
+    check_known(client, name)
+    if len(digits) < ID_DIGITS_MIN:
+        raise CommandFailed(Exit.USAGE, "settings", f"name a {what} by at least {ID_DIGITS_MIN} digits of its id")
+    several = found(digits.lower())
+    if len(several) != 1:
+        why = "none" if not several else "more than one"
+        text = f"{why} of {whose} {name} has an id that begins with these digits"
+        raise CommandFailed(Exit.REFUSED, f"no_{what}", text)
+    return several[0]

@@ -13,7 +13,7 @@ import usernym
 from usernym.cli.command import NAME, TEXTS_SHOWN_MAX, YES, ClientCommand, Deadline, Invocation, number, option
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.hints import Hint
-from usernym.cli.holder import ID_DIGITS_MIN, check_known, contact_of, first_lookup, kept, retry_until
+from usernym.cli.holder import ID_DIGITS_MIN, check_known, contact_of, first_lookup, kept, one_named, retry_until
 from usernym.cli.replies import ContactReply, SentReply, TextReply, fitting, reason_word, reply_of, text_reply
 from usernym.cli.session import Session, asks
 from usernym.cli.terminal import clock, confirm_by_name, print_err, print_line, print_marked, span
@@ -198,15 +198,12 @@ def _print_text(name: str, text: TextReply) -> None:
 
 def _text_named(client: Client, name: str, digits: str, *, own: bool) -> MessageView:
     """The text whose id begins with these digits; with `own`, one of the user's own texts. Raises `CommandFailed`."""
-    check_known(client, name)
-    if len(digits) < ID_DIGITS_MIN:
-        raise CommandFailed(Exit.USAGE, "settings", f"name a text by at least {ID_DIGITS_MIN} digits of its id")
-    found = [text for text in client.messages_by_id(name, digits) if text.outgoing >= own]
-    if len(found) != 1:
-        whose = f"of your texts to {name}" if own else f"of the texts with {name}"
-        why = "none" if not found else "more than one"
-        raise CommandFailed(Exit.REFUSED, "no_text", f"{why} {whose} has an id that begins with these digits")
-    return found[0]
+    whose = "your texts to" if own else "the texts with"
+
+    def found(start: str) -> list[MessageView]:
+        return [text for text in client.messages_by_id(name, start) if text.outgoing >= own]
+
+    return one_named(client, name, digits, "text", whose, found)
 
 
 class RetryCommand(ClientCommand[SentReply], frozen=True, tag="retry"):
