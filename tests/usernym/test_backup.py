@@ -90,8 +90,8 @@ def test_with_a_passphrase_nothing_of_it_can_be_read(tmp_path: Path) -> None:
         assert seed not in read
         assert b"bob" not in read
         assert b"x" * 50 not in read
-    assert backup.protection_of(tmp_path / "plain") is Protection.NONE
-    assert backup.protection_of(tmp_path / "copy") is Protection.PASSPHRASE
+    assert copies.protection_of(tmp_path / "plain") is Protection.NONE
+    assert copies.protection_of(tmp_path / "copy") is Protection.PASSPHRASE
     for wrong, error in (("another", errors.WrongPassphrase), (None, errors.PassphraseNeeded)):
         with pytest.raises(error):
             backup.restore(tmp_path / "copy", tmp_path / "new", wrong)
