@@ -111,7 +111,7 @@ def test_nothing_is_sealed_to_a_changed_identity_that_was_not_looked_at(monkeypa
 
 def test_the_check_above_notices_a_way_round_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
     always = "usernym.actors.{}.may_seal"
-    for place in ("seals", "forwarding.outbox", "forwarding.inbox", "handshake.client"):
+    for place in ("seals", "forwarding.outbox", "forwarding.direct_receipts", "handshake.client"):
         monkeypatch.setattr(always.format(place), lambda _contact: True)
     with pytest.raises(AssertionError):
         everything_while_changed(monkeypatch)

@@ -21,7 +21,8 @@ class StoreClient(Client):
     def __init__(self, store: ClientStore) -> None:
         self.store = store
         self.conversations = 0
-        self._running: Any = self
+        running: Any = self
+        super().__init__(running)
         self.user = None
 
     def read(self, call: Any) -> Any:
