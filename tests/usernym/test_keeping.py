@@ -62,7 +62,8 @@ def test_a_lost_home_is_made_whole_by_words_and_backup(handles: Handles, tmp_pat
     assert again.contact("alice").safety_number == safety
     assert again.contact("carol").state == "declined"
     again.send("alice", "whole again", wait="delivered", timeout=PATIENCE_S)
-    assert alice.conversation("bob")[-1].counter == 4, "counters go on"
+    *earlier, last = (text.counter for text in alice.conversation("bob") if not text.outgoing)
+    assert last > max(earlier), "it counts above all before it"
     assert alice.conversation("bob")[-1].missing == 0
 
 
