@@ -208,13 +208,17 @@ async def serve(settings: ServerSettings, on_ready: Callable[[Ready], None], sto
 
 
 def run(settings: ServerSettings, on_ready: Callable[[Ready], None]) -> None:
-    """Serve in this thread, the main one, until SIGINT or SIGTERM comes. Prints nothing. Raises as `serve` does."""
+    """Serve in this thread, the main one, until SIGINT, SIGTERM or SIGHUP comes. Prints nothing.
+
+    A signal that the process was started to ignore stays ignored. Raises as `serve` does.
+    """
 
     async def until_signalled() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stop.set)
         await serve(settings, on_ready, stop)
 
     asyncio.run(until_signalled())

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.processes
 
 SOON_S = 8.0
 """Far below the bound, far above what it takes (under a second on an idle machine)."""
-SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
 
 def network(terminal: Any) -> tuple[Any, Any, list[str]]:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.usernym.conftest import clean_environment
+from usernym.cli import grammar
 from usernym.cli.failures import Exit, failure_of
 from usernym.surroundings import fault_of
 
@@ -211,12 +212,20 @@ def test_signals_that_are_blocked_still_end_it() -> None:
 HUGE = "9" * 5000
 NUMBERS = [
     ("history", "bob", "--before"), ("history", "bob", "--limit"), ("search", "x", "--limit"), ("contacts", "--limit"),
+    ("search", "x", "--before"), ("files", "--before"), ("files", "--limit"),
     ("requests", "--limit"), ("chat", "--port"), ("whoami", "--timeout"), ("listen", "--for"), ("mixnet", "--clients"),
     ("mixnet", "--first-port"), ("mixnet", "--control-port"), ("mixnet", "--seed"), ("mixnet", "--loss"),
     ("mixnet", "--hop-delay"), ("mixnet", "--surb-minimum"), ("simulate", "--seed"), ("simulate", "--scenarios"),
     ("simulate", "--minutes"), ("simulate", "--messages"), ("simulate", "--jobs"), ("simulate", "--clients"),
     ("node", "run", "--work-bits"), ("node", "run", "--metrics-port"),
 ]  # fmt: skip
+
+
+def test_no_number_is_unbounded() -> None:
+    """Options take `number`, which has bounds. What Python takes for a number has none."""
+    for name in grammar.names():
+        actions = grammar.parser_of(grammar.entry(name))._actions
+        assert [action.dest for action in actions if action.type in (int, float)] == [], name
 
 
 @pytest.mark.parametrize("words", NUMBERS, ids=" ".join)
