@@ -69,6 +69,9 @@ class _Connection:
         with self._lock:
             if self._closed:
                 return None
+            if "?1" in sql and not isinstance(params, Mapping):
+                # Python takes a numbered placeholder for a name, and from 3.14 on refuses to bind it by its place.
+                params = {str(number): value for number, value in enumerate(params, 1)}
             cursor = self._raw.execute(sql, params)
             return cursor.fetchall(), cursor.rowcount
 

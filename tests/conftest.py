@@ -1,4 +1,4 @@
-"""For all tests: signals as in a terminal, and how many examples Hypothesis tries."""
+"""For all tests: signals as in a terminal, how many examples Hypothesis tries, and warnings that are errors."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ settings.register_profile(
 )
 settings.register_profile("ci", deadline=None, max_examples=CI_EXAMPLES, database=None, print_blob=True)
 settings.load_profile("default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Python 3.14 refuses what SQLite's driver only warns of since 3.12: a numbered placeholder bound by its place."""
+    config.addinivalue_line("filterwarnings", "error:Binding .* is a named parameter:DeprecationWarning")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -81,6 +81,8 @@ _PATTERN: Final = re.compile(
 # Python's `None` is a word of ours too.
 _NONE_VALUE: Final = re.compile(r"\bNone\b")
 _C_PROSE: Final = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|`[^`]*`", re.DOTALL)
+_FORMATTED_PART: Final = getattr(tokenize, "FSTRING_MIDDLE", None)
+"""From Python 3.12 on, the tokens of a formatted string are its parts."""
 _FORMATTED: Final = re.compile(r"\{[^{}]*\}")
 
 
@@ -97,6 +99,8 @@ def _python_prose(text: str, *, strings: bool) -> Iterator[tuple[int, str]]:
             start = re.match(r"[A-Za-z]*", token.string)
             formatted = start is not None and "f" in start[0].lower()
             yield token.start[0], _FORMATTED.sub(_blank, token.string) if formatted else token.string
+        elif token.type == _FORMATTED_PART and strings and re.search(r"\s", token.string):
+            yield token.start[0], token.string
 
 
 def _c_prose(text: str) -> Iterator[tuple[int, str]]:
