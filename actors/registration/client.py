@@ -313,8 +313,10 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._step(lg.RouteTaken(login_id))
             case m.NewCard(card=card):
                 self._compare_cards(card)
+                before = self._cards.card.address
                 self._cards.take_told(card)
-                self._context.on_event(NodeAddressChanged(card_text(card)))
+                if card.address != before:  # a node that was restored has a newer card, and may have the same address
+                    self._context.on_event(NodeAddressChanged(card_text(card)))
                 self._move()
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "this exchange takes no such message")

@@ -197,7 +197,7 @@ class RouteTaken(PrivateValue, frozen=True):
 
 
 class NodeMoved(PrivateValue, frozen=True):
-    """The node is at another address, and so are the requests that wait."""
+    """The node has a newer card: with it the route is made again, at the address that it says."""
 
 
 class AccountRemoved(PrivateValue, frozen=True):
@@ -412,7 +412,7 @@ def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
             return AwaitingMixnet(), (DropTheRoute(), AnnounceOffline(reason))
         case NodeMoved():
             # At once: a card is taken once in ten minutes.
-            return _begin(state.failures, known, DropTheRoute(), AnnounceOffline("the node has moved"))
+            return _begin(state.failures, known, DropTheRoute(), AnnounceOffline("the node has a new card"))
         case ProofAccepted():
             # Mixnet I/O has opened the route of a login that is not this one.
             return _lost(state, "two logins crossed", known)

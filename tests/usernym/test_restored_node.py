@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from usernym import node_backup as backup
-from usernym.actors.events import NodeCaught
+from usernym.actors.events import NodeAddressChanged, NodeCaught
 from usernym.actors.failures import NodeRefused
 from usernym.node_check import check_store
 from usernym.protocol.errors import Code
@@ -53,6 +53,19 @@ class RestorableWorld(World):
 @pytest.fixture
 def world(tmp_path: Path) -> RestorableWorld:
     return RestorableWorld(tmp_path)
+
+
+def test_a_newer_card_with_the_same_address_is_taken_and_no_one_is_warned_of_a_move(world: RestorableWorld) -> None:
+    """A warning that is not true would be learned to be ignored."""
+    alice = world.client("alice")
+    before = alice.store.profile.setting("sent_node_card")
+    world.back_up()
+    world.restore()
+    world.settle(300)
+    assert alice.store.profile.setting("sent_node_card") not in (None, before), "the node has sent a newer one"
+    assert alice.of_kind(NodeAddressChanged) == []
+    bob = world.client("bob")
+    bob.send_and_wait("alice", "hello")
 
 
 def test_what_came_before_the_backup_arrives_and_what_was_delivered_since_is_shown_once(world: RestorableWorld) -> None:

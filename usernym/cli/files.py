@@ -44,7 +44,7 @@ class SendFileCommand(ClientCommand[FileReply], frozen=True, tag="send-file"):
         if contact is None:
             first_lookup(client, self.name, deadline, "file", online=self.online)
         elif contact.state in (usernym.Consent.BLOCKED, usernym.Consent.DECLINED):
-            text = f"{self.name} is {contact.state} here, and gets no files: `usernym accept` changes that"
+            text = f"{self.name} is {contact.state} here, and gets no files: `usernym accept {self.name}` changes that"
             raise CommandFailed(Exit.REFUSED, str(contact.state), text)
         sent = client.files.send(self.name, self.path, redraw=self.redraw, wait="queued", timeout=deadline.left())
         return file_reply(sent)
@@ -66,7 +66,8 @@ class FollowFileCommand(ClientCommand[FileReply], frozen=True, tag="follow-file"
                     retry_until(client, client.go_online, deadline)
                 except (CommandFailed, usernym.NotReady) as error:
                     if file.outgoing:
-                        raise kept(error, "file", file.file_id, str(file.state), "usernym cancel-file") from error
+                        give_up = f"usernym cancel-file {self.name}"
+                        raise kept(error, "file", file.file_id, str(file.state), give_up) from error
                     raise
                 events.wait_for(lambda event: isinstance(event, usernym.FileChanged), min(LOOK_S, deadline.left()))
             return file_reply(_file_named(client, self.name, self.file_id))

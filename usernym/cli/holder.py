@@ -140,7 +140,7 @@ def kept(error: Exception, what: str, id_: str, state: str, way_out: str) -> Com
         return failed
     failed.text += (
         f"; the {what} is kept here ({id_[:ID_DIGITS_MIN]}) and sent when this home is online, as by `usernym listen`"
-        f" or `usernym login`; `{way_out}` gives it up"
+        f" or `usernym login`; `{way_out} {id_[:ID_DIGITS_MIN]}` gives it up"
     )
     failed.extra |= {"id": id_, "state": state}
     return failed

@@ -55,7 +55,7 @@ class SendCommand(ClientCommand[SentReply], frozen=True, tag="send"):
                 retry_until(client, client.go_online, deadline)
                 sent = client.follow(self.name, sent.message_id, deadline.left(), wait=self.wait)
             except (CommandFailed, usernym.NotReady) as error:
-                raise kept(error, "text", sent.message_id, "waiting", "usernym cancel") from error
+                raise kept(error, "text", sent.message_id, "waiting", f"usernym cancel {self.name}") from error
         return _taken(sent, client.contact(self.name).state)
 
 

@@ -33,6 +33,7 @@ def test_a_text_that_the_node_does_not_take_in_time_is_kept_and_sent_later(handl
     (kept,) = bob.conversation("alice")
     assert (kept.text, kept.state) == ("hello", usernym.DeliveryState.WAITING)
     assert failed.value.extra["id"] == kept.message_id
+    assert f"`usernym cancel alice {kept.message_id[:8]}`" in failed.value.text
     assert alice.conversation("bob") == []
 
 
