@@ -5,9 +5,8 @@ on), that a text was shown to someone, and that a writer was notified how far a 
 is wrong. The rules:
 
 1. A text that a client took is shown to its recipient exactly once, or its writer is notified `expired` or `refused`
-with a
-   reason that holds. One that no client took (it died, or said that it could not) is shown at most once. In the end
-   the writer of what was shown reads `delivered`.
+   with a reason that holds. One that no client took (it died, or said that it could not) is shown at most once. In
+   the end the writer of what was shown reads `delivered`.
 2. It is shown as its writer wrote it, under its writer's name, to its recipient and to no one else; and what the node
    has for one user goes to no one else, sealed or not.
 3. `accepted` and `delivered` are never taken back, and `delivered` is reported only for what was shown before.
@@ -15,9 +14,8 @@ with a
    the reader's conversation they stand in this order, but for those that are marked as late.
 5. No one is accused: a user is notified that the node lies only when it does.
 
-What it knows of files is in `sent_files.py`. Some worlds promise less, and a `Promise` says so:
-where the node lies, messages may be lost; nothing else may happen.
-Restarts make no difference to any of this. That is the point.
+What it knows of files is in `sent_files.py`. Some worlds promise less, and a `Promise` says so: where the node lies,
+messages may be lost; nothing else may happen. Restarts make no difference to any of this. That is the point.
 """
 
 from __future__ import annotations
@@ -208,13 +206,9 @@ class Oracle:
     def end(self, gaps: Iterable[tuple[str, str, int]]) -> None:
         """Everything has worked for long enough, and everyone has looked at their screens. `gaps`: reader, writer and
         how many of the writer's messages the reader's screen says are missing."""
+        none_may_miss = self.promise.all_arrive and not self.promise.may_expire
         for reader, writer, missing in gaps:
-            if (
-                self.promise.all_arrive
-                and missing
-                and not self.promise.may_expire
-                and not self.moved & {reader, writer}
-            ):
+            if missing and none_may_miss and not self.moved & {reader, writer}:
                 self._accuse(f"{reader}'s screen shows {missing} messages of {writer} missing")
         for text in self.texts.values():
             self._check_fate(text)
