@@ -1,13 +1,18 @@
-"""The page's own files, served from memory: a quarter of a megabyte, read once. No path of a request reaches a disk."""
+"""The page's own files, served from memory: a quarter of a megabyte, read once. No path of a request reaches a disk.
+
+Each catalogue in `words/` is a language of the page: the settings list what is there.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import html
 import importlib.resources
 import mimetypes
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -19,17 +24,19 @@ _CHECKED: Final = {"cache-control": "no-cache"}
 
 
 class PageFiles:
-    """All files below `static/`, by their path."""
+    """All files below a folder like `static/`, by their path."""
 
-    def __init__(self) -> None:
-        found = sorted(path for path in STATIC.rglob("*") if path.is_file())
-        self._files = {path.relative_to(STATIC).as_posix(): _answer(path) for path in found}
-        html = (STATIC / "index.html").read_text()
+    def __init__(self, folder: Path = STATIC) -> None:
+        found = sorted(path for path in folder.rglob("*") if path.is_file())
+        self._files = {path.relative_to(folder).as_posix(): _answer(path) for path in found}
+        languages = {path.stem: _language(path) for path in found if path.parent == folder / "words"}
+        page = (folder / "index.html").read_text()
+        page = page.replace("LANGUAGES", html.escape(msgspec.json.encode(languages).decode()))
         # A browser that knows each module fetches them side by side, and not as it comes upon them.
         links = "".join(
             f'<link rel="modulepreload" href="/static/{name}">\n' for name in self._files if name.endswith(".js")
         )
-        self._page = html.replace("</head>", f"{links}</head>")
+        self._page = page.replace("</head>", f"{links}</head>")
 
     async def page(self, _request: Request) -> Response:
         """The page itself. It holds nothing that is anyone's."""
@@ -45,6 +52,11 @@ class PageFiles:
         if request.headers.get("if-none-match") == mark:
             return Response(status_code=304, headers=headers)
         return Response(body, media_type=kind, headers=headers)
+
+
+def _language(catalogue: Path) -> str:
+    """What a language calls itself."""
+    return msgspec.json.decode(catalogue.read_bytes(), type=dict[str, str])["language"]
 
 
 def _answer(path: Path) -> tuple[bytes, str, str]:

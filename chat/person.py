@@ -35,6 +35,7 @@ from usernym.chat.problems import PageRefused, connection_problem, problem_of
 from usernym.chat.wire import Problem
 from usernym.errors import AccountStays
 from usernym.finder import Finder, NameState
+from usernym.logger import logger
 from usernym.passphrases import check_new_passphrase
 from usernym.protocol.cards import parse_card
 from usernym.protocol.evidence import Fault
@@ -353,7 +354,8 @@ class Person:
             try:
                 await self.run(chosen.check)
             except usernym.SettingsError as error:
-                raise PageRefused("sdk_missing", reason=str(error)) from None
+                logger.warning("Nym's network can't be used: %s", error)
+                raise PageRefused("sdk_missing") from None
             finder = await self.run(Finder.open, node=card, mixnet=mixnet)
             try:
                 await self.run(finder.name_state, "usernym_test", TRY_S)

@@ -53,7 +53,7 @@ PROBLEMS: Final = frozenset(
         # of the node: `seconds` from now, if known
         "busy", "clock_skew", "mailbox_full", "sender_share_full", "unopenable", "work_insufficient", "no_answer",
         "no_mixnet", "not_ready", "too_many", "no_storage", "refused",
-        # of cards, links, the mixnet: `text` is what was typed; `reason` of sdk_missing says what was not found
+        # of cards, links, the mixnet: `text` is what was typed
         "card_invalid", "link_invalid", "evidence_invalid", "unsupported_version", "mixnet_unknown", "mixnet_options",
         "sdk_missing", "mixnet_silent", "link_other_node", "link_older_identity", "link_other_identity",
         # of passphrases and recovery words: `least` is characters; `words_of_other` has `name`

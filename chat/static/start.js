@@ -1,7 +1,7 @@
 // The page begins here: the words, the colours, the connection; then the screen that is due.
 import "./base/theme.js";
 import { html, render } from "./base/html.js";
-import { loadWords } from "./base/words.js";
+import { beginWords, listenWords, wordsLanguage } from "./base/words.js";
 import { Closed, Stopped } from "./entrance/closed.js";
 import { Network } from "./entrance/network.js";
 import { New } from "./entrance/new.js";
@@ -21,6 +21,7 @@ function Page() {
     <${Toast} toast=${state.toast} />`;
 }
 
-await loadWords(new URL("./words/en.json", import.meta.url), "en");
+await beginWords();
+listenWords(() => model.set({ language: wordsLanguage() }));
 model.begin();
 render(html`<${Page} />`, document.getElementById("page"));

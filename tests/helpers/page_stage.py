@@ -8,6 +8,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, Self
 
 import msgspec
@@ -20,7 +21,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from usernym import qr
-from usernym.chat.files import PageFiles
+from usernym.chat.files import STATIC, PageFiles
 from usernym.chat.guard import Guard
 from usernym.chat.keys import Keys
 from usernym.chat.problems import PageRefused
@@ -29,26 +30,36 @@ from usernym.chat.requests import (
     CheckNameAsk,
     ConfirmVerifiedAsk,
     DecideAsk,
+    DeleteAccountAsk,
     DeleteAsk,
+    ExportBackupAsk,
     FindPersonAsk,
     FromWindow,
     GetAboutAsk,
     GetLinkAsk,
     GetSafetyNumberAsk,
+    ImportBackupAsk,
     ListContactsAsk,
     MoreTextsAsk,
     OpenConversationAsk,
+    ReplaceIdentityAsk,
     SearchAsk,
     SendAsk,
+    SetDirectOnlyAsk,
+    SetDisappearingAsk,
     SetPersonalAsk,
     ShowWordsAsk,
     UndoAsk,
+    UnverifyAsk,
     VerifyAsk,
 )
 from usernym.chat.windows import Window, Windows
 from usernym.chat.wire import (
     AboutWire,
+    AccountDeletedWire,
     AnswerWire,
+    BackupReadWire,
+    BackupWrittenWire,
     ConnectionWire,
     ContactChangedWire,
     ContactLine,
@@ -64,6 +75,7 @@ from usernym.chat.wire import (
     LinkWire,
     NameCheckedWire,
     PushWire,
+    ReplacedWire,
     SafetyNumberWire,
     TextChangedWire,
     TextsGoneWire,
@@ -116,6 +128,8 @@ class Account:
         self.people: dict[str, ContactLine] = {}
         self.texts: dict[str, list[TextView]] = {}
         self.sent: list[Ask] = []
+        self.refuses: dict[type[Ask], PageRefused] = {}
+        """Requests that are refused, and how."""
 
     def add(self, line: ContactLine, *texts: TextView) -> None:
         """A person, with what was written."""
@@ -140,8 +154,9 @@ class Account:
 class Stage:
     """Serves the page on loopback, on a thread, as long as it is entered."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, folder: Path = STATIC) -> None:
         self.account = account
+        self._folder = folder
         self.keys = Keys()
         self.windows = Windows(self.keys)
         self._undo: dict[int, tuple[str, list[TextView]]] = {}
@@ -164,7 +179,7 @@ class Stage:
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
-        files = PageFiles()
+        files = PageFiles(self._folder)
         application = Starlette(
             routes=[
                 Route("/", files.page),
@@ -212,6 +227,14 @@ class Stage:
         for message in messages:
             self._loop.call_soon_threadsafe(self.windows.tell, message)
 
+    @staticmethod
+    def wait_for(holds: Callable[[], bool]) -> None:
+        """Until the program has heard what it should."""
+        end = time.monotonic() + 15
+        while not holds():
+            assert time.monotonic() < end, "the page did not ask it"
+            time.sleep(0.02)
+
     def end(self) -> None:
         """The program ends, as its windows see it."""
         asyncio.run_coroutine_threadsafe(self.windows.end(), self._loop).result(10)
@@ -221,6 +244,8 @@ class Stage:
     async def _answer(self, window: Window, ask: FromWindow) -> AnswerWire:
         assert isinstance(ask, Ask)
         self.account.sent.append(ask)
+        if type(ask) in self.account.refuses:
+            raise self.account.refuses[type(ask)]
         answers: dict[type[Ask], Callable[[Any], AnswerWire]] = {
             ListContactsAsk: self._list,
             OpenConversationAsk: self._open,
@@ -238,6 +263,13 @@ class Stage:
             GetLinkAsk: lambda ask: LinkWire(id=ask.id, link=LINK, qr=qr.rows(LINK)),
             GetAboutAsk: self._about,
             ShowWordsAsk: lambda ask: WordsWire(id=ask.id, words=WORDS),
+            UnverifyAsk: lambda ask: self._change(ask, trust="confirmed"),
+            SetDirectOnlyAsk: lambda ask: self._change(ask, direct_only=ask.direct_only),
+            SetDisappearingAsk: lambda ask: self._change(ask, disappears_after=ask.seconds),
+            ExportBackupAsk: lambda ask: BackupWrittenWire(id=ask.id, folder=ask.folder),
+            ImportBackupAsk: lambda ask: BackupReadWire(id=ask.id, contacts=9, texts=1),
+            ReplaceIdentityAsk: lambda ask: ReplacedWire(id=ask.id, recoveries=2),
+            DeleteAccountAsk: lambda ask: AccountDeletedWire(id=ask.id, until=NOW),
             CheckNameAsk: self._check_name,
         }
         if isinstance(ask, OpenConversationAsk):

@@ -11,7 +11,7 @@ const STYLES = {
   year: { day: "numeric", month: "short", year: "numeric" },
   full: { dateStyle: "long", timeStyle: "medium" },
 };
-let zone = "";
+let made = "";
 let formats = {};
 
 function date(unix) {
@@ -19,8 +19,8 @@ function date(unix) {
 }
 
 function format(style, when) {
-  const now = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (now !== zone) [zone, formats] = [now, {}];
+  const now = `${new Intl.DateTimeFormat().resolvedOptions().timeZone} ${wordsLanguage()}`;
+  if (now !== made) [made, formats] = [now, {}];
   formats[style] ??= new Intl.DateTimeFormat(wordsLanguage(), STYLES[style]);
   return formats[style].format(when);
 }

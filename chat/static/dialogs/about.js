@@ -2,6 +2,8 @@
 import { html, useEffect, useState } from "../base/html.js";
 import { t } from "../base/words.js";
 import { model } from "../model/use.js";
+import { Notice } from "../parts/notice.js";
+import { useAction } from "../parts/use_action.js";
 
 const KEYS = [
   ["keys.enter", "keys.enter_does"],
@@ -30,10 +32,11 @@ export function Help() {
 
 export function About() {
   const [about, setAbout] = useState(null);
+  const [run, { problem }] = useAction();
   useEffect(() => {
-    model.ask("get_about").then(setAbout, () => {});
+    run(async () => setAbout(await model.ask("get_about")));
   }, []);
-  if (!about) return null;
+  if (!about) return html`<${Notice} kind="bad">${problem}<//>`;
   const rows = [
     ["about.version", about.version],
     ["about.name", about.name],

@@ -15,9 +15,9 @@ export function ChangePassphrase() {
   const [done, setDone] = useState(false);
   const [run, { busy, problem, code }] = useAction();
   useEffect(() => {
-    model.ask("get_about").then((about) => setProtected(about.protected), () => {});
+    run(async () => setProtected((await model.ask("get_about")).protected));
   }, []);
-  if (isProtected === null) return null;
+  if (isProtected === null) return html`<${Notice} kind="bad">${problem}<//>`;
   const change = async (event) => {
     event.preventDefault();
     setDone(false);

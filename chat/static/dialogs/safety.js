@@ -58,7 +58,7 @@ export function Safety({ contact, onClose }) {
     html`<div class="safety">
         <${QrCode} rows=${number.qr} label=${t("safety.qr")} />
         <div>
-          <div class="digits" role="group" aria-label=${t("safety.number")}>
+          <div class="digits" dir="ltr" role="group" aria-label=${t("safety.number")}>
             ${number.number.split(" ").map((group) => html`<span>${group}</span>`)}
           </div>
           <${CopyButton} text=${number.number} label=${t("safety.copy")} kind="plain" />
@@ -77,13 +77,13 @@ export function Safety({ contact, onClose }) {
         />
       </form>
       <${Scan} onRead=${compare} />
-      <${Notice} kind="bad">${!isNotANumber && state.problem}<//>
-      <${Notice} kind="good">${done && t("safety.same", { name: shown })}<//>
-      ${differed &&
-      html`<label class="choice">
-        <input type="checkbox" checked=${sure} onChange=${(event) => setSure(event.target.checked)} />
-        <span><b>${t("safety.sure")}</b><small>${t("safety.sure_hint")}</small></span>
-      </label>`}`}
+      <${Notice} kind="good">${done && t("safety.same", { name: shown })}<//>`}
+    <${Notice} kind="bad">${!isNotANumber && state.problem}<//>
+    ${differed &&
+    html`<label class="choice">
+      <input type="checkbox" checked=${sure} onChange=${(event) => setSure(event.target.checked)} />
+      <span><b>${t("safety.sure")}</b><small>${t("safety.sure_hint")}</small></span>
+    </label>`}
     <${DialogButtons}>
       ${contact.trust === "verified" && html`<${Button} kind="plain" onClick=${unverify}>${t("safety.unverify")}<//>`}
       ${contact.trust === "changed" && html`<${Button} kind="plain" onClick=${unverify}>${t("changed.continue")}<//>`}

@@ -1,7 +1,7 @@
 // The settings: a list of pages, each opened in the same dialog.
 import { html, useState } from "../base/html.js";
 import { chooseTheme, theme } from "../base/theme.js";
-import { t } from "../base/words.js";
+import { chooseLanguage, chosenLanguage, languages, t } from "../base/words.js";
 import { chooseNotifications, chooseSound, choices, permission } from "../main/news.js";
 import { Dialog } from "../parts/dialog.js";
 import { Icon } from "../parts/icon.js";
@@ -13,6 +13,7 @@ import { ChangePassphrase } from "./passphrase.js";
 
 const PAGES = [
   { id: "look", icon: "eye", title: "settings.look", Page: Look },
+  { id: "language", icon: "globe", title: "settings.language", Page: Language },
   { id: "news", icon: "bell", title: "settings.news", Page: News },
   { id: "passphrase", icon: "shield", title: "settings.passphrase", Page: ChangePassphrase },
   { id: "backup", icon: "archive", title: "settings.backup", Page: Backup },
@@ -53,6 +54,18 @@ function Look() {
   return html`<fieldset class="choices">
     <legend>${t("settings.look")}</legend>
     ${choice("", "look.system")} ${choice("light", "look.light")} ${choice("dark", "look.dark")}
+  </fieldset>`;
+}
+
+function Language() {
+  const choice = (tag, words) => html`<label class="choice">
+    <input type="radio" name="language" checked=${chosenLanguage() === tag} onChange=${() => chooseLanguage(tag)} />
+    <span>${words}</span>
+  </label>`;
+  return html`<fieldset class="choices">
+    <legend>${t("settings.language")}</legend>
+    ${choice("", t("language.browser"))}
+    ${Object.entries(languages).map(([tag, name]) => choice(tag, html`<bdi lang=${tag}>${name}</bdi>`))}
   </fieldset>`;
 }
 

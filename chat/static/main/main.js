@@ -17,7 +17,7 @@ import { useClock } from "./use_clock.js";
 export function Main({ home, state }) {
   const { lists, open, totals, dialog } = state;
   const turn = useClock();
-  useNews(totals);
+  useNews(totals, turn);
   useEffect(() => {
     for (const list of ["requests", "contacts"]) model.fetchList(list).catch(() => {});
   }, [state.limits, state.listsTurn]);

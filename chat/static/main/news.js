@@ -56,12 +56,13 @@ function notify(words) {
   };
 }
 
-export function useNews(totals) {
+/** `turn` rises when the words are those of another language. */
+export function useNews(totals, turn) {
   const count = totals.unread + totals.requests;
   useEffect(() => {
     document.title = count ? t("title.count", { count }) : t("app");
     return () => void (document.title = t("app"));
-  }, [count]);
+  }, [count, turn]);
   useEffect(
     () =>
       model.listenArrivals(({ muted, request, file }) => {

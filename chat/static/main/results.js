@@ -12,7 +12,7 @@ const LOOK_AFTER_MS = 150;
 
 export function Results({ words, state, turn }) {
   const [found, setFound] = useState(null);
-  const [problem, setProblem] = useState("");
+  const [problem, setProblem] = useState(null);
   const wanted = words.trim();
   useEffect(() => {
     let isOver = false;
@@ -21,7 +21,7 @@ export function Results({ words, state, turn }) {
         const answer = await model.ask("search", { words: wanted });
         if (!isOver) setFound(answer);
       } catch (error) {
-        if (!isOver) setProblem(problemText(error));
+        if (!isOver) setProblem(error);
       }
     }, LOOK_AFTER_MS);
     return () => {
@@ -33,7 +33,7 @@ export function Results({ words, state, turn }) {
     const page = await model.ask("search", { words: wanted, after: found.next });
     setFound({ ...found, texts: [...found.texts, ...page.texts], next: page.next });
   };
-  if (problem) return html`<p class="list-empty" role="alert">${problem}</p>`;
+  if (problem) return html`<p class="list-empty" role="alert">${problemText(problem)}</p>`;
   if (!found) return null;
   if (!found.contacts.length && !found.texts.length) {
     return html`<p class="list-empty" role="status">${t("search.nothing", { words: wanted })}</p>`;

@@ -24,6 +24,7 @@ const SHAPES = {
   failed: ["M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16z", "M12 8v5", "M12 16v.2"],
   file: ["M6 3.5h8l4 4v13H6z", "M14 3.5v4h4"],
   flame: ["M9 3h6", "M12 3v3", "M12 6a7.5 7.5 0 1 0 0 15 7.5 7.5 0 0 0 0-15z", "M12 9.5v4l2.5 1.5"],
+  globe: ["M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17z", "M3.5 12h17", "M12 3.5c-5 5-5 12 0 17", "M12 3.5c5 5 5 12 0 17"],
   help: ["M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17z", "M9.5 9.5a2.5 2.5 0 1 1 3.6 2.2c-.8.4-1.1.9-1.1 1.8", "M12 16.5v.2"],
   info: ["M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17z", "M12 11v5.5", "M12 7.8v.2"],
   link: ["M10 14a4 4 0 0 0 5.7 0l3.3-3.3a4 4 0 0 0-5.7-5.7L12 6.3", "M14 10a4 4 0 0 0-5.7 0L5 13.3A4 4 0 0 0 10.7 19l1.3-1.3"],
@@ -43,9 +44,11 @@ const SHAPES = {
   trash: ["M5 7h14", "M9 7V4.5h6V7", "M7 7l.8 13h8.4L17 7"],
 };
 
+const TURNED = ["back", "chevron", "reply", "send"]; // where words run from right to left, what points does so, too
+
 /** `small`: in a line of small text. */
 export function Icon({ name, small = false, class: more = "" }) {
-  return html`<svg class=${`icon ${small ? "is-small" : ""} ${more}`} viewBox="0 0 24 24" aria-hidden="true">
+  return html`<svg class=${`icon ${small ? "is-small" : ""} ${TURNED.includes(name) ? "is-turned" : ""} ${more}`} viewBox="0 0 24 24" aria-hidden="true">
     ${SHAPES[name].map((shape) => html`<path d=${shape} />`)}
   </svg>`;
 }

@@ -4,19 +4,24 @@ import { Icon } from "./icon.js";
 
 const EDGE_PX = 8;
 
-/** `items`: `{label, icon, danger, act}`. `at`: the rectangle that it belongs to. */
+/** `items`: `{label, icon, danger, act}`; each has another icon. `at`: the rectangle that it belongs to. */
 export function Menu({ label, items, at, onClose }) {
   const box = useRef(null);
   const close = useRef(onClose);
   close.current = onClose;
   useLayoutEffect(() => {
     const menu = box.current;
-    const { width, height } = menu.getBoundingClientRect();
-    const isLeft = at.left + at.width / 2 < window.innerWidth / 2;
-    const left = Math.min(Math.max(EDGE_PX, isLeft ? at.left : at.right - width), window.innerWidth - width - EDGE_PX);
-    const below = at.bottom + height + EDGE_PX < window.innerHeight;
-    menu.style.left = `${Math.max(EDGE_PX, left)}px`;
-    menu.style.top = `${Math.max(EDGE_PX, below ? at.bottom : at.top - height)}px`;
+    const place = () => {
+      const { width, height } = menu.getBoundingClientRect();
+      const isLeft = at.left + at.width / 2 < window.innerWidth / 2;
+      const left = Math.min(Math.max(EDGE_PX, isLeft ? at.left : at.right - width), window.innerWidth - width - EDGE_PX);
+      const below = at.bottom + height + EDGE_PX < window.innerHeight;
+      menu.style.left = `${Math.max(EDGE_PX, left)}px`;
+      menu.style.top = `${Math.max(EDGE_PX, below ? at.bottom : at.top - height)}px`;
+    };
+    place();
+    window.addEventListener("resize", place);
+    return () => window.removeEventListener("resize", place);
   }, [at]);
   useLayoutEffect(() => {
     const menu = box.current;
@@ -44,7 +49,7 @@ export function Menu({ label, items, at, onClose }) {
   return html`<div ref=${box} class="menu" role="menu" aria-label=${label} onKeyDown=${onKeyDown}>
     ${items.map(
       (item) => html`<button
-        key=${item.label}
+        key=${item.icon}
         type="button"
         role="menuitem"
         tabindex="-1"

@@ -39,10 +39,10 @@ function longEnough(passphrase) {
   return letters.length >= passphrase_min && new Set(letters).size >= passphrase_different;
 }
 
-/** Why a new passphrase can't be taken yet: `{first}` or `{again}` in words; null if it can. */
+/** Why a new passphrase can't be taken yet: which field is wrong; null if it can. */
 function wrongWith({ first, again, shown }) {
-  if (!longEnough(first)) return { first: rule("problem.passphrase_weak") };
-  if (!shown && again !== first) return { again: t("pass.differ") };
+  if (!longEnough(first)) return { first: true };
+  if (!shown && again !== first) return { again: true };
   return null;
 }
 
@@ -64,7 +64,7 @@ export function NewPassphrase({ value, onChange, label, focus }) {
       shown=${shown}
       onShown=${(now) => change({ shown: now })}
       hint=${rule("pass.hint")}
-      error=${wrong?.first}
+      error=${wrong?.first && rule("problem.passphrase_weak")}
       good=${longEnough(first) && !wrong?.first ? t("pass.long_enough") : ""}
       autocomplete="new-password"
       focus=${focus || (wrong?.first ? wrong : false)}
@@ -75,7 +75,7 @@ export function NewPassphrase({ value, onChange, label, focus }) {
       type="password"
       value=${again}
       onText=${(text) => change({ again: text })}
-      error=${wrong?.again}
+      error=${wrong?.again && t("pass.differ")}
       autocomplete="new-password"
       focus=${wrong?.again ? wrong : false}
     />`}`;

@@ -47,7 +47,7 @@ export function Scan({ onRead }) {
       })
       .catch(() => {
         setLooking(false);
-        setProblem(t("scan.no_camera"));
+        setProblem("scan.no_camera");
       });
     return () => {
       over = true;
@@ -62,9 +62,9 @@ export function Scan({ onRead }) {
       const picture = await createImageBitmap(event.target.files[0]);
       const [code] = await new window.BarcodeDetector({ formats: ["qr_code"] }).detect(picture);
       if (code) onRead(code.rawValue);
-      else setProblem(t("scan.nothing"));
+      else setProblem("scan.nothing");
     } catch {
-      setProblem(t("scan.nothing"));
+      setProblem("scan.nothing");
     }
   };
   return html`<div class="scan">
@@ -74,6 +74,6 @@ export function Scan({ onRead }) {
     </div>
     <input ref=${file} type="file" accept="image/*" hidden onChange=${readFile} />
     ${looking && html`<video ref=${video} muted playsinline aria-label=${t("scan.camera")} />`}
-    <${Notice} kind="bad">${problem}<//>
+    <${Notice} kind="bad">${problem && t(problem)}<//>
   </div>`;
 }

@@ -29,7 +29,7 @@ function apart(draft) {
 export function Composer({ open, why, limits }) {
   const { name, contact, draft, draftRev } = open;
   const [{ quote, text }, setBoth] = useState({ quote: "", text: "" });
-  const [problem, setProblem] = useState("");
+  const [problem, setProblem] = useState(null);
   const [sending, setSending] = useState(false);
   const [files, setFiles] = useState([]);
   const box = useRef(null);
@@ -57,7 +57,7 @@ export function Composer({ open, why, limits }) {
   };
   const change = (part) => {
     setBoth((both) => ({ ...both, ...part }));
-    setProblem("");
+    setProblem(null);
     saveSoon();
   };
 
@@ -113,7 +113,7 @@ export function Composer({ open, why, limits }) {
   const send = async () => {
     if (!canSend) return;
     save();
-    setProblem("");
+    setProblem(null);
     setSending(true); // the text stays here until it is on the disk: nothing is called sent that is not
     try {
       for (const { file, asItIs, key } of files) {
@@ -126,7 +126,7 @@ export function Composer({ open, why, limits }) {
         setBoth({ quote: "", text: "" });
       }
     } catch (error) {
-      setProblem(problemText(error));
+      setProblem(error);
     }
     setSending(false);
   };
@@ -145,7 +145,10 @@ export function Composer({ open, why, limits }) {
     event.preventDefault();
     addFiles(event.clipboardData.files);
   };
-  const said = problem || (left < 0 ? n("composer.too_long", -left) : left < TELL_BELOW_BYTES ? n("composer.left", left) : "");
+  let said = "";
+  if (problem) said = problemText(problem);
+  else if (left < 0) said = n("composer.too_long", -left);
+  else if (left < TELL_BELOW_BYTES) said = n("composer.left", left);
   const label = t("composer.label", { name: contact.nickname || name });
   return html`<form class="composer" onSubmit=${(event) => (event.preventDefault(), send())}>
     ${quote &&

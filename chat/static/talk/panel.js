@@ -32,7 +32,7 @@ export function Panel({ contact }) {
   const shown = contact.nickname || name;
   const box = useRef(null);
   const [naming, setNaming] = useState(false);
-  const [problem, setProblem] = useState("");
+  const [problem, setProblem] = useState(null);
   const isContact = contact.state === "accepted";
   const close = () => model.set({ panel: false });
   useEffect(() => {
@@ -41,11 +41,11 @@ export function Panel({ contact }) {
     return () => before?.isConnected && before.focus();
   }, []);
   const run = async (work) => {
-    setProblem("");
+    setProblem(null);
     try {
       await work();
     } catch (error) {
-      setProblem(problemText(error));
+      setProblem(error);
     }
   };
   const change = (what, value) => {
@@ -67,7 +67,7 @@ export function Panel({ contact }) {
           <bdi class="panel-name">${shown}</bdi>
           ${contact.nickname && html`<bdi class="soft">${name}</bdi>`}
         </div>
-        <${Notice} kind="bad">${problem}<//>
+        <${Notice} kind="bad">${problem && problemText(problem)}<//>
         <div class="rows">
           <${Row} icon=${contact.trust === "verified" ? "shield_check" : "shield"} title=${t("panel.safety")} value=${t(TRUST[contact.trust])} onClick=${() => show("safety")} />
           ${isContact && html`<${Row} icon="direct" title=${t("panel.route")} value=${t(ROUTES[contact.route])} onClick=${() => show("route")} />`}

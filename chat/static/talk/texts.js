@@ -1,5 +1,5 @@
 // The texts of a conversation. The newest stays in view unless the reader has moved up; older ones come by themselves.
-import { html, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../base/html.js";
+import { Fragment, html, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../base/html.js";
 import { day } from "../base/time.js";
 import { n, t } from "../base/words.js";
 import { grouped } from "../model/texts.js";
@@ -115,11 +115,11 @@ export function Texts({ open, turn }) {
       <ol ref=${inner} class="texts-inner" onKeyDown=${onKeyDown} onFocusIn=${(event) => event.target.dataset.row && setStop(Number(event.target.dataset.row))}>
         ${texts && !rows.length && !outgoing.length && contact.state === "accepted" && html`<li class="texts-empty">${t("texts.empty", { name: contact.nickname || name })}</li>`}
         ${groups.map(
-          ({ text, newDay, first, last }) => html`
-            ${newDay && html`<li key=${`day ${text.row}`} class="day"><span>${day(text.arrived_at)}</span></li>`}
-            ${text.missing > 0 && html`<li key=${`gap ${text.row}`} class="gap">${n("texts.missing", text.missing)}</li>`}
-            <${Bubble} key=${text.row} text=${text} name=${name} isAccepted=${contact.state === "accepted"} first=${first} last=${last} isFound=${found === text.row} isStop=${text.row === stopRow} turn=${turn} onMenu=${openMenu} />
-          `,
+          ({ text, newDay, first, last }) => html`<${Fragment} key=${text.row}>
+            ${newDay && html`<li class="day"><span>${day(text.arrived_at)}</span></li>`}
+            ${text.missing > 0 && html`<li class="gap">${n("texts.missing", text.missing)}</li>`}
+            <${Bubble} text=${text} name=${name} isAccepted=${contact.state === "accepted"} first=${first} last=${last} isFound=${found === text.row} isStop=${text.row === stopRow} turn=${turn} onMenu=${openMenu} />
+          <//>`,
         )}
         ${outgoing.map((each) => html`<${Storing} key=${each.nonce} text=${each.text} />`)}
       </ol>
