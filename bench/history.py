@@ -39,12 +39,19 @@ class Figure:
     long_s: float
 
 
-def fill(store: ClientStore, texts: int) -> str:
-    """Texts of 2 to 200 letters, of both sides by turns; returns a word of the newest."""
+def fill(store: ClientStore, texts: int, contacts: int = 0) -> str:
+    """Texts of 2 to 200 letters, of both sides by turns; returns a word of the newest. And contacts with one text."""
     chance = random.Random(1)
     words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxy", k=chance.randint(2, 9))) for _ in range(WORDS)]
     text = ""
     with store.transaction():
+        for number in range(contacts):
+            name = f"person_{number}"
+            store.contacts.add(name, chance.randbytes(32), bytes(1_300), Trust.CONFIRMED, Consent.ACCEPTED)
+            store.messages.add_incoming(
+                contact=name, message_id=chance.randbytes(16), key_number=1, counter=1, kind=1, body=b"hello",
+                token=bytes(16), sent_at=number, now=number, route=Route.NODE,
+            )  # fmt: skip
         store.contacts.add("bob", bytes(32), bytes(1_300), Trust.CONFIRMED, Consent.ACCEPTED)
         for number in range(texts):
             text = " ".join(chance.choices(words, k=chance.randint(1, 30)))
@@ -72,13 +79,13 @@ def fastest(action: Callable[[], Any]) -> float:
     return min(times)
 
 
-def make_home(home: Path, texts: int, mixnet: str | Transport) -> str:
+def make_home(home: Path, texts: int, mixnet: str | Transport, contacts: int = 0) -> str:
     """A home with a passphrase and such a history, as though it were registered; returns a word of the newest text."""
     card = card_text(make_card(SigningKey.from_seed(bytes(32)), bytes(96), 1, 20_000))
     usernym.Client.open(home, name="alice", node=card, mixnet=mixnet, passphrase=PASSPHRASE).close()
     store = ClientStore.open(home, PASSPHRASE)
     store.profile.set_identity_state(IdentityState.REGISTERED)
-    near = fill(store, texts)
+    near = fill(store, texts, contacts)
     store.close()
     return near
 

@@ -19,7 +19,7 @@ from bench.files import LOSS, PACKETS_PER_S, WORLDS, print_files
 from bench.history import LONG, SHORT, Figure, history_table
 from bench.load import ACCEPTED, LoadedNode
 from bench.operations import packets_table
-from bench.page import page_table
+from bench.page import FEW, MANY, page_table
 from tests.helpers.browser import missing
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.in_process import InProcessMixnet
@@ -94,7 +94,10 @@ def main() -> None:
     print(f"  {'forwards on disk and accepted':<32} {accepted:>8,.0f} /s   {accepted / base:6.1%} of that rate")
     print(f"\nA history of {LONG:,} texts beside one of {SHORT:,}, in a client's encrypted store\n")
     print_figures(history_table())
-    print("\nThe same in the chat page, in Chromium; a search begins 200 ms after the last key\n")
+    print(
+        f"\nThe chat page in Chromium, with {MANY:,} contacts besides beside one with {FEW}, by turns; a search begins"
+    )
+    print("150 ms after the last key\n")
     print_figures(page_table())
 
 

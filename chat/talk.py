@@ -48,6 +48,8 @@ from usernym.protocol.links import SCHEME
 
 FOUND_CONTACTS_MAX: Final = 10
 """People that a search lists above the texts."""
+SEARCHED_TEXTS: Final = 5_000
+"""Texts that one request searches: the page shows what was found, and asks for the next, however many there are."""
 _DIGITS: Final = 19
 """A number with fewer fits 63 bits."""
 
@@ -119,19 +121,22 @@ class Talk:
             return FoundWire(id=ask.id, contacts=[], texts=[], next=None)
         before = None if ask.after is None else _row(ask.after)
         contacts = client.contact_list.find(words, FOUND_CONTACTS_MAX) if before is None else []
-        found = client.search(words, limit=ask.limit + 1, before=before)
+        page, last = client.search_part(words, texts=SEARCHED_TEXTS, limit=ask.limit, before=before)
         nicknames: dict[str, str] = {}
-        for name, _ in found:
+        for name, _ in page:
             if name not in nicknames:
                 nicknames[name] = client.contact_list.one(name).nickname
-        page = found[: ask.limit]
         texts = [
             FoundText(name, nicknames[name], text.row, text.outgoing, text.arrived_at, found_snippet(text.text, words))
             for name, text in page
             if not self._news.deletions.hides(name, text.row)
         ]
-        last = str(page[-1][1].row) if len(found) > ask.limit else None
-        return FoundWire(id=ask.id, contacts=[self._news.line(each) for each in contacts], texts=texts, next=last)
+        return FoundWire(
+            id=ask.id,
+            contacts=[self._news.line(each) for each in contacts],
+            texts=texts,
+            next=None if last is None else str(last),
+        )
 
     async def _find(self, client: Client, ask: FindPersonAsk) -> FoundPersonWire:
         who, run = ask.who.strip(), self._person.run

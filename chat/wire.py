@@ -368,7 +368,8 @@ class FoundText(msgspec.Struct, frozen=True):
 
 
 class FoundWire(_Answer, frozen=True):
-    """Newest texts first; people on the first page only."""
+    """Newest texts first; people on the first page only. With `next` there are texts that were not searched yet:
+    these may be few, or none."""
 
     contacts: list[ContactLine]
     texts: list[FoundText]

@@ -159,6 +159,7 @@ class AsyncClient:
     messages_by_id = _awaited(Client.messages_by_id)
     conversation = _awaited(Client.conversation)
     search = _awaited(Client.search)
+    search_part = _awaited(Client.search_part)
     unread = _awaited(Client.unread)
     mark_read = _awaited(Client.mark_read)
     erase = _awaited(Client.erase)

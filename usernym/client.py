@@ -335,6 +335,22 @@ class Client:
             lambda store: named_views(store, store.history.search(text, msg.PayloadKind.TEXT, limit, wanted, row))
         )
 
+    def search_part(
+        self, text: str, *, texts: int, limit: int = 100, before: MessageView | int | None = None
+    ) -> tuple[list[tuple[str, MessageView]], int | None]:
+        """`search` among about `texts` texts only, so that it is quick however long the history is.
+
+        Also returns what to give as `before` for the next part; None when all was searched.
+        """
+        row = _row(before)
+
+        def read(store: ClientStore) -> tuple[list[tuple[str, MessageView]], int | None]:
+            since = store.history.row_back(row, texts)
+            found = store.history.search(text, msg.PayloadKind.TEXT, limit, None, row, since)
+            return named_views(store, found), found[-1].id if len(found) == limit else since
+
+        return self._running.read(read)
+
     def unread(self, limit: int = 1000, after: MessageView | int | None = None) -> list[tuple[str, MessageView]]:
         """Texts that came and were not marked as read, oldest first, each with its sender's name.
 

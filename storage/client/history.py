@@ -20,12 +20,19 @@ _AFTER: Final = MESSAGES.select(f"WHERE contact = ? AND kind = ? AND (place, cou
 _BETWEEN: Final = MESSAGES.select("WHERE contact = ? AND kind = ? AND message_id BETWEEN ? AND ? ORDER BY id LIMIT ?")
 _ROWS: Final = MESSAGES.select("WHERE kind = ? AND id IN ({marks}) ORDER BY id")
 _CONTAINS: Final = f"""
-    (place, counter, id) < (?, ?, ?) AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0
+    (place, counter, id) < (?, ?, ?) AND (place, counter, id) >= (?, ?, ?)
+    AND instr(lower(CAST(body AS TEXT)), lower(?)) > 0
     AND +contact IN (SELECT name FROM contact WHERE consent IN {_SHOWN})
     ORDER BY place DESC, counter DESC, id DESC LIMIT ?
 """  # noqa: S608 - constants
 _SEARCH_ALL: Final = MESSAGES.select(f"WHERE shown = ? AND +kind = ? AND {_CONTAINS}")
 _SEARCH_ONE: Final = MESSAGES.select(f"WHERE contact = ? AND kind = ? AND {_CONTAINS}")
+_BACK: Final = """
+    SELECT place, counter, id FROM message WHERE shown = ? AND (place, counter, id) < (?, ?, ?)
+    ORDER BY place DESC, counter DESC, id DESC LIMIT 1 OFFSET ?
+"""
+_FIRST_OF_ALL: Final = (-1, 0, 0)
+"""Before every message."""
 _FINAL: Final = ", ".join(str(state.number) for state in DeliveryState if state.is_final)
 _OLD: Final = f"""
     SELECT id FROM message WHERE contact = ?1 AND kind = ?2 AND stored_at <= ?3 AND CASE direction
@@ -71,15 +78,35 @@ class ConversationHistory:
             for row in MESSAGES.all(self._db, _ROWS.format(marks=marks(len(some))), (kind, *some))
         ]
 
+    def row_back(self, before: int | None, count: int) -> int | None:
+        """Where a part of the messages before row `before` begins: `count` of them at least, twice as many at most.
+
+        None: fewer are left. It costs what the part's messages cost in an index.
+        """
+        start = position(self._db, ROW_MAX if before is None else before)
+        ends = (self._db.row(_BACK, (shown, *start, count - 1)) for shown in (False, True))
+        found: list[tuple[int, int, int]] = [(end[0], end[1], end[2]) for end in ends if end is not None]
+        return max(found)[2] if found else None
+
     def search(
-        self, text: str, kind: int, limit: int, contact: str | None = None, before: int | None = None
+        self,
+        text: str,
+        kind: int,
+        limit: int,
+        contact: str | None = None,
+        before: int | None = None,
+        since: int | None = None,
     ) -> Sequence[Message]:
         """The last `limit` messages of one kind that contain `text`, of those before row `before`; the last one first.
+
+        With `since` only from that row on.
 
         They are in the order of conversations. Capital and small letters count as the same in ASCII only. Nothing of
         declined and blocked contacts is found.
         """
-        rest = (kind, *position(self._db, ROW_MAX if before is None else before), text, limit)
+        end = position(self._db, ROW_MAX if before is None else before)
+        start = _FIRST_OF_ALL if since is None else position(self._db, since)
+        rest = (kind, *end, *start, text, limit)
         if contact is not None:
             return MESSAGES.all(self._db, _SEARCH_ONE, (contact, *rest))
         # Whether they were shown comes first in the index: so each half is read in order, and only as far as needed.

@@ -91,7 +91,8 @@ class ContactRow(ClientRow):
 ContactRow.add_index(
     # The list's order: peewee's own indices have no direction.
     SQL(
-        'CREATE INDEX "contact_list" ON "contact" ("consent", "is_archived", "is_pinned" DESC, "last_row" DESC, "name")'
+        'CREATE INDEX "contact_list" ON "contact"'
+        ' ("consent", "is_archived", "is_pinned" DESC, "last_row" DESC, "name", "nickname")'
     )
 )
 
@@ -139,6 +140,12 @@ class MessageRow(ClientRow):
             (("shown", "place", "counter"), False),
             (("contact", "kind", "stored_at"), False),
         )
+
+
+MessageRow.add_index(
+    # What a badge counts: small, since nearly all texts were shown.
+    SQL('CREATE INDEX "message_unread" ON "message" ("contact", "kind") WHERE "shown" = 0')
+)
 
 
 class QueuedRow(ClientRow):

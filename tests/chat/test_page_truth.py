@@ -104,6 +104,21 @@ def test_the_end_of_the_program_empties_the_window(window: PageWindow, stage: St
     expect(window.page).to_have_title("usernym")
 
 
+def test_a_used_address_says_that_someone_else_may_have_used_it(stage: Stage, chromium: Chromium) -> None:
+    first, second = PageWindow(stage, chromium), PageWindow(stage, chromium)
+    first.page.locator("[data-name=amara]").wait_for()
+    second.page.goto(f"http://{stage.host}/#used-before")
+    second.page.reload()
+    second.page.evaluate("localStorage.clear()")
+    second.page.reload()
+    expect(second.page.get_by_role("heading", name="Open a new address")).to_be_visible()
+    expect(second.page.get_by_text("another user of this machine may have opened it first")).to_be_visible()
+    assert "amara" not in second.page.content()
+    for window in (first, second):
+        window.close()
+    assert chromium.take_problems() == []
+
+
 def test_a_dead_socket_is_never_shown_as_connected(stage: Stage, chromium: Chromium) -> None:
     script = """
         const Real = window.WebSocket;

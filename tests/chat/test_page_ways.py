@@ -210,6 +210,8 @@ def test_by_keyboard_alone_texts_are_one_stop_and_arrows_move(window: PageWindow
     window.open("amara")
     expect(window.box).to_be_focused()
     page.keyboard.press("Shift+Tab")
+    expect(window.button("Attach a file or picture")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
     expect(window.text("bring a jumper")).to_be_focused()
     page.keyboard.press("ArrowUp")
     expect(window.text("have a look tonight")).to_be_focused()
@@ -293,6 +295,27 @@ def test_thousands_of_people_and_texts_open_as_quickly_as_a_few(chromium: Chromi
         expect(window.text("number 105999.")).to_be_in_viewport()
         assert window.page.locator("[data-name]").count() <= 50
         assert window.page.locator("li.text").count() <= 60
+        lines, seen = window.page.locator(".lists [data-name]"), set()
+        for _ in range(40):
+            window.page.locator(".lists").evaluate("(box) => (box.scrollTop = box.scrollHeight)")
+            window.page.wait_for_timeout(50)
+            seen |= set(lines.evaluate_all("(all) => all.map((each) => each.dataset.name)"))
+        assert lines.count() <= 120, "only lines around what is seen are drawn"
+        assert len(seen) > 1_000
+        inside = """(all) => all.filter((each) => {
+            const [line, view] = [each, each.closest(".lists")].map((box) => box.getBoundingClientRect());
+            return line.bottom > view.top && line.top < view.bottom;
+        }).length"""
+        assert lines.evaluate_all(inside) > 5, "what is seen is drawn"
+        window.page.keyboard.press("Control+k")
+        window.page.keyboard.press("ArrowDown")
+        before = window.page.evaluate("document.activeElement.dataset.name")
+        for _ in range(150):
+            window.page.keyboard.press("ArrowDown")
+        after = window.page.evaluate("document.activeElement.dataset.name ?? null")
+        assert after not in (None, before), "keys keep the focus, and move it through the list"
+        window.page.locator(".lists").evaluate("(box) => (box.scrollTop = 0)")
+        expect(window.page.locator("[data-name=amara]")).to_be_in_viewport()
         window.close()
 
 

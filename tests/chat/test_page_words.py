@@ -144,6 +144,14 @@ def test_plurals_have_the_forms_of_english() -> None:
             assert {f"{stem(key)}.one", f"{stem(key)}.other"} <= words.keys(), key
 
 
+def test_no_sentence_sends_a_reader_to_a_command() -> None:
+    """But to the one that they have typed to get here."""
+    typed = "register|restore|send|listen|node|mixnet|export|import|verify|block|demo"
+    commands = re.compile(rf"`|\bmake \w|usernym (?:{typed})\b|No module|--\w")
+    told = {key: sentence for key, sentence in catalogue().items() if commands.search(sentence)}
+    assert told == {}
+
+
 @pytest.mark.parametrize("name", sorted(scripts()))
 def test_no_module_has_words_of_its_own(name: str) -> None:
     assert literals(scripts()[name]) == []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import usernym
+import usernym.chat.talk
 from tests.helpers.chat_window import ServedPage, WireWindow, served
 from tests.helpers.handles import Handles
 
@@ -151,7 +152,7 @@ def test_conversations_are_read_by_the_page(handles: Handles) -> None:
     asyncio.run(play())
 
 
-def test_lists_are_read_by_the_page_in_their_order(handles: Handles) -> None:
+def test_lists_are_read_by_the_page_in_their_order(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
     people = ["bob", "carol", "dave", "erin"]
     for name in people:
         handles.client(name)
@@ -183,6 +184,11 @@ def test_lists_are_read_by_the_page_in_their_order(handles: Handles) -> None:
             assert (names(found), found["texts"]) == (["bob"], [])
             texts = await window.ask("search", words="FIRST")
             assert [(text["name"], text["snippet"]) for text in texts["texts"]] == [("carol", "first")]
+            monkeypatch.setattr(usernym.chat.talk, "SEARCHED_TEXTS", 1)
+            part = await window.ask("search", words="FIRST")
+            assert (part["texts"], part["next"] is None) == ([], False), "a part of the texts, and where to continue"
+            part = await window.ask("search", words="FIRST", after=part["next"])
+            assert [text["snippet"] for text in part["texts"]] == ["first"]
 
     asyncio.run(play())
 

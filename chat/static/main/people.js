@@ -6,6 +6,7 @@ import { IconButton } from "../parts/button.js";
 import { Icon } from "../parts/icon.js";
 import { Results } from "./results.js";
 import { PersonLine } from "./person_line.js";
+import { usePart } from "./use_part.js";
 import { useRoving } from "./use_roving.js";
 
 const NEAR_PX = 400;
@@ -54,24 +55,24 @@ export function People({ state, turn }) {
     <div ref=${place} class="lists" onScroll=${onScroll} onKeyDown=${backToField}>
       ${words.trim()
         ? html`<${Results} words=${words} state=${state} turn=${turn} />`
-        : html`<${Lists} state=${state} view=${view} onView=${setView} turn=${turn} />`}
+        : html`<${Lists} state=${state} view=${view} onView=${setView} turn=${turn} scroller=${place} />`}
     </div>`;
 }
 
-function Lists({ state, view, onView, turn }) {
+function Lists({ state, view, onView, turn, scroller }) {
   const { lists, totals, open } = state;
   const requests = lists.requests.lines;
   if (view !== "contacts") {
     return html`<button type="button" class="list-back" onClick=${() => onView("contacts")}>
         <${Icon} name="back" small />${t("list.back")}
       </button>
-      <${List} title=${t(view === "archived" ? "list.archived" : "list.refused")} lines=${lists[view].lines} open=${open} turn=${turn} empty=${t("list.empty")} />`;
+      <${List} title=${t(view === "archived" ? "list.archived" : "list.refused")} lines=${lists[view].lines} open=${open} turn=${turn} scroller=${scroller} empty=${t("list.empty")} />`;
   }
   return html`${requests.length > 0 &&
-    html`<${List} title=${n("list.requests", totals.requests)} lines=${requests} open=${open} turn=${turn} />
+    html`<${List} title=${n("list.requests", totals.requests)} lines=${requests} open=${open} turn=${turn} scroller=${scroller} />
       ${lists.requests.next !== null &&
       html`<button type="button" class="list-more" onClick=${() => model.fetchList("requests")}>${t("list.more_requests")}</button>`}`}
-    <${List} title=${requests.length > 0 ? t("list.contacts") : ""} label=${t("list.contacts")} lines=${lists.contacts.lines} open=${open} turn=${turn} empty=${lists.contacts.isFetched && t("list.none")} />
+    <${List} title=${requests.length > 0 ? t("list.contacts") : ""} label=${t("list.contacts")} lines=${lists.contacts.lines} open=${open} turn=${turn} scroller=${scroller} empty=${lists.contacts.isFetched && t("list.none")} />
     <div class="list-foot">
       ${totals.archived > 0 && html`<${Other} icon="archive" words=${n("list.archived_count", totals.archived)} onClick=${() => onView("archived")} />`}
       ${totals.refused > 0 && html`<${Other} icon="block" words=${n("list.refused_count", totals.refused)} onClick=${() => onView("refused")} />`}
@@ -84,13 +85,15 @@ function Other({ icon, words, onClick }) {
   </button>`;
 }
 
-function List({ title, label, lines, open, turn, empty }) {
-  const hasOpen = lines.some((line) => line.name === open?.name);
+function List({ title, label, lines, open, turn, empty, scroller }) {
+  const { ref, from, to, style } = usePart(lines.length, scroller);
+  const drawn = lines.slice(from, to);
+  const hasOpen = drawn.some((line) => line.name === open?.name);
   return html`<section aria-label=${label || title}>
     ${title && html`<h2 class="list-title">${title}</h2>`}
     ${lines.length > 0
-      ? html`<ul class="list">
-          ${lines.map(
+      ? html`<ul ref=${ref} class="list" style=${style}>
+          ${drawn.map(
             (line, at) => html`<${PersonLine}
               key=${line.name}
               line=${line}

@@ -9,35 +9,43 @@ import { Highlighted } from "../parts/highlighted.js";
 import { PersonLine } from "./person_line.js";
 
 const LOOK_AFTER_MS = 150;
+const PAGE = 50; // results that are shown at once
 
 export function Results({ words, state, turn }) {
   const [found, setFound] = useState(null);
+  const [looking, setLooking] = useState(false);
   const [problem, setProblem] = useState(null);
   const wanted = words.trim();
   useEffect(() => {
     let isOver = false;
-    const timer = window.setTimeout(async () => {
-      try {
-        const answer = await model.ask("search", { words: wanted });
-        if (!isOver) setFound(answer);
-      } catch (error) {
-        if (!isOver) setProblem(error);
-      }
-    }, LOOK_AFTER_MS);
+    const timer = window.setTimeout(() => look(null, () => isOver), LOOK_AFTER_MS);
     return () => {
       isOver = true;
       window.clearTimeout(timer);
     };
   }, [wanted]);
-  const more = async () => {
-    const page = await model.ask("search", { words: wanted, after: found.next });
-    setFound({ ...found, texts: [...found.texts, ...page.texts], next: page.next });
+  /** Finds a page more. Each answer is of a part of the texts, so that none of them takes long, and is shown at once. */
+  const look = async (before, isOver = () => false) => {
+    const wantedTexts = (before?.texts.length ?? 0) + PAGE;
+    let all = before;
+    setLooking(true);
+    try {
+      do {
+        const part = await model.ask("search", { words: wanted, after: all?.next ?? null });
+        if (isOver()) return;
+        all = all ? { ...all, texts: [...all.texts, ...part.texts], next: part.next } : part;
+        setFound(all);
+      } while (all.next !== null && all.texts.length < wantedTexts);
+    } catch (error) {
+      if (isOver()) return;
+      setProblem(error);
+    }
+    setLooking(false);
   };
   if (problem) return html`<p class="list-empty" role="alert">${problemText(problem)}</p>`;
   if (!found) return null;
-  if (!found.contacts.length && !found.texts.length) {
-    return html`<p class="list-empty" role="status">${t("search.nothing", { words: wanted })}</p>`;
-  }
+  const isEmpty = !found.contacts.length && !found.texts.length;
+  if (isEmpty && !looking) return html`<p class="list-empty" role="status">${t("search.nothing", { words: wanted })}</p>`;
   return html`${found.contacts.length > 0 &&
     html`<section aria-label=${t("search.people")}>
       <h2 class="list-title">${t("search.people")}</h2>
@@ -51,8 +59,9 @@ export function Results({ words, state, turn }) {
       <ul class="list">
         ${found.texts.map((text) => html`<${FoundText} key=${`${text.name} ${text.row}`} text=${text} words=${wanted} />`)}
       </ul>
-      ${found.next !== null && html`<button type="button" class="list-more" onClick=${more}>${t("search.more")}</button>`}
-    </section>`}`;
+      ${found.next !== null && !looking && html`<button type="button" class="list-more" onClick=${() => look(found)}>${t("search.more")}</button>`}
+    </section>`}
+    ${looking && html`<p class="list-empty is-looking" role="status">${t("search.older")}</p>`}`;
 }
 
 function FoundText({ text, words }) {

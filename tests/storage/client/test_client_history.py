@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from usernym.storage.client import history
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Consent, DeliveryState, Direction, Message, Route, Trust
@@ -54,6 +56,26 @@ def test_search_finds_in_texts_of_those_who_are_heard() -> None:
     assert list(store.history.search("out 9", TEXT, 9)) == [], "an offer is no text"
     store.contacts.set_consent("alice", Consent.DECLINED)
     assert list(store.history.search("out", TEXT, 9)) == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 1_000])
+def test_parts_find_what_a_whole_search_finds(count: int) -> None:
+    store = store_with(30)
+    store.messages.mark_shown([each.id for each in store.messages.unshown(9)], 1)
+    found: list[Message] = []
+    before, parts = None, 0
+    while True:
+        since = store.history.row_back(before, count)
+        part = store.history.search("t 2", TEXT, 99, None, before, since)
+        assert len(part) <= 2 * count
+        found += part
+        parts += 1
+        if since is None:
+            break
+        before = since
+    assert list(found) == list(store.history.search("t 2", TEXT, 99))
+    assert len(found) > 3
+    assert parts == 1 or count < 1_000
 
 
 def test_search_finds_in_the_order_of_conversations() -> None:
