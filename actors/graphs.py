@@ -171,6 +171,7 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
         node=context.user.node,
         address=card.address,
         dispatch=dispatch,
+        given_surbs=context.store.given_surbs,
     )
     graph.start(
         graph.handshake.bind(HandshakeClient(context, forwarding=graph.forwarding)),

@@ -38,6 +38,11 @@ class SurbStock:
             self._lots.popleft()
         return sum(count for _, count in self._lots)
 
+    def lots(self, now: float) -> list[tuple[float, int]]:
+        """Those that are alive: when they came, and how many; the oldest first."""
+        self.left(now)
+        return list(self._lots)
+
     def take(self, count: int, now: float) -> bool:
         """Spend `count`, oldest first; False, and none spent, if there are fewer."""
         if self.left(now) < count:
@@ -56,9 +61,16 @@ class SurbStock:
             dead += self._lots.popleft()[1]
         return dead
 
-    def take_any(self, count: int, now: float) -> None:
-        """Spend up to `count`: the other side spent them, whatever our account says."""
-        self.take(min(count, self.left(now)), now)
+    def take_any(self, count: int, now: float) -> int:
+        """Spend up to `count`: the other side spent them, whatever our account says. Returns how many there were."""
+        there = min(count, self.left(now))
+        self.take(there, now)
+        return there
+
+    def add_older(self, count: int, born: float) -> None:
+        """`count` came then, before all others."""
+        if count:
+            self._lots.appendleft((born, count))
 
     def set(self, count: int, now: float) -> None:
         """The holder says that it has `count`."""

@@ -51,6 +51,10 @@ class JoinedTransport:
         """See `Transport`."""
         return self._transports[_CURRENT].surb_bytes
 
+    def surbs_out(self) -> int | None:
+        """See `Transport`: those of the current client."""
+        return self._transports[_CURRENT].surbs_out()
+
     def renew(self) -> bool:
         """See `Transport`. The addresses of a node stay."""
         return False

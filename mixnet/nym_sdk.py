@@ -45,11 +45,13 @@ class NymSdkTransport(LinkedTransport):
         )
 
         self._surb_bytes: int = sdk.SURB_BYTES
+        self._client: MixnetClient | None = None
 
         async def connect() -> _SdkLink:
             client = sdk.MixnetClient(settings, storage=storage)
             try:
                 await client.connect()
+                self._client = client
                 return _SdkLink(sdk, client)
             except (sdk.NymError, AddressError) as error:
                 raise LinkLost(f"the Nym client does not start: {error}") from error
@@ -60,6 +62,13 @@ class NymSdkTransport(LinkedTransport):
     def surb_bytes(self) -> int:
         """See `Transport`."""
         return self._surb_bytes
+
+    def surbs_out(self) -> int | None:
+        """See `Transport`."""
+        try:
+            return None if self._client is None else len(self._client.surbs_given())
+        except _sdk().NymError:
+            return None  # it has ended
 
 
 def client_config(directory: str | None, gateway: str | None, *, cover: bool) -> ClientConfig:

@@ -132,6 +132,10 @@ class LinkedTransport:
         """See `Transport`. nym-client's websocket tells nothing of it."""
         return SURB_BYTES
 
+    def surbs_out(self) -> int | None:
+        """See `Transport`. nym-client's websocket tells nothing of it."""
+        return None
+
     def renew(self) -> bool:
         with self._lock:
             if not self._renewable or not self._up or self._closed or self._loop is None:

@@ -89,6 +89,10 @@ class LentTransport:
         """See `Transport`."""
         return self._kept.surb_bytes
 
+    def surbs_out(self) -> int | None:
+        """See `Transport`."""
+        return self._kept.inner_of(self).surbs_out()
+
     def renew(self) -> bool:
         """See `Transport`."""
         return self._kept.inner_of(self).renew()

@@ -85,6 +85,10 @@ class Transport(Protocol):
         Raises as `send` does. `data` must not be empty: receivers cannot decode an empty reply.
         """
 
+    def surbs_out(self) -> int | None:
+        """SURBs that this mixnet client gave, also by itself, and over which nothing has come back; None: it does not
+        tell. What was handed over a moment ago may be missing."""
+
     def renew(self) -> bool:
         """Replace the mixnet client by a new one with another address; False, and nothing done, where it would stay.
 

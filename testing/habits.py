@@ -56,7 +56,7 @@ class HabitTransport:
         self._names: dict[bytes, str] = {}
         self._closed = False
         self.address, self.client, self.renew = transport.address, transport.client, transport.renew
-        self.surb_bytes = transport.surb_bytes
+        self.surb_bytes, self.surbs_out = transport.surb_bytes, transport.surbs_out
         self.send = transport.send
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:

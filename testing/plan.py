@@ -261,8 +261,7 @@ def _crash(rng: random.Random, names: tuple[str, ...]) -> f.Step:
     who, commits, moment = _anybody(rng, names), 0, Moment.BEFORE
     if rng.random() >= 0.3:
         commits, moment = rng.randint(1, 12), rng.choice(list(Moment))
-    # A user's account of SURBs begins again with each process: docs/threat-model.md says what that means.
-    return f.Crash(who, commits, moment, down_s, mixnet_lives=who == "node" and rng.random() < 0.5)
+    return f.Crash(who, commits, moment, down_s, mixnet_lives=rng.random() < 0.5)
 
 
 def _partition(rng: random.Random, names: tuple[str, ...]) -> f.Step:

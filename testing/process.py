@@ -17,6 +17,7 @@ from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_context import NodeContext
 from usernym.actors.simulation import ProcessDied, Simulation
 from usernym.identity import IdentityMaker, WordsUnfit
+from usernym.mixnet.emulator.state import SURB_REQUEST_MAX
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.protocol.signing import SigningKey
@@ -105,6 +106,8 @@ class Process:
             )
         self.mixnet_lives = False
         """Whether the mixnet client outlives the process when this life ends, as a nym-client does."""
+        self.has_nym_client = name in world.nym_clients
+        """Whether its mixnet client is a program of its own, which says nothing of its SURBs."""
         self._opened = False
         self._transport: InProcessTransport | None = None
         self._mixnet_client: tuple[bytes | None, int] = (None, -1)
@@ -139,13 +142,19 @@ class Process:
             if self.disk is not None or not self._opened:
                 self._open_store()
                 self._opened = True
-            transport = self._transport = self.world.mixnet.transport(self.address)
+            transport = self._transport = self._make_transport()
             self.world.mixnet.names[transport.client] = self.name
             self._start_graph(transport)
         except ProcessDied as death:
             death.bury()
         except StorageError:
             self.bury()
+
+    def _make_transport(self) -> InProcessTransport:
+        mixnet = self.world.mixnet
+        if self.has_nym_client:
+            return mixnet.transport(self.address, surbs_on_request=SURB_REQUEST_MAX, own_process=True)
+        return mixnet.transport(self.address)
 
     def kill(self) -> None:
         """As `kill -9`, with the mixnet client that it holds unless `mixnet_lives`: everything ends without notice."""

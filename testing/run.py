@@ -113,6 +113,7 @@ class Run:
             plan.tape,
             disks=True,
             encrypted=plan.encrypted,
+            nym_clients={step.who for step in plan.steps if isinstance(step, f.Crash) and step.mixnet_lives},
             node_transport=liars if lies else lambda transport, _node: transport,
         )
         self._watch = Watch(self.world, self.oracle)

@@ -1,6 +1,6 @@
 """Rules for what may leave a user's client at all, whatever the node and other users do, checked at each frame.
 
-1. Never more than `SURBS_GIVEN_MAX` of a client's SURBs can be used by the node.
+1. Never more than `SURBS_GIVEN_MAX` of a client's SURBs can be used by the node, over all its processes at one address.
 2. A client's process makes at most `LOGINS_MAX` logins a minute.
 3. No more than `WAITING_BYTES_MAX` wait in the memory of the node's mixnet client for the SURBs of one sender tag.
 4. Nothing is sealed to a changed identity that its user has not looked at.
@@ -84,7 +84,9 @@ class Watch:
 
     def _count_surbs(self) -> None:
         for client in self._world.clients.values():
-            held = self._world.core.surbs_of(self._world.node.client_number, client.client_number)
+            # What a nym-client gives by itself is not known to the client (docs/threat-model.md).
+            counted = not client.has_nym_client
+            held = self._world.core.surbs_of(self._world.node.client_number, client.client_number, on_request=counted)
             if held > SURBS_GIVEN_MAX:
                 self._break(client.name, "surbs", f"the node holds {held} of {client.name}'s SURBs")
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
 from pathlib import Path
@@ -46,6 +46,7 @@ class World:
 
     `disks`: whether stores are files, so that processes can crash at a commit and disks can fail; else they are in
     memory. `encrypted`: whether users' stores are SQLCipher's, as in the product; it costs about a fifth more time.
+    `nym_clients`: users whose mixnet client is a program of its own, which says nothing of its SURBs.
     `node_transport` puts something between a node and the mixnet: what makes a node lie.
     """
 
@@ -57,6 +58,7 @@ class World:
         *,
         disks: bool = False,
         encrypted: bool = False,
+        nym_clients: Collection[str] = (),
         node_transport: Callable[[Any, NodeProcess], Any] = lambda transport, _node: transport,
     ) -> None:
         self.node_transport = node_transport
@@ -68,6 +70,7 @@ class World:
         self.clients: dict[str, SimClient] = {}
         self.nodes: dict[str, SimNode] = {}
         self.encrypted = encrypted
+        self.nym_clients = nym_clients
         self.folder: Path | None = None
         if disks:
             home = RAM_DISK if RAM_DISK.is_dir() else None

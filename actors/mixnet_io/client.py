@@ -4,7 +4,7 @@ Serves every exchange (docs/protocol.md, "Frames", "Requests and answers", "Repl
 Receives: what the transport reports; `SendRequest`, `SendStatement`, `SendDirect`, `DropRoute`, `SetCard`. Sends:
 `AnswerArrived` or `RequestFailed` to the actor that asked; what the node sends unasked to the actor that the wiring
 named for its type; `MixnetConnected` and `MixnetDisconnected` to all watchers.
-Owns: the requests in flight, and the account of the SURBs that the node holds.
+Owns: the requests in flight, and the account of the SURBs that the node holds, which is in the client's store.
 It takes nothing for the node's that the node has not signed.
 """
 
@@ -47,6 +47,7 @@ from usernym.protocol.derived import ANSWERS
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURBS_GIVEN_MAX, SURBS_LOW, SURBS_REQUEST, SURBS_TOP_UP
 from usernym.protocol.signing import SigningKey
+from usernym.storage.client.given_surbs import GivenSurbs
 
 IN_FLIGHT_MAX: Final = 256
 """A client's requests in flight."""
@@ -117,6 +118,7 @@ class ClientIO(Actor[ClientIOInbox]):
         node: bytes,
         address: bytes,
         dispatch: Dispatch,
+        given_surbs: GivenSurbs | None = None,
     ) -> None:
         super().__init__(runtime, on_failed)
         self._endpoint = MixnetEndpoint(self, runtime, transport, signer, node, dispatch.watchers, dispatch.on_mixnet)
@@ -128,7 +130,7 @@ class ClientIO(Actor[ClientIOInbox]):
         self._waiting: dict[bytes, _InFlight] = {}
         self._route = LoginRoute(runtime)
         self._witness = Witness(node)
-        self._account = SurbAccount(runtime)
+        self._account = SurbAccount(runtime, given_surbs, self._endpoint.surbs_out)
         self._owed = 0
         """SURBs that the node asked for, and that it could not have yet."""
         self._stocked_at = 0.0
@@ -144,9 +146,14 @@ class ClientIO(Actor[ClientIOInbox]):
 
     def acquire(self) -> None:
         """Open the transport. What is in flight outlives a bug."""
+        self._account.load()
         self._tick_set = False
         self._set_tick()
         self._endpoint.open()
+
+    def release(self) -> None:
+        """Keep the account as it is: a process that ends in order leaves it exact."""
+        self._account.close()
 
     def receive(self, message: ClientIOInbox) -> None:
         match message:
@@ -196,9 +203,9 @@ class ClientIO(Actor[ClientIOInbox]):
         """There is a mixnet client. What was given before it leads nowhere, if its address is another one."""
         self._route.begin_anew()
         self._owed = 0
+        self._account.begin_at(address)
         if address != self._own_address:
             self._own_address, self._used_directly = address, False
-            self._account.begin_anew()
         for waiting in self._waiting.values():
             self._send_request(waiting)
 
@@ -292,8 +299,7 @@ class ClientIO(Actor[ClientIOInbox]):
             return
         if isinstance(request, m.Heartbeat):
             self._send_with_more(request, waiting.surbs, "requests_sent")
-        else:
-            self._account.leave(waiting.surbs)
+        elif self._account.leave(waiting.surbs):
             request = msgspec.structs.replace(request, surbs=waiting.surbs)
             self._endpoint.send(self._address_for(request), request, waiting.surbs, "requests_sent")
 
@@ -316,8 +322,11 @@ class ClientIO(Actor[ClientIOInbox]):
         size = len(self._endpoint.encode(msgspec.structs.replace(message, surbs=SURBS_GIVEN_MAX)))
         fitting = surbs_that_fit(size, self._endpoint.surb_bytes)
         surbs = max(least, self._account.in_advance(min(self._route.lacking(), fitting)))
+        if surbs and not self._account.leave(surbs):
+            if least:
+                return  # it is tried again
+            surbs = 0
         self._route.give(surbs)
-        self._account.leave(surbs)
         self._endpoint.send(self._address, msgspec.structs.replace(message, surbs=surbs), surbs, counter)
 
     # -- requests in flight --
@@ -380,9 +389,8 @@ class ClientIO(Actor[ClientIOInbox]):
                 self._renew()
             return
         self._stocked_at = now
-        if not count:
+        if not count or not account.leave(count):
             return
         self._owed = max(0, self._owed - count)
         route.give(count)
-        account.leave(count)
         self._endpoint.send(self._address, m.TopUp(count, route.name, route.login_id), count, "top_ups_sent")

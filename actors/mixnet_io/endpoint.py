@@ -142,6 +142,10 @@ class MixnetEndpoint:
         self._left, self.up = self._address, False
         return True
 
+    def surbs_out(self) -> int | None:
+        """See `Transport`."""
+        return self._transport.surbs_out()
+
     @property
     def surb_bytes(self) -> int:
         """What one SURB takes in a message."""

@@ -1,18 +1,25 @@
-"""The account of every SURB that a client gives its node: how many can be alive, and so how many more may leave.
+"""The account of every SURB that leads to a client's address: how many can be alive, and so how many more may leave.
 
 docs/protocol.md, "Reply blocks". Owned by mixnet I/O, and used in its thread only. A node that spends its SURBs all at
 once could correlate them with the packets at a client's gateway, so their number has a bound that nothing raises:
-neither what the node asks for, nor what it says it has, nor another login, nor a message sent again.
+neither what the node asks for, nor what it says it has, nor another login, nor a message sent again, nor another
+process of the client. Also not another life of the mixnet client at the same address: its reply keys may be gone, but
+packets over its SURBs still arrive at its gateway.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
+from usernym.actors.base import PASSING_FAILURES
 from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import SurbStock
 from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX, SURBS_REQUEST
 from usernym.protocol.packets import reply_packets
+from usernym.storage.client.given_surbs import GivenSurbs, KeptAccount, SurbLot
+from usernym.storage.errors import StorageError
 
 PLENTY_BELOW: Final = SURBS_GIVEN_MAX // 3
 """While fewer are alive, the node gets SURBs before it needs them, and a request carries three; else one, and what its
@@ -20,34 +27,108 @@ answer does not spend stays small. A third of the bound, so that a node which is
 to ask."""
 ON_DEMAND_BELOW: Final = SURBS_GIVEN_MAX * 5 // 6
 """While fewer are alive, the node gets what it needs now. The rest is kept for requests: they restore a route."""
+KEPT_AHEAD: Final = SURBS_REQUEST
+"""SURBs that the account on the disk is ahead of those that left: every second heartbeat needs no commit. More would
+save little, since SURBs leave ten at a time where much is received; and a process that is killed leaves up to so many
+on the account that never left, for a day."""
 
 
 class SurbAccount:
-    """SURBs that left, by their age, less those that the node has visibly spent."""
+    """SURBs that left, by their age, less those that the node has visibly spent.
 
-    def __init__(self, runtime: Runtime) -> None:
+    `kept` is where it outlives the process; None: nowhere, for a program without a store. `out` tells how many the
+    mixnet client knows to be out, or None (`Transport.surbs_out`).
+    """
+
+    def __init__(
+        self, runtime: Runtime, kept: GivenSurbs | None = None, out: Callable[[], int | None] = lambda: None
+    ) -> None:
         self._runtime = runtime
+        self._kept = kept
+        self._out = out
+        self._address: bytes | None = None
+        self._before: KeptAccount | None = None
+        self._former = SurbStock(float(SURB_S))
+        """Given before the mixnet client that there is came up, and not known to it."""
         self._given = SurbStock(float(SURB_S))
+        self._ahead = 0
+
+    def load(self) -> None:
+        """Read what another process kept; before `begin_at`."""
+        if self._kept is not None and self._address is None:
+            self._before = self._kept.load()
+
+    def begin_at(self, address: bytes) -> None:
+        """A mixnet client came up at this address. What was given from another address leads elsewhere; what was given
+        from this one is still alive, whether or not this client has the keys for it."""
+        lots = self._lots()
+        if address != self._address:
+            lots, self._ahead = self._kept_lots(address), 0
+        self._address, self._before = address, None
+        self._former, self._given = SurbStock(float(SURB_S)), SurbStock(float(SURB_S))
+        known = self._out() or 0
+        for born, count in reversed(lots):
+            lives_on = min(count, known)
+            known -= lives_on
+            self._given.add_older(lives_on, born)
+            self._former.add_older(count - lives_on, born)
+
+    def _kept_lots(self, address: bytes) -> list[tuple[float, int]]:
+        """What another process kept for this address: when they left, at the earliest, and how many."""
+        before, now, unix_s = self._before, self._runtime.now(), self._runtime.unix_s()
+        if before is None or before.address != address:
+            return []
+        lots = [(now - _age_s(lot, now, unix_s), lot.count) for lot in before.lots]
+        return sorted([*lots, (now, before.ahead)])
+
+    def _lots(self) -> list[tuple[float, int]]:
+        now = self._runtime.now()
+        return sorted([*self._former.lots(now), *self._given.lots(now)])
 
     def alive(self) -> int:
         """How many the node can have: given in the last 24 hours, less the packets that came.
 
         A packet is taken off the oldest that are left, whichever the node spent, so that none dies in this account
-        before it does in truth.
+        before it does in truth. What the mixnet client has given by itself, on the node's request, joins the account
+        as soon as it is seen: packets that come over those are taken off, too.
         """
-        return self._given.left(self._runtime.now())
+        now = self._runtime.now()
+        if (unseen := (self._out() or 0) - self._given.left(now)) > 0:
+            self._given.add(unseen, now)
+            self._ahead -= unseen
+        return self._former.left(now) + self._given.left(now)
 
-    def begin_anew(self) -> None:
-        """The mixnet client has another address: what was given leads to the former one."""
-        self._given = SurbStock(float(SURB_S))
-
-    def leave(self, count: int) -> None:
-        """`count` leave."""
+    def leave(self, count: int) -> bool:
+        """Whether `count` may leave: then they are on the account, and on the disk before. Else the disk has no room
+        for that."""
+        if count > self._ahead and not self._keep(count + KEPT_AHEAD):
+            return False
+        self._ahead -= count
         self._given.add(count, self._runtime.now())
+        return True
+
+    def close(self) -> None:
+        """The process ends: what is kept is exact."""
+        if self._address is not None:
+            with suppress(StorageError):  # what is kept already is too high at most
+                self._keep(0)
+
+    def _keep(self, ahead: int) -> bool:
+        if self._kept is not None and self._address is not None:
+            now, unix_s = self._runtime.now(), self._runtime.unix_s()
+            lots = tuple(SurbLot(unix_s - int(now - born), born, count) for born, count in self._lots())
+            try:
+                self._kept.save(KeptAccount(self._address, lots, ahead))
+            except PASSING_FAILURES:
+                return False
+        self._ahead = ahead
+        return True
 
     def note_spent(self, size: int) -> None:
         """A frame of `size` bytes came, signed by the node."""
-        self._given.take_any(reply_packets(size), self._runtime.now())
+        now, packets = self._runtime.now(), reply_packets(size)
+        packets -= self._given.take_any(packets, now)
+        self._former.take_any(packets, now)
 
     def for_request(self, wanted: int) -> int:
         """How many a request may carry that wants as many; 0: it has to wait."""
@@ -66,3 +147,9 @@ class SurbAccount:
     def on_demand(self, needed: int) -> int:
         """How many of these the node may get, which it needs now."""
         return max(0, min(needed, ON_DEMAND_BELOW - self.alive()))
+
+
+def _age_s(lot: SurbLot, now: float, unix_s: int) -> float:
+    """How old it is at least. By the wall clock, unless the other one, which began before it, says less."""
+    by_wall, by_ticks = max(0.0, float(unix_s - lot.unix_s)), now - lot.ticked_s
+    return min(by_wall, by_ticks) if by_ticks >= 0 else by_wall

@@ -59,8 +59,15 @@ class Emulator:
 
     # -- clients --
 
-    def add_client(self, address: bytes | None = None, surb_minimum: int = 0, connected: bool = True) -> int:
-        """Add a client and return its number. `surb_minimum`: the SURBs of each sender it keeps back (0 to 200).
+    def add_client(
+        self,
+        address: bytes | None = None,
+        surb_minimum: int = 0,
+        connected: bool = True,
+        surbs_on_request: int = state.SURB_REQUEST_MAX,
+    ) -> int:
+        """Add a client and return its number. `surb_minimum`: the SURBs of each sender it keeps back (0 to 200);
+        `surbs_on_request`: how many it gives at most to a replier that asks.
 
         Raises `MixnetError` for a bad or repeated address, a bad minimum, or one client too many.
         """
@@ -72,7 +79,7 @@ class Emulator:
             address = self._rng.randbytes(ADDRESS_BYTES)
         if len(address) != ADDRESS_BYTES or address in self._by_address:
             raise MixnetError(f"a client's address must be new and have {ADDRESS_BYTES} bytes")
-        self._clients.append(EmulatedClient(address, surb_minimum, connected))
+        self._clients.append(EmulatedClient(address, surb_minimum, connected, surbs_on_request))
         self._by_address[address] = len(self._clients) - 1
         return len(self._clients) - 1
 
@@ -96,16 +103,25 @@ class Emulator:
         stock = self._clients[client].stocks.get(tag)
         return 0 if stock is None else self._alive(stock, self._now)
 
-    def surbs_of(self, holder: int, giver: int) -> int:
-        """SURBs of `giver`'s that `holder` could use now, over all sender tags."""
+    def surbs_out(self, now: float, client: int) -> int:
+        """SURBs that a client gave with the reply keys that it has, and over which nothing has come back."""
+        return self._clients[client].count_out(now)
+
+    def surbs_on_request(self, client: int) -> int:
+        """How many a client gives at most to a replier that asks."""
+        return self._clients[client].surbs_on_request
+
+    def surbs_of(self, holder: int, giver: int, *, on_request: bool = True) -> int:
+        """SURBs of `giver`'s that `holder` could send packets over now, with all sender tags: also those whose reply
+        keys the giver has lost, since the packets still arrive at its gateway. `on_request`: with those that the
+        giver's mixnet client gave by itself."""
         dead_until = max(self._rotated_at, self._now - self.faults.surb_age_s)
-        keys = self._clients[giver].keys
         return sum(
             int(count)
             for stock in self._clients[holder].stocks.values()
-            if (stock.sender, stock.keys) == (giver, keys)
-            for made_at, count in stock.batches
-            if made_at > dead_until
+            if stock.sender == giver
+            for made_at, count, by_itself in stock.batches
+            if made_at > dead_until and (on_request or not by_itself)
         )
 
     def most_waiting(self, holder: int) -> int:
@@ -165,6 +181,7 @@ class Emulator:
         it = self._clients[client]
         it.keys += 1
         it.stocks.clear()
+        it.out.clear()
 
     def rotate_keys(self, now: float) -> None:
         """Let the mix nodes change keys: all SURBs made until now are dead."""
@@ -239,6 +256,7 @@ class Emulator:
             self.lost["no such client"] += 1
             return
         tag = None if surbs is None else self._tag(it, target)
+        it.give(now, surbs or 0)
         flight = Flight(kind, client, it.process, it.keys, target, packets, data, tag, surbs or 0, now)
         self._network.begin(flight)
         self._network.transmit(now, Waiting(flight, now, packets))
@@ -281,7 +299,7 @@ class Emulator:
         stocks[flight.tag] = stock
         if flight.kind is Kind.SURB_ANSWER:
             stock.expected = max(0, stock.expected - flight.surbs)
-        stock.add(flight.made_at, flight.surbs)
+        stock.add(flight.made_at, flight.surbs, on_request=flight.kind is Kind.SURB_ANSWER)
         self._serve(now, flight.recipient, flight.tag, stock)
 
     def _serve(self, now: float, client: int, tag: bytes, stock: Stock) -> None:
@@ -378,9 +396,14 @@ class Emulator:
         if it.tags.get(request.sender) != request.tag:
             self.lost["SURB request to an ended process"] += 1
             return
-        packets = anonymous_packets(0, request.surbs)
+        surbs = min(request.surbs, it.surbs_on_request)
+        if not surbs:
+            self.lost["SURBs not given"] += 1
+            return
+        it.give(now, surbs)
+        packets = anonymous_packets(0, surbs)
         flight = Flight(
-            Kind.SURB_ANSWER, client, it.process, it.keys, request.sender, packets, b"", request.tag, request.surbs, now
+            Kind.SURB_ANSWER, client, it.process, it.keys, request.sender, packets, b"", request.tag, surbs, now
         )  # fmt: skip
         self._network.begin(flight)
         self._network.transmit(now, Waiting(flight, now, packets))

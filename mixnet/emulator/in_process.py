@@ -14,7 +14,7 @@ from collections.abc import Callable
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.state import Faults, PacketCounts
 from usernym.mixnet.transport import Incoming, MixnetDown, MixnetError, TransportDown, TransportEvent, TransportUp
-from usernym.protocol.limits import SURBS_WITHHELD
+from usernym.protocol.limits import SURBS_ON_REQUEST, SURBS_WITHHELD
 from usernym.protocol.packets import SURB_BYTES
 from usernym.timers import Timers
 
@@ -38,16 +38,26 @@ class InProcessMixnet:
 
     # -- clients --
 
-    def transport(self, address: bytes | None = None, surb_minimum: int = SURBS_WITHHELD) -> InProcessTransport:
+    def transport(
+        self,
+        address: bytes | None = None,
+        surb_minimum: int = SURBS_WITHHELD,
+        surbs_on_request: int = SURBS_ON_REQUEST,
+        *,
+        own_process: bool = False,
+    ) -> InProcessTransport:
         """A transport for a new client; or, with the address of one, for that client, whose transport was closed.
+
+        `surbs_on_request`: how many SURBs it gives at most to a replier that asks. `own_process`: as a nym-client, it
+        keeps its address, and does not say which SURBs have not come back.
 
         A new client is away from the mixnet until its transport is opened. Raises `MixnetError` for bad arguments.
         """
         with self._lock:
             client = None if address is None else self._core.client_at(address)
             if client is None:
-                client = self._core.add_client(address, surb_minimum, connected=False)
-            return InProcessTransport(self, client, self._core.address(client))
+                client = self._core.add_client(address, surb_minimum, False, surbs_on_request)
+            return InProcessTransport(self, client, self._core.address(client), own_process=own_process)
 
     def counts(self, client: int) -> PacketCounts:
         with self._lock:
@@ -126,6 +136,11 @@ class InProcessMixnet:
             self._core.reply(now, client, tag, data)
             self._plan(now)
 
+    def surbs_out(self, client: int) -> int:
+        """See `Transport`."""
+        with self._lock:
+            return self._core.surbs_out(self._timers.now(), client)
+
     def attach(self, transport: InProcessTransport, client: int) -> None:
         """Connect the client, unless it is, and report what happens to it to this transport."""
         with self._lock:
@@ -160,7 +175,7 @@ class InProcessMixnet:
         too many."""
         with self._lock:
             now = self._advance()
-            new = self._core.add_client(connected=False)
+            new = self._core.add_client(connected=False, surbs_on_request=self._core.surbs_on_request(client))
             del self._open[client]
             self._core.offline(now, client)
             self._core.restart(now, client)
@@ -228,8 +243,9 @@ class InProcessTransport:
 
     surb_bytes = SURB_BYTES
 
-    def __init__(self, mixnet: InProcessMixnet, client: int, address: bytes) -> None:
+    def __init__(self, mixnet: InProcessMixnet, client: int, address: bytes, *, own_process: bool = False) -> None:
         self._mixnet = mixnet
+        self._own_process = own_process
         self.client = client
         """The client's number in the mixnet: for faults and counters."""
         self.address = address
@@ -251,9 +267,13 @@ class InProcessTransport:
         self._check_up()
         self._mixnet.reply(self.client, sender_tag, data)
 
+    def surbs_out(self) -> int | None:
+        """See `Transport`."""
+        return None if self._own_process else self._mixnet.surbs_out(self.client)
+
     def renew(self) -> bool:
         """See `Transport`."""
-        if self._on_event is None or not self._mixnet.is_up(self.client):
+        if self._own_process or self._on_event is None or not self._mixnet.is_up(self.client):
             return False
         self.client = self._mixnet.replace(self, self.client)
         self.address = self._mixnet.address_of(self.client)

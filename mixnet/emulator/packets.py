@@ -104,12 +104,14 @@ class PacketNetwork:
         if self.faults.loss == 0.0:
             # Nothing is lost: what had arrived before is acknowledged now, the rest arrives.
             self._clients[flight.recipient].counts.received_retransmissions += waiting.repeats
+            self._take_back(flight, waiting.packets())
             self._arrive(now, waiting, waiting.missing)
             return
         arrived = self._survivors(waiting.missing)
         repeated = self._survivors(waiting.repeats)
         unacknowledged = arrived + waiting.repeats - self._survivors(arrived + repeated)
         self._clients[flight.recipient].counts.received_retransmissions += repeated
+        self._take_back(flight, arrived + repeated)
         self._arrive(now, waiting, arrived)
         missing = waiting.missing - arrived
         if missing or unacknowledged:
@@ -151,6 +153,12 @@ class PacketNetwork:
         if not flight.missing and not flight.ended:
             self._schedule_delivery(flight)
             self._duplicate(flight)
+
+    def _take_back(self, flight: Flight, packets: int) -> None:
+        """Packets reach the gateway of the client whose SURBs they travel over: those SURBs are used."""
+        recipient = self._clients[flight.recipient]
+        if flight.stock is not None and flight.stock.keys == recipient.keys:
+            recipient.take_back(packets)
 
     def _schedule_delivery(self, flight: Flight) -> None:
         at = flight.last_at

@@ -24,7 +24,7 @@ from usernym.mixnet.emulator.control import ControlPort
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.in_process import InProcessMixnet
 from usernym.mixnet.emulator.port import ServerPort, refuse_browsers
-from usernym.mixnet.emulator.state import Faults
+from usernym.mixnet.emulator.state import SURB_REQUEST_MAX, Faults
 from usernym.mixnet.nym_api import REQUEST_BYTES_MAX
 from usernym.mixnet.transport import SENDER_TAG_BYTES, MixnetError
 from usernym.mixnet.websocket_logging import silent_logger
@@ -122,7 +122,7 @@ class EmulatorServer:
         for listener in client_sockets:
             number = listener.getsockname()[1]
             address = emulated_address(settings.seed or 0, number)
-            port = ServerPort(mixnet, mixnet.transport(address, settings.surb_minimum))
+            port = ServerPort(mixnet, mixnet.transport(address, settings.surb_minimum, SURB_REQUEST_MAX))
             port.open()
             self._ports.append(port)
             endpoints.append(Endpoint(number, format_address(address)))

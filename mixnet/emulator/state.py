@@ -234,19 +234,19 @@ class Stock:
     keys: int
     """The sender's set of reply keys: a crash of the sender loses it, and the SURBs lead nowhere."""
     batches: deque[list[float]] = field(default_factory=deque)
-    """[made at, how many], oldest first."""
+    """[made at, how many, whether the sender's mixnet client gave them by itself], oldest first."""
     count: int = 0
     expected: int = 0
     """SURBs that were requested and have not arrived."""
     waiting: deque[Waiting] = field(default_factory=deque)
     checking: bool = False
 
-    def add(self, made_at: float, surbs: int) -> None:
+    def add(self, made_at: float, surbs: int, *, on_request: bool = False) -> None:
         """Take SURBs in; above the maximum the oldest go."""
         place = len(self.batches)
         while place and self.batches[place - 1][0] > made_at:  # messages overtake each other
             place -= 1
-        self.batches.insert(place, [made_at, surbs])
+        self.batches.insert(place, [made_at, surbs, on_request])
         self.count += surbs
         if self.count > STOCK_MAX:
             self.spend(self.count - STOCK_MAX)
@@ -279,6 +279,8 @@ class EmulatedClient:
     address: bytes = field(repr=False)
     surb_minimum: int
     connected: bool = True
+    surbs_on_request: int = SURB_REQUEST_MAX
+    """SURBs that it gives at most when a replier asks for some."""
     process: int = 0
     keys: int = 0
     tags: dict[int, bytes] = field(default_factory=dict, repr=False)
@@ -295,3 +297,27 @@ class EmulatedClient:
     """Fragments that came up to this time were in the memory of a process that has ended."""
     last_at: float = 0.0
     """When the last message arrives, where order is kept."""
+    out: deque[list[float]] = field(default_factory=deque)
+    """[made at, how many] of the SURBs that it gave with the present reply keys and that have not come back, oldest
+    first."""
+
+    def give(self, now: float, surbs: int) -> None:
+        """So many SURBs leave."""
+        if surbs:
+            self.out.append([now, surbs])
+
+    def take_back(self, surbs: int) -> None:
+        """A packet came over each of so many; which of them is not known, so the oldest."""
+        while surbs and self.out:
+            lot = self.out[0]
+            taken = min(surbs, int(lot[1]))
+            lot[1] -= taken
+            surbs -= taken
+            if not lot[1]:
+                self.out.popleft()
+
+    def count_out(self, now: float) -> int:
+        """Those that have not come back, and whose reply keys are not too old."""
+        while self.out and self.out[0][0] + SURB_AGE_S_MAX <= now:
+            self.out.popleft()
+        return int(sum(count for _, count in self.out))

@@ -15,6 +15,7 @@ from usernym.storage.client.contacts import Contacts
 from usernym.storage.client.evidence import EvidenceKept
 from usernym.storage.client.files import Files
 from usernym.storage.client.gaps import Gaps
+from usernym.storage.client.given_surbs import GivenSurbs
 from usernym.storage.client.history import ConversationHistory
 from usernym.storage.client.listing import Listing
 from usernym.storage.client.message_keys import MessageKeys
@@ -55,6 +56,7 @@ class ClientStore(Store):
         self.listing = Listing(database)
         self.notices = TakenNotices(database)
         self.evidence = EvidenceKept(database)
+        self.given_surbs = GivenSurbs(database)
         self._protected = protected
         self._key_path = key_path
 

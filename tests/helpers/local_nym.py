@@ -34,6 +34,7 @@ class _Noted:
         self.reply = transport.reply
         self.renew = transport.renew
         self.surb_bytes = transport.surb_bytes
+        self.surbs_out = transport.surbs_out
         self.close = transport.close
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:

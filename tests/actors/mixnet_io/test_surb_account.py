@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -12,15 +13,38 @@ from hypothesis import strategies as st
 from tests.helpers.examples import examples
 from tests.helpers.hostile import HostileWorld, ScriptedNode
 from usernym.actors.mixnet_io.client import RENEW_AGAIN_S
-from usernym.actors.mixnet_io.surb_account import ON_DEMAND_BELOW, SurbAccount
+from usernym.actors.mixnet_io.surb_account import KEPT_AHEAD, ON_DEMAND_BELOW, SurbAccount
 from usernym.actors.registration.login import BEATS_APART_S, LOGIN_PAUSES_S, LOGINS_MAX
 from usernym.actors.simulation import Simulation
 from usernym.mixnet.emulator.state import Faults
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import HOUR_S, MINUTE_S, SURB_S, SURBS_GIVEN_MAX
+from usernym.storage.client.given_surbs import GivenSurbs
+from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import DeliveryState
+from usernym.storage.errors import StoreFull
 from usernym.testing.world import SimClient, World
+
+ADDRESS = bytes(range(96))
+
+
+class MovedClock(Simulation):
+    """A simulation with a wall clock that may be wrong."""
+
+    error_s = 0
+
+    def unix_s(self) -> int:
+        return super().unix_s() + self.error_s
+
+
+def begun(sim: Simulation, kept: GivenSurbs | None, address: bytes = ADDRESS) -> SurbAccount:
+    """The account of a process that starts."""
+    account = SurbAccount(sim, kept)
+    account.load()
+    account.begin_at(address)
+    return account
+
 
 # -- the account by itself --
 
@@ -31,6 +55,7 @@ STEPS = st.lists(
         st.tuples(st.sampled_from(["in advance", "on demand"]), st.integers(1, 300)),
         st.tuples(st.just("spent"), st.integers(1, 42)),
         st.tuples(st.just("hours"), st.integers(1, 30)),
+        st.tuples(st.sampled_from(["killed", "ended", "clock", "mixnet died"]), st.integers(1, 30)),
     ),
     max_size=60,
 )
@@ -39,12 +64,24 @@ STEPS = st.lists(
 @examples(300)
 @given(steps=STEPS)
 def test_no_more_are_ever_alive_than_a_client_gives_whichever_the_node_spends(steps: list[tuple[str, int]]) -> None:
-    sim = Simulation(0)
-    account = SurbAccount(sim)
+    """Neither another process of the client, nor another life of the mixnet client, nor the wall clock helps it."""
+    sim, kept = MovedClock(0), ClientStore.open_plain().given_surbs
+    account = begun(sim, kept)
     hoard: list[float] = []
     for step, number in steps:
         count = 0
         match step:
+            case "killed":
+                account = begun(sim, kept)
+            case "ended":
+                before = account.alive()
+                account.close()
+                account = begun(sim, kept)
+                assert account.alive() == before
+            case "clock":
+                sim.error_s = (number - 15) * HOUR_S
+            case "mixnet died":
+                account.begin_at(ADDRESS)
             case "request":
                 count = account.for_request(number)
             case "again":
@@ -58,13 +95,70 @@ def test_no_more_are_ever_alive_than_a_client_gives_whichever_the_node_spends(st
                 account.note_spent(number * 1604 - 3)
             case "hours":
                 sim.run_for(number * HOUR_S)
-        account.leave(count)
+        assert not count or account.leave(count)
         hoard = [born for born in hoard if born + SURB_S > sim.now()] + [sim.now()] * count
-        assert len(hoard) <= account.alive() <= SURBS_GIVEN_MAX
+        assert len(hoard) <= min(account.alive(), SURBS_GIVEN_MAX)
+        assert account.alive() <= SURBS_GIVEN_MAX + KEPT_AHEAD
+
+
+def test_what_left_another_address_leads_nowhere() -> None:
+    sim, kept = Simulation(0), ClientStore.open_plain().given_surbs
+    account = begun(sim, kept)
+    account.leave(30)
+    account.begin_at(bytes(96))
+    assert account.alive() == 0
+    account.leave(1)
+    assert (begun(sim, kept).alive(), begun(sim, kept, bytes(96)).alive()) == (0, 1 + KEPT_AHEAD)
+
+
+def test_what_is_kept_grows_old_by_the_clock_that_shows_less() -> None:
+    """Also after the machine was off: its other clock has begun again."""
+    sim, kept = MovedClock(0), ClientStore.open_plain().given_surbs
+    sim.run_for(HOUR_S)
+    account = begun(sim, kept)
+    account.leave(20)
+    account.close()
+    rebooted = MovedClock(0)
+    rebooted.error_s = SURB_S
+    assert begun(rebooted, kept).alive() == 20, "an hour is left"
+    rebooted.error_s = SURB_S + HOUR_S
+    assert begun(rebooted, kept).alive() == 0
+
+
+def test_nothing_leaves_that_is_not_on_the_disk_before() -> None:
+    sim, store = Simulation(0), ClientStore.open_plain()
+    account = begun(sim, store.given_surbs)
+    with patch.object(store.given_surbs, "save", side_effect=StoreFull("no room")):
+        assert not account.leave(1)
+        assert account.alive() == 0
+    assert account.leave(1)
+
+
+def test_what_the_mixnet_client_gives_by_itself_joins_the_account() -> None:
+    """And stays on it when that client's keys are gone: the SURBs still lead to its address."""
+    sim, out = Simulation(0), 0
+    account = SurbAccount(sim, None, lambda: out)
+    account.begin_at(ADDRESS)
+    account.leave(10)
+    assert account.alive() == 10, "on its way to the mixnet client"
+    out = 25
+    assert account.alive() == 25
+    account.note_spent(5 * 1604 - 3)
+    out = 20
+    assert account.alive() == 20
+    out = 0
+    account.begin_at(ADDRESS)
+    assert account.alive() == 20, "another life of it"
+    account.leave(3)
+    out = 13
+    assert account.alive() == 33
+    sim.run_for(SURB_S)
+    out = 0
+    assert account.alive() == 0
 
 
 def test_what_is_asked_for_leaves_room_for_requests() -> None:
-    account = SurbAccount(Simulation(0))
+    account = begun(Simulation(0), None)
     account.leave(account.on_demand(255))
     assert account.alive() == ON_DEMAND_BELOW
     assert account.on_demand(1) == account.in_advance(1) == 0
@@ -73,6 +167,30 @@ def test_what_is_asked_for_leaves_room_for_requests() -> None:
         account.leave(account.for_request(2))
         requests += 1
     assert requests == SURBS_GIVEN_MAX - ON_DEMAND_BELOW, "one each"
+
+
+def test_a_full_disk_holds_requests_back_until_there_is_room() -> None:
+    world = World(disks=True)
+    alice, _ = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "before")
+    assert alice.disk is not None
+    world.settle(5)
+    alice.disk.set_full(True)
+    world.settle(5 * MINUTE_S)
+    alice.disk.set_full(False)
+    alice.send_and_wait("bob", "after")
+
+
+def test_a_node_whose_mixnet_client_asks_without_end_gets_nothing_more_from_usernym() -> None:
+    """What a mixnet client gives by itself is seen, and a client that has one in memory takes another address."""
+    world = World()
+    alice = world.client("alice")
+    first, core = alice.address, world.core
+    asking: Any = core._clients[world.node.client_number]
+    asking.surb_minimum = 200
+    world.sim.run_until(lambda: core.surbs_of(world.node.client_number, alice.client_number) > SURBS_GIVEN_MAX, HOUR_S)
+    world.settle(3 * MINUTE_S)
+    assert alice.address != first
 
 
 # -- against a node that hoards --
@@ -159,6 +277,25 @@ def test_a_node_that_provokes_and_lies_sets_no_pace_and_never_has_more_than_the_
     assert len(addresses) <= 2 + MINUTES * MINUTE_S // RENEW_AGAIN_S
     assert not keeps_address or len(addresses) == 1
     world.check()
+
+
+def test_a_client_that_is_killed_while_its_nym_client_lives_on_keeps_its_account() -> None:
+    """Each process of it would give as much as the first, to a node that always asks."""
+    world = HostileWorld(17)
+    world.nym_clients = ("alice",)
+    node, alice = world.scripted, world.client("alice")
+    is_always_out_of_surbs(node)
+    provoke(node, alice, 2.0)
+    most = 0
+    for _ in range(MINUTES):
+        world.settle(MINUTE_S)
+        hoard = world.core.surbs_of(node_client(world), alice.client_number, on_request=False)
+        most = max(most, hoard)
+        assert hoard <= SURBS_GIVEN_MAX
+        alice.mixnet_lives = True
+        alice.restart()
+        alice.connect()
+    assert most > SURBS_GIVEN_MAX // 2, "it has many"
 
 
 def asked_anew(node: ScriptedNode, before: int, kind: type[Any]) -> int:
