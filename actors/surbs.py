@@ -61,11 +61,9 @@ class SurbStock:
             dead += self._lots.popleft()[1]
         return dead
 
-    def take_any(self, count: int, now: float) -> int:
-        """Spend up to `count`: the other side spent them, whatever our account says. Returns how many there were."""
-        there = min(count, self.left(now))
-        self.take(there, now)
-        return there
+    def take_any(self, count: int, now: float) -> None:
+        """Spend up to `count`: the other side spent them, whatever our account says."""
+        self.take(max(0, min(count, self.left(now))), now)
 
     def add_older(self, count: int, born: float) -> None:
         """`count` came then, before all others."""

@@ -95,6 +95,17 @@ class MachineLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Theft:
+    """`who`'s machine is stolen. The thief lets another identity follow, and offers `to` a handshake, which they accept
+    if they can, and write. Then the owner begins elsewhere, as a third identity, and writes to `to`. `looks`: whether
+    `to` looks at the thief's identity, and decides about it before the owner is back, or after."""
+
+    who: str
+    to: str
+    looks: Literal["never", "before", "after"] = "before"
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Time passes."""
 
@@ -282,9 +293,9 @@ class Inject:
 
 
 Step = (
-    Write | WriteFile | Handshake | DirectOnly | LookUpUser | LookAt | Decide | Befriend | MachineLost | Pause | Turns
-    | Weather | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire | Crash | LongAway | DiskFull | DiskErrors
-    | SlowDisk | ClockJump | NodeLies | HostileNode | Strangers | Attack | Stalk | Inject
+    Write | WriteFile | Handshake | DirectOnly | LookUpUser | LookAt | Decide | Befriend | MachineLost | Theft | Pause
+    | Turns | Weather | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire | Crash | LongAway | DiskFull
+    | DiskErrors | SlowDisk | ClockJump | NodeLies | HostileNode | Strangers | Attack | Stalk | Inject
 )  # fmt: skip
 """What a plan is made of."""
 

@@ -148,7 +148,15 @@ SOAK: Final = PlanProfile(
 
 
 HOSTILE: Final = PlanProfile(
-    weights=(*PlanProfile().weights, ("Attack", 8), ("Befriend", 3), ("Decide", 2), ("MachineLost", 2), ("LookAt", 2))
+    weights=(
+        *PlanProfile().weights,
+        ("Attack", 8),
+        ("Befriend", 3),
+        ("Decide", 2),
+        ("MachineLost", 2),
+        ("Theft", 1),
+        ("LookAt", 2),
+    )
 )
 """Every fault, with hostile users and stolen machines."""
 
@@ -167,7 +175,15 @@ THIEVES: Final = PlanProfile(
     messages=(2, 8),
     troubles=(6, 14),
     pause_s=(0.5, 30.0),
-    weights=(("Handshake", 10), ("MachineLost", 2), ("LookAt", 4), ("DirectOnly", 1), ("Crash", 1), ("Attack", 1)),
+    weights=(
+        ("Handshake", 10),
+        ("MachineLost", 2),
+        ("Theft", 2),
+        ("LookAt", 4),
+        ("DirectOnly", 1),
+        ("Crash", 1),
+        ("Attack", 1),
+    ),
     lies=0,
     long_away=0,
 )
@@ -329,6 +345,7 @@ TROUBLES: Final[dict[str, Callable[[random.Random, tuple[str, ...]], f.Step]]] =
 HOSTILE_TROUBLES: Final[dict[str, Callable[[random.Random, tuple[str, ...]], f.Step]]] = {
     "LookAt": lambda rng, names: f.LookAt(*_two(rng, names)),
     "MachineLost": lambda rng, names: f.MachineLost(rng.choice(names), rng.random() < 0.7),
+    "Theft": lambda rng, names: f.Theft(*_two(rng, names), rng.choice(("never", "before", "after"))),
     "Attack": _attack,
     "Befriend": lambda rng, names: f.Befriend(rng.choice(names), rng.choice(ATTACKERS)),
     "Decide": _decide,

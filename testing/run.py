@@ -30,6 +30,7 @@ from usernym.testing.plan import Plan
 from usernym.testing.process import Process
 from usernym.testing.screen import ReadingScreen
 from usernym.testing.tap import Heard
+from usernym.testing.thief import Thief
 from usernym.testing.troubles import DAY_S, Liars, Troubles
 from usernym.testing.watch import Watch
 from usernym.testing.world import SimClient, World
@@ -176,6 +177,8 @@ class Run:
                 self._befriend(self.world.clients[who], to)
             case f.MachineLost(who, replace):
                 self._restore(self.world.clients[who], replace=replace)
+            case f.Theft():
+                self._steal(step)
             case f.Stalk():
                 self._stalk(step)
             case f.Handshake() | f.LookUpUser():
@@ -271,6 +274,7 @@ class Run:
             changed = [each.name for each in client.store.contacts.all() if each.trust is Trust.CHANGED]
             for name in changed:
                 if name in names or not names:
+                    self._watch.looks_at(client.name, name, client.contact(name).identity_key)
                     client.look_at_identity(name)
 
     def _decide(self, client: SimClient, to: str, decision: str) -> None:
@@ -281,6 +285,11 @@ class Run:
         with client.disk.paused():
             client.store.contacts.set_consent(to, consent)
         client.graph.forwarding.tell(msg.RequestsDecided())
+
+    def identity_changed(self, user: str, contact: str) -> None:
+        """A user is notified of it."""
+        self._watch.identity_changed(user, contact)
+        self.oracle.identity_changed(user, contact)
 
     def _befriend(self, client: SimClient, to: str) -> None:
         if client.running:
@@ -293,6 +302,43 @@ class Run:
             return
         self._unmarked[client.name] = []
         self.oracle.lost_home(client.name)
+        self._watch.lost_home(client.name)
+
+    def _steal(self, step: f.Theft) -> None:
+        """A thief's succession, and then a handshake with the thief; until the owner is back."""
+        victim, friend, sim = self.world.clients[step.who], self.world.clients[step.to], self.world.sim
+        if not victim.running or not friend.running or victim.record_is_on_its_way():
+            return
+        thief = Thief(self.world, victim)
+        if not thief.take_over():
+            return
+        self._watch.note_thief(step.who, thief.transport.address, thief.key.public)
+        self._troubles.switch_off(victim)
+        self.oracle.lost_home(step.who)
+        thief.offer(step.to)
+        self._consented.add((step.who, step.to))
+        sim.run_for(BEFRIENDED_S)
+        if step.looks == "before":
+            self._look_at(friend, step.who)
+        self._command(f.Handshake(step.to, step.who, "accept"))
+        self._write(friend, step.who, 20)
+        sim.run_for(BEFRIENDED_S)
+        self._troubles.begin_elsewhere(victim)
+        self._unmarked[step.who] = []
+        self._watch.lost_home(step.who)
+        sim.run_for(LOOK_S)
+        self._write(victim, step.to, 20)
+        sim.run_for(BEFRIENDED_S)
+        if step.looks == "after" and friend.running:
+            self._decide_about(friend, step.who, thief.key.public)
+
+    def _decide_about(self, client: SimClient, name: str, identity: bytes) -> None:
+        """The user continues with an identity that they looked at a while ago."""
+        assert client.disk is not None, "a run has disks"
+        self._watch.looks_at(client.name, name, identity)
+        with client.disk.paused():
+            if client.store.contacts.get(name) is not None:
+                client.look_at_identity(name, identity)
 
     def _stalk(self, step: f.Stalk) -> None:
         """Write until the node refuses, then once a minute; take note of every answer."""

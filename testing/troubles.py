@@ -21,7 +21,7 @@ from usernym.testing.attacker import ATTACKERS, Attacker
 from usernym.testing.habits import Habit, HabitTransport
 from usernym.testing.hostile import LyingTransport, Mallory
 from usernym.testing.process import NodeProcess, Process
-from usernym.testing.world import World
+from usernym.testing.world import SimClient, World
 
 DAY_S: Final = 86_400.0
 AGAIN_S: Final = 5.0
@@ -286,6 +286,12 @@ class Troubles:
         """Start it again."""
         self._off_until.pop(process.name, None)
         process.start()
+
+    def begin_elsewhere(self, client: SimClient) -> None:
+        """A user who was switched off begins on another machine, as another identity, as soon as the node is there."""
+        while not client.move(replace=True):
+            self.world.sim.run_for(AGAIN_S)
+        self._off_until.pop(client.name, None)
 
     def _after_death(self, process: Process) -> None:
         self._on_death(process)

@@ -3,8 +3,10 @@
 1. Never more than `SURBS_GIVEN_MAX` of a client's SURBs can be used by the node, over all its processes at one address.
 2. A client's process makes at most `LOGINS_MAX` logins a minute.
 3. No more than `WAITING_BYTES_MAX` wait in the memory of the node's mixnet client for the SURBs of one sender tag.
-4. Nothing is sealed to a changed identity that its user has not looked at.
-5. Nothing goes directly to an address that was agreed with another identity than the one that is pinned.
+4. Nothing is sealed to a changed identity that its user has not looked at: a look at another one is none at this.
+5. Nothing goes directly to an address that was agreed with another identity than the one that is pinned: neither to a
+   user's former one, nor to that of a thief whose identity was the user's for some time.
+6. An honest node passes on no seal of a size that no payload has.
 
 The oracle compares what users see; these are harms that no user sees.
 """
@@ -20,6 +22,7 @@ from usernym.protocol.codec import decode
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import MINUTE_S, SURBS_GIVEN_MAX
 from usernym.protocol.packets import PACKET_PAYLOAD_BYTES
+from usernym.protocol.payloads import SEALED_SIZES
 from usernym.protocol.sealing import Envelope
 from usernym.storage.client.types import Contact, Trust
 from usernym.testing.oracle import Oracle
@@ -44,6 +47,8 @@ class Watch:
         self._oracle = oracle
         self._homes: dict[bytes, tuple[str, bytes]] = {}
         """Nym address to the user, and the identity, that it was."""
+        self._looked_at: dict[tuple[str, str], set[bytes]] = {}
+        """The identities of a contact that a user has looked at, since they were notified of a change."""
         self._logins: dict[tuple[str, int], deque[tuple[float, bytes]]] = {}
         self._said: set[tuple[str, str]] = set()
         world.mixnet.listeners.append(self._on_heard)
@@ -54,12 +59,29 @@ class Watch:
             if client.running and client.address is not None:
                 self._homes[client.address] = client.name, client.user.key.public
 
+    def note_thief(self, name: str, address: bytes, identity: bytes) -> None:
+        """A thief is this user now, at this address."""
+        self._homes[address] = name, identity
+
+    def identity_changed(self, user: str, contact: str) -> None:
+        """A user was notified that a contact has another identity."""
+        self._looked_at.setdefault((user, contact), set())
+
+    def looks_at(self, user: str, contact: str, identity: bytes) -> None:
+        """A user looks at an identity of a contact's, and continues without comparing."""
+        self._looked_at.setdefault((user, contact), set()).add(identity)
+
+    def lost_home(self, user: str) -> None:
+        """A user begins on another machine: whom they look up there is who they look at."""
+        self._looked_at = {pair: seen for pair, seen in self._looked_at.items() if pair[0] != user}
+
     def _on_heard(self, heard: Heard) -> None:
         node = self._world.node
         if heard.what == "arrived" and heard.who == node.name:
             self._count_surbs()
         if heard.what == "sent" and heard.who == node.name and heard.is_reply and self._oracle.promise.honest_node:
             self._count_bytes()
+            self._check_size(heard.data)
         client = self._world.clients.get(heard.who)
         if heard.what != "sent" or heard.is_reply or client is None:
             return
@@ -84,9 +106,9 @@ class Watch:
 
     def _count_surbs(self) -> None:
         for client in self._world.clients.values():
-            # What a nym-client gives by itself is not known to the client (docs/threat-model.md).
-            counted = not client.has_nym_client
-            held = self._world.core.surbs_of(self._world.node.client_number, client.client_number, on_request=counted)
+            # What a nym-client gives by itself, or gave before it was started again, is not known to the client.
+            told, pair = not client.has_nym_client, (self._world.node.client_number, client.client_number)
+            held = self._world.core.surbs_of(*pair, on_request=told, earlier=told)
             if held > SURBS_GIVEN_MAX:
                 self._break(client.name, "surbs", f"the node holds {held} of {client.name}'s SURBs")
 
@@ -94,6 +116,11 @@ class Watch:
         waiting = self._world.core.most_waiting(self._world.node.client_number)
         if waiting > WAITING_BYTES_MAX:
             self._break("node", "bytes", f"{waiting} bytes wait at the node for one client's SURBs")
+
+    def _check_size(self, data: bytes) -> None:
+        said = decode(data).message
+        if isinstance(said, m.Deliver) and len(said.sealed) not in SEALED_SIZES:
+            self._break("node", "sizes", f"the node passes {len(said.sealed)} sealed bytes on")
 
     def _count_logins(self, client: SimClient, request_id: bytes) -> None:
         now = self._world.sim.now()
@@ -107,7 +134,10 @@ class Watch:
 
     def _check_seal(self, client: SimClient, name: str, said: m.Forward | m.Direct) -> None:
         contact = self._contact(client, name)
-        if contact is None or contact.trust is not Trust.CHANGED:
+        looked_at = self._looked_at.get((client.name, name))
+        if contact is None:
+            return
+        if contact.trust is not Trust.CHANGED and (looked_at is None or contact.identity_key in looked_at):
             return
         envelope = Envelope(
             client.user.node, client.name, name, client.user.key.public, contact.identity_key, said.key_number,

@@ -224,9 +224,10 @@ class SimClient(ClientProcess):
         assert contact is not None
         return contact
 
-    def look_at_identity(self, name: str) -> None:
-        """Look at a changed identity and continue without comparing, as `Client.set_verified(name, False)` does."""
-        self.store.contacts.set_trust(name, Trust.CONFIRMED)
+    def look_at_identity(self, name: str, identity_key: bytes | None = None) -> None:
+        """Look at a changed identity and continue without comparing, as `Client.set_verified(name, False)` does. The
+        decision is about `identity_key`; without it, about the one that is there."""
+        self.store.contacts.look_at(name, identity_key or self.contact(name).identity_key, Trust.CONFIRMED)
         self.graph.forwarding.tell(msg.IdentityLookedAt(name))
 
     def write(self, name: str, text: str) -> Future[bytes]:

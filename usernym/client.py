@@ -470,9 +470,10 @@ class Client:
         name = canonical(name)
 
         def decide(store: ClientStore) -> None:
-            if identity_key != _contact(store, name).identity_key.hex():
+            contact = _contact(store, name)
+            looked_at = contact.identity_key if identity_key == contact.identity_key.hex() else b""
+            if not store.contacts.look_at(name, looked_at, Trust.VERIFIED if verified else Trust.CONFIRMED):
                 raise IdentityMoved("the identity has changed once more, while you looked: look at it again")
-            store.contacts.set_trust(name, Trust.VERIFIED if verified else Trust.CONFIRMED)
 
         self._change(name, decide)
         self._running.actors.forwarding.tell(msg.IdentityLookedAt(name))

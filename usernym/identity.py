@@ -163,7 +163,10 @@ class IdentityMaker:
         succession = authorise(recovery, node, self._name, record.stub(), Authority.RECOVERY)
         profile = self._store.profile
         restored_at = profile.identity().restored_at if profile.has_identity() else self._now
-        former = {stub.identity_key: None for stub in stubs} | dict.fromkeys(self._store.profile.former_identities())
+        # Also a thief's: what contacts sealed to that identity waits at the node, and they must learn to seal it again.
+        shown = () if found is None else (link.stub.identity_key for link in found.chain)
+        own = (stub.identity_key for stub in stubs)
+        former = dict.fromkeys((*own, *shown, *profile.former_identities()))
         with self._store.transaction():
             self._save(identity, record, record, IdentityState.REGISTERED, restored_at=restored_at)
             self._store.keys.add(key_number, seed, self._now)

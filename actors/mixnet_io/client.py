@@ -206,7 +206,7 @@ class ClientIO(Actor[ClientIOInbox]):
         self._account.begin_at(address)
         if address != self._own_address:
             self._own_address, self._used_directly = address, False
-        for waiting in self._waiting.values():
+        for waiting in list(self._waiting.values()):
             self._send_request(waiting)
 
     def _renew(self) -> None:
@@ -302,6 +302,9 @@ class ClientIO(Actor[ClientIOInbox]):
         elif self._account.leave(waiting.surbs):
             request = msgspec.structs.replace(request, surbs=waiting.surbs)
             self._endpoint.send(self._address_for(request), request, waiting.surbs, "requests_sent")
+        else:
+            del self._waiting[request.request_id]
+            waiting.reply_to.tell(RequestFailed(request, Failure.NO_STORAGE))
 
     def _address_for(self, request: m.Request) -> bytes:
         """Where to ask. A card that the node sent may be known to this user alone: it must not show who asks."""
@@ -339,7 +342,7 @@ class ClientIO(Actor[ClientIOInbox]):
 
     def _ask_again(self, which: Callable[[m.Request], bool]) -> None:
         """Send these at once, and wait as long for their answers as though this were their first try."""
-        for waiting in self._waiting.values():
+        for waiting in list(self._waiting.values()):
             if which(waiting.request):
                 waiting.attempts, waiting.next_at = 0, self._runtime.now() + waiting.pauses_s[0]
                 self._send_request(waiting)
@@ -370,6 +373,9 @@ class ClientIO(Actor[ClientIOInbox]):
                 self._take_tell(tell, size)
             except RemoteProtocolError as error:
                 self.refuse(error)
+        if (more := self._account.take_inheritance() - login.stock) > 0:
+            self._route.give(more)
+            self._endpoint.send(self._address, m.TopUp(more, name, login.login_id), 0, "top_ups_sent")
         # Answers to earlier requests can no longer arrive: they were tied to the previous route.
         self._ask_again(lambda request: isinstance(request, m.Forward))
 

@@ -3,8 +3,11 @@
 docs/protocol.md, "Reply blocks". Owned by mixnet I/O, and used in its thread only. A node that spends its SURBs all at
 once could correlate them with the packets at a client's gateway, so their number has a bound that nothing raises:
 neither what the node asks for, nor what it says it has, nor another login, nor a message sent again, nor another
-process of the client. Also not another life of the mixnet client at the same address: its reply keys may be gone, but
-packets over its SURBs still arrive at its gateway.
+process of the client.
+
+A mixnet client that was killed has lost the reply keys of what it gave: those SURBs bring no message any more, and
+leave the account. Packets over them would still arrive at the gateway (docs/threat-model.md). If they stayed, a few
+deaths would leave a client that keeps its address without an answer for a day.
 """
 
 from __future__ import annotations
@@ -33,6 +36,12 @@ save little, since SURBs leave ten at a time where much is received; and a proce
 on the account that never left, for a day."""
 
 
+KEPT_BEHIND: Final = 6
+"""SURBs that were spent before the account on the disk learns of it: one commit for as many packets that came."""
+UNDER_WAY_S: Final = 30.0
+"""What was handed over so long ago is known to the mixnet client: it has sent 1,500 packets since."""
+
+
 class SurbAccount:
     """SURBs that left, by their age, less those that the node has visibly spent.
 
@@ -48,10 +57,11 @@ class SurbAccount:
         self._out = out
         self._address: bytes | None = None
         self._before: KeptAccount | None = None
-        self._former = SurbStock(float(SURB_S))
-        """Given before the mixnet client that there is came up, and not known to it."""
         self._given = SurbStock(float(SURB_S))
         self._ahead = 0
+        self._kept_count = 0
+        """How many another process would begin with."""
+        self._inherited = 0
 
     def load(self) -> None:
         """Read what another process kept; before `begin_at`."""
@@ -59,44 +69,57 @@ class SurbAccount:
             self._before = self._kept.load()
 
     def begin_at(self, address: bytes) -> None:
-        """A mixnet client came up at this address. What was given from another address leads elsewhere; what was given
-        from this one is still alive, whether or not this client has the keys for it."""
-        lots = self._lots()
+        """A mixnet client came up at this address. What was given from another one leads elsewhere; of what was given
+        from this one, it may have the keys. If it does not tell, it is taken for the one that another process of ours
+        used; but a client that was away is taken for a new one."""
+        before, self._before = self._before, None
+        lots, out = self._given.lots(self._runtime.now()), self._out()
         if address != self._address:
-            lots, self._ahead = self._kept_lots(address), 0
-        self._address, self._before = address, None
-        self._former, self._given = SurbStock(float(SURB_S)), SurbStock(float(SURB_S))
-        known = self._out() or 0
+            lots = [] if before is None or before.address != address else self._kept_lots(before)
+            known = sum(count for _, count in lots) if out is None else out
+        else:
+            known = out or 0
+        self._address, self._given, self._ahead = address, SurbStock(float(SURB_S)), 0
         for born, count in reversed(lots):
-            lives_on = min(count, known)
-            known -= lives_on
-            self._given.add_older(lives_on, born)
-            self._former.add_older(count - lives_on, born)
-
-    def _kept_lots(self, address: bytes) -> list[tuple[float, int]]:
-        """What another process kept for this address: when they left, at the earliest, and how many."""
-        before, now, unix_s = self._before, self._runtime.now(), self._runtime.unix_s()
-        if before is None or before.address != address:
-            return []
-        lots = [(now - _age_s(lot, now, unix_s), lot.count) for lot in before.lots]
-        return sorted([*lots, (now, before.ahead)])
-
-    def _lots(self) -> list[tuple[float, int]]:
+            self._given.add_older(min(count, known), born)
+            known -= min(count, known)
+        # A mixnet client that tells what it knows of is another one, with another sender tag.
         now = self._runtime.now()
-        return sorted([*self._former.lots(now), *self._given.lots(now)])
+        young = sum(count for born, count in self._given.lots(now) if born > now - SURB_S / 2)
+        self._inherited = young if out is None else 0
+        self._kept_count = self._given.left(now) + self._ahead
+
+    def _kept_lots(self, kept: KeptAccount) -> list[tuple[float, int]]:
+        """When they left, at the earliest, and how many: the oldest first."""
+        now, unix_s = self._runtime.now(), self._runtime.unix_s()
+        return sorted([*((now - _age_s(lot, now, unix_s), lot.count) for lot in kept.lots), (now, kept.ahead)])
 
     def alive(self) -> int:
         """How many the node can have: given in the last 24 hours, less the packets that came.
 
         A packet is taken off the oldest that are left, whichever the node spent, so that none dies in this account
-        before it does in truth. What the mixnet client has given by itself, on the node's request, joins the account
-        as soon as it is seen: packets that come over those are taken off, too.
+        before it does in truth.
         """
-        now = self._runtime.now()
-        if (unseen := (self._out() or 0) - self._given.left(now)) > 0:
-            self._given.add(unseen, now)
-            self._ahead -= unseen
-        return self._former.left(now) + self._given.left(now)
+        now, out = self._runtime.now(), self._out()
+        if out is not None:
+            self._adjust(out, now)
+        return self._given.left(now)
+
+    def _adjust(self, out: int, now: float) -> None:
+        """Follow the mixnet client, which has `out`: it gives some by itself, when the node's asks; and some come back
+        over which the node's has sent a lost packet again."""
+        left = self._given.left(now)
+        if out > left:
+            self._given.add(out - left, now)
+            self._ahead -= out - left
+        else:
+            on_their_way = sum(count for born, count in self._given.lots(now) if born > now - UNDER_WAY_S)
+            self._given.take_any(left - out - on_their_way, now)
+
+    def take_inheritance(self) -> int:
+        """How many the node should still have that another process of ours gave, over the same mixnet client; once."""
+        inherited, self._inherited = self._inherited, 0
+        return inherited
 
     def leave(self, count: int) -> bool:
         """Whether `count` may leave: then they are on the account, and on the disk before. Else the disk has no room
@@ -116,19 +139,20 @@ class SurbAccount:
     def _keep(self, ahead: int) -> bool:
         if self._kept is not None and self._address is not None:
             now, unix_s = self._runtime.now(), self._runtime.unix_s()
-            lots = tuple(SurbLot(unix_s - int(now - born), born, count) for born, count in self._lots())
+            lots = tuple(SurbLot(unix_s - int(now - born), born, count) for born, count in self._given.lots(now))
             try:
                 self._kept.save(KeptAccount(self._address, lots, ahead))
             except PASSING_FAILURES:
                 return False
-        self._ahead = ahead
+        self._ahead, self._kept_count = ahead, self._given.left(self._runtime.now()) + ahead
         return True
 
     def note_spent(self, size: int) -> None:
         """A frame of `size` bytes came, signed by the node."""
-        now, packets = self._runtime.now(), reply_packets(size)
-        packets -= self._given.take_any(packets, now)
-        self._former.take_any(packets, now)
+        now = self._runtime.now()
+        self._given.take_any(reply_packets(size), now)
+        if self._kept_count - self._given.left(now) > KEPT_BEHIND:
+            self._keep(max(0, self._ahead))
 
     def for_request(self, wanted: int) -> int:
         """How many a request may carry that wants as many; 0: it has to wait."""

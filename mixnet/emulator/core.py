@@ -111,15 +111,15 @@ class Emulator:
         """How many a client gives at most to a replier that asks."""
         return self._clients[client].surbs_on_request
 
-    def surbs_of(self, holder: int, giver: int, *, on_request: bool = True) -> int:
-        """SURBs of `giver`'s that `holder` could send packets over now, with all sender tags: also those whose reply
-        keys the giver has lost, since the packets still arrive at its gateway. `on_request`: with those that the
-        giver's mixnet client gave by itself."""
+    def surbs_of(self, holder: int, giver: int, *, on_request: bool = True, earlier: bool = True) -> int:
+        """SURBs of `giver`'s that `holder` could use now, with all sender tags. `on_request`: with those that the
+        giver's mixnet client gave by itself; `earlier`: with those that it gave before it ended in order."""
         dead_until = max(self._rotated_at, self._now - self.faults.surb_age_s)
+        it = self._clients[giver]
         return sum(
             int(count)
             for stock in self._clients[holder].stocks.values()
-            if stock.sender == giver
+            if (stock.sender, stock.keys) == (giver, it.keys) and (earlier or stock.process == it.process)
             for made_at, count, by_itself in stock.batches
             if made_at > dead_until and (on_request or not by_itself)
         )

@@ -95,7 +95,7 @@ class InProcessMixnet:
             now = self._advance()
             if self._core.connected(client):
                 self._core.offline(now, client)
-                self._report(client, TransportDown("the emulated mixnet client has no connection to its gateway"))
+                self._report_gateway(client, TransportDown("the emulated mixnet client has lost its gateway"))
         self._hand_over()
 
     def online(self, client: int) -> None:
@@ -104,7 +104,7 @@ class InProcessMixnet:
             now = self._advance()
             if client in self._open and not self._core.connected(client):
                 self._core.online(now, client)
-                self._report(client, TransportUp(self._core.address(client)))
+                self._report_gateway(client, TransportUp(self._core.address(client)))
                 self._plan(now)
         self._hand_over()
 
@@ -208,6 +208,12 @@ class InProcessMixnet:
         if transport is not None:
             self._events.append((transport, event))
 
+    def _report_gateway(self, client: int, event: TransportEvent) -> None:
+        """A client lost its gateway, or has it again. A nym-client says nothing of that, only that it is there."""
+        transport = self._open.get(client)
+        if transport is not None and not (transport.own_process and transport.seen):
+            self._report(client, event)
+
     def _plan(self, now: float) -> None:
         """Make sure that `_wake` is called when the core's next event is due. An older plan is dropped."""
         at = self._core.next_event_at()
@@ -245,7 +251,9 @@ class InProcessTransport:
 
     def __init__(self, mixnet: InProcessMixnet, client: int, address: bytes, *, own_process: bool = False) -> None:
         self._mixnet = mixnet
-        self._own_process = own_process
+        self.own_process = own_process
+        self.seen = False
+        """Whether the application knows that the client is there."""
         self.client = client
         """The client's number in the mixnet: for faults and counters."""
         self.address = address
@@ -269,11 +277,11 @@ class InProcessTransport:
 
     def surbs_out(self) -> int | None:
         """See `Transport`."""
-        return None if self._own_process else self._mixnet.surbs_out(self.client)
+        return None if self.own_process else self._mixnet.surbs_out(self.client)
 
     def renew(self) -> bool:
         """See `Transport`."""
-        if self._own_process or self._on_event is None or not self._mixnet.is_up(self.client):
+        if self.own_process or self._on_event is None or not self._mixnet.is_up(self.client):
             return False
         self.client = self._mixnet.replace(self, self.client)
         self.address = self._mixnet.address_of(self.client)
@@ -292,8 +300,9 @@ class InProcessTransport:
     def hand_over(self, event: TransportEvent) -> None:
         """Called by the mixnet, one event at a time."""
         if self._on_event is not None and not self._closed:
+            self.seen = self.seen or isinstance(event, TransportUp)
             self._on_event(event)
 
     def _check_up(self) -> None:
-        if self._closed or not self._mixnet.is_up(self.client):
+        if self._closed or not (self.own_process or self._mixnet.is_up(self.client)):
             raise MixnetDown("the emulated mixnet client is not connected")

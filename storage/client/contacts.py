@@ -110,6 +110,12 @@ class Contacts:
         """Note what speaks for the contact's key."""
         return self._update(name, trust=trust)
 
+    def look_at(self, name: str, identity_key: bytes, trust: Trust) -> bool:
+        """Note what the user decided about the identity that they looked at; False, and nothing changed, if the contact
+        has another one by now."""
+        of_this = (ContactRow.name == name) & (ContactRow.identity_key == identity_key)
+        return bool(self._db.change(ContactRow.update(trust=trust).where(of_this)))
+
     def set_consent(self, name: str, consent: Consent) -> bool:
         return self._update(name, consent=consent)
 

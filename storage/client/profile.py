@@ -79,7 +79,8 @@ class Profile:
             raise NoIdentity("there is no identity in this store yet")
 
     def former_identities(self) -> list[bytes]:
-        """The identity keys that the user had before, 32 bytes each: who does not know of the change seals to them."""
+        """The identity keys that the user's name had before, also those of a thief, 32 bytes each: who does not know of
+        the change seals to them."""
         keys = self.setting(_FORMER) or b""
         return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
 

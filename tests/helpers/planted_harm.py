@@ -12,13 +12,17 @@ from typing import Any, Final
 from tests.helpers.planted_defects import PlantedDefect, swap
 from usernym.actors import seals
 from usernym.actors.events import NodeCaught
-from usernym.actors.forwarding import arrival, files, inbox, outbox
+from usernym.actors.forwarding import arrival, files, inbox, outbox, shares
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.forwarding.shares import Shares
 from usernym.actors.handshake import client as handshake_client
 from usernym.actors.mixnet_io.surb_account import SurbAccount
+from usernym.protocol import codec
 from usernym.protocol.errors import Code
+from usernym.protocol.limits import FRAME_BYTES_MAX
 from usernym.storage.client.contacts import Contacts
+from usernym.storage.client.given_surbs import GivenSurbs
+from usernym.storage.client.profile import Profile
 from usernym.storage.node.mailbox import Mailbox
 
 HARMS: Final[list[tuple[str, PlantedDefect]]] = []
@@ -73,6 +77,41 @@ def wrong_token_accuses(stack: ExitStack) -> None:
 @harm("people", "what came of a file is not compared with what was offered")
 def digest_unchecked(stack: ExitStack) -> None:
     swap(stack, files, "is_whole", lambda _content, _size, _digest: True)
+
+
+@harm("people", "the node takes a seal of any size")
+def seals_of_any_size(stack: ExitStack) -> None:
+    swap(stack, codec, "SEALED_SIZES", range(FRAME_BYTES_MAX))
+
+
+@harm("people", "all senders' shares of a mailbox are one")
+def shares_of_all_senders(stack: ExitStack) -> None:
+    def buckets(self: Any, sender: str, now: float, limits: Any) -> Any:
+        return old(self, sender if sender in self.known else "anyone", now, limits)
+
+    def take(self: Any, sender: str, recipient: str, size: int, now: float) -> Code | None:
+        refused: Code | None = taken(self, sender, recipient, size, now)
+        table = self._table(recipient, now)
+        table.newcomers["anyone"] = table.newcomers.pop(sender, table.newcomers.get("anyone"))
+        return refused
+
+    old = swap(stack, shares._Table, "buckets", buckets)
+    taken = swap(stack, Shares, "take", take)
+
+
+@harm("thieves", "a decision about an identity holds for the one that is there when it comes")
+def decisions_unbound(stack: ExitStack) -> None:
+    swap(stack, Contacts, "look_at", lambda self, name, _identity_key, trust: self.set_trust(name, trust))
+
+
+@harm("thieves", "found by the simulation: what was sealed to a thief's identity is nothing for the owner")
+def thiefs_identity_unknown(stack: ExitStack) -> None:
+    swap(stack, Profile, "former_identities", lambda _self: [])
+
+
+@harm("mixed", "the account of SURBs begins again with each process")
+def account_not_kept(stack: ExitStack) -> None:
+    swap(stack, GivenSurbs, "load", lambda _self: None)
 
 
 @harm("node", "what a request must carry is not on the account")

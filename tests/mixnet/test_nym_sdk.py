@@ -53,6 +53,7 @@ def test_two_reply_blocks_are_withheld_whatever_the_settings_say(network: Any) -
     bob.transport.reply(tag, b"another")
     assert alice.receive().data == b"another"
     assert sent() == 2 + 1 + 3 + 1, "the question for ten, those, and the answer"
+    assert alice.transport.surbs_out() == 3 + 10 - 3, "also those that it gave by itself"
     for member in (alice, bob):
         member.transport.close()
 
@@ -61,6 +62,18 @@ def test_the_size_of_a_reply_block_is_the_librarys(network: Any, monkeypatch: py
     assert NymSdkTransport(None, network.client_config()).surb_bytes == SURB_BYTES
     monkeypatch.setattr("nym_python_sdk.SURB_BYTES", 412, raising=False)
     assert NymSdkTransport(None, network.client_config()).surb_bytes == 412
+
+
+def test_a_stored_client_knows_what_it_gave_before_it_was_closed(network: Any, tmp_path: Path) -> None:
+    bob = Member(NymSdkTransport(None, network.client_config()))
+    for _ in range(2):
+        alice = Member(NymSdkTransport(tmp_path, network.client_config()))
+        alice.transport.send(bob.address, b"q", SURBS_REQUEST)
+        bob.receive()
+        out = alice.transport.surbs_out()
+        alice.transport.close()
+    assert out == 2 * SURBS_REQUEST
+    bob.transport.close()
 
 
 def test_an_address_that_is_none_costs_its_message_and_nothing_else(network: Any) -> None:

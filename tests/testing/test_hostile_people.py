@@ -107,6 +107,25 @@ def test_nothing_goes_to_the_address_of_a_stolen_machine() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("looks", ["never", "before", "after"])
+@pytest.mark.parametrize("direct", [True, False])
+def test_nothing_goes_to_a_thief_who_was_the_contact_for_some_time(
+    looks: Literal["never", "before", "after"], direct: bool
+) -> None:
+    """But what the contact's user chose to send them; and all that was written to the owner arrives."""
+    route = (
+        f.Handshake("alice", "bob", "offer"), f.Pause(20), f.Handshake("bob", "alice", "accept"), f.Pause(20),
+    )  # fmt: skip
+    assert (
+        wrong(
+            f.Write("alice", "bob"), f.Write("bob", "alice"), f.Pause(20), *(route if direct else ()),
+            f.Theft("alice", "bob", looks), f.Pause(5), f.Write("bob", "alice"), f.LookAt("bob", "alice"),
+            f.Write("bob", "alice"), f.Pause(30),
+        )
+        == ()
+    )  # fmt: skip
+
+
 def test_claimed_reply_blocks_make_no_memory_grow() -> None:
     assert wrong(f.Attack("eve", "bob", "surb_lies", 20), f.Pause(20), f.Write("alice", "bob"), f.Pause(20)) == ()
 
