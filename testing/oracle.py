@@ -28,7 +28,6 @@ from typing import Final
 from usernym.testing.sent_files import SentFiles
 
 FINAL: Final = frozenset({"delivered", "expired", "refused", "cancelled"})
-"""Final states."""
 _RANK: Final = {"waiting": 0, "accepted": 1, "expired": 2, "refused": 2, "cancelled": 2, "delivered": 3}
 TERM_S: Final = 30 * 24 * 3600
 """A node keeps a message this long at least before its writer may be notified `expired`."""
@@ -64,11 +63,10 @@ class WrittenText:
     shown: int = 0
     counter: int | None = None
     told: str = "waiting"
-    reason: str | None = None
     given_up: bool = False
     """Its client died before it took the text, or said that it could not."""
     excused: bool = False
-    """Its writer or its recipient has lost their machine since: it may be lost, and it may come again."""
+    """Its writer or its recipient has lost their machine since: it may be lost or refused, and it may come again."""
 
     def __str__(self) -> str:
         return f"{self.writer}'s text {self.place} to {self.recipient}"
@@ -162,9 +160,10 @@ class Oracle:
             self._check_pace(text, now - text.written_at, self.promise.within_s)
         if state == "expired" and self.promise.honest_node and now - text.written_at < TERM_S:
             self._accuse(f"{text} expired after {now - text.written_at:.0f} s")
-        if state == "refused" and reason not in self.promise.refusals and self.promise.honest_node:
+        unreasonable = reason not in self.promise.refusals and not text.excused
+        if state == "refused" and unreasonable and self.promise.honest_node:
             self._accuse(f"{text} was refused without good reason ({reason})")
-        text.told, text.reason = str(state), reason
+        text.told = str(state)
         if state in FINAL:
             self._waited_for.discard(text.content)
 
