@@ -262,12 +262,15 @@ class Outbox:
     # -- sealing again --
 
     def seal_again(self, message: Message, code: Code) -> None:
-        """The key was not the recipient's current one: look it up, and seal to what comes."""
+        """The key was not the recipient's current one: look it up, and seal to what comes. Word of a seal that has been
+        given up already is no other failure: the text may wait for a look at a changed identity."""
+        row = self._store.messages.outbox_row(message.message_id)
+        if row is not None and row.sealed is None and self._reseals[message.message_id]:
+            return
         if self._reseals[message.message_id] >= RESEALS_MAX:
             self.settle(message, DeliveryState.REFUSED, code)
             return
         self._reseals[message.message_id] += 1
-        row = self._store.messages.outbox_row(message.message_id)
         now = self._context.runtime.unix_s()
         self._store.messages.requeue(message.contact, message.message_id, (row.attempts if row else 0) + 1, now)
         self.look_up_first(message.contact)

@@ -45,6 +45,13 @@ FOUND = {
         "T3jKe2CLGid7nvX_3Nxb7Y9Gu6hs7TVyvgt6mvPyj3lDziH4oq7fHkqTbNWzLFbZ6qsWp_RXzkT6ZwSJl5slYZatJOVS3UyrT9b5kVju_gTn"
         "F9xQbXB9di_LB4S-i88="
     ),
+    "word of one seal that the recipient could not open was taken for another's each time that it came": (
+        "eNp9UbtuhDAQ_BfXloW541VGSpEiUVJESoEojG8RFshGtjnp_j7L8TgTktCgZWdnhpmS0zzCh3N6oo3oHdCyomVJnpUF6d91fyOUSGFN"
+        "j-_a1IR6OwJCyIcYHRCasSSKp_nLKo8zEb2S8DiKo2n5JmSrNLwa5x-"
+        "Qu960fRH64lrRwaqxKQopYfBkAn220ATHC1DDFSwJ_CQs5XmI36iWu8NFxrIo-VuhhsZYmC2MVjtCT-"
+        "lv_Af0k_dCdvgNE7vcNgTmCmrwyMMDEznLznEw84IlvAhz3enMqS5-5mHF7QKcV5sT_PWAaTDKGb2CwhJ-"
+        "dIier6aDMLQYe89Px2rv6v8UuzKbptm3wFlanEMBlmLOVfUNmbnL7g=="
+    ),
 }
 
 
