@@ -117,7 +117,7 @@ class Run:
             nym_clients={step.who for step in plan.steps if isinstance(step, f.Crash) and step.mixnet_lives},
             node_transport=liars if lies else lambda transport, _node: transport,
         )
-        self._watch = Watch(self.world, self.oracle)
+        self.watch = Watch(self.world, self.oracle)
         if listener is not None:
             self.world.mixnet.listeners.append(listener)
         for name in plan.names:
@@ -139,7 +139,7 @@ class Run:
             for step in self.plan.steps:
                 self.world.mixnet.note("", str(step))
                 self._apply(step)
-                self._watch.note_homes()
+                self.watch.note_homes()
             self._end()
         except SimulationStuck as error:
             self.oracle.wrong.append(f"the world came to a stand: {error}")
@@ -274,7 +274,7 @@ class Run:
             changed = [each.name for each in client.store.contacts.all() if each.trust is Trust.CHANGED]
             for name in changed:
                 if name in names or not names:
-                    self._watch.looks_at(client.name, name, client.contact(name).identity_key)
+                    self.watch.looks_at(client.name, name, client.contact(name).identity_key)
                     client.look_at_identity(name)
 
     def _decide(self, client: SimClient, to: str, decision: str) -> None:
@@ -286,23 +286,18 @@ class Run:
             client.store.contacts.set_consent(to, consent)
         client.graph.forwarding.tell(msg.RequestsDecided())
 
-    def identity_changed(self, user: str, contact: str) -> None:
-        """A user is notified of it."""
-        self._watch.identity_changed(user, contact)
-        self.oracle.identity_changed(user, contact)
-
     def _befriend(self, client: SimClient, to: str) -> None:
         if client.running:
             client.write(to, f"hello {to}")
             self.world.sim.run_for(BEFRIENDED_S)
 
     def _restore(self, client: SimClient, *, replace: bool) -> None:
-        self._watch.note_homes()
+        self.watch.note_homes()
         if client.record_is_on_its_way() or not client.move(replace=replace):
             return
         self._unmarked[client.name] = []
         self.oracle.lost_home(client.name)
-        self._watch.lost_home(client.name)
+        self.watch.lost_home(client.name)
 
     def _steal(self, step: f.Theft) -> None:
         """A thief's succession, and then a handshake with the thief; until the owner is back."""
@@ -312,7 +307,7 @@ class Run:
         thief = Thief(self.world, victim)
         if not thief.take_over():
             return
-        self._watch.note_thief(step.who, thief.transport.address, thief.key.public)
+        self.watch.note_thief(step.who, thief.transport.address, thief.key.public)
         self._troubles.switch_off(victim)
         self.oracle.lost_home(step.who)
         thief.offer(step.to)
@@ -325,20 +320,14 @@ class Run:
         sim.run_for(BEFRIENDED_S)
         self._troubles.begin_elsewhere(victim)
         self._unmarked[step.who] = []
-        self._watch.lost_home(step.who)
+        self.watch.lost_home(step.who)
         sim.run_for(LOOK_S)
         self._write(victim, step.to, 20)
         sim.run_for(BEFRIENDED_S)
-        if step.looks == "after" and friend.running:
-            self._decide_about(friend, step.who, thief.key.public)
-
-    def _decide_about(self, client: SimClient, name: str, identity: bytes) -> None:
-        """The user continues with an identity that they looked at a while ago."""
-        assert client.disk is not None, "a run has disks"
-        self._watch.looks_at(client.name, name, identity)
-        with client.disk.paused():
-            if client.store.contacts.get(name) is not None:
-                client.look_at_identity(name, identity)
+        if step.looks == "after" and friend.running and friend.disk is not None:
+            self.watch.looks_at(friend.name, step.who, thief.key.public)
+            with friend.disk.paused():
+                friend.look_at_identity(step.who, thief.key.public)
 
     def _stalk(self, step: f.Stalk) -> None:
         """Write until the node refuses, then once a minute; take note of every answer."""

@@ -101,4 +101,4 @@ class ReadingScreen:
             case NodeCaught():
                 oracle.warned(name, f"the node was caught: {event.what}")
             case IdentityChanged(contact):
-                self._run.identity_changed(name, contact)
+                self._run.watch.identity_changed(name, contact)

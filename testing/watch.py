@@ -66,6 +66,7 @@ class Watch:
     def identity_changed(self, user: str, contact: str) -> None:
         """A user was notified that a contact has another identity."""
         self._looked_at.setdefault((user, contact), set())
+        self._oracle.identity_changed(user, contact)
 
     def looks_at(self, user: str, contact: str, identity: bytes) -> None:
         """A user looks at an identity of a contact's, and continues without comparing."""
