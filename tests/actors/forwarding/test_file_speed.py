@@ -8,6 +8,6 @@ from bench.files import carried
 
 
 @pytest.mark.seconds
-@pytest.mark.parametrize(("direct", "worlds"), [(True, 8), (False, 3)])
+@pytest.mark.parametrize(("direct", "worlds"), [(True, 16), (False, 3)])
 def test_a_file_gets_nine_tenths_of_what_the_link_can_carry(direct: bool, worlds: int) -> None:
     assert carried(1_000_000, direct=direct, worlds=worlds).share >= 0.9
