@@ -21,7 +21,6 @@ from usernym.protocol import codec
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import FRAME_BYTES_MAX
 from usernym.storage.client.contacts import Contacts
-from usernym.storage.client.given_surbs import GivenSurbs
 from usernym.storage.client.profile import Profile
 from usernym.storage.node.mailbox import Mailbox
 
@@ -107,11 +106,6 @@ def decisions_unbound(stack: ExitStack) -> None:
 @harm("thieves", "found by the simulation: what was sealed to a thief's identity is nothing for the owner")
 def thiefs_identity_unknown(stack: ExitStack) -> None:
     swap(stack, Profile, "former_identities", lambda _self: [])
-
-
-@harm("mixed", "the account of SURBs begins again with each process")
-def account_not_kept(stack: ExitStack) -> None:
-    swap(stack, GivenSurbs, "load", lambda _self: None)
 
 
 @harm("node", "what a request must carry is not on the account")
