@@ -15,7 +15,7 @@ from typing import Any, Final
 from playwright.sync_api import Page
 
 from tests.helpers.browser import Chromium
-from tests.helpers.page_scenes import evening_account, full_account
+from tests.helpers.page_scenes import evening_account, full_account, harbour_account
 from tests.helpers.page_stage import Account, Stage
 from usernym.chat.wire import HomeWire
 
@@ -161,6 +161,15 @@ def phone(page: Page) -> None:
     draw(page, "phone")
 
 
+def files(page: Page) -> None:
+    turn_to(page, "tomas")
+    page.locator("li.text img").wait_for()
+    page.locator(".composer input[type=file]").set_input_files(
+        {"name": "quay.jpg", "mimeType": "image/jpeg", "buffer": bytes(531_000)}
+    )
+    draw(page, "files", ".talk-main")
+
+
 def empty(page: Page) -> None:
     page.get_by_role("heading", name="Say hello").wait_for()
     draw(page, "empty")
@@ -188,6 +197,7 @@ def main() -> None:
     before(Account(), None, empty)
     for look in (conversation, request, safety_number, direct_route, search):
         before(full_account(), None, look)
+    before(harbour_account(), None, files)
     before(evening_account(), None, dark, color_scheme="dark")
     before(evening_account(), None, phone, viewport=PHONE, has_touch=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.helpers.page_stage import MINUTE, Account, contact, written_text
-from usernym.chat.wire import HomeWire
+from usernym.chat.wire import FilePart, HomeWire
 
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -61,6 +61,23 @@ def full_account() -> Account:
     add(
         contact("rosalind", state="pending", list="requests"),
         text("Hello! We met at the lecture. May I write to you here?", 5 * MINUTE),
+    )
+    return account
+
+
+def harbour_account() -> Account:
+    """Ingrid's account: files in a conversation, one of them on its way."""
+    account = Account()
+    account.home = HomeWire(screen="main", name="ingrid")
+    photo = FilePart(picture=True, size=412_000, done=412_000, state="complete")
+    film = FilePart(picture=False, size=8_300_000, done=3_100_000, state="under_way")
+    account.add(contact("priya_k"), written_text(1, "See you at the lighthouse", 3 * HOUR, out=True))
+    account.add(
+        contact("tomas", pinned=True, trust="verified"),
+        written_text(2, "What is the harbour like tonight?", 9 * MINUTE),
+        written_text(3, "harbour.jpg", 7 * MINUTE, out=True, file=photo),
+        written_text(4, "I can nearly hear it. Here is the street, with the band:", 2 * MINUTE),
+        written_text(5, "street-band.ogg", 2 * MINUTE - 10, file=film),
     )
     return account
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 import msgspec
 import uvicorn
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -206,8 +206,16 @@ class Stage:
         await serving
 
     async def _picture(self, _request: Request) -> Response:
+        """The moon over a harbour, whatever was asked for."""
         drawn = io.BytesIO()
-        Image.new("RGB", (320, 200), "#3a7d7c").save(drawn, "PNG")
+        sky = Image.linear_gradient("L").resize((320, 200))
+        night = ImageOps.colorize(sky, "#12263f", "#d98a5b")
+        pen = ImageDraw.Draw(night)
+        pen.ellipse((212, 30, 252, 70), fill="#fbf3da")
+        pen.rectangle((0, 150, 320, 200), fill="#1c3a4f")
+        pen.polygon(((60, 150), (120, 150), (108, 166), (72, 166)), fill="#0d1b26")
+        pen.polygon(((88, 90), (88, 144), (118, 144)), fill="#e8e2d0")
+        night.save(drawn, "PNG")
         return Response(drawn.getvalue(), media_type="image/png")
 
     async def _window(self, socket: WebSocket) -> None:
