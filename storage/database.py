@@ -1,25 +1,15 @@
-"""A SQLite database as the stores use it: WAL, durable commits, erased on deletion, owner-only, with typed errors.
-
-Models are not bound to a database, since one process holds several stores: a query is run by `StoreDatabase.fetch`,
-`change` or `insert`. The hot paths use `row`, `rows` and `run` with plain SQL, which is an order of magnitude faster
-than peewee's model layer.
-
-Connections are per thread: one opens at a thread's first use and closes when the thread ends, or at `close`.
-"""
+"""A SQLite database as the stores use it: WAL, durable commits, erased on deletion, owner-only, with typed errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Lock, local
-from typing import Any, Final, Literal, TypeVar
-from weakref import WeakSet
-
-import peewee
+from typing import Any, Final, Literal
 
 from usernym.storage.drivers import connect
-from usernym.storage.errors import DRIVER_ERRORS, NotAStore, RowLimitReached, StoreClosed, StoreInaccessible, translate
+from usernym.storage.engine import Connection, Done, Engine, Parameters
+from usernym.storage.errors import DRIVER_ERRORS, NotAStore, RowLimitReached, StoreInaccessible, translate
 from usernym.storage.files import check_private, create_private_file, make_private_folder
 from usernym.storage.migrations import Schema, migrate
 
@@ -36,62 +26,31 @@ KEY_BYTES: Final = 32
 _PARAMETERS_MAX: Final = 900
 """Bound values in one statement; old SQLite libraries allow 999."""
 
-T = TypeVar("T")
-
-Parameters = Sequence[Any] | Mapping[str, Any]
-"""What a statement binds: to `?` by place, to `:name` by name."""
-
-DIALECT: Final = peewee.SqliteDatabase(None)
-"""Writes the SQL of peewee's queries. It is never connected."""
-
 _HEADER_BYTES: Final = 100
 _MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID_AT: Final = 68
 
 
-class _Connection:
-    """One thread's connection to a file. It closes when the thread ends; the lock lets another one close it."""
+class _SqliteConnection(Connection):
+    __slots__ = ()
 
-    __slots__ = ("__weakref__", "_closed", "_lock", "_raw")
+    def _in_transaction(self) -> bool:
+        return bool(self._raw.in_transaction)
 
-    def __init__(self, raw: Any) -> None:
-        self._raw = raw
-        self._lock = Lock()
-        self._closed = False
-
-    @property
-    def in_transaction(self) -> bool:
-        with self._lock:
-            return not self._closed and bool(self._raw.in_transaction)
-
-    def execute(self, sql: str, params: Parameters) -> tuple[list[tuple[Any, ...]], int] | None:
-        """All rows, and how many were changed; None if the connection was closed."""
-        with self._lock:
-            if self._closed:
-                return None
-            if "?1" in sql and not isinstance(params, Mapping):
-                # Python takes a numbered placeholder for a name, and from 3.14 on refuses to bind it by its place.
-                params = {str(number): value for number, value in enumerate(params, 1)}
-            cursor = self._raw.execute(sql, params)
-            return cursor.fetchall(), cursor.rowcount
-
-    def close(self) -> None:
-        # A thread that ends may close it at the very moment at which the store is closed: the driver bears one of them.
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                self._raw.close()
-
-    def __del__(self) -> None:
-        self.close()
+    def _execute(self, sql: str, params: Parameters) -> Done:
+        if "?1" in sql and not isinstance(params, Mapping):
+            # Python takes a numbered placeholder for a name, and from 3.14 on refuses to bind it by its place.
+            params = {str(number): value for number, value in enumerate(params, 1)}
+        cursor = self._raw.execute(sql, params)
+        return cursor.fetchall(), cursor.rowcount
 
 
-class StoreDatabase:
-    """A database with this project's settings; with `key` (32 bytes) every page is encrypted.
+class StoreDatabase(Engine):
+    """A SQLite database; with `key` (32 bytes) every page is encrypted. For its errors see `errors.translate`."""
 
-    Each thread gets a connection of its own at its first use, which closes when the thread ends. `close` closes those
-    of all threads. All calls raise `StorageError`s where there is something a person can do (see `errors.translate`).
-    """
+    locked = ""
+    # IMMEDIATE: a transaction that first reads and then writes must not find another writer in between.
+    _begin = "BEGIN IMMEDIATE"
 
     def __init__(
         self,
@@ -103,7 +62,7 @@ class StoreDatabase:
     ) -> None:
         if key is not None and len(key) != KEY_BYTES:
             raise ValueError("a storage key has 32 bytes")
-        self.path = str(path)
+        super().__init__(str(path))
         self.in_memory = path == IN_MEMORY
         self._busy_s = timeout_s
         self._key = key
@@ -113,14 +72,11 @@ class StoreDatabase:
             "PRAGMA foreign_keys = ON",
             "PRAGMA temp_store = MEMORY",
         )
-        self._of_thread = local()
-        self._guard = Lock()
-        self._connections: WeakSet[_Connection] = WeakSet()
-        self._closed = Event()
 
-    # -- connections --
+    def _connect(self) -> Connection:
+        return _SqliteConnection(self._connect_raw())
 
-    def _connect(self) -> Any:
+    def _connect_raw(self) -> Any:
         """A new connection of the driver. A wrong key shows here, and not at a later query."""
         # One thread uses it at a time, behind its lock: it is only ever closed from another one.
         raw = connect(self.path, self._key, timeout=self._busy_s, check_same_thread=False)
@@ -134,101 +90,22 @@ class StoreDatabase:
             raise
         return raw
 
-    def _connection(self) -> _Connection:
-        found: _Connection | None = getattr(self._of_thread, "connection", None)
-        if found is None:
-            if self._closed.is_set():
-                raise self._was_closed()
-            found = _Connection(self._connect())
-            with self._guard:
-                late = self._closed.is_set()
-                if not late:
-                    self._connections.add(found)
-            if late:
-                found.close()
-                raise self._was_closed()
-            self._of_thread.connection = found
-        return found
-
-    def _was_closed(self) -> StoreClosed:
-        return StoreClosed(f"{self.path} was closed")
-
-    def close(self) -> None:
-        """Close the connections of all threads, and refuse every later use. Waits for a statement that is running."""
-        with self._guard:
-            self._closed.set()
-            connections = list(self._connections)
-        for connection in connections:
-            connection.close()
-
-    # -- running statements --
-
-    def execute(self, sql: str, params: Parameters = ()) -> tuple[list[tuple[Any, ...]], int]:
-        """Run one statement: all its rows, and how many it changed. Logs nothing: parameters are secrets."""
+    def execute(self, sql: str, params: Parameters = ()) -> Done:
         try:
-            done = self._connection().execute(sql, params)
+            return self._execute(sql, params)
         except DRIVER_ERRORS as error:
             raise translate(error, self.path) from error
-        if done is None:
-            raise self._was_closed()
-        return done
 
-    def rows(self, sql: str, params: Parameters = ()) -> list[tuple[Any, ...]]:
-        return self.execute(sql, params)[0]
-
-    def row(self, sql: str, params: Parameters = ()) -> tuple[Any, ...] | None:
-        """The first row of one statement, or None."""
-        found = self.rows(sql, params)
-        return found[0] if found else None
-
-    def value(self, kind: type[T], sql: str, params: Parameters = ()) -> T | None:
-        """The first column of the first row, a value of this type; None if it is null, or there is no row."""
-        row = self.row(sql, params)
-        found: T | None = None if row is None else row[0]
-        assert found is None or isinstance(found, kind), "as the table's definition says"
-        return found
-
-    def run(self, sql: str, params: Parameters = ()) -> int:
-        """Run one statement that writes; returns the number of rows it changed."""
-        return self.execute(sql, params)[1]
-
-    def change(self, query: peewee.BaseQuery) -> int:
-        """Run a peewee INSERT, UPDATE or DELETE; returns the number of rows it changed."""
-        return self.run(*DIALECT.get_sql_context().sql(query).query())  # type: ignore[no-untyped-call]
-
-    # -- transactions --
-
-    @property
-    def writing(self) -> bool:
-        """Whether this thread is inside a transaction."""
-        found: _Connection | None = getattr(self._of_thread, "connection", None)
-        return found is not None and found.in_transaction
-
-    @contextmanager
-    def one_commit(self) -> Iterator[None]:
-        """One commit for all that the block writes, or nothing of it. A block inside a block is a part of it.
-
-        An inner block that raises undoes its own part alone, if the exception is caught between the two.
-        """
-        if self.writing:
-            begin, end, undo = "SAVEPOINT part", "RELEASE part", ["ROLLBACK TO part", "RELEASE part"]
-        else:
-            # IMMEDIATE: a transaction that first reads and then writes must not find another writer in between.
-            begin, end, undo = "BEGIN IMMEDIATE", "COMMIT", ["ROLLBACK"]
-        self.execute(begin)
-        try:
-            yield
-            self.execute(end)
-        except BaseException:
-            # A full disk makes SQLite roll back by itself.
-            if self.writing:
-                for statement in undo:
-                    self.execute(statement)
-            raise
-
-    def checkpoint(self) -> bool:
+    def erase_traces(self) -> bool:
         """Move all of the WAL into the database and truncate it. False if readers are in the way."""
         return self.value(int, "PRAGMA wal_checkpoint(TRUNCATE)") == 0
+
+    def size(self) -> int:
+        total = 0
+        for part in (self.path, f"{self.path}-wal"):
+            with suppress(OSError):  # the log is not always there
+                total += Path(part).stat().st_size
+        return total
 
     def problems(self) -> list[str]:
         """What SQLite's `quick_check` finds wrong; reads the whole file."""
@@ -309,7 +186,7 @@ def check_row_limit(count: int, rows_max: int, what: str) -> None:
 class Store:
     """What both stores have in common. One object serves all threads."""
 
-    def __init__(self, database: StoreDatabase) -> None:
+    def __init__(self, database: Engine) -> None:
         self.database = database
 
     @property
@@ -331,5 +208,5 @@ class Store:
         self.database.close()
 
     def problems(self) -> list[str]:
-        """What is wrong with the file, as SQLite's `quick_check` says; reads all of it. Empty if it is sound."""
+        """What a quick check of the whole database finds wrong. Empty if it is sound."""
         return self.database.problems()

@@ -23,6 +23,18 @@ class StoreBusy(StorageError):
     """Another connection held the database for longer than the busy timeout. Trying again may help."""
 
 
+class StoreConflict(StoreBusy):
+    """Two transactions got in each other's way, and this one was undone. Trying again helps."""
+
+
+class StoreUnreachable(StoreBusy):
+    """The database server does not answer. Whether the last commit happened is not known. Trying again may help."""
+
+
+class UnsafeServer(StorageError):
+    """The database server may lose what it has committed, as it is set up."""
+
+
 class HomeInUse(StorageError):
     """Another process holds the home folder. `pid` and `purpose` are None when the holder has not written them yet."""
 

@@ -91,7 +91,7 @@ def file_problems(store: ReadOnlyStore, schema: Schema) -> list[str]:
 def _differences(store: ReadOnlyStore, schema: Schema) -> list[str]:
     """Where the tables, indices and triggers differ from those of a new file."""
     with contextlib.closing(sqlite3.connect(":memory:")) as fresh:
-        for statement in schema.creation:
+        for statement in (*schema.creation, *schema.filling):
             fresh.execute(statement)
         wanted = dict(fresh.execute(_OBJECTS).fetchall())
     found = dict(store.rows(_OBJECTS))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A store's schema: its mark (`application_id`, 32 bits), its tables, and the SQL that makes them in a new file.
+    """A store's schema: its mark (`application_id`, 32 bits), its tables, and the SQL that makes and fills new ones.
 
     `migrations[i]` leads from schema i + 1 to schema i + 2: a list of SQL statements.
     """
@@ -29,6 +29,7 @@ class Schema:
     tables: tuple[str, ...]
     creation: tuple[str, ...]
     migrations: tuple[tuple[str, ...], ...] = ()
+    filling: tuple[str, ...] = ()
 
     @property
     def version(self) -> int:
@@ -52,7 +53,7 @@ def migrate(database: StoreDatabase, schema: Schema) -> None:
         raise SchemaTooNew(database.path, found, schema.version)
     database.row("PRAGMA journal_mode = WAL")
     if found == 0:
-        _apply(database, schema.version, schema.creation)
+        _apply(database, schema.version, (*schema.creation, *schema.filling))
     for number, statements in enumerate(schema.migrations, start=2):
         if 0 < found < number:
             _apply(database, number, statements)

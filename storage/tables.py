@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import peewee
 
-from usernym.storage.database import DIALECT, Parameters, StoreDatabase
+from usernym.storage.engine import DIALECT, Engine, Parameters
 from usernym.storage.migrations import Schema
 from usernym.storage.words import StoredWord
 
@@ -69,18 +69,22 @@ def columns_of(model: type[peewee.Model]) -> tuple[str, ...]:
     return tuple(model._meta.columns)  # noqa: SLF001 - peewee's documented place for them
 
 
-def schema_of(mark: bytes, base: type[Row], *more: str) -> Schema:
-    """The schema whose tables are the subclasses of `base`; `more` is SQL for a new file. The mark has four bytes."""
-    models = base.__subclasses__()
+def creation_of(base: type[Row], dialect: peewee.Database) -> tuple[str, ...]:
+    """SQL that makes the tables, which are the subclasses of `base`."""
     statements: list[str] = []
-    for model in models:
-        manager: Any = peewee.SchemaManager(model, DIALECT)
+    for model in base.__subclasses__():
+        manager: Any = peewee.SchemaManager(model, dialect)
         made = [manager._create_table(safe=False), *manager._create_indexes(safe=False)]  # noqa: SLF001 - without running it
         # peewee names indices after the class; here they are named after the table.
         named = f'INDEX "{model.__name__.lower()}_', f'INDEX "{table_name(model)}_'
         statements += [each.query()[0].replace(*named) for each in made]
-    tables = tuple(table_name(model) for model in models)
-    return Schema(int.from_bytes(mark, "big"), tables, (*statements, *more))
+    return tuple(statements)
+
+
+def schema_of(mark: bytes, base: type[Row], *more: str) -> Schema:
+    """The schema whose tables are the subclasses of `base`; `more` is SQL for a new file. The mark has four bytes."""
+    tables = tuple(table_name(model) for model in base.__subclasses__())
+    return Schema(int.from_bytes(mark, "big"), tables, creation_of(base, DIALECT), filling=more)
 
 
 class Table(Generic[R]):
@@ -102,12 +106,12 @@ class Table(Generic[R]):
         """SQL for rows: `rest` is what follows the table's name."""
         return f"SELECT {self.columns} FROM {self.name} {rest}"  # noqa: S608 - constants
 
-    def first(self, database: StoreDatabase, sql: str, params: Parameters = ()) -> R | None:
+    def first(self, database: Engine, sql: str, params: Parameters = ()) -> R | None:
         """The first row that the statement gives, as a value."""
         row = database.row(sql, params)
         return None if row is None else self.of_row(row)
 
-    def all(self, database: StoreDatabase, sql: str, params: Parameters = ()) -> list[R]:
+    def all(self, database: Engine, sql: str, params: Parameters = ()) -> list[R]:
         """All rows that the statement gives, as values."""
         return [self.of_row(row) for row in database.rows(sql, params)]
 

@@ -226,8 +226,8 @@ class SimDatabase(StoreDatabase):
         super().__init__(*arguments, **keywords)
         self._disk = disk
 
-    def _connect(self) -> Any:
-        connection = super()._connect()
+    def _connect_raw(self) -> Any:
+        connection = super()._connect_raw()
         self._disk.remember_opening(connection.execute("PRAGMA synchronous").fetchone()[0])
         return connection
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.helpers.examples import CI_EXAMPLES, DEFAULT_EXAMPLES, QUICK_EXAMPLES
+from tests.helpers.postgres import PostgresServer
 
 # Hypothesis would load a `ci` of its own where it sees a CI server: the profile is what the command line says, if any.
 settings.register_profile("default", deadline=None, max_examples=DEFAULT_EXAMPLES)
@@ -21,6 +23,14 @@ settings.load_profile("default")
 def pytest_configure(config: pytest.Config) -> None:
     """Python 3.14 refuses what SQLite's driver only warns of since 3.12: a numbered placeholder bound by its place."""
     config.addinivalue_line("filterwarnings", "error:Binding .* is a named parameter:DeprecationWarning")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server for the tests of one process, each in a database of its own."""
+    server = PostgresServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from usernym.actors.graphs import NodeGraph, node_graph
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_context import NodeContext
 from usernym.actors.runtime import ThreadRuntime
-from usernym.errors import Closed, GraphFailed, NotReady
+from usernym.errors import Closed, GraphFailed, NotReady, SettingsError
 from usernym.logger import logger
 from usernym.mixnet.transport import Transport
 from usernym.mixnets import node_transport
@@ -33,6 +33,7 @@ from usernym.storage.node.store import NodeStore
 from usernym.timers import ThreadTimers
 
 STORE_NAME: Final = "node.db"
+POSTGRES_SCHEMES: Final = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,9 @@ class NodeStatus:
     version: str = field(default=__version__, kw_only=True)
     """This program's."""
     store_bytes: int = field(default=0, kw_only=True)
-    """The store on the disk, with its write-ahead log."""
+    """The store on the disk, with SQLite's write-ahead log."""
     disk_free_bytes: int = field(default=0, kw_only=True)
-    """What this user may still write on the store's file system."""
+    """What this user may still write on the home's file system."""
 
 
 class Node:
@@ -75,8 +76,9 @@ class Node:
     Its methods may be called from any thread.
     """
 
-    def __init__(self, on_mixnet: Callable[[str | None], None]) -> None:
+    def __init__(self, home: Path, on_mixnet: Callable[[str | None], None]) -> None:
         """For `open`."""
+        self._home = home
         self._tell_mixnet = on_mixnet
         self._card: Future[NodeCard] = Future()
         self._newest: NodeCard | None = None
@@ -93,6 +95,7 @@ class Node:
         home: str | os.PathLike[str],
         *,
         mixnet: str | Transport,
+        store: str | None = None,
         former_mixnets: Sequence[str | Transport] = (),
         work_bits: int = WORK_BITS_MIN,
         on_mixnet: Callable[[str | None], None] = lambda _problem: None,
@@ -101,32 +104,33 @@ class Node:
 
         mixnet: a mixnet client as on the command line (`nym`, `ws://127.0.0.1:1977`), or a transport, which is closed
             with the node.
+        store: the node's database in PostgreSQL, as a URL (`postgresql://…`); without it, a file in `home`.
         former_mixnets: mixnet clients to keep listening on after the node moved. Clients that use an old address are
             served, and sent the new card.
         work_bits: the least work that a registration costs, in zero bits of its proof.
         on_mixnet: called on an actor's thread with the reason why there is no mixnet client, each time the reason is
             another one; and with None when there is one.
 
-        Raises `SettingsError`: an invalid mixnet. `StorageError`: the home can't be used (`HomeInUse`, …).
+        Raises `SettingsError`: an invalid mixnet or store. `StorageError`: the home, or the store, can't be used
+        (`HomeInUse`, `StoreUnreachable`, `UnsafeServer`, …).
         """
-        folder, node = Path(home), cls(on_mixnet)
+        folder = Path(home)
+        node = cls(folder, on_mixnet)
         transport = node_transport(mixnet, former_mixnets, folder)
+        check_store(folder, store)
         with contextlib.ExitStack() as undo:
             undo.enter_context(Home(folder, "node"))
-            check_finished(folder / STORE_NAME)
-            undo.enter_context(hold_file(folder / STORE_NAME))
-            store = NodeStore.open(folder / STORE_NAME)
-            undo.callback(store.close)
-            key = SigningKey.from_seed(store.profile.identity_seed(os.urandom(SEED_BYTES)))
+            node_store = undo.enter_context(_opened(folder, store))
+            key = SigningKey.from_seed(node_store.profile.identity_seed(os.urandom(SEED_BYTES)))
             timers = ThreadTimers()
             undo.callback(timers.close)
             runtime = ThreadRuntime(timers)
-            context = NodeContext(runtime, node._on_failed, store, NodeClock(runtime, store), key)
+            context = NodeContext(runtime, node._on_failed, node_store, NodeClock(runtime, node_store), key)
             node._graph = node_graph(
                 context, transport, on_card=node._on_card, work_bits=work_bits, on_mixnet=node._on_mixnet
             )
             undo.callback(node._graph.stop)
-            node._store, node._undo = store, undo.pop_all()
+            node._store, node._undo = node_store, undo.pop_all()
         return node
 
     def _on_card(self, card: NodeCard) -> None:
@@ -174,7 +178,7 @@ class Node:
             }
         except FutureTimeout:
             raise NotReady("the node is busy") from None
-        counts, path = store.counts(), Path(store.path)
+        counts = store.counts()
         return NodeStatus(
             mixnet_up=counters["io"].pop("mixnet_up", 0) == 1,
             mixnet_problem=self._mixnet_problem or "",
@@ -187,8 +191,8 @@ class Node:
             work_bits=counters["registration"].pop("work_bits", 0),
             inboxes=inboxes,
             counters=counters,
-            store_bytes=_size(path),
-            disk_free_bytes=_free(path.parent),
+            store_bytes=store.database.size(),
+            disk_free_bytes=_free(self._home),
         )
 
     def close(self) -> None:
@@ -205,12 +209,26 @@ class Node:
         self.close()
 
 
-def _size(path: Path) -> int:
-    total = 0
-    for part in (path, Path(f"{path}-wal")):
-        with contextlib.suppress(OSError):  # the log is not always there
-            total += part.stat().st_size
-    return total
+def check_store(home: Path, store: str | None) -> None:
+    """Raise `SettingsError` unless a node in this home may have that store: it would be another node in another one."""
+    if store is None:
+        return
+    if not store.startswith(POSTGRES_SCHEMES):
+        raise SettingsError("a store is named as postgresql://…; without --store it is a file in the home")
+    if (home / STORE_NAME).exists():
+        raise SettingsError(f"the node in {home} has its store there: move it first (usernym node move --to URL)")
+
+
+@contextlib.contextmanager
+def _opened(home: Path, url: str | None) -> Iterator[NodeStore]:
+    """The store of the node in this home, which only this process then has."""
+    with contextlib.ExitStack() as undo:
+        if url is None:
+            check_finished(home / STORE_NAME)
+            undo.enter_context(hold_file(home / STORE_NAME))
+        store = NodeStore.open(home / STORE_NAME) if url is None else NodeStore.connect(url)
+        undo.callback(store.close)
+        yield store
 
 
 def _free(folder: Path) -> int:

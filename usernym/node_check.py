@@ -76,6 +76,7 @@ def _rows_problems(store: ReadOnlyStore) -> Iterator[str]:
         return
     yield from _account_problems(store, node)
     yield from _mail_problems(store)
+    yield from _mailbox_problems(store)
     yield from _notice_problems(store)
     counted = store.number("SELECT rows FROM remembered_count")
     if counted != store.number("SELECT count(*) FROM remembered"):
@@ -96,7 +97,9 @@ def _card_problems(store: ReadOnlyStore, node: bytes | None) -> Iterator[str]:
 
 
 _ACCOUNTS: Final = """
-    SELECT rowid, name, skeleton, skeleton_version, identity_key, record, record_number, hpke_number FROM account
+    SELECT row_number() OVER (ORDER BY name), name, skeleton, skeleton_version, identity_key, record, record_number,
+        hpke_number
+    FROM account
 """
 _KEYS: Final = "SELECT number FROM hpke_number WHERE name = ? AND superseded_at IS NULL"
 _LINKS: Final = "SELECT generation, blob FROM link WHERE name = ? ORDER BY generation"
@@ -134,7 +137,7 @@ def _chain_problems(store: ReadOnlyStore, node: bytes, name: str, record: KeyRec
 
 
 def _mail_problems(store: ReadOnlyStore) -> Iterator[str]:
-    sql = "SELECT id, sender, recipient, message_id, blob, size, accepted_at, expires_at FROM mail"
+    sql = "SELECT number, sender, recipient, message_id, blob, size, accepted_at, expires_at FROM mail"
     for row, sender, recipient, message_id, blob, size, accepted_at, expires_at in store.rows(sql):
         where = f"message, row {row}"
         try:
@@ -147,6 +150,21 @@ def _mail_problems(store: ReadOnlyStore) -> Iterator[str]:
             yield f"{where}: its size is not as it is stored"
         if expires_at - accepted_at != MAILBOX_S:
             yield f"{where}: it does not end {MAILBOX_S // 86_400} days after it was accepted"
+
+
+_COUNTED: Final = """
+    SELECT id, mailbox.messages, mailbox.size, count(mail.size), CAST(coalesce(sum(mail.size), 0) AS BIGINT)
+    FROM mailbox LEFT JOIN mail ON mail.recipient = mailbox.name GROUP BY id, mailbox.messages, mailbox.size
+"""
+
+
+def _mailbox_problems(store: ReadOnlyStore) -> Iterator[str]:
+    for row, messages, size, waiting, bytes_waiting in store.rows(_COUNTED):
+        if (messages, size) != (waiting, bytes_waiting):
+            yield f"mailbox, row {row}: its counts ({messages}, {size}) are not what waits ({waiting}, {bytes_waiting})"
+    uncounted = store.number("SELECT count(*) FROM mail WHERE recipient NOT IN (SELECT name FROM mailbox)")
+    if uncounted:
+        yield f"{uncounted} messages wait that no mailbox counts"
 
 
 def _notice_problems(store: ReadOnlyStore) -> Iterator[str]:

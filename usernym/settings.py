@@ -25,6 +25,8 @@ from usernym.errors import SettingsError
 FILE_NAME: Final = "usernym.toml"
 NODE_MIXNET_NAME: Final = "node-mixnet"
 """An owner-only file in a node's home with the mixnet that it last ran with, so that it need not be named again."""
+NODE_STORE_NAME: Final = "node-store"
+"""The same, with the database that it last had its store in."""
 FILE_BYTES_MAX: Final = 64 * 1024
 PREFIX: Final = "USERNYM_"
 PASSPHRASE_VARIABLE: Final = "USERNYM_PASSPHRASE"  # noqa: S105 - its name, not its value
@@ -95,6 +97,8 @@ class NodeSettings(CommonSettings, frozen=True, forbid_unknown_fields=True, kw_o
     """What a node runs with. `mixnet` is None where none was named."""
 
     mixnet: Text | None = None
+    store: Text | None = None
+    """A database of PostgreSQL; None for a file in the home."""
     former_mixnets: tuple[Text, ...] = ()
     work_bits: Annotated[int, Meta(ge=WORK_BITS_RANGE[0], le=WORK_BITS_RANGE[1])] = WORK_BITS_RANGE[0]
     log_level: LogLevel = "info"

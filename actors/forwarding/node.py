@@ -11,6 +11,7 @@ acknowledgement or after its term. No route moves here: that takes a login.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
@@ -57,7 +58,7 @@ from usernym.storage.node.mail import (
     notice_tells,
 )
 from usernym.storage.node.mailbox import Enqueued, RemovedMessage, Turn
-from usernym.storage.node.notices import Notice
+from usernym.storage.node.notices import NewNotice, Notice
 
 DELIVERIES_AT_ONCE: Final = 16
 """Messages on their way to one user: as many as one acknowledgement lists."""
@@ -87,6 +88,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._boot_id = b""
         self._routes = UserRoutes(context.runtime, io, self.counts)
         self._batch: list[tuple[m.Forward, bytes]] = []
+        self._sealed_again: list[RemovedMessage] = []
         self._notices_for: set[str] = set()
         self._notices_set = False
 
@@ -106,7 +108,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             case RouteOpened():
                 before = self._routes.get(message.name)
                 if before is not None:
-                    self._end_turns(before, 0.0)
+                    self._end_turns(message.name, before, 0.0)
                 self._serve(message.name, self._routes.open(message, self._clock.now()))
             case IdentityReplaced(name):
                 self._routes.drop(name)
@@ -230,8 +232,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     ) -> list[tuple[m.Forward, bytes, Enqueued | Code]]:
         """Store all in one commit. If one of them brings a bug about, store each by itself, and drop that one."""
         try:
-            with self._store.transaction():
-                outcomes = [(forward, tag, self._enqueue(forward, now)) for forward, tag in batch]
+            outcomes = self._store.commit(lambda: self._enqueue_each(batch, now))
         except Exception as error:
             self._shares.undo(self._runtime.now())
             if isinstance(error, StorageError):
@@ -241,7 +242,17 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 return []
             return [outcome for each in batch for outcome in self._enqueue_all([each], now)]
         self._shares.keep()
+        for row in self._sealed_again:
+            self._report(row, receipt=False)
         return outcomes
+
+    def _enqueue_each(
+        self, batch: list[tuple[m.Forward, bytes]], now: int
+    ) -> list[tuple[m.Forward, bytes, Enqueued | Code]]:
+        self._shares.undo(self._runtime.now())  # of a run before, whose commit failed
+        self._sealed_again.clear()
+        self._store.mailbox.lock(forward.recipient for forward, _ in batch)
+        return [(forward, tag, self._enqueue(forward, now)) for forward, tag in batch]
 
     def _enqueue(self, forward: m.Forward, now: int) -> Enqueued | Code:
         """Store the message, or say why not. An id is remembered with its seal: the same message sealed again is not a
@@ -259,8 +270,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         if refused is not None:
             return refused
         if waiting is not None:
-            for row in mailbox.acknowledge(recipient, [(sender, forward.message_id)]):
-                self._report(row, receipt=False)
+            self._sealed_again += mailbox.acknowledge(recipient, [(sender, forward.message_id)])
         outcome = mailbox.enqueue(
             sender=sender,
             recipient=recipient,
@@ -269,6 +279,10 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             now=now,
             expires_at=now + MAILBOX_S,
         )
+        if outcome is not Enqueued.STORED:
+            self._shares.undo_last(self._runtime.now())
+        if outcome is Enqueued.FULL:
+            return Code.MAILBOX_FULL
         self._store.replay_ids.remember(seen, b"", now + SEEN_S)
         return outcome
 
@@ -276,23 +290,24 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _serve(self, name: str, route: UserRoute) -> None:
         """The route has SURBs, and its user is there: deliver what waits, again what went unacknowledged."""
-        self._end_turns(route, RETRY_S)
+        self._end_turns(name, route, RETRY_S)
         route.end_round(self._runtime.now())
         self._routes.tell_card(route)
         self._notify(name, route)
         self._deliver(name, route, again=True)
 
-    def _end_turns(self, route: UserRoute, patience_s: float) -> None:
+    def _end_turns(self, name: str, route: UserRoute, patience_s: float) -> None:
         """What was sent so long ago, and not acknowledged, makes room for what others have sent."""
         now, clock = self._runtime.now(), self._clock.now()
-        over = {row: at for row, at in route.sent_at.items() if now - at >= patience_s}
+        over = {number: at for number, at in route.sent_at.items() if now - at >= patience_s}
         if not over:
             return
         route.lost_latest = max(route.lost_latest, *over.values())
-        for row in over:
-            del route.sent_at[row]
+        for number in over:
+            del route.sent_at[number]
         try:
-            self._store.mailbox.note_unacknowledged((row, clock - int(now - at)) for row, at in over.items())
+            sent = [(number, clock - int(now - at)) for number, at in over.items()]
+            self._store.mailbox.note_unacknowledged(name, sent)
         except PASSING_FAILURES as failure:  # the same messages come first again, until there is room
             self.note_failure(failure)
 
@@ -321,26 +336,33 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             if needed:
                 # The spare one carries the question for more.
                 self._routes.want_surbs(route, needed)
-                if not route.gives_up(row.id, needed, now):
+                if not route.gives_up(row.number, needed, now):
                     return
-            route.sent_at[row.id] = now
+            route.sent_at[row.number] = now
 
     def _acknowledge(self, said: m.Acknowledge, frame: Frame, tag: bytes) -> None:
         route = self._verified_route(said, frame, tag)
         route.stock.add(said.surbs, self._runtime.now())
         now = self._clock.now()
         tokens = {(item.sender, item.message_id): item.token for item in said.messages}
-        with self._store.transaction():
-            self._confirm(said.name, route, said.confirmed)
-            for row in self._store.mailbox.acknowledge(said.name, list(tokens)):
-                self._note_arrived(route, row)
-                self.counts["acknowledged"] += 1
-                token = tokens[row.sender, row.message_id]
-                if token is not None:
-                    self._report(row, receipt=True)
-                    blob = delivered_blob(row.message_id, token)
-                    self._store.notices.add(row.sender, NoticeKind.DELIVERED, blob, now, now + NOTICE_S)
-                    self._plan_notices(row.sender)
+
+        def remove() -> Sequence[RemovedMessage]:
+            rows = self._store.mailbox.acknowledge(said.name, tokens)
+            self._store.notices.confirm(said.name, said.confirmed)
+            receipts = [(row, token) for row in rows if (token := tokens[row.sender, row.message_id]) is not None]
+            self._store.notices.add_all(
+                (NewNotice(row.sender, NoticeKind.DELIVERED, delivered_blob(row.message_id, token))
+                 for row, token in receipts), now, now + NOTICE_S)  # fmt: skip
+            return rows
+
+        rows = self._store.commit(remove)
+        self._note_confirmed(route, said.confirmed)
+        for row in rows:
+            self._note_arrived(route, row)
+            self.counts["acknowledged"] += 1
+            if tokens[row.sender, row.message_id] is not None:
+                self._report(row, receipt=True)
+                self._plan_notices(row.sender)
         self._serve(said.name, route)
 
     def _unopenable(self, said: m.Unopenable, frame: Frame, tag: bytes) -> None:
@@ -355,20 +377,25 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             self._node, said.sender, said.name, mail.sender_key, route.identity_key, mail.key_number, said.message_id
         ).verify_unopenable(said.statement)
         now = self._clock.now()
-        with self._store.transaction():
-            for row in self._store.mailbox.acknowledge(said.name, [(said.sender, said.message_id)]):
-                self._note_arrived(route, row)
-                self.counts["not_opened"] += 1
-                self._report(row, receipt=False)
+
+        def remove() -> Sequence[RemovedMessage]:
+            rows = self._store.mailbox.acknowledge(said.name, [(said.sender, said.message_id)])
+            for row in rows:
                 blob = not_opened_blob(said.name, row.message_id, said.statement)
                 self._store.notices.add(row.sender, NoticeKind.NOT_OPENED, blob, now, now + NOTICE_S)
-                self._plan_notices(row.sender)
+            return rows
+
+        for row in self._store.commit(remove):
+            self._note_arrived(route, row)
+            self.counts["not_opened"] += 1
+            self._report(row, receipt=False)
+            self._plan_notices(row.sender)
 
     def _report(self, row: RemovedMessage, *, receipt: bool) -> None:
         self._shares.reported(row.sender, row.recipient, row.size, self._runtime.now(), receipt=receipt)
 
     def _note_arrived(self, route: UserRoute, row: RemovedMessage) -> None:
-        sent_at = route.sent_at.pop(row.id, None)
+        sent_at = route.sent_at.pop(row.number, None)
         if sent_at is None and row.attempted_at > route.login_at:  # late: its turn was over
             sent_at = self._runtime.now() - max(0, self._clock.now() - row.attempted_at)
         route.note_arrived(sent_at)
@@ -382,7 +409,9 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             return
         now = self._runtime.now()
         route.stock.add(said.surbs, now)
-        self._confirm(said.name, route, said.confirmed)
+        if said.confirmed:
+            self._store.notices.confirm(said.name, said.confirmed)
+        self._note_confirmed(route, said.confirmed)
         self._routes.doubt_stock(route)
         stock = max(0, route.stock.left(now) - 1)
         self._routes.answer(said.name, tag, m.Alive(said.request_id, self._boot_id, stock))
@@ -390,11 +419,9 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     # -- notices --
 
-    def _confirm(self, name: str, route: UserRoute, numbers: tuple[int, ...]) -> None:
-        if numbers:
-            self._store.notices.confirm(name, list(numbers))
-            for number in numbers:
-                route.note_arrived(route.notices_at.pop(number, None))
+    def _note_confirmed(self, route: UserRoute, numbers: tuple[int, ...]) -> None:
+        for number in numbers:
+            route.note_arrived(route.notices_at.pop(number, None))
 
     def _plan_notices(self, name: str) -> None:
         self._notices_for.add(name)
@@ -448,11 +475,16 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self.counts["expired"] += gone
 
     def _give_up_mail(self, now: int) -> int:
-        with self._store.transaction():
+
+        def give_up() -> Sequence[RemovedMessage]:
             rows = self._store.mailbox.expire(now, SWEEP_ROWS)
-            for row in rows:
-                self._report(row, receipt=False)
-                self._store.notices.add(row.sender, NoticeKind.EXPIRED, row.message_id, now, now + NOTICE_S)
-                self._plan_notices(row.sender)
+            expired = (NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in rows)
+            self._store.notices.add_all(expired, now, now + NOTICE_S)
             self._store.notices.expire(now, SWEEP_ROWS)
+            return rows
+
+        rows = self._store.commit(give_up)
+        for row in rows:
+            self._report(row, receipt=False)
+            self._plan_notices(row.sender)
         return len(rows)

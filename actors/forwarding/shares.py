@@ -162,11 +162,15 @@ class Shares:
 
     def undo(self, now: float) -> None:
         """What was taken could not be stored."""
-        for sender, recipient, size in self._taken:
-            for bucket, _, _ in self._table(recipient, now).buckets(sender, now, self.limits):
-                bucket.add(-1, -size)
-            self._remembered[sender].add(-1, 0)
-        self._taken.clear()
+        while self._taken:
+            self.undo_last(now)
+
+    def undo_last(self, now: float) -> None:
+        """What was taken last was not stored."""
+        sender, recipient, size = self._taken.pop()
+        for bucket, _, _ in self._table(recipient, now).buckets(sender, now, self.limits):
+            bucket.add(-1, -size)
+        self._remembered[sender].add(-1, 0)
 
     def reported(self, sender: str, recipient: str, size: int, now: float, *, receipt: bool) -> None:
         """The sender is notified of the fate of a message: by the recipient's `receipt`, or otherwise.

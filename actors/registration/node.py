@@ -220,18 +220,17 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._check_record(proof.name, record)
         proved = _whole(frame)
         self._spent.check_registration(proof.nonce, proved, now)
-        with self._store.transaction():
-            outcome = self._store.directory.register(
-                name=proof.name,
-                skeleton=skeleton(proof.name),
-                skeleton_version=SKELETON_VERSION,
-                identity_key=record.identity_key,
-                record=pack(record),
-                record_number=record.number,
-                hpke_number=record.hpke_number,
-                link=pack(first_succession(record)),
-                now=now,
-            )
+        outcome = self._store.directory.register(
+            name=proof.name,
+            skeleton=skeleton(proof.name),
+            skeleton_version=SKELETON_VERSION,
+            identity_key=record.identity_key,
+            record=pack(record),
+            record_number=record.number,
+            hpke_number=record.hpke_number,
+            link=pack(first_succession(record)),
+            now=now,
+        )
         self._spent.note_registration(proof.nonce, proved, proof.expires_at)
         match outcome:
             case Registration.NAME_TAKEN:
@@ -362,26 +361,27 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             raise RemoteProtocolError(Code.CLOCK_SKEW)
         if account.deleted_until is not None:  # nothing to carry out, and nothing to remember
             return m.Deleted(request.request_id, account.deleted_until)
-        with self._store.transaction():
-            held_until = now + NAME_HELD_S
+        held_until = now + NAME_HELD_S
+
+        def delete() -> tuple[bytes | None, bool]:
+            self._store.mailbox.lock([account.name])
             known = self._store.replay_ids.remember(
                 _whole(frame), held_until.to_bytes(4, "big"), now + SEEN_S, DELETIONS_TOO_MAX
             )
-            if known is not None:
-                return m.Deleted(request.request_id, int.from_bytes(known, "big"))
-            self._give_up_mail(account.name, now)
-            self._store.directory.delete_account(account.name, held_until)
-        self._forwarding.tell(IdentityReplaced(account.name))
-        self.counts["deleted"] += 1
-        return m.Deleted(request.request_id, held_until)
+            if known is None:
+                # What waits for the name will never be fetched: its senders get a notice.
+                gone = self._store.mailbox.remove_all(account.name)
+                expired = [NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in gone]
+                self._store.notices.add_all(expired, now, now + NOTICE_S)
+                self._store.directory.delete_account(account.name, held_until)
+            left = self._store.directory.account(account.name)
+            return known, left is not None and left.deleted_until is not None
 
-    def _give_up_mail(self, name: str, now: int) -> None:
-        """What waits for a name that is deleted now will never be fetched: its senders get a notice."""
-        last = 0
-        while rows := self._store.mailbox.waiting(name, SWEEP_ROWS, last):
-            last = rows[-1].id
-            expired = [NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in rows]
-            self._store.notices.add_all(expired, now, now + NOTICE_S)
+        known, deleted = self._store.commit(delete)
+        if deleted:
+            self._forwarding.tell(IdentityReplaced(account.name))
+            self.counts["deleted"] += 1
+        return m.Deleted(request.request_id, held_until if known is None else int.from_bytes(known, "big"))
 
 
 def _whole(frame: Frame) -> bytes:

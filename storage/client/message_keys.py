@@ -82,7 +82,7 @@ class MessageKeys:
             self.forget_for_keys(numbers)
             for some in parts(numbers):
                 self._db.change(HpkeKeyRow.delete().where(HpkeKeyRow.number.in_(some)))
-        if not self._db.checkpoint():
+        if not self._db.erase_traces():
             raise StoreBusy(f"{self._db.path}: old keys are deleted, but readers keep their last copy alive: try again")
         return numbers
 

@@ -44,6 +44,8 @@ KEY_NAME: Final = "store.key"
 class ClientStore(Store):
     """The client's store. Each part that holds rows is a field."""
 
+    database: StoreDatabase
+
     def __init__(self, database: StoreDatabase, *, protected: bool, key_path: Path | None = None) -> None:
         super().__init__(database)
         self.profile = Profile(database)
@@ -117,7 +119,7 @@ class ClientStore(Store):
 
     def empty_journal(self) -> bool:
         """Have what was erased gone from the WAL too; False if readers are in the way. Not inside `transaction()`."""
-        return self.database.checkpoint()
+        return self.database.erase_traces()
 
     def change_passphrase(
         self,

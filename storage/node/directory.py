@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
-from usernym.storage.database import StoreDatabase
+from usernym.storage.engine import Engine
+from usernym.storage.errors import StoreConflict
 from usernym.storage.node.schema import AccountRow, HpkeNumberRow, LinkRow
-from usernym.storage.tables import Table
+from usernym.storage.tables import Table, insertion
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class _NewRecord:
 _ACCOUNTS: Final = Table(AccountRow, Account)
 _BY_NAME: Final = _ACCOUNTS.select("WHERE name = ?")
 _BY_SKELETON: Final = _ACCOUNTS.select("WHERE skeleton = ?")
+_INSERT: Final = f"{insertion(AccountRow)} ON CONFLICT DO NOTHING"
 _LINKS: Final = Table(LinkRow, ChainLink)
 _LINKS_FROM: Final = _LINKS.select("WHERE name = ? AND generation >= ? ORDER BY generation")
 
@@ -69,8 +71,12 @@ _LINKS_FROM: Final = _LINKS.select("WHERE name = ? AND generation >= ? ORDER BY 
 class Directory:
     """Accounts, their chains of identities and their key numbers."""
 
-    def __init__(self, database: StoreDatabase) -> None:
+    def __init__(self, database: Engine) -> None:
         self._db = database
+
+    def _locked(self, sql: str, value: str) -> Account | None:
+        """An account that no other transaction changes before the commit."""
+        return _ACCOUNTS.first(self._db, sql + self._db.locked, (value,))
 
     def account(self, name: str) -> Account | None:
         """The account of this name, deleted or not."""
@@ -98,37 +104,36 @@ class Directory:
         The same identity key again changes nothing; on its own deleted name it takes the name back, with the chain
         and the previous record, or the given record if that is newer. A name whose hold has ended is free.
         """
-        db = self._db
-        with db.one_commit():
-            for held in (self.account(name), self.account_by_skeleton(skeleton)):
+        new = _NewRecord(identity_key, record, record_number, hpke_number, now)
+
+        def register() -> Registration:
+            db = self._db
+            for held in (self._locked(_BY_NAME, name), self._locked(_BY_SKELETON, skeleton)):
                 if held is not None and held.identity_key != identity_key and _free_again(held, now):
                     db.change(AccountRow.delete().where(AccountRow.name == held.name))
-            existing = self.account(name)
+            existing = self._locked(_BY_NAME, name)
             if existing is not None:
                 if existing.identity_key != identity_key:
                     return Registration.NAME_TAKEN
                 if existing.deleted_until is None:
                     return Registration.SAME_IDENTITY
-                _revive(db, existing, _NewRecord(identity_key, record, record_number, hpke_number, now))
+                _revive(db, existing, new)
                 return Registration.REVIVED
-            if self.account_by_skeleton(skeleton) is not None:
+            alike = self.account_by_skeleton(skeleton)
+            if alike is not None and alike.name != name:
                 return Registration.LOOKS_ALIKE
-            db.change(
-                AccountRow.insert(
-                    name=name,
-                    skeleton=skeleton,
-                    skeleton_version=skeleton_version,
-                    identity_key=identity_key,
-                    record=record,
-                    record_number=record_number,
-                    hpke_number=hpke_number,
-                    created_at=now,
-                    updated_at=now,
-                )
-            )
+            added = {
+                "name": name, "skeleton": skeleton, "skeleton_version": skeleton_version, "identity_key": identity_key,
+                "record": record, "record_number": record_number, "hpke_number": hpke_number, "created_at": now,
+                "updated_at": now, "deleted_until": None,
+            }  # fmt: skip
+            if not db.run(_INSERT, added):
+                raise StoreConflict(f"{db.path}: another registration came in between")
             db.change(LinkRow.insert(name=name, generation=0, blob=link))
             db.change(HpkeNumberRow.insert(name=name, number=hpke_number))
             return Registration.CREATED
+
+        return self._db.commit(register)
 
     def replace_record(
         self,
@@ -148,15 +153,21 @@ class Directory:
         HPKE key number supersedes the current one at `now`. Only with a new link may the key number go back (a thief
         may have used up the numbers); else that raises ValueError. With one, a deleted name is taken back.
         """
-        db = self._db
-        with db.one_commit():
-            current = self.account(name)
-            held = current is not None and current.deleted_until is not None
-            if current is None or (held and new_link is None) or current.record_number != expected_number:
+        new = _NewRecord(identity_key, record, record_number, hpke_number, now)
+
+        def replace() -> bool:
+            db = self._db
+            current = self._locked(_BY_NAME, name)
+            if current is None:
+                return False
+            held = current.deleted_until is not None
+            if current.record == record and not held:
+                return True
+            if (held and new_link is None) or current.record_number != expected_number:
                 return False
             if hpke_number < current.hpke_number and new_link is None:
                 raise ValueError("a key number never goes back")
-            _write_record(db, current, _NewRecord(identity_key, record, record_number, hpke_number, now))
+            _write_record(db, current, new)
             if new_link is not None:
                 generation, blob = new_link
                 db.change(AccountRow.update(deleted_until=None).where(AccountRow.name == name))
@@ -166,6 +177,8 @@ class Directory:
                 db.change(LinkRow.delete().where((LinkRow.name == name) & (LinkRow.generation >= generation)))
                 db.change(LinkRow.insert(name=name, generation=generation, blob=blob))
             return True
+
+        return self._db.commit(replace)
 
     def links(self, name: str, from_generation: int) -> Sequence[ChainLink]:
         """The chain of identities of a name from this generation on, in order; empty for an unknown name."""
@@ -178,20 +191,21 @@ class Directory:
         )
 
     def delete_account(self, name: str, held_until: int) -> bool:
-        """Delete an account with what waits for it, and hold its name back until `held_until`; False if there is none.
+        """Delete an account with its notices, and hold its name back until `held_until`; False if there is none.
 
-        What the account has sent stays with its recipients' mailboxes.
+        What waits for it is the mailbox's (`Mailbox.remove_all`); what it has sent stays with its recipients.
         """
-        db = self._db
-        with db.one_commit():
+
+        def delete() -> bool:
             mark = AccountRow.update(deleted_until=held_until).where(
                 (AccountRow.name == name) & AccountRow.deleted_until.is_null()
             )
-            if not db.change(mark):
+            if not self._db.change(mark):
                 return False
-            db.run("DELETE FROM mail WHERE recipient = ?", (name,))
-            db.run("DELETE FROM notice WHERE account = ?", (name,))
+            self._db.run("DELETE FROM notice WHERE account = ?", (name,))
             return True
+
+        return self._db.commit(delete)
 
     def release_names(self, now: int, limit: int) -> int:
         """Forget at most `limit` deleted names whose hold has ended, with all that belongs to them; how many."""
@@ -203,7 +217,7 @@ def _free_again(account: Account, now: int) -> bool:
     return account.deleted_until is not None and account.deleted_until <= now
 
 
-def _write_record(db: StoreDatabase, account: Account, new: _NewRecord) -> None:
+def _write_record(db: Engine, account: Account, new: _NewRecord) -> None:
     """Replace the account's record by `new`; a new key number supersedes the previous one."""
     fields: dict[Any, Any] = {
         AccountRow.identity_key: new.identity_key,
@@ -221,7 +235,7 @@ def _write_record(db: StoreDatabase, account: Account, new: _NewRecord) -> None:
         db.change(HpkeNumberRow.insert(name=account.name, number=new.hpke_number))
 
 
-def _revive(db: StoreDatabase, account: Account, new: _NewRecord) -> None:
+def _revive(db: Engine, account: Account, new: _NewRecord) -> None:
     db.change(AccountRow.update(deleted_until=None, updated_at=new.now).where(AccountRow.name == account.name))
     if new.record_number > account.record_number and new.hpke_number >= account.hpke_number:
         _write_record(db, account, new)

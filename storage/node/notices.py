@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from usernym.storage.database import StoreDatabase, marks, parts
+from usernym.storage.database import marks, parts
+from usernym.storage.engine import Engine
 from usernym.storage.node.schema import NoticeRow
 from usernym.storage.tables import Table
 
@@ -50,7 +51,7 @@ _EXPIRE: Final = """
 class Notices:
     """The unconfirmed notices of all accounts."""
 
-    def __init__(self, database: StoreDatabase) -> None:
+    def __init__(self, database: Engine) -> None:
         self._db = database
 
     def add(self, account: str, kind: int, blob: bytes, now: int, expires_at: int) -> int:
@@ -61,17 +62,21 @@ class Notices:
         self, notices: Iterable[NewNotice], now: int, expires_at: int, account_max: int = NOTICES_PER_ACCOUNT_MAX
     ) -> list[int]:
         """Keep notices; returns their ids. An account keeps its newest `account_max`."""
-        ids: list[int] = []
-        accounts: dict[str, None] = {}
-        with self._db.one_commit():
-            for notice in notices:
+
+        kept = list(notices)
+
+        def add() -> list[int]:
+            ids: list[int] = []
+            for notice in kept:
                 row = self._db.row(_INSERT, (notice.account, notice.kind, notice.blob, now, expires_at))
                 assert row is not None, "RETURNING returns the row"
                 ids.append(row[0])
-                accounts[notice.account] = None
-            for account in accounts:
+            # In one order, so that no two transactions wait for each other.
+            for account in sorted({notice.account for notice in kept}):
                 self._db.run(_TRIM, (account, account_max))
-        return ids
+            return ids
+
+        return self._db.commit(add)
 
     def of(self, account: str, limit: int) -> Sequence[Notice]:
         """At most `limit` unconfirmed notices of this account, the oldest first."""
@@ -79,14 +84,19 @@ class Notices:
 
     def confirm(self, account: str, ids: Iterable[int]) -> int:
         """Remove notices of this account; those that are gone, or another's, are passed over. Returns how many went."""
-        with self._db.one_commit():
+
+        confirmed = list(ids)
+
+        def remove() -> int:
             return sum(
                 self._db.run(
                     f"DELETE FROM notice WHERE account = ? AND id IN ({marks(len(some))})",  # noqa: S608
                     (account, *some),
                 )
-                for some in parts(ids)
+                for some in parts(confirmed)
             )
+
+        return self._db.commit(remove)
 
     def expire(self, now: int, limit: int) -> int:
         """Remove at most `limit` notices whose `expires_at` is not after `now`; returns how many."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from usernym.storage.database import KEY_BYTES, StoreDatabase
+from usernym.storage.database import KEY_BYTES
+from usernym.storage.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +19,21 @@ class StoredCard:
 class NodeProfile:
     """The node's seed, card and deletion clock."""
 
-    def __init__(self, database: StoreDatabase) -> None:
+    def __init__(self, database: Engine) -> None:
         self._db = database
 
     def identity_seed(self, new_seed: bytes) -> bytes:
         """The node's 32-byte secret seed: the stored one, or `new_seed` if there was none, stored now."""
         if len(new_seed) != KEY_BYTES:
             raise ValueError("a seed has 32 bytes")
-        with self._db.one_commit():
+
+        def make() -> bytes:
             self._db.run("INSERT INTO node_identity (id, seed) VALUES (1, ?) ON CONFLICT DO NOTHING", (new_seed,))
-            row = self._db.row("SELECT seed FROM node_identity")
-        assert row is not None, "stored just now"
-        seed: bytes = row[0]
-        return seed
+            seed = self._db.value(bytes, "SELECT seed FROM node_identity")
+            assert seed is not None, "stored just now"
+            return seed
+
+        return self._db.commit(make)
 
     def card(self) -> StoredCard | None:
         row = self._db.row("SELECT sequence, blob FROM node_card")
@@ -44,7 +47,7 @@ class NodeProfile:
         """Make this card the current one; False, and nothing changed, unless its sequence is higher."""
         changed = self._db.run(
             "INSERT INTO node_card (id, sequence, blob) VALUES (1, ?1, ?2)"
-            " ON CONFLICT DO UPDATE SET sequence = ?1, blob = ?2 WHERE sequence < ?1",
+            " ON CONFLICT (id) DO UPDATE SET sequence = ?1, blob = ?2 WHERE node_card.sequence < ?1",
             (sequence, blob),
         )
         return changed > 0

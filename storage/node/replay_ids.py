@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from usernym.storage.database import StoreDatabase, check_row_limit
+from usernym.storage.engine import Engine
+from usernym.storage.errors import RowLimitReached
 
 REMEMBERED_ROWS_MAX: Final = 1_500_000
 """Messages remembered at once, about 150 bytes each: 500 a second over half an hour, and a quarter of an hour more in
@@ -13,6 +14,7 @@ DELETIONS_TOO_MAX: Final = REMEMBERED_ROWS_MAX + 100_000
 """With deletions of accounts: their part can't be taken by messages. Each deletion is of an account, and so has cost a
 registration's proof of work."""
 
+_REMEMBER: Final = "INSERT INTO remembered (digest, answer, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _FORGET: Final = """
     DELETE FROM remembered WHERE digest IN (
         SELECT digest FROM remembered WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
@@ -22,7 +24,7 @@ _FORGET: Final = """
 class ReplayIds:
     """Remembered requests, by the digest of each."""
 
-    def __init__(self, database: StoreDatabase) -> None:
+    def __init__(self, database: Engine) -> None:
         self._db = database
 
     def remember(
@@ -33,18 +35,16 @@ class ReplayIds:
         Raises `RowLimitReached` when `rows_max` requests are remembered: forgetting one early would let it be
         repeated, so new ones have to wait.
         """
-        with self._db.one_commit():
-            row = self._db.row(
-                "SELECT (SELECT answer FROM remembered WHERE digest = ?), rows FROM remembered_count", (digest,)
-            )
-            assert row is not None, "the count is always there"
-            known: bytes | None = row[0]
-            if known is None:
-                check_row_limit(row[1], rows_max, "remembered requests")
-                self._db.run(
-                    "INSERT INTO remembered (digest, answer, expires_at) VALUES (?, ?, ?)", (digest, answer, expires_at)
-                )
-            return known
+
+        def remember() -> bytes | None:
+            if not self._db.run(_REMEMBER, (digest, answer, expires_at)):
+                return self._db.value(bytes, "SELECT answer FROM remembered WHERE digest = ?", (digest,))
+            # The statement that checks the count changes it: so no other transaction counts in between.
+            if not self._db.run("UPDATE remembered_count SET rows = rows + 1 WHERE rows < ?", (rows_max,)):
+                raise RowLimitReached(f"remembered requests: all {rows_max} rows are taken until some expire")
+            return None
+
+        return self._db.commit(remember)
 
     def knows(self, digest: bytes, now: int) -> bool:
         """Whether this request is remembered and not yet due to be forgotten."""
@@ -52,4 +52,10 @@ class ReplayIds:
 
     def expire(self, now: int, limit: int) -> int:
         """Forget at most `limit` requests whose `expires_at` is not after `now`; returns how many."""
-        return self._db.run(_FORGET, (now, limit))
+
+        def forget() -> int:
+            forgotten = self._db.run(_FORGET, (now, limit))
+            self._db.run("UPDATE remembered_count SET rows = rows - ?", (forgotten,))
+            return forgotten
+
+        return self._db.commit(forget)

@@ -73,9 +73,9 @@ class HpkeNumberRow(NodeRow):
 class MailRow(NodeRow):
     """An undelivered message."""
 
-    id = AutoField(constraints=[NEVER_AGAIN])
-    sender = TextField()
     recipient = TextField()
+    number = IntegerField()
+    sender = TextField()
     message_id = BlobField(constraints=[length("message_id", 16)])
     blob = BlobField()
     size = IntegerField()
@@ -85,14 +85,27 @@ class MailRow(NodeRow):
     attempted_at = IntegerField()
 
     class Meta:
+        primary_key = CompositeKey("recipient", "number")
         indexes = (
             (("sender", "message_id"), True),
-            # The first serves a recipient's messages in order; the others, alone, tell whose turn it is to be delivered
-            # and who fills a mailbox.
-            (("recipient",), False),
-            (("recipient", "sender", "attempted_at", "attempts"), False),
+            # These, alone, tell whose turn it is to be delivered, and who fills a mailbox.
+            (("recipient", "sender", "attempted_at", "number", "attempts"), False),
             (("recipient", "sender", "size"), False),
         )
+
+
+class MailboxRow(NodeRow):
+    """A mailbox in which something waits: how much, and how many messages it has had since it was empty.
+
+    Who changes a mailbox locks its row first, until the commit. When the mailbox is empty the row goes, so that nothing
+    is left that says who gets how many messages.
+    """
+
+    id = AutoField(constraints=[NEVER_AGAIN])
+    name = TextField(unique=True)
+    last = IntegerField()
+    messages = IntegerField()
+    size = IntegerField()
 
 
 class NoticeRow(NodeRow):
@@ -115,7 +128,7 @@ class RememberedRow(NodeRow):
 
 
 class RememberedCountRow(NodeRow):
-    """How many rows `remembered` has, kept by triggers: counting a million rows at every insert would not do."""
+    """How many rows `remembered` has: counting a million rows at every insert would not do."""
 
     id = IntegerField(primary_key=True, constraints=[ONLY_ROW])
     rows = IntegerField()
@@ -128,12 +141,9 @@ class ClockRow(NodeRow):
     floor = IntegerField()
 
 
-_COUNTED: Final = (
+NODE_SCHEMA: Final = schema_of(
+    b"UNyN",
+    NodeRow,
     "INSERT INTO remembered_count (id, rows) VALUES (1, 0)",
-    """CREATE TRIGGER remembered_more AFTER INSERT ON remembered BEGIN
-        UPDATE remembered_count SET rows = rows + 1; END""",
-    """CREATE TRIGGER remembered_fewer AFTER DELETE ON remembered BEGIN
-        UPDATE remembered_count SET rows = rows - 1; END""",
+    "INSERT INTO clock (id, floor) VALUES (1, 0)",
 )
-
-NODE_SCHEMA: Final = schema_of(b"UNyN", NodeRow, *_COUNTED, "INSERT INTO clock (id, floor) VALUES (1, 0)")

@@ -1,22 +1,27 @@
 """The node's store: its own key and card, the directory, the mailbox, notices to senders, remembered requests.
 
 Not encrypted (the threat model says so), owner-only. One `NodeStore` serves all of the node's actor threads. Every
-method that writes is one transaction, durable on return; inside `transaction()` it becomes part of that one.
+method that writes is one transaction, durable on return; inside `commit` it becomes part of that one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
-from usernym.storage.database import BUSY_TIMEOUT_S, Store, StoreDatabase, Synchronous, open_database
+from usernym.storage.database import BUSY_TIMEOUT_S, Store, Synchronous, open_database
+from usernym.storage.engine import Engine
+from usernym.storage.errors import StoreInaccessible
 from usernym.storage.node.directory import Directory
 from usernym.storage.node.mailbox import Mailbox
 from usernym.storage.node.notices import Notices
 from usernym.storage.node.profile import NodeProfile
 from usernym.storage.node.replay_ids import ReplayIds
-from usernym.storage.node.schema import NODE_SCHEMA
+from usernym.storage.node.schema import NODE_SCHEMA, NodeRow
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class NodeCounts:
 class NodeStore(Store):
     """The node's store. Each part that holds rows is a field."""
 
-    def __init__(self, database: StoreDatabase) -> None:
+    def __init__(self, database: Engine) -> None:
         super().__init__(database)
         self.profile = NodeProfile(database)
         self.directory = Directory(database)
@@ -50,15 +55,38 @@ class NodeStore(Store):
         """
         return cls(open_database(path, NODE_SCHEMA, synchronous=synchronous, timeout_s=timeout_s))
 
+    @classmethod
+    def connect(cls, url: str) -> Self:
+        """Open the store in the PostgreSQL database at `url`, which only this process then has as its store.
+
+        Raises `StoreUnreachable`, `StoreInaccessible`, `UnsafeServer`, `StoreInUse`, `NotAStore` or `SchemaTooNew`;
+        `StoreInaccessible` also where psycopg is not installed.
+        """
+        try:
+            from usernym.storage.postgres import open_postgres  # noqa: PLC0415 - psycopg is optional, and slow to load
+        except ImportError:
+            raise StoreInaccessible("psycopg is not installed: pip install 'usernym[postgres]'") from None
+        return cls(open_postgres(url, NODE_SCHEMA, NodeRow))
+
+    def commit(self, work: Callable[[], T]) -> T:
+        """One commit for all that `work` writes: all of it is durable on return, or nothing of it is there.
+
+        `work` may run more than once: see `Engine.commit`. Raises what it raises; `StoreBusy` if others are in the way
+        for too long, or the database is not there.
+        """
+        return self.database.commit(work)
+
     def erase_traces(self) -> bool:
-        """Empty the write-ahead log: it still has what was deleted from the tables. False if readers are in the way."""
-        return self.database.checkpoint()
+        """Erase what was deleted from the tables where the engine still has it, as far as it can: SQLite's write-ahead
+        log. False if readers are in the way."""
+        return self.database.erase_traces()
 
     def counts(self) -> NodeCounts:
         """How much there is; counts row by row, for a status display and not for a hot path."""
         row = self.database.row(
-            "SELECT (SELECT count(*) FROM account WHERE deleted_until IS NULL), count(*), coalesce(sum(size), 0),"
-            " (SELECT count(*) FROM notice), (SELECT rows FROM remembered_count) FROM mail"
+            "SELECT (SELECT count(*) FROM account WHERE deleted_until IS NULL), count(*),"
+            " CAST(coalesce(sum(size), 0) AS BIGINT), (SELECT count(*) FROM notice),"
+            " (SELECT rows FROM remembered_count) FROM mail"
         )
         assert row is not None, "an aggregate has one row"
         return NodeCounts(*row)

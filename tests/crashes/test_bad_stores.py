@@ -92,7 +92,7 @@ def older(path: Path, schema: Schema, version: int, key: bytes | None = None) ->
     path.touch(0o600)
     database = StoreDatabase(path, key=key)
     database.execute(f"PRAGMA application_id = {schema.application_id}")
-    for statement in schema.creation if version else ():
+    for statement in (*schema.creation, *schema.filling) if version else ():
         database.execute(statement)
     database.execute(f"PRAGMA user_version = {version}")
     database.close()
@@ -184,7 +184,7 @@ def test_damage_that_the_start_does_not_meet_is_found_by_the_check_and_not_backe
         assert crowd.node is not None
         kill(crowd.node)
         with contextlib.closing(NodeStore.open(path)) as store:
-            store.database.checkpoint()
+            store.erase_traces()
         with contextlib.closing(sqlite3.connect(path)) as raw:
             (page,) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'account_skeleton'").fetchone()
         damaged = bytearray(path.read_bytes())

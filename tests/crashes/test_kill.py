@@ -6,6 +6,7 @@ CRASH_NETWORK chooses the mixnet.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.crash_world import NETWORKS, Crowd, cut_names, seed_of
+from tests.helpers.postgres import PostgresServer, needs_postgres
 from usernym.mixnet.nym_sdk import installed
 
 pytestmark = pytest.mark.processes
@@ -48,6 +50,24 @@ def test_killed_at_random_moments_nothing_is_lost_and_nothing_twice(
     with seed_of(request) as chooser, Crowd(tmp_path, names, network) as crowd:
         crowd.start_all()
         victims = ["node", "mixnet", chooser.choice(names), chooser.choice(["node", *names])]
+        chooser.shuffle(victims)
+        go_on_killing(crowd, chooser, victims)
+        crowd.settle(SETTLE_S)
+        assert crowd.end_and_check() > 50
+
+
+@needs_postgres
+def test_a_node_on_postgresql_and_its_server_are_killed_at_random_moments(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    names = cut_names(3)
+    with (
+        contextlib.closing(PostgresServer()) as server,
+        seed_of(request) as chooser,
+        Crowd(tmp_path, names, database=server) as crowd,
+    ):
+        crowd.start_all()
+        victims = ["database", "node", "database", chooser.choice(["mixnet", *names])]
         chooser.shuffle(victims)
         go_on_killing(crowd, chooser, victims)
         crowd.settle(SETTLE_S)

@@ -167,7 +167,8 @@ def stop(running: Running) -> int:
 class Crowd:
     """A mixnet, a node, and clients who all write to each other. Leaving the context ends everything."""
 
-    def __init__(self, folder: Path, names: list[str], network: Any = None) -> None:
+    def __init__(self, folder: Path, names: list[str], network: Any = None, database: Any = None) -> None:
+        """`database`: a `PostgresServer` for the node's store."""
         self.folder = folder
         self.names = names
         self.network = network or chosen_network()(folder, len(names) + 1)
@@ -177,6 +178,8 @@ class Crowd:
         self.mixnets = {name: self.network.mixnet(number) for number, name in enumerate(names, start=1)}
         self.node_file_bytes_max: int | None = None
         self.node_folder = folder / "node"
+        self.database = database
+        self.store = None if database is None else database.new_database()
 
     def __enter__(self) -> Self:
         self.network.start()
@@ -197,6 +200,8 @@ class Crowd:
     def start_node(self) -> None:
         """Start the node, and wait until it is up."""
         command = usernym_command("--home", str(self.node_folder), "node", "run", "--mixnet", self.network.mixnet(0))
+        if self.store is not None:
+            command += ["--store", self.store]
         self.node = start("node", self.folder, command, self.node_file_bytes_max)
         if not self.card:
             self.card = self.node.wait_for("that it is up", lambda told: told.get("event") == "up")["card"]
@@ -217,8 +222,13 @@ class Crowd:
             self.lives[name][-1].wait_for("that it is online", lambda told: "online" in told)
 
     def kill_and_restart(self, victim: str, pause_s: float) -> None:
-        """`kill -9` of "node", "mixnet" or a client, and after a pause its next life."""
-        if victim == "mixnet":
+        """`kill -9` of "node", "mixnet" or a client, or an immediate stop of "database"; and after a pause its next
+        life."""
+        if victim == "database":
+            self.database.stop()
+            time.sleep(pause_s)
+            self.database.start()
+        elif victim == "mixnet":
             self.network.kill()
             time.sleep(pause_s)
             self.network.start()
@@ -318,9 +328,12 @@ class Crowd:
         assert self.node is not None
         assert stop(self.node) == 0
         assert self.network.stop() == 0
-        checked = check_store(self.node_folder / "node.db")
-        assert checked.problems == []
-        with contextlib.closing(NodeStore.open(self.node_folder / "node.db")) as store:
+        if self.store is None:
+            checked = check_store(self.node_folder / "node.db")
+            assert checked.problems == []
+        with contextlib.closing(
+            NodeStore.open(self.node_folder / "node.db") if self.store is None else NodeStore.connect(self.store)
+        ) as store:
             assert store.counts().messages == 0
         kept = {name: self._conversations(name) for name in self.names}
         total = 0

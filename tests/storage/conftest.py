@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.postgres import ON_POSTGRES
 from usernym.storage.client.store import ClientStore
 from usernym.storage.keyfile import Argon2Cost
 from usernym.storage.node.store import NodeStore
@@ -20,9 +21,13 @@ def cost() -> Argon2Cost:
     return CHEAP
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[NodeStore]:
-    store = NodeStore.open(tmp_path / "node.db", synchronous="OFF")
+@pytest.fixture(params=["sqlite", ON_POSTGRES])
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NodeStore]:
+    """A node's store, on each engine."""
+    if request.param == "sqlite":
+        store = NodeStore.open(tmp_path / "node.db", synchronous="OFF")
+    else:
+        store = NodeStore.connect(request.getfixturevalue("postgres").new_database())
     yield store
     store.close()
 

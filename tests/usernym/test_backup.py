@@ -234,7 +234,7 @@ def copies_amid_commits(tmp_path: Path, path: Path) -> list[int]:
         checked = check_store(copy / "node.db", key)
         assert checked.problems == []
         with ReadOnlyStore(copy / "node.db", key) as store:
-            ids = [int.from_bytes(row[0], "big") for row in store.rows("SELECT message_id FROM mail ORDER BY id")]
+            ids = [int.from_bytes(row[0], "big") for row in store.rows("SELECT message_id FROM mail ORDER BY number")]
         assert ids == list(range(len(ids)))
         assert len(ids) % 5 == 0
         found.append(len(ids))

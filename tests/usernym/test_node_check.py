@@ -14,6 +14,7 @@ from usernym.node_check import PROBLEMS_MAX, check_store
 from usernym.protocol.limits import DAY_S
 from usernym.storage import errors
 from usernym.storage.client.types import DeliveryState
+from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
 from usernym.testing.world import World
 
@@ -42,7 +43,8 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = NodeStore.open(path)
     made.close()
     connection = sqlite3.connect(path)
-    for table in ("node_identity", "node_card", "account", "link", "hpke_number", "mail", "notice", "remembered"):
+    for table in NODE_SCHEMA.tables:
+        connection.execute(f"DELETE FROM {table}")
         rows = world.node.store.database.rows(f"SELECT * FROM {table}")
         assert rows, table
         connection.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
@@ -109,7 +111,13 @@ DAMAGES = {
     "notice": ("UPDATE notice SET kind = 77", "notice, row"),
     "notice's content": ("UPDATE notice SET blob = x'00'", "notice, row"),
     "count": ("UPDATE remembered_count SET rows = 0", "count of remembered requests"),
-    "trigger": ("DROP TRIGGER remembered_more", "trigger remembered_more is missing"),
+    "mailbox's count": ("UPDATE mailbox SET messages = messages + 1", "mailbox, row"),
+    "mailbox's size": ("UPDATE mailbox SET size = 0", "mailbox, row"),
+    "mailbox": ("DELETE FROM mailbox", "that no mailbox counts"),
+    "trigger": (
+        "CREATE TRIGGER theirs AFTER DELETE ON mail BEGIN DELETE FROM notice; END",
+        "trigger theirs that does not belong here",
+    ),
     "index": ("DROP INDEX mail_sender_message_id", "index mail_sender_message_id is missing"),
     "table": ("CREATE TABLE theirs (x)", "does not belong here"),
     "orphan": ("INSERT INTO link VALUES ('nobody_at_all', 0, x'00')", "refers to a row of account"),
@@ -174,7 +182,7 @@ def test_the_command_says_what_is_wrong_and_with_which_code(path: Path, typed: A
     assert "its size is not as it is stored" in bad.out
     assert "restore a backup" in bad.err
     told = typed("--json", "--home", path.parent, "node", "check").told
-    assert (told["error"], told["found"]) == ("store_damaged", 1)
+    assert (told["error"], told["found"]) == ("store_damaged", 2)
     nothing = typed("--home", path.parent / "nowhere", "node", "check")
     assert nothing.code == 4
     assert not (path.parent / "nowhere").exists(), "a check makes nothing"

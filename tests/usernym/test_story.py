@@ -13,6 +13,7 @@ import pytest
 from tests.helpers.fast_clock import speed_up
 from tests.helpers.mixnet_members import Network
 from tests.helpers.mixnet_networks import NETWORKS, network_parameters
+from tests.helpers.postgres import PostgresServer, needs_postgres
 from usernym import Client, DeliveryState, HandshakeState, Node, NodeRefused, Route
 from usernym.mixnet import nym_client
 from usernym.protocol.errors import Code
@@ -26,10 +27,10 @@ WAIT_S: Final = 150.0
 class Story:
     """A node and its people on one network."""
 
-    def __init__(self, network: Network, folder: Path) -> None:
+    def __init__(self, network: Network, folder: Path, store: str | None = None) -> None:
         self.network = network
         self.folder = folder
-        self.node = Node.open(folder / "node", mixnet=network.transport("node"))
+        self.node = Node.open(folder / "node", mixnet=network.transport("node"), store=store)
         self.card = self.node.card(timeout=60.0)
         self.people: dict[str, Client] = {}
 
@@ -136,6 +137,15 @@ def play(story: Story) -> None:
 
 def test_the_story(story: Story) -> None:
     play(story)
+
+
+@needs_postgres
+@pytest.mark.parametrize("network", ["emulator"], indirect=True)
+def test_the_story_with_the_node_on_postgresql(network: Network, tmp_path: Path, postgres: PostgresServer) -> None:
+    story = Story(network, tmp_path, postgres.new_database())
+    with contextlib.closing(story):
+        play(story)
+        assert story.node.status().store_bytes > 0
 
 
 def test_the_story_at_five_percent_loss_a_hop(story: Story) -> None:

@@ -24,7 +24,14 @@ from usernym.cli.signals import Stopping
 from usernym.cli.terminal import print_err, print_err_marked, print_json, print_line, print_marked, sign_of_life, table
 from usernym.log import fields
 from usernym.logger import logger
-from usernym.settings import NODE_MIXNET_NAME, PASSPHRASE_VARIABLE, WORK_BITS_RANGE, NodeSettings, absolute_path
+from usernym.settings import (
+    NODE_MIXNET_NAME,
+    NODE_STORE_NAME,
+    PASSPHRASE_VARIABLE,
+    WORK_BITS_RANGE,
+    NodeSettings,
+    absolute_path,
+)
 
 if TYPE_CHECKING:
     from usernym import Node
@@ -62,7 +69,7 @@ def run(typed: Invocation[NodeSettings]) -> None:
     settings = typed.settings
     if settings.log_format == "json":
         typed = replace(typed, json=True)
-    mixnet = settings.mixnet or remembered_mixnet(typed.home)
+    mixnet = settings.mixnet or remembered(typed.home, NODE_MIXNET_NAME)
     if mixnet is None:
         raise CommandFailed(Exit.USAGE, "settings", "name the node's mixnet client: --mixnet ws://127.0.0.1:1977")
     with Stopping() as stopping:
@@ -74,13 +81,16 @@ def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str)
     from usernym.control_server import ControlServer
 
     settings = typed.settings
-    node = _opened(stopping, typed, mixnet)
+    store = settings.store or remembered(typed.home, NODE_STORE_NAME)
+    node = _opened(stopping, typed, mixnet, store)
     if node is None:
         return
     with contextlib.ExitStack() as stack:
         stack.enter_context(node)
         stopping.on_stop(node.stop)
-        _remember(typed.home, mixnet)
+        _remember(typed.home, NODE_MIXNET_NAME, mixnet)
+        if store is not None:
+            _remember(typed.home, NODE_STORE_NAME, store)
         if settings.metrics_port:
             from usernym.metrics import MetricsServer
 
@@ -94,23 +104,25 @@ def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str)
         logger.info("the node stops", extra=fields(signal=stopping.signalled or "none"))
 
 
-def _opened(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str) -> Node | None:
-    """The node, as soon as the disk has room for its start; None if it was stopped before."""
-    from usernym.storage.errors import StoreFull
+def _opened(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str, store: str | None) -> Node | None:
+    """The node, as soon as the disk has room for its start, and the server is there; None if it was stopped before."""
+    from usernym.storage.errors import StoreFull, StoreUnreachable
 
     while True:
         try:
             return usernym.Node.open(
                 typed.home,
                 mixnet=mixnet,
+                store=store,
                 former_mixnets=typed.settings.former_mixnets,
                 work_bits=typed.settings.work_bits,
                 on_mixnet=partial(_show_mixnet, typed),
             )
-        except StoreFull as full:
-            # As while it runs: it continues when there is room. Ended, it would have to be started by hand.
-            logger.error("the node can't start yet: the disk is full")
-            print_err_marked(f"{full}; the node starts when there is room")
+        except (StoreFull, StoreUnreachable) as passing:
+            # As while it runs: it continues when that has passed. Ended, it would have to be started by hand.
+            what = "the disk is full" if isinstance(passing, StoreFull) else "the database does not answer"
+            logger.error("the node can't start yet: %s", what)
+            print_err_marked(f"{passing}; the node starts when that has passed")
         end = time.monotonic() + ROOM_AGAIN_S
         while time.monotonic() < end:
             if stopping.signalled is not None:
@@ -135,21 +147,21 @@ def _announce(typed: Invocation[NodeSettings], node: Node) -> None:
         typed.show(NodeUpJson(node.card()), "the node is up; its card:\n{reply.card}")
 
 
-def remembered_mixnet(home: Path) -> str | None:
-    """The mixnet that the node in `home` last ran with: what holds if no setting names one."""
+def remembered(home: Path, name: str) -> str | None:
+    """The mixnet, or the store, that the node in `home` last ran with: what holds if no setting names one."""
     from usernym.storage.files import read_private
 
-    path = home / NODE_MIXNET_NAME
+    path = home / name
     if not path.exists():
         return None
     return read_private(path, REMEMBERED_BYTES_MAX).decode(errors="replace").strip() or None
 
 
-def _remember(home: Path, mixnet: str) -> None:
+def _remember(home: Path, name: str, value: str) -> None:
     from usernym.storage.files import write_private
 
-    if remembered_mixnet(home) != mixnet:
-        write_private(home / NODE_MIXNET_NAME, f"{mixnet}\n".encode(), replace=True)
+    if remembered(home, name) != value:
+        write_private(home / name, f"{value}\n".encode(), replace=True)
 
 
 # -- asking the running node ------------------------------------------------------------------------------------------
@@ -190,9 +202,9 @@ class StatusReply(msgspec.Struct, frozen=True):
     version: str
     """Of the program that runs the node."""
     store_bytes: int
-    """The store on the disk, with its write-ahead log."""
+    """The store on the disk, with SQLite's write-ahead log."""
     disk_free_bytes: int
-    """What the node may still write on the store's file system."""
+    """What the node may still write on the home's file system."""
 
 
 class StatusCommand(NodeCommand[StatusReply], frozen=True, tag="node status"):
@@ -257,7 +269,7 @@ def backup(typed: Invocation[NodeSettings]) -> None:
     folder: Path = absolute_path(typed.given.folder)
     passphrase = passphrase_for(Protection.ABSENT, typed.given.no_passphrase, THIS_BACKUP, PASSPHRASE_VARIABLE)
     held = node_backup.back_up(typed.home, folder, passphrase)
-    mixnets = (typed.settings.mixnet or remembered_mixnet(typed.home), *typed.settings.former_mixnets)
+    mixnets = (typed.settings.mixnet or remembered(typed.home, NODE_MIXNET_NAME), *typed.settings.former_mixnets)
     elsewhere = [mixnet for mixnet in mixnets if mixnet is not None and mixnet.startswith("ws://")]
     typed.show(NodeBackupReply(str(folder), passphrase is not None, [STORE_NAME, *held], elsewhere), _print_backup)
 
@@ -360,6 +372,8 @@ ENTRIES: Final = (
         "node run", "run a node until it is stopped", run,
         (option("--mixnet", metavar="MIXNET", help="the node's mixnet, remembered: nym for a client in this process, or"
                 " a nym-client as ws://127.0.0.1:1977"),
+         option("--store", metavar="URL", help="keep the node's store in PostgreSQL, remembered:"
+                " postgresql://user@host/database; default: a file in the home"),
          option("--former-mixnet", dest="former_mixnets", action="append", metavar="MIXNET", help="a mixnet client at"
                 " an address from before a move: clients that still use it receive the new one"),
          option("--work-bits", metavar="BITS", help=f"proof of work for a registration, {_LOW} to {_HIGH}"),

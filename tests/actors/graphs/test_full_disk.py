@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -22,16 +22,18 @@ class FullDisk:
 
     def __init__(self, store: NodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.on = False
-        commit = store.transaction
+        commit = store.database.commit
 
-        @contextmanager
-        def transaction() -> Iterator[None]:
-            with commit():
-                yield
+        def failing(work: Callable[[], Any]) -> Any:
+            def run() -> Any:
+                done = work()
                 if self.on:
                     raise StoreFull("no room")
+                return done
 
-        monkeypatch.setattr(store, "transaction", transaction)
+            return commit(run)
+
+        monkeypatch.setattr(store.database, "commit", failing)
 
 
 def test_a_message_waits_at_its_sender_while_the_nodes_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:

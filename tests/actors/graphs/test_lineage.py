@@ -226,7 +226,7 @@ def plant_mailbox(patch: pytest.MonkeyPatch) -> None:
 
     def deliver(self: Any, name: str, route: Any, *, again: bool) -> None:
         old(self, name, route, again=again)
-        rows = [row for row in self._store.mailbox.waiting(name, 16) if row.id in route.sent_at]
+        rows = [row for row in self._store.mailbox.waiting(name, 16) if row.number in route.sent_at]
         self._store.mailbox.acknowledge(name, [(row.sender, row.message_id) for row in rows])
 
     patch.setattr(ForwardingNode, "_deliver", deliver)

@@ -135,6 +135,7 @@ def test_a_deleted_name_is_held_for_its_owner(node: NodeStore) -> None:
     assert not node.directory.delete_account("alice", held_until=2000)
     assert account(node) == replace(before, deleted_until=1000)
     assert node.counts().accounts == 0
+    assert [each.sender for each in node.mailbox.remove_all("alice")] == ["bob"]
     assert (len(node.mailbox.waiting("alice", 9)), len(node.mailbox.waiting("bob", 9))) == (0, 1)
     assert node.notices.of("alice", 9) == []
     assert register(node, key=BOB, now=999) is Registration.NAME_TAKEN

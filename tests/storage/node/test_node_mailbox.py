@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.helpers.examples import examples
 from usernym.storage.database import IN_MEMORY
 from usernym.storage.node.mailbox import Enqueued
+from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
 
 
@@ -35,7 +36,7 @@ def test_messages_wait_in_the_order_of_their_acceptance(node: NodeStore) -> None
     put(node, 4, recipient="cat")
     found = node.mailbox.waiting("bob", 9)
     assert [each.message_id for each in found] == [message_id(3), message_id(1), message_id(2)]
-    assert [each.message_id for each in node.mailbox.waiting("bob", 1, after_id=found[0].id)] == [message_id(1)]
+    assert [each.message_id for each in node.mailbox.waiting("bob", 1, after=found[0].number)] == [message_id(1)]
     assert len(node.mailbox.waiting("bob", 9)) == 3
     first = found[0]
     assert (first.sender, first.recipient, first.blob, first.size) == ("ann", "bob", b"blob 3", 6)
@@ -58,9 +59,7 @@ def test_only_the_recipient_acknowledges(node: NodeStore) -> None:
 
 
 def test_more_acknowledgements_than_one_statement_takes(node: NodeStore) -> None:
-    with node.transaction():
-        for number in range(1000):
-            put(node, number)
+    node.commit(lambda: [put(node, number) for number in range(1000)])
     removed = node.mailbox.acknowledge("bob", [("ann", message_id(number)) for number in reversed(range(1000))])
     assert [each.message_id for each in removed] == [message_id(number) for number in range(1000)]
     assert node.counts().messages == 0
@@ -71,16 +70,14 @@ def test_a_row_number_never_comes_back(node: NodeStore) -> None:
     (first,) = node.mailbox.waiting("bob", 1)
     node.mailbox.acknowledge("bob", [("ann", message_id(1))])
     put(node, 1)
-    assert node.mailbox.waiting("bob", 1)[0].id > first.id
+    assert node.mailbox.waiting("bob", 1)[0].number > first.number
 
 
 def test_nothing_of_who_wrote_to_whom_outlives_the_message(node: NodeStore) -> None:
     put(node, 1, sender="secret_sender", recipient="secret_recipient")
     assert len(node.mailbox.waiting("secret_recipient", 9)) == 1
     node.mailbox.acknowledge("secret_recipient", [("secret_sender", message_id(1))])
-    tables = [row[0] for row in node.database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    everything = repr([node.database.rows(f"SELECT * FROM {table}") for table in tables])
-    assert "mail" in tables
+    everything = repr([node.database.rows(f"SELECT * FROM {table}") for table in NODE_SCHEMA.tables])
     assert "secret_" not in everything
 
 
@@ -142,10 +139,12 @@ class MailboxMachine(RuleBasedStateMachine):
         self.now += seconds
         removed = self.store.mailbox.expire(self.now, limit)
         overdue = [kept for kept in self.kept if kept.expires_at <= self.now]
-        gone = sorted(overdue, key=lambda kept: kept.expires_at)[:limit]
-        assert [each.message_id for each in removed] == [
-            message_id(kept.number) for kept in self.kept if any(kept is each for each in gone)
-        ]
+        # Of those that expire together, by recipient; the sort keeps the order of acceptance.
+        gone = sorted(overdue, key=lambda kept: (kept.expires_at, kept.recipient))[:limit]
+        by_recipient = sorted(
+            (kept for kept in self.kept if any(kept is each for each in gone)), key=lambda kept: kept.recipient
+        )
+        assert [each.message_id for each in removed] == [message_id(kept.number) for kept in by_recipient]
         self.kept = [kept for kept in self.kept if not any(kept is each for each in gone)]
 
     @invariant()

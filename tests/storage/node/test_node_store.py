@@ -104,12 +104,11 @@ def test_remembered_requests_are_bounded_until_they_expire(node: NodeStore) -> N
 
 def test_the_count_of_remembered_requests_follows_a_rollback(node: NodeStore) -> None:
     def remember_and_fail() -> None:
-        with node.transaction():
-            node.replay_ids.remember(DIGEST, b"", 10)
-            raise KeyError
+        node.replay_ids.remember(DIGEST, b"", 10)
+        raise KeyError
 
     with pytest.raises(KeyError):
-        remember_and_fail()
+        node.commit(remember_and_fail)
     assert node.counts() == NodeCounts(accounts=0, messages=0, message_bytes=0, notices=0, remembered=0)
     assert node.replay_ids.remember(DIGEST, b"", 10) is None
     assert node.counts().remembered == 1
