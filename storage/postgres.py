@@ -265,7 +265,7 @@ class PostgresDatabase(Engine):
             try:
                 return run()
             except (StoreConflict, StoreUnreachable) as error:
-                # While the server is known to be away, those who ask are told so at once.
+                # While the server is known to be away, it fails at once.
                 away = isinstance(error, StoreUnreachable)
                 if (away and self._down) or time.monotonic() + pause > end:
                     self._down = away

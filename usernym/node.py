@@ -216,7 +216,7 @@ def check_store(home: Path, store: str | None) -> None:
     if not store.startswith(POSTGRES_SCHEMES):
         raise SettingsError("a store is named as postgresql://…; without --store it is a file in the home")
     if (home / STORE_NAME).exists():
-        raise SettingsError(f"the node in {home} has its store there: move it first (usernym node move --to URL)")
+        raise SettingsError(f"the node in {home} has its store there: a node with another store needs another home")
 
 
 @contextlib.contextmanager

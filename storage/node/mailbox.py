@@ -3,9 +3,9 @@
 When messages go, no trace of who wrote to whom stays; what the log still has of them, the next sweep erases. How much
 each sender may have there is decided by its user (`actors/forwarding/shares.py`); how much there may be, here.
 
-Several connections may write at once. Whoever changes a mailbox locks its row first: by the statement that counts a new
-message, or by `lock`, which locks several in one order. So a message's number is higher than those of all messages that
-were there before, for every reader.
+Several connections may write at once. A transaction that changes a mailbox locks its row first: by the statement that
+counts a new message, or by `lock`, which locks several in one order. So a message's number is higher than those of all
+messages that were there before, for every reader.
 """
 
 from __future__ import annotations

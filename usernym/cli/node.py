@@ -259,8 +259,16 @@ _HELD: Final = {
 }
 
 
+def _check_file(typed: Invocation[NodeSettings]) -> None:
+    """Raise if the home's store is no file."""
+    if typed.settings.store or remembered(typed.home, NODE_STORE_NAME):
+        text = "the node's store is in PostgreSQL, whose own programs do that (see docs/operations.md)"
+        raise CommandFailed(Exit.USAGE, "settings", text)
+
+
 def backup(typed: Invocation[NodeSettings]) -> None:
     """`usernym node backup FOLDER`."""
+    _check_file(typed)
     from usernym import node_backup
     from usernym.cli.passphrases import passphrase_for
     from usernym.node import STORE_NAME
@@ -337,7 +345,9 @@ def check(typed: Invocation[NodeSettings]) -> None:
 
     folder: Path | None = typed.given.folder
     key, holds = None, []
-    if folder is not None:
+    if folder is None:
+        _check_file(typed)
+    else:
         folder = absolute_path(folder)
         key = read_backup_key(folder, _passphrase_of(folder))
     path = (folder or typed.home) / STORE_NAME

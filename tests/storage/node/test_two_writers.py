@@ -174,7 +174,7 @@ def test_a_message_is_removed_once_by_acknowledgement_or_expiry(node: NodeStore)
 
 
 def test_what_was_accepted_for_a_name_that_is_deleted_is_given_up_or_waits(node: NodeStore) -> None:
-    """Never gone without a word to its sender."""
+    """Never gone without a notice to its sender."""
 
     def delete() -> list[Any]:
         return [gone for _ in range(ROUNDS) for gone in node.mailbox.remove_all("bob")]
