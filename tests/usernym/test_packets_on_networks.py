@@ -11,6 +11,7 @@ import pytest
 
 from tests.helpers.mixnet_members import Network
 from tests.helpers.mixnet_networks import NETWORKS, network_parameters
+from tests.helpers.postgres import PostgresServer, needs_postgres
 from usernym import Client, Node
 
 pytestmark = pytest.mark.seconds
@@ -56,7 +57,17 @@ class Counted:
 
 
 def test_operations_cost_the_same_packets_on_every_network(network: Network, tmp_path: Path) -> None:
-    with Node.open(tmp_path / "node", mixnet=network.transport("node")) as node:
+    count_packets(network, tmp_path, None)
+
+
+@needs_postgres
+@pytest.mark.parametrize("network", ["emulator in process"], indirect=True)
+def test_and_with_the_node_on_postgresql(network: Network, tmp_path: Path, postgres: PostgresServer) -> None:
+    count_packets(network, tmp_path, postgres.new_database())
+
+
+def count_packets(network: Network, tmp_path: Path, store: str | None) -> None:
+    with Node.open(tmp_path / "node", mixnet=network.transport("node"), store=store) as node:
         card = node.card(timeout=WAIT_S)
         people = {}
         for name in ("alice", "bob"):

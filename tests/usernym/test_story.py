@@ -140,7 +140,7 @@ def test_the_story(story: Story) -> None:
 
 
 @needs_postgres
-@pytest.mark.parametrize("network", ["emulator"], indirect=True)
+@pytest.mark.parametrize("network", ["emulator in process"], indirect=True)
 def test_the_story_with_the_node_on_postgresql(network: Network, tmp_path: Path, postgres: PostgresServer) -> None:
     story = Story(network, tmp_path, postgres.new_database())
     with contextlib.closing(story):
