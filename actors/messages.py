@@ -103,6 +103,10 @@ class CommitBatch(FromPeer, frozen=True):
     """Commit what has been gathered: put behind the messages that wait, so that they share one commit."""
 
 
+class CardDue(PrivateValue, frozen=True):
+    """The node's card could not be stored: try it again."""
+
+
 class NoticesDue(FromPeer, frozen=True):
     """Notices have been gathered long enough: send them together."""
 
@@ -414,7 +418,7 @@ class AskName(PrivateValue, frozen=True):
 # -- what each actor takes ------------------------------------------------------------------------------------------
 
 NodeIOInbox = TransportReported | SendReply
-RegistrationNodeInbox = RequestArrived | MixnetConnected | MixnetDisconnected | Tick
+RegistrationNodeInbox = RequestArrived | MixnetConnected | MixnetDisconnected | CardDue | Tick
 LookupNodeInbox = RequestArrived
 ForwardingNodeInbox = (
     RequestArrived | RouteOpened | IdentityReplaced | CardRenewed | MixnetConnected | MixnetDisconnected | CommitBatch

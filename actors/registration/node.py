@@ -14,6 +14,7 @@ from typing import Final, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
 from usernym.actors.messages import (
+    CardDue,
     CardRenewed,
     IdentityReplaced,
     MixnetConnected,
@@ -72,6 +73,8 @@ SWEEP_ROWS: Final = 10_000
 """Rows forgotten in one sweep: a bounded pause for those who wait."""
 SWEEP_AGAIN_S: Final = 1.0
 """When there was more to forget than one sweep takes."""
+CARD_AGAIN_S: Final = 1.0
+"""When a card that could not be stored is tried again."""
 REGISTRATIONS_PER_BIT: Final = 32
 """Registrations within `SWEEP_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price
 each time, while a busy day costs newcomers tenths of a second."""
@@ -108,7 +111,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._login_nonces = LoginNonces(context.runtime.random_bytes(32))
         self._logins_asked = 0
         self._spent = SpentProofs()
-        self._boot_id = b""
+        self._boot_id = self._address = b""
         self._mixnet_is_older = False
         self._recent, self._recent_since = 0, context.runtime.now()
 
@@ -122,16 +125,26 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             case RequestArrived(frame, tag):
                 self._answer(frame, tag)
             case MixnetConnected(address, boot_id, older):
-                self._boot_id, self._mixnet_is_older = boot_id, older
-                card = renew_card(self._store, self._key, address, self._clock.now())
-                self._forwarding.tell(CardRenewed(card))
-                self._on_card(card)
+                self._boot_id, self._mixnet_is_older, self._address = boot_id, older, address
+                self._renew_card()
+            case CardDue():
+                self._renew_card()
             case MixnetDisconnected():
                 pass
             case Tick():
                 self._sweep()
             case _:
                 assert_never(message)
+
+    def _renew_card(self) -> None:
+        try:
+            card = renew_card(self._store, self._key, self._address, self._clock.now())
+        except PASSING_FAILURES as failure:  # without a card, no one finds the node
+            self.note_failure(failure)
+            self.tell_self_later(CARD_AGAIN_S, CardDue())
+            return
+        self._forwarding.tell(CardRenewed(card))
+        self._on_card(card)
 
     def _answer(self, frame: Frame, tag: bytes) -> None:
         request = frame.message

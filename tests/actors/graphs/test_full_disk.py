@@ -13,6 +13,7 @@ from usernym.protocol.errors import Code
 from usernym.protocol.limits import HOUR_S, MAILBOX_S
 from usernym.storage.client.types import DeliveryState
 from usernym.storage.errors import StoreFull
+from usernym.storage.node.profile import NodeProfile
 from usernym.storage.node.store import NodeStore
 from usernym.testing.world import World
 
@@ -67,6 +68,24 @@ def test_registration_is_refused_as_busy_and_burns_no_name(monkeypatch: pytest.M
     disk.on = False
     alice.register()
     assert world.node.store.directory.account("alice") is not None
+    world.check()
+
+
+def test_the_card_is_made_when_the_disk_has_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    def save(self: NodeProfile, sequence: int, blob: bytes) -> bool:
+        tries.append(sequence)
+        if len(tries) < 3:
+            raise StoreFull("no room")
+        return save_card(self, sequence, blob)
+
+    save_card = NodeProfile.save_card
+    monkeypatch.setattr(NodeProfile, "save_card", save)
+    world = World()
+    alice, _bob = world.client("alice"), world.client("bob")
+    assert len(tries) == 3
+    alice.look_up("bob")
     world.check()
 
 
