@@ -126,7 +126,8 @@ class _PostgresConnection(Connection):
         text, names = _numbered(sql)
         values = [params[name] for name in names] if names else params  # type: ignore[call-overload]
         cursor = self._raw.execute(text, values or None)
-        return (cursor.fetchall() if cursor.description else []), cursor.rowcount
+        # `description` would make an object for each column.
+        return ([] if cursor.rownumber is None else cursor.fetchall()), cursor.rowcount
 
 
 class PostgresDatabase(Engine):
