@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from usernym.storage.drivers import connect
 from usernym.storage.engine import Connection, Done, Engine, Parameters
 from usernym.storage.errors import DRIVER_ERRORS, NotAStore, RowLimitReached, StoreInaccessible, translate
-from usernym.storage.files import check_private, create_private_file, make_private_folder
+from usernym.storage.files import check_private, create_private_file, file_errors, make_private_folder, sync_folder
 from usernym.storage.migrations import Schema, migrate
 
 Synchronous = Literal["FULL", "NORMAL", "OFF"]
@@ -99,6 +99,21 @@ class StoreDatabase(Engine):
     def erase_traces(self) -> bool:
         """Move all of the WAL into the database and truncate it. False if readers are in the way."""
         return self.value(int, "PRAGMA wal_checkpoint(TRUNCATE)") == 0
+
+    def last_number(self, table: str) -> int:
+        return self.value(int, "SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)) or 0
+
+    def set_last_number(self, table: str, number: int) -> None:
+        self.run("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+        self.run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
+
+    def retire(self) -> None:
+        self.erase_traces()
+        self.close()
+        path = Path(self.path)
+        with file_errors(path):
+            path.rename(f"{path}.moved")
+            sync_folder(path.parent)
 
     def size(self) -> int:
         total = 0

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Event, Lock, local
 from typing import Any, ClassVar, Final, TypeVar
+from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import peewee
@@ -204,9 +205,29 @@ class Engine(ABC):
         """Erase what was deleted, as far as the engine can. False if readers are in the way."""
 
     @abstractmethod
+    def last_number(self, table: str) -> int:
+        """The last number that a key of this table got that counts up; 0 before the first."""
+
+    @abstractmethod
+    def set_last_number(self, table: str, number: int) -> None:
+        """Let the next one be higher than this."""
+
+    @abstractmethod
+    def retire(self) -> None:
+        """Let no one open this as a store any more: it has been copied elsewhere. It is closed, and stays readable."""
+
+    @abstractmethod
     def size(self) -> int:
         """Bytes on the disk, with what SQLite's log has."""
 
     @abstractmethod
     def problems(self) -> list[str]:
         """What a quick check of the whole database finds wrong."""
+
+
+def name_of(url: str) -> str:
+    """A database's URL without user, password and options, for people and logs; a path as it is."""
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return url
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from threading import Lock
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import peewee
 import psycopg
@@ -23,7 +22,7 @@ from psycopg import pq
 from psycopg.types.numeric import Int8Dumper
 
 from usernym.logger import logger
-from usernym.storage.engine import Connection, Done, Engine, Parameters
+from usernym.storage.engine import Connection, Done, Engine, Parameters, name_of
 from usernym.storage.errors import (
     NotAStore,
     RowConflict,
@@ -297,6 +296,20 @@ class PostgresDatabase(Engine):
         self.execute("VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) mail, mailbox, notice")
         return True
 
+    def last_number(self, table: str) -> int:
+        sql = (
+            "SELECT last_value FROM pg_sequences WHERE schemaname = current_schema() AND sequencename = ? || '_id_seq'"
+        )
+        return self.value(int, sql, (table,)) or 0
+
+    def set_last_number(self, table: str, number: int) -> None:
+        if number:
+            self.rows("SELECT setval(pg_get_serial_sequence(?, 'id'), ?)", (table, number))
+
+    def retire(self) -> None:
+        self.run("UPDATE store SET id = -id")
+        self.close()
+
     def size(self) -> int:
         return self.value(int, "SELECT pg_database_size(current_database())") or 0
 
@@ -322,12 +335,6 @@ def _is_dead(raw: psycopg.Connection[Any]) -> bool:
     except psycopg.Error:
         return True
     return False
-
-
-def name_of(url: str) -> str:
-    """The URL without user, password and options: for people and logs."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def open_postgres(url: str, schema: Schema, base: type[Row]) -> PostgresDatabase:
@@ -363,7 +370,7 @@ def _migrate(database: PostgresDatabase, schema: Schema, base: type[Row]) -> Non
                 database.run(statement)
         found = database.value(int, "SELECT version FROM store WHERE id = ?", (schema.application_id,))
         if found is None:
-            raise NotAStore(f"{database.path} is another program's: it is left as it is")
+            raise NotAStore(f"{database.path} is another program's, or its node has moved: it is left as it is")
         if found > schema.version:
             raise SchemaTooNew(database.path, found, schema.version)
 

@@ -69,6 +69,12 @@ def columns_of(model: type[peewee.Model]) -> tuple[str, ...]:
     return tuple(model._meta.columns)  # noqa: SLF001 - peewee's documented place for them
 
 
+def keys_of(model: type[peewee.Model]) -> tuple[str, ...]:
+    """The columns of a model's primary key, in their order."""
+    key: Any = model._meta.primary_key  # noqa: SLF001 - see `columns_of`
+    return tuple(key.field_names) if isinstance(key, peewee.CompositeKey) else (key.column_name,)
+
+
 def creation_of(base: type[Row], dialect: peewee.Database) -> tuple[str, ...]:
     """SQL that makes the tables, which are the subclasses of `base`."""
     statements: list[str] = []

@@ -27,6 +27,7 @@ from usernym.mixnets import node_transport
 from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.limits import SEED_BYTES, WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
+from usernym.settings import NODE_STORE_NAME
 from usernym.storage.backup import check_finished
 from usernym.storage.locks import Home, hold_file
 from usernym.storage.node.store import NodeStore
@@ -120,7 +121,7 @@ class Node:
         check_store(folder, store)
         with contextlib.ExitStack() as undo:
             undo.enter_context(Home(folder, "node"))
-            node_store = undo.enter_context(_opened(folder, store))
+            node_store = undo.enter_context(opened_store(folder, store))
             key = SigningKey.from_seed(node_store.profile.identity_seed(os.urandom(SEED_BYTES)))
             timers = ThreadTimers()
             undo.callback(timers.close)
@@ -211,16 +212,28 @@ class Node:
 
 def check_store(home: Path, store: str | None) -> None:
     """Raise `SettingsError` unless a node in this home may have that store: it would be another node in another one."""
-    if store is None:
-        return
+    moved = (home / NODE_STORE_NAME).exists()
+    if store is not None:
+        check_url(store)
+    elif moved and not (home / STORE_NAME).exists():
+        raise SettingsError(f"the node in {home} has its store in PostgreSQL: name it (--store)")
+    if moved and (home / STORE_NAME).exists():
+        raise SettingsError(
+            f"a move of the node in {home} was cut short, and both its stores are whole: remove one of {STORE_NAME} and"
+            f" {NODE_STORE_NAME} there"
+        )
+    if store is not None and (home / STORE_NAME).exists():
+        raise SettingsError(f"the node in {home} has its store there: move it first (usernym node move --to URL)")
+
+
+def check_url(store: str) -> None:
+    """Raise `SettingsError` unless this names a database."""
     if not store.startswith(POSTGRES_SCHEMES):
         raise SettingsError("a store is named as postgresql://…; without --store it is a file in the home")
-    if (home / STORE_NAME).exists():
-        raise SettingsError(f"the node in {home} has its store there: a node with another store needs another home")
 
 
 @contextlib.contextmanager
-def _opened(home: Path, url: str | None) -> Iterator[NodeStore]:
+def opened_store(home: Path, url: str | None) -> Iterator[NodeStore]:
     """The store of the node in this home, which only this process then has."""
     with contextlib.ExitStack() as undo:
         if url is None:

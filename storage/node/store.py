@@ -76,6 +76,10 @@ class NodeStore(Store):
         """
         return self.database.commit(work)
 
+    def retire(self) -> None:
+        """Let no node have this store any more: it has been copied elsewhere. It is closed, and kept."""
+        self.database.retire()
+
     def erase_traces(self) -> bool:
         """Erase what was deleted from the tables where the engine still has it, as far as it can: SQLite's write-ahead
         log. False if readers are in the way."""

@@ -42,7 +42,7 @@ TOPICS: Final = (
     Topic("files", "files", ("send-file", "files", "save", "cancel-file", "erase-file")),
     Topic("receiving", "listen", ("listen",)),
     Topic("the chat page", "chat", ("chat",)),
-    Topic("running a node", "node", ("node run", "node card", "node status", "node backup", "node restore",
+    Topic("running a node", "node", ("node run", "node card", "node status", "node backup", "node restore", "node move",
                                      "node check")),
     Topic("trying and testing", "mixnet", ("mixnet",)),
     Topic("trying and testing", "demo", ("demo",)),

@@ -1,4 +1,4 @@
-"""The operator's commands: `usernym node run`, `card`, `status`, `backup`, `restore` and `check`."""
+"""The operator's commands: `usernym node run`, `card`, `status`, `backup`, `restore`, `move` and `check`."""
 
 from __future__ import annotations
 
@@ -295,6 +295,53 @@ def _print_held(names: list[str]) -> None:
     print_line(table([(name, _HELD.get(name, "a Nym client's identity: an address of the node")) for name in names]))
 
 
+class MovedTable(msgspec.Struct, frozen=True):
+    """A table of the store, the same in both places."""
+
+    table: str
+    rows: int
+    sha256: str
+    """Of its rows."""
+
+
+class NodeMovedReply(msgspec.Struct, frozen=True):
+    """The node's store is somewhere else now."""
+
+    store: str
+    """The database, or the file."""
+    tables: list[MovedTable]
+
+
+TO_HOME: Final = "home"
+
+
+def move(typed: Invocation[NodeSettings]) -> None:
+    """`usernym node move --to URL`, and back with `--to home`."""
+    from usernym import node_move
+    from usernym.node import STORE_NAME
+    from usernym.storage.engine import name_of
+
+    to: str | None = typed.given.to
+    if to is None:
+        raise CommandFailed(Exit.USAGE, "settings", "say where to: --to postgresql://user@host/database, or --to home")
+    with sign_of_life(WAITING, quiet=typed.json):
+        if to != TO_HOME:
+            copied = node_move.move_to_database(typed.home, to)
+        else:
+            url = typed.settings.store or remembered(typed.home, NODE_STORE_NAME)
+            if url is None:
+                raise CommandFailed(Exit.USAGE, "settings", f"the node's store is in {typed.home} already")
+            copied = node_move.move_to_file(typed.home, url)
+            to = str(typed.home / STORE_NAME)
+    tables = [MovedTable(each.table, each.rows, each.digest) for each in copied]
+    typed.show(NodeMovedReply(name_of(to), tables), _print_moved)
+
+
+def _print_moved(reply: NodeMovedReply, _given: Namespace) -> None:
+    print_line(f"the node's store is {reply.store} now; the same in both places:")
+    print_line(table([(each.table, f"{each.rows} rows, SHA-256 {each.sha256[:16]}…") for each in reply.tables]))
+
+
 class RestoredReply(msgspec.Struct, frozen=True):
     """A node that was made from a backup."""
 
@@ -400,6 +447,10 @@ ENTRIES: Final = (
                    switch("--no-passphrase", "choose not to encrypt it")), "node", (NodeBackupReply,)),
     Entry("node restore", "make a node from a backup, in a home that has none", restore,
           (option("folder", type=Path, metavar="FOLDER", help="the backup"),), "node", (RestoredReply,)),
+    Entry("node move", "move the store of a node that does not run into PostgreSQL, or back into its home", move,
+          (option("--to", metavar="URL", help="a new database, as postgresql://user@host/database; or home"),
+           option("--store", metavar="URL", help="the database that it is in; default: where it was last")),
+          "node", (NodeMovedReply,)),
     Entry("node check", "check the node's store, or a backup, for damage", check,
           (option("folder", type=Path, metavar="FOLDER", nargs="?", help="a backup; default: the home's store"),),
           "node", (CheckReply,)),

@@ -14,6 +14,7 @@ import pytest
 from tests.helpers.postgres import PostgresServer, needs_postgres
 from tests.storage.node.test_two_writers import PATIENCE_S, both, counted, put, waits
 from usernym.storage import postgres as engine
+from usernym.storage.engine import name_of
 from usernym.storage.errors import (
     NotAStore,
     SchemaTooNew,
@@ -25,7 +26,7 @@ from usernym.storage.errors import (
 )
 from usernym.storage.node.mailbox import Enqueued
 from usernym.storage.node.store import NodeStore
-from usernym.storage.postgres import PostgresDatabase, name_of
+from usernym.storage.postgres import PostgresDatabase
 
 pytestmark = [needs_postgres, pytest.mark.processes]
 
