@@ -75,7 +75,7 @@ def test_whatever_a_frame_brings_about_is_marked() -> None:
     assert msg.TransportReported(Incoming(b"", None)).by_peer
     assert not msg.TransportReported(TransportDown("gone", True)).by_peer
     node = {*get_args(msg.ForwardingNodeInbox), *get_args(msg.RegistrationNodeInbox), *get_args(msg.NodeIOInbox)}
-    own = {msg.MixnetConnected, msg.MixnetDisconnected, msg.Tick, msg.IdentityReplaced, msg.CardRenewed}
+    own = {msg.MixnetConnected, msg.MixnetDisconnected, msg.Tick, msg.IdentityReplaced, msg.CardRenewed, msg.CardDue}
     assert node - marked == own, "a new message to the node's actors has to be put on one side"
 
 
