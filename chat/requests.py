@@ -219,7 +219,8 @@ class MarkReadAsk(Ask, frozen=True):
 
 
 class SaveDraftAsk(Ask, frozen=True):
-    """Keep what is being written; empty: nothing. Kept in the encrypted store. Send the next when one was answered."""
+    """Keep what is being written; empty: nothing. Kept in the encrypted store, in
+    the order in which they come."""
 
     name: Name
     text: Text

@@ -62,6 +62,7 @@ class Talk:
         self._windows = windows
         self._news = news
         self._naming = asyncio.Lock()
+        self._saving: set[asyncio.Task[None]] = set()
 
     async def answer(self, window: Window, ask: TalkAsk) -> AnswerWire:
         """Carry it out."""
@@ -98,7 +99,11 @@ class Talk:
             case MarkReadAsk():
                 await self._mark_read(client, ask)
             case SaveDraftAsk():
-                await self._save_draft(window, client, ask.name, ask.text)
+                # A window that closes takes none of what was typed with it.
+                saving = asyncio.create_task(self._save_draft(window, client, ask.name, ask.text))
+                self._saving.add(saving)
+                saving.add_done_callback(self._saving.discard)
+                await asyncio.shield(saving)
             case _:
                 assert_never(ask)
         return DoneWire(id=ask.id)

@@ -94,6 +94,7 @@ class Window:
         reading = asyncio.create_task(self._read(answering))
         try:
             await asyncio.wait((writing, reading), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((reading,), timeout=END_S)  # what came before the window went is still carried out
         finally:
             for task in (writing, reading, *self._tasks):
                 task.cancel()

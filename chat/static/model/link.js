@@ -74,7 +74,7 @@ export class Link {
 
   /** A promise of the answer; it fails with a `Problem`. */
   ask(type, fields = {}) {
-    if (!this.isAdmitted) return Promise.reject(new Problem("closed"));
+    if (!this.isAdmitted || this.socket.readyState !== WebSocket.OPEN) return Promise.reject(new Problem("closed"));
     const id = ++this.last;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });

@@ -10,7 +10,7 @@ import { listenReplies } from "./reply.js";
 import { Tray, inTray } from "./tray.js";
 import { useDrop } from "./use_drop.js";
 
-const SAVE_AFTER_MS = 30; // what is typed outlives a reload of the page: a browser sends nothing more when it leaves
+const SAVES_AT_ONCE = 8; // more wait for an answer; they are kept in order
 const TELL_BELOW_BYTES = 4_000;
 const PART_OF_WINDOW = 1 / 3;
 
@@ -34,32 +34,28 @@ export function Composer({ open, why, limits }) {
   const [files, setFiles] = useState([]);
   const box = useRef(null);
   const chooser = useRef(null);
-  const saved = useRef({ text: "", timer: 0, now: "" });
+  const saved = useRef({ text: "", now: "", saving: 0 });
   saved.current.now = joined(quote, text);
 
   const save = useCallback(async () => {
     const state = saved.current;
-    window.clearTimeout(state.timer);
-    state.timer = 0;
-    if (state.now === state.text || state.isSaving) return;
+    if (state.now === state.text || state.saving >= SAVES_AT_ONCE) return;
     state.text = state.now;
-    state.isSaving = true;
+    state.saving += 1;
     try {
       await model.ask("save_draft", { name, text: state.text });
     } catch {
       state.text = null; // once more at the next change
     }
-    state.isSaving = false;
-    if (state.text !== null && state.now !== state.text) saveSoon();
+    state.saving -= 1;
+    if (state.text !== null && state.now !== state.text) save();
   }, [name]);
-  const saveSoon = () => {
-    saved.current.timer ||= window.setTimeout(save, SAVE_AFTER_MS);
-  };
   const change = (part) => {
     setBoth((both) => ({ ...both, ...part }));
     setProblem(null);
-    saveSoon();
   };
+  // At once, whatever comes next: a browser sends nothing more when it leaves the page.
+  useLayoutEffect(() => void save(), [quote, text]);
 
   useEffect(() => {
     if (!draftRev) return;
@@ -158,8 +154,6 @@ export function Composer({ open, why, limits }) {
     </div>`}
     ${files.length > 0 && html`<${Tray} key="tray" files=${files} limits=${limits} disabled=${sending} onChange=${setFiles} />`}
     <div key="row" class=${`composer-row ${isOver ? "is-over" : ""}`}>
-      <${IconButton} icon="attach" label=${t("composer.attach")} onClick=${() => chooser.current.click()} />
-      <input ref=${chooser} type="file" multiple hidden aria-label=${t("composer.attach")} onChange=${choose} />
       <textarea
         ref=${box}
         rows="1"
@@ -177,6 +171,8 @@ export function Composer({ open, why, limits }) {
         onPaste=${onPaste}
         onBlur=${save}
       />
+      <${IconButton} icon="attach" label=${t("composer.attach")} onClick=${() => chooser.current.click()} />
+      <input ref=${chooser} type="file" multiple hidden aria-label=${t("composer.attach")} onChange=${choose} />
       <button type="submit" class="send" aria-label=${t("composer.send")} title=${t("composer.send_title")} aria-disabled=${canSend ? undefined : "true"}>
         <${SendIcon} />
       </button>
