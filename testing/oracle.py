@@ -192,15 +192,15 @@ class Oracle:
         """How many texts and files have been taken whose writers do not know yet what happened to them."""
         return len(self._waited_for) + self.files.waiting()
 
-    def stands(self, reader: str, writer: str, texts: Sequence[tuple[str, bool]]) -> None:
-        """A reader looks at a conversation: the writer's texts from the top, and whether each is called late."""
-        newest = -1
-        for content, late in texts:
-            place = self.texts[content].place if content in self.texts else newest
-            if late != (place < newest):
+    def stands(self, reader: str, writer: str, came: Sequence[tuple[int, bool]]) -> None:
+        """A reader looks at a conversation: the writer's texts and files from the top, each by its counter, and whether
+        it is called late."""
+        newest = 0
+        for counter, late in came:
+            if late != (counter < newest):
                 called = "late" if late else "in order"
-                self._accuse(f"{writer}'s text {content!r} stands where it does at {reader}, and is called {called}")
-            newest = max(newest, place)
+                self._accuse(f"{writer}'s message {counter} stands where it does at {reader}, and is called {called}")
+            newest = max(newest, counter)
 
     def end(self, gaps: Iterable[tuple[str, str, int]]) -> None:
         """Everything has worked for long enough, and everyone has looked at their screens. `gaps`: reader, writer and

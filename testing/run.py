@@ -305,11 +305,13 @@ class Run:
         if not victim.running or not friend.running or victim.record_is_on_its_way():
             return
         thief = Thief(self.world, victim)
-        if not thief.take_over():
+        publish = thief.succession()
+        if publish is None:
             return
         self.watch.note_thief(step.who, thief.transport.address, thief.key.public)
         self._troubles.switch_off(victim)
         self.oracle.lost_home(step.who)
+        thief.ask(publish, 3)  # the node may take it much later, where the mixnet is slow
         thief.offer(step.to)
         self._consented.add((step.who, step.to))
         sim.run_for(BEFRIENDED_S)

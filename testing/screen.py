@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SCREEN_ROWS: Final = 100_000
 """Rows of a conversation that a screen shows: all."""
+_READ: Final = (PayloadKind.TEXT, PayloadKind.FILE_OFFER)
 
 
 class ReadingScreen:
@@ -56,8 +57,8 @@ class ReadingScreen:
         self._read(self.own_texts())
         store = self._client.store
         for contact in store.contacts.all():
-            rows = store.history.of_kind(contact.name, PayloadKind.TEXT, SCREEN_ROWS)
-            came = [(row.body.decode(), row.late) for row in rows if row.direction is Direction.IN]
+            rows = store.messages.conversation(contact.name, SCREEN_ROWS)
+            came = [(row.counter, row.late) for row in rows if row.direction is Direction.IN and row.kind in _READ]
             if contact.name not in self._run.oracle.hostile:
                 self._run.oracle.stands(self._client.name, contact.name, came)
         self._look_at_files()

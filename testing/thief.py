@@ -23,12 +23,12 @@ class Thief(Outsider):
         self._contacts = {contact.name: contact for contact in victim.store.contacts.all()}
         self.key = SigningKey.from_seed(self.rng.randbytes(32))
 
-    def take_over(self) -> bool:
-        """Let the identity that was stolen name another one of ours as its successor; whether the node took it."""
+    def succession(self) -> m.Publish | None:
+        """The identity that was stolen names another one of ours as its successor. None if it is not the node's now."""
         node = self.world.node
         shown = node.show(self._victim) if node.running else None
         if shown is None or shown.record.identity_key != self._stolen.public:
-            return False
+            return None
         before, link = shown.record, shown.chain[-1].stub
         seed = self.rng.randbytes(32)
         unsigned = KeyRecord(
@@ -38,8 +38,7 @@ class Thief(Outsider):
         )  # fmt: skip
         record = sign_record(self.key, node.card.node, self._victim, unsigned)
         succession = authorise(self._stolen, node.card.node, self._victim, record.stub(), Authority.IDENTITY)
-        answer = self.ask(m.Publish(self.new_id(), 3, self._victim, record, succession), 3)
-        return isinstance(answer, m.Published)
+        return m.Publish(self.new_id(), 3, self._victim, record, succession)
 
     def offer(self, to: str) -> None:
         """Offer `to` a handshake, as the victim, with an address of ours."""

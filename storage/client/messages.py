@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import peewee
 
-from usernym.storage.client.contacts import STEP_KINDS, Contacts
+from usernym.protocol.payloads import FileOffer, Text
+from usernym.storage.client.contacts import Contacts
 from usernym.storage.client.gaps import Gaps
 from usernym.storage.client.schema import MessageRow, QueuedRow
 from usernym.storage.client.types import Consent, DeliveryState, Direction, Message, OutboxRow, Route
@@ -44,9 +45,11 @@ _NEXT_ROW: Final = """
     SELECT 1 + max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'message'), 0),
                    coalesce((SELECT max(id) FROM message), 0))
 """
+_READ: Final = (Text.__struct_config__.tag, FileOffer.__struct_config__.tag)
+"""The kinds of messages that people see in a conversation, each in its place."""
 _HIGHER: Final = f"""
     SELECT place, late, shown, stored_at FROM message
-    WHERE contact = ? AND direction = {Direction.IN.number} AND counter > ? AND kind = ? ORDER BY counter LIMIT ?
+    WHERE contact = ? AND direction = {Direction.IN.number} AND counter > ? AND kind IN {_READ} ORDER BY counter LIMIT ?
 """  # noqa: S608 - constants
 _LAST_OF_KINDS: Final = """
     WHERE id IN (
@@ -349,12 +352,12 @@ class Messages:
     def _place_of(self, contact: str, kind: int, counter: int, now: int, row: int) -> tuple[int, bool]:
         """Where a message that came stands, and whether it is late there: behind one that its sender wrote later.
 
-        It shares the place of the next higher counter of its sender and kind that the user has not been shown, or that
-        came just before; within a place the counters decide. Else its place is its own, at the end.
+        It shares the place of the next higher counter of its sender that the user has not been shown, or that came just
+        before; within a place the counters decide. Else its place is its own, at the end.
         """
-        if kind in STEP_KINDS:
+        if kind not in _READ:
             return row, False
-        higher = self._db.rows(_HIGHER, (contact, counter, kind, HIGHER_LOOKED_AT_MAX))
+        higher = self._db.rows(_HIGHER, (contact, counter, HIGHER_LOOKED_AT_MAX))
         for at, (place, late, shown, stored_at) in enumerate(higher):
             if not shown or stored_at >= now - REORDER_S:
                 return place, bool(late) or any(before[0] < place for before in higher[:at])

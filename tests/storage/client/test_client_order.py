@@ -1,4 +1,4 @@
-"""The order of a conversation, beside a model that inserts into a list: each sender's texts by their counters."""
+"""The order of a conversation, beside a model that inserts into a list: what each sender wrote, by its counters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from usernym.storage.client.messages import HIGHER_LOOKED_AT_MAX, REORDER_S
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Consent, Message, Route, Trust
 
-TEXT = 1
+TEXT, FILE_OFFER = 1, 6
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Placed:
     at: int = 0
     read: bool = False
     late: bool = False
+    kind: int = TEXT
 
 
 class Model:
@@ -103,8 +104,9 @@ def test_the_order_is_that_of_a_list_into_which_each_text_is_inserted(steps: lis
         match what:
             case "comes":
                 if value not in {each.counter for each in model.texts if each.sender}:
-                    receive(store, number, value, now)
-                    model.came(Placed(number, "bob", value, now))
+                    kind = FILE_OFFER if number % 3 == 1 else TEXT
+                    receive(store, number, value, now, kind=kind)
+                    model.came(Placed(number, "bob", value, now, kind=kind))
             case "written":
                 store.messages.add_outgoing("bob", b"%016d" % number, TEXT, b"%d" % number, b"t" * 16, now)
                 model.append(Placed(number, None))
@@ -114,12 +116,13 @@ def test_the_order_is_that_of_a_list_into_which_each_text_is_inserted(steps: lis
                     each.read = True
             case "wait":
                 now += value
-    expected = [each.number for each in model.texts]
-    rows = list(store.history.of_kind("bob", TEXT, 99))
-    assert numbers(rows) == expected
+    rows = list(store.messages.conversation("bob", 99))
+    assert numbers(rows) == [each.number for each in model.texts]
     assert [row.late for row in rows] == [each.late for each in model.texts]
-    assert numbers(list(store.messages.conversation("bob", 99))) == expected
-    unread = [each.number for each in model.texts if each.sender and not each.read]
+    texts = [each for each in model.texts if each.kind == TEXT]
+    expected = [each.number for each in texts]
+    assert numbers(list(store.history.of_kind("bob", TEXT, 99))) == expected
+    unread = [each.number for each in texts if each.sender and not each.read]
     assert numbers(list(store.messages.unshown(99, {TEXT}))) == unread
     paged, before = list[int](), None
     while found := list(store.history.of_kind("bob", TEXT, page, before)):
