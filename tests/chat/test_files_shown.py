@@ -6,6 +6,7 @@ import base64
 import io
 import os
 import urllib.request
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.error import HTTPError
 
@@ -13,7 +14,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import expect
 
-from tests.helpers.browser_people import People, Someone
+from tests.helpers.browser import Chromium
+from tests.helpers.browser_people import BrowserWorld, People, Someone
+from usernym.mixnet.nym_sdk import installed
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -126,6 +129,44 @@ def test_a_picture_outlives_the_death_of_node_and_both_programs_and_is_shown_who
     expect(bob.dialog.get_by_role("img")).to_be_visible()
     bob.page.keyboard.press("Escape")
     expect(bob.dialog).to_have_count(0)
+
+
+@pytest.fixture(scope="module")
+def on_nym(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserWorld]:
+    with BrowserWorld(tmp_path_factory.mktemp("nym"), "nym") as world:
+        yield world
+
+
+def picture_comes(alice: Someone, bob: Someone) -> None:
+    """A megabyte from page to page."""
+    attach(alice, "holiday.png", "image/png", noise())
+    alice.box.press("Enter")
+    shown = bob.line("holiday.png").locator("img")
+    expect(shown).to_be_visible(timeout=RESUMED_S * 1000)
+    assert shown.evaluate("one => one.decode().then(() => [one.naturalWidth, one.naturalHeight])") == [SIDE, SIDE]
+    assert saved(bob, "holiday.png") == saved(alice, "holiday.png")
+
+
+def test_a_picture_comes_directly(people: People) -> None:
+    alice, bob = people.pair()
+    alice.agree_on_a_direct_route(bob)
+    picture_comes(alice, bob)
+    assert alice.route_of("holiday.png") == "Direct route"
+
+
+@pytest.mark.nym
+@pytest.mark.skipif(not installed(), reason="needs nym_python_sdk: `make nym`")
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_picture_comes_over_a_real_nym_network(on_nym: BrowserWorld, chromium: Chromium, direct: bool) -> None:
+    people = People(on_nym, chromium)
+    try:
+        alice, bob = people.pair()
+        if direct:
+            alice.agree_on_a_direct_route(bob)
+        picture_comes(alice, bob)
+    finally:
+        people.leave()
+    assert chromium.take_problems() == []
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])

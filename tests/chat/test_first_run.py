@@ -44,14 +44,7 @@ def test_two_people_from_first_run_to_a_direct_conversation(people: People) -> N
     alice.expect_text("Hello Alice")
     bob.expect_state("Hello Alice", "Delivered")
 
-    alice.about(bob.home).get_by_role("button", name="Direct route").click()
-    expect(alice.dialog.get_by_text("names the gateway")).to_be_visible()
-    alice.press("Show my address, and ask for theirs")
-    bob.press("See the offer")
-    expect(bob.dialog.get_by_text("names the gateway")).to_be_visible()
-    bob.press("Accept, and show my address")
-    for person in (alice, bob):
-        expect(person.page.locator(".talk .bar-line")).to_have_text("Direct route")
+    alice.agree_on_a_direct_route(bob)
     alice.write("directly now")
     alice.expect_state("directly now", "Delivered")
     assert [alice.route_of(text) for text in ("Hello Bob", "directly now")] == ["Through the node", "Direct route"]

@@ -18,7 +18,7 @@ from playwright.sync_api import BrowserContext, Error, Locator, Page, expect
 
 import usernym
 from tests.helpers.browser import LOST, PATIENCE_S, BrowserWatch, Chromium, show
-from tests.helpers.crash_world import free_ports, kill, start, stop, usernym_command
+from tests.helpers.crash_world import NETWORKS, free_ports, kill, start, stop, usernym_command
 from usernym.demo.processes import Running
 
 CLIENTS: Final = 150
@@ -40,29 +40,27 @@ class ShownLine:
 class BrowserWorld:
     """A mixnet and a node that run as long as the tests do, and homes for anyone who is needed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, network: str = "emulator") -> None:
         self.folder = folder
-        self._first = free_ports(CLIENTS + 1) + 1
+        self._network = NETWORKS[network](folder, CLIENTS)
         self._free = iter(range(1, CLIENTS))
         self._numbers = itertools.count()
         self._node: Running | None = None
         self.card = ""
 
     def __enter__(self) -> Self:
-        arguments = ("mixnet", "--first-port", str(self._first), "--clients", str(CLIENTS))
-        self._mixnet = start("mixnet", self.folder, usernym_command(*arguments))
-        self._mixnet.wait_for("that it is ready", lambda told: told.get("event") == "ready")
+        self._network.start()
         self.start_node()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for running in (self._node, self._mixnet):
-            if running is not None:
-                kill(running)
+        if self._node is not None:
+            kill(self._node)
+        self._network.kill()
 
     def start_node(self) -> None:
         """Start the node (again)."""
-        command = usernym_command("--home", "node", "node", "run", "--mixnet", f"ws://127.0.0.1:{self._first}")
+        command = usernym_command("--home", "node", "node", "run", "--mixnet", self._network.mixnet(0))
         self._node = start("node", self.folder, command)
         self.card = self._node.wait_for("that it is up", lambda told: told.get("event") == "up")["card"]
 
@@ -81,7 +79,8 @@ class BrowserWorld:
 
     def mixnet(self) -> str:
         """A mixnet client that no one has had, for `--mixnet`."""
-        return f"ws://127.0.0.1:{self._first + next(self._free)}"
+        mixnet: str = self._network.mixnet(next(self._free))
+        return mixnet
 
     @contextlib.contextmanager
     def client(self, name: str, home: str | None = None, **more: Any) -> Iterator[usernym.Client]:
@@ -359,6 +358,19 @@ class Someone:
         self.press("Settings")
         self.dialog.get_by_role("button", name=page).click()
         return self.dialog
+
+    def agree_on_a_direct_route(self, other: Someone) -> None:
+        """Offer one to the person whose conversation is open, who accepts."""
+        self.about(other.home).get_by_role("button", name="Direct route").click()
+        expect(self.dialog.get_by_text("names the gateway")).to_be_visible()
+        self.press("Show my address, and ask for theirs")
+        other.press("See the offer")
+        expect(other.dialog.get_by_text("names the gateway")).to_be_visible()
+        other.press("Accept, and show my address")
+        for person in (self, other):
+            expect(person.page.locator(".talk .bar-line")).to_have_text("Direct route")
+        self.page.keyboard.press("Escape")
+        expect(self.page.get_by_role("complementary", name=f"About {other.home}")).to_have_count(0)
 
     def route_of(self, text: str) -> str:
         """The way a text took, as its details say."""
