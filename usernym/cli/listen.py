@@ -357,7 +357,7 @@ class _Printer:
 
 ENTRIES: Final = (
     Entry("listen", "show messages and events as they come", listen,
-          (option("--for", dest="duration", type=seconds, metavar="TIME", help="end after this time, as 10s"),),
+          (option("--for", dest="duration", type=seconds, metavar="TIME", help="how long, from the connection on"),),
           prints=(MessageJson, DeliveryJson, FileJson, ErasedJson, HandshakeJson, DirectJson, ContactJson,
                   IdentityChangedJson, NodeCaughtJson, RotationStalledJson, NodeAddressJson, ConnectionJson)),
 )  # fmt: skip

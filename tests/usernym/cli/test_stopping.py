@@ -68,8 +68,10 @@ def test_a_signal_while_it_starts_leaves_nothing_half_made(tmp_path: Path, numbe
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     time.sleep(pause_s)
     process.send_signal(number)
-    process.communicate(timeout=STOP_S + 10)
-    assert process.returncode in (0, 130, -number), "ended by the signal before it was heard of, or in order"
+    _, err = process.communicate(timeout=STOP_S + 10)
+    # With the exit code 1 Python says that it had not begun itself.
+    if not err.startswith(("Fatal Python error: init_import_site", "Could not import runpy module")):
+        assert process.returncode in (0, 130, -number), "ended by the signal before it was heard of, or in order"
     NodeStore.open(tmp_path / "n" / "node.db").close()
     checked = subprocess.run([*command[:6], "node", "check"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
