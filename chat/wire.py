@@ -56,7 +56,7 @@ PROBLEMS: Final = frozenset(
         # of cards, links, the mixnet: `text` is what was typed
         "card_invalid", "link_invalid", "evidence_invalid", "unsupported_version", "mixnet_unknown", "mixnet_options",
         "sdk_missing", "mixnet_silent", "link_other_node", "link_older_identity", "link_other_identity",
-        # of passphrases and recovery words: `least` is characters; `words_of_other` has `name`
+        # of passphrases and recovery words: `least` is characters
         "passphrase_weak", "passphrase_wrong", "passphrase_needed", "passphrase_not_set", "words_invalid",
         "words_of_other",
         # of verification: a number that is not sixty digits; another number; confirmed although another was seen
@@ -66,7 +66,7 @@ PROBLEMS: Final = frozenset(
         "no_such_contact", "no_such_text", "duration_out_of_range", "nickname_too_long",
         # of files: `most` is bytes
         "file_too_large", "file_empty", "file_unfit", "picture_unfit", "pictures_missing", "no_such_file", "file_over",
-        # of the disk: `path` where one was given
+        # of the disk: `exists` and `not_absolute` have the `path`
         "home_in_use", "disk_full", "not_readable", "not_a_backup", "damaged", "exposed", "newer_version", "exists",
         "not_absolute", "storage",
         # of the system

@@ -62,7 +62,9 @@ def test_the_desktop_entry_opens_the_page_and_has_its_icon() -> None:
     command, *arguments = entry["Exec"].split()
     assert command == "usernym"
     assert parse(arguments)[0].name == "chat"
-    icon = ET.parse(CONTRIB / "desktop" / f"{entry['Icon']}.svg").getroot()
+    put = re.search(rf'put "\$root/(\S+)" \S+/{entry["Icon"]}\.svg\n', (ROOT / ".ci" / "deb").read_text())
+    assert put is not None, "the page's mark is the program's icon"
+    icon = ET.parse(ROOT / put[1]).getroot()
     assert icon.tag == "{http://www.w3.org/2000/svg}svg"
 
 

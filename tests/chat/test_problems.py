@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,14 @@ def test_each_error_has_its_code() -> None:
     assert problem_of(ZeroDivisionError()) == Problem("internal", {"kind": "ZeroDivisionError"})
     assert problem_of(PageRefused("exists", path="/x")) == Problem("exists", {"path": "/x"})
     assert connection_problem("another login took the route").code == "other_login"
+
+
+def test_no_words_of_a_problem_keep_a_blank() -> None:
+    words = json.loads((STATIC / "words" / "en.json").read_text("utf-8"))
+    for code in {*problems._KINDS.values(), *problems._FAULTS.values(), *problems._SILENT.values()}:
+        if code != "passphrase_weak":  # its numbers are of `PassphraseWeak`
+            filled = {"{text}"} if code in problems._WITH_TEXT else set()
+            assert set(re.findall(r"\{\w+\}", words[f"problem.{code}"])) <= filled, code
 
 
 def test_a_fault_of_the_surroundings_is_never_told_as_a_bug() -> None:

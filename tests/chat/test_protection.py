@@ -192,7 +192,7 @@ def test_no_text_is_in_the_browsers_files(people: People, tmp_path: Path) -> Non
     alice.write(f"{MARKER} written")
     bob.write(f"{MARKER} came")
     alice.expect_text(f"{MARKER} came")
-    alice.box.press_sequentially(f"{MARKER} draft")
+    alice.box.press_sequentially(f"{MARKER} draft", delay=20)
     alice.page.reload()
     expect(alice.box).to_have_value(f"{MARKER} draft")
     alice.page.get_by_label("Search people and texts").fill(MARKER)

@@ -39,6 +39,9 @@ _NAME: Final = """() => {
     const words = here.getAttribute("aria-label") ?? here.labels?.[0]?.innerText ?? here.innerText ?? "";
     return words.replace(/\\s+/g, " ").trim();
 }"""
+_LOOKED: Final = """() => new Promise((looked) => setTimeout(
+  () => requestAnimationFrame(() => requestAnimationFrame(looked)), 80))"""
+"""Much less than a person takes."""
 STEPS_MAX: Final = 200
 """Presses of Tab until a person would give up."""
 
@@ -85,13 +88,21 @@ class Keys:
             self.page.keyboard.press(key)
         raise AssertionError(f"{key} never comes to {name!r}, but to {sorted(set(seen))}")
 
+    def look(self) -> None:
+        """Look at what is there now, as a person does before the next key: answers come and dialogs close meanwhile."""
+        self.page.evaluate(_LOOKED)
+
     def press(self, *keys: str) -> None:
         """One after the other."""
         for key in keys:
+            self.look()
             self.page.keyboard.press(key)
 
     def choose(self, name: str, key: str = "Enter", by: str = "Tab") -> None:
         """Go there, and press it."""
+        self.look()
+        self.to(name, by)
+        self.look()
         self.to(name, by)
         self.page.keyboard.press(key)
 
@@ -103,8 +114,8 @@ class Keys:
 
     def open(self, name: str) -> None:
         """A person's conversation, from the list."""
-        self.page.keyboard.press("Control+k")
-        self.page.keyboard.press("ArrowDown")
+        self.press("Control+k", "ArrowDown")
+        self.look()
         for _ in range(STEPS_MAX):
             if self.page.evaluate("document.activeElement.dataset.name") == name:
                 break

@@ -18,12 +18,12 @@ export function Backup() {
 }
 
 function Write() {
-  const [folder, setFolder] = useState("");
+  const [folder, setFolder] = useState(null); // until there is one to propose: what someone types must not meet it
   const [value, setValue] = useState(NO_PASSPHRASE);
   const [written, setWritten] = useState("");
   const [run, { busy, problem, code }] = useAction();
   useEffect(() => {
-    model.ask("get_about").then((about) => setFolder((typed) => typed || about.backup_folder), () => {});
+    model.ask("get_about").then((about) => setFolder(about.backup_folder), () => setFolder(""));
   }, []);
   const write = async (event) => {
     event.preventDefault();
@@ -35,6 +35,7 @@ function Write() {
       setValue(NO_PASSPHRASE);
     });
   };
+  if (folder === null) return null;
   const isOfFolder = OF_FOLDER.includes(code);
   return html`<form onSubmit=${write}>
     <h3>${t("backup.write")}</h3>

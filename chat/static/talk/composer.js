@@ -10,7 +10,7 @@ import { listenReplies } from "./reply.js";
 import { Tray, inTray } from "./tray.js";
 import { useDrop } from "./use_drop.js";
 
-const SAVES_AT_ONCE = 8; // more wait for an answer; they are kept in order
+const SAVES_AT_ONCE = 24; // of the 32 requests that the program carries out at once; more wait, and are lost if the page is left
 const TELL_BELOW_BYTES = 4_000;
 const PART_OF_WINDOW = 1 / 3;
 
