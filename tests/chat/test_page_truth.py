@@ -109,6 +109,7 @@ def test_a_used_address_says_that_someone_else_may_have_used_it(stage: Stage, ch
     first.page.locator("[data-name=amara]").wait_for()
     second.page.goto(f"http://{stage.host}/#used-before")
     second.page.reload()
+    second.page.locator("[data-name=amara]").wait_for()  # it has written down what it keeps
     second.page.evaluate("localStorage.clear()")
     second.page.reload()
     expect(second.page.get_by_role("heading", name="Open a new address")).to_be_visible()
