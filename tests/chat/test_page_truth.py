@@ -12,7 +12,7 @@ from tests.helpers.browser import LOST, Chromium
 from tests.helpers.page_scenes import full_account
 from tests.helpers.page_stage import NUMBER, WORDS, Stage
 from tests.helpers.page_window import PageWindow
-from usernym.chat.requests import ConfirmVerifiedAsk, CreateAccountAsk, RegisterNameAsk
+from usernym.chat.requests import ConfirmVerifiedAsk, CreateAccountAsk, RegisterNameAsk, SendAsk
 from usernym.chat.wire import ArrivedWire, ConnectionWire, HomeWire, Problem
 
 pytestmark = [pytest.mark.browser, pytest.mark.seconds]
@@ -117,6 +117,29 @@ def test_a_used_address_says_that_someone_else_may_have_used_it(stage: Stage, ch
     assert "amara" not in second.page.content()
     for window in (first, second):
         window.close()
+    assert chromium.take_problems() == []
+
+
+def test_a_socket_whose_end_no_one_confirms_is_left(stage: Stage, chromium: Chromium) -> None:
+    """It has neither closed nor is it open: the page was connected for its eyes only, and stored no text."""
+    script = """
+        const Real = window.WebSocket;
+        window.WebSocket = class extends Real {
+          constructor(url) { super(url); window.socket = this; }
+          get readyState() { return this.isStuck ? Real.CLOSING : super.readyState; }
+          close() { this.isStuck = true; }
+        };"""
+    window = PageWindow(stage, chromium, script)
+    window.page.locator("[data-name=amara]").click()
+    box = window.page.locator(".composer textarea")
+    box.wait_for()
+    window.page.evaluate("window.socket.close()")
+    box.fill("through another socket")
+    box.press("Enter")
+    expect(box).to_have_value("")
+    expect(window.page.locator(".connection")).to_have_text("Connected")
+    stage.wait_for(lambda: any(isinstance(ask, SendAsk) for ask in stage.account.sent))
+    window.close()
     assert chromium.take_problems() == []
 
 

@@ -99,11 +99,11 @@ def test_the_network_between_browser_and_program_goes_and_comes(people: People) 
         for number in range(4):
             alice.context.set_offline(True)
             alice.page.evaluate(CUT)
-            expect(alice.page.locator(".connection")).to_have_text("Program not reached")
             alice.box.fill(f"offline {number}")
             alice.box.press("Enter")
             bob.write(f"meanwhile {number}")
             expect(alice.box).to_have_value(f"offline {number}")  # nothing is called sent that is not
+            expect(alice.page.locator(".connection")).to_have_text("Program not reached")
             alice.context.set_offline(False)
             expect(alice.line(f"offline {number}")).to_have_count(1)
             expect(alice.box).to_have_value("")

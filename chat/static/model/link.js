@@ -72,9 +72,16 @@ export class Link {
     window.setTimeout(() => this.connect(), pause);
   }
 
+  /** A socket that closes may take for ever: the other side has to agree. Nothing more is expected of it. */
+  leave() {
+    this.socket.onmessage = this.socket.onclose = null;
+    this.end();
+  }
+
   /** A promise of the answer; it fails with a `Problem`. */
   ask(type, fields = {}) {
-    if (!this.isAdmitted || this.socket.readyState !== WebSocket.OPEN) return Promise.reject(new Problem("closed"));
+    if (this.isAdmitted && this.socket.readyState !== WebSocket.OPEN) this.leave();
+    if (!this.isAdmitted) return Promise.reject(new Problem("closed"));
     const id = ++this.last;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
