@@ -72,7 +72,7 @@ export class Link {
     window.setTimeout(() => this.connect(), pause);
   }
 
-  /** A socket that closes may take for ever: the other side has to agree. Nothing more is expected of it. */
+  /** A socket may never finish closing: the other side has to agree. Nothing more is expected of it. */
   leave() {
     this.socket.onmessage = this.socket.onclose = null;
     this.end();
