@@ -149,7 +149,8 @@ class RotationStalled:
 
 @dataclass(frozen=True, slots=True)
 class NodeAddressChanged:
-    """The node sent a card with another address, and the client logs in there. A node may send each user another."""
+    """The node sent a card with other addresses, and the client logs in at one of them. A node may send each user
+    another card."""
 
     card: str
     """The card, as a line of text: to be compared with other people's."""

@@ -169,7 +169,7 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
         transport,
         signer=context.user.key,
         node=context.user.node,
-        address=card.address,
+        address=card.addresses[0],
         dispatch=dispatch,
         given_surbs=context.store.given_surbs,
     )
@@ -201,7 +201,7 @@ def finder_graph(
         transport,
         signer=signer,
         node=card.node,
-        address=card.address,
+        address=card.addresses[0],
         dispatch=Dispatch(on_mixnet=on_mixnet),
     )
     graph.start(graph.finder.bind(NameFinder(runtime, on_failed, node=card.node, io=graph.io)), graph.io.bind(io))

@@ -81,7 +81,7 @@ def fastest(action: Callable[[], Any]) -> float:
 
 def make_home(home: Path, texts: int, mixnet: str | Transport, contacts: int = 0) -> str:
     """A home with a passphrase and such a history, as though it were registered; returns a word of the newest text."""
-    card = card_text(make_card(SigningKey.from_seed(bytes(32)), bytes(96), 1, 20_000))
+    card = card_text(make_card(SigningKey.from_seed(bytes(32)), [bytes(96)], 1, 20_000))
     usernym.Client.open(home, name="alice", node=card, mixnet=mixnet, passphrase=PASSPHRASE).close()
     store = ClientStore.open(home, PASSPHRASE)
     store.profile.set_identity_state(IdentityState.REGISTERED)

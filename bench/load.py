@@ -68,7 +68,7 @@ class LoadedNode:
             on_card=cards.put,
         )
         self.card = cards.get(timeout=60)
-        self.address = self.card.address
+        self.address = self.card.addresses[0]
         self._lock = threading.Lock()
         self._answers = 0
         self._awaited = FOUND

@@ -5,30 +5,39 @@ docs/protocol.md, "Node cards".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import msgspec
 
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import VERSION, VERSIONS_MAX
+from usernym.protocol.limits import ADDRESSES_MAX, VERSION, VERSIONS_MAX
 from usernym.protocol.signing import Context, SigningKey, verify
 from usernym.protocol.text_lines import of_line, to_line
 from usernym.protocol.wire import Address, Key, Number, Signature, Wire, decoder_of, pack, unpack
 
 PREFIX: Final = "usernym-node:"
-CARD_TEXT_MAX: Final = 512
-"""Letters of a card's text: about 300 with one version; a longer text is not a card."""
+CARD_TEXT_MAX: Final = 1280
+"""Letters of a card's text: about 300 with one address, 1,220 at most; a longer text is not a card."""
 
 
 class NodeCard(Wire, frozen=True):
-    """A node's identity, its Nym address, the protocol versions it speaks, sequence and day; self-signed."""
+    """A node's identity, its Nym addresses, the protocol versions it speaks, sequence and day; self-signed.
+
+    `addresses` are 1 to `ADDRESSES_MAX`, in ascending order, each once: a set of addresses has one encoding. All lead
+    to the same node. No card with others exists: it is MALFORMED in a frame, and CARD_INVALID as a text.
+    """
 
     node: Key
-    address: Address
+    addresses: Annotated[tuple[Address, ...], msgspec.Meta(min_length=1, max_length=ADDRESSES_MAX)]
     versions: Annotated[tuple[Annotated[int, msgspec.Meta(ge=1, le=127)], ...], msgspec.Meta(max_length=VERSIONS_MAX)]
     sequence: Number
     made_on: Number
     signature: Signature
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.addresses) <= ADDRESSES_MAX or list(self.addresses) != sorted(set(self.addresses)):
+            raise ValueError(f"1 to {ADDRESSES_MAX} addresses, in ascending order, each once")
 
 
 _decoder: Final = decoder_of(NodeCard)
@@ -38,9 +47,12 @@ def _signed_part(card: NodeCard) -> bytes:
     return pack(msgspec.structs.replace(card, signature=b""))
 
 
-def make_card(key: SigningKey, address: bytes, sequence: int, made_on: int) -> NodeCard:
-    """A signed card of this protocol version. `made_on` is in days since 1970."""
-    card = NodeCard(key.public, address, (VERSION,), sequence, made_on, b"")
+def make_card(key: SigningKey, addresses: Iterable[bytes], sequence: int, made_on: int) -> NodeCard:
+    """A signed card of this protocol version. `made_on` is in days since 1970.
+
+    `addresses` may come in any order. Raises ValueError for none, more than `ADDRESSES_MAX`, or one twice.
+    """
+    card = NodeCard(key.public, tuple(sorted(addresses)), (VERSION,), sequence, made_on, b"")
     return msgspec.structs.replace(card, signature=key.sign(Context.CARD, _signed_part(card)))
 
 

@@ -131,7 +131,7 @@ class HabitTransport:
             self._tell(tag, m.SurbsWanted(b"", 1, 200))
         if "cards" in self.habits:
             sequence = node.card.sequence + rng.randint(1, 10)
-            card = make_card(node.key, rng.randbytes(ADDRESS_BYTES), sequence, day_of(node.world.sim.unix_s()))
+            card = make_card(node.key, [rng.randbytes(ADDRESS_BYTES)], sequence, day_of(node.world.sim.unix_s()))
             self._tell(tag, m.NewCard(b"", 1, card))
         if "invents_texts" in self.habits:
             others = [name for name in sorted(node.world.clients) if name != self._names.get(tag)]

@@ -187,7 +187,7 @@ class Mallory(Outsider):
 
     def _revealed(self) -> list[bytes]:
         """Addresses that others know."""
-        addresses = [self.world.node.card.address]
+        addresses = [self.world.node.card.addresses[0]]
         for client in self.world.clients.values():
             if client.running and client.disk is not None:
                 with client.disk.paused():

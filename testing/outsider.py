@@ -72,7 +72,7 @@ class Outsider:
             return
 
     def tell(self, message: m.Message, surbs: int = 0) -> None:
-        self.throw(self.world.node.card.address, self.encode(message), surbs)
+        self.throw(self.world.node.card.addresses[0], self.encode(message), surbs)
 
     def encode(self, message: m.Message) -> bytes:
         """A frame, signed with our key if its kind is signed."""

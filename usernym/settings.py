@@ -35,7 +35,7 @@ BACKUP_PASSPHRASE_VARIABLE: Final = "USERNYM_BACKUP_PASSPHRASE"  # noqa: S105 - 
 PASSPHRASE_VARIABLES: Final = frozenset({PASSPHRASE_VARIABLE, NEW_PASSPHRASE_VARIABLE, BACKUP_PASSPHRASE_VARIABLE})
 CARD_PREFIX: Final = "usernym-node:"
 CARD_FILE_BYTES_MAX: Final = 4096
-"""Of a file with a card; a card has 300 characters."""
+"""Of a file with a card; a card has 1,220 characters at most, and two bytes for each of them in UTF-16."""
 BYTE_ORDER_MARK: Final = "\ufeff"
 
 LogLevel = Literal["debug", "info", "warning", "error"]

@@ -166,7 +166,7 @@ class EvidenceView:
 def is_emulated_card(card: str) -> bool:
     """Whether a node's card names an address of the emulator. False if it is no card."""
     try:
-        return is_emulated(parse_card(card).address)
+        return any(is_emulated(address) for address in parse_card(card).addresses)
     except RemoteProtocolError:
         return False
 

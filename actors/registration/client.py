@@ -313,9 +313,11 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._step(lg.RouteTaken(login_id))
             case m.NewCard(card=card):
                 self._compare_cards(card)
-                before = self._cards.card.address
+                before = self._cards.card.addresses
                 self._cards.take_told(card)
-                if card.address != before:  # a node that was restored has a newer card, and may have the same address
+                if (
+                    card.addresses != before
+                ):  # a node that was restored has a newer card, and may have the same addresses
                     self._context.on_event(NodeAddressChanged(card_text(card)))
                 self._move()
             case _:
@@ -352,4 +354,4 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._step(lg.NodeMoved())
 
     def _set_addresses(self) -> None:
-        self._io.tell(SetCard(self._cards.card.address, self._cards.given.address))
+        self._io.tell(SetCard(self._cards.card.addresses[0], self._cards.given.addresses[0]))

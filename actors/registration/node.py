@@ -138,7 +138,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
 
     def _renew_card(self) -> None:
         try:
-            card = renew_card(self._store, self._key, self._address, self._clock.now())
+            card = renew_card(self._store, self._key, [self._address], self._clock.now())
         except PASSING_FAILURES as failure:  # without a card, no one finds the node
             self.note_failure(failure)
             self.tell_self_later(CARD_AGAIN_S, CardDue())

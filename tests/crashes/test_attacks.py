@@ -82,7 +82,7 @@ class Attacker:
             encode_signed(message, self.key, self.card.node) if is_signed(message) else encode_unsigned(message)
         )  # fmt: skip
         with contextlib.suppress(MixnetError):
-            self._transport.send(self.card.address, data, surbs)
+            self._transport.send(self.card.addresses[0], data, surbs)
             self.sent += 1
         time.sleep(0.02)  # Nym's 50 packets a second
 

@@ -184,7 +184,7 @@ def test_a_flood_takes_bounded_memory_and_the_honest_are_served(
     ann, bob = users
     card = parse_card(crowd.card)
     received, before = frames_received(crowd), resident_bytes(crowd)
-    with Flood(crowd.mixnets["cleo"], card.address, frames(card.node), PACE_PER_S) as flood:
+    with Flood(crowd.mixnets["cleo"], card.addresses[0], frames(card.node), PACE_PER_S) as flood:
         end = time.monotonic() + PACED_S
         slowest = 0.0
         for number in itertools.count():
@@ -199,7 +199,7 @@ def test_a_flood_takes_bounded_memory_and_the_honest_are_served(
     assert paced > PACED_S * PACE_PER_S / 10, "or it was no flood"
 
     grown = 0
-    with Flood(crowd.mixnets["cleo"], card.address, frames(card.node), None) as flood:
+    with Flood(crowd.mixnets["cleo"], card.addresses[0], frames(card.node), None) as flood:
         end = time.monotonic() + BURST_S
         while time.monotonic() < end:
             grown = max(grown, resident_bytes(crowd) - before)

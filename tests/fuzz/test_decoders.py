@@ -91,7 +91,7 @@ DECODERS = [
 @pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: decoder.name)
 def test_bytes_are_one_value_or_one_error(fuzz: Fuzzer, decoder: Decoder) -> None:
     if decoder.name == "card":
-        card = cards.make_card(SigningKey.from_seed(bytes(32)), bytes(ADDRESS_BYTES), 3, 20_000)
+        card = cards.make_card(SigningKey.from_seed(bytes(32)), [bytes(ADDRESS_BYTES)], 3, 20_000)
         seeds = [pack(card)]
     elif decoder.name == "payload":
         text = payloads.Text(3, 9, bytes(16), None, "hello")
@@ -136,7 +136,7 @@ def test_a_notice_in_the_store(fuzz: Fuzzer) -> None:
 
 # -- texts ------------------------------------------------------------------------------------------------------------
 
-CARD = cards.card_text(cards.make_card(SigningKey.from_seed(bytes(32)), bytes(ADDRESS_BYTES), 3, 20_000))
+CARD = cards.card_text(cards.make_card(SigningKey.from_seed(bytes(32)), [bytes(ADDRESS_BYTES)], 3, 20_000))
 
 
 def test_a_card_that_somebody_typed(fuzz: Fuzzer) -> None:

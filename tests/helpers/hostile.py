@@ -113,7 +113,7 @@ class RawClient:
 
     def throw(self, data: bytes, surbs: int = 2, to: bytes | None = None) -> None:
         """Send raw bytes to the node, or to `to`."""
-        self.transport.send(to or self.world.node.card.address, data, surbs)
+        self.transport.send(to or self.world.node.card.addresses[0], data, surbs)
 
     def received(self, kind: type[Any] | None = None) -> list[Any]:
         """The messages that came, of one kind or all."""
@@ -221,7 +221,7 @@ class ScriptedNode:
     def __post_init__(self) -> None:
         self.transport = self.world.mixnet.transport()
         self.transport.open(self._on_event)
-        self.card: NodeCard = make_card(self.key, self.transport.address, 1, 20_000)
+        self.card: NodeCard = make_card(self.key, [self.transport.address], 1, 20_000)
         self.signer = self.key
 
     def counters(self) -> dict[str, dict[str, int]]:

@@ -55,6 +55,6 @@ class RecordPublisher:
         succession = authorise(authority_key, node, name, record.stub(), authority)
         request = m.Publish(self.world.sim.random_bytes(8), 2, name, record, succession)
         seen = len(self.answers)
-        self.transport.send(self.world.node.card.address, encode_signed(request, key, node), 2)
+        self.transport.send(self.world.node.card.addresses[0], encode_signed(request, key, node), 2)
         self.world.sim.run_until(lambda: len(self.answers) > seen)
         return self.answers[-1], record

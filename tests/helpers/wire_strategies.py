@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from hypothesis import strategies as st
 
+from usernym.protocol.cards import NodeCard
 from usernym.protocol.messages import Sealed
 from usernym.protocol.payloads import SEALED_SIZES
 from usernym.protocol.wire import Wire
@@ -76,5 +77,8 @@ def strategy(kind: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(kind)
     if isinstance(kind, type) and issubclass(kind, Wire):
         hints = typing.get_type_hints(kind, include_extras=True)
-        return st.builds(kind, *(strategy(hints[field]) for field in kind.__struct_fields__))
+        fields = {field: strategy(hints[field]) for field in kind.__struct_fields__}
+        if kind is NodeCard:
+            fields["addresses"] = fields["addresses"].map(lambda addresses: tuple(sorted(set(addresses))))
+        return st.builds(kind, **fields)
     raise TypeError(kind)

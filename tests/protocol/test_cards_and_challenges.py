@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,9 +27,10 @@ from usernym.protocol.cards import (
 )
 from usernym.protocol.challenges import Challenger, LoginNonces, search_work, whole_record_hash, work_holds
 from usernym.protocol.errors import Code
-from usernym.protocol.limits import CHALLENGE_S, UINT32_MAX
+from usernym.protocol.limits import ADDRESSES_MAX, CHALLENGE_S, UINT32_MAX
 from usernym.protocol.records import KeyRecord
-from usernym.protocol.signing import SigningKey
+from usernym.protocol.signing import Context, SigningKey
+from usernym.protocol.text_lines import to_line
 from usernym.protocol.wire import pack
 
 KEY, OTHER = SigningKey.from_seed(b"k" * 32), SigningKey.from_seed(b"o" * 32)
@@ -39,19 +41,36 @@ secrets = st.binary(min_size=32, max_size=32)
 nonces = st.binary(min_size=16, max_size=16)
 
 
-@given(st.binary(min_size=96, max_size=96), sequences, sequences)
-def test_a_cards_text_is_the_card(address: bytes, sequence: int, made_on: int) -> None:
-    card = make_card(KEY, address, sequence, made_on)
+@given(st.sets(st.binary(min_size=96, max_size=96), min_size=1, max_size=ADDRESSES_MAX), sequences, sequences)
+def test_a_cards_text_is_the_card(addresses: set[bytes], sequence: int, made_on: int) -> None:
+    card = make_card(KEY, addresses, sequence, made_on)
+    assert card == make_card(KEY, sorted(addresses, reverse=True), sequence, made_on), "one set, one card"
     line = card_text(card)
     assert parse_card(f" {line}\n") == card == decode_card(pack(card))
     assert "\n" not in line
     assert line.isascii()
 
 
+EIGHT = tuple(bytes([number]) * 96 for number in range(ADDRESSES_MAX))
+
+
+@pytest.mark.parametrize("addresses", [(), (*EIGHT, b"z" * 96), (EIGHT[0], EIGHT[0]), (EIGHT[1], EIGHT[0])])
+def test_a_card_has_one_to_eight_addresses_each_once_and_in_order(addresses: tuple[bytes, ...]) -> None:
+    whole = make_card(KEY, EIGHT, 3, 20_500)
+    with pytest.raises(ValueError, match="1 to 8 addresses"):
+        msgspec.structs.replace(whole, addresses=addresses)
+    fields = list(msgspec.structs.astuple(whole))
+    fields[1:] = [addresses, *fields[2:5], b""]
+    fields[-1] = KEY.sign(Context.CARD, msgspec.msgpack.encode(fields))
+    data = msgspec.msgpack.encode(fields)
+    assert refusal(lambda: decode_card(data)) is Code.MALFORMED
+    assert refusal(lambda: parse_card(to_line("usernym-node:", data))) is Code.CARD_INVALID
+
+
 @examples(400)
 @given(st.data())
 def test_no_letter_of_a_card_can_be_changed(data: st.DataObject) -> None:
-    line = card_text(make_card(KEY, bytes(96), 3, 20_500))
+    line = card_text(make_card(KEY, [bytes(96)], 3, 20_500))
     at = data.draw(st.integers(0, len(line) - 1))
     letter = data.draw(st.sampled_from(string.printable) | st.characters())
     changed = line[:at] + letter + line[at + 1 :]
@@ -69,8 +88,8 @@ def test_any_text_is_refused(text: str) -> None:
 
 @given(sequences, sequences, st.booleans())
 def test_only_a_higher_sequence_of_the_same_node_is_taken(known: int, new: int, same: bool) -> None:
-    old = make_card(KEY, bytes(96), known, 20_500)
-    card = make_card(KEY if same else OTHER, bytes(96), new, 20_400)
+    old = make_card(KEY, [bytes(96)], known, 20_500)
+    card = make_card(KEY if same else OTHER, [bytes(96)], new, 20_400)
     expected = Code.CARD_INVALID if not same else Code.CARD_STALE if new <= known else None
     assert refusal(lambda: verify_newer_card(old, card)) is expected
 

@@ -22,7 +22,7 @@ from usernym.protocol.wire import pack
 KEY = SigningKey.from_seed(b"n" * 32)
 OTHER = SigningKey.from_seed(b"o" * 32)
 LOGIN = b"l" * 16
-CARD = make_card(KEY, bytes(96), 7, 20_000)
+CARD = make_card(KEY, [bytes(96)], 7, 20_000)
 
 _LATER = msgspec.structs.replace(CARD, versions=(2,), signature=b"")
 LATER = msgspec.structs.replace(_LATER, signature=KEY.sign(Context.CARD, pack(_LATER)))
@@ -47,8 +47,8 @@ def challenge(bits: int) -> bytes:
 PROOFS = {
     "two tells": Evidence(KEY.public, Fault.TWO_TELLS, (wanted(1), wanted(2))),
     "two kinds of tells": Evidence(KEY.public, Fault.TWO_TELLS, (wanted(1), told(m.Displaced(LOGIN, 5)))),
-    "two cards": Evidence(KEY.public, Fault.TWO_CARDS, (pack(CARD), pack(make_card(KEY, b"a" * 96, 7, 20_000)))),
-    "another node's card": Evidence(KEY.public, Fault.FOREIGN_CARD, (moved(make_card(OTHER, bytes(96), 9, 1)),)),
+    "two cards": Evidence(KEY.public, Fault.TWO_CARDS, (pack(CARD), pack(make_card(KEY, [b"a" * 96], 7, 20_000)))),
+    "another node's card": Evidence(KEY.public, Fault.FOREIGN_CARD, (moved(make_card(OTHER, [bytes(96)], 9, 1)),)),
     "a card that nobody signed": Evidence(
         KEY.public, Fault.FOREIGN_CARD, (moved(msgspec.structs.replace(CARD, sequence=9)),)
     ),
@@ -73,9 +73,9 @@ NO_PROOFS = {
     ),
     "one frame of two": Evidence(KEY.public, Fault.TWO_TELLS, (wanted(1),)),
     "one card twice": Evidence(KEY.public, Fault.TWO_CARDS, (pack(CARD), pack(CARD))),
-    "two sequences": Evidence(KEY.public, Fault.TWO_CARDS, (pack(CARD), pack(make_card(KEY, b"a" * 96, 8, 20_000)))),
+    "two sequences": Evidence(KEY.public, Fault.TWO_CARDS, (pack(CARD), pack(make_card(KEY, [b"a" * 96], 8, 20_000)))),
     "a card of another node": Evidence(
-        KEY.public, Fault.TWO_CARDS, (pack(CARD), pack(make_card(OTHER, b"a" * 96, 7, 20_000)))
+        KEY.public, Fault.TWO_CARDS, (pack(CARD), pack(make_card(OTHER, [b"a" * 96], 7, 20_000)))
     ),
     "its own card": Evidence(KEY.public, Fault.FOREIGN_CARD, (moved(CARD),)),
     "a card of a later version": Evidence(KEY.public, Fault.FOREIGN_CARD, (moved(LATER),)),

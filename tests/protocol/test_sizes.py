@@ -217,10 +217,12 @@ def test_a_heartbeat_and_a_top_up() -> None:
 
 
 def test_everything_else_that_is_answered_fits_one_packet() -> None:
-    card = make_card(KEY, bytes(96), UINT32_MAX, UINT32_MAX)
+    addresses = [bytes(95) + bytes([number]) for number in range(limits.ADDRESSES_MAX)]
+    card = msgspec.structs.replace(make_card(KEY, addresses, UINT32_MAX, UINT32_MAX), versions=(127,) * 8)
+    assert (len(pack(card)), len(card_text(card)), len(frame(m.NewCard(ID, UINT32_MAX, card)))) == (905, 1220, 995)
     for tell in (
         m.NotOpened(ID, UINT32_MAX, UINT32_MAX, LONG, ID, SIG),
-        m.NewCard(ID, UINT32_MAX, msgspec.structs.replace(card, versions=(127,) * 8)),
+        m.NewCard(ID, UINT32_MAX, card),
         m.SurbsWanted(ID, UINT32_MAX, 255),
         m.Displaced(ID, UINT32_MAX),
         m.LoggedIn(RID, ID, RID, UINT32_MAX, UINT32_MAX, 255),

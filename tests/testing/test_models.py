@@ -131,7 +131,7 @@ def the_route_is_anothers() -> bool:
         arrived: list[m.Message] = []
         thief = Outsider(world, "mallory")
         with patch.object(thief, "hear", arrived.append):
-            thief.throw(world.node.card.address, slow_login(world, bob), 10)
+            thief.throw(world.node.card.addresses[0], slow_login(world, bob), 10)
             world.settle(2)
             alice.send("bob", "for bob")
             world.settle(10)

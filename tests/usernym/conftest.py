@@ -163,7 +163,7 @@ def handles(tmp_path: Path) -> Iterator[Handles]:
 @pytest.fixture
 def some_card() -> str:
     """The card of a node that no one runs."""
-    return card_text(make_card(SigningKey.from_seed(b"\x07" * 32), b"\x08" * 96, 1, 20_000))
+    return card_text(make_card(SigningKey.from_seed(b"\x07" * 32), [b"\x08" * 96], 1, 20_000))
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_the_restored_node_has_the_address_and_serves_the_clients_that_it_had(
     command("--home", str(new), "node", "restore", copy)
     with usernym.Node.open(new, mixnet=nym(network, new)) as node:
         before, after = parse_card(card), parse_card(node.card(PATIENCE_S))
-        assert (after.node, after.address) == (before.node, before.address)
+        assert (after.node, after.addresses) == (before.node, before.addresses)
         with come(network, tmp_path / "bob", card) as bob, come(network, tmp_path / "alice", card) as alice:
             sent = alice.send("bob", "through the restored node", wait="delivered", timeout=PATIENCE_S)
             assert sent.state is usernym.DeliveryState.DELIVERED

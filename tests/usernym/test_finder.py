@@ -97,7 +97,7 @@ def test_many_threads_ask_at_once_each_gets_its_own_answer(handles: Handles, fin
 
 def silent_card() -> str:
     """The card of a node that no one runs."""
-    return card_text(make_card(SigningKey.from_seed(b"\x07" * 32), b"\x08" * 96, 1, 20_000))
+    return card_text(make_card(SigningKey.from_seed(b"\x07" * 32), [b"\x08" * 96], 1, 20_000))
 
 
 def test_a_newer_question_does_not_wait_for_an_older_one(handles: Handles, finder: Finder) -> None:

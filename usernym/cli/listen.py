@@ -200,7 +200,7 @@ class RotationStalledJson(msgspec.Struct, frozen=True, tag_field="event", tag="r
 
 
 class NodeAddressJson(msgspec.Struct, frozen=True, tag_field="event", tag="node_address"):
-    """The node sent a card with another address, and the client logs in there."""
+    """The node sent a card with other addresses, and the client logs in at one of them."""
 
     card: str
     """To be compared with other people's: a node may send each user another."""

@@ -134,7 +134,7 @@ def test_two_things_told_under_one_number_are_proved() -> None:
 def test_two_cards_under_one_number_are_proved_whichever_way_they_came() -> None:
     world, alice = hostile()
     node = world.scripted
-    other = make_card(node.key, b"a" * 96, node.card.sequence, 20_000)
+    other = make_card(node.key, [b"a" * 96], node.card.sequence, 20_000)
     node.tell("alice", m.NewCard(b"", 1, other))
     world.settle(5)
     node.tell("alice", m.NewCard(b"", 1, other))
@@ -145,7 +145,7 @@ def test_two_cards_under_one_number_are_proved_whichever_way_they_came() -> None
 
 def test_a_card_of_another_node_is_proved() -> None:
     world, alice = hostile()
-    world.scripted.tell("alice", m.NewCard(b"", 1, make_card(SigningKey.from_seed(b"o" * 32), bytes(96), 9, 20_000)))
+    world.scripted.tell("alice", m.NewCard(b"", 1, make_card(SigningKey.from_seed(b"o" * 32), [bytes(96)], 9, 20_000)))
     world.settle(5)
     assert proved(alice) == [Fault.FOREIGN_CARD]
     alice.restart()
@@ -156,7 +156,9 @@ def test_a_card_of_another_node_is_proved() -> None:
 def test_proofs_without_end_fill_neither_disk_nor_page() -> None:
     world, alice = hostile()
     for n in range(2 * EVIDENCE_MAX):
-        world.scripted.tell("alice", m.NewCard(b"", 1, make_card(SigningKey.from_seed(b"o" * 32), bytes(96), n + 1, 1)))
+        world.scripted.tell(
+            "alice", m.NewCard(b"", 1, make_card(SigningKey.from_seed(b"o" * 32), [bytes(96)], n + 1, 1))
+        )
         world.settle(0.5)
     world.settle(5)
     assert len(proved(alice)) == EVIDENCE_MAX

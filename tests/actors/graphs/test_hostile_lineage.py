@@ -248,7 +248,7 @@ def test_a_login_that_is_replayed_at_once_moves_no_route() -> None:
         assert isinstance(refused, m.Refused)
         assert refused.code == Code.CHALLENGE_INVALID, "not even with the victim's own signature"
     replies = len(tap.replies)
-    world.mixnet.send(alice.client_number, world.node.card.address, frame, 2)
+    world.mixnet.send(alice.client_number, world.node.card.addresses[0], frame, 2)
     world.sim.run_until(lambda: len(tap.replies) > replies, 5)
     answer = message_of(tap.replies[-1][2])
     assert isinstance(answer, m.LoggedIn), "from the own mixnet client: the same answer as before"

@@ -289,17 +289,17 @@ def test_an_invented_statement_that_it_could_not_be_opened_is_refused() -> None:
 def test_a_card_that_is_not_the_nodes_moves_nobody() -> None:
     world, alice, _ = pair()
     other = SigningKey.from_seed(b"o" * 32)
-    moved = make_card(world.scripted.key, bytes(96), 2, 20_001)
+    moved = make_card(world.scripted.key, [bytes(96)], 2, 20_001)
     cards = [
-        make_card(other, bytes(96), 9, 20_001),
-        msgspec.structs.replace(moved, address=b"a" * 96),
+        make_card(other, [bytes(96)], 9, 20_001),
+        msgspec.structs.replace(moved, addresses=(b"a" * 96,)),
         msgspec.structs.replace(moved, sequence=3),
     ]
     for count, card in enumerate(cards, 1):
         world.scripted.tell("alice", m.NewCard(bytes(16), 1, card))
         world.sim.run_until(lambda count=count: len(caught(alice)) == count, 5)  # type: ignore[misc]
     before = alice.store.profile.setting("node_card")
-    stale = make_card(world.scripted.key, bytes(96), 1, 20_001)
+    stale = make_card(world.scripted.key, [bytes(96)], 1, 20_001)
     world.scripted.tell("alice", m.NewCard(bytes(16), 1, stale))
     world.settle(2)
     assert alice.counters()["registration"]["refused_card_stale"] == 1

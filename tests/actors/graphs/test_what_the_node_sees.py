@@ -38,7 +38,7 @@ def test_no_address_and_no_text_is_in_what_clients_send_to_the_node() -> None:
         sent = len(tap.sent)
         bob.send_and_wait("alice", "straight to you", DeliveryState.DELIVERED)
         assert any(isinstance(decode(one.data).message, m.Direct) for one in tap.sent[sent:])
-        to_node = [one for one in tap.sent if one.recipient == world.node.card.address]
+        to_node = [one for one in tap.sent if one.recipient == world.node.card.addresses[0]]
         assert {type(decode(one.data).message) for one in to_node} >= {
             m.RegisterProof,
             m.LoginProof,

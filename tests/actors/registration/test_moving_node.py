@@ -72,7 +72,7 @@ def test_clients_follow_a_node_that_keeps_its_old_address_up_for_a_while(seed: i
     first = world.node.card
     new = run_node(world, None, old)
     assert world.node.card.sequence > first.sequence
-    assert (world.node.card.node, world.node.card.address) == (first.node, new)
+    assert (world.node.card.node, world.node.card.addresses[0]) == (first.node, new)
     late = alice.send("bob", "while it moves")
     alice.wait_for_state(late, DeliveryState.DELIVERED)
     world.settle(180)
@@ -102,7 +102,7 @@ def test_nothing_is_told_to_those_who_have_the_card() -> None:
         client.go_online()
     world.settle(300)
     assert not [data for _, _, data in tap.replies if isinstance(message_of(data), m.NewCard)]
-    assert new == world.node.card.address
+    assert new == world.node.card.addresses[0]
     world.check()
 
 
@@ -119,7 +119,7 @@ def test_a_client_that_was_away_finds_the_node_where_it_was_and_is_sent_on(seed:
     bob.go_online()
     alice.wait_for_state(waiting, DeliveryState.DELIVERED)
     world.settle(60)
-    assert card_of(bob).address == new
+    assert card_of(bob).addresses[0] == new
     assert bob.texts() == ["before", "for later"]
     world.check()
 
@@ -149,7 +149,7 @@ def test_a_client_that_comes_too_late_takes_a_card_that_somebody_hands_on() -> N
     alice.wait_for_state(waiting, DeliveryState.DELIVERED, 30)
     assert bob.texts() == ["before", "for later"]
     assert not give(bob, world.node.card), "known by now"
-    stranger = make_card(SigningKey.from_seed(b"s" * 32), bytes(96), 2**31, 20_000)
+    stranger = make_card(SigningKey.from_seed(b"s" * 32), [bytes(96)], 2**31, 20_000)
     with pytest.raises(RemoteProtocolError) as refusal:
         give(bob, stranger)
     assert refusal.value.code is Code.CARD_INVALID
@@ -164,7 +164,7 @@ def test_a_move_on_a_mixnet_that_loses_messages_for_good(seed: int) -> None:
     world.mixnet.faults = Faults(silent_loss=0.25, loss=0.1, hop_delay_s=0.3)
     new = run_node(world, None, old)
     texts = [alice.send("bob", f"text {number}") for number in range(5)]
-    world.sim.run_until(lambda: card_of(alice).address == card_of(bob).address == new, 1800)
+    world.sim.run_until(lambda: card_of(alice).addresses[0] == card_of(bob).addresses[0] == new, 1800)
     for message_id in texts:
         alice.wait_for_state(message_id, DeliveryState.DELIVERED, 7200)
     assert sorted(bob.texts()) == sorted(["before", *(f"text {number}" for number in range(5))])
@@ -178,7 +178,7 @@ def test_there_and_back_again() -> None:
     world.settle(240)
     run_node(world, first, second)
     world.settle(CARDS_AGAIN_S + 240)
-    assert card_of(alice).address == card_of(bob).address == first
+    assert card_of(alice).addresses[0] == card_of(bob).addresses[0] == first
     run_node(world, first)
     world.settle(180)
     alice.send_and_wait("bob", "home again")
@@ -192,13 +192,13 @@ def test_a_node_restored_from_an_older_copy_makes_a_card_that_is_newer_than_any_
     assert copy is not None
     second = run_node(world, None, old)
     world.settle(240)
-    assert card_of(alice).address == second
+    assert card_of(alice).addresses[0] == second
     with world.node.store.transaction():
         world.node.store.database.run("UPDATE node_card SET sequence = ?, blob = ?", (copy.sequence, copy.blob))
     third = run_node(world, None, second)
     world.settle(CARDS_AGAIN_S + 240)
     assert third != second
-    assert card_of(alice).address == card_of(bob).address == third
+    assert card_of(alice).addresses[0] == card_of(bob).addresses[0] == third
     world.check()
 
 
@@ -241,12 +241,12 @@ def hostile_world() -> tuple[HostileWorld, SimClient, bytes]:
 def test_a_card_that_the_node_did_not_sign_moves_nobody() -> None:
     world, alice, elsewhere = hostile_world()
     known = card_of(alice)
-    forged = make_card(SigningKey.from_seed(b"f" * 32), elsewhere, 9, 20_000)
+    forged = make_card(SigningKey.from_seed(b"f" * 32), [elsewhere], 9, 20_000)
     for card in (
         forged,
-        NodeCard(known.node, elsewhere, (1,), 9, 20_000, forged.signature),
-        NodeCard(known.node, elsewhere, (1,), 9, 20_000, known.signature),
-        NodeCard(known.node, known.address, (1,), 9, 20_000, bytes(64)),
+        NodeCard(known.node, (elsewhere,), (1,), 9, 20_000, forged.signature),
+        NodeCard(known.node, (elsewhere,), (1,), 9, 20_000, known.signature),
+        NodeCard(known.node, known.addresses, (1,), 9, 20_000, bytes(64)),
     ):
         assert told(world, alice, card) == 0
     assert len(alice.of_kind(NodeCaught)) == 4
@@ -259,12 +259,12 @@ def test_an_older_card_and_the_same_again_move_nobody() -> None:
     world, alice, elsewhere = hostile_world()
     node = world.scripted
     for sequence in (5, 6):
-        newer = make_card(node.key, node.transport.address, sequence, 20_000)
+        newer = make_card(node.key, [node.transport.address], sequence, 20_000)
         world.sim.run_for(CARDS_AGAIN_S)
         told(world, alice, newer)
         assert card_of(alice) == newer
     world.settle(5)
-    for card in (make_card(node.key, elsewhere, 3, 20_000), make_card(node.key, elsewhere, 5, 20_000), newer):
+    for card in (make_card(node.key, [elsewhere], 3, 20_000), make_card(node.key, [elsewhere], 5, 20_000), newer):
         assert told(world, alice, card) == 2
     assert card_of(alice) == newer
     assert not alice.of_kind(NodeCaught), "an old card may be late"
@@ -277,7 +277,7 @@ def test_a_card_said_by_somebody_else_or_to_another_login_moves_nobody() -> None
     known = card_of(alice)
     node = world.scripted
     mallory = RawClient(world)
-    card = make_card(node.key, elsewhere, 9, 20_000)
+    card = make_card(node.key, [elsewhere], 9, 20_000)
     login_id = alice.store.profile.login_id() or b""
     assert alice.address is not None
     for signer, login in ((mallory.key, login_id), (node.key, bytes(16))):
@@ -294,7 +294,9 @@ def test_a_flood_of_new_cards_moves_a_client_once_in_a_while() -> None:
     world, alice, _ = hostile_world()
     node = world.scripted
     for sequence in range(2, 202):
-        world.scripted.tell("alice", m.NewCard(bytes(16), 1, make_card(node.key, node.card.address, sequence, 20_000)))
+        world.scripted.tell(
+            "alice", m.NewCard(bytes(16), 1, make_card(node.key, node.card.addresses, sequence, 20_000))
+        )
         world.sim.run_for(0.1)
     world.settle(30)
     logins = sum(isinstance(request, m.LoginProof) for request in node.requests)
@@ -326,7 +328,7 @@ def test_a_card_is_on_disk_before_the_client_moves() -> None:
     world = World()
     alice, _, old = pair(world)
     new = run_node(world, None, old)
-    world.sim.run_until(lambda: card_of(alice).address == new, 300)
+    world.sim.run_until(lambda: card_of(alice).addresses[0] == new, 300)
     alice.kill()
     run_node(world, new)
     start_with_stored_card(alice)
@@ -358,7 +360,7 @@ def test_an_address_that_one_user_alone_was_sent_shows_nothing_of_a_process_that
     given = card_of(alice)
     own, seen = world.mixnet.transport(), list[Any]()
     own.open(lambda event: seen.append(message_of(event.data)) if isinstance(event, Incoming) else None)
-    sent = make_card(world.scripted.key, own.address, 2, 20_000)
+    sent = make_card(world.scripted.key, [own.address], 2, 20_000)
     world.client("carol")
     assert told(world, alice, sent) == 1
     assert alice.of_kind(NodeAddressChanged) == [NodeAddressChanged(card_text(sent))]

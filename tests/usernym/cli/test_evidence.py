@@ -24,7 +24,7 @@ KEY = SigningKey.from_seed(b"n" * 32)
 
 def client_with_evidence() -> Client:
     """A client as far as this needs one: a store with one piece of evidence."""
-    evidence = evidence_in_cards(make_card(KEY, bytes(96), 7, 1), make_card(KEY, b"a" * 96, 7, 1))
+    evidence = evidence_in_cards(make_card(KEY, [bytes(96)], 7, 1), make_card(KEY, [b"a" * 96], 7, 1))
     assert evidence is not None
     store = ClientStore.open_plain()
     assert store.evidence.add(pack(evidence), 1_000)

@@ -24,7 +24,7 @@ from tests.vectors.generator.base import (
     pack,
 )
 from tests.vectors.generator.frames import Message, frame, frame_input, frame_of
-from tests.vectors.generator.identity import CHAIN, CHANGED
+from tests.vectors.generator.identity import ADDRESSES, CHAIN, CHANGED
 
 FRAME_MAX: Final = 42 * 1604
 Found = Iterator[tuple[str, bytes, Message]]
@@ -238,7 +238,7 @@ def _sizes() -> Found:
     card = f.NEW_CARD.fields[2]
     assert isinstance(card, tuple)
     for at, value in {
-        1: fixed("address", 95),
+        1: (fixed("address", 95),),
         2: tuple(range(1, 10)),
         3: 0,
         4: 0,
@@ -250,6 +250,13 @@ def _sizes() -> Found:
             _with(f.NEW_CARD, 2, (*card[:at], value, *card[at + 1 :])),
             f.NEW_CARD,
         )
+    for what, these in {
+        "no address": (),
+        "nine addresses": ADDRESSES,
+        "an address twice": (ADDRESSES[0], ADDRESSES[0]),
+        "addresses in descending order": ADDRESSES[1::-1],
+    }.items():
+        yield f"NewCard, {what}", _with(f.NEW_CARD, 2, (card[0], these, *card[2:])), f.NEW_CARD
     yield "NewCard, version 0", _with(f.NEW_CARD, 2, (*card[:2], (1, 0), *card[3:])), f.NEW_CARD
     yield "NewCard, version 128", _with(f.NEW_CARD, 2, (*card[:2], (1, 128), *card[3:])), f.NEW_CARD
     link = CHAIN[1]

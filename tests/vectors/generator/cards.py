@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator, Sequence
 
 from tests.vectors.generator.base import NODE, OTHER_NODE, SMALL_ORDER, Raw, Vector, bad, fixed, good, pack, plain
-from tests.vectors.generator.identity import card, card_line
+from tests.vectors.generator.identity import ADDRESSES, card, card_line
 
 
 def _cards() -> Iterator[Vector]:
@@ -17,6 +17,11 @@ def _cards() -> Iterator[Vector]:
     for what, fields in {
         "plain": card(),
         "several versions": card(versions=(1, 2, 127)),
+        "two addresses": card(addresses=ADDRESSES[:2]),
+        "eight addresses, the largest numbers": card(
+            addresses=ADDRESSES[:8], versions=(1, *range(121, 128)), sequence=2**32 - 1, made_on=2**32 - 1
+        ),
+        "two addresses that differ in the last bit": card(addresses=(bytes(96), bytes(95) + b"\1")),
         "largest numbers": card(sequence=2**32 - 1, made_on=2**32 - 1),
     }.items():
         yield good(f"card, {what}", "card", given(fields), {"fields": plain(fields)})
@@ -26,7 +31,9 @@ def _cards() -> Iterator[Vector]:
     for what, fields in {
         "signed by another node": card(signer=OTHER_NODE),
         "signed under another label": card(context="tell"),
-        "its address changed": (NODE.public, fixed("other", 96), *card()[2:]),
+        "its address changed": (NODE.public, (fixed("other", 96),), *card()[2:]),
+        "an address added": (NODE.public, ADDRESSES[:2], *card(addresses=ADDRESSES[:1])[2:]),
+        "an address removed": (NODE.public, ADDRESSES[:1], *card(addresses=ADDRESSES[:2])[2:]),
         "its sequence changed": (*card()[:3], 4, *card()[4:]),
         "its key replaced": (OTHER_NODE.public, *card()[1:]),
         "its key of small order": (SMALL_ORDER["order 1"], *card()[1:5], b"\x01" + bytes(63)),
@@ -34,7 +41,12 @@ def _cards() -> Iterator[Vector]:
         "signed with its signature field left out": (*card()[:5], NODE.sign("card", pack(card()[:5]))),
         "sequence 0": card(sequence=0),
         "day 0": card(made_on=0),
-        "an address of 95 bytes": card(address=fixed("address", 95)),
+        "an address of 95 bytes": card(addresses=(fixed("address", 95),)),
+        "no address": card(addresses=()),
+        "nine addresses": card(addresses=ADDRESSES),
+        "an address twice": card(addresses=(ADDRESSES[0], ADDRESSES[0])),
+        "addresses in descending order": card(addresses=ADDRESSES[1::-1]),
+        "an address without its list": card(addresses=ADDRESSES[0]),
         "nine versions": card(versions=tuple(range(1, 10))),
         "version 128": card(versions=(1, 128)),
         "sequence in uint8": (*card()[:3], Raw(b"\xcc\3"), *card()[4:]),
@@ -49,7 +61,7 @@ def _cards() -> Iterator[Vector]:
     )
     yield bad("card, the known one again", "card", given(card(), card()), "CARD_STALE")
     yield bad("card, older than the known", "card", given(card(sequence=2), card()), "CARD_STALE")
-    swapped = base64.b64encode(pack(card(address=b"\xff" * 96))).rstrip(b"=").decode()
+    swapped = base64.b64encode(pack(card(addresses=(b"\xff" * 96,)))).rstrip(b"=").decode()
     for what, text in {
         "empty": "",
         "no prefix": line.removeprefix("usernym-node:"),
@@ -63,7 +75,7 @@ def _cards() -> Iterator[Vector]:
         "two lines": f"{line[:60]}\n{line[60:]}",
         "ordinary base64": f"usernym-node:{swapped}",
         "a letter outside ASCII": line + "\u00e9",
-        "513 letters": line + "A" * (513 - len(line)),
+        "1,281 letters": line + "A" * (1281 - len(line)),
         "stray bits in its last letter": _stray(line),
     }.items():
         yield bad(f"card, text: {what}", "card", {"text": text}, "CARD_INVALID")

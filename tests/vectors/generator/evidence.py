@@ -21,7 +21,7 @@ from tests.vectors.generator.frames import (
     frame_of,
     told,
 )
-from tests.vectors.generator.identity import CARD, card
+from tests.vectors.generator.identity import ADDRESSES, CARD, card
 
 TWO_TELLS, TWO_CARDS, FOREIGN_CARD, TOO_MUCH_WORK = 1, 2, 3, 4
 WORK_BITS_MAX = 26
@@ -71,12 +71,15 @@ def _good() -> Iterator[Vector]:
         "two tells, the largest counter": evidence(
             TWO_TELLS, *(frame(each.replaced(1, UINT32_MAX)) for each in (SURBS_WANTED, DISPLACED))
         ),
-        "two cards, two addresses": evidence(TWO_CARDS, pack(CARD), pack(card(address=ELSEWHERE))),
+        "two cards, two addresses": evidence(TWO_CARDS, pack(CARD), pack(card(addresses=(ELSEWHERE,)))),
+        "two cards, one of which has an address more": evidence(
+            TWO_CARDS, pack(card(addresses=ADDRESSES[:1])), pack(card(addresses=ADDRESSES[:2]))
+        ),
         "two cards, two days": evidence(TWO_CARDS, pack(CARD), pack(card(made_on=1))),
         "two cards, two lists of versions": evidence(TWO_CARDS, pack(CARD), pack(card(versions=(1, 2)))),
         "a card of another node": evidence(FOREIGN_CARD, moved(card(OTHER_NODE))),
         "a card that another node signed": evidence(FOREIGN_CARD, moved(card(signer=OTHER_NODE))),
-        "a card changed after signing": evidence(FOREIGN_CARD, moved((NODE.public, ELSEWHERE, *CARD[2:]))),
+        "a card changed after signing": evidence(FOREIGN_CARD, moved((NODE.public, (ELSEWHERE,), *CARD[2:]))),
         "one bit too much work": evidence(TOO_MUCH_WORK, challenge(WORK_BITS_MAX + 1)),
         "the most work": evidence(TOO_MUCH_WORK, challenge(255)),
     }.items():
@@ -113,15 +116,23 @@ def _bad() -> Iterator[Vector]:
         "two cards that differ in the signature alone": evidence(
             TWO_CARDS, pack(CARD), pack((*CARD[:5], b"\x01" + bytes(63)))
         ),
-        "two sequences": evidence(TWO_CARDS, pack(CARD), pack(card(sequence=4, address=ELSEWHERE))),
-        "two cards, one of another node": evidence(TWO_CARDS, pack(CARD), pack(card(OTHER_NODE, address=ELSEWHERE))),
+        "two sequences": evidence(TWO_CARDS, pack(CARD), pack(card(sequence=4, addresses=(ELSEWHERE,)))),
+        "two cards, one of another node": evidence(
+            TWO_CARDS, pack(CARD), pack(card(OTHER_NODE, addresses=(ELSEWHERE,)))
+        ),
         "two cards, one signed by another node": evidence(
-            TWO_CARDS, pack(CARD), pack(card(signer=OTHER_NODE, address=ELSEWHERE))
+            TWO_CARDS, pack(CARD), pack(card(signer=OTHER_NODE, addresses=(ELSEWHERE,)))
         ),
         "two cards of another than it accuses": evidence(
-            TWO_CARDS, pack(CARD), pack(card(address=ELSEWHERE)), node=OTHER_NODE.public
+            TWO_CARDS, pack(CARD), pack(card(addresses=(ELSEWHERE,))), node=OTHER_NODE.public
         ),
         "two cards, only one shown": evidence(TWO_CARDS, pack(CARD)),
+        "two cards, one whose addresses are in descending order": evidence(
+            TWO_CARDS, pack(CARD), pack(card(addresses=ADDRESSES[1::-1]))
+        ),
+        "its own card, whose addresses are in descending order": evidence(
+            FOREIGN_CARD, moved(card(addresses=ADDRESSES[1::-1]))
+        ),
         "its own card": evidence(FOREIGN_CARD, frame(NEW_CARD)),
         "its own card, of a later version alone": evidence(FOREIGN_CARD, moved(later)),
         "a foreign card that another node told": evidence(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.vectors.generator.base import ALICE, BOB, NODE, NOW, VERSION, Signer, Vector, fixed, good, hexed, pack, plain
-from tests.vectors.generator.identity import CARD, CHAIN, CHANGED, RECORD, SUCCESSION
+from tests.vectors.generator.identity import ADDRESSES, CARD, CHAIN, CHANGED, RECORD, SUCCESSION, card
 
 LONG: Final = "a_name_of_thirty_two_letters_123"
 OTHER_LONG: Final = "z23456789_123456789_123456789_12"
@@ -161,6 +161,7 @@ EDGES: Final = {
         4, (1, 127, 128, 255, 256, 65_535, 65_536, UINT32_MAX)
     ),
     "login proof, the highest card sequence": LOGIN_PROOF.replaced(6, UINT32_MAX),
+    "new card, eight addresses": NEW_CARD.replaced(2, card(addresses=ADDRESSES[:8])),
     "heartbeat, 255 surbs": HEARTBEAT.replaced(1, 255),
     "lookup, the longest name": LOOKUP.replaced(2, LONG),
     "lookup, a name field of 31 letters": LOOKUP.replaced(2, LONG[:31]),

@@ -121,10 +121,14 @@ SUCCESSION: Final = by_identity(B, ALICE)
 CHAIN: Final = (first(A), SUCCESSION, by_recovery(C, ALICE_RECOVERY))
 
 
+ADDRESSES: Final = tuple(sorted(fixed(f"address {number}", 96) for number in range(9)))
+"""One more than a card may hold."""
+
+
 def card(
     key: Signer = NODE,
     *,
-    address: bytes = fixed("address", 96),
+    addresses: object = (fixed("address", 96),),
     versions: object = (1,),
     sequence: int = 3,
     made_on: int = DAY,
@@ -132,7 +136,7 @@ def card(
     context: str = "card",
 ) -> tuple[object, ...]:
     """A node card's fields."""
-    unsigned = (key.public, address, versions, sequence, made_on, b"")
+    unsigned = (key.public, addresses, versions, sequence, made_on, b"")
     return (*unsigned[:5], (signer or key).sign(context, pack(unsigned)))
 
 
