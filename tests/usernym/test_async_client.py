@@ -147,6 +147,7 @@ def test_waiting_for_events_may_be_cancelled_again_and_again(handles: Handles) -
     asyncio.run(asyncio.wait_for(story(), 60))
 
 
+@pytest.mark.seconds
 def test_a_cancelled_wait_loses_no_event(handles: Handles) -> None:
     async def story() -> list[str]:
         found: list[str] = []

@@ -245,6 +245,7 @@ def test_a_disk_that_fails_between_the_two_leaves_the_old_one(monkeypatch: pytes
 # -- among disasters --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.seconds
 def test_nothing_is_lost_or_shown_twice_where_texts_disappear(monkeypatch: pytest.MonkeyPatch) -> None:
     """Crashes at every commit, lossy mixnets, clocks that jump: the oracle's promises hold with erasing at work."""
     add, erase_old, erased = Contacts.add, ConversationHistory.erase_old, []

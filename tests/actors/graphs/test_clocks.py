@@ -90,6 +90,7 @@ def stored(world: World, before: int) -> int:
     return before + world.node.counters()["forwarding"].get("forwards", 0)
 
 
+@pytest.mark.seconds
 @examples(80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @example(dated=ACCEPTANCE_WINDOW_S, plan=[Pass(SEEN_S + 301), Jump(-(SEEN_S + 301)), Replay()])
 @example(dated=ACCEPTANCE_WINDOW_S, plan=[Pass(SEEN_S + 301), Jump(-(SEEN_S + 301)), Restart(), Replay()])

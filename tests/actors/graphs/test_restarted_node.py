@@ -28,6 +28,7 @@ def burst(world: World, sender: SimClient, recipient: str, number: int) -> list[
     return [sender.send(recipient, f"{number}.{each}") for each in range(BURST)]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("seed", range(3))
 def test_a_node_that_is_killed_again_and_again_is_given_no_more_surbs(seed: int) -> None:
     with World(seed) as world:

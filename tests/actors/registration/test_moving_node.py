@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.actors.registration.test_rotation import pass_days_away
 from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of, total
 from usernym.actors import messages as msg
 from usernym.actors.events import ConnectionChanged, NodeAddressChanged, NodeCaught
@@ -18,7 +19,6 @@ from usernym.mixnet.transport import Incoming
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard, card_text, make_card, parse_card
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import DAY_S
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import SimClient, World
@@ -106,7 +106,6 @@ def test_nothing_is_told_to_those_who_have_the_card() -> None:
     world.check()
 
 
-@pytest.mark.seconds
 @pytest.mark.parametrize("seed", range(4))
 def test_a_client_that_was_away_finds_the_node_where_it_was_and_is_sent_on(seed: int) -> None:
     world = World(seed)
@@ -114,7 +113,9 @@ def test_a_client_that_was_away_finds_the_node_where_it_was_and_is_sent_on(seed:
     bob.kill()
     waiting = alice.send_and_wait("bob", "for later", DeliveryState.ACCEPTED)
     new = run_node(world, None, old)
-    world.sim.run_for(3 * DAY_S)
+    world.settle(180)
+    pass_days_away(world, 3, alice)
+    alice.go_online()
     start_with_stored_card(bob)
     bob.go_online()
     alice.wait_for_state(waiting, DeliveryState.DELIVERED)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.actors.handshake.test_direct import direct_pair
+from tests.actors.registration.test_rotation import pass_days_away, rotate
 from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors import messages as msg
 from usernym.actors.events import ContactChanged, HandshakeChanged, IdentityChanged, MessageArrived, NodeCaught
@@ -65,14 +66,15 @@ def number_between(one: SimClient, other: SimClient) -> str:
     return safety_number(one.user.node, (one.name, one.user.key.public), (contact.name, contact.identity_key))
 
 
-@pytest.mark.seconds
 @pytest.mark.parametrize("rotations", [0, 1])
 def test_words_bring_name_identity_and_waiting_messages_back(rotations: int) -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
     alice.send_and_wait("bob", "hello")
     for _ in range(rotations):
-        world.settle(8 * 86_400)
+        pass_days_away(world, 8, alice, bob)
+        for client in (alice, bob):
+            rotate(world, client)
     before, number = found(world, "bob").record, number_between(alice, bob)
     assert before.hpke_number == 1 + rotations
     alice.store.contacts.set_trust("bob", Trust.VERIFIED)

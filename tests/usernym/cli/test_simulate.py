@@ -42,6 +42,7 @@ def test_several_processes_make_the_same_runs(capsys: pytest.CaptureFixture[str]
     assert counted[0] == counted[1]
 
 
+@pytest.mark.seconds
 def test_a_search_may_be_bounded_by_messages_or_minutes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--profile", "soak", "--messages", "200", "--jobs", "1", "--json"]) == Exit.OK
     assert json.loads(capsys.readouterr().out)["messages"] >= 200
