@@ -14,6 +14,7 @@ class Failure(StrEnum):
     """Why there is no answer."""
 
     NO_ANSWER = "no answer from the node"
+    ADDRESS_LEFT = "no answer from one of the node's addresses, which was left for another one"
     NO_MIXNET = "no mixnet client"
     TOO_MANY = "too many requests are waiting"
     NO_STORAGE = "the answer could not be stored"

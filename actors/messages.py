@@ -167,10 +167,10 @@ class DropRoute(PrivateValue, frozen=True):
 
 
 class SetCard(PrivateValue, frozen=True):
-    """The node is at this address from now on; what is asked before a login goes to the address `given` by hand."""
+    """The node is at these addresses from now on; what is asked before a login goes to one of those `given` by hand."""
 
-    address: bytes
-    given: bytes
+    addresses: tuple[bytes, ...]
+    given: tuple[bytes, ...]
 
 
 class EvidenceFound(PrivateValue, frozen=True):
@@ -181,6 +181,11 @@ class EvidenceFound(PrivateValue, frozen=True):
 
 class NodeHeard(PrivateValue, frozen=True):
     """The route works: the node said something on it."""
+
+
+class AddressChanged(PrivateValue, frozen=True):
+    """The user asks the node at another of its addresses from now on: a route, or a challenge, of the one before is
+    gone."""
 
 
 # -- the client's graph: between the exchanges -------------------------------------------------------------------------
@@ -428,8 +433,8 @@ ForwardingNodeInbox = (
 ClientIOInbox = TransportReported | SendRequest | SendStatement | SendDirect | DropRoute | SetCard | Tick
 RegistrationClientInbox = (
     Register | GoOnline | TakeCard | DeleteAccount | AnswerArrived | RequestFailed | TellArrived | MixnetConnected
-    | MixnetDisconnected | RouteDoubted | NodeHeard | EvidenceFound | WorkOn | HeartbeatDue | LogInAgain
-    | Tick
+    | MixnetDisconnected | RouteDoubted | NodeHeard | AddressChanged | EvidenceFound | WorkOn | HeartbeatDue
+    | LogInAgain | Tick
 )  # fmt: skip
 LookupClientInbox = FindContact | Resolve | AnswerArrived | RequestFailed
 ForwardingClientInbox = (

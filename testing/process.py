@@ -249,7 +249,11 @@ class NodeProcess(Process):
         clock = NodeClock(self.runtime, self.store)
         context = NodeContext(self.runtime, self.report_failure, self.store, clock, self.key)
         self.graph = node_graph(
-            context, self.world.node_transport(transport, self), on_card=self.cards.append, work_bits=WORK_BITS
+            context,
+            self.world.node_transport(transport, self),
+            on_card=self.cards.append,
+            other_addresses=self.world.other_addresses,
+            work_bits=WORK_BITS,
         )
 
 

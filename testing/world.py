@@ -47,7 +47,8 @@ class World:
     `disks`: whether stores are files, so that processes can crash at a commit and disks can fail; else they are in
     memory. `encrypted`: whether users' stores are SQLCipher's, as in the product; it costs about a fifth more time.
     `nym_clients`: users whose mixnet client is a program of its own, which says nothing of its SURBs.
-    `node_transport` puts something between a node and the mixnet: what makes a node lie.
+    `node_transport` puts something between a node and the mixnet: what makes a node lie. `other_addresses`: how many
+    addresses the nodes' cards name beside the node's own; they are silent, unless `node_transport` listens there.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class World:
         encrypted: bool = False,
         nym_clients: Collection[str] = (),
         node_transport: Callable[[Any, NodeProcess], Any] = lambda transport, _node: transport,
+        other_addresses: int = 0,
     ) -> None:
         self.node_transport = node_transport
         self.sim = Simulation(seed, tape)
@@ -75,6 +77,7 @@ class World:
         if disks:
             home = RAM_DISK if RAM_DISK.is_dir() else None
             self.folder = Path(tempfile.mkdtemp(prefix="usernym-simulation-", dir=home))
+        self.other_addresses = tuple(self.mixnet.transport().address for _ in range(other_addresses))
         self.node = self.add_node("node")
 
     def __enter__(self) -> Self:

@@ -53,7 +53,8 @@ from usernym.views import (
 )
 
 TIMEOUT_S: Final = 60.0
-"""The default `timeout` of calls that ask the node: three unanswered tries of a request take 35 seconds."""
+"""The default `timeout` of calls that ask the node: three unanswered tries of a request take 35
+seconds, and eight silent addresses 50."""
 DISAPPEAR_S_MIN: Final = 60
 """Below that a text would be gone while it is being read."""
 DISAPPEAR_S_MAX: Final = 366 * 86_400

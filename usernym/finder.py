@@ -34,7 +34,8 @@ from usernym.timers import ThreadTimers
 T = TypeVar("T")
 
 TIMEOUT_S: Final = 60.0
-"""The default `timeout`: three unanswered tries of a request take 35 seconds."""
+"""The default `timeout`: three unanswered tries of a request take 35
+seconds, and eight silent addresses 50."""
 FIND_AGAIN_S: Final = 0.2
 """Between tries, while the mixnet may still be starting."""
 

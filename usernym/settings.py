@@ -44,7 +44,7 @@ LogFormat = Literal["text", "json"]
 LOG_FORMATS: Final[tuple[LogFormat, ...]] = get_args(LogFormat)
 
 TIMEOUT_S: Final = 60.0
-"""Three unanswered tries of a request take 35 seconds."""
+"""Three unanswered tries of a request take 35 seconds, and eight silent addresses 50."""
 DURATION_S_MAX: Final = 366 * 86_400.0
 WORK_BITS_RANGE: Final = (16, 26)
 """With less, names can be taken in bulk; clients refuse more."""

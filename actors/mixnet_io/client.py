@@ -3,8 +3,9 @@
 Serves every exchange (docs/protocol.md, "Frames", "Requests and answers", "Reply blocks").
 Receives: what the transport reports; `SendRequest`, `SendStatement`, `SendDirect`, `DropRoute`, `SetCard`. Sends:
 `AnswerArrived` or `RequestFailed` to the actor that asked; what the node sends unasked to the actor that the wiring
-named for its type; `MixnetConnected` and `MixnetDisconnected` to all watchers.
-Owns: the requests in flight, and the account of the SURBs that the node holds, which is in the client's store.
+named for its type; `MixnetConnected` and `MixnetDisconnected` to all watchers; `AddressChanged` to registration.
+Owns: the requests in flight, the choice among the node's addresses (`node_addresses.py`), and the account of the SURBs
+that the node holds, which is in the client's store.
 It takes nothing for the node's that the node has not signed.
 """
 
@@ -19,6 +20,7 @@ import msgspec
 from usernym.actors.base import Actor, OnFailed, Tellable
 from usernym.actors.failures import Failure
 from usernym.actors.messages import (
+    AddressChanged,
     AnswerArrived,
     ClientIOInbox,
     DirectArrived,
@@ -34,7 +36,9 @@ from usernym.actors.messages import (
     Tick,
     TransportReported,
 )
+from usernym.actors.mixnet_io import node_addresses as na
 from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
+from usernym.actors.mixnet_io.in_flight import BOUND, ROUTE_ANSWERS, Destinations, InFlight
 from usernym.actors.mixnet_io.login_route import LoginRoute
 from usernym.actors.mixnet_io.surb_account import SurbAccount
 from usernym.actors.mixnet_io.witness import Witness
@@ -45,17 +49,18 @@ from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, decode
 from usernym.protocol.derived import ANSWERS
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import SURBS_GIVEN_MAX, SURBS_LOW, SURBS_REQUEST, SURBS_TOP_UP
+from usernym.protocol.limits import (
+    REQUEST_ID_BYTES,
+    SURBS_GIVEN_MAX,
+    SURBS_LOW,
+    SURBS_REQUEST,
+    SURBS_TOP_UP,
+)
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client.given_surbs import GivenSurbs
 
 IN_FLIGHT_MAX: Final = 256
 """A client's requests in flight."""
-ATTEMPTS_S: Final = (5.0, 10.0, 20.0)
-"""How long an unanswered request waits before it is sent again, and at last given up. Nym itself resends a lost packet
-after 0.3 to 1.7 s, so five seconds mean that an answer is lost for good."""
-FORWARD_ATTEMPTS_S: Final = (6.0,)
-"""A message is sent again by its outbox; without an answer the route is in doubt, and that is worth knowing soon."""
 SILENT_AFTER: Final = 2
 """Requests given up in a row, after which each is sent once and with one SURB: the node is probably not there, and each
 SURB that leaves without an answer counts against the account for a day."""
@@ -66,24 +71,6 @@ RENEW_AGAIN_S: Final = 600.0
 HEARD_EVERY_S: Final = 5.0
 """`NodeHeard` at most this often."""
 
-_ROUTE_ANSWERS: Final = (m.Forward, m.Heartbeat)
-"""Requests whose answers are paid from the route's stock; the others bring the SURBs for theirs."""
-
-
-@dataclass(slots=True)
-class _InFlight:
-    request: m.Request
-    reply_to: Tellable[AnswerArrived | RequestFailed]
-    attempts: int
-    next_at: float
-    surbs: int = 0
-    """Those that it carries, from its first try on: a request is repeated byte for byte."""
-
-    @property
-    def pauses_s(self) -> tuple[float, ...]:
-        """How long to wait for an answer, try by try."""
-        return FORWARD_ATTEMPTS_S if isinstance(self.request, m.Forward) else ATTEMPTS_S
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
@@ -91,8 +78,9 @@ class Dispatch:
 
     tells: Mapping[type[m.Tell], Tellable[TellArrived]] = field(default_factory=dict)
     direct: Tellable[DirectArrived] | None = None
-    heard: Tellable[NodeHeard] | None = None
-    """Learns that the node sent something over the route, at most every `HEARD_EVERY_S` seconds."""
+    heard: Tellable[NodeHeard | AddressChanged] | None = None
+    """Learns that the node sent something over the route, at most every `HEARD_EVERY_S` seconds, and that the node is
+    asked at another of its addresses."""
     watchers: Sequence[Watcher] = ()
     on_mixnet: Callable[[str | None], None] = lambda _problem: None
     """Called with the reason each time that there is no mixnet client, and with None when there is one."""
@@ -103,7 +91,7 @@ class Dispatch:
 class ClientIO(Actor[ClientIOInbox]):
     """Asks one node for its user, and hears from it.
 
-    `signer` is the user's key, `node` the node's identity key, `address` the node's on the mixnet (96 bytes).
+    `signer` is the user's key, `node` the node's identity key, `addresses` the node's on the mixnet (96 bytes each).
     """
 
     name = "mixnet-io"
@@ -116,18 +104,18 @@ class ClientIO(Actor[ClientIOInbox]):
         *,
         signer: SigningKey,
         node: bytes,
-        address: bytes,
+        addresses: Sequence[bytes],
         dispatch: Dispatch,
         given_surbs: GivenSurbs | None = None,
     ) -> None:
         super().__init__(runtime, on_failed)
         self._endpoint = MixnetEndpoint(self, runtime, transport, signer, node, dispatch.watchers, dispatch.on_mixnet)
         self._node = node
-        self._address = self._given_address = address
-        self._logged_in = False
-        """Whether a login was asked for: from then on all that is asked is this user's, to the node."""
+        self._to = Destinations(runtime, addresses, signer.public)
+        self._home_asked: tuple[bytes, bytes] | None = None
+        """The request that looks whether the first address answers again: its id, and that address."""
         self._dispatch = dispatch
-        self._waiting: dict[bytes, _InFlight] = {}
+        self._waiting: dict[bytes, InFlight] = {}
         self._route = LoginRoute(runtime)
         self._witness = Witness(node)
         self._account = SurbAccount(runtime, given_surbs, self._endpoint.surbs_out)
@@ -171,11 +159,9 @@ class ClientIO(Actor[ClientIOInbox]):
                 self._endpoint.send(address, direct, 0, "direct_sent")
             case DropRoute(previous):
                 self._route.drop(previous)
-            case SetCard(address, given):
-                changed = (address, given) != (self._address, self._given_address)
-                self._address, self._given_address = address, given
-                if changed:
-                    self._ask_again(lambda request: not isinstance(request, _ROUTE_ANSWERS))
+            case SetCard(addresses, given):
+                self._to.take_card(addresses, given)
+                self._ask_again(lambda waiting: not isinstance(waiting.request, BOUND) and self._to.was_left(waiting))
             case Tick():
                 self._tick_set = False
                 self._retry_waiting()
@@ -218,16 +204,21 @@ class ClientIO(Actor[ClientIOInbox]):
             self.counts["mixnet_renewed"] += 1
 
     def _on_answer(self, answer: m.Answer, size: int) -> None:
+        if self._home_asked is not None and answer.request_id == self._home_asked[0]:
+            self._come_home(answer, self._home_asked[1])
+            return
         waiting = self._waiting.get(answer.request_id)
         if waiting is None:
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer to nothing that was asked")
         if not isinstance(answer, (ANSWERS[type(waiting.request)], m.Refused)):
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit its request")
         del self._waiting[answer.request_id]
-        if isinstance(waiting.request, _ROUTE_ANSWERS):
-            self._route.spend(size)
-        if isinstance(answer, m.Alive):
-            self._route.reconcile(answer.stock)
+        self._to.note_answered(waiting, answer)
+        if waiting.address == self._to.own.address:  # else that of another address
+            if isinstance(waiting.request, ROUTE_ANSWERS):
+                self._route.spend(size)
+            if isinstance(answer, m.Alive):
+                self._route.reconcile(answer.stock)
         waiting.reply_to.tell(AnswerArrived(waiting.request, answer))
         if isinstance(waiting.request, m.LoginProof) and isinstance(answer, m.LoggedIn):
             self._open_route(waiting.request.name, answer)
@@ -239,6 +230,8 @@ class ClientIO(Actor[ClientIOInbox]):
         if not self._route.admit(tell, size, logging_in=logging_in):
             return
         self._note_heard()
+        if tell.login_id == self._route.login_id:
+            self._to.own = na.answered(self._to.own, self._to.own.address)
         if isinstance(tell, m.SurbsWanted):
             self._owed = tell.count
         target = self._dispatch.tells.get(type(tell))
@@ -270,27 +263,30 @@ class ClientIO(Actor[ClientIOInbox]):
         if len(self._waiting) >= IN_FLIGHT_MAX:
             message.reply_to.tell(RequestFailed(message.request, Failure.TOO_MANY))
             return
-        waiting = _InFlight(message.request, message.reply_to, 0, 0.0)
+        waiting = InFlight(message.request, message.reply_to)
+        pauses_s = self._to.pauses_s(waiting.request)
         if self._node_is_silent:
-            waiting.attempts = len(waiting.pauses_s) - 1
-        waiting.next_at = self._runtime.now() + waiting.pauses_s[waiting.attempts]
+            waiting.attempts = len(pauses_s) - 1
+        waiting.next_at = self._runtime.now() + pauses_s[waiting.attempts]
         self._waiting[message.request.request_id] = waiting
         self._keep_stocked()
         self._send_request(waiting)
+        self._ask_home()
         self._set_tick()
 
-    def _send_request(self, waiting: _InFlight) -> None:
+    def _send_request(self, waiting: InFlight) -> None:
         """Send it, if there is a mixnet client, and room in the account for the SURBs that it needs."""
         request = waiting.request
         if not self._endpoint.up:
             return
         if isinstance(request, m.Forward):
-            self._endpoint.send(self._address, request, 0, "requests_sent")
+            self._endpoint.send(self._note_sent(waiting), request, 0, "requests_sent")
             return
+        doubtful = self._node_is_silent or self._to.of(request).on_trial
         if isinstance(request, m.Heartbeat):
-            waiting.surbs = self._account.for_request(1 if self._node_is_silent else self._route.for_heartbeat())
+            waiting.surbs = self._account.for_request(1 if doubtful else self._route.for_heartbeat())
         elif not waiting.surbs:
-            waiting.surbs = self._account.for_request(1 if self._node_is_silent else request.surbs)
+            waiting.surbs = self._account.for_request(1 if doubtful else request.surbs)
             if isinstance(request, m.LoginProof):
                 waiting.request = request = msgspec.structs.replace(request, held=self._route.to_claim())
         if not waiting.surbs or not self._account.has_room_for(waiting.surbs):
@@ -298,19 +294,19 @@ class ClientIO(Actor[ClientIOInbox]):
             self._renew()
             return
         if isinstance(request, m.Heartbeat):
+            self._note_sent(waiting)
             self._send_with_more(request, waiting.surbs, "requests_sent")
         elif self._account.leave(waiting.surbs):
             request = msgspec.structs.replace(request, surbs=waiting.surbs)
-            self._endpoint.send(self._address_for(request), request, waiting.surbs, "requests_sent")
+            self._endpoint.send(self._note_sent(waiting), request, waiting.surbs, "requests_sent")
         else:
             del self._waiting[request.request_id]
             waiting.reply_to.tell(RequestFailed(request, Failure.NO_STORAGE))
 
-    def _address_for(self, request: m.Request) -> bytes:
-        """Where to ask. A card that the node sent may be known to this user alone: it must not show who asks."""
-        self._logged_in = self._logged_in or isinstance(request, m.LoginAsk | m.LoginProof)
-        anonymous = isinstance(request, m.Lookup | m.History | m.RegisterAsk) and not self._logged_in
-        return self._given_address if anonymous else self._address
+    def _note_sent(self, waiting: InFlight) -> bytes:
+        waiting.address, waiting.sent_at = self._to.address_for(waiting.request), self._runtime.now()
+        waiting.login_id = self._route.login_id
+        return waiting.address
 
     @property
     def _node_is_silent(self) -> bool:
@@ -330,7 +326,7 @@ class ClientIO(Actor[ClientIOInbox]):
                 return  # it is tried again
             surbs = 0
         self._route.give(surbs)
-        self._endpoint.send(self._address, msgspec.structs.replace(message, surbs=surbs), surbs, counter)
+        self._endpoint.send(self._to.own.address, msgspec.structs.replace(message, surbs=surbs), surbs, counter)
 
     # -- requests in flight --
 
@@ -340,11 +336,11 @@ class ClientIO(Actor[ClientIOInbox]):
             soonest = min(waiting.next_at for waiting in self._waiting.values())
             self.tell_self_later(max(0.0, soonest - self._runtime.now()), Tick())
 
-    def _ask_again(self, which: Callable[[m.Request], bool]) -> None:
+    def _ask_again(self, which: Callable[[InFlight], bool]) -> None:
         """Send these at once, and wait as long for their answers as though this were their first try."""
         for waiting in list(self._waiting.values()):
-            if which(waiting.request):
-                waiting.attempts, waiting.next_at = 0, self._runtime.now() + waiting.pauses_s[0]
+            if which(waiting):
+                waiting.attempts, waiting.next_at = 0, self._runtime.now() + self._to.pauses_s(waiting.request)[0]
                 self._send_request(waiting)
 
     def _retry_waiting(self) -> None:
@@ -353,15 +349,71 @@ class ClientIO(Actor[ClientIOInbox]):
             if waiting.next_at > now:
                 continue
             waiting.attempts += 1
-            if waiting.attempts == len(waiting.pauses_s):
+            self._note_unanswered(waiting)
+            if not self._node_is_silent and self._to.goes_elsewhere(waiting):
+                waiting.attempts, waiting.surbs = 0, 0
+                waiting.addresses_left += 1
+            pauses_s = self._to.pauses_s(waiting.request)
+            if waiting.attempts >= len(pauses_s):
                 del self._waiting[request_id]
-                self._given_up += self._endpoint.up
-                failure = Failure.NO_ANSWER if self._endpoint.up else Failure.NO_MIXNET
-                waiting.reply_to.tell(RequestFailed(waiting.request, failure))
+                self._given_up += self._endpoint.up and not self._is_bound_elsewhere(waiting)
+                waiting.reply_to.tell(RequestFailed(waiting.request, self._failure_of(waiting)))
             else:
-                waiting.next_at = now + waiting.pauses_s[waiting.attempts]
+                waiting.next_at = now + pauses_s[waiting.attempts]
                 self._send_request(waiting)
         self._set_tick()
+
+    def _is_bound_elsewhere(self, waiting: InFlight) -> bool:
+        """Whether the request belongs to an address that was left: its silence says nothing of the node's others."""
+        return isinstance(waiting.request, BOUND) and self._to.was_left(waiting)
+
+    def _failure_of(self, waiting: InFlight) -> Failure:
+        if not self._endpoint.up:
+            return Failure.NO_MIXNET
+        return Failure.ADDRESS_LEFT if self._is_bound_elsewhere(waiting) else Failure.NO_ANSWER
+
+    # -- the node's addresses --
+
+    def _note_unanswered(self, waiting: InFlight) -> None:
+        """A try has no answer; perhaps the address is left for another one. A request that is answered over the route
+        says nothing once that route is gone."""
+        on_route = isinstance(waiting.request, ROUTE_ANSWERS)
+        if not self._endpoint.up or (on_route and waiting.login_id != self._route.login_id):
+            return
+        before = self._to.own
+        self._to.note_unanswered(waiting)
+        if self._to.own.address != before.address:
+            if not before.on_trial:
+                self._given_up = 0  # one of the others may answer
+            self._leave_route()
+
+    def _leave_route(self) -> None:
+        """The user is asked for at another address: the route ends, and the SURBs for it are no use there."""
+        self.counts["addresses_changed"] += 1
+        if self._route.login_id is not None:
+            self._route.drop(self._route.login_id)
+        self._route.begin_anew()
+        self._owed = 0
+        if self._dispatch.heard is not None:
+            self._dispatch.heard.tell(AddressChanged())
+
+    def _ask_home(self) -> None:
+        """Look whether the first address answers again, beside the route at another one."""
+        now = self._runtime.now()
+        if self._route.login_id is None or not self._endpoint.up or not na.home_is_due(self._to.own, now):
+            return
+        self._to.own = na.home_asked(self._to.own, now)
+        ask = m.LoginAsk(self._runtime.random_bytes(REQUEST_ID_BYTES), 1, self._route.name)
+        if self._account.on_demand(1) and self._account.leave(1):
+            self._home_asked = ask.request_id, self._to.own.order[0]
+            self._endpoint.send(self._to.own.order[0], ask, 1, "requests_sent")
+
+    def _come_home(self, answer: m.Answer, address: bytes) -> None:
+        """The first address answers. A refusal, as when it is busy, is no reason to go there."""
+        self._home_asked = None
+        if isinstance(answer, m.Challenge) and address == self._to.own.order[0] != self._to.own.address:
+            self._to.own = na.settled(self._to.own, address, self._runtime.now())
+            self._leave_route()
 
     # -- the route's SURBs --
 
@@ -373,11 +425,12 @@ class ClientIO(Actor[ClientIOInbox]):
                 self._take_tell(tell, size)
             except RemoteProtocolError as error:
                 self.refuse(error)
-        if (more := self._account.take_inheritance() - login.stock) > 0:
+        # Another process of ours may have given them to another address.
+        if (more := self._account.take_inheritance() - login.stock) > 0 and self._to.own.alone:
             self._route.give(more)
-            self._endpoint.send(self._address, m.TopUp(more, name, login.login_id), 0, "top_ups_sent")
+            self._endpoint.send(self._to.own.address, m.TopUp(more, name, login.login_id), 0, "top_ups_sent")
         # Answers to earlier requests can no longer arrive: they were tied to the previous route.
-        self._ask_again(lambda request: isinstance(request, m.Forward))
+        self._ask_again(lambda waiting: isinstance(waiting.request, m.Forward))
 
     def _keep_stocked(self) -> None:
         """Give the node what it asked for, and SURBs before it runs short; those that answers on their way will take
@@ -399,4 +452,4 @@ class ClientIO(Actor[ClientIOInbox]):
             return
         self._owed = max(0, self._owed - count)
         route.give(count)
-        self._endpoint.send(self._address, m.TopUp(count, route.name, route.login_id), count, "top_ups_sent")
+        self._endpoint.send(self._to.own.address, m.TopUp(count, route.name, route.login_id), count, "top_ups_sent")

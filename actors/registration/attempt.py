@@ -102,6 +102,13 @@ class RegistrationAttempt:
         else:
             self.end(NodeRefused(code, detail))
 
+    def on_failure(self, failure: Failure) -> None:
+        """Ask for another challenge where its address fell silent before the proof, and the node has others."""
+        if failure is Failure.ADDRESS_LEFT and self._challenges < CHALLENGES_MAX:
+            self._ask_for_challenge()
+        else:
+            self.end(NodeSilent(Failure.NO_ANSWER if failure is Failure.ADDRESS_LEFT else failure))
+
     def end(self, failed: Exception | None) -> None:
         if failed is None:
             self._keys.registered()

@@ -20,6 +20,7 @@ from usernym.actors.context import ClientContext
 from usernym.actors.events import ConnectionChanged, NodeAddressChanged, NodeCaught
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.messages import (
+    AddressChanged,
     AnswerArrived,
     DeleteAccount,
     DropRoute,
@@ -126,7 +127,14 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._on_card_given(card, given)
             case EvidenceFound(evidence):
                 self._keep_evidence(evidence)
-            case MixnetConnected() | MixnetDisconnected() | RouteDoubted() | NodeHeard() | LogInAgain():
+            case (
+                MixnetConnected()
+                | MixnetDisconnected()
+                | RouteDoubted()
+                | NodeHeard()
+                | AddressChanged()
+                | LogInAgain()
+            ):
                 self._step(message)
             case WorkOn(start):
                 self._attempt.work(start)
@@ -299,7 +307,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
     def _on_failure(self, request: m.Request, failure: Failure) -> None:
         match request:
             case m.RegisterAsk() | m.RegisterProof():
-                self._attempt.end(NodeSilent(failure))
+                self._attempt.on_failure(failure)
             case m.LoginAsk() | m.LoginProof() | m.Heartbeat() | m.Publish():
                 self._step(lg.RequestUnanswered(request, failure))
             case m.Delete():
@@ -354,4 +362,4 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._step(lg.NodeMoved())
 
     def _set_addresses(self) -> None:
-        self._io.tell(SetCard(self._cards.card.addresses[0], self._cards.given.addresses[0]))
+        self._io.tell(SetCard(self._cards.card.addresses, self._cards.given.addresses))

@@ -14,7 +14,15 @@ from msgspec.structs import replace
 
 from usernym.actors.base import PrivateValue
 from usernym.actors.failures import Failure
-from usernym.actors.messages import LogInAgain, MixnetConnected, MixnetDisconnected, NodeHeard, RouteDoubted, Tick
+from usernym.actors.messages import (
+    AddressChanged,
+    LogInAgain,
+    MixnetConnected,
+    MixnetDisconnected,
+    NodeHeard,
+    RouteDoubted,
+    Tick,
+)
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
 
@@ -207,7 +215,7 @@ class AccountRemoved(PrivateValue, frozen=True):
 LoginInput = (
     ClientStarted | OnlineWanted | LogInAgain | MixnetConnected | MixnetDisconnected | ChallengeReceived | ProofAccepted
     | PublicationAccepted | HeartbeatAnswered | RequestRefused | RequestUnanswered | HeartbeatNotSent | RecordDue
-    | RouteDoubted | NodeHeard | Tick | RouteTaken | NodeMoved | AccountRemoved
+    | RouteDoubted | NodeHeard | AddressChanged | Tick | RouteTaken | NodeMoved | AccountRemoved
 )  # fmt: skip
 
 # -- effects: what the actor is to do --------------------------------------------------------------------------------
@@ -355,6 +363,9 @@ def _logging_in(state: PublishingFirst | AskedToLogIn | Proving, event: LoginInp
         case Proving(failures), MixnetConnected():
             # The node takes no proof from another sender tag than the one that asked for the challenge.
             return _begin(failures, known)
+        case Proving(failures), AddressChanged():
+            # Only the address that made the challenge takes its proof, and that one is silent.
+            return _begin(failures, known)
         case _, NodeMoved():
             return replace(state, failures=0), ()
         case _, ClientStarted():
@@ -413,6 +424,8 @@ def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
         case NodeMoved():
             # At once: a card is taken once in ten minutes.
             return _begin(state.failures, known, DropTheRoute(), AnnounceOffline("the node has a new card"))
+        case AddressChanged():
+            return _lost(state, "the node is asked at another of its addresses", known)
         case ProofAccepted():
             # Mixnet I/O has opened the route of a login that is not this one.
             return _lost(state, "two logins crossed", known)

@@ -9,7 +9,7 @@ It commits before it answers; it never moves a route but for the proof of a logi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
@@ -85,7 +85,10 @@ that."""
 
 
 class RegistrationNode(Actor[RegistrationNodeInbox]):
-    """Registers names, opens routes, replaces records. `on_card` is called with each card that becomes current."""
+    """Registers names, opens routes, replaces records. `on_card` is called with each card that becomes current.
+
+    `other_addresses`: those which the card names beside the one of this process's mixnet client.
+    """
 
     name = "registration"
 
@@ -96,6 +99,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         io: Tellable[SendReply],
         forwarding: Tellable[RouteOpened | IdentityReplaced | CardRenewed],
         on_card: Callable[[NodeCard], None],
+        other_addresses: Sequence[bytes] = (),
         work_bits: int = WORK_BITS_MIN,
     ) -> None:
         super().__init__(context.runtime, context.on_failed)
@@ -106,6 +110,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._io = io
         self._forwarding = forwarding
         self._on_card = on_card
+        self._other_addresses = other_addresses
         self._work_bits_min = work_bits
         self._challenger = Challenger(context.runtime.random_bytes(32))
         self._login_nonces = LoginNonces(context.runtime.random_bytes(32))
@@ -138,7 +143,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
 
     def _renew_card(self) -> None:
         try:
-            card = renew_card(self._store, self._key, [self._address], self._clock.now())
+            card = renew_card(self._store, self._key, {self._address, *self._other_addresses}, self._clock.now())
         except PASSING_FAILURES as failure:  # without a card, no one finds the node
             self.note_failure(failure)
             self.tell_self_later(CARD_AGAIN_S, CardDue())

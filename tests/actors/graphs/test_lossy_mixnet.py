@@ -14,7 +14,7 @@ import pytest
 
 from tests.helpers.mixnet_networks import loss_on_the_way
 from usernym.actors.events import HandshakeChanged
-from usernym.actors.mixnet_io.client import ATTEMPTS_S
+from usernym.actors.mixnet_io.in_flight import ATTEMPTS_S
 from usernym.actors.registration.client import TICK_S
 from usernym.actors.registration.login import HEARTBEAT_S
 from usernym.mixnet.emulator.state import Faults

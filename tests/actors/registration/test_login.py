@@ -9,7 +9,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from usernym.actors.failures import Failure
-from usernym.actors.messages import LogInAgain, MixnetConnected, MixnetDisconnected, NodeHeard, RouteDoubted, Tick
+from usernym.actors.messages import (
+    AddressChanged,
+    LogInAgain,
+    MixnetConnected,
+    MixnetDisconnected,
+    NodeHeard,
+    RouteDoubted,
+    Tick,
+)
 from usernym.actors.registration import login as lg
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
@@ -78,6 +86,7 @@ INPUTS: tuple[lg.LoginInput, ...] = (
     lg.HeartbeatNotSent(LOGIN),
     RouteDoubted(),
     NodeHeard(),
+    AddressChanged(),
     Tick(),
     lg.RouteTaken(LOGIN),
     lg.RouteTaken(b"x" * 16),
