@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.examples import examples
 from tests.helpers.hostile import HostileWorld, ScriptedNode
-from usernym.actors.mixnet_io.client import RENEW_AGAIN_S
+from usernym.actors.mixnet_io.client import RENEW_AGAIN_S, RENEWALS_AT_ONCE, STARVED_S
 from usernym.actors.mixnet_io.surb_account import (
     KEPT_AHEAD,
     KEPT_BEHIND,
@@ -306,9 +306,31 @@ def test_a_node_that_provokes_and_lies_sets_no_pace_and_never_has_more_than_the_
         addresses.add(alice.address)
         hoard = world.core.surbs_of(node_client(world), alice.client_number)
         assert hoard <= SURBS_GIVEN_MAX
-    assert len(addresses) <= 2 + MINUTES * MINUTE_S // RENEW_AGAIN_S
+    assert len(addresses) <= 2 + RENEWALS_AT_ONCE + MINUTES * MINUTE_S // RENEW_AGAIN_S
     assert not keeps_address or len(addresses) == 1
     world.check()
+
+
+def starve(node: ScriptedNode, alice: SimClient) -> bool:
+    """Ask for more than alice may give, and fall silent. Whether she has another address before her next heartbeat."""
+    world, before = node.world, alice.address
+    beats = len(node.requests)
+    world.sim.run_until(lambda: bool(asked_anew(node, beats, m.Heartbeat)), 3 * MINUTE_S)
+    for _ in range(2):
+        node.tell("alice", m.SurbsWanted(b"", 1, 255))
+        world.settle(1)
+    world.settle(int(STARVED_S) + 2)
+    return alice.address != before
+
+
+def test_who_can_give_nothing_more_takes_another_address_at_once_and_not_for_ever() -> None:
+    """The node, which has no SURBs, sends nothing that could remind the client."""
+    world = HostileWorld(17)
+    node, alice = world.scripted, world.client("alice")
+    assert [starve(node, alice) for _ in range(RENEWALS_AT_ONCE + 1)] == [True] * RENEWALS_AT_ONCE + [False]
+    before = alice.address
+    world.settle(int(RENEW_AGAIN_S))
+    assert alice.address != before
 
 
 def test_a_client_that_is_killed_while_its_nym_client_lives_on_keeps_its_account() -> None:
