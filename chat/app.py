@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import get_args
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -40,7 +43,8 @@ class ChatPage:
                 *FileDoor(person, windows, self.news).routes,
                 WebSocketRoute("/wire", self._window),
                 Route("/static/{path:path}", files.file),
-            ]
+            ],
+            exception_handlers={HTTPException: _wordless},
         )
 
     async def close(self) -> None:
@@ -63,3 +67,9 @@ class ChatPage:
         if isinstance(ask, _ACCOUNT):
             return await answer_account(self._person, self.windows, ask)
         raise PageRefused("not_possible_now")
+
+
+async def _wordless(_request: Request, error: Exception) -> Response:
+    """All words are in the catalogue: the browser has its own for a status."""
+    assert isinstance(error, HTTPException)
+    return Response(status_code=error.status_code)

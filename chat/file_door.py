@@ -67,7 +67,7 @@ class FileDoor:
     async def _answer(self, request: Request, work: _Work) -> Response:
         shown = request.headers.get("authorization", "")
         if not shown.startswith(_SCHEME) or not self._windows.admits(shown.removeprefix(_SCHEME)):
-            return Response("open the page by a new address", 403, media_type="text/plain", headers=_PRIVATE)
+            return Response(status_code=403, headers=_PRIVATE)
         try:
             if self._person.stage is not Stage.READY:
                 raise PageRefused("not_possible_now")

@@ -46,7 +46,7 @@ class PageFiles:
         """One of the files."""
         found = self._files.get(request.path_params["path"])
         if found is None:
-            return Response("there is no such file", 404, media_type="text/plain")
+            return Response(status_code=404)
         body, kind, mark = found
         headers = {"etag": mark} | _CHECKED
         if request.headers.get("if-none-match") == mark:

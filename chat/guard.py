@@ -69,30 +69,29 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
-            if self._refusal(scope["headers"], needs_origin=True) is None:
+            if self._admits(scope["headers"], needs_origin=True):
                 await self._app(scope, receive, send)
             else:
                 await receive()  # websocket.connect
                 await send({"type": "websocket.close", "code": 1008})
-        elif (refusal := self._refusal(scope["headers"], needs_origin=scope["method"] not in _METHODS)) is not None:
-            await _refuse(send, refusal)
-        elif scope["method"] not in _METHODS and (scope["method"], scope["path"]) != ("POST", _TAKES):
-            await _refuse(send, b"this method is not allowed")
-        else:
+            return
+        reads = scope["method"] in _METHODS
+        is_allowed = reads or (scope["method"], scope["path"]) == ("POST", _TAKES)
+        if is_allowed and self._admits(scope["headers"], needs_origin=not reads):
             await self._app(scope, receive, _Labelled(send, self._policy))
+        else:
+            await _refuse(send)
 
-    def _refusal(self, headers: Iterable[tuple[bytes, bytes]], *, needs_origin: bool) -> bytes | None:
+    def _admits(self, headers: Iterable[tuple[bytes, bytes]], *, needs_origin: bool) -> bool:
         found: dict[bytes, list[bytes]] = {}
         for name, value in headers:
             found.setdefault(name.lower(), []).append(value)
         if found.get(b"host") != [self._host]:
-            return b"this is not the address of this page"
+            return False  # this is not the address of this page
         origins = found.get(b"origin", [])
         if origins != [self._origin] and (origins or needs_origin):
-            return b"requests from another page are refused"
-        if found.get(b"sec-fetch-site", [b"none"])[0] not in (b"none", b"same-origin") and not _is_visit(found):
-            return b"requests from another page are refused"
-        return None
+            return False
+        return found.get(b"sec-fetch-site", [b"none"])[0] in (b"none", b"same-origin") or _is_visit(found)
 
 
 def _is_visit(headers: dict[bytes, list[bytes]]) -> bool:
@@ -103,10 +102,11 @@ def _is_visit(headers: dict[bytes, list[bytes]]) -> bool:
     return all(headers.get(name) == [value] for name, value in wanted.items())
 
 
-async def _refuse(send: Send, why: bytes) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"), _NOTHING, *_FIXED]
+async def _refuse(send: Send) -> None:
+    """Without words: a browser says what the status means, in its user's language."""
+    headers = [(b"content-length", b"0"), (b"cache-control", b"no-store"), _NOTHING, *_FIXED]
     await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": why})
+    await send({"type": "http.response.body", "body": b""})
 
 
 class _Labelled:

@@ -350,7 +350,7 @@ class Person:
             try:
                 chosen = usernym.parse_mixnet(mixnet)
             except usernym.SettingsError:
-                raise PageRefused("mixnet_unknown", text=mixnet) from None
+                raise PageRefused("mixnet_unknown") from None
             try:
                 await self.run(chosen.check)
             except usernym.SettingsError as error:
@@ -363,7 +363,7 @@ class Person:
                 # A Nym client takes longer to start; a node that is silent may be down for a moment.
                 if mixnet.startswith("ws") and isinstance(error, NodeSilent) and error.failure.name == "NO_MIXNET":
                     await self.run(finder.close)
-                    raise PageRefused("mixnet_silent", text=mixnet) from None
+                    raise PageRefused("mixnet_silent") from None
             except BaseException:
                 await self.run(finder.close)
                 raise

@@ -9,6 +9,7 @@ from usernym import Code
 from usernym.chat.wire import PROBLEMS, Problem
 from usernym.errors import Mismatch, PassphraseWeak
 from usernym.explain import explain
+from usernym.logger import logger
 from usernym.passphrases import DIFFERENT_MIN, PASSPHRASE_LETTERS_MIN
 from usernym.surroundings import fault_of
 
@@ -59,7 +60,8 @@ _SILENT: Final = {
 }
 _FAULTS: Final = {"no_room": "disk_full", "limit": "limit", "system": "system", "installation": "installation"}
 """By what a fault of the surroundings is."""
-_WITH_TEXT: Final = frozenset({"settings", "stopped"})
+_IN_THE_LOG: Final = frozenset({"settings", "stopped", "stopped_outside"})
+"""More is known than the page says. It is English, and so in the log only."""
 _CONNECTION: Final = {
     "another login took the route": "other_login",
     "the account is deleted": "account_deleted",
@@ -96,7 +98,11 @@ def problem_of(error: BaseException) -> Problem:
     for kind in type(error).__mro__:
         code = _KINDS.get(kind.__name__) if kind.__module__.startswith("usernym.") else None
         if code is not None:
-            return Problem(code, {"text": explain(error)} if code in _WITH_TEXT else {})
+            if isinstance(error, usernym.GraphFailed) and code == "stopped" and error.from_outside:
+                code = "stopped_outside"
+            if code in _IN_THE_LOG:
+                logger.warning("the page says %r: %s", code, explain(error))
+            return Problem(code)
     fault = fault_of(error)
     if fault is not None and fault.kind in _FAULTS:
         return Problem(_FAULTS[fault.kind])
@@ -108,7 +114,7 @@ def refusal(code: Code, detail: int = 0) -> Problem:
     """Why the node, or the protocol, refuses something."""
     name = code.name.lower()
     if name not in PROBLEMS:
-        return Problem("refused", {"text": name})
+        return Problem("refused")
     if code is Code.NAME_HELD and detail > 0:
         return Problem(name, {"until": detail})
     if code is Code.BUSY and 0 < detail < 86_400:

@@ -74,7 +74,7 @@ PROBLEMS: Final = frozenset(
         # of the account and its program
         "own_name_differs", "elsewhere", "account_stays", "account_deleted", "not_possible_now", "other_login",
         "node_moved", "closed",
-        "stopped", "settings", "internal",
+        "stopped", "stopped_outside", "settings", "internal",
     }
 )  # fmt: skip
 """The codes of `Problem`. `internal` has `kind`, the error's class; `settings` and `stopped` have an English `text`."""

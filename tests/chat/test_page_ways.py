@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from playwright.sync_api import expect
 
@@ -14,7 +15,7 @@ from tests.helpers.page_scenes import full_account
 from tests.helpers.page_stage import MINUTE, NOW, Account, Stage, contact, written_text
 from tests.helpers.page_window import PageWindow
 from usernym.chat.requests import DecideAsk, SaveDraftAsk, SendAsk, SetPersonalAsk
-from usernym.chat.wire import TextChangedWire, TextsGoneWire
+from usernym.chat.wire import ContactChangedWire, ListsChangedWire, TextChangedWire, TextsGoneWire
 
 pytestmark = [pytest.mark.browser, pytest.mark.seconds]
 
@@ -332,3 +333,53 @@ def test_what_is_read_again_takes_the_focus_from_no_one(window: PageWindow, stag
     expect(window.box).to_have_value("")
     window.page.locator("[data-name=amara]").click()
     expect(window.box).to_be_focused()
+
+
+@pytest.mark.parametrize("happens", ["all lists are read again", "it moves to another list"])
+def test_the_focus_stays_on_its_line(window: PageWindow, stage: Stage, happens: str) -> None:
+    line = window.page.locator("[data-name=amara]")
+    line.focus()
+    line.evaluate("(element) => (window.before = element)")
+    if happens == "all lists are read again":
+        stage.push(ListsChangedWire())
+    else:
+        pending = msgspec.structs.replace(stage.account.people["amara"], list="requests", state="pending")
+        stage.push(ContactChangedWire(contact=pending))
+    window.page.wait_for_function("() => !window.before.isConnected && document.querySelector('[data-name=amara]')")
+    expect(line).to_be_focused()
+    window.page.keyboard.press("Enter")
+    expect(window.page.get_by_role("heading", name="amara", level=1)).to_be_visible()
+
+
+def test_lines_that_come_back_take_the_focus_from_nothing_else(window: PageWindow, stage: Stage) -> None:
+    line = window.page.locator("[data-name=amara]")
+    line.focus()
+    line.evaluate("(element) => (window.before = element)")
+    window.page.mouse.click(900, 700)  # beside everything
+    expect(line).not_to_be_focused()
+    stage.push(ListsChangedWire())
+    window.page.wait_for_function("() => !window.before.isConnected && document.querySelector('[data-name=amara]')")
+    window.page.wait_for_timeout(100)
+    expect(line).not_to_be_focused()
+
+
+def test_chosen_files_wait_for_their_conversation_and_the_browser_asks_before_they_go(
+    window: PageWindow, chromium: Chromium
+) -> None:
+    page = window.page
+    tray = page.locator(".tray-file")
+    window.open("amara")
+    page.locator("input[type=file]").set_input_files({"name": "plan.txt", "mimeType": "text/plain", "buffer": b"a"})
+    expect(tray).to_contain_text("plan.txt")
+    window.open("li_wei")
+    expect(tray).to_have_count(0)
+    with page.expect_event("dialog"):  # the watch says no to it
+        page.evaluate("() => window.setTimeout(() => window.location.reload())")
+    window.open("amara")
+    assert chromium.take_problems() == ["maya: dialog: beforeunload: "]
+    expect(tray).to_contain_text("plan.txt")
+    window.press("Do not send plan.txt")
+    expect(tray).to_have_count(0)
+    page.reload()  # nothing is lost, and nothing is asked
+    window.open("amara")
+    expect(tray).to_have_count(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -11,6 +12,7 @@ from typing import Final, get_args, get_type_hints
 
 import pytest
 
+import usernym.chat
 from usernym.chat.files import STATIC
 from usernym.chat.wire import PROBLEMS, WarningsWire
 
@@ -21,6 +23,10 @@ FROM_THE_PROGRAM: Final = ("problem.", "caught.")
 """Keys whose last part the program names: `wire.PROBLEMS`, `Warnings.caught`."""
 READ_ATTRIBUTES: Final = ("title", "aria-label", "placeholder", "alt", "label", "lead", "hint", "aria-description")
 _LETTERS: Final = re.compile(r"[^\W\d_]{2,}")
+_SENTENCE: Final = re.compile(r"(?<![\w.-])[^\W\d_]{2,}[,;]? [^\W\d_]{1,}(?![\w-])")
+"""Two words. Classes and selectors of CSS have a dash or a dot in one of them."""
+_FOR_PROGRAMMERS: Final = (ast.Raise, ast.Assert)
+"""What an exception holds, no window is shown (`test_problems.py`)."""
 FORBIDDEN: Final = (
     "innerHTML", "outerHTML", "insertAdjacentHTML", "dangerouslySetInnerHTML", "document.write", "eval(", "Function(",
     "setAttribute(\"style\"", "createPolicy", "srcdoc", "http://", "https://", "importScripts", "WebAssembly",
@@ -110,6 +116,42 @@ def literals(source: str) -> list[str]:
     return found
 
 
+def sentences_of_script(source: str) -> list[str]:
+    """Strings of a module with two words or more, beside its markup; but for what is only thrown."""
+    plain = re.sub(r"new Error\([^)]*\)", "", without_comments(source))
+    strings = re.findall(r"(\w=)?\"([^\"\n]*)\"", plain)
+    return [text for attribute, text in strings if not attribute and _SENTENCE.search(text)]
+
+
+def sentences_of_program(source: str) -> list[str]:
+    """Strings of a Python module with two words or more that could leave it: not what describes it, what is raised or
+    logged, what is compared with, or markup."""
+    tree = ast.parse(source)
+    parent = {child: above for above in ast.walk(tree) for child in ast.iter_child_nodes(above)}
+
+    def stays(node: ast.AST) -> bool:
+        above = parent.get(node)
+        match above:
+            case None:
+                return False
+            case ast.Expr() if isinstance(node, ast.Constant):
+                return True
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="logger"))):
+                return True
+            case ast.Dict(keys=keys) if node in keys:
+                return True
+            case _:
+                return isinstance(above, _FOR_PROGRAMMERS) or stays(above)
+
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes) and not stays(node):
+            text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+            if _SENTENCE.search(text) and not text.startswith("<"):
+                found.append(text)
+    return found
+
+
 def test_every_key_that_a_module_asks_for_has_words() -> None:
     words = catalogue()
     stems = {stem(key) for key in words}
@@ -155,11 +197,41 @@ def test_no_sentence_sends_a_reader_to_a_command() -> None:
 @pytest.mark.parametrize("name", sorted(scripts()))
 def test_no_module_has_words_of_its_own(name: str) -> None:
     assert literals(scripts()[name]) == []
+    assert sentences_of_script(scripts()[name]) == []
+
+
+@pytest.mark.parametrize("path", sorted(Path(usernym.chat.__file__).parent.glob("*.py")), ids=lambda path: path.name)
+def test_no_sentence_of_the_program_reaches_a_reader(path: Path) -> None:
+    assert sentences_of_program(path.read_text()) == []
+
+
+def test_what_is_put_into_a_problem_is_no_sentence() -> None:
+    """A number, a moment, a path that the user typed, or the kind of a bug: nothing in one language."""
+    words = {key: sentence for key, sentence in catalogue().items() if key.startswith("problem.")}
+    filled = {blank for sentence in words.values() for blank in re.findall(r"\{(\w+)\}", sentence)}
+    assert filled == {"count", "different", "path", "kind"}
 
 
 def test_words_in_markup_are_noticed() -> None:
     planted = 'html`<p title="Say it">${a ? html`<b>Hello you</b>` : t("x")} and more</p><i class="no word">${b}</i>`'
     assert literals(planted) == ["{} and more", "title=Say it", "Hello you"]
+
+
+def test_sentences_beside_markup_are_noticed() -> None:
+    script = (
+        'const a = "row is-end"; html`<i class="soft small">`; model.say("It went wrong"); throw new Error("no no");'
+    )
+    assert sentences_of_script(script) == ["It went wrong"]
+    program = """
+def take(text):
+    \"\"\"Say what it does.\"\"\"
+    logger.warning("it is %s", text)
+    if text == {"it has ended": 1}:
+        raise ValueError("not this one")
+    send(b"go away", headers("<p>one two</p>"))
+    return Problem("settings", {"text": f"it is {text}"})
+"""
+    assert sentences_of_program(program) == ["go away", "it is "]
 
 
 @pytest.mark.parametrize("name", sorted(scripts()))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import usernym
+from usernym.actors.failures import StoppedFromOutside
 from usernym.chat import problems
 from usernym.chat.files import STATIC
 from usernym.chat.problems import PageRefused, connection_problem, problem_of, refusal
@@ -24,7 +25,8 @@ SECRET = "xylophone-quagmire"
     "error",
     [
         ValueError(SECRET), KeyError(SECRET), OSError(5, SECRET, SECRET), RuntimeError(SECRET),
-        usernym.NotReady(SECRET), usernym.StorageError(SECRET),
+        usernym.NotReady(SECRET), usernym.StorageError(SECRET), usernym.SettingsError(SECRET),
+        usernym.GraphFailed(SECRET),
         StoreFull(SECRET), usernym.WordsInvalid(SECRET), usernym.TextTooLong(SECRET),
     ],
 )  # fmt: skip
@@ -42,6 +44,8 @@ def test_each_error_has_its_code() -> None:
     assert problem_of(usernym.LinkMismatch("bob", Mismatch.OTHER_NODE)).code == "link_other_node"
     assert problem_of(PassphraseWeak("short")) == Problem("passphrase_weak", {"least": 8, "different": 4})
     assert problem_of(HomeInUse(Path("x"), 1, "chat")).code == "home_in_use"
+    assert problem_of(usernym.GraphFailed("a bug")) == Problem("stopped")
+    assert problem_of(usernym.GraphFailed(StoppedFromOutside("the disk is full"))) == Problem("stopped_outside")
     assert problem_of(ZeroDivisionError()) == Problem("internal", {"kind": "ZeroDivisionError"})
     assert problem_of(PageRefused("exists", path="/x")) == Problem("exists", {"path": "/x"})
     assert connection_problem("another login took the route").code == "other_login"
@@ -51,8 +55,7 @@ def test_no_words_of_a_problem_keep_a_blank() -> None:
     words = json.loads((STATIC / "words" / "en.json").read_text("utf-8"))
     for code in {*problems._KINDS.values(), *problems._FAULTS.values(), *problems._SILENT.values()}:
         if code != "passphrase_weak":  # its numbers are of `PassphraseWeak`
-            filled = {"{text}"} if code in problems._WITH_TEXT else set()
-            assert set(re.findall(r"\{\w+\}", words[f"problem.{code}"])) <= filled, code
+            assert re.findall(r"\{\w+\}", words[f"problem.{code}"]) == [], code
 
 
 def test_a_fault_of_the_surroundings_is_never_told_as_a_bug() -> None:

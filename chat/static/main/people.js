@@ -6,6 +6,7 @@ import { IconButton } from "../parts/button.js";
 import { Icon } from "../parts/icon.js";
 import { Results } from "./results.js";
 import { PersonLine } from "./person_line.js";
+import { useKeptFocus } from "./use_kept_focus.js";
 import { usePart } from "./use_part.js";
 import { useRoving } from "./use_roving.js";
 
@@ -17,6 +18,7 @@ export function People({ state, turn }) {
   const place = useRef(null);
   const field = useRef(null);
   const roving = useRoving(place);
+  useKeptFocus(place);
   useEffect(() => {
     if (view !== "contacts") model.fetchList(view).catch(() => {});
   }, [view]);

@@ -34,7 +34,7 @@ export function PersonLine({ line, isOpen, isStop = true, words = "", turn }) {
     return html`<li>
       <button
         type="button"
-        data-stop
+        data-stop=${line.name}
         data-name=${line.name}
         class="line"
         tabindex=${isStop ? 0 : -1}

@@ -68,7 +68,7 @@ function FoundText({ text, words }) {
   const shown = text.nickname || text.name;
   const identity = model.lineOf(text.name)?.key ?? "";
   return html`<li>
-    <button type="button" data-stop class="line" onClick=${() => model.openConversation(text.name, text.row)}>
+    <button type="button" data-stop=${`${text.name} ${text.row}`} class="line" onClick=${() => model.openConversation(text.name, text.row)}>
       <${Avatar} name=${shown} identity=${identity} />
       <span class="line-words">
         <span class="line-first">

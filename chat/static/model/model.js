@@ -4,6 +4,7 @@ import { t } from "../base/words.js";
 import { Link } from "./link.js";
 import { emptyLists, lineOf, withLine, withoutLine, withPage } from "./lists.js";
 import { withMore, withText } from "./texts.js";
+import { emptyTrays } from "./trays.js";
 
 const HIDE_AFTER_MS = 60_000;
 const TOAST_MS = 6_000;
@@ -90,8 +91,10 @@ export class Model {
     }
     if (link === "refused") keep("key", "");
     // What a program that has ended showed is not this window's to keep: the next one on this port may be another's.
-    if (link === "ended" || link === "refused" || link === "full") this.set({ ...nothing(), link });
-    else this.set({ link });
+    if (link === "ended" || link === "refused" || link === "full") {
+      emptyTrays();
+      this.set({ ...nothing(), link });
+    } else this.set({ link });
     if (link === "open") this.readAnew();
   }
 
@@ -129,6 +132,7 @@ export class Model {
         this.onLine(message.contact);
         break;
       case "contact_gone":
+        emptyTrays(message.name);
         this.set({ lists: withoutLine(lists, message.name), open: open?.name === message.name ? null : open });
         break;
       case "lists_changed":

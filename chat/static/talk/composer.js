@@ -4,6 +4,7 @@ import { problemText } from "../base/problems.js";
 import { quoteOf } from "../base/split.js";
 import { n, t } from "../base/words.js";
 import { sendFile } from "../model/files.js";
+import { useTray } from "../model/trays.js";
 import { model } from "../model/use.js";
 import { IconButton } from "../parts/button.js";
 import { listenReplies } from "./reply.js";
@@ -31,7 +32,7 @@ export function Composer({ open, why, limits }) {
   const [{ quote, text }, setBoth] = useState({ quote: "", text: "" });
   const [problem, setProblem] = useState(null);
   const [sending, setSending] = useState(false);
-  const [files, setFiles] = useState([]);
+  const [files, changeFiles] = useTray(name);
   const box = useRef(null);
   const chooser = useRef(null);
   const saved = useRef({ text: "", now: "", saving: 0 });
@@ -96,7 +97,7 @@ export function Composer({ open, why, limits }) {
   }, [text, why]);
 
   const addFiles = (chosen) => {
-    setFiles((before) => [...before, ...[...chosen].map(inTray)]);
+    changeFiles((before) => [...before, ...[...chosen].map(inTray)]);
     box.current?.focus();
   };
   const isOver = useDrop(why ? null : addFiles);
@@ -114,7 +115,7 @@ export function Composer({ open, why, limits }) {
     try {
       for (const { file, asItIs, key } of files) {
         await sendFile(name, file, asItIs);
-        setFiles((before) => before.filter((each) => each.key !== key));
+        changeFiles((before) => before.filter((each) => each.key !== key));
       }
       if (text.trim()) {
         await model.send(name, whole.toWellFormed()); // half a character, of a broken paste, can't be sent
@@ -152,7 +153,7 @@ export function Composer({ open, why, limits }) {
       <blockquote dir="auto" aria-label=${t("composer.quote")}>${quote.replace(/^> ?/gm, "")}</blockquote>
       <${IconButton} icon="close" label=${t("composer.no_quote")} onClick=${() => change({ quote: "" })} />
     </div>`}
-    ${files.length > 0 && html`<${Tray} key="tray" files=${files} limits=${limits} disabled=${sending} onChange=${setFiles} />`}
+    ${files.length > 0 && html`<${Tray} key="tray" files=${files} limits=${limits} disabled=${sending} onChange=${changeFiles} />`}
     <div key="row" class=${`composer-row ${isOver ? "is-over" : ""}`}>
       <textarea
         ref=${box}

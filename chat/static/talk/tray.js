@@ -13,7 +13,7 @@ export function inTray(file) {
 }
 
 export function Tray({ files, limits, onChange, disabled }) {
-  const change = (one, part) => onChange(files.map((each) => (each === one ? { ...each, ...part } : each)));
+  const change = (one, part) => onChange((before) => before.map((each) => (each === one ? { ...each, ...part } : each)));
   return html`<ul class="tray" aria-label=${t("tray.label")}>
     ${files.map((one) => {
       const { file, isPicture, asItIs, key } = one;
@@ -33,7 +33,7 @@ export function Tray({ files, limits, onChange, disabled }) {
             <span>${t("tray.choose_as_it_is")}</span>
           </label>`}
         </span>
-        <${IconButton} icon="close" label=${t("tray.remove", { file: file.name })} onClick=${() => onChange(files.filter((each) => each !== one))} />
+        <${IconButton} icon="close" label=${t("tray.remove", { file: file.name })} onClick=${() => onChange((before) => before.filter((each) => each !== one))} />
       </li>`;
     })}
   </ul>`;
