@@ -7,6 +7,7 @@ import io
 import itertools
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Self
@@ -94,13 +95,11 @@ WORDS: Final = [
     "marble", "sketch", "tunnel", "wisdom", "anchor", "breeze",
 ]  # fmt: skip
 
-_identities = itertools.count(3)
-
 
 def contact(name: str, **more: Any) -> ContactLine:
     """A person in the list of contacts, with whom nothing was written yet."""
     usual: dict[str, Any] = {
-        "list": "contacts", "key": f"{next(_identities) * 2_654_435_761 % 2**32:08x}" + "0" * 56, "nickname": "",
+        "list": "contacts", "key": f"{zlib.crc32(name.encode()):08x}" + "0" * 56, "nickname": "",
         "trust": "confirmed", "state": "accepted", "route": "none", "direct_only": False, "direct_silent": False,
         "disappears_after": None, "muted": False, "pinned": False, "unread": 0, "order": 0, "has_draft": False,
         "last": None,

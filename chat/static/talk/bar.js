@@ -21,10 +21,11 @@ export function Bar({ contact, panel }) {
       <${Avatar} name=${shown} identity=${contact.key} />
       <span class="bar-names">
         <h1 class="bar-name"><bdi>${shown}</bdi></h1>
-        <span class="bar-line">
-          ${contact.nickname && html`<bdi>${contact.name}</bdi> · `}${t(isDirect ? "route.direct" : "route.node")}
+        <span class="bar-line has-parts">
+          ${contact.nickname && html`<bdi>${contact.name}</bdi>`}
+          <span>${t(isDirect ? "route.direct" : "route.node")}</span>
           ${contact.disappears_after !== null &&
-          html` · <span class="vanishing" title=${t("disappearing.title")}><${Icon} name="flame" small />${durationText(contact.disappears_after)}</span>`}
+          html`<span class="vanishing" title=${t("disappearing.title")}><${Icon} name="flame" small />${durationText(contact.disappears_after)}</span>`}
         </span>
       </span>
     </button>
