@@ -115,7 +115,7 @@ def first_run(page: Page) -> None:
 
 
 def recovery_words(page: Page) -> None:
-    page.set_viewport_size({**WIDE, "height": 650})  # all of the card
+    page.set_viewport_size({"width": 900, "height": 650})  # all of the card
     page.locator(".words li").first.wait_for()
     draw(page, "recovery-words")
 

@@ -83,6 +83,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[Entry, argparse.Namespace]:
     name, rest, given = "", arguments, argparse.Namespace()
     while name in GROUPS:
         parser = group_parser(name)
+        parser.typed = sys.argv[1:] if rest is None else rest
         parser.parse_args(rest, given)
         name, rest, group = f"{name} {given.command}".strip(), given.rest, name
         del given.command, given.rest
@@ -153,6 +154,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
+        self.typed: Sequence[str] = ()
+        """What a group's parser is given: without a command, argparse says nothing of options that do not exist."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help, or what is wrong; the base class hides it when that fails."""
@@ -180,11 +183,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and the mistake, and end the program with 2."""
+        options = [option for action in self.arguments for option in action.option_strings]
         if message.endswith("required: command, rest"):
-            self.exit(2, help_text(self, self.group))
+            slips = [each for each in self.typed if each[:1] == "-" and each.partition("=")[0] not in [*options, "-"]]
+            if not slips:
+                self.exit(2, help_text(self, self.group))
+            message = f"unrecognized arguments: {' '.join(slips)}"
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
-            options = [option for action in self.arguments for option in action.option_strings]
             message = f"no such option or argument: {unknown}{did_you_mean(unknown.split()[0], options)}"
         if len(message) > MISTAKE_MAX:
             message = f"{message[:MISTAKE_MAX]} …"

@@ -57,12 +57,15 @@ def test_a_group_has_its_own_help(typed: Any) -> None:
         (["node", "stat"], "did you mean 'node status'?"),
         (["send", "bob", "hi", "--wiat", "queued"], "did you mean '--wait'?"),
         (["--jsn", "whoami"], "did you mean '--json'?"),
+        (["--jsn"], "did you mean '--json'?"),
+        (["node", "--hom=x"], "did you mean '--home'?"),
     ],
 )
 def test_a_slip_gets_a_suggestion(typed: Any, arguments: list[str], hint: str) -> None:
     done = typed(*arguments)
     assert done.code == 2
     assert hint in done.err
+    assert len(done.err.splitlines()) == 3
 
 
 @pytest.mark.parametrize("arguments", [[], ["node"], ["--json"]])
