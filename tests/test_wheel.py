@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.seconds  # the wheel is built
 ROOT = Path(__file__).parent.parent
 
 

@@ -137,6 +137,7 @@ def test_prometheus_takes_the_rules() -> None:
     assert f"{len(ALERTS)} rules found" in promtool("check", "rules", "--lint-fatal", str(RULES))
 
 
+@pytest.mark.seconds
 @needs_promtool
 def test_each_alert_is_raised_by_its_fault_and_none_on_a_good_day(tmp_path: Path) -> None:
     rules = tmp_path / "rules.yml"  # without the texts, which promtool would compare

@@ -74,6 +74,7 @@ print(outcome.steps, outcome.virtual_s, hashlib.sha256(chart.text().encode()).he
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("seed", [3, 7])
 def test_a_plan_is_a_run_in_every_process(seed: int) -> None:
     """Whatever Python's hashes are, the trace is the same."""
