@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -38,7 +38,7 @@ class _SqliteConnection(Connection):
         return bool(self._raw.in_transaction)
 
     def _execute(self, sql: str, params: Parameters) -> Done:
-        if "?1" in sql and not isinstance(params, Mapping):
+        if "?1" in sql and not isinstance(params, dict):
             # Python takes a numbered placeholder for a name, and from 3.14 on refuses to bind it by its place.
             params = {str(number): value for number, value in enumerate(params, 1)}
         cursor = self._raw.execute(sql, params)
@@ -78,8 +78,7 @@ class StoreDatabase(Engine):
 
     def _connect_raw(self) -> Any:
         """A new connection of the driver. A wrong key shows here, and not at a later query."""
-        # One thread uses it at a time, behind its lock: it is only ever closed from another one.
-        raw = connect(self.path, self._key, timeout=self._busy_s, check_same_thread=False)
+        raw = self._connect_driver(self.path)
         try:
             if self._key is not None:
                 raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -89,6 +88,10 @@ class StoreDatabase(Engine):
             raw.close()
             raise
         return raw
+
+    def _connect_driver(self, name: str, **options: Any) -> Any:
+        # One thread uses it at a time, behind its lock: it is only ever closed from another one.
+        return connect(name, self._key, timeout=self._busy_s, check_same_thread=False, **options)
 
     def execute(self, sql: str, params: Parameters = ()) -> Done:
         try:

@@ -10,7 +10,7 @@ paths use `row`, `rows` and `run` with plain SQL, which is an order of magnitude
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Lock, local
 from typing import Any, ClassVar, Final, TypeVar
@@ -23,7 +23,7 @@ from usernym.storage.errors import StoreClosed
 
 T = TypeVar("T")
 
-Parameters = Sequence[Any] | Mapping[str, Any]
+Parameters = Sequence[Any] | dict[str, Any]
 """What a statement binds: to `?` by place, to `:name` by name."""
 Done = tuple[list[tuple[Any, ...]], int]
 """All rows of a statement, and how many it changed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import peewee
@@ -129,6 +129,25 @@ class Table(Generic[R]):
         for place, convert in self._converted:
             values[place] = convert(values[place])
         return self._kind(*values)
+
+
+def stored(value: Any) -> Any:
+    """A value as it stands in a column."""
+    return value.number if isinstance(value, StoredWord) else value
+
+
+def defaults_of(model: type[peewee.Model]) -> dict[str, Any]:
+    """All columns of a model's table, with their values in a row that names no others."""
+    fields = model._meta.columns  # noqa: SLF001 - see `columns_of`
+    return {name: stored(field.default) for name, field in fields.items()}
+
+
+def update_one(database: Engine, model: type[peewee.Model], key: Any, columns: Mapping[str, Any]) -> bool:
+    """Set these columns of the row with this key, which is one column; False if there is none."""
+    (key_name,) = keys_of(model)
+    chosen = ", ".join(f"{name} = ?" for name in columns)
+    sql = f"UPDATE {table_name(model)} SET {chosen} WHERE {key_name} = ?"  # noqa: S608 - constants
+    return database.run(sql, (*map(stored, columns.values()), key)) > 0
 
 
 def insertion(model: type[peewee.Model], columns: Sequence[str] | None = None) -> str:

@@ -60,7 +60,9 @@ class Disk:
         self._rng = rng
         self._bury = bury
         self._stall = stall
-        self._armed = self._paused = False
+        self.armed = False
+        """Whether anything may go wrong with the next statement."""
+        self._paused = False
         self._crash: tuple[Moment, int] | None = None
         self._errors = 0
         self._full = False
@@ -101,7 +103,7 @@ class Disk:
 
     def _arm(self) -> None:
         faulty = bool(self._crash or self._errors or self._full or self._delay_s or self.dead)
-        self._armed = faulty and not self._paused
+        self.armed = faulty and not self._paused
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -159,9 +161,7 @@ class Disk:
     # -- statements --
 
     def run(self, database: SimDatabase, sql: str, go_on: Callable[[], Any]) -> Any:
-        """Run a statement, unless something is to go wrong with it."""
-        if not self._armed:
-            return go_on()
+        """Run a statement on an armed disk, unless something is to go wrong with it."""
         if self.dead:
             raise ProcessDied(self._bury)
         verb = sql.split(None, 1)[0].upper()
@@ -231,6 +231,12 @@ class SimDatabase(StoreDatabase):
         self._disk.remember_opening(connection.execute("PRAGMA synchronous").fetchone()[0])
         return connection
 
+    def _connect_driver(self, name: str, **options: Any) -> Any:
+        # No other process of the machine opens the file, so the locks and the log's index may stay in memory.
+        return super()._connect_driver(f"{Path(name).as_uri()}?vfs=unix-excl", uri=True, **options)
+
     def execute(self, sql: str, params: Any = ()) -> Any:
         """As the product's, unless the disk has a fault."""
+        if not self._disk.armed:
+            return super().execute(sql, params)
         return self._disk.run(self, sql, lambda: super(SimDatabase, self).execute(sql, params))

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from usernym.logger import logger
 from usernym.testing.plan import (
@@ -33,6 +34,7 @@ from usernym.testing.plan import (
     random_plan,
 )
 from usernym.testing.run import Outcome, play
+from usernym.testing.signatures import Remembered
 
 PROFILES: Final = {
     "mixed": PlanProfile(),
@@ -186,17 +188,22 @@ def _begin_worker() -> None:
     # Ctrl-C is the parent's: it lets the workers finish what they are at.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(5)
-    logger.setLevel(logging.CRITICAL + 1)
+    Quiet().__enter__()  # for good
 
 
-class Quiet:
-    """Within the block the product logs nothing: a run that crashes on purpose would log much."""
+class Quiet(Remembered):
+    """Within the block the product logs nothing: a run that crashes on purpose would log much. And no signature is
+    verified that was made here."""
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._level = logger.level
         logger.setLevel(logging.CRITICAL + 1)
+        return super().__enter__()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, traceback)
         logger.setLevel(self._level)
 
 

@@ -9,9 +9,11 @@ from usernym.protocol.payloads import COUNTERS_A_HOME, Handshake
 from usernym.storage.client.schema import ContactRow
 from usernym.storage.client.types import ERASED, Consent, Contact, Direction, Fallback, HandshakeState, Trust
 from usernym.storage.database import StoreDatabase
-from usernym.storage.tables import Table
+from usernym.storage.tables import Table, defaults_of, insertion, update_one
 
 CONTACTS: Final = Table(ContactRow, Contact)
+_ADD: Final = f"{insertion(ContactRow)} ON CONFLICT DO NOTHING"
+_UNSAID: Final = defaults_of(ContactRow)
 _ONE: Final = CONTACTS.select("WHERE name = ?")
 _ALL: Final = CONTACTS.select("WHERE (?1 IS NULL OR consent = ?1) AND name > ?2 ORDER BY name LIMIT ?3")
 STEP_KINDS: Final = tuple(kind.__struct_config__.tag for kind in get_args(Handshake))
@@ -57,12 +59,11 @@ class Contacts:
         self, name: str, identity_key: bytes, record: bytes, trust: Trust, consent: Consent, *, asked_at: int = 0
     ) -> bool:
         """Add a contact; False, and nothing changed, if there is one. `asked_at`: when a stranger first wrote."""
-        added = self._db.change(
-            ContactRow.insert(
-                name=name, identity_key=identity_key, record=record, trust=trust, consent=consent, asked_at=asked_at
-            ).on_conflict_ignore()
-        )
-        return added > 0
+        said = {
+            "name": name, "identity_key": identity_key, "record": record, "trust": trust.number,
+            "consent": consent.number, "asked_at": asked_at,
+        }  # fmt: skip
+        return self._db.run(_ADD, _UNSAID | said) > 0
 
     def pin(self, name: str, identity_key: bytes, record: bytes) -> bool:
         """Replace a contact's record by a newer one.
@@ -113,8 +114,8 @@ class Contacts:
     def look_at(self, name: str, identity_key: bytes, trust: Trust) -> bool:
         """Note what the user decided about the identity that they looked at; False, and nothing changed, if the contact
         has another one by now."""
-        of_this = (ContactRow.name == name) & (ContactRow.identity_key == identity_key)
-        return bool(self._db.change(ContactRow.update(trust=trust).where(of_this)))
+        of_this = "UPDATE contact SET trust = ? WHERE name = ? AND identity_key = ?"
+        return self._db.run(of_this, (trust.number, name, identity_key)) > 0
 
     def set_consent(self, name: str, consent: Consent) -> bool:
         return self._update(name, consent=consent)
@@ -169,4 +170,4 @@ class Contacts:
         return self._db.value(int, _TAKE_COUNTER, (name,))
 
     def _update(self, name: str, **columns: Any) -> bool:
-        return self._db.change(ContactRow.update(**columns).where(ContactRow.name == name)) > 0
+        return update_one(self._db, ContactRow, name, columns)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from usernym.storage.client.schema import SettingRow
+from usernym.storage.client.profile import SET_SETTING
 from usernym.storage.database import StoreDatabase
 
 _SETTING: Final = "surbs_given"
@@ -50,5 +50,4 @@ class GivenSurbs:
 
     def save(self, kept: KeptAccount) -> None:
         """Keep this one; it is on the disk on return."""
-        row = SettingRow.insert(key=_SETTING, value=msgspec.msgpack.encode(kept))
-        self._db.change(row.on_conflict_replace())
+        self._db.run(SET_SETTING, (_SETTING, msgspec.msgpack.encode(kept)))

@@ -14,6 +14,7 @@ from usernym.storage.client.contacts import CONTACTS
 from usernym.storage.client.schema import ContactRow
 from usernym.storage.client.types import Consent, Contact, DeliveryState, Direction
 from usernym.storage.database import StoreDatabase, marks
+from usernym.storage.tables import update_one
 
 SNIPPET_BYTES: Final = 400
 """Of the newest text in a line: more than fits on a screen."""
@@ -152,7 +153,7 @@ class Listing:
         columns = {column: value for column, value in chosen.items() if value is not None}
         if not columns:
             return self._db.row("SELECT 1 FROM contact WHERE name = ?", (name,)) is not None
-        return self._db.change(ContactRow.update(**columns).where(ContactRow.name == name)) > 0
+        return update_one(self._db, ContactRow, name, columns)
 
     def draft(self, name: str) -> str:
         """What the user was writing to a contact."""

@@ -25,11 +25,11 @@ class MessageKeys:
 
     def add(self, number: int, seed: bytes, now: int) -> None:
         """Keep a new private key. Raises `RowConflict` if the number is taken: a key is never replaced."""
-        self._db.change(HpkeKeyRow.insert(number=number, seed=seed, created_at=now))
+        self._db.run("INSERT INTO hpke_key (number, seed, created_at) VALUES (?, ?, ?)", (number, seed, now))
 
     def forget_all(self) -> None:
         """Forget the keys of an identity that no one has seen."""
-        self._db.change(HpkeKeyRow.delete())
+        self._db.run("DELETE FROM hpke_key")
 
     def confirm(self, number: int, now: int) -> bool:
         """The node hands out this key now: those before it are superseded. False if there is no such key.

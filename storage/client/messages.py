@@ -14,7 +14,7 @@ from usernym.storage.client.schema import MessageRow, QueuedRow
 from usernym.storage.client.types import Consent, DeliveryState, Direction, Message, OutboxRow, Route
 from usernym.storage.database import StoreDatabase, marks, parts
 from usernym.storage.errors import RowConflict
-from usernym.storage.tables import Table, insertion
+from usernym.storage.tables import Table, insertion, update_one
 
 NO_PAUSE_MAX_S: Final = 2**32
 REORDER_S: Final = 600
@@ -323,7 +323,7 @@ class Messages:
 
     def remove_outgoing(self, message_id: bytes) -> bool:
         """Take a message out of the outbox, whatever its state; False if it is not there."""
-        return self._db.change(QueuedRow.delete().where(QueuedRow.message_id == message_id)) > 0
+        return self._db.run("DELETE FROM outbox WHERE message_id = ?", (message_id,)) > 0
 
     # -- seen, and to be acknowledged --
 
@@ -364,7 +364,7 @@ class Messages:
         return row, bool(higher)
 
     def _update_outbox(self, message_id: bytes, **columns: Any) -> bool:
-        return self._db.change(QueuedRow.update(**columns).where(QueuedRow.message_id == message_id)) > 0
+        return update_one(self._db, QueuedRow, message_id, columns)
 
 
 def _is(contact: str, message_id: bytes, direction: Direction) -> peewee.Expression:

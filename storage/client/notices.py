@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from usernym.storage.client.schema import NoticeToConfirmRow
-from usernym.storage.database import StoreDatabase, parts
+from usernym.storage.database import StoreDatabase, marks, parts
 
 
 class TakenNotices:
@@ -18,10 +17,8 @@ class TakenNotices:
         """Remember to confirm these notices; a known one is passed over."""
         with self._db.one_commit():
             for some in parts(ids):
-                rows = [(number,) for number in some]
-                self._db.change(
-                    NoticeToConfirmRow.insert_many(rows, fields=[NoticeToConfirmRow.id]).on_conflict_ignore()
-                )
+                rows = ", ".join(["(?)"] * len(some))
+                self._db.run(f"INSERT OR IGNORE INTO notice_to_confirm (id) VALUES {rows}", some)  # noqa: S608 - marks
 
     def oldest(self, limit: int) -> list[int]:
         """At most `limit` notices to confirm, the oldest first."""
@@ -31,4 +28,4 @@ class TakenNotices:
         """Forget these notices: the node has the confirmation."""
         with self._db.one_commit():
             for some in parts(ids):
-                self._db.change(NoticeToConfirmRow.delete().where(NoticeToConfirmRow.id.in_(some)))
+                self._db.run(f"DELETE FROM notice_to_confirm WHERE id IN ({marks(len(some))})", some)  # noqa: S608 - marks

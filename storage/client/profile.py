@@ -8,14 +8,17 @@ from typing import Any, Final
 from usernym.protocol.limits import KEY_BYTES
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.protocol.wire import pack
-from usernym.storage.client.schema import IdentityRow, LoginRow, SettingRow
+from usernym.storage.client.schema import IdentityRow
 from usernym.storage.client.types import Identity, IdentityState, PendingRecord, RecoveryWords
 from usernym.storage.database import StoreDatabase
 from usernym.storage.errors import NoIdentity
-from usernym.storage.tables import Table
+from usernym.storage.tables import Table, insertion, stored, update_one
 
 _IDENTITY: Final = Table(IdentityRow, Identity)
 _THE_ONE: Final = _IDENTITY.select("")
+_REPLACE: Final = insertion(IdentityRow).replace("INSERT", "INSERT OR REPLACE", 1)
+
+SET_SETTING: Final = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
 
 _PENDING: Final = "pending_record"
 _SUCCESSION: Final = "pending_succession"
@@ -37,9 +40,9 @@ class Profile:
 
     def set_setting(self, key: str, value: bytes | None) -> None:
         if value is None:
-            self._db.change(SettingRow.delete().where(SettingRow.key == key))
+            self._db.run("DELETE FROM setting WHERE key = ?", (key,))
         else:
-            self._db.change(SettingRow.insert(key=key, value=value).on_conflict_replace())
+            self._db.run(SET_SETTING, (key, value))
 
     # -- identity --
 
@@ -54,11 +57,7 @@ class Profile:
         return found
 
     def save_identity(self, identity: Identity) -> None:
-        self._db.change(
-            IdentityRow.insert(
-                id=1, **{name: getattr(identity, name) for name in _IDENTITY.names}
-            ).on_conflict_replace()
-        )
+        self._db.run(_REPLACE, {"id": 1, **{name: stored(getattr(identity, name)) for name in _IDENTITY.names}})
 
     def words(self) -> RecoveryWords:
         """Whether the recovery words of the identity that was made here have been shown."""
@@ -75,7 +74,7 @@ class Profile:
         self._update_identity(record=record, record_number=record_number)
 
     def _update_identity(self, **columns: Any) -> None:
-        if not self._db.change(IdentityRow.update(**columns)):
+        if not update_one(self._db, IdentityRow, 1, columns):
             raise NoIdentity("there is no identity in this store yet")
 
     def former_identities(self) -> list[bytes]:
@@ -109,4 +108,4 @@ class Profile:
         return self._db.value(bytes, "SELECT login_id FROM login")
 
     def save_login(self, login_id: bytes) -> None:
-        self._db.change(LoginRow.insert(id=1, login_id=login_id).on_conflict_replace())
+        self._db.run("INSERT OR REPLACE INTO login (id, login_id) VALUES (1, ?)", (login_id,))

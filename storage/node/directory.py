@@ -63,6 +63,8 @@ class _NewRecord:
 _ACCOUNTS: Final = Table(AccountRow, Account)
 _BY_NAME: Final = _ACCOUNTS.select("WHERE name = ?")
 _BY_SKELETON: Final = _ACCOUNTS.select("WHERE skeleton = ?")
+_INSERT_LINK: Final = "INSERT INTO link (name, generation, blob) VALUES (?, ?, ?)"
+_INSERT_NUMBER: Final = "INSERT INTO hpke_number (name, number) VALUES (?, ?)"
 _INSERT: Final = f"{insertion(AccountRow)} ON CONFLICT DO NOTHING"
 _LINKS: Final = Table(LinkRow, ChainLink)
 _LINKS_FROM: Final = _LINKS.select("WHERE name = ? AND generation >= ? ORDER BY generation")
@@ -129,8 +131,8 @@ class Directory:
             }  # fmt: skip
             if not db.run(_INSERT, added):
                 raise StoreConflict(f"{db.path}: another registration came in between")
-            db.change(LinkRow.insert(name=name, generation=0, blob=link))
-            db.change(HpkeNumberRow.insert(name=name, number=hpke_number))
+            db.run(_INSERT_LINK, (name, 0, link))
+            db.run(_INSERT_NUMBER, (name, hpke_number))
             return Registration.CREATED
 
         return self._db.commit(register)
@@ -175,7 +177,7 @@ class Directory:
                 former = (HpkeNumberRow.name == name) & (HpkeNumberRow.number != hpke_number)
                 db.change(HpkeNumberRow.update(superseded_at=0).where(former))
                 db.change(LinkRow.delete().where((LinkRow.name == name) & (LinkRow.generation >= generation)))
-                db.change(LinkRow.insert(name=name, generation=generation, blob=blob))
+                db.run(_INSERT_LINK, (name, generation, blob))
             return True
 
         return self._db.commit(replace)
@@ -232,7 +234,7 @@ def _write_record(db: Engine, account: Account, new: _NewRecord) -> None:
         db.change(HpkeNumberRow.update(superseded_at=new.now).where(old))
         same = (HpkeNumberRow.name == account.name) & (HpkeNumberRow.number == new.hpke_number)
         db.change(HpkeNumberRow.delete().where(same))
-        db.change(HpkeNumberRow.insert(name=account.name, number=new.hpke_number))
+        db.run(_INSERT_NUMBER, (account.name, new.hpke_number))
 
 
 def _revive(db: Engine, account: Account, new: _NewRecord) -> None:
