@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -27,7 +28,9 @@ from usernym.actors.base import Tellable
 from usernym.actors.events import DeliveryChanged, Event, MessageArrived
 from usernym.actors.simulation import Simulation
 from usernym.mixnet.emulator.core import Emulator
+from usernym.mixnet.emulator.in_process import InProcessTransport
 from usernym.mixnet.emulator.state import Faults
+from usernym.mixnet.former_addresses import JoinedTransport
 from usernym.storage.client.types import Contact, DeliveryState, IdentityState, Message, Trust
 from usernym.testing.process import App, ClientProcess, NodeProcess, Process
 from usernym.testing.tap import TappedMixnet
@@ -36,9 +39,20 @@ T = TypeVar("T")
 C = TypeVar("C")
 
 UNREAD_MAX: Final = 10_000
+CLIENTS_MAX: Final = 128
+"""More mixnet clients than any world has."""
 
 RAM_DISK: Final = Path("/dev/shm")  # noqa: S108 - where Linux keeps a file system in memory
 """Where simulated disks are kept if the system has it: SQLite's own code on files that cost no real disk."""
+
+
+def at_all_addresses(transport: InProcessTransport, node: NodeProcess) -> JoinedTransport:
+    """A `node_transport`: the node's process listens at all addresses that its card names."""
+    world = node.world
+    for former in world.listening:  # of the process before
+        former.close()
+    world.listening = [world.mixnet.transport(address) for address in world.other_addresses]
+    return JoinedTransport(transport, world.listening)
 
 
 class World:
@@ -48,7 +62,8 @@ class World:
     memory. `encrypted`: whether users' stores are SQLCipher's, as in the product; it costs about a fifth more time.
     `nym_clients`: users whose mixnet client is a program of its own, which says nothing of its SURBs.
     `node_transport` puts something between a node and the mixnet: what makes a node lie. `other_addresses`: how many
-    addresses the nodes' cards name beside the node's own; they are silent, unless `node_transport` listens there.
+    addresses the nodes' cards name beside the node's own. They are silent, unless `node_transport` is
+    `at_all_addresses`.
     """
 
     def __init__(
@@ -77,6 +92,7 @@ class World:
         if disks:
             home = RAM_DISK if RAM_DISK.is_dir() else None
             self.folder = Path(tempfile.mkdtemp(prefix="usernym-simulation-", dir=home))
+        self.listening: list[InProcessTransport] = []
         self.other_addresses = tuple(self.mixnet.transport().address for _ in range(other_addresses))
         self.node = self.add_node("node")
 
@@ -127,6 +143,13 @@ class World:
     def settle(self, seconds: float = 5.0) -> None:
         """Let everything under way come to its end."""
         self.sim.run_for(seconds)
+
+    def silence(self, *addresses: bytes) -> None:
+        """From now on these addresses, and no others, are silent: what is sent to them or from them is lost."""
+        numbers = [number for address in addresses if (number := self.core.client_at(address)) is not None]
+        rest = tuple(number for number in range(CLIENTS_MAX) if number not in numbers)
+        partition = (*((number,) for number in numbers), rest) if numbers else ()
+        self.mixnet.faults = replace(self.mixnet.faults, partition=partition)
 
     def check(self) -> None:
         """No actor may have had a bug."""
