@@ -125,13 +125,14 @@ def test_a_challenge_is_answered_where_it_came_from_or_another_one_is_asked_for(
     world.check()
 
 
-@pytest.mark.slow
+@pytest.mark.seconds
 @pytest.mark.parametrize("living", [True, False])
 def test_the_account_of_surbs_holds_over_all_addresses_for_a_day(living: bool) -> None:
     """With the first address silent, and with all of them: looks, logins and heartbeats stay within one account."""
     world = World(3, other_addresses=7, node_transport=at_all_addresses)
     alice, bob = world.client("alice"), world.client("bob")
     alice.send_and_wait("bob", "before")
+    bob.kill()
     world.silence(*(state_of(alice).order[:1] if living else state_of(alice).order))
     (io,) = [actor for actor in alice.runtime.actors if isinstance(actor, ClientIO)]
     highest = 0
@@ -141,6 +142,8 @@ def test_the_account_of_surbs_holds_over_all_addresses_for_a_day(living: bool) -
     assert highest <= SURBS_GIVEN_MAX
     world.silence()
     world.sim.run_for(8 * 1800)
+    bob.start()
+    bob.go_online()
     assert alice.of_kind(ConnectionChanged)[-1].online
     bob.send_and_wait("alice", "still there")
     assert world.sim.now() >= DAY_S
