@@ -139,7 +139,7 @@ soak: $(READY) ## simulated messages at 20 % loss with crashes and hostile users
 	$(BIN)/usernym simulate --profile soak --clients 3-5 --seed $${SEED:-0} $(if $(COUNT),--messages $(COUNT),--minutes $${MINUTES:-10})
 
 nightly: $(READY) ## search with every profile, MINUTES (60) each; it continues where the last night stopped (NIGHTLY, nightly.json)
-	@failed=; for profile in mixed hostile people thieves node soak; do \
+	@failed=; for profile in mixed hostile people thieves node workers soak; do \
 		$(BIN)/usernym simulate --profile $$profile --resume $${NIGHTLY:-nightly.json} --minutes $${MINUTES:-60} --jobs $${JOBS:-1} || failed="$$failed $$profile"; \
 	done; [ -z "$$failed" ] || { echo "found something:$$failed"; exit 1; }
 

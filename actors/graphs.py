@@ -7,7 +7,7 @@ since the others still send.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
@@ -103,14 +103,12 @@ def node_graph(
     transport: Transport,
     *,
     on_card: Callable[[NodeCard], None],
-    other_addresses: Sequence[bytes] = (),
     work_bits: int = WORK_BITS_MIN,
     on_mixnet: Callable[[str | None], None] = lambda _reason: None,
 ) -> NodeGraph:
     """Start a discovery node: registration, lookup and forwarding around mixnet I/O.
 
-    `on_card` gets each card that becomes the node's current one. `other_addresses`: those that the card names beside
-    the one of this process. `on_mixnet`: see `MixnetEndpoint`.
+    `on_card` gets each card that becomes the node's current one. `on_mixnet`: see `MixnetEndpoint`.
     """
     graph = NodeGraph(transport)
     requests: dict[type[m.FromClient], RequestQueue] = {
@@ -129,12 +127,7 @@ def node_graph(
         m.TopUp: graph.forwarding,
     }
     registration = RegistrationNode(
-        context,
-        io=graph.io,
-        forwarding=graph.forwarding,
-        on_card=on_card,
-        other_addresses=other_addresses,
-        work_bits=work_bits,
+        context, io=graph.io, forwarding=graph.forwarding, on_card=on_card, work_bits=work_bits
     )
     io = NodeIO(
         context, transport, requests=requests, watchers=(graph.registration, graph.forwarding), on_mixnet=on_mixnet
@@ -145,6 +138,7 @@ def node_graph(
         graph.registration.bind(registration),
         graph.io.bind(io),
     )
+    context.store.workers.listen(lambda: graph.forwarding.tell(msg.HintsDue()))
     return graph
 
 

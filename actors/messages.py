@@ -85,6 +85,8 @@ class RouteOpened(FromPeer, frozen=True):
     """That the node counts on."""
     card_sequence: int
     """The sequence of the card that the user's client has."""
+    fence: int
+    """By which this worker took the route."""
 
 
 class IdentityReplaced(PrivateValue, frozen=True):
@@ -97,6 +99,22 @@ class CardRenewed(PrivateValue, frozen=True):
     """This is the node's card from now on; users with an older one must get it."""
 
     card: NodeCard
+    leaving: bool = False
+    """Whether this worker is going to end, and the card sends its users to others: they get it at once."""
+
+
+class RoutesEnded(PrivateValue, frozen=True):
+    """The other workers took this one for dead: its users may have gone to them."""
+
+
+class HintsDue(FromPeer, frozen=True):
+    """Another worker may have stored something for a user whose route is here. `polled`: so it is each second."""
+
+    polled: bool = False
+
+
+class Drain(PrivateValue, frozen=True):
+    """Send the users to the other workers, if there are any: this one is to end."""
 
 
 class CommitBatch(FromPeer, frozen=True):
@@ -105,6 +123,10 @@ class CommitBatch(FromPeer, frozen=True):
 
 class CardDue(PrivateValue, frozen=True):
     """The node's card could not be stored: try it again."""
+
+
+class BeatDue(PrivateValue, frozen=True):
+    """A worker of several is to show the others that it lives."""
 
 
 class NoticesDue(FromPeer, frozen=True):
@@ -423,11 +445,11 @@ class AskName(PrivateValue, frozen=True):
 # -- what each actor takes ------------------------------------------------------------------------------------------
 
 NodeIOInbox = TransportReported | SendReply
-RegistrationNodeInbox = RequestArrived | MixnetConnected | MixnetDisconnected | CardDue | Tick
+RegistrationNodeInbox = RequestArrived | MixnetConnected | MixnetDisconnected | CardDue | BeatDue | Drain | Tick
 LookupNodeInbox = RequestArrived
 ForwardingNodeInbox = (
     RequestArrived | RouteOpened | IdentityReplaced | CardRenewed | MixnetConnected | MixnetDisconnected | CommitBatch
-    | NoticesDue | Tick
+    | NoticesDue | HintsDue | RoutesEnded | Tick
 )  # fmt: skip
 
 ClientIOInbox = TransportReported | SendRequest | SendStatement | SendDirect | DropRoute | SetCard | Tick

@@ -48,6 +48,17 @@ class NodeClock:
         with self._lock:
             return self._now()
 
+    def others_floor(self) -> int:
+        """The latest time by which any worker of the node has deleted, where there are several; none deletes by a later
+        one until the commit. Only inside one. Requests that were too old then are too old now."""
+        if not self._store.workers.shared:
+            return 0
+        floor = self._store.profile.held_clock_floor()
+        with self._lock:
+            if floor > self._now():
+                self._floor, self._floor_at = floor, self._runtime.now()
+        return floor
+
     def deletion_time(self) -> int | None:
         """What is due by this time may be deleted; None while the system's clock is not to be trusted with that.
 

@@ -49,6 +49,7 @@ class StoreDatabase(Engine):
     """A SQLite database; with `key` (32 bytes) every page is encrypted. For its errors see `errors.translate`."""
 
     locked = ""
+    held = ""
     # IMMEDIATE: a transaction that first reads and then writes must not find another writer in between.
     _begin = "BEGIN IMMEDIATE"
 

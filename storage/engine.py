@@ -78,6 +78,8 @@ class Engine(ABC):
 
     locked: ClassVar[str]
     """What ends a SELECT whose rows are to stay as they are until the commit; empty where one writer works alone."""
+    held: ClassVar[str]
+    """The same, but others may rely on the rows too."""
     _begin: ClassVar[str]
 
     def __init__(self, path: str) -> None:

@@ -99,6 +99,10 @@ class RowLimitReached(StorageError):
     """A bounded table is full; its rows have to expire first."""
 
 
+class RouteLost(StorageError):
+    """Another worker of the node holds the route, or took this one for dead: nothing was written."""
+
+
 class NoIdentity(StorageError):
     """The client's store has no identity yet: no one has registered with it."""
 

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any, Final, TypeVar
 
 import peewee
@@ -52,6 +52,9 @@ and those who wait for the actor meanwhile are few."""
 PAUSE_S: Final = 0.05
 """Before it is tried again; twice as long each time, a second at most."""
 PAUSE_MAX_S: Final = 1.0
+
+LISTEN_S: Final = 1.0
+"""How soon a thread that waits for notifications sees that it is not needed any more, or connects again."""
 
 DIALECT: Final = peewee.PostgresqlDatabase(
     None,
@@ -136,6 +139,7 @@ class PostgresDatabase(Engine):
     """
 
     locked = " FOR UPDATE"
+    held = " FOR SHARE"
     _begin = "BEGIN"
 
     def __init__(self, url: str) -> None:
@@ -145,6 +149,7 @@ class PostgresDatabase(Engine):
         self._owner: psycopg.Connection[Any] | None = None
         self._owning = Lock()
         self._mark: int | None = None
+        self._alone = True
 
     # -- connections --
 
@@ -198,9 +203,9 @@ class PostgresDatabase(Engine):
             return [f"{self.path}: {warning}"]
         return []
 
-    def own(self, mark: int) -> None:
-        """Let no other process have this database as its store, while this one has. Raises `StoreInUse`."""
-        self._mark = mark
+    def own(self, mark: int, *, alone: bool) -> None:
+        """Have this database as a store: with other processes that have it so, or `alone`. Raises `StoreInUse`."""
+        self._mark, self._alone = mark, alone
         self._keep_owned()
 
     def _keep_owned(self) -> None:
@@ -210,10 +215,11 @@ class PostgresDatabase(Engine):
             if self._owner is not None:
                 self._owner.close()
             raw = self._connect_raw()
-            (got,) = raw.execute("SELECT pg_try_advisory_lock($1)", (self._mark,)).fetchone() or (False,)
+            how = "pg_try_advisory_lock" if self._alone else "pg_try_advisory_lock_shared"
+            (got,) = raw.execute(f"SELECT {how}($1)", (self._mark,)).fetchone() or (False,)
             if not got:
                 raw.close()
-                raise StoreInUse(f"{self.path} is the store of another node process: stop it first")
+                raise StoreInUse(f"{self.path} is in use by a node's process: stop it first")
             self._owner = raw
 
     def close(self) -> None:
@@ -288,6 +294,32 @@ class PostgresDatabase(Engine):
                 return kind(text.format(path=self.path))
         return error
 
+    # -- notifications --
+
+    def notify(self, channel: str) -> None:
+        """Wake those who listen on the channel, when the transaction is committed: once, however often it is called."""
+        self.rows("SELECT pg_notify(?, '')", (channel,))
+
+    def listen(self, channel: str, woken: Callable[[], None]) -> Callable[[], None]:
+        """Call `woken` in a thread after each notification, until what is returned is called.
+
+        What comes while the connection is lost is missed.
+        """
+        over = Event()
+        Thread(target=self._listen, args=(channel, woken, over), name="notifications", daemon=True).start()
+        return over.set
+
+    def _listen(self, channel: str, woken: Callable[[], None], over: Event) -> None:
+        while not over.is_set() and not self._closed.is_set():
+            try:
+                with self._connect_raw() as raw:
+                    raw.execute(f"LISTEN {channel}")
+                    while not over.is_set() and not self._closed.is_set():
+                        for _ in raw.notifies(timeout=LISTEN_S, stop_after=1):
+                            woken()
+            except (psycopg.Error, StorageError):
+                over.wait(LISTEN_S)
+
     # -- upkeep --
 
     def erase_traces(self) -> bool:
@@ -337,14 +369,14 @@ def _is_dead(raw: psycopg.Connection[Any]) -> bool:
     return False
 
 
-def open_postgres(url: str, schema: Schema, base: type[Row]) -> PostgresDatabase:
-    """The database, with the tables of `base` made if need be. Only this process has it as its store then.
+def open_postgres(url: str, schema: Schema, base: type[Row], *, alone: bool) -> PostgresDatabase:
+    """The database, with the tables of `base` made if need be; `alone`: only this process has it as its store then.
 
     Raises `StoreUnreachable`, `StoreInaccessible`, `UnsafeServer`, `StoreInUse`, `NotAStore` or `SchemaTooNew`.
     """
     database = PostgresDatabase(url)
     try:
-        database.own(schema.application_id)
+        database.own(schema.application_id, alone=alone)
         _migrate(database, schema, base)
         for warning in database.warnings():
             logger.warning("%s", warning)

@@ -160,7 +160,7 @@ class Disk:
 
     # -- statements --
 
-    def run(self, database: SimDatabase, sql: str, go_on: Callable[[], Any]) -> Any:
+    def run(self, database: StoreDatabase, sql: str, go_on: Callable[[], Any]) -> Any:
         """Run a statement on an armed disk, unless something is to go wrong with it."""
         if self.dead:
             raise ProcessDied(self._bury)
@@ -173,7 +173,7 @@ class Disk:
             return go_on()
         return self._commit(database, go_on)
 
-    def _commit(self, database: SimDatabase, go_on: Callable[[], Any]) -> Any:
+    def _commit(self, database: StoreDatabase, go_on: Callable[[], Any]) -> Any:
         if self._full:
             raise StoreFull(f"no room to write {database.path}: free some space, then try again")
         moment = self._count_down()

@@ -1,6 +1,7 @@
 """What people do in a scenario, and what goes wrong, as values. A scenario is a list of these.
 
-People and nodes are named: a scenario of three people has `alice`, `bob` and `carol` at `node`. Times are virtual
+People and nodes are named: a scenario of three people has `alice`, `bob` and `carol` at `node`; the further workers of
+a node that has several are `node-2` and so on. Times are virtual
 seconds.
 """
 
@@ -230,6 +231,28 @@ class SlowDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class Sleep:
+    """`who`'s process does nothing for so long, as one that is stopped or swapped out; then it handles what came."""
+
+    who: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HintsLost:
+    """No notification between the node's workers arrives for so long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAway:
+    """No worker of the node can commit for so long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClockJump:
     """`who`'s wall clock jumps by so many seconds, either way."""
 
@@ -295,7 +318,8 @@ class Inject:
 Step = (
     Write | WriteFile | Handshake | DirectOnly | LookUpUser | LookAt | Decide | Befriend | MachineLost | Theft | Pause
     | Turns | Weather | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire | Crash | LongAway | DiskFull
-    | DiskErrors | SlowDisk | ClockJump | NodeLies | HostileNode | Strangers | Attack | Stalk | Inject
+    | DiskErrors | SlowDisk | Sleep | HintsLost | DatabaseAway | ClockJump | NodeLies | HostileNode | Strangers | Attack
+    | Stalk | Inject
 )  # fmt: skip
 """What a plan is made of."""
 

@@ -26,6 +26,7 @@ from usernym.testing.plan import (
     PEOPLE,
     SOAK,
     THIEVES,
+    WORKERS,
     NotAPlan,
     Plan,
     PlanProfile,
@@ -43,6 +44,7 @@ PROFILES: Final = {
     "thieves": THIEVES,
     "node": NODE,
     "hostile": HOSTILE,
+    "workers": WORKERS,
 }
 CHUNK_S: Final = 2.0
 """Workers are given about so much work at once, so that handing it over costs nothing."""

@@ -20,6 +20,7 @@ import msgspec
 from usernym.protocol.payloads import CHUNK_BYTES
 from usernym.testing import faults as f
 from usernym.testing.attacker import ATTACKERS, Harm
+from usernym.testing.database import worker_names
 from usernym.testing.disk import Moment
 from usernym.testing.habits import HABITS
 
@@ -27,6 +28,8 @@ NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heid
 LINE_BYTES_MAX: Final = 1 << 20
 """A plan's text, unpacked: far above any that is made; it bounds what a pasted line can cost."""
 _VERSION: Final = 1
+WORKERS_MAX: Final = 8
+"""As many as a card has addresses."""
 FILE_SIZES: Final = (1, 20_000, CHUNK_BYTES, 70_000, 300_000)
 """Bytes: one chunk and several, also more than are on their way at once."""
 
@@ -37,13 +40,15 @@ class NotAPlan(ValueError):
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that makes a run. `people`: how many, 2 to 10. `encrypted`: whether their stores are."""
+    """Everything that makes a run. `people`: how many, 2 to 10. `encrypted`: whether their stores are. `workers`: how
+    many processes the node has, 1 to `WORKERS_MAX`."""
 
     seed: int
     people: int
     steps: tuple[f.Step, ...]
     tape: tuple[int, ...] = ()
     encrypted: bool = False
+    workers: int = 1
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,6 +66,8 @@ def line(plan: Plan) -> str:
     """The plan as text without white space."""
     steps = [[type(step).__name__, *dataclasses.astuple(step)] for step in plan.steps]
     content = [_VERSION, plan.seed, plan.people, plan.encrypted, list(plan.tape), steps]
+    if plan.workers > 1:
+        content.append(plan.workers)
     return base64.urlsafe_b64encode(zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)).decode()
 
 
@@ -69,7 +76,8 @@ def plan_of(text: str) -> Plan:
     try:
         unpacker = zlib.decompressobj()
         content = unpacker.decompress(base64.urlsafe_b64decode(text.strip()), LINE_BYTES_MAX)
-        version, seed, people, encrypted, tape, steps = json.loads(content)
+        version, seed, people, encrypted, tape, steps, *more = json.loads(content)
+        (workers,) = more or (1,)
         if version != _VERSION:
             raise NotAPlan("this line was written by another version")
         plan = Plan(
@@ -78,6 +86,7 @@ def plan_of(text: str) -> Plan:
             tuple(_step(*step) for step in steps),
             msgspec.convert(tape, tuple[int, ...]),
             msgspec.convert(encrypted, bool),
+            msgspec.convert(workers, int),
         )
     except (binascii.Error, zlib.error, msgspec.ValidationError) as error:
         raise NotAPlan(f"not a plan: {error}") from None
@@ -85,6 +94,8 @@ def plan_of(text: str) -> Plan:
         raise NotAPlan(f"not a plan: {error}") from None
     if not 2 <= plan.people <= len(NAMES):
         raise NotAPlan(f"a plan has 2 to {len(NAMES)} people")
+    if not 1 <= plan.workers <= WORKERS_MAX:
+        raise NotAPlan(f"a node has 1 to {WORKERS_MAX} workers")
     return plan
 
 
@@ -124,6 +135,8 @@ class PlanProfile:
     """In one plan of so many a file or two are sent; 0: in none."""
     encrypted: int = 8
     """In one plan of so many the stores are encrypted; 0: in none."""
+    workers: int = 1
+    """How many processes the node has."""
 
 
 SOAK: Final = PlanProfile(
@@ -200,6 +213,19 @@ NODE: Final = PlanProfile(
 """A node that is hostile with a purpose."""
 
 
+WORKERS: Final = PlanProfile(
+    troubles=(2, 8),
+    weights=(
+        ("Crash", 10), ("Sleep", 6), ("HintsLost", 4), ("DatabaseAway", 3), ("DiskErrors", 6), ("SlowDisk", 1),
+        ("MixnetDies", 3), ("TagsDie", 1), ("CutOff", 2), ("ClockJump", 3), ("Partition", 2), ("Weather", 2),
+        ("Handshake", 2), ("MachineLost", 1), ("LookAt", 1),
+    ),
+    lies=0,
+    workers=3,
+)  # fmt: skip
+"""A node of several processes on one database, which fail one by one and all together."""
+
+
 def random_plan(seed: int, people: int, profile: PlanProfile | None = None) -> Plan:
     """The plan of this seed."""
     profile = profile or PlanProfile()
@@ -216,7 +242,7 @@ def random_plan(seed: int, people: int, profile: PlanProfile | None = None) -> P
     kinds, weights = zip(*profile.weights, strict=True)
     for kind in rng.choices(kinds, weights, k=rng.randint(*profile.troubles)):
         at = rng.randint(0, len(steps))
-        trouble = (TROUBLES | HOSTILE_TROUBLES)[kind](rng, names)
+        trouble = (TROUBLES | HOSTILE_TROUBLES | WORKER_TROUBLES)[kind](rng, names)
         steps[at:at] = [trouble, _pause(rng, profile)] if rng.random() < 0.5 else [trouble]
     if profile.lies and rng.randrange(profile.lies) == 0:
         steps.insert(rng.randint(0, len(steps)), f.NodeLies(rng.choice((2, 4, 10))))
@@ -229,7 +255,20 @@ def random_plan(seed: int, people: int, profile: PlanProfile | None = None) -> P
         # A node that stays on sweeps every five minutes: a month of that takes seconds of the processor's time.
         away = f.LongAway(days if node else min(days, 8), node)
         steps.insert(rng.randint(0, len(steps)), away)
-    return Plan(seed, people, tuple(steps), (), encrypted)
+    if profile.workers > 1:
+        spread = random.Random(f"workers {seed}")  # noqa: S311 - repeatable on purpose
+        steps = [_at_a_worker(step, spread, profile.workers) for step in steps]
+    return Plan(seed, people, tuple(steps), (), encrypted, profile.workers)
+
+
+def _at_a_worker(step: f.Step, rng: random.Random, workers: int) -> f.Step:
+    """The same with one of the node's workers, where it is about the node."""
+    name = rng.choice(worker_names(workers))
+    if isinstance(step, f.Partition):
+        groups = (tuple(name if who == "node" else who for who in group) for group in step.groups)
+        return dataclasses.replace(step, groups=tuple(groups))
+    changed = {field.name: name for field in dataclasses.fields(step) if getattr(step, field.name) == "node"}
+    return dataclasses.replace(step, **changed)  # type: ignore[arg-type]  # these fields are names
 
 
 def _add_files(steps: list[f.Step], seed: int, profile: PlanProfile) -> None:
@@ -355,3 +394,9 @@ HOSTILE_TROUBLES: Final[dict[str, Callable[[random.Random, tuple[str, ...]], f.S
     "HostileNode": _hostile_node,
 }
 """The same for users and a node who mean harm, and for what those do who fear it."""
+WORKER_TROUBLES: Final[dict[str, Callable[[random.Random, tuple[str, ...]], f.Step]]] = {
+    "Sleep": lambda rng, _names: f.Sleep("node", rng.choice((1.0, 20.0, 150.0, 400.0))),
+    "HintsLost": lambda rng, _names: f.HintsLost(rng.choice((5.0, 60.0, 600.0))),
+    "DatabaseAway": lambda rng, _names: f.DatabaseAway(rng.choice((0.5, 5.0, 60.0))),
+}
+"""Those of a node that has several processes."""

@@ -27,6 +27,8 @@ from usernym.storage.database import IN_MEMORY, open_database
 from usernym.storage.errors import StorageError
 from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
+from usernym.storage.node.workers import SoleWorker, Workers
+from usernym.testing.database import DatabaseServer, Link, WorkerDatabase
 from usernym.testing.disk import Disk
 
 if TYPE_CHECKING:
@@ -96,14 +98,7 @@ class Process:
         """Messages that raised what they should not, in all lives; a bad disk's errors count too."""
         self.on_death: Callable[[], None] = lambda: None
         self.on_failed: Callable[[str, BaseException], None] = world.on_failed
-        self.disk: Disk | None = None
-        if world.folder is not None:
-            self.disk = Disk(
-                world.folder / name,
-                random.Random(f"{world.sim.seed} {name}"),  # noqa: S311 - repeatable on purpose
-                bury=self.bury,
-                stall=lambda seconds: world.sim.hold(self.runtime.actors, seconds),
-            )
+        self.disk = self._make_disk()
         self.mixnet_lives = False
         """Whether the mixnet client outlives the process when this life ends, as a nym-client does."""
         self.has_nym_client = name in world.nym_clients
@@ -127,6 +122,17 @@ class Process:
     def client_number(self) -> int:
         """Its mixnet client's."""
         return self._mixnet_client[1] if self._transport is None else self._transport.client
+
+    def _make_disk(self) -> Disk | None:
+        folder = self.world.folder
+        return None if folder is None else Disk(folder / self.name, self._chance(), bury=self.bury, stall=self.sleep)
+
+    def _chance(self) -> random.Random:
+        return random.Random(f"{self.world.sim.seed} {self.name}")  # noqa: S311 - repeatable on purpose
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for so long: what comes meanwhile is handled afterwards."""
+        self.world.sim.hold(self.runtime.actors, seconds)
 
     # -- life and death --
 
@@ -215,12 +221,13 @@ class Process:
 
 
 class NodeProcess(Process):
-    """A discovery node."""
+    """A discovery node, or one of the workers that share the database of a `server`."""
 
     store: NodeStore
     graph: NodeGraph
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, server: DatabaseServer | None = None) -> None:
+        self._server = server
         super().__init__(world, name)
         self.cards: list[NodeCard] = []
 
@@ -228,8 +235,17 @@ class NodeProcess(Process):
     def card(self) -> NodeCard:
         return self.cards[-1]
 
+    def _make_disk(self) -> Disk | None:
+        if self._server is None:
+            return super()._make_disk()
+        return Link(self._server, self._chance(), bury=self.bury, stall=self.sleep)
+
     def _open_store(self) -> None:
-        if self.disk is None:
+        if isinstance(self.disk, Link):
+            database = WorkerDatabase(self.disk)
+            self.store = NodeStore(database, Workers(database))
+            self._opened = True
+        elif self.disk is None:
             self.store = NodeStore.open(IN_MEMORY, synchronous="OFF")
         else:
             self.store = NodeStore(open_database(self.disk.path, NODE_SCHEMA, make=self.disk.database))
@@ -246,13 +262,14 @@ class NodeProcess(Process):
         return FoundRecord(decode_record(account.record), tuple(decode_succession(link.blob) for link in links))
 
     def _start_graph(self, transport: InProcessTransport) -> None:
+        if not self.store.workers.shared:
+            self.store.workers = SoleWorker(self.world.other_addresses)
         clock = NodeClock(self.runtime, self.store)
         context = NodeContext(self.runtime, self.report_failure, self.store, clock, self.key)
         self.graph = node_graph(
             context,
             self.world.node_transport(transport, self),
             on_card=self.cards.append,
-            other_addresses=self.world.other_addresses,
             work_bits=WORK_BITS,
         )
 

@@ -114,6 +114,7 @@ class Run:
             plan.tape,
             disks=True,
             encrypted=plan.encrypted,
+            workers=plan.workers,
             nym_clients={step.who for step in plan.steps if isinstance(step, f.Crash) and step.mixnet_lives},
             node_transport=liars if lies else lambda transport, _node: transport,
         )

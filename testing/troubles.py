@@ -18,6 +18,7 @@ from usernym.mixnet.emulator.state import Faults, LinkDelay
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
 from usernym.testing.attacker import ATTACKERS, Attacker
+from usernym.testing.database import DatabaseServer
 from usernym.testing.habits import Habit, HabitTransport
 from usernym.testing.hostile import LyingTransport, Mallory
 from usernym.testing.process import NodeProcess, Process
@@ -177,6 +178,14 @@ class Troubles:
                 self._hostile().attack(count)
             case f.Inject(count):
                 self._hostile().inject(count)
+            case f.Sleep(who, seconds):
+                world.process(who).sleep(seconds)
+            case f.HintsLost(seconds):
+                self._server().loses_hints = True
+                world.sim.call_later(seconds, self._server().find_hints)
+            case f.DatabaseAway(seconds):
+                for worker in world.workers:
+                    self._break(f.DiskFull(worker.name, seconds))
             case f.LongAway(days, node):
                 self._switch_off(days, node)
             case f.Crash() | f.DiskFull() | f.DiskErrors() | f.SlowDisk() | f.ClockJump():
@@ -184,8 +193,15 @@ class Troubles:
             case _:
                 raise ValueError(f"{step} is done by a person: let the client do it")
 
+    def _server(self) -> DatabaseServer:
+        if self.world.server is None:
+            raise ValueError("this world's node has one process: make it with `workers=`")
+        return self.world.server
+
     def heal(self) -> None:
         """Everything works again: mixnet, node, disks, clocks; all processes run."""
+        if self.world.server is not None:
+            self.world.server.find_hints()
         if self._liars is not None:
             self._liars.behave()
         self._weather, self._groups, self._far = f.Weather(), (), {}

@@ -77,10 +77,10 @@ class Watch:
         self._looked_at = {pair: seen for pair, seen in self._looked_at.items() if pair[0] != user}
 
     def _on_heard(self, heard: Heard) -> None:
-        node = self._world.node
-        if heard.what == "arrived" and heard.who == node.name:
+        nodes = {worker.name for worker in self._world.workers}
+        if heard.what == "arrived" and heard.who in nodes:
             self._count_surbs()
-        if heard.what == "sent" and heard.who == node.name and heard.is_reply and self._oracle.promise.honest_node:
+        if heard.what == "sent" and heard.who in nodes and heard.is_reply and self._oracle.promise.honest_node:
             self._count_bytes()
             self._check_size(heard.data)
         client = self._world.clients.get(heard.who)
@@ -108,13 +108,16 @@ class Watch:
     def _count_surbs(self) -> None:
         for client in self._world.clients.values():
             # What a nym-client gives by itself, or gave before it was started again, is not known to the client.
-            told, pair = not client.has_nym_client, (self._world.node.client_number, client.client_number)
-            held = self._world.core.surbs_of(*pair, on_request=told, earlier=told)
+            told, number = not client.has_nym_client, client.client_number
+            held = sum(
+                self._world.core.surbs_of(worker.client_number, number, on_request=told, earlier=told)
+                for worker in self._world.workers
+            )
             if held > SURBS_GIVEN_MAX:
                 self._break(client.name, "surbs", f"the node holds {held} of {client.name}'s SURBs")
 
     def _count_bytes(self) -> None:
-        waiting = self._world.core.most_waiting(self._world.node.client_number)
+        waiting = max(self._world.core.most_waiting(worker.client_number) for worker in self._world.workers)
         if waiting > WAITING_BYTES_MAX:
             self._break("node", "bytes", f"{waiting} bytes wait at the node for one client's SURBs")
 

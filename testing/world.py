@@ -32,6 +32,7 @@ from usernym.mixnet.emulator.in_process import InProcessTransport
 from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.former_addresses import JoinedTransport
 from usernym.storage.client.types import Contact, DeliveryState, IdentityState, Message, Trust
+from usernym.testing.database import DatabaseServer, worker_names
 from usernym.testing.process import App, ClientProcess, NodeProcess, Process
 from usernym.testing.tap import TappedMixnet
 
@@ -59,7 +60,8 @@ class World:
     """One node and its users; more nodes by `add_node`. Leave its context, or `close` it, to remove its files.
 
     `disks`: whether stores are files, so that processes can crash at a commit and disks can fail; else they are in
-    memory. `encrypted`: whether users' stores are SQLCipher's, as in the product; it costs about a fifth more time.
+    memory. `workers`: how many processes the node has; several share a database server. `encrypted`: whether users'
+    stores are SQLCipher's, as in the product; it costs about a fifth more time.
     `nym_clients`: users whose mixnet client is a program of its own, which says nothing of its SURBs.
     `node_transport` puts something between a node and the mixnet: what makes a node lie. `other_addresses`: how many
     addresses the nodes' cards name beside the node's own. They are silent, unless `node_transport` is
@@ -74,6 +76,7 @@ class World:
         *,
         disks: bool = False,
         encrypted: bool = False,
+        workers: int = 1,
         nym_clients: Collection[str] = (),
         node_transport: Callable[[Any, NodeProcess], Any] = lambda transport, _node: transport,
         other_addresses: int = 0,
@@ -94,7 +97,12 @@ class World:
             self.folder = Path(tempfile.mkdtemp(prefix="usernym-simulation-", dir=home))
         self.listening: list[InProcessTransport] = []
         self.other_addresses = tuple(self.mixnet.transport().address for _ in range(other_addresses))
-        self.node = self.add_node("node")
+        self.server = DatabaseServer(self.sim) if workers > 1 else None
+        self.node = self.add_node("node", self.server)
+        self.workers = [self.node]
+        for name in worker_names(workers)[1:]:
+            self.workers.append(self.add_node(name, self.server))
+        self.sim.run_until(lambda: len(self.node.card.addresses) >= workers)
 
     def __enter__(self) -> Self:
         return self
@@ -108,12 +116,14 @@ class World:
         """End all processes, and remove their files."""
         for process in self.processes():
             process.kill()
+        if self.server is not None:
+            self.server.close()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def add_node(self, name: str) -> SimNode:
-        """One more node, with a directory of its own."""
-        node = self.nodes[name] = SimNode(self, name)
+    def add_node(self, name: str, server: DatabaseServer | None = None) -> SimNode:
+        """One more node, with a directory of its own; or, with a `server`, one more worker of the node on it."""
+        node = self.nodes[name] = SimNode(self, name, server)
         return node
 
     def client(self, name: str, *, register: bool = True, online: bool = True, **settings: Any) -> SimClient:
@@ -164,8 +174,8 @@ class World:
 class SimNode(NodeProcess):
     """A node."""
 
-    def __init__(self, world: World, name: str = "node") -> None:
-        super().__init__(world, name)
+    def __init__(self, world: World, name: str = "node", server: DatabaseServer | None = None) -> None:
+        super().__init__(world, name, server)
         self.start_and_wait()
 
     def start_and_wait(self) -> None:

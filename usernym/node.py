@@ -17,6 +17,7 @@ from typing import Final, Self
 from usernym._version import __version__
 from usernym.actors.failures import why_stopped
 from usernym.actors.graphs import NodeGraph, node_graph
+from usernym.actors.messages import Drain
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_context import NodeContext
 from usernym.actors.runtime import ThreadRuntime
@@ -29,11 +30,14 @@ from usernym.protocol.limits import SEED_BYTES, WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
 from usernym.settings import NODE_STORE_NAME
 from usernym.storage.backup import check_finished
+from usernym.storage.errors import StorageError
 from usernym.storage.locks import Home, hold_file
 from usernym.storage.node.store import NodeStore
 from usernym.timers import ThreadTimers
 
 STORE_NAME: Final = "node.db"
+DRAIN_LOOK_S: Final = 0.1
+"""How often a worker that is drained looks whether its users have gone."""
 POSTGRES_SCHEMES: Final = ("postgresql://", "postgres://")
 
 
@@ -130,9 +134,16 @@ class Node:
             node._graph = node_graph(
                 context, transport, on_card=node._on_card, work_bits=work_bits, on_mixnet=node._on_mixnet
             )
+            undo.callback(node._leave, node_store)
             undo.callback(node._graph.stop)
             node._store, node._undo = node_store, undo.pop_all()
         return node
+
+    @staticmethod
+    def _leave(store: NodeStore) -> None:
+        """The others see at once that this worker is gone; if that fails, after two minutes."""
+        with contextlib.suppress(StorageError):
+            store.workers.leave()
 
     def _on_card(self, card: NodeCard) -> None:
         self._newest = card
@@ -196,6 +207,23 @@ class Node:
             disk_free_bytes=_free(self._home),
         )
 
+    def drain(self, timeout: float = 60.0) -> int:
+        """Send the users to the node's other workers, and `stop` when they have gone, or after `timeout` seconds.
+
+        Returns how many were left. Raises `SettingsError` for a node that has one process, and `Closed`.
+        """
+        graph, store = self._graph, self._store
+        if graph is None or store is None:
+            raise Closed("the node is closed")
+        if not store.workers.shared:
+            raise SettingsError("this node has one process: there is no other one for its users")
+        graph.registration.tell(Drain())
+        end = time.monotonic() + timeout
+        while (left := graph.forwarding.inquire().result(timeout).get("routes", 0)) and time.monotonic() < end:
+            time.sleep(DRAIN_LOOK_S)
+        self.stop()
+        return left
+
     def close(self) -> None:
         """Stop the actors, close the store, release the home. Closing twice is harmless."""
         with self._closing:
@@ -233,13 +261,13 @@ def check_url(store: str) -> None:
 
 
 @contextlib.contextmanager
-def opened_store(home: Path, url: str | None) -> Iterator[NodeStore]:
-    """The store of the node in this home, which only this process then has."""
+def opened_store(home: Path, url: str | None, *, alone: bool = False) -> Iterator[NodeStore]:
+    """The store of the node in this home. A file is only this process's then; a database is, if `alone`."""
     with contextlib.ExitStack() as undo:
         if url is None:
             check_finished(home / STORE_NAME)
             undo.enter_context(hold_file(home / STORE_NAME))
-        store = NodeStore.open(home / STORE_NAME) if url is None else NodeStore.connect(url)
+        store = NodeStore.open(home / STORE_NAME) if url is None else NodeStore.connect(url, alone=alone)
         undo.callback(store.close)
         yield store
 

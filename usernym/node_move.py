@@ -32,7 +32,7 @@ def move_to_database(home: Path, url: str) -> list[CopiedTable]:
         if not (home / STORE_NAME).exists():
             raise StoreInaccessible(f"{home} has no {STORE_NAME}: nothing was moved")
         with opened_store(home, None) as source:
-            with contextlib.closing(NodeStore.connect(url)) as target:
+            with contextlib.closing(NodeStore.connect(url, alone=True)) as target:
                 copied = copy_store(source, target)
             # The home names both now, and no node starts in it; then only the new one.
             write_private(home / NODE_STORE_NAME, f"{url}\n".encode(), replace=True)
@@ -43,7 +43,7 @@ def move_to_database(home: Path, url: str) -> list[CopiedTable]:
 def move_to_file(home: Path, url: str) -> list[CopiedTable]:
     """Move the store of the node in `home` from the database at `url` into a file in it. Raises as above."""
     check_store(home, url)
-    with Home(home, "node move"), opened_store(home, url) as source:
+    with Home(home, "node move"), opened_store(home, url, alone=True) as source:
         unfinished = home / _UNFINISHED_NAME
         with file_errors(home):
             for side in ("", "-wal", "-shm"):

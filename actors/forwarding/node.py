@@ -11,8 +11,8 @@ acknowledgement or after its term. No route moves here: that takes a login.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, assert_never
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
 from usernym.actors.forwarding.routes import RETRY_S, UserRoute, UserRoutes
@@ -21,12 +21,14 @@ from usernym.actors.messages import (
     CardRenewed,
     CommitBatch,
     ForwardingNodeInbox,
+    HintsDue,
     IdentityReplaced,
     MixnetConnected,
     MixnetDisconnected,
     NoticesDue,
     RequestArrived,
     RouteOpened,
+    RoutesEnded,
     SendReply,
     Tick,
 )
@@ -47,7 +49,7 @@ from usernym.protocol.limits import (
 from usernym.protocol.names import check
 from usernym.protocol.sealing import Envelope
 from usernym.protocol.signing import Context, digest, prefixed
-from usernym.storage.errors import StorageError
+from usernym.storage.errors import RouteLost, StorageError
 from usernym.storage.node.mail import (
     NoticeKind,
     deliver_tell,
@@ -59,6 +61,9 @@ from usernym.storage.node.mail import (
 )
 from usernym.storage.node.mailbox import Enqueued, RemovedMessage, Turn
 from usernym.storage.node.notices import NewNotice, Notice
+from usernym.storage.node.workers import NO_WORKER, HeldRoute
+
+T = TypeVar("T")
 
 DELIVERIES_AT_ONCE: Final = 16
 """Messages on their way to one user: as many as one acknowledgement lists."""
@@ -71,6 +76,10 @@ SWEEP_S: Final = 5 * MINUTE_S
 """Also how long the write-ahead log may show who wrote to whom after the message is gone."""
 SWEEP_AGAIN_S: Final = 1.0
 SWEEP_ROWS: Final = 1_000
+POLL_S: Final = 1.0
+"""How often a worker of several looks for hints whose notification was lost."""
+HINTS_AT_ONCE: Final = 1_000
+"""Users that are looked at for hints before other messages have their turn."""
 
 
 class ForwardingNode(Actor[ForwardingNodeInbox]):
@@ -81,6 +90,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def __init__(self, context: NodeContext, *, io: Tellable[SendReply]) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._store = context.store
+        self._workers = context.store.workers
         self._clock = context.clock
         self._node = context.key.public
         self._io = io
@@ -98,6 +108,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._notices_for = set()
         self._notices_set = False
         self.tell_self_later(SWEEP_S, Tick())
+        if self._workers.shared:
+            self.tell_self_later(POLL_S, HintsDue(polled=True))
 
     def receive(self, message: ForwardingNodeInbox) -> None:
         match message:
@@ -113,8 +125,10 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             case IdentityReplaced(name):
                 self._routes.drop(name)
                 self._shares.forget(name)
-            case CardRenewed(card):
+            case CardRenewed(card, leaving):
                 self._routes.card = card
+                if leaving:
+                    self._routes.tell_card_to_all()
             case MixnetConnected(_, boot_id):
                 self._boot_id = boot_id
                 self._routes.clear()
@@ -124,6 +138,10 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 self._sweep()
             case NoticesDue():
                 self._send_notices()
+            case HintsDue(polled):
+                self._take_hints(polled=polled)
+            case RoutesEnded():
+                self._routes.clear()
             case _:
                 assert_never(message)
 
@@ -204,7 +222,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         """Commit all that was gathered, then answer each, then deliver."""
         batch, self._batch = self._batch, []
         try:
-            outcomes = self._enqueue_all(batch, self._clock.now())
+            outcomes = self._enqueue_all(batch)
         except PASSING_FAILURES as failure:
             self.note_failure(failure)
             for forward, tag in batch:
@@ -227,12 +245,10 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             if route is not None:
                 self._deliver(name, route, again=False)
 
-    def _enqueue_all(
-        self, batch: list[tuple[m.Forward, bytes]], now: int
-    ) -> list[tuple[m.Forward, bytes, Enqueued | Code]]:
+    def _enqueue_all(self, batch: list[tuple[m.Forward, bytes]]) -> list[tuple[m.Forward, bytes, Enqueued | Code]]:
         """Store all in one commit. If one of them brings a bug about, store each by itself, and drop that one."""
         try:
-            outcomes = self._store.commit(lambda: self._enqueue_each(batch, now))
+            outcomes = self._store.commit(lambda: self._enqueue_each(batch))
         except Exception as error:
             self._shares.undo(self._runtime.now())
             if isinstance(error, StorageError):
@@ -240,24 +256,27 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             if len(batch) == 1:
                 self.drop_bug(error, "Forward")
                 return []
-            return [outcome for each in batch for outcome in self._enqueue_all([each], now)]
+            return [outcome for each in batch for outcome in self._enqueue_all([each])]
         self._shares.keep()
         for row in self._sealed_again:
             self._report(row, receipt=False)
         return outcomes
 
-    def _enqueue_each(
-        self, batch: list[tuple[m.Forward, bytes]], now: int
-    ) -> list[tuple[m.Forward, bytes, Enqueued | Code]]:
+    def _enqueue_each(self, batch: list[tuple[m.Forward, bytes]]) -> list[tuple[m.Forward, bytes, Enqueued | Code]]:
         self._shares.undo(self._runtime.now())  # of a run before, whose commit failed
         self._sealed_again.clear()
         self._store.mailbox.lock(forward.recipient for forward, _ in batch)
-        return [(forward, tag, self._enqueue(forward, now)) for forward, tag in batch]
+        floor, now = self._clock.others_floor(), self._clock.now()
+        outcomes = [(forward, tag, self._enqueue(forward, now, floor)) for forward, tag in batch]
+        self._workers.hint(forward.recipient for forward, _, outcome in outcomes if outcome is Enqueued.STORED)
+        return outcomes
 
-    def _enqueue(self, forward: m.Forward, now: int) -> Enqueued | Code:
+    def _enqueue(self, forward: m.Forward, now: int, floor: int) -> Enqueued | Code:
         """Store the message, or say why not. An id is remembered with its seal: the same message sealed again is not a
         repetition, and takes the place of a former seal that waits. Its recipient may be unable to open that one, and
         the sender would not recognise what the recipient says of it."""
+        if floor - forward.made_at > ACCEPTANCE_WINDOW_S:  # another worker may have forgotten it
+            return Code.CLOCK_SKEW
         blob = mail_blob(forward, self._identity_key(forward.sender))
         seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
         mailbox, sender, recipient = self._store.mailbox, forward.sender, forward.recipient
@@ -305,9 +324,9 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         route.lost_latest = max(route.lost_latest, *over.values())
         for number in over:
             del route.sent_at[number]
+        sent = [(number, clock - int(now - at)) for number, at in over.items()]
         try:
-            sent = [(number, clock - int(now - at)) for number, at in over.items()]
-            self._store.mailbox.note_unacknowledged(name, sent)
+            self._commit_on(name, route, lambda: self._store.mailbox.note_unacknowledged(name, sent))
         except PASSING_FAILURES as failure:  # the same messages come first again, until there is room
             self.note_failure(failure)
 
@@ -353,9 +372,10 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             self._store.notices.add_all(
                 (NewNotice(row.sender, NoticeKind.DELIVERED, delivered_blob(row.message_id, token))
                  for row, token in receipts), now, now + NOTICE_S)  # fmt: skip
+            self._workers.hint(row.sender for row, _ in receipts)
             return rows
 
-        rows = self._store.commit(remove)
+        rows = self._commit_on(said.name, route, remove)
         self._note_confirmed(route, said.confirmed)
         for row in rows:
             self._note_arrived(route, row)
@@ -383,9 +403,10 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             for row in rows:
                 blob = not_opened_blob(said.name, row.message_id, said.statement)
                 self._store.notices.add(row.sender, NoticeKind.NOT_OPENED, blob, now, now + NOTICE_S)
+            self._workers.hint(row.sender for row in rows)
             return rows
 
-        for row in self._store.commit(remove):
+        for row in self._commit_on(said.name, route, remove):
             self._note_arrived(route, row)
             self.counts["not_opened"] += 1
             self._report(row, receipt=False)
@@ -403,19 +424,61 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def _heartbeat(self, said: m.Heartbeat, frame: Frame, tag: bytes) -> None:
         try:
             route = self._verified_route(said, frame, tag)
+            self._commit_on(said.name, route, lambda: self._store.notices.confirm(said.name, said.confirmed))
         except RemoteProtocolError as error:
             self.refuse(error)
             self._io.tell(SendReply(tag, encode(m.Refused(said.request_id, error.code, 0))))
             return
         now = self._runtime.now()
         route.stock.add(said.surbs, now)
-        if said.confirmed:
-            self._store.notices.confirm(said.name, said.confirmed)
         self._note_confirmed(route, said.confirmed)
         self._routes.doubt_stock(route)
         stock = max(0, route.stock.left(now) - 1)
         self._routes.answer(said.name, tag, m.Alive(said.request_id, self._boot_id, stock))
         self._serve(said.name, route)
+
+    # -- the other workers --
+
+    def _commit_on(self, name: str, route: UserRoute, work: Callable[[], T]) -> T:
+        """One commit for all that `work` writes because of this route. Raises NOT_LOGGED_IN, and writes nothing, if
+        another worker took the route."""
+
+        def on_route() -> T:
+            self._workers.hold(name, route.fence)
+            return work()
+
+        try:
+            return self._store.commit(on_route)
+        except RouteLost:
+            self._look_at(self._workers.held([name]))
+            raise RemoteProtocolError(Code.NOT_LOGGED_IN) from None
+
+    def _take_hints(self, *, polled: bool) -> None:
+        hinted: Sequence[HeldRoute] = ()
+        try:
+            hinted = self._workers.hinted(HINTS_AT_ONCE)
+        finally:  # also while the database is away
+            if polled:
+                self.tell_self_later(POLL_S, HintsDue(polled=True))
+        if len(hinted) == HINTS_AT_ONCE:
+            self.tell_self(HintsDue())
+        self._look_at(hinted)
+
+    def _look_at(self, held: Sequence[HeldRoute]) -> None:
+        """Deliver what came to these users by other workers, and drop the routes that other workers took."""
+        for now in held:
+            route = self._routes.get(now.name)
+            if route is None:
+                continue
+            if (now.worker, now.fence) == (self._workers.number, route.fence):
+                self._notify(now.name, route)
+                self._deliver(now.name, route, again=False)
+                continue
+            self._routes.drop(now.name)
+            if now.worker == NO_WORKER:  # the identity was replaced, or is gone
+                self._shares.forget(now.name)
+            else:
+                self._routes.displace(route)
 
     # -- notices --
 
@@ -481,6 +544,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             expired = (NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in rows)
             self._store.notices.add_all(expired, now, now + NOTICE_S)
             self._store.notices.expire(now, SWEEP_ROWS)
+            self._workers.hint(row.sender for row in rows)
             return rows
 
         rows = self._store.commit(give_up)

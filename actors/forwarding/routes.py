@@ -47,6 +47,8 @@ class UserRoute:
     login_id: bytes = field(repr=False)
     login_at: int
     """By the node's clock."""
+    fence: int
+    """By which this worker took the route."""
     stock: SurbStock
     counter: int = 0
     sent_at: dict[int, float] = field(default_factory=dict)
@@ -148,8 +150,8 @@ class UserRoutes:
         now = self._runtime.now()
         before = self._routes.get(opened.name)
         if before is not None and before.tag != opened.tag:
-            self.tell(before, m.Displaced(before.login_id, 0))
-        route = UserRoute(opened.identity_key, opened.tag, opened.login_id, login_at, SurbStock())
+            self.displace(before)
+        route = UserRoute(opened.identity_key, opened.tag, opened.login_id, login_at, opened.fence, SurbStock())
         route.card_sequence = opened.card_sequence
         route.stock.add(opened.surbs, now)
         self._routes[opened.name] = route
@@ -158,6 +160,10 @@ class UserRoutes:
             self._routes.popitem(last=False)
         self._counts["routes"] = len(self._routes)
         return route
+
+    def displace(self, route: UserRoute) -> None:
+        """Tell the mixnet client at the end of this route that another one has it now."""
+        self.tell(route, m.Displaced(route.login_id, 0))
 
     def tell(self, route: UserRoute, tell: m.Tell, *, spare: int = 0, windowed: bool = False) -> int | None:
         """Send over the route, with the next counter. Returns 0; or, if that would leave fewer than `spare` SURBs, how
@@ -201,6 +207,11 @@ class UserRoutes:
         if lost_at is not None and now - route.doubted_at >= DOUBT_AGAIN_S:
             route.doubted_at = now
             self._counts["surbs_doubted"] += route.stock.forget_before(lost_at)
+
+    def tell_card_to_all(self) -> None:
+        """Tell everyone the current card now."""
+        for route in self._routes.values():
+            self.tell_card(route)
 
     def tell_card(self, route: UserRoute) -> None:
         """Tell a user who came by an older card the current one: it may have another address."""

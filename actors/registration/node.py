@@ -9,23 +9,27 @@ It commits before it answers; it never moves a route but for the proof of a logi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
 from usernym.actors.messages import (
+    BeatDue,
     CardDue,
     CardRenewed,
+    Drain,
     IdentityReplaced,
     MixnetConnected,
     MixnetDisconnected,
     RegistrationNodeInbox,
     RequestArrived,
     RouteOpened,
+    RoutesEnded,
     SendReply,
     Tick,
 )
 from usernym.actors.node_context import NodeContext
+from usernym.actors.registration.members import BEAT_S, Members
 from usernym.actors.registration.node_card import renew_card
 from usernym.actors.registration.spent_proofs import SpentProofs, TakenLogin
 from usernym.protocol import messages as m
@@ -63,6 +67,7 @@ from usernym.protocol.records import (
 )
 from usernym.protocol.signing import Context, digest
 from usernym.protocol.wire import pack
+from usernym.storage.errors import RouteLost
 from usernym.storage.node.directory import Account, Registration
 from usernym.storage.node.mail import NoticeKind
 from usernym.storage.node.notices import NewNotice
@@ -85,10 +90,7 @@ that."""
 
 
 class RegistrationNode(Actor[RegistrationNodeInbox]):
-    """Registers names, opens routes, replaces records. `on_card` is called with each card that becomes current.
-
-    `other_addresses`: those which the card names beside the one of this process's mixnet client.
-    """
+    """Registers names, opens routes, replaces records. `on_card` is called with each card that becomes current."""
 
     name = "registration"
 
@@ -97,9 +99,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         context: NodeContext,
         *,
         io: Tellable[SendReply],
-        forwarding: Tellable[RouteOpened | IdentityReplaced | CardRenewed],
+        forwarding: Tellable[RouteOpened | RoutesEnded | IdentityReplaced | CardRenewed],
         on_card: Callable[[NodeCard], None],
-        other_addresses: Sequence[bytes] = (),
         work_bits: int = WORK_BITS_MIN,
     ) -> None:
         super().__init__(context.runtime, context.on_failed)
@@ -110,12 +111,15 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._io = io
         self._forwarding = forwarding
         self._on_card = on_card
-        self._other_addresses = other_addresses
         self._work_bits_min = work_bits
         self._challenger = Challenger(context.runtime.random_bytes(32))
         self._login_nonces = LoginNonces(context.runtime.random_bytes(32))
         self._logins_asked = 0
         self._spent = SpentProofs()
+        self._workers = context.store.workers
+        self._members = Members(self._workers, context.runtime.now)
+        self._card: NodeCard | None = None
+        self._draining = False
         self._boot_id = self._address = b""
         self._mixnet_is_older = False
         self._recent, self._recent_since = 0, context.runtime.now()
@@ -124,6 +128,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         """Start the sweep. The challenges' secret outlives a bug: clients that are answering one can finish."""
         self._set_recent(0)
         self.tell_self_later(SWEEP_S, Tick())
+        if self._workers.shared:
+            self.tell_self_later(BEAT_S, BeatDue())
 
     def receive(self, message: RegistrationNodeInbox) -> None:
         match message:
@@ -131,8 +137,14 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 self._answer(frame, tag)
             case MixnetConnected(address, boot_id, older):
                 self._boot_id, self._mixnet_is_older, self._address = boot_id, older, address
-                self._renew_card()
+                self._join()
             case CardDue():
+                self._join()
+            case BeatDue():
+                self._beat()
+            case Drain():
+                self._draining = True
+                self._workers.drain()
                 self._renew_card()
             case MixnetDisconnected():
                 pass
@@ -141,15 +153,38 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             case _:
                 assert_never(message)
 
-    def _renew_card(self) -> None:
+    def _join(self) -> None:
+        """Become a worker at this address, and have it in the card."""
         try:
-            card = renew_card(self._store, self._key, {self._address, *self._other_addresses}, self._clock.now())
-        except PASSING_FAILURES as failure:  # without a card, no one finds the node
+            self._workers.join(self._address)
+            if self._draining:
+                self._workers.drain()
+            self._renew_card()
+        except (*PASSING_FAILURES, RouteLost) as failure:  # without a card, no one finds the node
             self.note_failure(failure)
             self.tell_self_later(CARD_AGAIN_S, CardDue())
-            return
-        self._forwarding.tell(CardRenewed(card))
-        self._on_card(card)
+
+    def _beat(self) -> None:
+        """Show that this worker lives, and see who else does."""
+        try:
+            if self._workers.number:
+                self._renew_card()
+        except RouteLost:
+            self._begin_again()
+        finally:  # also while the database is away
+            self.tell_self_later(BEAT_S, BeatDue())
+
+    def _begin_again(self) -> None:
+        """The others took this worker for dead: its users may have gone to them."""
+        self._forwarding.tell(RoutesEnded())
+        self._join()
+
+    def _renew_card(self) -> None:
+        card = renew_card(self._store, self._key, self._members.beat(), self._clock.now())
+        if self._card is None or card.sequence > self._card.sequence:
+            self._card = card
+            self._forwarding.tell(CardRenewed(card, leaving=self._draining and self._address not in card.addresses))
+            self._on_card(card)
 
     def _answer(self, frame: Frame, tag: bytes) -> None:
         request = frame.message
@@ -281,8 +316,11 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
 
     def _login_ask(self, ask: m.LoginAsk, tag: bytes) -> m.Answer:
         self._account(ask.name)
+        if self._draining and self._card is not None and self._address not in self._card.addresses:
+            raise RemoteProtocolError(Code.BUSY)
         self._logins_asked += 1
-        nonce = self._login_nonces.make(self._logins_asked, tag)
+        number = (self._workers.fence(ask.name) << 32) + self._logins_asked
+        nonce = self._login_nonces.make(number, tag)
         return self._challenger.challenge(ask, nonce, self._clock.now(), 0)
 
     def _login(self, proof: m.LoginProof, frame: Frame, tag: bytes) -> m.Answer:
@@ -299,16 +337,31 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         if self._mixnet_is_older and self._spent.life(proof.name) != life:
             # Later logins are no reason to believe it: a client whose route works does not log in again.
             stock += proof.held
-        fresh = TakenLogin(
-            number, _whole(frame), life, self._runtime.random_bytes(ID_BYTES), min(stock, SURBS_GIVEN_MAX)
-        )
-        login = self._spent.take_login(proof.name, fresh)
-        if login is fresh:
+        login = self._spent.login_by(proof.name, number, _whole(frame))
+        if login is None:
+            login = TakenLogin(
+                number, _whole(frame), life, self._runtime.random_bytes(ID_BYTES), min(stock, SURBS_GIVEN_MAX)
+            )
+            fence = self._take_route(proof.name, number >> 32)
+            self._spent.note_login(proof.name, login)
             self._forwarding.tell(
-                RouteOpened(account.name, account.identity_key, tag, login.login_id, login.stock, proof.card_sequence)
+                RouteOpened(
+                    account.name, account.identity_key, tag, login.login_id, login.stock, proof.card_sequence, fence
+                )
             )
             self.counts["logins"] += 1
         return m.LoggedIn(proof.request_id, login.login_id, self._boot_id, account.record_number, now, login.stock)
+
+    def _take_route(self, name: str, fence: int) -> int:
+        """Take the route for this worker; returns its new fence."""
+        try:
+            taken = self._workers.take(name, fence)
+        except RouteLost:
+            self._begin_again()
+            raise RemoteProtocolError(Code.BUSY) from None
+        if taken is None:
+            raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "a login at another worker came before it")
+        return taken
 
     # -- changes --
 
@@ -323,17 +376,23 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             return m.Published(publish.request_id, record.number)
         verify_record(self._node, account.name, record)
         new_link = self._check_change(account.name, current, publish)
-        replaced = self._store.directory.replace_record(
-            account.name,
-            expected_number=current.number,
-            identity_key=record.identity_key,
-            record=pack(record),
-            record_number=record.number,
-            hpke_number=record.hpke_number,
-            new_link=new_link,
-            now=self._clock.now(),
-        )
-        if not replaced:
+        now = self._clock.now()
+
+        def replace() -> bool:
+            if new_link is not None:
+                self._workers.close_route(account.name)
+            return self._store.directory.replace_record(
+                account.name,
+                expected_number=current.number,
+                identity_key=record.identity_key,
+                record=pack(record),
+                record_number=record.number,
+                hpke_number=record.hpke_number,
+                new_link=new_link,
+                now=now,
+            )
+
+        if not self._store.commit(replace):
             raise RemoteProtocolError(Code.RECORD_STALE, "another record came first")
         if new_link is not None:
             self._forwarding.tell(IdentityReplaced(account.name))
@@ -382,6 +441,9 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         held_until = now + NAME_HELD_S
 
         def delete() -> tuple[bytes | None, bool]:
+            if self._clock.others_floor() - request.made_at > ACCEPTANCE_WINDOW_S:
+                raise RemoteProtocolError(Code.CLOCK_SKEW)
+            self._workers.close_route(account.name)
             self._store.mailbox.lock([account.name])
             known = self._store.replay_ids.remember(
                 _whole(frame), held_until.to_bytes(4, "big"), now + SEEN_S, DELETIONS_TOO_MAX
@@ -391,6 +453,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 gone = self._store.mailbox.remove_all(account.name)
                 expired = [NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in gone]
                 self._store.notices.add_all(expired, now, now + NOTICE_S)
+                self._workers.hint(row.sender for row in gone)
                 self._store.directory.delete_account(account.name, held_until)
             left = self._store.directory.account(account.name)
             return known, left is not None and left.deleted_until is not None

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from usernym.protocol.cards import NodeCard, decode_card, make_card
-from usernym.protocol.limits import UINT32_MAX
+from usernym.protocol.limits import ADDRESSES_MAX, MINUTE_S, UINT32_MAX
 from usernym.protocol.records import day_of
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
@@ -15,17 +15,35 @@ from usernym.storage.node.store import NodeStore
 SEQUENCE_BY_CLOCK_MAX: Final = UINT32_MAX - 2**20
 """The highest card sequence taken from the clock: one that is wrong by a century leaves room for a million cards."""
 
+ADDED_AGAIN_S: Final = 10 * MINUTE_S
+"""Each card costs every user a login, and a client takes no second one sooner: workers that come one after the other
+come into one."""
+
 
 def renew_card(store: NodeStore, key: SigningKey, addresses: Collection[bytes], now: int) -> NodeCard:
-    """The card for `addresses` (1 to `ADDRESSES_MAX`, in any order), stored.
+    """The card for `addresses` (at least 1, in any order), stored; of more than `ADDRESSES_MAX`, those that it has.
 
-    A newer one's sequence comes from the clock (`now`, Unix seconds), so that a node restored from an older copy does
+    An address that is gone leaves the card at once. One that is new comes into it when the card is `ADDED_AGAIN_S` old,
+    or at once while the node has no users.
+    A newer card's sequence comes from the clock (`now`, Unix seconds), so that a node restored from an older copy does
     not use one a second time.
     """
+    card = _stored(store)
+    before = () if card is None else card.addresses
+    kept = [address for address in before if address in addresses]
+    chosen = [*kept, *(address for address in addresses if address not in before)][:ADDRESSES_MAX]
+    is_new = card is not None and 0 <= now - card.sequence < ADDED_AGAIN_S and not store.directory.is_empty()
+    if card is not None and len(kept) == len(before) and (is_new or len(chosen) == len(before)):
+        return card
+    sequence = max(1 if card is None else card.sequence + 1, min(now, SEQUENCE_BY_CLOCK_MAX))
+    new = make_card(key, chosen, sequence, day_of(now))
+    if store.profile.save_card(sequence, pack(new)):
+        return new
+    other = _stored(store)  # another worker was first
+    assert other is not None, "a card stays"
+    return other
+
+
+def _stored(store: NodeStore) -> NodeCard | None:
     stored = store.profile.card()
-    card = None if stored is None else decode_card(stored.blob)
-    if card is None or set(card.addresses) != set(addresses):
-        sequence = max(1 if card is None else card.sequence + 1, min(now, SEQUENCE_BY_CLOCK_MAX))
-        card = make_card(key, addresses, sequence, day_of(now))
-        store.profile.save_card(sequence, pack(card))
-    return card
+    return None if stored is None else decode_card(stored.blob)

@@ -47,25 +47,28 @@ class SpentProofs:
         latest = self._latest.get(name)
         return b"" if latest is None else latest.life
 
-    def take_login(self, name: str, login: TakenLogin) -> TakenLogin:
-        """Take the answer to a challenge; returns `login`, or what the same proof was when it came first.
+    def login_by(self, name: str, number: int, proved: bytes) -> TakenLogin | None:
+        """What this proof was when it was taken before; None if it may be taken now.
 
         Raises CHALLENGE_USED for another answer to the same challenge, and CHALLENGE_EXPIRED for one to an older
         challenge than the latest login's: what a dead process left in the mixnet must not take the route from the
         process that came after it (`RoutesDoNotGoBack` in docs/models/Login.tla).
         """
         latest = self._latest.get(name)
-        if latest is not None and login.number <= latest.number:
-            if login.number < latest.number:
-                raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "a later login came before it")
-            if login.proved != latest.proved:
-                raise RemoteProtocolError(Code.CHALLENGE_USED)
-            return latest
+        if latest is None or number > latest.number:
+            return None
+        if number < latest.number:
+            raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "a later login came before it")
+        if proved != latest.proved:
+            raise RemoteProtocolError(Code.CHALLENGE_USED)
+        return latest
+
+    def note_login(self, name: str, login: TakenLogin) -> None:
+        """This login has been taken."""
         self._latest.pop(name, None)
         self._latest[name] = login
         if len(self._latest) > LATEST_MAX:
             del self._latest[next(iter(self._latest))]
-        return login
 
     def check_registration(self, nonce: bytes, proved: bytes, now: int) -> None:
         """Raise CHALLENGE_USED if this nonce has proved something else, `RowLimitReached` if it can't be remembered."""

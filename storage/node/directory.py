@@ -182,6 +182,10 @@ class Directory:
 
         return self._db.commit(replace)
 
+    def is_empty(self) -> bool:
+        """Whether no name was ever registered, or none is left."""
+        return self._db.row("SELECT 1 FROM account LIMIT 1") is None
+
     def links(self, name: str, from_generation: int) -> Sequence[ChainLink]:
         """The chain of identities of a name from this generation on, in order; empty for an unknown name."""
         return _LINKS.all(self._db, _LINKS_FROM, (name, from_generation))

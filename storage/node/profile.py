@@ -56,6 +56,10 @@ class NodeProfile:
         """The latest time (Unix seconds) by which anything was deleted; 0 before the first."""
         return self._db.value(int, "SELECT floor FROM clock") or 0
 
+    def held_clock_floor(self) -> int:
+        """The same; it stays as it is until the commit. Only inside one."""
+        return self._db.value(int, f"SELECT floor FROM clock{self._db.held}") or 0  # noqa: S608
+
     def raise_clock_floor(self, at: int) -> None:
         """Note that things are deleted that were due at this time; an earlier one changes nothing."""
         self._db.run("UPDATE clock SET floor = ?1 WHERE floor < ?1", (at,))

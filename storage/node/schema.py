@@ -141,6 +141,33 @@ class ClockRow(NodeRow):
     floor = IntegerField()
 
 
+class WorkerRow(NodeRow):
+    """A process of a node that has several: at which address it is, and how often it has shown that it lives."""
+
+    number = AutoField(constraints=[NEVER_AGAIN])
+    address = BlobField()
+    beats = IntegerField()
+    draining = IntegerField()
+
+
+class RouteRow(NodeRow):
+    """By which worker a user was served last (0: by none), and how often the route was taken."""
+
+    name = TextField(primary_key=True, constraints=[part_of("account")])
+    worker = IntegerField()
+    fence = IntegerField()
+
+
+class HintRow(NodeRow):
+    """A worker is to look at a name again."""
+
+    worker = IntegerField()
+    name = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("worker", "name")
+
+
 NODE_SCHEMA: Final = schema_of(
     b"UNyN",
     NodeRow,

@@ -20,6 +20,7 @@ from usernym.storage.node.notices import Notices
 from usernym.storage.node.profile import NodeProfile
 from usernym.storage.node.replay_ids import ReplayIds
 from usernym.storage.node.schema import NODE_SCHEMA, NodeRow
+from usernym.storage.node.workers import Membership, SoleWorker, Workers
 
 T = TypeVar("T")
 
@@ -38,8 +39,9 @@ class NodeCounts:
 class NodeStore(Store):
     """The node's store. Each part that holds rows is a field."""
 
-    def __init__(self, database: Engine) -> None:
+    def __init__(self, database: Engine, workers: Membership | None = None) -> None:
         super().__init__(database)
+        self.workers: Membership = SoleWorker() if workers is None else workers
         self.profile = NodeProfile(database)
         self.directory = Directory(database)
         self.mailbox = Mailbox(database)
@@ -56,8 +58,8 @@ class NodeStore(Store):
         return cls(open_database(path, NODE_SCHEMA, synchronous=synchronous, timeout_s=timeout_s))
 
     @classmethod
-    def connect(cls, url: str) -> Self:
-        """Open the store in the PostgreSQL database at `url`, which only this process then has as its store.
+    def connect(cls, url: str, *, alone: bool = False) -> Self:
+        """Open the store in the PostgreSQL database at `url`, as one of several workers or `alone`.
 
         Raises `StoreUnreachable`, `StoreInaccessible`, `UnsafeServer`, `StoreInUse`, `NotAStore` or `SchemaTooNew`;
         `StoreInaccessible` also where psycopg is not installed.
@@ -66,7 +68,8 @@ class NodeStore(Store):
             from usernym.storage.postgres import open_postgres  # noqa: PLC0415 - psycopg is optional, and slow to load
         except ImportError:
             raise StoreInaccessible("psycopg is not installed: pip install 'usernym[postgres]'") from None
-        return cls(open_postgres(url, NODE_SCHEMA, NodeRow))
+        database = open_postgres(url, NODE_SCHEMA, NodeRow, alone=alone)
+        return cls(database, Workers(database))
 
     def commit(self, work: Callable[[], T]) -> T:
         """One commit for all that `work` writes: all of it is durable on return, or nothing of it is there.

@@ -205,7 +205,6 @@ def users(crowd: Crowd) -> Iterator[tuple[usernym.Client, usernym.Client]]:
 
 def taken(crowd: Crowd) -> tuple[int, int]:
     """What the node has of the machine: bytes of resident memory, and open files."""
-    assert crowd.node is not None
     process = Path(f"/proc/{crowd.node.process.pid}")
     pages = int((process / "statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE"), len(list((process / "fd").iterdir()))
@@ -217,7 +216,6 @@ def test_a_node_under_attack_serves_the_honest(
 ) -> None:
     _, bob = users
     attack: Callable[[Attacker], None] = ATTACKS[number]
-    assert crowd.node is not None
     pid, before = crowd.node.process.pid, taken(crowd)
     rounds, slowest = 0, 0.0
     with Attacker(crowd, crowd.mixnets["cleo"], "xyz" + "abcdef"[number]) as attacker:

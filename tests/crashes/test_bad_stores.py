@@ -181,7 +181,6 @@ def test_damage_that_the_start_does_not_meet_is_found_by_the_check_and_not_backe
         crowd.start_all()
         crowd.settle(60)
         path = crowd.node_folder / "node.db"
-        assert crowd.node is not None
         kill(crowd.node)
         with contextlib.closing(NodeStore.open(path)) as store:
             store.erase_traces()

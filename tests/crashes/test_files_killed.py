@@ -62,7 +62,6 @@ class Talk:
         if name in self.listening:
             kill(self.listening[name])
         else:
-            assert self.crowd.node is not None
             kill(self.crowd.node)
 
     def revive(self, name: str) -> None:

@@ -46,7 +46,7 @@ Frames = Iterator[tuple[bytes, int]]
 
 def resident_bytes(crowd: Crowd | None) -> int:
     """The node's resident memory; without a crowd, this process's."""
-    pid = os.getpid() if crowd is None or crowd.node is None else crowd.node.process.pid
+    pid = os.getpid() if crowd is None or not crowd.nodes else crowd.node.process.pid
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 

@@ -54,14 +54,12 @@ def until_full(crowd: Crowd, within_s: float = 60.0) -> None:
 def go_through(crowd: Crowd) -> None:
     """The disk is full, then has room again; the node lives all the while, and all arrives."""
     until_full(crowd)
-    assert crowd.node is not None
     assert crowd.node.process.poll() is None, "a full disk ends no node"
 
 
 def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     with Crowd(tmp_path, cut_names(2)) as crowd:
         crowd.start_all()
-        assert crowd.node is not None
         largest = max(each.stat().st_size for each in crowd.node_folder.iterdir())
         limit_files(crowd.node.process.pid, largest + 4096)
         # What waits for someone who is away takes room.

@@ -27,10 +27,11 @@ from tests.helpers.crash_nym import LocalNymNetwork, NymInProcesses
 from usernym import control
 from usernym.cli.command import Deadline
 from usernym.cli.failures import CommandFailed
-from usernym.cli.node import StatusCommand
+from usernym.cli.node import CardCommand, StatusCommand
 from usernym.cli.session import ask_holder
 from usernym.demo.processes import Running
 from usernym.node_check import check_store
+from usernym.protocol.cards import parse_card
 from usernym.protocol.names import skeleton
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import DeliveryState, Direction
@@ -167,15 +168,18 @@ def stop(running: Running) -> int:
 class Crowd:
     """A mixnet, a node, and clients who all write to each other. Leaving the context ends everything."""
 
-    def __init__(self, folder: Path, names: list[str], network: Any = None, database: Any = None) -> None:
-        """`database`: a `PostgresServer` for the node's store."""
+    def __init__(
+        self, folder: Path, names: list[str], network: Any = None, database: Any = None, workers: int = 1
+    ) -> None:
+        """`database`: a `PostgresServer` for the node's store, which may have several `workers` then."""
         self.folder = folder
         self.names = names
-        self.network = network or chosen_network()(folder, len(names) + 1)
-        self.node: Running | None = None
+        self.network = network or chosen_network()(folder, len(names) + workers)
+        self.nodes: dict[str, Running] = {}
+        self.workers = ["node", *(f"node-{number}" for number in range(2, workers + 1))]
         self.card = ""
         self.lives: dict[str, list[Running]] = {name: [] for name in names}
-        self.mixnets = {name: self.network.mixnet(number) for number, name in enumerate(names, start=1)}
+        self.mixnets = {name: self.network.mixnet(number) for number, name in enumerate(names, start=workers)}
         self.node_file_bytes_max: int | None = None
         self.node_folder = folder / "node"
         self.database = database
@@ -190,21 +194,36 @@ class Crowd:
             for life in lives:
                 life.process.kill()
                 life.end()
-        if self.node is not None:
-            self.node.process.kill()
-            self.node.end()
+        for node in self.nodes.values():
+            node.process.kill()
+            node.end()
         self.network.kill()
 
     # -- starting and killing --
 
-    def start_node(self) -> None:
-        """Start the node, and wait until it is up."""
-        command = usernym_command("--home", str(self.node_folder), "node", "run", "--mixnet", self.network.mixnet(0))
+    @property
+    def node(self) -> Running:
+        """The node's process, or the first of its workers."""
+        return self.nodes["node"]
+
+    def start_node(self, worker: str = "node") -> None:
+        """Start the node, or one of its workers, and wait until it is up."""
+        mixnet = self.network.mixnet(self.workers.index(worker))
+        command = usernym_command("--home", str(self.folder / worker), "node", "run", "--mixnet", mixnet)
         if self.store is not None:
             command += ["--store", self.store]
-        self.node = start("node", self.folder, command, self.node_file_bytes_max)
+        self.nodes[worker] = node = start(worker, self.folder, command, self.node_file_bytes_max)
         if not self.card:
-            self.card = self.node.wait_for("that it is up", lambda told: told.get("event") == "up")["card"]
+            self.card = node.wait_for("that it is up", lambda told: told.get("event") == "up")["card"]
+
+    def wait_for_card(self, addresses: int) -> None:
+        """Wait until the node's card has so many addresses; clients are given that one."""
+        end = time.monotonic() + START_S
+        while len(parse_card(self.card).addresses) < addresses:
+            assert time.monotonic() < end
+            time.sleep(0.5)
+            with contextlib.suppress(control.NoHolder, control.HolderBusy, control.HolderGone, CommandFailed):
+                self.card = ask_holder(self.node_folder, CardCommand(), Deadline(5.0)).card
 
     def start_client(self, name: str) -> None:
         """Start a client; it goes online by itself."""
@@ -215,15 +234,17 @@ class Crowd:
 
     def start_all(self) -> None:
         """The node, then the clients; returns when all are online."""
-        self.start_node()
+        for worker in self.workers:
+            self.start_node(worker)
+        self.wait_for_card(len(self.workers))
         for name in self.names:
             self.start_client(name)
         for name in self.names:
             self.lives[name][-1].wait_for("that it is online", lambda told: "online" in told)
 
     def kill_and_restart(self, victim: str, pause_s: float) -> None:
-        """`kill -9` of "node", "mixnet" or a client, or an immediate stop of "database"; and after a pause its next
-        life."""
+        """`kill -9` of "node", another worker, "mixnet" or a client, or an immediate stop of "database"; and after a
+        pause its next life."""
         if victim == "database":
             self.database.stop()
             time.sleep(pause_s)
@@ -232,11 +253,10 @@ class Crowd:
             self.network.kill()
             time.sleep(pause_s)
             self.network.start()
-        elif victim == "node":
-            assert self.node is not None
-            kill(self.node)
+        elif victim in self.workers:
+            kill(self.nodes[victim])
             time.sleep(pause_s)
-            self.start_node()
+            self.start_node(victim)
         else:
             kill(self.lives[victim][-1])
             time.sleep(pause_s)
@@ -263,8 +283,7 @@ class Crowd:
     def check_alive(self) -> None:
         """Raise if a process has ended that no one ended, with the end of what it logged."""
         lives = {name: lives[-1] for name, lives in self.lives.items() if lives}
-        if self.node is not None:
-            lives["node"] = self.node
+        lives |= self.nodes
         for name, life in lives.items():
             if life.process.poll() is not None:
                 log = (self.folder / f"{name}.log").read_text(errors="replace").splitlines()[-15:]
@@ -325,8 +344,8 @@ class Crowd:
         texts."""
         for name in self.names:
             assert stop(self.lives[name][-1]) == 0
-        assert self.node is not None
-        assert stop(self.node) == 0
+        for node in self.nodes.values():
+            assert stop(node) == 0
         assert self.network.stop() == 0
         if self.store is None:
             checked = check_store(self.node_folder / "node.db")

@@ -16,7 +16,7 @@ from usernym.testing import faults as f
 from usernym.testing.chart import charted
 from usernym.testing.disk import Moment
 from usernym.testing.loop import Bounds, Quiet, plan_at, replay_text, replayed, search, shrink
-from usernym.testing.plan import HOSTILE_TROUBLES, NotAPlan, Plan, line, plan_of
+from usernym.testing.plan import HOSTILE_TROUBLES, WORKER_TROUBLES, NotAPlan, Plan, line, plan_of
 from usernym.testing.run import play
 from usernym.testing.strategies import plans
 
@@ -35,8 +35,8 @@ def test_random_plans_show_everybody_what_was_written_to_them() -> None:
 
 
 @pytest.mark.seconds
-@pytest.mark.parametrize("profile", ["hostile", "people", "thieves", "node"])
-def test_hostile_parties_do_no_harm(profile: str) -> None:
+@pytest.mark.parametrize("profile", ["hostile", "people", "thieves", "node", "workers"])
+def test_other_profiles_find_nothing(profile: str) -> None:
     summary = search(Bounds(scenarios=SCENARIOS // 5, profile=profile))
     assert not summary.failures, (summary.failures[0].wrong, replay_text(summary.failures[0].plan, profile))
     assert summary.scenarios == SCENARIOS // 5
@@ -182,7 +182,8 @@ def test_every_fault_happens_and_is_survived() -> None:
         f.Handshake("alice", "bob", "revoke"),
     )
     hostile = {f.STEPS[kind] for kind in HOSTILE_TROUBLES}  # test_hostile_people
-    assert {type(step) for step in steps} == set(f.STEPS.values()) - {f.NodeLies} - hostile
+    workers = {f.STEPS[kind] for kind in WORKER_TROUBLES}
+    assert {type(step) for step in steps} == set(f.STEPS.values()) - {f.NodeLies} - hostile - workers
     with Quiet():
         outcome, chart = charted(Plan(1, 3, steps))
         assert outcome.wrong == ()

@@ -1,4 +1,4 @@
-"""The operator's commands: `usernym node run`, `card`, `status`, `backup`, `restore`, `move` and `check`."""
+"""The operator's commands: `usernym node run`, `card`, `status`, `drain`, `backup`, `restore`, `move` and `check`."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ ROOM_AGAIN_S: Final = 10.0
 """How often a node tries to start whose disk is full."""
 LOOK_S: Final = 0.2
 """How often it looks meanwhile whether it is to stop."""
+DRAIN_MARGIN_S: Final = 2.0
+"""So long before its caller stops waiting, a worker that is drained ends, with the users that are left."""
 THIS_BACKUP: Final = "this backup"
 
 
@@ -212,6 +214,20 @@ class StatusCommand(NodeCommand[StatusReply], frozen=True, tag="node status"):
 
     def perform(self, node: Node, deadline: Deadline, /) -> StatusReply:
         return reply_of(StatusReply, node.status(deadline.left()))
+
+
+class DrainReply(msgspec.Struct, frozen=True):
+    """The worker has sent its users to the node's others, and ends."""
+
+    routes: int
+    """Users that had not gone yet: they find another worker when they next need the node."""
+
+
+class DrainCommand(NodeCommand[DrainReply], frozen=True, tag="node drain"):
+    """Send the users to the other workers, then end."""
+
+    def perform(self, node: Node, deadline: Deadline, /) -> DrainReply:
+        return DrainReply(node.drain(max(0.0, deadline.left() - DRAIN_MARGIN_S)))
 
 
 def _print_status(reply: StatusReply, _given: Namespace) -> None:
@@ -442,6 +458,9 @@ ENTRIES: Final = (
           lambda typed: typed.show(ask_node(typed, CardCommand()), "{reply.card}"), (), "node", (CardReply,)),
     Entry("node status", "show the running node's counters",
           lambda typed: typed.show(ask_node(typed, StatusCommand()), _print_status), (), "node", (StatusReply,)),
+    Entry("node drain", "end this worker of a node that has several, after its users have gone to the others",
+          lambda typed: typed.show(ask_node(typed, DrainCommand()), "the worker ends; users that had not gone yet:"
+                                   " {reply.routes}"), (), "node", (DrainReply,)),
     Entry("node backup", "copy all that the node is, while it runs or not, encrypted unless --no-passphrase is given",
           backup, (option("folder", type=Path, metavar="FOLDER", help="a new folder for it"),
                    switch("--no-passphrase", "choose not to encrypt it")), "node", (NodeBackupReply,)),

@@ -239,10 +239,11 @@ ENTRIES: Final = (
          option("--minutes", type=decimal(0.01, MINUTES_MAX), metavar="M", help="stop after this time"),
          option("--messages", type=number(1), metavar="N", help="stop after this many messages"),
          option("--clients", type=_people, default=(2, 4), metavar="K", help="users: a number, or 2-4 (default)"),
-         option("--profile", choices=("mixed", "soak", "people", "thieves", "node", "hostile"), default="mixed",
+         option("--profile", default="mixed",
+                choices=("mixed", "soak", "people", "thieves", "node", "hostile", "workers"),
                 help="mixed (default): every fault; soak: many messages at 20%% loss, with crashes and hostile users;"
                 " people: hostile users; thieves: stolen machines; node: a hostile node; hostile: every fault, hostile"
-                " users and stolen machines"),
+                " users and stolen machines; workers: a node of three processes"),
          option("--jobs", type=number(1), metavar="N", help="processes; default: one for each processor"),
          switch("--keep-going", "continue after a failure"),
          option("--replay", metavar="PLAN", help="repeat one run: the line that a failure ended with"),

@@ -20,7 +20,7 @@ LONGEST = max(SEALED_SIZES)
 
 
 def route() -> UserRoute:
-    return UserRoute(b"", b"", b"", 0, SurbStock())
+    return UserRoute(b"", b"", b"", 0, 0, SurbStock())
 
 
 def test_the_window_doubles_by_what_arrives_and_halves_by_what_does_not() -> None:

@@ -407,7 +407,7 @@ def test_the_windows_edges(side: int, off: int) -> None:
     record = mallory.ask(m.Lookup(mallory.new_id(), 2, "alice")).record
     text = p.pad_payload(p.Text(1, 1, bytes(16), None, "x"), first_contact=True)
     forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
-    forwarding._clock = type("Still", (), {"now": lambda _: START_UNIX_S})()
+    forwarding._clock = type("Still", (), {"now": lambda _: START_UNIX_S, "others_floor": lambda _: 0})()
     made_at = START_UNIX_S + side * (ACCEPTANCE_WINDOW_S + off)
     answer = mallory.hand_in(mallory.forward("alice", record, text, made_at=made_at))
     if off == 1:

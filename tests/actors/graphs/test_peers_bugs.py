@@ -67,7 +67,8 @@ def test_whatever_a_frame_brings_about_is_marked() -> None:
     """Messages that carry a peer's bytes, or exist because of them: none of them may spend the budget for bugs."""
     marked = {
         msg.RequestArrived, msg.TellArrived, msg.AnswerArrived, msg.DirectArrived, msg.HandshakeArrived, msg.SendReply,
-        msg.RouteOpened, msg.CommitBatch, msg.NoticesDue, msg.Resolved, msg.ResolveFailed, msg.TransportReported,
+        msg.RouteOpened, msg.CommitBatch, msg.NoticesDue, msg.HintsDue, msg.Resolved, msg.ResolveFailed,
+        msg.TransportReported,
     }  # fmt: skip
     assert {kind for kind in vars(msg).values() if isinstance(kind, type) and issubclass(kind, FromPeer)} - {
         FromPeer
@@ -75,7 +76,10 @@ def test_whatever_a_frame_brings_about_is_marked() -> None:
     assert msg.TransportReported(Incoming(b"", None)).by_peer
     assert not msg.TransportReported(TransportDown("gone", True)).by_peer
     node = {*get_args(msg.ForwardingNodeInbox), *get_args(msg.RegistrationNodeInbox), *get_args(msg.NodeIOInbox)}
-    own = {msg.MixnetConnected, msg.MixnetDisconnected, msg.Tick, msg.IdentityReplaced, msg.CardRenewed, msg.CardDue}
+    own = {
+        msg.MixnetConnected, msg.MixnetDisconnected, msg.Tick, msg.IdentityReplaced, msg.CardRenewed, msg.CardDue,
+        msg.BeatDue, msg.RoutesEnded,
+    }  # fmt: skip
     assert node - marked == own, "a new message to the node's actors has to be put on one side"
 
 
@@ -176,10 +180,10 @@ def test_a_frame_that_cannot_be_encoded_is_dropped_alone(monkeypatch: pytest.Mon
 def test_a_message_that_brings_a_bug_about_costs_no_other_message_of_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     enqueue = ForwardingNode._enqueue
 
-    def planted(self: Any, forward: m.Forward, now: int) -> Any:
+    def planted(self: Any, forward: m.Forward, *times: int) -> Any:
         if forward.sender == "mallory":
             raise ZeroDivisionError("planted")
-        return enqueue(self, forward, now)
+        return enqueue(self, forward, *times)
 
     monkeypatch.setattr(ForwardingNode, "_enqueue", planted)
     with World(6) as world:

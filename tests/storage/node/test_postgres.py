@@ -105,15 +105,19 @@ def test_an_asynchronous_standby_is_said(own_server: PostgresServer, caplog: pyt
 # -- what is there ----------------------------------------------------------------------------------------------------
 
 
-def test_one_process_at_a_time(url: str, node: NodeStore) -> None:
-    with pytest.raises(StoreInUse, match="another node process"):
-        NodeStore.connect(url)
+def test_no_one_has_it_alone_while_a_worker_has_it(url: str, node: NodeStore) -> None:
+    with contextlib.closing(NodeStore.connect(url)) as other:
+        put(other, 0)
+    with pytest.raises(StoreInUse, match="a node's process"):
+        NodeStore.connect(url, alone=True)
     put(node, 1)
     node.close()
     with pytest.raises(StoreClosed):
         put(node, 2)
-    with contextlib.closing(NodeStore.connect(url)) as again:
-        assert len(again.mailbox.waiting("bob", 9)) == 1
+    with contextlib.closing(NodeStore.connect(url, alone=True)) as again:
+        assert len(again.mailbox.waiting("bob", 9)) == 2
+        with pytest.raises(StoreInUse):
+            NodeStore.connect(url)
 
 
 def test_a_database_of_another_program_is_left_as_it_is(postgres: PostgresServer, url: str) -> None:
