@@ -11,7 +11,7 @@ acknowledgement or after its term. No route moves here: that takes a login.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
@@ -61,7 +61,7 @@ from usernym.storage.node.mail import (
 )
 from usernym.storage.node.mailbox import Enqueued, RemovedMessage, Turn
 from usernym.storage.node.notices import NewNotice, Notice
-from usernym.storage.node.workers import NO_WORKER, HeldRoute
+from usernym.storage.node.workers import NO_WORKER, HeldRoute, Report
 
 T = TypeVar("T")
 
@@ -78,6 +78,8 @@ SWEEP_AGAIN_S: Final = 1.0
 SWEEP_ROWS: Final = 1_000
 POLL_S: Final = 1.0
 """How often a worker of several looks for hints whose notification was lost."""
+REPORTS_AT_ONCE: Final = 10_000
+"""Reports of other workers taken each second: many times what one of them can acknowledge."""
 HINTS_AT_ONCE: Final = 1_000
 """Users that are looked at for hints before other messages have their turn."""
 
@@ -258,8 +260,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 return []
             return [outcome for each in batch for outcome in self._enqueue_all([each])]
         self._shares.keep()
-        for row in self._sealed_again:
-            self._report(row, receipt=False)
+        self._report(self._sealed_again, receipt=False)
         return outcomes
 
     def _enqueue_each(self, batch: list[tuple[m.Forward, bytes]]) -> list[tuple[m.Forward, bytes, Enqueued | Code]]:
@@ -268,6 +269,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._store.mailbox.lock(forward.recipient for forward, _ in batch)
         floor, now = self._clock.others_floor(), self._clock.now()
         outcomes = [(forward, tag, self._enqueue(forward, now, floor)) for forward, tag in batch]
+        self._workers.report(_reports(self._sealed_again, receipt=False))
         self._workers.hint(forward.recipient for forward, _, outcome in outcomes if outcome is Enqueued.STORED)
         return outcomes
 
@@ -372,6 +374,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             self._store.notices.add_all(
                 (NewNotice(row.sender, NoticeKind.DELIVERED, delivered_blob(row.message_id, token))
                  for row, token in receipts), now, now + NOTICE_S)  # fmt: skip
+            self._workers.report(_reports((row for row, _ in receipts), receipt=True))
             self._workers.hint(row.sender for row, _ in receipts)
             return rows
 
@@ -381,7 +384,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             self._note_arrived(route, row)
             self.counts["acknowledged"] += 1
             if tokens[row.sender, row.message_id] is not None:
-                self._report(row, receipt=True)
+                self._report([row], receipt=True)
                 self._plan_notices(row.sender)
         self._serve(said.name, route)
 
@@ -403,17 +406,19 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             for row in rows:
                 blob = not_opened_blob(said.name, row.message_id, said.statement)
                 self._store.notices.add(row.sender, NoticeKind.NOT_OPENED, blob, now, now + NOTICE_S)
+            self._workers.report(_reports(rows, receipt=False))
             self._workers.hint(row.sender for row in rows)
             return rows
 
         for row in self._commit_on(said.name, route, remove):
             self._note_arrived(route, row)
             self.counts["not_opened"] += 1
-            self._report(row, receipt=False)
+            self._report([row], receipt=False)
             self._plan_notices(row.sender)
 
-    def _report(self, row: RemovedMessage, *, receipt: bool) -> None:
-        self._shares.reported(row.sender, row.recipient, row.size, self._runtime.now(), receipt=receipt)
+    def _report(self, rows: Iterable[RemovedMessage], *, receipt: bool) -> None:
+        for report in _reports(rows, receipt=receipt):
+            self._shares.reported(report, self._runtime.now())
 
     def _note_arrived(self, route: UserRoute, row: RemovedMessage) -> None:
         sent_at = route.sent_at.pop(row.number, None)
@@ -424,7 +429,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def _heartbeat(self, said: m.Heartbeat, frame: Frame, tag: bytes) -> None:
         try:
             route = self._verified_route(said, frame, tag)
-            self._commit_on(said.name, route, lambda: self._store.notices.confirm(said.name, said.confirmed))
+            if said.confirmed or self._workers.shared:  # a sole worker's heartbeats cost no commit
+                self._commit_on(said.name, route, lambda: self._store.notices.confirm(said.name, said.confirmed))
         except RemoteProtocolError as error:
             self.refuse(error)
             self._io.tell(SendReply(tag, encode(m.Refused(said.request_id, error.code, 0))))
@@ -457,6 +463,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         hinted: Sequence[HeldRoute] = ()
         try:
             hinted = self._workers.hinted(HINTS_AT_ONCE)
+            for report in self._workers.reported(REPORTS_AT_ONCE) if polled else ():
+                self._shares.reported(report, self._runtime.now())
         finally:  # also while the database is away
             if polled:
                 self.tell_self_later(POLL_S, HintsDue(polled=True))
@@ -544,11 +552,20 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             expired = (NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in rows)
             self._store.notices.add_all(expired, now, now + NOTICE_S)
             self._store.notices.expire(now, SWEEP_ROWS)
+            self._workers.report(_reports(rows, receipt=False))
             self._workers.hint(row.sender for row in rows)
             return rows
 
         rows = self._store.commit(give_up)
+        self._report(rows, receipt=False)
         for row in rows:
-            self._report(row, receipt=False)
             self._plan_notices(row.sender)
         return len(rows)
+
+
+def _reports(rows: Iterable[RemovedMessage], *, receipt: bool) -> list[Report]:
+    """The messages by sender and recipient."""
+    sizes: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        sizes.setdefault((row.sender, row.recipient), []).append(row.size)
+    return [Report(*who, len(each), sum(each), receipt) for who, each in sorted(sizes.items())]

@@ -3,7 +3,8 @@
 docs/protocol.md, "Shares of a mailbox". A share counts what its sender handed in, less what the sender was notified of;
 not what still waits, since that would show every sender when the recipient was there. In memory only: nothing on disk
 says who wrote to whom, but for the messages themselves. Each mailbox has a table of its own, so no one can use up
-another's.
+another's. A node that has several workers has a table at each: it counts what that worker took in, less what any of
+them reports.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import FRAME_BYTES_MAX, MAILBOX_S, SEEN_S
 from usernym.storage.node.mailbox import Mailbox
+from usernym.storage.node.workers import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,17 +174,17 @@ class Shares:
             bucket.add(-1, -size)
         self._remembered[sender].add(-1, 0)
 
-    def reported(self, sender: str, recipient: str, size: int, now: float, *, receipt: bool) -> None:
-        """The sender is notified of the fate of a message: by the recipient's `receipt`, or otherwise.
+    def reported(self, report: Report, now: float) -> None:
+        """The sender is notified of the fate of messages: by the recipient's receipt, or otherwise.
 
         What all newcomers handed in is not less for it: another one would see that the recipient was there.
         """
-        table = self._table(recipient, now)
-        if receipt:
-            table.know(sender, now)
-        for bucket, _, _ in table.buckets(sender, now, self.limits):
+        table = self._table(report.recipient, now)
+        if report.receipt:
+            table.know(report.sender, now)
+        for bucket, _, _ in table.buckets(report.sender, now, self.limits):
             if bucket is not table.all_newcomers:
-                bucket.add(-1, -size)
+                bucket.add(-report.messages, -report.size)
 
     def forget(self, name: str) -> None:
         """The account is gone, or another's: its mailbox has a new table. What its owner sent is still remembered."""

@@ -12,12 +12,12 @@ import peewee
 from usernym.storage.database import marks, parts
 from usernym.storage.engine import Engine
 from usernym.storage.errors import StoreCorrupt, StoreInaccessible
-from usernym.storage.node.schema import MailboxRow, NodeRow, NoticeRow, WorkerRow
+from usernym.storage.node.schema import MailboxRow, NodeRow, NoticeRow, ReportRow, WorkerRow
 from usernym.storage.node.store import NodeStore
 from usernym.storage.tables import columns_of, keys_of, table_name
 
 ROWS_AT_ONCE: Final = 1_000
-_COUNTED: Final = tuple(table_name(model) for model in (MailboxRow, NoticeRow, WorkerRow))
+_COUNTED: Final = tuple(table_name(model) for model in (MailboxRow, NoticeRow, ReportRow, WorkerRow))
 """Tables whose numbers must not come back."""
 
 

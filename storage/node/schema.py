@@ -168,6 +168,18 @@ class HintRow(NodeRow):
         primary_key = CompositeKey("worker", "name")
 
 
+class ReportRow(NodeRow):
+    """For a worker: so many messages, and bytes, of a sender were acknowledged or given up. It goes within seconds."""
+
+    id = AutoField(constraints=[NEVER_AGAIN])
+    worker = IntegerField(index=True)
+    sender = TextField()
+    recipient = TextField()
+    messages = IntegerField()
+    size = IntegerField()
+    receipt = IntegerField()
+
+
 NODE_SCHEMA: Final = schema_of(
     b"UNyN",
     NodeRow,

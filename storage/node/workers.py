@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from dataclasses import astuple, dataclass, field
+from typing import Any, Final, Protocol, TypeVar
 
 from usernym.storage.database import marks, parts
 from usernym.storage.engine import Parameters
@@ -39,7 +39,7 @@ class SharedDatabase(Protocol):
     def held(self) -> str:
         """See `Engine.held`."""
 
-    def rows(self, sql: str, params: Parameters = ()) -> list[tuple[object, ...]]: ...
+    def rows(self, sql: str, params: Parameters = ()) -> list[tuple[Any, ...]]: ...
 
     def run(self, sql: str, params: Parameters = ()) -> int: ...
 
@@ -69,6 +69,17 @@ class Beat:
     beats: int
     address: bytes = field(repr=False)
     draining: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """So many messages of a sender, with so many bytes, wait for this recipient no more; by `receipt`, or otherwise."""
+
+    sender: str = field(repr=False)
+    recipient: str = field(repr=False)
+    messages: int
+    size: int
+    receipt: bool
 
 
 class Membership(ABC):
@@ -134,6 +145,14 @@ class Membership(ABC):
         """Take at most `limit` of this worker's hints: the users to look at, and who holds their routes now."""
 
     @abstractmethod
+    def report(self, reports: Iterable[Report]) -> None:
+        """Let the other workers know, which count for themselves what each sender may store. Only inside a commit."""
+
+    @abstractmethod
+    def reported(self, limit: int) -> Sequence[Report]:
+        """Take at most `limit` reports of the others."""
+
+    @abstractmethod
     def listen(self, woken: Callable[[], None]) -> None:
         """Call `woken`, in any thread, when there may be hints, as soon as this process has joined."""
 
@@ -181,6 +200,11 @@ class SoleWorker(Membership):
     def hinted(self, limit: int) -> Sequence[HeldRoute]:  # noqa: ARG002
         return []
 
+    def report(self, reports: Iterable[Report]) -> None: ...
+
+    def reported(self, limit: int) -> Sequence[Report]:  # noqa: ARG002
+        return []
+
     def listen(self, woken: Callable[[], None]) -> None: ...
 
 
@@ -197,6 +221,16 @@ _HINT: Final = """
     SELECT route.worker, route.name FROM route JOIN worker ON worker.number = route.worker
     WHERE route.name IN ({names}) AND route.worker <> ? ORDER BY route.name {locked}
     ON CONFLICT DO NOTHING
+"""
+
+
+_REPORT: Final = """
+    INSERT INTO report (worker, sender, recipient, messages, size, receipt)
+    SELECT number, ?, ?, ?, ?, ? FROM worker WHERE number <> ? ORDER BY number
+"""
+_REPORTED: Final = """
+    DELETE FROM report WHERE id IN (SELECT id FROM report WHERE worker = ? ORDER BY id LIMIT ?)
+    RETURNING sender, recipient, messages, size, receipt
 """
 
 
@@ -229,13 +263,14 @@ class Workers(Membership):
         gone = [row[0] for row in self._db.rows(f"DELETE FROM worker WHERE {which} RETURNING number", values)]  # noqa: S608
         for number in gone:
             self._db.run("DELETE FROM hint WHERE worker = ?", (number,))
+            self._db.run("DELETE FROM report WHERE worker = ?", (number,))
 
     def beat(self) -> Sequence[Beat]:
         def beat() -> Sequence[Beat]:
             if not self._db.run("UPDATE worker SET beats = beats + 1 WHERE number = ?", (self.number,)):
                 raise RouteLost("this worker was taken for dead")
             rows = self._db.rows("SELECT number, beats, address, draining FROM worker ORDER BY number")
-            return [Beat(number, beats, address, bool(draining)) for number, beats, address, draining in rows]  # type: ignore[arg-type]
+            return [Beat(number, beats, address, bool(draining)) for number, beats, address, draining in rows]
 
         return self._db.commit(beat)
 
@@ -257,7 +292,7 @@ class Workers(Membership):
 
     def _held(self, names: Sequence[str], locked: str = "") -> list[HeldRoute]:
         sql = f"SELECT name, worker, fence FROM route WHERE name IN ({marks(len(names))}){locked}"  # noqa: S608
-        return [HeldRoute(*row) for row in self._db.rows(sql, names)]  # type: ignore[arg-type]
+        return [HeldRoute(*row) for row in self._db.rows(sql, names)]
 
     def fence(self, name: str) -> int:
         held = self._held([name])
@@ -294,8 +329,9 @@ class Workers(Membership):
     # -- hints --
 
     def _hint_worker(self, worker: int, name: str) -> None:
-        self._db.run("INSERT INTO hint (worker, name) VALUES (?, ?) ON CONFLICT DO NOTHING", (worker, name))
-        self._db.notify(_channel(worker))
+        sql = "INSERT INTO hint (worker, name) SELECT number, ? FROM worker WHERE number = ? ON CONFLICT DO NOTHING"
+        if self._db.run(sql, (name, worker)):
+            self._db.notify(_channel(worker))
 
     def hint(self, names: Iterable[str]) -> None:
         for some in parts(sorted(set(names))):
@@ -314,6 +350,17 @@ class Workers(Membership):
                 return []
             self._db.run(f"DELETE FROM hint WHERE worker = ? AND name IN ({marks(len(names))})", (self.number, *names))  # noqa: S608
             return self.held(names)
+
+        return self._db.commit(take)
+
+    def report(self, reports: Iterable[Report]) -> None:
+        for one in reports:
+            self._db.run(_REPORT, (*astuple(one)[:-1], int(one.receipt), self.number))
+
+    def reported(self, limit: int) -> Sequence[Report]:
+        def take() -> Sequence[Report]:
+            rows = self._db.rows(_REPORTED, (self.number, limit))
+            return [Report(*row[:-1], bool(row[-1])) for row in rows]
 
         return self._db.commit(take)
 

@@ -23,6 +23,7 @@ from usernym.storage.database import IN_MEMORY
 from usernym.storage.errors import StoreFull
 from usernym.storage.node.mailbox import Enqueued, Mailbox
 from usernym.storage.node.store import NodeStore
+from usernym.storage.node.workers import Report
 from usernym.testing.world import World
 
 SHORT = min(SEALED_SIZES)
@@ -48,7 +49,7 @@ def test_a_newcomer_has_a_small_share_and_one_with_a_receipt_or_a_message_a_larg
     of = shares()
     full = [Code.SENDER_SHARE_FULL]
     assert handed_in(of, "ann", 5) == [None, None, None, *full, *full]
-    of.reported("ann", "bob", 10, 0, receipt=True)
+    of.reported(Report("ann", "bob", 1, 10, receipt=True), 0)
     assert handed_in(of, "ann", 5) == [None] * 4 + full, "two of the three are not reported yet"
     assert of.take("bob", "cat", 10, 0) is None
     assert handed_in(of, "cat", 7) == [None] * 6 + full
@@ -72,7 +73,7 @@ def test_another_newcomer_does_not_see_what_becomes_of_a_newcomers_messages(rece
         handed_in(of, name, 3)
     assert handed_in(of, "eve", 1) == [Code.MAILBOX_FULL]
     for _ in range(3):
-        of.reported("ann", "bob", 10, 0, receipt=receipt)
+        of.reported(Report("ann", "bob", 1, 10, receipt=receipt), 0)
     assert handed_in(of, "eve", 1) == [Code.MAILBOX_FULL]
 
 

@@ -9,6 +9,7 @@ import pytest
 from usernym.actors import messages as msg
 from usernym.actors.events import ConnectionChanged
 from usernym.actors.forwarding.node import POLL_S, ForwardingNode
+from usernym.actors.forwarding.shares import LIMITS
 from usernym.actors.mixnet_io.client import ClientIO
 from usernym.actors.mixnet_io.node_addresses import NodeAddresses
 from usernym.actors.registration.members import BEAT_S, DEAD_S
@@ -98,6 +99,15 @@ def test_a_handshake_passes_between_workers() -> None:
     bob.accept("alice")
     world.settle(30)
     alice.send_and_wait(bob.name, "directly")
+    world.check()
+
+
+def test_who_answers_is_known_at_every_worker() -> None:
+    """A sender whose texts are acknowledged at another worker may write as many as at a node of one process."""
+    world, alice, bob = apart(7)
+    for number in range(3 * LIMITS.newcomer.messages):
+        alice.send_and_wait(bob.name, str(number))
+    assert len(bob.texts("alice")) == 3 * LIMITS.newcomer.messages + 1
     world.check()
 
 

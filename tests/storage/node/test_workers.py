@@ -14,7 +14,7 @@ from usernym.actors.simulation import Simulation
 from usernym.storage.errors import RouteLost, StoreBusy
 from usernym.storage.node.directory import Registration
 from usernym.storage.node.store import NodeStore
-from usernym.storage.node.workers import NO_WORKER, SoleWorker, Workers
+from usernym.storage.node.workers import NO_WORKER, Report, SoleWorker, Workers
 from usernym.testing.database import DatabaseServer, Link, WorkerDatabase
 
 ONE, TWO = b"1" * 96, b"2" * 96
@@ -230,7 +230,20 @@ def test_no_hints_for_the_dead(joined: Two) -> None:
     hint(one, "ann")
     two.workers.leave()
     hint(one, "ann")
+    take(one, "ann")
     assert one.database.rows("SELECT * FROM hint") == []
+
+
+def test_all_other_workers_get_a_report(joined: Two) -> None:
+    one, two = joined
+    report = Report("ann", "bob", 2, 300, receipt=True)
+    one.commit(lambda: one.workers.report([report, report]))
+    assert one.workers.reported(9) == []
+    assert two.workers.reported(1) == [report]
+    assert two.workers.reported(9) == [report]
+    one.commit(lambda: one.workers.report([report]))
+    two.workers.leave()
+    assert one.database.rows("SELECT * FROM report") == []
 
 
 def test_hints_are_taken_in_parts(joined: Two) -> None:
