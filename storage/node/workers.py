@@ -360,7 +360,10 @@ class Workers(Membership):
     def reported(self, limit: int) -> Sequence[Report]:
         def take() -> Sequence[Report]:
             rows = self._db.rows(_REPORTED, (self.number, limit))
-            return [Report(*row[:-1], bool(row[-1])) for row in rows]
+            return [
+                Report(sender, recipient, messages, size, bool(receipt))
+                for sender, recipient, messages, size, receipt in rows
+            ]
 
         return self._db.commit(take)
 
