@@ -1,4 +1,4 @@
-"""A node's store is copied to another engine: every row, in one commit, compared with its source."""
+"""A node's store is copied to another engine: all that a node is, in one commit, compared with its source."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import peewee
 from usernym.storage.database import marks, parts
 from usernym.storage.engine import Engine
 from usernym.storage.errors import StoreCorrupt, StoreInaccessible
-from usernym.storage.node.schema import MailboxRow, NodeRow, NoticeRow, ReportRow, WorkerRow
+from usernym.storage.node.schema import OF_PROCESSES, MailboxRow, NodeRow, NoticeRow
 from usernym.storage.node.store import NodeStore
 from usernym.storage.tables import columns_of, keys_of, table_name
 
 ROWS_AT_ONCE: Final = 1_000
-_COUNTED: Final = tuple(table_name(model) for model in (MailboxRow, NoticeRow, ReportRow, WorkerRow))
+_COUNTED: Final = tuple(table_name(model) for model in (MailboxRow, NoticeRow))
 """Tables whose numbers must not come back."""
 
 
@@ -31,7 +31,7 @@ class CopiedTable:
 
 
 def copy_store(source: NodeStore, target: NodeStore) -> list[CopiedTable]:
-    """Copy all of a node's store into a new one; nothing else may write to either.
+    """Copy a node's store into a new one, without what is about its processes; nothing else may write to either.
 
     Raises `StoreInaccessible` if the target has a node already, and `StoreCorrupt` if what came there differs from the
     source. Then nothing is in the target.
@@ -40,7 +40,7 @@ def copy_store(source: NodeStore, target: NodeStore) -> list[CopiedTable]:
     def copy() -> list[CopiedTable]:
         if target.database.row("SELECT 1 FROM node_identity"):
             raise StoreInaccessible(f"{target.path} has a node already: nothing was copied")
-        models = NodeRow.__subclasses__()
+        models = [model for model in NodeRow.__subclasses__() if model not in OF_PROCESSES]
         for model in models:
             target.database.run(f"DELETE FROM {table_name(model)}")  # noqa: S608 - constants
         for model in models:

@@ -180,6 +180,9 @@ class ReportRow(NodeRow):
     receipt = IntegerField()
 
 
+OF_PROCESSES: Final = (WorkerRow, RouteRow, HintRow, ReportRow)
+"""Tables about processes that run: they say nothing where the node is somewhere else."""
+
 NODE_SCHEMA: Final = schema_of(
     b"UNyN",
     NodeRow,
