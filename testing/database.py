@@ -64,7 +64,7 @@ class DatabaseServer:
         self.database.close()
 
 
-class Link(Disk):
+class ServerLink(Disk):
     """A worker's connection to the server, with the faults of a disk. A commit is never torn: it has happened or not.
 
     An error loses the connection, so the worker does not know whether its commit has happened.
@@ -123,7 +123,7 @@ class Link(Disk):
 class WorkerDatabase(StoreDatabase):
     """The server's database as one worker has it. It is `SharedDatabase` too."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: ServerLink) -> None:
         super().__init__(IN_MEMORY)
         self._link = link
         self._server = link.server

@@ -28,7 +28,7 @@ from usernym.storage.errors import StorageError
 from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
 from usernym.storage.node.workers import SoleWorker, Workers
-from usernym.testing.database import DatabaseServer, Link, WorkerDatabase
+from usernym.testing.database import DatabaseServer, ServerLink, WorkerDatabase
 from usernym.testing.disk import Disk
 
 if TYPE_CHECKING:
@@ -238,10 +238,10 @@ class NodeProcess(Process):
     def _make_disk(self) -> Disk | None:
         if self._server is None:
             return super()._make_disk()
-        return Link(self._server, self._chance(), bury=self.bury, stall=self.sleep)
+        return ServerLink(self._server, self._chance(), bury=self.bury, stall=self.sleep)
 
     def _open_store(self) -> None:
-        if isinstance(self.disk, Link):
+        if isinstance(self.disk, ServerLink):
             database = WorkerDatabase(self.disk)
             self.store = NodeStore(database, Workers(database))
             self._opened = True

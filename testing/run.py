@@ -110,14 +110,10 @@ class Run:
         self._unmarked: dict[str, list[tuple[str, bytes]]] = {name: [] for name in plan.names}
         liars = Liars(plan.seed)
         self.world = World(
-            plan.seed,
-            plan.tape,
-            disks=True,
-            encrypted=plan.encrypted,
-            workers=plan.workers,
+            plan.seed, plan.tape, disks=True, encrypted=plan.encrypted, workers=plan.workers,
             nym_clients={step.who for step in plan.steps if isinstance(step, f.Crash) and step.mixnet_lives},
             node_transport=liars if lies else lambda transport, _node: transport,
-        )
+        )  # fmt: skip
         self.watch = Watch(self.world, self.oracle)
         if listener is not None:
             self.world.mixnet.listeners.append(listener)

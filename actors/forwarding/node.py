@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
+from usernym.actors.forwarding.intake import HandedIn, Intake, reports_of
 from usernym.actors.forwarding.routes import RETRY_S, UserRoute, UserRoutes
 from usernym.actors.forwarding.shares import Shares
 from usernym.actors.messages import (
@@ -39,29 +40,25 @@ from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
     ACCEPTANCE_WINDOW_S,
     HPKE_GRACE_S,
-    MAILBOX_S,
     MINUTE_S,
     NOTICE_S,
     NOTICES_MAX,
-    SEEN_S,
     SURBS_WITHHELD,
 )
 from usernym.protocol.names import check
 from usernym.protocol.sealing import Envelope
-from usernym.protocol.signing import Context, digest, prefixed
-from usernym.storage.errors import RouteLost, StorageError
+from usernym.storage.errors import RouteLost
 from usernym.storage.node.mail import (
     NoticeKind,
     deliver_tell,
     delivered_blob,
-    mail_blob,
     mail_of,
     not_opened_blob,
     notice_tells,
 )
 from usernym.storage.node.mailbox import Enqueued, RemovedMessage, Turn
 from usernym.storage.node.notices import NewNotice, Notice
-from usernym.storage.node.workers import NO_WORKER, HeldRoute, Report
+from usernym.storage.node.workers import NO_WORKER, HeldRoute
 
 T = TypeVar("T")
 
@@ -99,8 +96,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._shares = Shares(context.store.mailbox)
         self._boot_id = b""
         self._routes = UserRoutes(context.runtime, io, self.counts)
-        self._batch: list[tuple[m.Forward, bytes]] = []
-        self._sealed_again: list[RemovedMessage] = []
+        self._intake = Intake(context, self._shares, self.drop_bug)
+        self._batch: list[HandedIn] = []
         self._notices_for: set[str] = set()
         self._notices_set = False
 
@@ -189,7 +186,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     # -- messages in --
 
     def _forward(self, forward: m.Forward, frame: Frame, tag: bytes) -> None:
-        frame.verify(self._identity_key(forward.sender), self._node)
+        sender_key = self._identity_key(forward.sender)
+        frame.verify(sender_key, self._node)
         try:
             self._check_forward(forward)
         except RemoteProtocolError as error:
@@ -198,7 +196,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             return
         if not self._batch:
             self.tell_self(CommitBatch())
-        self._batch.append((forward, tag))
+        self._batch.append(HandedIn(forward, tag, sender_key))
 
     def _refuse_forward(self, forward: m.Forward, tag: bytes, code: Code) -> None:
         detail = self._clock.now() if code is Code.CLOCK_SKEW else 0
@@ -224,88 +222,26 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         """Commit all that was gathered, then answer each, then deliver."""
         batch, self._batch = self._batch, []
         try:
-            outcomes = self._enqueue_all(batch)
+            outcomes = self._intake.take(batch)
         except PASSING_FAILURES as failure:
             self.note_failure(failure)
-            for forward, tag in batch:
-                self._refuse_forward(forward, tag, Code.BUSY)
+            for each in batch:
+                self._refuse_forward(each.forward, each.tag, Code.BUSY)
             return
         recipients: dict[str, None] = {}
-        for forward, tag, outcome in outcomes:
-            match outcome:
-                case Enqueued.STORED:
-                    self.counts["forwards"] += 1
-                    recipients[forward.recipient] = None
-                    self._routes.answer(forward.sender, tag, m.Accepted(forward.request_id))
-                case Enqueued.DUPLICATE:
-                    self.counts["forwards_again"] += 1
-                    self._routes.answer(forward.sender, tag, m.Accepted(forward.request_id))
-                case Code() as refused:
-                    self._refuse_forward(forward, tag, refused)
+        for each, outcome in outcomes:
+            forward, tag = each.forward, each.tag
+            if isinstance(outcome, Code):
+                self._refuse_forward(forward, tag, outcome)
+                continue
+            if outcome is Enqueued.STORED:
+                recipients[forward.recipient] = None
+            self.counts["forwards" if outcome is Enqueued.STORED else "forwards_again"] += 1
+            self._routes.answer(forward.sender, tag, m.Accepted(forward.request_id))
         for name in recipients:
             route = self._routes.get(name)
             if route is not None:
                 self._deliver(name, route, again=False)
-
-    def _enqueue_all(self, batch: list[tuple[m.Forward, bytes]]) -> list[tuple[m.Forward, bytes, Enqueued | Code]]:
-        """Store all in one commit. If one of them brings a bug about, store each by itself, and drop that one."""
-        try:
-            outcomes = self._store.commit(lambda: self._enqueue_each(batch))
-        except Exception as error:
-            self._shares.undo(self._runtime.now())
-            if isinstance(error, StorageError):
-                raise
-            if len(batch) == 1:
-                self.drop_bug(error, "Forward")
-                return []
-            return [outcome for each in batch for outcome in self._enqueue_all([each])]
-        self._shares.keep()
-        self._report(self._sealed_again, receipt=False)
-        return outcomes
-
-    def _enqueue_each(self, batch: list[tuple[m.Forward, bytes]]) -> list[tuple[m.Forward, bytes, Enqueued | Code]]:
-        self._shares.undo(self._runtime.now())  # of a run before, whose commit failed
-        self._sealed_again.clear()
-        self._store.mailbox.lock(forward.recipient for forward, _ in batch)
-        floor, now = self._clock.others_floor(), self._clock.now()
-        outcomes = [(forward, tag, self._enqueue(forward, now, floor)) for forward, tag in batch]
-        self._workers.report(_reports(self._sealed_again, receipt=False))
-        self._workers.hint(forward.recipient for forward, _, outcome in outcomes if outcome is Enqueued.STORED)
-        return outcomes
-
-    def _enqueue(self, forward: m.Forward, now: int, floor: int) -> Enqueued | Code:
-        """Store the message, or say why not. An id is remembered with its seal: the same message sealed again is not a
-        repetition, and takes the place of a former seal that waits. Its recipient may be unable to open that one, and
-        the sender would not recognise what the recipient says of it."""
-        if floor - forward.made_at > ACCEPTANCE_WINDOW_S:  # another worker may have forgotten it
-            return Code.CLOCK_SKEW
-        blob = mail_blob(forward, self._identity_key(forward.sender))
-        seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
-        mailbox, sender, recipient = self._store.mailbox, forward.sender, forward.recipient
-        if self._store.replay_ids.knows(seen, now):
-            return Enqueued.DUPLICATE
-        waiting = mailbox.find(recipient, sender, forward.message_id)
-        if waiting is not None and waiting.blob == blob:
-            return Enqueued.DUPLICATE
-        refused = self._shares.take(sender, recipient, len(blob), self._runtime.now())
-        if refused is not None:
-            return refused
-        if waiting is not None:
-            self._sealed_again += mailbox.acknowledge(recipient, [(sender, forward.message_id)])
-        outcome = mailbox.enqueue(
-            sender=sender,
-            recipient=recipient,
-            message_id=forward.message_id,
-            blob=blob,
-            now=now,
-            expires_at=now + MAILBOX_S,
-        )
-        if outcome is not Enqueued.STORED:
-            self._shares.undo_last(self._runtime.now())
-        if outcome is Enqueued.FULL:
-            return Code.MAILBOX_FULL
-        self._store.replay_ids.remember(seen, b"", now + SEEN_S)
-        return outcome
 
     # -- messages out --
 
@@ -374,7 +310,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             self._store.notices.add_all(
                 (NewNotice(row.sender, NoticeKind.DELIVERED, delivered_blob(row.message_id, token))
                  for row, token in receipts), now, now + NOTICE_S)  # fmt: skip
-            self._workers.report(_reports((row for row, _ in receipts), receipt=True))
+            self._workers.report(reports_of((row for row, _ in receipts), receipt=True))
             self._workers.hint(row.sender for row, _ in receipts)
             return rows
 
@@ -406,7 +342,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             for row in rows:
                 blob = not_opened_blob(said.name, row.message_id, said.statement)
                 self._store.notices.add(row.sender, NoticeKind.NOT_OPENED, blob, now, now + NOTICE_S)
-            self._workers.report(_reports(rows, receipt=False))
+            self._workers.report(reports_of(rows, receipt=False))
             self._workers.hint(row.sender for row in rows)
             return rows
 
@@ -417,7 +353,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             self._plan_notices(row.sender)
 
     def _report(self, rows: Iterable[RemovedMessage], *, receipt: bool) -> None:
-        for report in _reports(rows, receipt=receipt):
+        for report in reports_of(rows, receipt=receipt):
             self._shares.reported(report, self._runtime.now())
 
     def _note_arrived(self, route: UserRoute, row: RemovedMessage) -> None:
@@ -552,7 +488,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             expired = (NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in rows)
             self._store.notices.add_all(expired, now, now + NOTICE_S)
             self._store.notices.expire(now, SWEEP_ROWS)
-            self._workers.report(_reports(rows, receipt=False))
+            self._workers.report(reports_of(rows, receipt=False))
             self._workers.hint(row.sender for row in rows)
             return rows
 
@@ -561,11 +497,3 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         for row in rows:
             self._plan_notices(row.sender)
         return len(rows)
-
-
-def _reports(rows: Iterable[RemovedMessage], *, receipt: bool) -> list[Report]:
-    """The messages by sender and recipient."""
-    sizes: dict[tuple[str, str], list[int]] = {}
-    for row in rows:
-        sizes.setdefault((row.sender, row.recipient), []).append(row.size)
-    return [Report(*who, len(each), sum(each), receipt) for who, each in sorted(sizes.items())]

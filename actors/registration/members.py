@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from usernym.storage.node.workers import Beat, Membership
+from usernym.storage.node.workers import Membership, WorkerState
 
 BEAT_S: Final = 30.0
 """How often a worker shows that it lives, and looks who else does."""
@@ -31,7 +31,7 @@ class Members:
         was taken for dead."""
         now = self._now()
         before, self._seen = self._seen, {}
-        living: list[Beat] = []
+        living: list[WorkerState] = []
         for row in self._workers.beat():
             beats, since = before.get(row.worker, (row.beats, now))
             if beats != row.beats or row.worker == self._workers.number:

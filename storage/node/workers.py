@@ -62,7 +62,7 @@ class HeldRoute:
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class WorkerState:
     """A worker's row: `beats` grows while the worker lives."""
 
     worker: int
@@ -95,11 +95,11 @@ class Membership(ABC):
         """Become a worker at this address, under a new number: all routes of the former one are dead."""
 
     @abstractmethod
-    def beat(self) -> Sequence[Beat]:
+    def beat(self) -> Sequence[WorkerState]:
         """Show that this worker lives; returns the rows of all. Raises `RouteLost` if this one's is gone."""
 
     @abstractmethod
-    def remove(self, dead: Beat) -> None:
+    def remove(self, dead: WorkerState) -> None:
         """Remove the row of a worker whose `beats` are still those."""
 
     @abstractmethod
@@ -173,10 +173,10 @@ class SoleWorker(Membership):
     def join(self, address: bytes) -> None:
         self._address = address
 
-    def beat(self) -> Sequence[Beat]:
-        return [Beat(self.number, 0, address, draining=False) for address in (self._address, *self._others)]
+    def beat(self) -> Sequence[WorkerState]:
+        return [WorkerState(self.number, 0, address, draining=False) for address in (self._address, *self._others)]
 
-    def remove(self, dead: Beat) -> None: ...
+    def remove(self, dead: WorkerState) -> None: ...
 
     def drain(self) -> None: ...
 
@@ -265,16 +265,16 @@ class Workers(Membership):
             self._db.run("DELETE FROM hint WHERE worker = ?", (number,))
             self._db.run("DELETE FROM report WHERE worker = ?", (number,))
 
-    def beat(self) -> Sequence[Beat]:
-        def beat() -> Sequence[Beat]:
+    def beat(self) -> Sequence[WorkerState]:
+        def beat() -> Sequence[WorkerState]:
             if not self._db.run("UPDATE worker SET beats = beats + 1 WHERE number = ?", (self.number,)):
                 raise RouteLost("this worker was taken for dead")
             rows = self._db.rows("SELECT number, beats, address, draining FROM worker ORDER BY number")
-            return [Beat(number, beats, address, bool(draining)) for number, beats, address, draining in rows]
+            return [WorkerState(number, beats, address, bool(draining)) for number, beats, address, draining in rows]
 
         return self._db.commit(beat)
 
-    def remove(self, dead: Beat) -> None:
+    def remove(self, dead: WorkerState) -> None:
         self._db.commit(lambda: self._forget("number = ? AND beats = ?", (dead.worker, dead.beats)))
 
     def drain(self) -> None:

@@ -14,8 +14,9 @@ from usernym.node_check import PROBLEMS_MAX, check_store
 from usernym.protocol.limits import DAY_S
 from usernym.storage import errors
 from usernym.storage.client.types import DeliveryState
-from usernym.storage.node.schema import NODE_SCHEMA
+from usernym.storage.node.schema import OF_PROCESSES, NodeRow
 from usernym.storage.node.store import NodeStore
+from usernym.storage.tables import table_name
 from usernym.testing.world import World
 
 NAMES = ("quilla_who_writes", "mama_cocha")
@@ -43,7 +44,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = NodeStore.open(path)
     made.close()
     connection = sqlite3.connect(path)
-    for table in NODE_SCHEMA.tables:
+    for table in (table_name(model) for model in NodeRow.__subclasses__() if model not in OF_PROCESSES):
         connection.execute(f"DELETE FROM {table}")
         rows = world.node.store.database.rows(f"SELECT * FROM {table}")
         assert rows, table

@@ -12,7 +12,7 @@ from tests.actors.test_base import Clerk, Fail, Note, run_dry
 from tests.helpers.hostile import RawClient, total
 from usernym.actors import messages as msg
 from usernym.actors.base import RESTARTS_MAX, FromPeer, Ref
-from usernym.actors.forwarding.node import ForwardingNode
+from usernym.actors.forwarding.intake import HandedIn, Intake
 from usernym.actors.simulation import Simulation
 from usernym.mixnet.transport import Incoming, TransportDown
 from usernym.protocol import messages as m
@@ -78,7 +78,7 @@ def test_whatever_a_frame_brings_about_is_marked() -> None:
     node = {*get_args(msg.ForwardingNodeInbox), *get_args(msg.RegistrationNodeInbox), *get_args(msg.NodeIOInbox)}
     own = {
         msg.MixnetConnected, msg.MixnetDisconnected, msg.Tick, msg.IdentityReplaced, msg.CardRenewed, msg.CardDue,
-        msg.BeatDue, msg.RoutesEnded,
+        msg.BeatDue, msg.RoutesEnded, msg.Drain,
     }  # fmt: skip
     assert node - marked == own, "a new message to the node's actors has to be put on one side"
 
@@ -178,14 +178,14 @@ def test_a_frame_that_cannot_be_encoded_is_dropped_alone(monkeypatch: pytest.Mon
 
 
 def test_a_message_that_brings_a_bug_about_costs_no_other_message_of_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    enqueue = ForwardingNode._enqueue
+    take = Intake._take
 
-    def planted(self: Any, forward: m.Forward, *times: int) -> Any:
-        if forward.sender == "mallory":
+    def planted(self: Any, handed_in: HandedIn, *times: int) -> Any:
+        if handed_in.forward.sender == "mallory":
             raise ZeroDivisionError("planted")
-        return enqueue(self, forward, *times)
+        return take(self, handed_in, *times)
 
-    monkeypatch.setattr(ForwardingNode, "_enqueue", planted)
+    monkeypatch.setattr(Intake, "_take", planted)
     with World(6) as world:
         alice, bob = world.client("alice"), world.client("bob")
         alice.send_and_wait("bob", "before")

@@ -15,7 +15,7 @@ from usernym.storage.errors import RouteLost, StoreBusy
 from usernym.storage.node.directory import Registration
 from usernym.storage.node.store import NodeStore
 from usernym.storage.node.workers import NO_WORKER, Report, SoleWorker, Workers
-from usernym.testing.database import DatabaseServer, Link, WorkerDatabase
+from usernym.testing.database import DatabaseServer, ServerLink, WorkerDatabase
 
 ONE, TWO = b"1" * 96, b"2" * 96
 
@@ -39,7 +39,7 @@ def two(request: pytest.FixtureRequest) -> Iterator[tuple[NodeStore, NodeStore]]
             server = DatabaseServer(sim)
             undo.callback(server.close)
             for number in range(2):
-                link = Link(server, random.Random(number), bury=lambda: None, stall=lambda _: None)
+                link = ServerLink(server, random.Random(number), bury=lambda: None, stall=lambda _: None)
                 database = WorkerDatabase(link)
                 stores.append(NodeStore(database, Workers(database)))
         else:

@@ -1,0 +1,117 @@
+"""How the node takes messages in: those that came together in one commit, each if its sender has room for it.
+
+docs/protocol.md, "Forwarding". A part of forwarding at the node; used in its thread only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from usernym.actors.forwarding.shares import Shares
+from usernym.actors.node_context import NodeContext
+from usernym.protocol import messages as m
+from usernym.protocol.errors import Code
+from usernym.protocol.limits import ACCEPTANCE_WINDOW_S, MAILBOX_S, SEEN_S
+from usernym.protocol.signing import Context, digest, prefixed
+from usernym.storage.errors import StorageError
+from usernym.storage.node.mail import mail_blob
+from usernym.storage.node.mailbox import Enqueued, RemovedMessage
+from usernym.storage.node.workers import Report
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """A message that was checked, the tag that it came from, and its sender's identity key."""
+
+    forward: m.Forward
+    tag: bytes = field(repr=False)
+    sender_key: bytes = field(repr=False)
+
+
+Outcomes = list[tuple[HandedIn, Enqueued | Code]]
+
+
+class Intake:
+    """Stores messages. `drop_bug`: see `Actor.drop_bug`."""
+
+    def __init__(self, context: NodeContext, shares: Shares, drop_bug: Callable[[Exception, str], None]) -> None:
+        self._now = context.runtime.now
+        self._store = context.store
+        self._clock = context.clock
+        self._shares = shares
+        self._drop_bug = drop_bug
+        self._sealed_again: list[RemovedMessage] = []
+
+    def take(self, batch: list[HandedIn]) -> Outcomes:
+        """Store all in one commit. If one of them brings a bug about, store each by itself, and drop that one.
+
+        Raises `StorageError`s; then nothing is stored.
+        """
+        try:
+            outcomes = self._store.commit(lambda: self._take_each(batch))
+        except Exception as error:
+            self._shares.undo(self._now())
+            if isinstance(error, StorageError):
+                raise
+            if len(batch) == 1:
+                self._drop_bug(error, "Forward")
+                return []
+            return [outcome for each in batch for outcome in self.take([each])]
+        self._shares.keep()
+        for report in reports_of(self._sealed_again, receipt=False):
+            self._shares.reported(report, self._now())
+        return outcomes
+
+    def _take_each(self, batch: list[HandedIn]) -> Outcomes:
+        self._shares.undo(self._now())  # of a run before, whose commit failed
+        self._sealed_again.clear()
+        self._store.mailbox.lock(each.forward.recipient for each in batch)
+        floor, now = self._clock.others_floor(), self._clock.now()
+        outcomes = [(each, self._take(each, now, floor)) for each in batch]
+        self._store.workers.report(reports_of(self._sealed_again, receipt=False))
+        self._store.workers.hint(each.forward.recipient for each, outcome in outcomes if outcome is Enqueued.STORED)
+        return outcomes
+
+    def _take(self, handed_in: HandedIn, now: int, floor: int) -> Enqueued | Code:
+        """Store the message, or say why not. An id is remembered with its seal: the same message sealed again is not a
+        repetition, and takes the place of a former seal that waits. Its recipient may be unable to open that one, and
+        the sender would not recognise what the recipient says of it."""
+        forward = handed_in.forward
+        if floor - forward.made_at > ACCEPTANCE_WINDOW_S:  # another worker may have forgotten it
+            return Code.CLOCK_SKEW
+        blob = mail_blob(forward, handed_in.sender_key)
+        seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
+        mailbox, sender, recipient = self._store.mailbox, forward.sender, forward.recipient
+        if self._store.replay_ids.knows(seen, now):
+            return Enqueued.DUPLICATE
+        waiting = mailbox.find(recipient, sender, forward.message_id)
+        if waiting is not None and waiting.blob == blob:
+            return Enqueued.DUPLICATE
+        refused = self._shares.take(sender, recipient, len(blob), self._now())
+        if refused is not None:
+            return refused
+        if waiting is not None:
+            self._sealed_again += mailbox.acknowledge(recipient, [(sender, forward.message_id)])
+        outcome = mailbox.enqueue(
+            sender=sender,
+            recipient=recipient,
+            message_id=forward.message_id,
+            blob=blob,
+            now=now,
+            expires_at=now + MAILBOX_S,
+        )
+        if outcome is not Enqueued.STORED:
+            self._shares.undo_last(self._now())
+        if outcome is Enqueued.FULL:
+            return Code.MAILBOX_FULL
+        self._store.replay_ids.remember(seen, b"", now + SEEN_S)
+        return outcome
+
+
+def reports_of(rows: Iterable[RemovedMessage], *, receipt: bool) -> list[Report]:
+    """The messages by sender and recipient."""
+    sizes: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        sizes.setdefault((row.sender, row.recipient), []).append(row.size)
+    return [Report(*who, len(each), sum(each), receipt) for who, each in sorted(sizes.items())]
