@@ -236,7 +236,9 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 continue
             if outcome is Enqueued.STORED:
                 recipients[forward.recipient] = None
-            self.counts["forwards" if outcome is Enqueued.STORED else "forwards_again"] += 1
+                self.counts["forwards"] += 1
+            else:
+                self.counts["forwards_again"] += 1
             self._routes.answer(forward.sender, tag, m.Accepted(forward.request_id))
         for name in recipients:
             route = self._routes.get(name)
@@ -396,7 +398,6 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             raise RemoteProtocolError(Code.NOT_LOGGED_IN) from None
 
     def _take_hints(self, *, polled: bool) -> None:
-        hinted: Sequence[HeldRoute] = ()
         try:
             hinted = self._workers.hinted(HINTS_AT_ONCE)
             for report in self._workers.reported(REPORTS_AT_ONCE) if polled else ():
