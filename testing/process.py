@@ -336,8 +336,9 @@ class ClientProcess(Process):
         maker.replace(self.words, self._found)
 
     def _note_newest(self) -> None:
-        pending = self.store.profile.pending_record()
-        record = decode_record(self.store.profile.identity().record) if pending is None else pending.record
+        with self.disk.paused() if self.disk is not None else nullcontext():
+            pending = self.store.profile.pending_record()
+            record = decode_record(self.store.profile.identity().record) if pending is None else pending.record
         self._newest = max(self._newest, (record.recoveries, record.number))
 
     def record_is_on_its_way(self) -> bool:

@@ -8,6 +8,9 @@ from usernym.testing.loop import Quiet, replayed
 from usernym.testing.run import play
 
 FOUND = {
+    "the simulation looked into a home whose disk was to fail, and took that for the client's failure": (
+        "eNqLNtQxNTM20jHWSUvMKU7ViY7ViY5WcsksznYtKsovKlbSUUrKT1LSMQKKK_kmJmdk5qX65BeXwMRLikpTY2N1jGMBK_oWtg=="
+    ),
     "a login that a killed client had left in the mixnet took the route from its next life": (
         "eNqNkLsKwzAMRf_FszB2_Gg89we6ZTAenNYhgRCD4vx_1TygHUoyGMG9OtK1vAQnrHVQQRfHOYEP4D1rcCiJAYvj8PzUNrcMKkHeFWuVjoZT"
         "6hGXmSTBRWX_TpEnQ-4Y556kKb_IccBKxokwrvX2sZVPsfQJ11305F4NFFwS1FYLEq6llYbbm_qJXxt1coSD5cqp79B7kyAodRm3Y-yxQ3gD"
