@@ -456,10 +456,11 @@ class ClientIO(Actor[ClientIOInbox]):
         needed = max(self._owed, route.lacking_now(promised) if runs_short else 0)
         count, now = max(account.in_advance(wanted), account.on_demand(needed)), self._runtime.now()
         if count < min(needed, SURBS_REQUEST):
-            if now - self._stocked_at >= STARVED_S:
+            starved_at = self._stocked_at + STARVED_S
+            if now >= starved_at:
                 self._renew()
             else:  # the node, which lacks SURBs, may send nothing that leads here again
-                self._looks_at = self._stocked_at + STARVED_S
+                self._looks_at = starved_at
                 self._set_tick()
             return
         self._stocked_at = now

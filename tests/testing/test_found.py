@@ -8,6 +8,7 @@ from usernym.testing.loop import Quiet, replayed
 from usernym.testing.run import play
 
 FOUND = {
+    "a client looked for room in its account again and again in one moment, by how two sums were rounded": "soak:0:2",
     "the simulation looked into a home whose disk was to fail, and took that for the client's failure": (
         "eNqLNtQxNTM20jHWSUvMKU7ViY7ViY5WcsksznYtKsovKlbSUUrKT1LSMQKKK_kmJmdk5qX65BeXwMRLikpTY2N1jGMBK_oWtg=="
     ),
