@@ -418,12 +418,12 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             if (now.worker, now.fence) == (self._workers.number, route.fence):
                 self._notify(now.name, route)
                 self._deliver(now.name, route, again=False)
-                continue
-            self._routes.drop(now.name)
-            if now.worker == NO_WORKER:  # the identity was replaced, or is gone
-                self._shares.forget(now.name)
-            else:
-                self._routes.displace(route)
+            elif now.worker != self._workers.number:  # else a newer login here is on its way to this actor
+                self._routes.drop(now.name)
+                if now.worker == NO_WORKER:  # the identity was replaced, or is gone
+                    self._shares.forget(now.name)
+                elif now.fence != route.fence:  # else it is ours, from before we joined again
+                    self._routes.displace(route)
 
     # -- notices --
 

@@ -241,16 +241,19 @@ class Workers(Membership):
 
     def __init__(self, database: SharedDatabase) -> None:
         self._db = database
-        self.number = NO_WORKER
+        self.number = self._former = NO_WORKER
         self._woken: Callable[[], None] = lambda: None
         self._deaf: Callable[[], None] = lambda: None
 
     # -- this worker and the others --
 
     def join(self, address: bytes) -> None:
+        # No login takes a route under the former number, whose routes end.
+        self._former, self.number = self.number or self._former, NO_WORKER
+
         def join() -> int:
             # Another row with this address is of a process that is no more: no two have one address.
-            self._forget("number = ? OR address = ?", (self.number, address))
+            self._forget("number = ? OR address = ?", (self._former, address))
             row = self._db.rows(
                 "INSERT INTO worker (address, beats, draining) VALUES (?, 0, 0) RETURNING number", (address,)
             )[0]

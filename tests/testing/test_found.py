@@ -8,6 +8,11 @@ from usernym.testing.loop import Quiet, replayed
 from usernym.testing.run import play
 
 FOUND = {
+    "a login at a worker that had not joined again ended later, and its user was not to log in again": (
+        "eNptj00LgzAMhv9Lz5m0Vt15zOtgsMEOxUPUyASxo9V9_PvVVvcBXgJv3jdPEiUgi9MEEmiwswSqAKXYxbQDMWClLl2t8e6EyLjz2BFH65SM0nQ7"
+        "6SWKXVt9RsSvE8aDEXvGqSO6uVava9rIqRvxNVaFRnfL0Lw4jiTPJp3jgCVa2j3wxSANhEP77GnIW7IznoW_1ujhrj84jwT3X-0N2us3K9z51Gjj"
+        "I0kCgxk98jya3m0SvChAFm9yomED"
+    ),
     "a client looked for room in its account again and again in one moment, by how two sums were rounded": "soak:0:2",
     "the simulation looked into a home whose disk was to fail, and took that for the client's failure": (
         "eNqLNtQxNTM20jHWSUvMKU7ViY7ViY5WcsksznYtKsovKlbSUUrKT1LSMQKKK_kmJmdk5qX65BeXwMRLikpTY2N1jGMBK_oWtg=="

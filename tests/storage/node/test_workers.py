@@ -133,6 +133,18 @@ def test_no_route_before_joining(two: Two) -> None:
         two[0].workers.take("ann", 0)
 
 
+def test_no_route_is_taken_under_a_number_that_is_being_given_up(joined: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = joined
+    with monkeypatch.context() as failing:
+        failing.setattr(one.database, "commit", lambda _work: (_ for _ in ()).throw(StoreBusy("away")))
+        with pytest.raises(StoreBusy):
+            one.workers.join(b"3" * 96)
+    with pytest.raises(StoreBusy):
+        one.workers.take("ann", 0)
+    one.workers.join(b"3" * 96)
+    assert [state.address for state in two.workers.beat()] == [TWO, b"3" * 96], "the former row is gone"
+
+
 def test_a_worker_taken_for_dead_takes_no_route(joined: Two) -> None:
     one, two = joined
     one.workers.remove(next(beat for beat in one.workers.beat() if beat.worker == two.workers.number))
