@@ -223,7 +223,7 @@ def test_a_browser_that_stores_nothing_works_and_says_what_to_allow(stage: Stage
 
 
 def test_another_time_zone_is_right_at_once(stage: Stage, chromium: Chromium) -> None:
-    window = PageWindow(stage, chromium)
+    window = PageWindow(stage, chromium, timezone_id=None)
     window.open("amara")
     time = window.text("have a look tonight").locator("time").first
     devtools = window.context.new_cdp_session(window.page)

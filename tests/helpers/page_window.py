@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -13,11 +14,18 @@ QUICK_MS: Final = 15_000
 """How long anything takes at most that needs no other program."""
 
 
+def midday_zone(now: float) -> str:
+    """A time zone in which it is between noon and one: there a text of two hours ago is one of today, at any hour."""
+    ahead = 12 - time.gmtime(now).tm_hour
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
+
+
 class PageWindow:
     """One window in a profile of its own."""
 
     def __init__(self, stage: Stage, chromium: Chromium, script: str = "", **context: Any) -> None:
-        usual = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+        usual: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+        usual["timezone_id"] = midday_zone(time.time())
         self.context: BrowserContext
         self.context, self.watch = chromium.context("maya", stage.host, **usual | context)
         self.context.set_default_timeout(QUICK_MS)
