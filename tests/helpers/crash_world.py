@@ -209,7 +209,8 @@ class Crowd:
     def start_node(self, worker: str = "node") -> None:
         """Start the node, or one of its workers, and wait until it is up."""
         mixnet = self.network.mixnet(self.workers.index(worker))
-        command = usernym_command("--home", str(self.folder / worker), "node", "run", "--mixnet", mixnet)
+        home = self.node_folder if worker == "node" else self.folder / worker
+        command = usernym_command("--home", str(home), "node", "run", "--mixnet", mixnet)
         if self.store is not None:
             command += ["--store", self.store]
         self.nodes[worker] = node = start(worker, self.folder, command, self.node_file_bytes_max)
