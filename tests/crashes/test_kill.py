@@ -57,35 +57,18 @@ def test_killed_at_random_moments_nothing_is_lost_and_nothing_twice(
 
 
 @needs_postgres
-def test_three_workers_and_their_database_are_killed_at_random_moments(
-    tmp_path: Path, request: pytest.FixtureRequest
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_nodes_processes_and_their_database_are_killed_at_random_moments(
+    tmp_path: Path, request: pytest.FixtureRequest, workers: int
 ) -> None:
     names = cut_names(3)
     with (
         contextlib.closing(PostgresServer()) as server,
         seed_of(request) as chooser,
-        Crowd(tmp_path, names, database=server, workers=3) as crowd,
+        Crowd(tmp_path, names, database=server, workers=workers) as crowd,
     ):
         crowd.start_all()
-        victims = [*crowd.workers, "database", chooser.choice(["mixnet", *names])]
-        chooser.shuffle(victims)
-        go_on_killing(crowd, chooser, victims)
-        crowd.settle(SETTLE_S)
-        assert crowd.end_and_check() > 50
-
-
-@needs_postgres
-def test_a_node_on_postgresql_and_its_server_are_killed_at_random_moments(
-    tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    names = cut_names(3)
-    with (
-        contextlib.closing(PostgresServer()) as server,
-        seed_of(request) as chooser,
-        Crowd(tmp_path, names, database=server) as crowd,
-    ):
-        crowd.start_all()
-        victims = ["database", "node", "database", chooser.choice(["mixnet", *names])]
+        victims = [*crowd.workers, "database", "database", chooser.choice(["mixnet", *names])]
         chooser.shuffle(victims)
         go_on_killing(crowd, chooser, victims)
         crowd.settle(SETTLE_S)

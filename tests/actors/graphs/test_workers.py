@@ -206,6 +206,9 @@ def test_the_last_worker_serves_until_it_ends() -> None:
     bob.restart()
     bob.go_online()
     alice.send_and_wait(bob.name, "the last one")
+    assert bob.texts("alice")[-1] == "the last one"
+    assert set(last.card.addresses) == {last.address}
+    world.check()
 
 
 # -- the database -----------------------------------------------------------------------------------------------------
