@@ -75,6 +75,26 @@ def test_a_nodes_processes_and_their_database_are_killed_at_random_moments(
         assert crowd.end_and_check() > 50
 
 
+@needs_postgres
+def test_a_worker_is_drained_and_its_users_are_served_by_the_others(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    names = cut_names(3)
+    with (
+        contextlib.closing(PostgresServer()) as server,
+        seed_of(request) as chooser,
+        Crowd(tmp_path, names, database=server, workers=2) as crowd,
+    ):
+        crowd.start_all()
+        crowd.wait_until_shown(20, SETTLE_S)
+        drained = chooser.choice(crowd.workers)
+        assert crowd.drain(drained) == 0, "all of its users had gone"
+        crowd.wait_until_shown(crowd.shown() + 20, SETTLE_S)
+        crowd.start_node(drained)
+        crowd.settle(SETTLE_S)
+        assert crowd.end_and_check() > 50
+
+
 @pytest.mark.skipif("CRASH_MINUTES" not in os.environ, reason="CRASH_MINUTES says how long (make crashes: ten minutes)")
 @pytest.mark.timeout(0)
 def test_killed_again_and_again_for_minutes(tmp_path: Path, request: pytest.FixtureRequest) -> None:

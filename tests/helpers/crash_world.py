@@ -226,6 +226,16 @@ class Crowd:
             with contextlib.suppress(control.NoHolder, control.HolderBusy, control.HolderGone, CommandFailed):
                 self.card = ask_holder(self.node_folder, CardCommand(), Deadline(5.0)).card
 
+    def drain(self, worker: str) -> int:
+        """`usernym node drain`, and the end of the worker; how many users were left."""
+        command = usernym_command("--home", str(self.folder / worker), "--timeout", "60s", "node", "drain")
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=True)
+        node = self.nodes.pop(worker)
+        assert node.process.wait(END_S) == 0
+        node.end()
+        routes: int = json.loads(done.stdout)["routes"]
+        return routes
+
     def start_client(self, name: str) -> None:
         """Start a client; it goes online by itself."""
         peers = ",".join(peer for peer in self.names if peer != name)

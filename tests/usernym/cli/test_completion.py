@@ -60,7 +60,8 @@ def test_a_shell_offers_what_may_follow(offered: Any, tmp_path: Path) -> None:
     (tmp_path / "some.card").touch()
     assert set(offered("usernym ", tmp_path)) >= set(grammar.first_words())
     assert set(offered("usernym re", tmp_path)) == {"register", "restore", "replace-identity", "requests", "retry"}
-    assert set(offered("usernym node ", tmp_path)) == {"run", "card", "status", "backup", "restore", "move", "check"}
+    of_node = {"run", "card", "status", "drain", "backup", "restore", "move", "check"}
+    assert set(offered("usernym node ", tmp_path)) == of_node
     assert offered("usernym --json --home folder node run --form", tmp_path) == ["--former-mixnet"]
     assert set(offered("usernym send bob hello --wait ", tmp_path)) == {"queued", "accepted", "delivered"}
     assert offered("usernym send bob hello --wa", tmp_path) == ["--wait"]

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ def test_the_table_and_the_modules_agree() -> None:
         entries = [grammar.entry(name) for name in topic.names]
         assert [entry.name for entry in entries] == list(topic.names)
     assert len(grammar.names()) == len(set(grammar.names()))
+    for module in {topic.module for topic in grammar.TOPICS}:
+        made = [entry.name for entry in import_module(f"usernym.cli.{module}").ENTRIES]
+        assert made == [name for topic in grammar.TOPICS if topic.module == module for name in topic.names]
     with pytest.raises(KeyError):
         grammar.entry("no-such-command")
 
