@@ -230,6 +230,10 @@ class Talk:
     async def _delete(self, client: Client, ask: DeleteAsk) -> DeletingWire:
         listed = await self._person.run(client.contact_list.one, ask.name)
         rows = None if ask.rows is None else frozenset(ask.rows)
+        # What is deleted is not to leave while the deletion can be taken back; then it stands there as cancelled.
+        for text in await self._person.run(client.entries.waiting, listed.contact.name):
+            if rows is None or text.row in rows:
+                await self._person.run(client.cancel, text.message_id)
         number = self._news.deletions.add(Deletion(listed.contact.name, rows, listed.last_row))
         gone = None if rows is None else sorted(rows)
         self._windows.tell(TextsGoneWire(name=listed.contact.name, rows=gone), only_open=listed.contact.name)

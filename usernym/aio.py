@@ -221,6 +221,7 @@ class AsyncEntries(_AsyncHandle[Entries]):
 
     page = _awaited(Entries.page)
     one = _awaited(Entries.one)
+    waiting = _awaited(Entries.waiting)
     files_at = _awaited(Entries.files_at)
 
 

@@ -11,7 +11,7 @@ from usernym.errors import NoSuchMessage
 from usernym.protocol.names import canonical
 from usernym.running import RunningClient
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import Direction, Message
+from usernym.storage.client.types import DeliveryState, Direction, Message
 from usernym.transfers import FileView, file_view
 from usernym.views import MessageView, message_view
 
@@ -68,6 +68,16 @@ class Entries:
         for entry in self._running.read(read):
             return entry
         raise NoSuchMessage
+
+    def waiting(self, name: str) -> list[MessageView]:
+        """The texts to a contact that wait here to be sent, in the order in which they were written."""
+        name = canonical(name)
+
+        def read(store: ClientStore) -> list[ConversationEntry]:
+            ours = (store.messages.get(name, row.message_id, Direction.OUT) for row in store.messages.outbox_of(name))
+            return _entries(store, [row for row in ours if row is not None and row.state is DeliveryState.WAITING])
+
+        return [entry.message for entry in self._running.read(read) if entry.file is None]
 
     def files_at(self, rows: Iterable[int]) -> list[FileView]:
         """The files among the entries with these rows."""

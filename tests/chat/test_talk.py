@@ -245,6 +245,33 @@ def test_a_deletion_can_be_taken_back_and_is_carried_out_at_the_end(handles: Han
         assert alice.conversation("bob") == []
 
 
+@pytest.mark.parametrize("all_texts", [False, True])
+def test_a_deleted_text_that_waits_does_not_leave_while_it_can_be_taken_back(handles: Handles, all_texts: bool) -> None:
+    handles.client("bob")
+
+    async def get_to_know() -> None:
+        async with page_of(handles) as page, page.window() as window:
+            await ready(window)
+            await window.ask("find_person", who="bob")
+
+    async def play() -> None:
+        async with served(handles.home("alice"), mixnet=handles.mixnet.transport()) as page, page.window() as window:
+            await window.hears("home", screen="main")  # and never connected: nothing is on its way
+            await window.ask("open_conversation", name="bob")
+            for text in ("stays", "deleted"):
+                await window.done("send", name="bob", nonce=text, text=text)
+            row = (await window.hears_text("bob", "deleted"))["row"]
+            deleting = await window.ask("delete", name="bob", rows=None if all_texts else [row])
+            await window.done("undo", undo=deleting["undo"])
+            opened = await window.ask("open_conversation", name="bob")
+            states = [(text["text"], text["state"]) for text in opened["texts"]]
+            assert states == [("stays", "cancelled" if all_texts else "waiting"), ("deleted", "cancelled")]
+
+    asyncio.run(get_to_know())
+    handles.node.close()
+    asyncio.run(play())
+
+
 def test_drafts_survive_a_restart_and_become_texts(handles: Handles) -> None:
     handles.client("bob")
 
