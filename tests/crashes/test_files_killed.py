@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +35,8 @@ class Talk:
 
     def __init__(self, folder: Path, network: str) -> None:
         self.crowd = Crowd(folder, ["alice", "bob"], NETWORKS[network](folder, 3))
-        self.listening: dict[str, Running] = {}
+        self.listening: dict[str, list[Running]] = {name: [] for name in self.crowd.names}
+        """The processes that each has listened by; the last one lives."""
 
     def begin(self) -> None:
         self.crowd.start_node()
@@ -56,11 +57,11 @@ class Talk:
         return printed
 
     def listen(self, name: str) -> None:
-        self.listening[name] = start(name, self.crowd.folder, usernym_command("--home", name, "listen"))
+        self.listening[name].append(start(name, self.crowd.folder, usernym_command("--home", name, "listen")))
 
     def kill(self, name: str) -> None:
         if name in self.listening:
-            kill(self.listening[name])
+            kill(self.listening[name][-1])
         else:
             kill(self.crowd.node)
 
@@ -70,19 +71,29 @@ class Talk:
         else:
             self.crowd.start_node()
 
-    def done(self, file: str) -> int:
-        """Bytes that have come, as Bob's process reports."""
-        return max((event["done"] for event in self.listening["bob"].printed if event.get("id") == file), default=0)
+    def heard(self, name: str, event: str) -> list[dict[str, Any]]:
+        """All events of this kind that the listening processes of this person have printed."""
+        return [told for life in self.listening[name] for told in life.printed if told.get("event") == event]
 
-    def wait(self, what: str, is_so: Any) -> None:
+    def done(self, file: str) -> int:
+        """Bytes that have come, as Bob's processes report."""
+        return max((told["done"] for told in self.heard("bob", "file") if told["id"] == file), default=0)
+
+    def is_complete(self, name: str, file: str) -> bool:
+        return any(told["id"] == file and told["state"] == "complete" for told in self.heard(name, "file"))
+
+    def handshakes(self, name: str) -> list[str]:
+        """The states of this person's handshake so far."""
+        return [told["state"] for told in self.heard(name, "handshake")]
+
+    def wait(self, what: str, is_so: Callable[[], bool]) -> None:
+        """Wait for what the listening processes print: to start others all the time would slow them down."""
         end = time.monotonic() + WAIT_S
         while not is_so():
+            for life in (self.crowd.node, *(lives[-1] for lives in self.listening.values())):
+                assert life.process.poll() is None, f"{life.name} {life.how_ended()}"
             assert time.monotonic() < end, what
             time.sleep(0.1)
-
-    def state(self, name: str, file: str) -> str:
-        found = [each for each in self.say(name, "files")["files"] if each["id"] == file]
-        return str(found[0]["state"]) if found else "none"
 
 
 @pytest.fixture
@@ -93,9 +104,10 @@ def talk(tmp_path: Path, network: str) -> Iterator[Talk]:
             made.begin()
             yield made
         finally:
-            for running in made.listening.values():
-                running.process.kill()
-                running.end()
+            for lives in made.listening.values():
+                for running in lives:
+                    running.process.kill()
+                    running.end()
 
 
 def noise(path: Path) -> Path:
@@ -106,8 +118,8 @@ def noise(path: Path) -> Path:
 
 def arrives(talk: Talk, file: str) -> None:
     """Bob gets all of it, Alice learns it, and what he saves is what she sent."""
-    talk.wait("the file to be whole at Bob's", lambda: talk.state("bob", file) == "complete")
-    talk.wait("Alice to know", lambda: talk.state("alice", file) == "complete")
+    talk.wait("the file to be whole at Bob's", lambda: talk.is_complete("bob", file))
+    talk.wait("Alice to know", lambda: talk.is_complete("alice", file))
     (talk.crowd.folder / "his").mkdir()
     (talk.crowd.folder / "hers").mkdir()
     his = Path(talk.say("bob", "save", "alice", file, "--to", "his")["path"])
@@ -134,17 +146,13 @@ def test_a_picture_through_the_node(talk: Talk, victims: tuple[str, ...]) -> Non
     arrives(talk, file)
 
 
-def handshake(talk: Talk, name: str, contact: str) -> str:
-    return str(talk.say(name, "handshake", contact, "--status")["handshake"])
-
-
 @on_each_network
 @pytest.mark.parametrize("victims", [(), ("alice", "bob")])
 def test_a_picture_directly(talk: Talk, victims: tuple[str, ...]) -> None:
     talk.say("alice", "handshake", "bob")
-    talk.wait("the offer", lambda: handshake(talk, "bob", "alice") == "offer received")
+    talk.wait("the offer", lambda: "offer received" in talk.handshakes("bob"))
     talk.say("bob", "handshake", "alice", "--accept")
-    talk.wait("the route", lambda: handshake(talk, "alice", "bob") == "active")
+    talk.wait("the route", lambda: "active" in talk.handshakes("alice"))
     picture = noise(talk.crowd.folder / "noise.png")
     file = str(talk.say("alice", "send-file", "bob", str(picture), "--wait", "queued")["id"])
     for victim in victims:

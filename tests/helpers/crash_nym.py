@@ -48,11 +48,11 @@ class LocalNymNetwork:
         if names := self._names():
             command += ["--clients", ",".join(names), "--first-port", str(self._first_port)]
             command += ["--surbs-withheld", str(SURBS_WITHHELD)]
-        with (self._folder / "mixnet.log").open("ab") as log:
+        with (log_file := self._folder / "mixnet.log").open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True
             )
-        self._process = Running("mixnet", process)
+        self._process = Running("mixnet", process, log_file)
         self._process.wait_for("that it is ready", lambda told: "directory" in told)
 
     def mixnet(self, number: int) -> str:

@@ -135,14 +135,14 @@ def free_ports(count: int) -> int:
 def start(name: str, folder: Path, command: list[str], file_bytes_max: int | None = None) -> Running:
     """Start a process that prints JSON; its log goes to NAME.log. `file_bytes_max` is its RLIMIT_FSIZE."""
 
-    with (folder / f"{name}.log").open("ab") as log:
+    with (log_file := folder / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
             command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
             text=True,
         )  # fmt: skip
     if file_bytes_max is not None:
         limit_files(process.pid, file_bytes_max)
-    return Running(name, process)
+    return Running(name, process, log_file)
 
 
 def limit_files(pid: int, size_bytes: int) -> None:
@@ -292,13 +292,12 @@ class Crowd:
             time.sleep(0.1)
 
     def check_alive(self) -> None:
-        """Raise if a process has ended that no one ended, with the end of what it logged."""
+        """Raise if a process has ended that no one ended."""
         lives = {name: lives[-1] for name, lives in self.lives.items() if lives}
         lives |= self.nodes
         for name, life in lives.items():
             if life.process.poll() is not None:
-                log = (self.folder / f"{name}.log").read_text(errors="replace").splitlines()[-15:]
-                raise AssertionError(f"{name} has ended by itself:\n" + "\n".join(log))
+                raise AssertionError(f"{name} {life.how_ended()}")
 
     def be_quiet(self) -> float:
         """Let no one write any more; the time."""

@@ -35,9 +35,11 @@ from usernym.settings import PASSPHRASE_VARIABLE, ClientSettings, NodeSettings
 if TYPE_CHECKING:
     from usernym import Client, Restore
     from usernym.control_server import ControlServer
+    from usernym.storage.keyfile import Protection
 
 HOLDER_GRACE_S: Final = 5.0
-"""How long a holder may take until it serves its socket: it derives a key first. After that it is a program without."""
+"""How long a holder may take until it serves its socket: it derives a key first. After that it is a program without.
+Also how long a command that must have the home itself, as `listen`, waits for one that holds it."""
 ANSWER_S_MAX: Final = 1.0
 ANSWER_SHARE: Final = 0.2
 """How much of its time a command leaves for the holder's answer, which says more than that none came in time."""
@@ -92,6 +94,10 @@ class Session:
         self._restore = restore
         self._stack = contextlib.ExitStack()
         self._server: ControlServer | None = None
+        self._grace: Deadline | None = None
+        """How much longer another process may have the home."""
+        self._passphrases: dict[Protection, str | None] = {}
+        """What a person is asked for once, however often the home is tried."""
         self.client: Client | None = None
         """The client, if this process holds the home."""
 
@@ -108,32 +114,39 @@ class Session:
         With `quiet` there is no sign of life: the caller shows one.
         """
         quiet = quiet or self._typed.json
-        grace = Deadline(min(HOLDER_GRACE_S, self.deadline.left()))
         while self.client is None:
             if self._hand_over:
                 with contextlib.suppress(control.NoHolder), sign_of_life(WAITING, quiet=quiet):
                     return ask_holder(self._typed.home, command, self.deadline)
-            try:
-                self.open()
-            except usernym.HomeInUse:
-                if grace.over or not self._hand_over:
-                    raise
-                grace.pause()
+            self._try_to_open()
         with sign_of_life(WAITING, quiet=quiet):
             return command.perform(self.client, self.deadline)
 
     def open(self) -> Client:
-        """Take the home: open the client in this process. Raises `HomeInUse` if another process has it."""
+        """Take the home: open the client in this process. Raises `HomeInUse` if another process has it, and does not
+        end within `HOLDER_GRACE_S`, as a short command does."""
+        while self.client is None:
+            self._try_to_open()
+        return self.client
+
+    def _try_to_open(self) -> None:
+        """Take the home, or wait for a moment if another process has it."""
         from usernym.control_server import ControlServer
 
-        client = self._stack.enter_context(self._open_client())
+        try:
+            client = self._stack.enter_context(self._open_client())
+        except usernym.HomeInUse:
+            self._grace = self._grace or Deadline(min(HOLDER_GRACE_S, self.deadline.left()))
+            if self._grace.over:
+                raise
+            self._grace.pause()
+            return
         words = None if self._name is None else client.words_to_show()
         if words is not None:
             self._on_words(words)  # printed and flushed; raises if that fails
             client.take_recovery_words()
         self._server = self._stack.enter_context(ControlServer(self._typed.home, client_handler(client)))
         self.client = client
-        return client
 
     def _open_client(self) -> Client:
         """The client, with the settings and the passphrase that were given."""
@@ -146,12 +159,15 @@ class Session:
         protection = ClientStore.protection(home)
         if protection is Protection.ABSENT:
             self._check_new_home()
+        if protection not in self._passphrases:
+            asked = passphrase_for(protection, unprotected, THIS_HOME, PASSPHRASE_VARIABLE)
+            self._passphrases[protection] = asked
         return usernym.Client.open(
             home,
             name=self._name,
             node=settings.node,
             mixnet=settings.mixnet,
-            passphrase=passphrase_for(protection, unprotected, THIS_HOME, PASSPHRASE_VARIABLE),
+            passphrase=self._passphrases[protection],
             unprotected=unprotected and protection is not Protection.PASSPHRASE,
             accept_strangers=settings.accept_strangers is not False,
             restore=self._restore,

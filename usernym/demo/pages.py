@@ -136,7 +136,7 @@ def _watch(running: list[Running], pages: list[PersonsPage], *, as_json: bool) -
     while True:
         for each in running:
             if each.process.poll() is not None:
-                raise demo_failed(f"{each.name} has ended by itself (exit code {each.process.returncode})")
+                raise demo_failed(f"{each.name} {each.how_ended()}")
         typed, _, _ = select.select(terminal, [], [], WATCH_S)
         # In the background the line is the shell's, and reading it would stop the demo.
         if typed and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp():

@@ -30,6 +30,9 @@ STEP_S: Final = 40.0
 END_S: Final = 10.0
 """How long a process may take to end in order."""
 
+LAST_LINES: Final = 15
+"""Lines of a process's log that are shown when it has ended by itself: a traceback's end, and what led there."""
+
 PREFIX_OF_FOLDERS: Final = "usernym-demo-"
 LOCK: Final = "lock"
 """A file in the demo's folder, locked as long as the demo runs."""
@@ -74,11 +77,12 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 class Running:
-    """A process that prints a JSON object a line, which can be waited for."""
+    """A process that prints a JSON object a line, which can be waited for. `log` has its standard error."""
 
-    def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[str], log: Path | None = None) -> None:
         self.name = name
         self.process = process
+        self._log = log
         self._printed: list[Printed] = []
         self._ended = False
         self._news = threading.Condition()
@@ -111,8 +115,17 @@ class Running:
             self._news.wait_for(lambda: self._ended or found() is not None, STEP_S)
             printed = found()
         if printed is None:
-            raise demo_failed(f"{self.name} did not report {what}" + (", and has ended" if self._ended else ""))
+            raise demo_failed(
+                f"{self.name} did not report {what}" + (f", and {self.how_ended()}" if self._ended else "")
+            )
         return printed
+
+    def how_ended(self) -> str:
+        """That it has ended, with what exit code, and the end of its log."""
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it may have closed its output only
+            self.process.wait(END_S)
+        logged = self._log.read_text(errors="replace").splitlines() if self._log is not None else []
+        return " | ".join([f"has ended (exit code {self.process.returncode})", *logged[-LAST_LINES:]])
 
     def end(self) -> None:
         """End it in order; if it does not, at once."""
@@ -184,7 +197,7 @@ class Processes:
     def start(self, name: str, *arguments: str, is_typed_to: bool = False) -> Running:
         """Start a command that runs until the demo ends; its standard input is a pipe, or nothing."""
         process = self._spawn(name, arguments, subprocess.PIPE if is_typed_to else subprocess.DEVNULL)
-        running = Running(name, process)
+        running = Running(name, process, self.log_of(name))
         self._running.append(running)
         return running
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from usernym.cli import session
+from usernym.cli.command import Deadline
 from usernym.cli.failures import MEANINGS
 from usernym.protocol.errors import Code, refusal_text
 from usernym.storage.client.store import ClientStore
@@ -218,6 +220,20 @@ def test_a_home_held_by_a_program_without_a_control_socket_is_said_to_be_in_use(
         shown = typed("--home", home.folder, "--json", "--timeout", "300ms", "whoami")
     assert (shown.code, shown.told["error"]) == (4, "home_in_use")
     assert "somebody's application" in shown.err
+
+
+def test_listen_waits_for_a_command_that_holds_its_home_and_asks_for_the_passphrase_once(
+    typed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ClientStore.open(tmp_path, None, unprotected=True).close()
+    asked: list[Any] = []
+    monkeypatch.setattr("usernym.cli.passphrases.passphrase_for", lambda *given: asked.append(given))
+    with contextlib.ExitStack() as held:
+        held.enter_context(Home(tmp_path, "client"))
+        monkeypatch.setattr(Deadline, "pause", lambda *_: held.close())
+        shown = typed("--home", tmp_path, "--json", "listen")
+    assert (shown.code, shown.told["error"]) == (2, "settings"), "it has the home, in which there is no account"
+    assert len(asked) == 1
 
 
 def test_asking_a_node_that_does_not_run_ends_with_3(typed: Any, tmp_path: Path) -> None:

@@ -150,8 +150,18 @@ def test_a_page_that_ends_by_itself_ends_the_demo(tmp_path: Path, demo: Running)
     os.kill(int(bob), signal.SIGKILL)
     assert demo.process.wait(WAIT_S) == 5
     failure = demo.wait_for("why", lambda told: "error" in told)
-    assert failure["text"] == "the demo failed: bob's page has ended by itself (exit code -9)"
+    assert failure["text"].startswith("the demo failed: bob's page has ended (exit code -9)")
     assert (processes_in(tmp_path), list(tmp_path.iterdir())) == ([], [])
+
+
+def test_a_process_that_has_ended_is_reported_with_its_exit_code_and_the_end_of_its_log(tmp_path: Path) -> None:
+    program = "import sys; print('the port is taken', file=sys.stderr); sys.exit(3)"
+    with (tmp_path / "log").open("wb") as log:
+        ended = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=log, text=True)
+    running = Running("mixnet", ended, tmp_path / "log")
+    with pytest.raises(CommandFailed, match=r"it is up, and has ended \(exit code 3\) \| the port is taken$"):
+        running.wait_for("that it is up", lambda told: True)
+    running.end()
 
 
 @pytest.mark.processes
