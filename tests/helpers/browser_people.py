@@ -18,7 +18,8 @@ from playwright.sync_api import BrowserContext, Error, Locator, Page, expect
 
 import usernym
 from tests.helpers.browser import LOST, PATIENCE_S, BrowserWatch, Chromium, show
-from tests.helpers.crash_world import NETWORKS, free_ports, kill, start, stop, usernym_command
+from tests.helpers.crash_world import NETWORKS, kill, start, stop, usernym_command
+from tests.helpers.ports import free_ports
 from usernym.demo.processes import Running
 
 CLIENTS: Final = 150

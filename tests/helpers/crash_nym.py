@@ -6,11 +6,13 @@ Needs `nym_python_sdk`. What the network must remember over a `kill -9` (keys, r
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.helpers.ports import keep
 from usernym.demo.processes import Running
 from usernym.protocol.limits import SURBS_WITHHELD
 
@@ -27,6 +29,7 @@ class LocalNymNetwork:
         self._clients = clients
         self._first_port = first_port
         self._process: Running | None = None
+        self._gateways_kept = False
 
     def _names(self) -> list[str]:
         return [f"client{number}" for number in range(self._clients)]
@@ -65,6 +68,13 @@ class LocalNymNetwork:
         self._process.process.kill()
         self._process.process.wait()
         self._process.end()
+        self._keep_gateways()
+
+    def _keep_gateways(self) -> None:
+        """The kernel chose the gateways' ports, which the next process must have again."""
+        saved = self._folder / "nym-state" / "network" / "network.json"
+        if not self._gateways_kept and saved.exists():
+            self._gateways_kept = keep(json.loads(saved.read_text())["gateway_ports"], again=True)
 
     def stop(self) -> int:
         """See `crash_world.Network`."""

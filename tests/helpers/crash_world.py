@@ -11,7 +11,6 @@ import os
 import random
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ import msgspec
 import usernym
 from tests.helpers.crash_client import text_of
 from tests.helpers.crash_nym import LocalNymNetwork, NymInProcesses
+from tests.helpers.ports import free_ports
 from usernym import control
 from usernym.cli.command import Deadline
 from usernym.cli.failures import CommandFailed
@@ -113,23 +113,6 @@ NETWORKS: dict[str, Callable[[Path, int], Any]] = {
 def chosen_network() -> Callable[[Path, int], Any]:
     """As the environment says; the emulator if it says nothing."""
     return NETWORKS[os.environ.get("CRASH_NETWORK", "emulator")]
-
-
-def free_ports(count: int) -> int:
-    """The first of so many free ports in a row."""
-    chooser = random.Random()
-    for _ in range(200):
-        first = chooser.randrange(20_000, 30_000)
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(first, first + count):
-                    listener = stack.enter_context(socket.socket())
-                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return first
-    raise AssertionError("not so many free ports in a row")
 
 
 def start(name: str, folder: Path, command: list[str], file_bytes_max: int | None = None) -> Running:

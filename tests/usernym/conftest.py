@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers import ports
 from tests.helpers.handles import QUICK_HOPS, Handles
 from usernym.cli import main
 from usernym.demo.processes import Running
@@ -177,19 +177,7 @@ def silent_mixnet() -> Iterator[str]:
 @pytest.fixture
 def free_ports() -> int:
     """The second of four free ports in a row."""
-    chooser = random.Random()
-    for _ in range(200):
-        first = chooser.randrange(20_000, 30_000)
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + 4):
-                    listener = stack.enter_context(socket.socket())
-                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return first + 1
-    raise AssertionError("no four free ports in a row")
+    return ports.free_ports(4) + 1
 
 
 class Typed:
