@@ -102,6 +102,7 @@ class Run:
         self.answers: list[str] = []
         """What the node said to a hostile user who finds out who is there."""
         self._asked: list[tuple[str, str, Future[bytes]]] = []
+        self._commanded: list[tuple[str, Future[None]]] = []
         self._files_sent = 0
         self._files_asked: list[tuple[str, bytes, Future[bytes]]] = []
         self._file_content = random.Random(f"content {plan.seed}")  # noqa: S311 - repeatable on purpose
@@ -240,7 +241,7 @@ class Run:
                 answer = client.begin(client.graph.handshake, lambda to: msg.AcceptHandshake(step.to, to))
             case _:
                 answer = client.begin(client.graph.handshake, lambda to: msg.RevokeHandshake(step.to, to))
-        del answer
+        self._commanded.append((step.who, answer))
 
     @staticmethod
     def _choose_fallback(client: SimClient, to: str, fallback: Fallback) -> None:
@@ -365,6 +366,7 @@ class Run:
             if who == process.name and not answered.done():
                 self.oracle.files.gave_up(content)
         self._files_asked = [asked for asked in self._files_asked if asked[0] != process.name]
+        self._commanded = [command for command in self._commanded if command[0] != process.name]
 
     # -- screens --
 
@@ -434,8 +436,8 @@ class Run:
             self.world.sim.run_for(1.0)
 
     def _all_is_answered(self) -> bool:
-        asked = (answer for _, _, answer in (*self._asked, *self._files_asked))
-        return self._troubles.all_run() and all(answer.done() for answer in asked)
+        asked = all(answer.done() for _, _, answer in (*self._asked, *self._files_asked))
+        return asked and all(answer.done() for _, answer in self._commanded) and self._troubles.all_run()
 
     def _handshakes_under_way(self) -> bool:
         return not self._troubles.all_run() or any(

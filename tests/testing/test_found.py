@@ -8,6 +8,10 @@ from usernym.testing.loop import Quiet, replayed
 from usernym.testing.run import play
 
 FOUND = {
+    "a handshake that was asked for last was looked at before it had begun": (
+        "eNpNTbsOgzAM_BfPFqIUaNZuHTsgMUQZDHUAESVSHPr9TYYipnvqTt_w3vTYoiUnjNqg1jDGLTEgkNvmglOYAJs6Z_BMieY9e_y9NlzwC0v6"
+        "t950SLbrqlePi1aV6lTRwxG9AHaFv8h_ZKX9PDpHg7UcwRjzA6TSMOc="
+    ),
     "a login at a worker that had not joined again ended later, and its user was not to log in again": (
         "eNptj00LgzAMhv9Lz5m0Vt15zOtgsMEOxUPUyASxo9V9_PvVVvcBXgJv3jdPEiUgi9MEEmiwswSqAKXYxbQDMWClLl2t8e6EyLjz2BFH65SM0nQ7"
         "6SWKXVt9RsSvE8aDEXvGqSO6uVava9rIqRvxNVaFRnfL0Lw4jiTPJp3jgCVa2j3wxSANhEP77GnIW7IznoW_1ujhrj84jwT3X-0N2us3K9z51Gjj"
