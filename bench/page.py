@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.history import LONG, NOWHERE, PASSPHRASE, SHORT, Figure, make_home
-from tests.helpers.browser import Chromium, missing
+from tests.helpers.browser import Chromium, launched, missing
 from tests.helpers.chat_window import served
 from usernym import MessageArrived
 from usernym.storage.client.store import ClientStore
@@ -217,7 +217,7 @@ def page_table() -> list[Figure]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         homes = [Home(folder / "little", SHORT, FEW), Home(folder / "much", LONG, MANY)]
         addresses = [stack.enter_context(home.served()) for home in homes]
-        chromium = stack.enter_context(Chromium())
+        chromium = stack.enter_context(launched())
         windows = [Window(home, address, chromium) for home, address in zip(homes, addresses, strict=True)]
         found = [_figure(name, operation, windows) for name, operation in OPERATIONS.items()]
         for window in windows:

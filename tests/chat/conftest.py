@@ -43,18 +43,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserWorld]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[browsers.Chromium]:
+def browser() -> Iterator[browsers.Chromium]:
     """One browser for a file of tests; no longer, since its event loop would be in the way of asyncio's tests."""
-    with browsers.Chromium() as chromium:
+    with browsers.launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def chromium(browser: browsers.Chromium, request: pytest.FixtureRequest) -> Iterator[browsers.Chromium]:
+    """What one test opens in it. It is closed when the test ends, and must have done nothing that no page may do."""
+    with browser.apart() as chromium:
         yield chromium
+    if not request.node.stash.get(FAILED, False):
+        assert chromium.take_problems() == []
 
 
 @pytest.fixture(scope="module")
-def company(world: BrowserWorld, chromium: browsers.Chromium) -> Iterator[People]:
+def company(world: BrowserWorld, browser: browsers.Chromium) -> Iterator[People]:
     """People who stay for a whole file of tests."""
     from tests.helpers.browser_people import People
 
-    company = People(world, chromium)
+    company = People(world, browser)
     yield company
     company.leave()
 
@@ -63,12 +72,12 @@ def company(world: BrowserWorld, chromium: browsers.Chromium) -> Iterator[People
 def people(
     world: BrowserWorld, chromium: browsers.Chromium, company: People, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[People]:
-    """People for one test. After it, whatever their browsers must not do must not have been done by anyone's."""
+    """People for one test. After it, what no browser may do must not have been done by anyone's."""
     from tests.helpers.browser_people import People
 
     people = People(world, chromium)
     yield people
-    problems = chromium.take_problems()
+    problems = [*chromium.take_problems(), *company.chromium.take_problems()]
     if problems or request.node.stash.get(FAILED, False):
         for person in (*people.present, *company.present):
             person.tell(tmp_path)

@@ -401,8 +401,6 @@ def test_by_keys_alone(stage: Stage, chromium: Chromium, way: Way) -> None:
     window.page.locator("h1, .list").first.wait_for()
     way.walk(Keys(window.page))
     stage.wait_for(lambda: set(way.asks) <= {type(ask) for ask in stage.account.sent})
-    window.close()
-    assert chromium.take_problems() == []
 
 
 def test_all_that_can_be_asked_is_asked_by_keys() -> None:

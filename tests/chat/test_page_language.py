@@ -57,8 +57,6 @@ def test_the_browsers_language_is_taken_and_another_can_be_chosen(stage: Stage, 
     window.dialog.get_by_label("Same as browser").check()
     expect(html).to_have_attribute("lang", OTHER)
     expect(page.locator(".day").last).not_to_have_text("Today")
-    window.close()
-    assert chromium.take_problems() == []
 
 
 def test_what_a_catalogue_lacks_is_said_in_english(folder: Path, chromium: Chromium, tmp_path: Path) -> None:
@@ -66,21 +64,17 @@ def test_what_a_catalogue_lacks_is_said_in_english(folder: Path, chromium: Chrom
     shutil.copytree(folder, few)
     begun = {"language": "Deutsch", "settings.title": "Einstellungen", "list.requests.other": "{count} Anfragen"}
     (few / "words" / "de.json").write_text(json.dumps(begun))
-    with Stage(every_account(), few) as stage:
-        window = PageWindow(stage, chromium, locale="de-AT")
+    with Stage(every_account(), few) as stage, PageWindow(stage, chromium, locale="de-AT") as window:
         expect(window.page.locator("html")).to_have_attribute("lang", "de")
         expect(window.page.get_by_role("heading", name="2 Anfragen")).to_be_visible()
         window.press("Einstellungen")
         expect(window.button("Appearance")).to_be_visible()
-        window.close()
-    assert chromium.take_problems() == []
 
 
 def test_a_browser_whose_languages_are_not_there_gets_english(stage: Stage, chromium: Chromium) -> None:
     arrange(stage, SCREENS["people"])
     window = PageWindow(stage, chromium, locale="fi-FI")
     expect(window.page.locator("html")).to_have_attribute("lang", "en")
-    window.close()
 
 
 def test_words_that_are_not_in_the_catalogue_are_found(stage: Stage, chromium: Chromium) -> None:
@@ -94,4 +88,3 @@ def test_words_that_are_not_in_the_catalogue_are_found(stage: Stage, chromium: C
     window.page.evaluate("document.querySelector('.list-title').style.cssText = 'width: 20px; overflow: hidden'")
     (found,) = cut(window.page)
     assert found.startswith("cut: list-title")
-    window.close()

@@ -38,11 +38,8 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture
-def window(stage: Stage, chromium: Chromium) -> Iterator[PageWindow]:
-    window = PageWindow(stage, chromium)
-    yield window
-    window.close()
-    assert chromium.take_problems() == []
+def window(stage: Stage, chromium: Chromium) -> PageWindow:
+    return PageWindow(stage, chromium)
 
 
 def open_number(window: PageWindow) -> None:
@@ -115,9 +112,6 @@ def test_a_used_address_says_that_someone_else_may_have_used_it(stage: Stage, ch
     expect(second.page.get_by_role("heading", name="Open a new address")).to_be_visible()
     expect(second.page.get_by_text("another user of this machine may have opened it first")).to_be_visible()
     assert "amara" not in second.page.content()
-    for window in (first, second):
-        window.close()
-    assert chromium.take_problems() == []
 
 
 def test_a_socket_whose_end_no_one_confirms_is_left(stage: Stage, chromium: Chromium) -> None:
@@ -139,8 +133,6 @@ def test_a_socket_whose_end_no_one_confirms_is_left(stage: Stage, chromium: Chro
     expect(box).to_have_value("")
     expect(window.page.locator(".connection")).to_have_text("Connected")
     stage.wait_for(lambda: any(isinstance(ask, SendAsk) for ask in stage.account.sent))
-    window.close()
-    assert chromium.take_problems() == []
 
 
 def test_a_dead_socket_is_never_shown_as_connected(stage: Stage, chromium: Chromium) -> None:
@@ -159,7 +151,6 @@ def test_a_dead_socket_is_never_shown_as_connected(stage: Stage, chromium: Chrom
         window.page.evaluate("window.cut = false")
         expect(shown).to_have_text("Connected")
     expect(window.page.locator("[data-name=amara]")).to_be_visible()
-    window.close()
     chromium.take_problems()
 
 
@@ -181,8 +172,6 @@ def test_a_program_that_hangs_is_not_shown_as_connected(stage: Stage, chromium: 
     expect(shown).to_have_text("Program not reached")
     window.page.evaluate("window.hangs = false; window.held()")
     expect(shown).to_have_text("Connected")
-    window.close()
-    assert chromium.take_problems() == []
 
 
 def test_why_it_is_offline_is_said(window: PageWindow, stage: Stage) -> None:
@@ -201,7 +190,6 @@ def test_the_emulator_is_named_on_every_screen(stage: Stage, chromium: Chromium,
     chip = window.page.locator(".chip")
     expect(chip).to_contain_text("Test network")
     expect(chip).to_have_attribute("title", re.compile("gives no anonymity"))
-    window.close()
 
 
 def test_the_title_counts_requests_too(window: PageWindow) -> None:
@@ -218,8 +206,6 @@ def test_a_browser_that_stores_nothing_works_and_says_what_to_allow(stage: Stage
     window.page.reload()
     expect(window.page.get_by_role("heading", name="Open a new address")).to_be_visible()
     expect(window.page.get_by_text("Allow site data for this address, or open a new address")).to_be_visible()
-    window.close()
-    assert chromium.take_problems() == []
 
 
 def test_another_time_zone_is_right_at_once(stage: Stage, chromium: Chromium) -> None:
@@ -238,7 +224,6 @@ def test_another_time_zone_is_right_at_once(stage: Stage, chromium: Chromium) ->
     move_to("Asia/Kolkata")
     minutes = (int(before[:2]) * 60 + int(before[3:]) + 330) % 1440
     expect(time).to_have_text(f"{minutes // 60:02}:{minutes % 60:02}")
-    window.close()
 
 
 def test_notifications_are_chosen_and_name_no_one(stage: Stage, chromium: Chromium) -> None:
@@ -256,7 +241,6 @@ def test_notifications_are_chosen_and_name_no_one(stage: Stage, chromium: Chromi
     stage.push(ArrivedWire(name="rosalind", row=4, request=True, muted=False))
     expect(window.page.get_by_role("log")).to_contain_text("A new request")
     assert window.page.evaluate("window.shown") == ["usernym|A new text", "usernym|A new request"]
-    window.close()
 
 
 def test_passphrases_have_one_rule(stage: Stage, chromium: Chromium) -> None:
@@ -281,7 +265,6 @@ def test_passphrases_have_one_rule(stage: Stage, chromium: Chromium) -> None:
     expect(window.button("Continue")).to_be_enabled()
     (ask,) = [ask for ask in stage.account.sent if isinstance(ask, CreateAccountAsk)]
     assert ask.passphrase == "long enough for anyone"
-    window.close()
 
 
 def test_every_wrong_recovery_word_is_marked_and_enter_registers(stage: Stage, chromium: Chromium) -> None:
@@ -299,7 +282,6 @@ def test_every_wrong_recovery_word_is_marked_and_enter_registers(stage: Stage, c
     expect(page.get_by_text("This is not that word.")).to_have_count(0)
     page.wait_for_timeout(200)
     assert [type(ask) for ask in stage.account.sent].count(RegisterNameAsk) == 1
-    window.close()
 
 
 def test_the_words_can_be_printed_and_taken_as_a_file(stage: Stage, chromium: Chromium) -> None:
@@ -314,4 +296,3 @@ def test_the_words_can_be_printed_and_taken_as_a_file(stage: Stage, chromium: Ch
     window.page.emulate_media(media="print")
     expect(window.page.get_by_role("heading", name="Recovery words of maya")).to_be_visible()
     expect(window.page.get_by_text("I have written them down")).to_be_hidden()
-    window.close()

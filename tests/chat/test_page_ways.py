@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -19,6 +19,11 @@ from usernym.chat.wire import ContactChangedWire, ListsChangedWire, TextChangedW
 
 pytestmark = [pytest.mark.browser, pytest.mark.seconds]
 
+SOCKET_AT_HAND: Final = """
+    const Real = window.WebSocket;
+    window.WebSocket = class extends Real { constructor(url) { super(url); window.socket = this; } };
+"""
+
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
@@ -27,11 +32,8 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture
-def window(stage: Stage, chromium: Chromium) -> Iterator[PageWindow]:
-    window = PageWindow(stage, chromium)
-    yield window
-    window.close()
-    assert chromium.take_problems() == []
+def window(stage: Stage, chromium: Chromium) -> PageWindow:
+    return PageWindow(stage, chromium)
 
 
 def asked(stage: Stage, kind: type[Any]) -> list[Any]:
@@ -57,14 +59,12 @@ def test_fifteen_texts_of_one_line_fit_into_800_pixels(chromium: Chromium) -> No
         written_text(row, f"One line, number {row}", (40 - row) * 2 * MINUTE, out=row % 3 == 0) for row in range(1, 40)
     ]
     account.add(contact("amara"), *texts)
-    with Stage(account) as stage:
-        window = PageWindow(stage, chromium)
+    with Stage(account) as stage, PageWindow(stage, chromium) as window:
         window.open("amara")
         expect(window.text("number 39")).to_be_visible()
         assert in_view(window) >= 15
         header = window.page.evaluate("[...document.querySelectorAll('header.bar')].map((bar) => bar.offsetHeight)")
         assert header == [56, 56]
-        window.close()
 
 
 def test_texts_of_one_minute_are_grouped_and_days_are_named(window: PageWindow) -> None:
@@ -153,10 +153,69 @@ def test_menus_and_dialogs_close_by_escape_and_by_a_click_outside(window: PageWi
             expect(window.dialog).to_be_visible()
             leave()
             expect(window.dialog).to_have_count(0)
+    for leave in (lambda: None, window.box.focus, page.locator(".panel-name").click):
+        window.press("About amara")
+        expect(page.locator(".panel")).to_be_visible()
+        leave()
+        page.keyboard.press("Escape")
+        expect(page.locator(".panel")).to_have_count(0)
+
+
+def test_escape_closes_one_thing_at_a_time(window: PageWindow) -> None:
+    page = window.page
+    window.open("amara")
+    window.open_menu("Good morning!")
+    window.menu.get_by_role("menuitem", name="Reply").click()
     window.press("About amara")
-    expect(page.locator(".panel")).to_be_visible()
+    search = page.get_by_label("Search people and texts")
+    search.fill("tra")
+    page.locator(".panel-row", has_text="Nickname").click()
+    panel, naming, quote = (page.locator(each) for each in (".panel", ".panel-form", ".composer-quote"))
+    expect(naming).to_be_visible()
+    for focus, gone in ((None, naming), (search, search.and_(page.locator("[value=tra]"))), (window.box, quote)):
+        if focus is not None:
+            focus.focus()
+        expect(panel).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(gone).to_have_count(0)
+    expect(search).to_have_value("")
+    page.locator(".panel-row", has_text="Safety number").click()
+    expect(window.dialog).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.locator(".panel")).to_have_count(0)
+    expect(window.dialog).to_have_count(0)
+    expect(panel).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(panel).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("opens", "shown"), [("[aria-label='About amara']", ".panel"), (".trust-button", "dialog"), (".text", ".menu")]
+)
+def test_what_is_shown_has_the_focus_and_hears_keys_before_it_is_painted(
+    window: PageWindow, opens: str, shown: str
+) -> None:
+    """A slow machine paints late, and a user's fingers do not wait for it."""
+    window.open("amara")
+    heard = window.page.evaluate(
+        """async ([opens, shown]) => {
+            const press = (key) => new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true});
+            const key = (name) => document.activeElement.dispatchEvent(press(name));
+            const drawn = async () => { for (let each = 0; each < 20; each += 1) await null; };
+            const opener = document.querySelector(opens);
+            opener.focus();
+            if (shown === ".menu") key("Enter");
+            else opener.click();
+            await drawn();
+            const box = document.querySelector(shown);
+            const hasFocus = box.contains(document.activeElement);
+            if (shown !== "dialog") key("Escape"); // the browser itself closes a dialog
+            else box.dispatchEvent(new Event("cancel", {cancelable: true}));
+            await drawn();
+            return [hasFocus, !box.isConnected, document.activeElement === opener];
+        }""",
+        [opens, shown],
+    )
+    assert heard == [True, True, True]
 
 
 def test_a_deleted_text_comes_back_by_undo(window: PageWindow) -> None:
@@ -240,15 +299,13 @@ def test_a_long_press_opens_the_menu(stage: Stage, chromium: Chromium) -> None:
     window.page.keyboard.press("Escape")
     window.press("Back to the list")
     expect(window.page.locator("[data-name=li_wei]")).to_be_visible()
-    window.close()
 
 
 def test_older_texts_come_by_themselves_and_the_newest_is_one_press_away(chromium: Chromium) -> None:
     account = Account()
     texts = [written_text(row, f"number {row}.", (400 - row) * MINUTE, out=row % 2 == 0) for row in range(1, 400)]
     account.add(contact("amara"), *texts)
-    with Stage(account) as stage:
-        window = PageWindow(stage, chromium)
+    with Stage(account) as stage, PageWindow(stage, chromium) as window:
         window.open("amara")
         expect(window.text("number 399.")).to_be_in_viewport()
         expect(window.button("Go to the newest text")).to_have_count(0)
@@ -263,24 +320,48 @@ def test_older_texts_come_by_themselves_and_the_newest_is_one_press_away(chromiu
         expect(newest).to_be_in_viewport()
         newest.click()
         expect(window.text("number 399.")).to_be_in_viewport()
-        window.close()
 
 
 def test_a_text_that_comes_is_shown_and_does_not_move_a_reader(chromium: Chromium) -> None:
     account = Account()
     account.add(contact("amara"), *(written_text(row, f"number {row}.", (99 - row) * MINUTE) for row in range(1, 60)))
-    with Stage(account) as stage:
-        window = PageWindow(stage, chromium)
+    with Stage(account) as stage, PageWindow(stage, chromium) as window:
         window.open("amara")
         expect(window.text("number 59.")).to_be_in_viewport()
         stage.push(TextChangedWire(name="amara", text=written_text(60, "number 60.", 0)))
         expect(window.text("number 60.")).to_be_in_viewport()
         window.page.locator(".texts").evaluate("(box) => (box.scrollTop = 700)")
-        before = window.page.locator(".texts").evaluate("(box) => box.scrollTop")
         stage.push(TextChangedWire(name="amara", text=written_text(61, "number 61.", 0)))
         expect(window.text("number 61.")).to_be_attached()
-        assert window.page.locator(".texts").evaluate("(box) => box.scrollTop") == before
-        window.close()
+        assert window.page.locator(".texts").evaluate("(box) => box.scrollTop") == 700
+
+
+@pytest.mark.parametrize(("moves", "is_shown"), [("700", False), ("box.scrollHeight", True)])
+def test_where_the_reader_is_counts_when_a_text_comes_not_what_the_browser_said_last(
+    chromium: Chromium, moves: str, is_shown: bool
+) -> None:
+    """The event of a scroll comes later than the scroll; here the text comes between the two."""
+    account = Account()
+    account.add(contact("amara"), *(written_text(row, f"number {row}.", (99 - row) * MINUTE) for row in range(1, 60)))
+    text = TextChangedWire(name="amara", text=written_text(60, "number 60.", 0))
+    with Stage(account) as stage, PageWindow(stage, chromium, SOCKET_AT_HAND) as window:
+        window.open("amara")
+        expect(window.text("number 59.")).to_be_in_viewport()
+        box = window.page.locator(".texts")
+        if is_shown:
+            box.evaluate("(box) => (box.scrollTop = 700)")
+            expect(window.button("Go to the newest text")).to_be_visible()
+        left = box.evaluate(
+            f"""async (box, data) => {{
+                box.scrollTop = {moves};
+                const before = box.scrollTop;
+                window.socket.onmessage({{data}});
+                while (!box.textContent.includes("number 60.")) await null;
+                return [box.scrollTop === before, box.scrollHeight - box.scrollTop - box.clientHeight < 1];
+            }}""",
+            msgspec.json.encode(text).decode(),
+        )
+        assert left == [not is_shown, is_shown]
 
 
 def test_thousands_of_people_and_texts_open_as_quickly_as_a_few(chromium: Chromium) -> None:
@@ -289,8 +370,7 @@ def test_thousands_of_people_and_texts_open_as_quickly_as_a_few(chromium: Chromi
     for number in range(5_000):
         account.add(contact(f"person_{number}"), written_text(number + 1, "hello", NOW - number))
     account.add(contact("amara"), *(written_text(row, f"number {row}.", 9) for row in range(6_000, 106_000)))
-    with Stage(account) as stage:
-        window = PageWindow(stage, chromium)
+    with Stage(account) as stage, PageWindow(stage, chromium) as window:
         window.open("amara")
         expect(window.text("number 105999.")).to_be_in_viewport()
         assert window.page.locator("[data-name]").count() <= 50
@@ -318,7 +398,6 @@ def test_thousands_of_people_and_texts_open_as_quickly_as_a_few(chromium: Chromi
         assert after not in (None, before), "keys keep the focus, and move it through the list"
         window.page.locator(".lists").evaluate("(box) => (box.scrollTop = 0)")
         expect(window.page.locator("[data-name=amara]")).to_be_in_viewport()
-        window.close()
 
 
 def test_what_is_read_again_takes_the_focus_from_no_one(window: PageWindow, stage: Stage) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
-from tests.helpers.browser import BrowserWatch
+from tests.helpers.browser import BrowserWatch, Chromium
 from tests.helpers.browser_people import People, Someone
+from tests.helpers.page_stage import Account, Stage
+from tests.helpers.page_window import PageWindow
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -110,3 +112,21 @@ def test_a_page_in_which_nothing_happens_has_no_problems(people: People, alice: 
     alice.wait_online()
     assert alice.watch.requests > before + 5  # its scripts, its styles, its websocket
     assert alice.watch.problems == []
+
+
+def test_a_test_that_fails_leaves_no_window_and_no_complaint_to_the_next(browser: Chromium) -> None:
+    with Stage(Account()) as stage:
+        pages = []
+
+        def fail() -> None:
+            with browser.apart() as failing:
+                pages.append(PageWindow(stage, failing).page)
+                pages[0].evaluate("console.error('oh no')")
+                raise AssertionError("it fails")
+
+        with pytest.raises(AssertionError, match="it fails"):
+            fail()
+        assert pages[0].is_closed()
+        with browser.apart() as following:
+            PageWindow(stage, following).page.wait_for_timeout(50)
+    assert following.take_problems() == browser.take_problems() == []

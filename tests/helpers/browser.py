@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Error, Page, expect, sync_playwright
 
 PATIENCE_S: Final = 60.0
 """How long a condition may take to come true on a machine that others keep busy. It takes a second or two, or the 35
@@ -93,22 +93,35 @@ class BrowserWatch:
             self._allowed.remove(pattern)
 
 
-class Chromium:
-    """One browser, with a context of its own for each person. Leaving the context closes it."""
+@contextlib.contextmanager
+def launched() -> Iterator[Chromium]:
+    """A browser, which ends with the context."""
+    expect.set_options(timeout=PATIENCE_S * 1000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        with contextlib.closing(browser), Chromium(playwright.chromium, browser) as chromium:
+            yield chromium
 
-    def __init__(self) -> None:
+
+class Chromium:
+    """The profiles of one test, or of several that share them, with one for each person. Leaving the context closes
+    them: whatever the test came to, none of its windows is left to complain during the next one."""
+
+    def __init__(self, kind: BrowserType, browser: Browser) -> None:
         self.watches: list[BrowserWatch] = []
-        self._stack = contextlib.ExitStack()
+        self._kind = kind
+        self._browser = browser
+        self._profiles = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        expect.set_options(timeout=PATIENCE_S * 1000)
-        self._playwright = self._stack.enter_context(sync_playwright())
-        self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        self._stack.callback(self._browser.close)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self._profiles.close()
+
+    def apart(self) -> Self:
+        """For another test in the same browser."""
+        return type(self)(self._kind, self._browser)
 
     def context(self, who: str, host: str, **more: Any) -> tuple[BrowserContext, BrowserWatch]:
         """A profile of its own, as a private window has it."""
@@ -116,12 +129,13 @@ class Chromium:
 
     def kept(self, folder: Path, who: str, host: str) -> tuple[BrowserContext, BrowserWatch]:
         """A profile on disk, as people have it, in a browser of its own."""
-        context = self._playwright.chromium.launch_persistent_context(
+        context = self._kind.launch_persistent_context(
             folder, executable_path=CHROMIUM, args=list(ARGUMENTS), viewport={"width": 1000, "height": 720}
         )
         return self._watched(context, who, host)
 
     def _watched(self, context: BrowserContext, who: str, host: str) -> tuple[BrowserContext, BrowserWatch]:
+        self._profiles.callback(_close, context)
         context.set_default_timeout(PATIENCE_S * 1000)
         watch = BrowserWatch(context, who, host)
         self.watches.append(watch)
@@ -133,6 +147,11 @@ class Chromium:
         for watch in self.watches:
             watch.problems.clear()
         return problems
+
+
+def _close(context: BrowserContext) -> None:
+    with contextlib.suppress(Error):  # its browser has ended
+        context.close()
 
 
 def show(page: Page, who: str, folder: Path) -> None:

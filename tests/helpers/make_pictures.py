@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Page
 
-from tests.helpers.browser import Chromium
+from tests.helpers.browser import launched
 from tests.helpers.page_scenes import evening_account, full_account, harbour_account
 from tests.helpers.page_stage import Account, Stage
 from usernym.chat.wire import HomeWire
@@ -180,7 +180,7 @@ def before(account: Account, home: HomeWire | None, look: Callable[[Page], None]
     """Open a window before an account, and draw what `look` draws."""
     if home is not None:
         account.home = home
-    with Stage(account) as stage, Chromium() as chromium:
+    with Stage(account) as stage, launched() as chromium:
         usual = {"viewport": WIDE, "color_scheme": "light", "locale": "en-GB", "reduced_motion": "reduce"}
         profile, _ = chromium.context("pictures", stage.host, **usual | context)
         page = profile.new_page()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
@@ -21,7 +21,7 @@ def midday_zone(now: float) -> str:
 
 
 class PageWindow:
-    """One window in a profile of its own."""
+    """One window in a profile of its own. Leaving the context closes it."""
 
     def __init__(self, stage: Stage, chromium: Chromium, script: str = "", **context: Any) -> None:
         usual: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
@@ -34,7 +34,10 @@ class PageWindow:
         self.page: Page = self.context.new_page()
         self.page.goto(stage.address)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.context.close()
 
     def button(self, name: str) -> Locator:

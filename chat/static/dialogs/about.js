@@ -1,5 +1,5 @@
 // What this program is, which node it uses, and what its words mean.
-import { html, useEffect, useState } from "../base/html.js";
+import { html, useLayoutEffect, useState } from "../base/html.js";
 import { t } from "../base/words.js";
 import { model } from "../model/use.js";
 import { Notice } from "../parts/notice.js";
@@ -33,7 +33,7 @@ export function Help() {
 export function About() {
   const [about, setAbout] = useState(null);
   const [run, { problem }] = useAction();
-  useEffect(() => {
+  useLayoutEffect(() => {
     run(async () => setAbout(await model.ask("get_about")));
   }, []);
   if (!about) return html`<${Notice} kind="bad">${problem}<//>`;

@@ -1,5 +1,5 @@
 // A backup of contacts and texts: written into a new folder, or read from one.
-import { html, useEffect, useState } from "../base/html.js";
+import { html, useLayoutEffect, useState } from "../base/html.js";
 import { n, t } from "../base/words.js";
 import { model } from "../model/use.js";
 import { Button } from "../parts/button.js";
@@ -22,7 +22,7 @@ function Write() {
   const [value, setValue] = useState(NO_PASSPHRASE);
   const [written, setWritten] = useState("");
   const [run, { busy, problem, code }] = useAction();
-  useEffect(() => {
+  useLayoutEffect(() => {
     model.ask("get_about").then((about) => setFolder(about.backup_folder), () => setFolder(""));
   }, []);
   const write = async (event) => {

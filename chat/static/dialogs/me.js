@@ -1,5 +1,5 @@
 // The user's own link, by which others find them.
-import { html, useEffect, useState } from "../base/html.js";
+import { html, useLayoutEffect, useState } from "../base/html.js";
 import { t } from "../base/words.js";
 import { model } from "../model/use.js";
 import { CopyButton, DownloadButton, PrintButton } from "../parts/copy.js";
@@ -11,7 +11,7 @@ import { useAction } from "../parts/use_action.js";
 export function Me({ home, onClose }) {
   const [mine, setMine] = useState(null);
   const [run, { problem }] = useAction();
-  useEffect(() => {
+  useLayoutEffect(() => {
     run(async () => setMine(await model.ask("get_link")));
   }, []);
   return html`<${Dialog} title=${t("me.title")} onClose=${onClose}>

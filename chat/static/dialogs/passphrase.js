@@ -1,5 +1,5 @@
 // Another passphrase for this account.
-import { html, useEffect, useState } from "../base/html.js";
+import { html, useLayoutEffect, useState } from "../base/html.js";
 import { t } from "../base/words.js";
 import { model } from "../model/use.js";
 import { Button } from "../parts/button.js";
@@ -14,7 +14,7 @@ export function ChangePassphrase() {
   const [value, setValue] = useState(NO_PASSPHRASE);
   const [done, setDone] = useState(false);
   const [run, { busy, problem, code }] = useAction();
-  useEffect(() => {
+  useLayoutEffect(() => {
     run(async () => setProtected((await model.ask("get_about")).protected));
   }, []);
   if (isProtected === null) return html`<${Notice} kind="bad">${problem}<//>`;

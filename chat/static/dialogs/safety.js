@@ -1,5 +1,5 @@
 // Safety numbers: compared by eye, by typing, or by a scanned code. A mismatch is never one press away from "verified".
-import { html, useEffect, useState } from "../base/html.js";
+import { html, useLayoutEffect, useState } from "../base/html.js";
 import { t } from "../base/words.js";
 import { model } from "../model/use.js";
 import { Button } from "../parts/button.js";
@@ -22,7 +22,7 @@ export function Safety({ contact, onClose }) {
   const [run, state] = useAction();
   const { name } = contact;
   const shown = contact.nickname || name;
-  useEffect(() => {
+  useLayoutEffect(() => {
     run(async () => setNumber(await model.ask("get_safety_number", { name })));
   }, [contact.key]);
   const identity_key = number?.identity_key;

@@ -1,5 +1,5 @@
 // The frame of every screen before the first conversation: the mark, one column, and what is always said.
-import { html, useEffect, useRef } from "../base/html.js";
+import { html, useLayoutEffect, useRef } from "../base/html.js";
 import { t } from "../base/words.js";
 import { EmulatorChip } from "../parts/chips.js";
 
@@ -8,7 +8,7 @@ const STEPS = ["step.name", "step.passphrase", "step.words"];
 /** `step`: which of the steps of a first run this is. `onSubmit`: Enter in any field does the main thing. */
 export function Frame({ title, lead, step, home, onSubmit, children }) {
   const heading = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // A screen reader reads the new title, unless a field or a button has taken the focus.
     if (!document.activeElement || document.activeElement === document.body) heading.current.focus();
   }, []);

@@ -1,5 +1,5 @@
 // A first run: what this is, then a name, then a passphrase; or an account that exists.
-import { html, useEffect, useRef, useState } from "../base/html.js";
+import { html, useLayoutEffect, useRef, useState } from "../base/html.js";
 import { problemText } from "../base/problems.js";
 import { t } from "../base/words.js";
 import { model } from "../model/use.js";
@@ -46,7 +46,7 @@ function ChooseName({ home, name, onName, onBack, onRestore }) {
   const [typed, setTyped] = useState(name);
   const [found, setFound] = useState({ typed: "", free: "", problem: null });
   const asked = useRef("");
-  useEffect(() => {
+  useLayoutEffect(() => {
     asked.current = typed;
     if (!typed.trim()) return undefined;
     const look = async () => {

@@ -1,5 +1,5 @@
 // An identity whose name the node does not have yet: the recovery words are shown, two are asked back, then it registers.
-import { html, useEffect, useState } from "../base/html.js";
+import { html, useLayoutEffect, useState } from "../base/html.js";
 import { t } from "../base/words.js";
 import { model } from "../model/use.js";
 import { Button } from "../parts/button.js";
@@ -21,7 +21,7 @@ export function Unregistered({ home }) {
   const [words, setWords] = useState(null);
   const [asked, setAsked] = useState(null);
   const [run, { problem }] = useAction();
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (home.has_words) run(async () => setWords((await model.ask("show_words")).words));
   }, [home.has_words]);
   if (!home.has_words) return html`<${HaveYouThem} home=${home} />`;

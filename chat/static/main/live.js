@@ -1,5 +1,5 @@
 // What a screen reader speaks when something comes. Not visible.
-import { html, useEffect, useState } from "../base/html.js";
+import { html, useLayoutEffect, useState } from "../base/html.js";
 import { t } from "../base/words.js";
 import { model } from "../model/use.js";
 
@@ -7,7 +7,7 @@ const LINES = 8; // several come at once; more could not be listened to
 
 export function Live({ name }) {
   const [said, setSaid] = useState([]);
-  useEffect(
+  useLayoutEffect(
     () =>
       model.listenArrivals((arrived) => {
         const line = model.lineOf(arrived.name);

@@ -1,5 +1,5 @@
 // The main screen: people on the left, a conversation on the right; a narrow window shows one of the two.
-import { html, useEffect } from "../base/html.js";
+import { html, useLayoutEffect } from "../base/html.js";
 import { t } from "../base/words.js";
 import { model } from "../model/use.js";
 import { Empty } from "../talk/empty.js";
@@ -15,10 +15,10 @@ import { Warnings } from "./warnings.js";
 import { useClock } from "./use_clock.js";
 
 export function Main({ home, state }) {
-  const { lists, open, totals, dialog } = state;
+  const { lists, open, totals, dialog, panel } = state;
   const turn = useClock();
   useNews(totals, turn);
-  useEffect(() => {
+  useLayoutEffect(() => {
     for (const list of ["requests", "contacts"]) model.fetchList(list).catch(() => {});
   }, [state.limits, state.listsTurn]);
   useShortcuts({
@@ -26,9 +26,10 @@ export function Main({ home, state }) {
     find: () => show("find"),
     next: () => goTo(neighbour(lists, open?.name, 1)),
     previous: () => goTo(neighbour(lists, open?.name, -1)),
+    close: open && panel ? () => model.set({ panel: false }) : null,
   });
   const isLonely = lists.contacts.isFetched && !lists.contacts.lines.length && !lists.requests.lines.length;
-  return html`<main class=${`main ${isLonely && !open ? "is-lonely" : ""} ${open ? "has-open" : ""} ${state.panel && open ? "has-panel" : ""}`}>
+  return html`<main class=${`main ${isLonely && !open ? "is-lonely" : ""} ${open ? "has-open" : ""} ${panel && open ? "has-panel" : ""}`}>
     <h1 class="unseen">${t("app")}</h1>
     <${Warnings} state=${state} home=${home} />
     <div class="columns">

@@ -1,6 +1,6 @@
 // What says that something came while the person looks elsewhere: the tab's title, a notification, a sound. None of them
 // shows a name or a text: a screen may be seen by others, and a notification is kept by the system.
-import { useEffect } from "../base/html.js";
+import { useLayoutEffect } from "../base/html.js";
 import { keep, kept } from "../base/kept.js";
 import { t } from "../base/words.js";
 import { model } from "../model/use.js";
@@ -59,11 +59,11 @@ function notify(words) {
 /** `turn` rises when the words are those of another language. */
 export function useNews(totals, turn) {
   const count = totals.unread + totals.requests;
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = count ? t("title.count", { count }) : t("app");
     return () => void (document.title = t("app"));
   }, [count, turn]);
-  useEffect(
+  useLayoutEffect(
     () =>
       model.listenArrivals(({ muted, request, file }) => {
         if (muted || document.hasFocus()) return;

@@ -1,5 +1,5 @@
 // The lists of people, with a search above them that finds people and texts.
-import { html, useEffect, useRef, useState } from "../base/html.js";
+import { html, useLayoutEffect, useRef, useState } from "../base/html.js";
 import { n, t } from "../base/words.js";
 import { model } from "../model/use.js";
 import { IconButton } from "../parts/button.js";
@@ -19,7 +19,7 @@ export function People({ state, turn }) {
   const field = useRef(null);
   const roving = useRoving(place);
   useKeptFocus(place);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (view !== "contacts") model.fetchList(view).catch(() => {});
   }, [view]);
   const onKeyDown = (event) => {
@@ -34,6 +34,7 @@ export function People({ state, turn }) {
   };
   const backToField = (event) => {
     if (event.key === "Escape") {
+      if (words) event.preventDefault();
       setWords("");
       field.current.focus();
     } else roving.onKeyDown(event, () => field.current.focus());

@@ -1,5 +1,5 @@
 // What a search finds: people first, then texts, the newest on top.
-import { html, useEffect, useState } from "../base/html.js";
+import { html, useLayoutEffect, useState } from "../base/html.js";
 import { problemText } from "../base/problems.js";
 import { short } from "../base/time.js";
 import { t } from "../base/words.js";
@@ -16,7 +16,7 @@ export function Results({ words, state, turn }) {
   const [looking, setLooking] = useState(false);
   const [problem, setProblem] = useState(null);
   const wanted = words.trim();
-  useEffect(() => {
+  useLayoutEffect(() => {
     let isOver = false;
     const timer = window.setTimeout(() => look(null, () => isOver), LOOK_AFTER_MS);
     return () => {

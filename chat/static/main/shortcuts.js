@@ -1,22 +1,24 @@
 // Keys that work everywhere on the main screen.
-import { useEffect, useRef } from "../base/html.js";
+import { useLayoutEffect, useRef } from "../base/html.js";
 
 function named(event) {
+  if (event.key === "Escape") return event.defaultPrevented || event.isComposing ? null : "close";
   const control = event.ctrlKey || event.metaKey;
   if (control && !event.altKey && event.key.toLowerCase() === "k") return "search";
   if (!event.altKey || control) return null;
   return { n: "find", ArrowDown: "next", ArrowUp: "previous" }[event.key] ?? null;
 }
 
+/** `acts` by name; null: not possible now. Escape is first for a dialog, a menu, and what can be cleared where the focus is. */
 export function useShortcuts(acts) {
   const current = useRef(acts);
   current.current = acts;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event) => {
-      const name = named(event);
-      if (name === null || document.querySelector("dialog[open]")) return;
+      const act = current.current[named(event)];
+      if (!act || document.querySelector("dialog[open]")) return;
       event.preventDefault();
-      current.current[name]();
+      act();
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);

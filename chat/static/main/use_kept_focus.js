@@ -1,9 +1,9 @@
 // The focus belongs to a line, not to an element: it stays when the lists are read again, or a line moves to another list.
-import { useEffect } from "../base/html.js";
+import { useLayoutEffect } from "../base/html.js";
 
 /** `place` holds lines; the value of `data-stop` says which each is. */
 export function useKeptFocus(place) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const box = place.current;
     let held = null;
     const isNowhere = () => !document.activeElement || document.activeElement === document.body;

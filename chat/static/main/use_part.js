@@ -1,5 +1,5 @@
 // Of a long list only the lines around what is seen are drawn; the rest is empty height. A change costs what is drawn.
-import { useEffect, useRef, useState } from "../base/html.js";
+import { useLayoutEffect, useRef, useState } from "../base/html.js";
 
 const DRAWN = 120; // more than two of the highest screens
 const STEP = 20; // the part moves by so many lines at once
@@ -9,7 +9,7 @@ const LINE_PX = 56; // until one was measured
 export function usePart(count, scroller) {
   const ref = useRef(null);
   const [first, setFirst] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const view = scroller.current;
     if (count <= DRAWN || !view) return undefined;
     const look = () => {

@@ -1,5 +1,5 @@
 // Ways to take a text along: copy it, print it, or download it as a file. The button itself says that it was done.
-import { html, useEffect, useState } from "../base/html.js";
+import { html, useLayoutEffect, useState } from "../base/html.js";
 import { t } from "../base/words.js";
 import { saveAs } from "../model/files.js";
 import { Button } from "./button.js";
@@ -17,7 +17,7 @@ export async function copyText(text) {
 
 export function CopyButton({ text, label, kind }) {
   const [said, setSaid] = useState("");
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!said) return undefined;
     const timer = window.setTimeout(() => setSaid(""), SAID_MS);
     return () => window.clearTimeout(timer);

@@ -1,5 +1,5 @@
 // Reads a QR code from a picture or the camera, where the browser can; it is asked first.
-import { html, useEffect, useRef, useState } from "../base/html.js";
+import { html, useLayoutEffect, useRef, useState } from "../base/html.js";
 import { t } from "../base/words.js";
 import { Button } from "./button.js";
 import { Notice } from "./notice.js";
@@ -19,10 +19,10 @@ export function Scan({ onRead }) {
   const [problem, setProblem] = useState("");
   const file = useRef(null);
   const video = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     canScan().then(setPossible, () => setPossible(false));
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!looking) return undefined;
     let stream = null;
     let timer = 0;

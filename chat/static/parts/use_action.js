@@ -1,5 +1,5 @@
 // Something that takes time and may fail: `busy` meanwhile, `problem` in words after.
-import { useEffect, useRef, useState } from "../base/html.js";
+import { useLayoutEffect, useRef, useState } from "../base/html.js";
 import { problemText } from "../base/problems.js";
 
 /** `[run, {busy, problem, clear}]`; `run(work)` is true when it went well, and does nothing while it is busy. */
@@ -7,7 +7,7 @@ export function useAction() {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState(null);
   const state = useRef({ busy: false, here: true });
-  useEffect(() => () => void (state.current.here = false), []);
+  useLayoutEffect(() => () => void (state.current.here = false), []);
   async function run(work) {
     if (state.current.busy) return false;
     state.current.busy = true;

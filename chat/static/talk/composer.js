@@ -1,5 +1,5 @@
 // Where a text is written. It grows to a third of the window; what is in it is kept in the program's encrypted store.
-import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "../base/html.js";
+import { html, useCallback, useLayoutEffect, useRef, useState } from "../base/html.js";
 import { problemText } from "../base/problems.js";
 import { quoteOf } from "../base/split.js";
 import { n, t } from "../base/words.js";
@@ -58,7 +58,7 @@ export function Composer({ open, why, limits }) {
   // At once, whatever comes next: a browser sends nothing more when it leaves the page.
   useLayoutEffect(() => void save(), [quote, text]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!draftRev) return;
     // A text that is under way already, from before this window was loaded or from another one, is no draft any more.
     saved.current.text = model.isSending(name, draft) ? "" : draft;
@@ -66,14 +66,14 @@ export function Composer({ open, why, limits }) {
     // What was typed before the draft came stands below it.
     setBoth((both) => (draftRev === 1 && both.text ? { ...kept, text: [kept.text, both.text].filter(Boolean).join("\n") } : kept));
   }, [draftRev]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     window.addEventListener("pagehide", save);
     return () => {
       window.removeEventListener("pagehide", save);
       save();
     };
   }, [save]);
-  useEffect(
+  useLayoutEffect(
     () =>
       listenReplies((answered) => {
         change({ quote: quoteOf(answered.text) });
@@ -88,8 +88,12 @@ export function Composer({ open, why, limits }) {
     const area = box.current;
     if (!area) return undefined;
     const fit = () => {
+      const { form } = area;
+      form.style.minHeight = `${form.offsetHeight}px`; // while it is measured, the texts must not get its place, and move
       area.style.height = "auto";
-      area.style.height = `${Math.min(area.scrollHeight, window.innerHeight * PART_OF_WINDOW)}px`;
+      const height = Math.min(area.scrollHeight, window.innerHeight * PART_OF_WINDOW);
+      form.style.minHeight = "";
+      area.style.height = `${height}px`;
     };
     fit();
     window.addEventListener("resize", fit);
@@ -131,7 +135,10 @@ export function Composer({ open, why, limits }) {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
       send();
-    } else if (event.key === "Escape" && quote) change({ quote: "" });
+    } else if (event.key === "Escape" && quote) {
+      event.preventDefault();
+      change({ quote: "" });
+    }
   };
   const choose = (event) => {
     addFiles(event.target.files);

@@ -1,5 +1,5 @@
 // A file in a conversation: what it is, how far it has come, and, of a picture that is whole, its pixels.
-import { html, useEffect, useRef, useState } from "../base/html.js";
+import { html, useLayoutEffect, useRef, useState } from "../base/html.js";
 import { problemText } from "../base/problems.js";
 import { bytesText } from "../base/sizes.js";
 import { t } from "../base/words.js";
@@ -27,7 +27,7 @@ export function isUnderWay(file) {
 /** The address of a picture's pixels in this window; "" until they are here. It is fetched when it comes into view. */
 export function usePicture(name, text, box, isWanted) {
   const [picture, setPicture] = useState({ address: "", problem: "" });
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isWanted) return undefined;
     let address = "";
     let isOver = false;

@@ -1,5 +1,5 @@
 // All about a contact, and all that can be done: beside the conversation, or over it in a narrow window.
-import { html, useEffect, useRef, useState } from "../base/html.js";
+import { html, useLayoutEffect, useRef, useState } from "../base/html.js";
 import { durationText } from "../base/durations.js";
 import { problemText } from "../base/problems.js";
 import { t } from "../base/words.js";
@@ -35,10 +35,14 @@ export function Panel({ contact }) {
   const [problem, setProblem] = useState(null);
   const isContact = contact.state === "accepted";
   const close = () => model.set({ panel: false });
-  useEffect(() => {
+  useLayoutEffect(() => {
+    const panel = box.current;
     const before = document.activeElement;
-    box.current.focus();
-    return () => before?.isConnected && before.focus();
+    panel.focus();
+    return () => {
+      const active = document.activeElement;
+      if (before?.isConnected && (active === document.body || panel.contains(active))) before.focus();
+    };
   }, []);
   const run = async (work) => {
     setProblem(null);
@@ -53,13 +57,7 @@ export function Panel({ contact }) {
     run(() => model.change(words, "set_personal", { name, [what]: value }, { fields: { name, [what]: !value } }));
   };
   return html`<div class="panel-veil" onClick=${close}></div>
-    <aside
-      ref=${box}
-      class="panel"
-      tabindex="-1"
-      aria-label=${t("panel.label", { name: shown })}
-      onKeyDown=${(event) => event.key === "Escape" && !naming && (event.stopPropagation(), close())}
-    >
+    <aside ref=${box} class="panel" tabindex="-1" aria-label=${t("panel.label", { name: shown })}>
       <header class="bar"><h2>${t("panel.title")}</h2><span class="spread"></span><${IconButton} icon="close" label=${t("close")} onClick=${close} /></header>
       <div class="panel-body">
         <div class="panel-who">
@@ -116,7 +114,7 @@ function Nickname({ contact, run, onDone }) {
   };
   const onKeyDown = (event) => {
     if (event.key !== "Escape") return;
-    event.stopPropagation();
+    event.preventDefault();
     onDone();
   };
   return html`<form class="panel-form" onSubmit=${submit} onKeyDown=${onKeyDown}>

@@ -1,5 +1,5 @@
 // The texts of a conversation. The newest stays in view unless the reader has moved up; older ones come by themselves.
-import { Fragment, html, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../base/html.js";
+import { Fragment, html, useCallback, useLayoutEffect, useMemo, useRef, useState } from "../base/html.js";
 import { day } from "../base/time.js";
 import { n, t } from "../base/words.js";
 import { grouped } from "../model/texts.js";
@@ -15,7 +15,7 @@ export function Texts({ open, turn }) {
   const { name, contact, texts, outgoing, older, newer, found } = open;
   const box = useRef(null);
   const inner = useRef(null);
-  const place = useRef({ atBottom: true, first: 0, height: 0, found: null, marked: 0 });
+  const place = useRef({ first: 0, height: 0, view: 0, marked: 0 });
   const [atBottom, setAtBottom] = useState(true);
   const [menu, setMenu] = useState(null);
   const [stop, setStop] = useState(null);
@@ -35,13 +35,20 @@ export function Texts({ open, turn }) {
 
   const toBottom = () => {
     if (!box.current) return;
-    place.current.atBottom = true;
     box.current.scrollTop = box.current.scrollHeight;
+  };
+
+  /** Whether the reader is near the newest text, now or in the sizes that were there before what has just been drawn. A `scroll` event
+      says it too late: it comes with the next painting, and a text may come first. */
+  const isAtBottom = () => {
+    const { scrollHeight, scrollTop, clientHeight } = box.current;
+    return Math.min(place.current.height - place.current.view, scrollHeight - clientHeight) - scrollTop < NEAR_PX;
   };
 
   const measure = () => {
     const { scrollHeight, clientHeight } = box.current;
     Object.assign(place.current, { height: scrollHeight, view: clientHeight });
+    setAtBottom(isAtBottom());
   };
 
   useLayoutEffect(() => {
@@ -51,19 +58,18 @@ export function Texts({ open, turn }) {
     const view = box.current;
     if (found !== null && now.turn !== open.turn) {
       view.querySelector(`[data-row="${found}"]`)?.scrollIntoView({ block: "center" });
-      now.atBottom = false;
     } else if (now.turn !== open.turn) toBottom();
     else if (now.first && first !== now.first) view.scrollTop += heightAbove(view, now.first);
-    else if (now.atBottom && !newer) toBottom();
+    else if (isAtBottom() && !newer) toBottom();
     Object.assign(now, { first, turn: open.turn });
     measure();
     see();
   }, [texts, outgoing, open.turn]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const sizes = new ResizeObserver(() => {
       if (!box.current) return; // closed
-      if (place.current.atBottom && !current.current.newer) toBottom();
+      if (isAtBottom() && !current.current.newer) toBottom();
       measure();
       see();
     });
@@ -81,11 +87,7 @@ export function Texts({ open, turn }) {
   const onScroll = () => {
     const { scrollHeight, scrollTop, clientHeight } = box.current;
     const left = scrollHeight - scrollTop - clientHeight;
-    // A scroll that comes with another size is the browser's, not the reader's: what observes sizes handles it.
-    if (scrollHeight === place.current.height && clientHeight === place.current.view) {
-      place.current.atBottom = left < NEAR_PX;
-      setAtBottom(place.current.atBottom);
-    }
+    setAtBottom(isAtBottom());
     if (older && scrollTop < FETCH_PX) model.more(true);
     if (newer && left < FETCH_PX) model.more(false);
     see();

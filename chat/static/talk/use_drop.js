@@ -1,12 +1,12 @@
 // Files that are dropped anywhere on the window go to the open conversation; the browser must not open them instead.
-import { useEffect, useRef, useState } from "../base/html.js";
+import { useLayoutEffect, useRef, useState } from "../base/html.js";
 
 /** Whether files are over the window; `take` hears those that are dropped, null: none can be taken now. */
 export function useDrop(take) {
   const [isOver, setOver] = useState(false);
   const current = useRef(take);
   current.current = take;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
     const over = (event) => {
       if (!hasFiles(event)) return;
