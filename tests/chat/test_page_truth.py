@@ -263,6 +263,7 @@ def test_passphrases_have_one_rule(stage: Stage, chromium: Chromium) -> None:
     expect(first).to_have_attribute("type", "text")
     first.press("Enter")
     expect(window.button("Continue")).to_be_enabled()
+    stage.wait_for(lambda: any(isinstance(ask, CreateAccountAsk) for ask in stage.account.sent))
     (ask,) = [ask for ask in stage.account.sent if isinstance(ask, CreateAccountAsk)]
     assert ask.passphrase == "long enough for anyone"
 
@@ -280,7 +281,8 @@ def test_every_wrong_recovery_word_is_marked_and_enter_registers(stage: Stage, c
         field.locator("input").fill(WORDS[int(field.locator("label").inner_text().split()[1]) - 1])
     page.keyboard.press("Enter")
     expect(page.get_by_text("This is not that word.")).to_have_count(0)
-    page.wait_for_timeout(200)
+    stage.wait_for(lambda: any(isinstance(ask, RegisterNameAsk) for ask in stage.account.sent))
+    page.wait_for_timeout(200)  # and not once more
     assert [type(ask) for ask in stage.account.sent].count(RegisterNameAsk) == 1
 
 

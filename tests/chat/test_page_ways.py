@@ -116,7 +116,7 @@ def test_a_draft_is_kept_and_shown_again(window: PageWindow, stage: Stage) -> No
     window.box.fill("Not yet")
     window.open("li_wei")
     expect(window.box).to_have_value("")
-    assert ("amara", "Not yet") in [(ask.name, ask.text) for ask in asked(stage, SaveDraftAsk)]
+    stage.wait_for(lambda: ("amara", "Not yet") in [(ask.name, ask.text) for ask in asked(stage, SaveDraftAsk)])
 
 
 def test_search_finds_people_and_texts_marks_them_and_obeys_the_keyboard(window: PageWindow) -> None:
@@ -309,7 +309,7 @@ def test_older_texts_come_by_themselves_and_the_newest_is_one_press_away(chromiu
         window.open("amara")
         expect(window.text("number 399.")).to_be_in_viewport()
         expect(window.button("Go to the newest text")).to_have_count(0)
-        for _ in range(40):
+        for _ in range(400):  # seven fetches
             window.page.locator(".texts").hover()
             window.page.mouse.wheel(0, -3000)
             if window.text("number 1.").count():
