@@ -47,9 +47,18 @@ class Graph:
         return {actor.name: getattr(self, actor.name) for actor in fields(self) if actor.name != "transport"}
 
     def start(self, *actors: Actor[Any]) -> None:
-        """Start these actors, in this order. Every reference must be bound by now."""
-        for actor in actors:
-            actor.begin()
+        """Start these actors, in this order; all of them, or none stays. Every reference must be bound by now."""
+        begun: list[Actor[Any]] = []
+        try:
+            for actor in actors:
+                actor.begin()
+                begun.append(actor)
+        except BaseException:  # the system may have no thread left: those of the others would keep the process alive
+            for actor in actors:
+                actor.own_ref.stop()
+            for actor in begun:
+                actor.own_ref.stopped(STOP_S)
+            raise
 
     def inquire(self) -> dict[str, Future[dict[str, int]]]:
         return {name: ref.inquire() for name, ref in self.refs().items()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire, PrivateValue, Ref
 from usernym.actors.failures import Failure
+from usernym.actors.graphs import Graph
 from usernym.actors.runtime import Runtime, ThreadRuntime
 from usernym.actors.simulation import Simulation, SimulationStuck
 from usernym.actors.surbs import STOCK_MAX, CounterWindow, SurbStock, surbs_that_fit
@@ -20,6 +23,9 @@ from usernym.protocol.limits import SURB_S
 from usernym.protocol.packets import SURB_BYTES, anonymous_packets
 from usernym.storage.errors import StoreFull
 from usernym.timers import ThreadTimers
+
+if TYPE_CHECKING:
+    from usernym.mixnet.transport import Transport
 
 
 class Note(PrivateValue, frozen=True):
@@ -201,6 +207,31 @@ def test_the_same_actor_on_threads(threads: ThreadRuntime) -> None:
     ref.tell(Note("into the void"))
     assert threading.active_count() >= 1
     assert clerk.stored == ["one", "two"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clerks(Graph):
+    """Two actors."""
+
+    first: Ref[Note | Fail | Inquire] = field(default_factory=Ref)
+    second: Ref[Note | Fail | Inquire] = field(default_factory=Ref)
+
+
+def test_a_graph_for_which_the_system_has_no_threads_leaves_none(threads: ThreadRuntime) -> None:
+    """Those of its first actors kept the process alive."""
+
+    class NoThreadLeft(Clerk):
+        def begin(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    first, second = Clerk(threads, [], []), NoThreadLeft(threads, [], [])
+    graph = Clerks(cast("Transport", None))
+    try:
+        with pytest.raises(RuntimeError):
+            graph.start(graph.first.bind(first), graph.second.bind(second))
+        assert first.actor_stopped.is_set()
+    finally:
+        first.own_ref.stop()
 
 
 def test_a_simulation_that_waits_for_what_cannot_come_says_so_with_its_seed() -> None:
