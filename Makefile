@@ -12,6 +12,9 @@ PINNED := --require-hashes --only-binary :all:
 OFFLINE := --no-index --no-deps
 NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name 'Cargo.*' -o -name 'pyproject.toml' -o -name README.md)
 
+# Tests start hundreds of processes: without bytecode on disk, each would compile the product again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo chat pictures axe nym quick test cover test-nym test-binding check lint types check-nym format hooks dist deb test-deb lint-container pins vectors bench soak nightly mutants models crashes attacks fuzz bench-nym docs man clean
 

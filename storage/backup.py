@@ -86,7 +86,7 @@ def back_up(
         key = None
         if passphrase is not None:
             unlocked = create_key(
-                partial / KEY_NAME, passphrase, unprotected=False, cost=cost or Argon2Cost(), random_bytes=random_bytes
+                partial / KEY_NAME, passphrase, unprotected=False, cost=cost, random_bytes=random_bytes
             )
             key = unlocked.key
         copy = partial / source.name

@@ -86,6 +86,9 @@ class Argon2Cost:
         )
 
 
+DEFAULT_COST: Final = Argon2Cost()
+
+
 class Protection(Enum):
     """How a store is protected at rest."""
 
@@ -110,9 +113,9 @@ def protection(path: Path) -> Protection:
 
 
 def create_key(
-    path: Path, passphrase: str | None, *, unprotected: bool, cost: Argon2Cost, random_bytes: RandomBytes
+    path: Path, passphrase: str | None, *, unprotected: bool, cost: Argon2Cost | None, random_bytes: RandomBytes
 ) -> UnlockedKey:
-    """Make a storage key and its file, which must not exist.
+    """Make a storage key and its file, which must not exist. A guess costs `DEFAULT_COST`, if not said otherwise.
 
     Raises `PassphraseNeeded` if there is no passphrase and `unprotected` does not say that this is meant; ValueError
     if there is a passphrase and `unprotected` is set, or the passphrase is empty.
@@ -150,8 +153,10 @@ def read_key(path: Path, passphrase: str | None) -> UnlockedKey:
     return UnlockedKey(key, protected=True)
 
 
-def rewrap_key(path: Path, key: bytes, passphrase: str | None, cost: Argon2Cost, random_bytes: RandomBytes) -> None:
-    """Replace the file by one with the same key under another passphrase, or under none."""
+def rewrap_key(
+    path: Path, key: bytes, passphrase: str | None, cost: Argon2Cost | None, random_bytes: RandomBytes
+) -> None:
+    """Replace the file by one with the same key under another passphrase, or under none; the cost as `create_key`."""
     write_private(path, _content(key, passphrase, cost, random_bytes), replace=True)
 
 
@@ -169,9 +174,10 @@ def _cost(content: bytes) -> Argon2Cost:
     return Argon2Cost(*_COST.unpack_from(content, len(_MAGIC) + 1))
 
 
-def _content(key: bytes, passphrase: str | None, cost: Argon2Cost, random_bytes: RandomBytes) -> bytes:
+def _content(key: bytes, passphrase: str | None, cost: Argon2Cost | None, random_bytes: RandomBytes) -> bytes:
     if passphrase is None:
         return _MAGIC + _RAW + key
+    cost = cost or DEFAULT_COST
     if not cost.sane:
         raise ValueError("the Argon2id cost is out of bounds")
     salt, nonce = random_bytes(SALT_BYTES), random_bytes(NONCE_BYTES)

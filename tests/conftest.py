@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.helpers.examples import CI_EXAMPLES, DEFAULT_EXAMPLES, QUICK_EXAMPLES
 from tests.helpers.postgres import PostgresServer
+from usernym.storage import keyfile
 
 # Hypothesis would load a `ci` of its own where it sees a CI server: the profile is what the command line says, if any.
 settings.register_profile("default", deadline=None, max_examples=DEFAULT_EXAMPLES)
@@ -31,6 +32,21 @@ def postgres() -> Iterator[PostgresServer]:
     server = PostgresServer()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passphrases() -> Iterator[keyfile.Argon2Cost]:
+    """Let a passphrase cost next to nothing in this process; its real cost, for a test that is about it."""
+    real, cheap = keyfile.DEFAULT_COST, keyfile.Argon2Cost(memory_kib=8, passes=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyfile, "DEFAULT_COST", cheap)
+        yield real
+
+
+@pytest.fixture
+def real_passphrases(cheap_passphrases: keyfile.Argon2Cost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A passphrase costs what it costs: a good part of a second, in which other things happen."""
+    monkeypatch.setattr(keyfile, "DEFAULT_COST", cheap_passphrases)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -98,9 +98,7 @@ class ClientStore(Store):
         elif path.exists():
             raise StoreCorrupt(f"{key_path} is gone, and nothing opens {path} without it: restore it from a backup")
         else:
-            unlocked = create_key(
-                key_path, passphrase, unprotected=unprotected, cost=cost or Argon2Cost(), random_bytes=random_bytes
-            )
+            unlocked = create_key(key_path, passphrase, unprotected=unprotected, cost=cost, random_bytes=random_bytes)
         database = open_database(path, CLIENT_SCHEMA, key=unlocked.key, synchronous=synchronous, timeout_s=timeout_s)
         return cls(database, protected=unlocked.protected, key_path=key_path)
 
@@ -142,5 +140,5 @@ class ClientStore(Store):
         if new is None and not unprotected:
             raise PassphraseNeeded("a new passphrase is needed, or the explicit choice to have none")
         unlocked = read_key(self._key_path, old)
-        rewrap_key(self._key_path, unlocked.key, new, cost or Argon2Cost(), random_bytes)
+        rewrap_key(self._key_path, unlocked.key, new, cost, random_bytes)
         self._protected = new is not None

@@ -142,6 +142,7 @@ def _wired(graphs: str) -> set[str]:
     return {name for name in classes if re.search(rf"\b{name}\(", graphs)} - {"Dispatch"}
 
 
+@pytest.mark.seconds
 def test_a_forgotten_message_is_refused_in_every_actor(tmp_path: Path) -> None:
     shadows: dict[Path, str] = {}
     for receiver in RECEIVERS:

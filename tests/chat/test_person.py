@@ -216,6 +216,7 @@ def test_what_was_registered_meanwhile_is_not_started_over(handles: Handles) -> 
     asyncio.run(play())
 
 
+@pytest.mark.usefixtures("real_passphrases")
 def test_an_end_while_the_home_is_being_opened_closes_it(handles: Handles) -> None:
     handles.client("alice", passphrase=PASSPHRASE).close()
 

@@ -325,6 +325,7 @@ def test_requests_are_decided(handles: Handles) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_a_waiting_text_is_cancelled_and_sent_again(handles: Handles) -> None:
     handles.client("bob")
 

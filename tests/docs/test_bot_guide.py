@@ -77,6 +77,7 @@ def test_a_bot_with_asyncio(handles: Handles) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.seconds
 def test_files(handles: Handles, tmp_path: Path) -> None:
     alice, bob, stop = handles.client("alice"), handles.client("bob"), threading.Event()
     folder = tmp_path / "came"

@@ -119,6 +119,7 @@ def test_every_sentence_stands_word_for_word_where_the_table_says() -> None:
     assert not missing, "\n".join(missing)
 
 
+@pytest.mark.seconds
 def test_every_promise_of_the_sources_is_in_the_table() -> None:
     table = promises()
     found = [

@@ -16,6 +16,7 @@ FIGURES = (DOCS / "testing-figures.md").read_text()
 (EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
+@pytest.mark.seconds
 def test_the_example_runs() -> None:
     exec(compile(EXAMPLE, "docs/testing.md", "exec"), {"__name__": "example"})
 

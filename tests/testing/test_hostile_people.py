@@ -65,6 +65,7 @@ def test_a_hostile_node_does_what_is_asked(habit: Habit) -> None:
     assert frames("node", f.HostileNode(habit, 300.0), *steps) != honest
 
 
+@pytest.mark.seconds
 def test_a_friends_text_arrives_whatever_strangers_left_in_the_mailbox() -> None:
     for harm in get_args(Harm):
         steps = f.Attack("eve", "bob", harm, 20), f.Pause(20), f.Write("alice", "bob"), f.Pause(20)

@@ -26,6 +26,7 @@ from usernym.logger import logger
 from usernym.mixnet.emulator.control import ask
 from usernym.protocol.cards import card_text, make_card
 from usernym.protocol.signing import SigningKey
+from usernym.storage.client.store import ClientStore
 
 PASSPHRASE = "a passphrase for tests"
 WAIT_S = 60
@@ -126,7 +127,8 @@ class Network:
         return self._mixnets.pop()
 
     def user(self, name: str) -> str:
-        """Register someone in a home of that name."""
+        """Register someone in a home of that name, whose passphrase costs little: each command pays for it."""
+        ClientStore.open(self.terminal.folder / name, PASSPHRASE).close()
         self.terminal.ok("--home", name, "register", name, "--mixnet", self.mixnet(), "--node", "node.card")
         return name
 

@@ -211,6 +211,7 @@ def test_the_rule_that_counted_what_waits_said_so(monkeypatch: pytest.MonkeyPatc
     assert answers_to_a_blocked_sender(1, moments) != answers_to_a_blocked_sender(1, [False] * 3)
 
 
+@pytest.mark.seconds
 def test_many_strangers_do_not_fill_the_mailbox_of_an_absent_user_for_friends() -> None:
     with World(11) as world:
         alice, bob = world.client("alice"), world.client("bob")

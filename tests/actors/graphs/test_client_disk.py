@@ -67,6 +67,7 @@ def test_a_strangers_message_that_found_no_room_comes_when_there_is_some() -> No
         world.check()
 
 
+@pytest.mark.seconds
 def test_texts_keep_their_order_when_the_lookup_they_wait_for_is_on_disk_already() -> None:
     for seed in range(40):
         with World(seed) as world:

@@ -373,6 +373,7 @@ def storm(world: World, hours: float) -> None:
     world.mixnet.faults = Faults()
 
 
+@pytest.mark.seconds
 def test_an_ephemeral_client_is_back_soon_after_a_storm_of_a_day() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")

@@ -94,6 +94,7 @@ def test_keys_are_destroyed_where_there_is_no_node_at_all() -> None:
         world.check()
 
 
+@pytest.mark.seconds
 def test_a_home_that_is_never_open_for_long_destroys_them_when_it_is_closed() -> None:
     with World() as world:
         bob = world.client("bob")
@@ -106,6 +107,7 @@ def test_a_home_that_is_never_open_for_long_destroys_them_when_it_is_closed() ->
         assert bob.store.keys.get(1) is None
 
 
+@pytest.mark.seconds
 def test_what_waits_for_a_user_who_was_away_is_fetched_before_the_key_goes() -> None:
     with World() as world:
         alice, bob = world.client("alice"), world.client("bob")

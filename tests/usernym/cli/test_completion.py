@@ -53,6 +53,7 @@ def offered_by_fish(line: str, folder: Path) -> list[str]:
     return [row.partition("\t")[0] for row in shown.splitlines()]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("offered", [pytest.param(offered_by_bash, marks=needs("bash"), id="bash"),
                                      pytest.param(offered_by_fish, marks=needs("fish"), id="fish")])  # fmt: skip
 def test_a_shell_offers_what_may_follow(offered: Any, tmp_path: Path) -> None:
@@ -71,6 +72,7 @@ def test_a_shell_offers_what_may_follow(offered: Any, tmp_path: Path) -> None:
     assert offered("usernym whoami --node some", tmp_path) == ["some.card"]
 
 
+@pytest.mark.processes
 @needs("zsh")
 def test_zsh_offers_what_may_follow(tmp_path: Path) -> None:
     """Typed into a zsh on a terminal, since its completion works nowhere else."""

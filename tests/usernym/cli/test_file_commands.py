@@ -65,6 +65,7 @@ def test_a_file_is_followed_until_it_is_whole_and_saved(handles: Handles, path: 
     assert Path(saved.path).read_bytes() == CONTENT
 
 
+@pytest.mark.seconds
 def test_a_file_that_can_not_go_now_is_kept_and_that_is_said(handles: Handles, path: str) -> None:
     handles.client("alice")
     bob = handles.client("bob", online=False)

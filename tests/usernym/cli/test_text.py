@@ -169,6 +169,7 @@ def test_the_width_is_that_of_the_terminal_that_prints(stream: str) -> None:
     assert lines == ["bob:", "|", "x" * 24, "|", "x" * 24, "|", "x" * 24, "|", "x" * 8]
 
 
+@pytest.mark.seconds
 def test_no_character_is_wider_than_it_is_counted(wcwidth: ctypes._FuncPointer) -> None:
     for number in range(sys.maxunicode + 1):
         character = chr(number)
