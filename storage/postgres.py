@@ -388,6 +388,8 @@ def open_postgres(url: str, schema: Schema, base: type[Row], *, alone: bool) -> 
 
 def _migrate(database: PostgresDatabase, schema: Schema, base: type[Row]) -> None:
     def migrate() -> None:
+        # One after the other: workers may start together, and two can't make one table.
+        database.rows("SELECT pg_advisory_xact_lock(?)", (schema.application_id + 1,))
         tables = {
             row[0] for row in database.rows("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
         }

@@ -210,7 +210,8 @@ class Node:
     def drain(self, timeout: float = 60.0) -> int:
         """Send the users to the node's other workers, and `stop` when they have gone, or after `timeout` seconds.
 
-        Returns how many were left. Raises `SettingsError` for a node that has one process, and `Closed`.
+        It stops at once if there is no other worker that takes them. Returns how many were left. Raises `SettingsError`
+        for a node that has one process, `StorageError` if the database is not there, and `Closed`.
         """
         graph, store = self._graph, self._store
         if graph is None or store is None:
@@ -219,7 +220,9 @@ class Node:
             raise SettingsError("this node has one process: there is no other one for its users")
         graph.registration.tell(Drain())
         end = time.monotonic() + timeout
-        while (left := graph.forwarding.inquire().result(timeout).get("routes", 0)) and time.monotonic() < end:
+        while left := graph.forwarding.inquire().result(timeout).get("routes", 0):
+            if time.monotonic() >= end or not store.workers.others():
+                break
             time.sleep(DRAIN_LOOK_S)
         self.stop()
         return left

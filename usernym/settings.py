@@ -48,6 +48,8 @@ TIMEOUT_S: Final = 60.0
 DURATION_S_MAX: Final = 366 * 86_400.0
 WORK_BITS_RANGE: Final = (16, 26)
 """With less, names can be taken in bulk; clients refuse more."""
+WORKERS_RANGE: Final = (1, 8)
+"""A card names eight addresses."""
 PORT_MIN: Final = 1024
 """Lower ports belong to the system."""
 
@@ -99,6 +101,7 @@ class NodeSettings(CommonSettings, frozen=True, forbid_unknown_fields=True, kw_o
     mixnet: Text | None = None
     store: Text | None = None
     """A database of PostgreSQL; None for a file in the home."""
+    workers: Annotated[int, Meta(ge=WORKERS_RANGE[0], le=WORKERS_RANGE[1])] = 1
     former_mixnets: tuple[Text, ...] = ()
     work_bits: Annotated[int, Meta(ge=WORK_BITS_RANGE[0], le=WORK_BITS_RANGE[1])] = WORK_BITS_RANGE[0]
     log_level: LogLevel = "info"

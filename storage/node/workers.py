@@ -111,6 +111,10 @@ class Membership(ABC):
         """End: this worker's row goes."""
 
     @abstractmethod
+    def others(self) -> int:
+        """How many other workers take logins, as far as their rows say."""
+
+    @abstractmethod
     def fence(self, name: str) -> int:
         """The fence of a user's route; 0 before the first login."""
 
@@ -181,6 +185,9 @@ class SoleWorker(Membership):
     def drain(self) -> None: ...
 
     def leave(self) -> None: ...
+
+    def others(self) -> int:
+        return 0
 
     def fence(self, name: str) -> int:  # noqa: ARG002 - as all parameters below
         return 0
@@ -287,6 +294,10 @@ class Workers(Membership):
         self._deaf()
         self._db.commit(lambda: self._forget("number = ?", (self.number,)))
         self.number = NO_WORKER
+
+    def others(self) -> int:
+        rows = self._db.rows("SELECT count(*) FROM worker WHERE number <> ? AND draining = 0", (self.number,))
+        return int(str(rows[0][0]))
 
     # -- routes --
 

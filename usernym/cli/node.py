@@ -29,6 +29,7 @@ from usernym.settings import (
     NODE_STORE_NAME,
     PASSPHRASE_VARIABLE,
     WORK_BITS_RANGE,
+    WORKERS_RANGE,
     NodeSettings,
     absolute_path,
 )
@@ -66,6 +67,25 @@ class MixnetDownJson(msgspec.Struct, frozen=True, tag_field="event", tag="mixnet
     """Why."""
 
 
+class WorkerStartedJson(msgspec.Struct, frozen=True, tag_field="event", tag="worker_started"):
+    """With `--workers`: one of the node's processes has been started."""
+
+    worker: int
+    """From 1 on."""
+    process: int
+    """Its id."""
+
+
+class WorkerEndedJson(msgspec.Struct, frozen=True, tag_field="event", tag="worker_ended"):
+    """With `--workers`: one of the node's processes has ended, though the node was not stopped."""
+
+    worker: int
+    exit: int
+    """Its exit code; below zero, the signal that ended it."""
+    again_in_s: float | None
+    """When it is started again; null if it is not."""
+
+
 def run(typed: Invocation[NodeSettings]) -> None:
     """`usernym node run`. With JSON logs its events are JSON too: a service's journal has both streams."""
     settings = typed.settings
@@ -74,16 +94,21 @@ def run(typed: Invocation[NodeSettings]) -> None:
     mixnet = settings.mixnet or remembered(typed.home, NODE_MIXNET_NAME)
     if mixnet is None:
         raise CommandFailed(Exit.USAGE, "settings", "name the node's mixnet client: --mixnet ws://127.0.0.1:1977")
+    store = settings.store or remembered(typed.home, NODE_STORE_NAME)
+    if settings.workers > 1:
+        from usernym.cli.workers import run_workers
+
+        run_workers(typed, mixnet, store)
+        return
     with Stopping() as stopping:
-        _run_until(stopping, typed, mixnet)
+        _run_until(stopping, typed, mixnet, store)
     logger.info("the node has stopped")
 
 
-def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str) -> None:
+def _run_until(stopping: Stopping, typed: Invocation[NodeSettings], mixnet: str, store: str | None) -> None:
     from usernym.control_server import ControlServer
 
     settings = typed.settings
-    store = settings.store or remembered(typed.home, NODE_STORE_NAME)
     node = _opened(stopping, typed, mixnet, store)
     if node is None:
         return
@@ -447,12 +472,14 @@ ENTRIES: Final = (
                 " a nym-client as ws://127.0.0.1:1977"),
          option("--store", metavar="URL", help="keep the node's store in PostgreSQL, remembered:"
                 " postgresql://user@host/database; default: a file in the home"),
+         option("--workers", metavar="N", help=f"run so many processes of the node, {WORKERS_RANGE[0]} to"
+                f" {WORKERS_RANGE[1]}, each with a mixnet client of its own; more than one need --store"),
          option("--former-mixnet", dest="former_mixnets", action="append", metavar="MIXNET", help="a mixnet client at"
                 " an address from before a move: clients that still use it receive the new one"),
          option("--work-bits", metavar="BITS", help=f"proof of work for a registration, {_LOW} to {_HIGH}"),
          option("--metrics-port", metavar="PORT", help="serve Prometheus metrics on this port of 127.0.0.1; default:"
                 " none")),
-        "node", (NodeUpJson, MixnetUpJson, MixnetDownJson),
+        "node", (NodeUpJson, MixnetUpJson, MixnetDownJson, WorkerStartedJson, WorkerEndedJson),
     ),
     Entry("node card", "print the running node's card",
           lambda typed: typed.show(ask_node(typed, CardCommand()), "{reply.card}"), (), "node", (CardReply,)),

@@ -1,6 +1,6 @@
 """The demo's processes: started in a folder of their own, watched through what they print, always ended.
 
-They end even if the demo is killed (`usernym.demo.child`). Its folder is then removed by the next demo.
+They end even if the demo is killed (`usernym.cli.child`). Its folder is then removed by the next demo.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class Processes:
                 process.wait()
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
-        child = [sys.executable, "-P", "-m", "usernym.demo.child", str(os.getpid())]
+        child = [sys.executable, "-P", "-m", "usernym.cli.child", str(os.getpid())]
         return [*child, "--json", "--timeout", f"{STEP_S:g}", *arguments]
 
     def _spawn(self, name: str, arguments: tuple[str, ...], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:

@@ -15,6 +15,7 @@ import pytest
 from usernym.cli.failures import Exit
 from usernym.cli.grammar import parse
 from usernym.cli.signals import STOP_S
+from usernym.cli.workers import DRAIN_S, KILL_S
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 UNIT: Final = ROOT / "contrib" / "systemd" / "usernym-node.service"
@@ -57,7 +58,8 @@ def test_the_guides_name_the_same_home_and_user(path: str) -> None:
 def test_it_waits_longer_than_an_end_may_take_and_retries_only_what_may_pass(
     service: configparser.SectionProxy,
 ) -> None:
-    assert int(service["TimeoutStopSec"]) > STOP_S
+    assert int(service["TimeoutStopSec"]) > DRAIN_S + KILL_S > STOP_S
+    assert service["KillMode"] == "mixed", "only the process that ends the workers in order gets SIGTERM"
     assert {int(code) for code in service["RestartPreventExitStatus"].split()} == {Exit.USAGE, Exit.STORAGE}
 
 

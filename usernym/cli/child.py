@@ -1,4 +1,4 @@
-"""`python -m usernym.demo.child …`: the command line, in a process that ends in order when its parent has died."""
+"""`python -m usernym.cli.child PARENT …`: the command line, as a process that ends in order when its parent dies."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def end_with_parent(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent(int(sys.argv[1]))
-    sys.exit(main(sys.argv[2:]))
+    end_with_parent(int(sys.argv.pop(1)))
+    sys.exit(main())
