@@ -56,7 +56,7 @@ class Beside:
 
     is_part: IsPart
     left_out: frozenset[str] = frozenset()
-    """Names of files in these parts that no backup has."""
+    """Names of files and folders in these parts that no backup has."""
 
 
 def protection_of(folder: Path) -> Protection:
@@ -72,10 +72,13 @@ def back_up(
     passphrase: str | None,
     beside: Beside,
     *,
+    home: Path | None = None,
     cost: Argon2Cost | None = None,
     random_bytes: RandomBytes = os.urandom,
 ) -> list[str]:
     """Copy the store at `source` and what is `beside` it into the new folder `folder`; encrypted, with a passphrase.
+
+    `home` is where it would be, and where the rest is, if that is not the folder of `source`.
 
     Returns the names of the parts beside the store. Raises `StoreInaccessible` if `folder` exists, or its parent does
     not, or a part can't be read; `StoreCorrupt` if the copy is not sound, which is then not kept; what opening `source`
@@ -92,7 +95,7 @@ def back_up(
         copy = partial / source.name
         _copy(source, None, copy, key)
         _check_copy(copy, key, schema)
-        files = read_home(source.parent, beside.is_part, beside.left_out)
+        files = read_home(home or source.parent, beside.is_part, beside.left_out)
         write_files(partial, key, files, copy)
     return parts_of(files)
 

@@ -67,7 +67,7 @@ def parts_in(home: Path, is_part: IsPart) -> list[str]:
 
 
 def read_home(home: Path, is_part: IsPart, left_out: frozenset[str]) -> Files:
-    """The files of the parts in `home`, but for those named in `left_out`, and what SQLite has beside a database.
+    """The files of the parts in `home`, but for what is named in `left_out`, and what SQLite has beside a database.
 
     Raises `StoreInaccessible` for what can't be read, or is no file, or keeps changing; `StoreCorrupt` for a damaged
     database.
@@ -85,17 +85,19 @@ def read_home(home: Path, is_part: IsPart, left_out: frozenset[str]) -> Files:
 def _listed(home: Path, is_part: IsPart, left_out: frozenset[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for part in parts_in(home, is_part):
-        for path in _files_under(home / part):
-            if path.name not in left_out and not path.name.endswith(SIDE_FILES):
+        for path in _files_under(home / part, left_out):
+            if not path.name.endswith(SIDE_FILES):
                 found[path.relative_to(home).as_posix()] = path
     return found
 
 
-def _files_under(path: Path) -> Iterator[Path]:
+def _files_under(path: Path, left_out: frozenset[str]) -> Iterator[Path]:
+    if path.name in left_out:
+        return
     with file_errors(path):
         if path.is_dir():
             for entry in sorted(path.iterdir()):
-                yield from _files_under(entry)
+                yield from _files_under(entry, left_out)
         elif path.is_file():
             yield path
         elif path.exists() or path.is_symlink():

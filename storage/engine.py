@@ -81,6 +81,7 @@ class Engine(ABC):
     held: ClassVar[str]
     """The same, but others may rely on the rows too."""
     _begin: ClassVar[str]
+    _begin_reading: ClassVar[str] = "BEGIN"
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -190,6 +191,16 @@ class Engine(ABC):
                 for statement in undo:
                     self.execute(statement)
             raise
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """All that the block reads is as it is at one moment, whatever is written meanwhile. It writes nothing."""
+        self.execute(self._begin_reading)
+        try:
+            yield
+        finally:
+            if self.writing:
+                self.execute("ROLLBACK")
 
     def commit(self, work: Callable[[], T]) -> T:
         """One commit for all that `work` writes, or nothing of it; inside another one, a part of that.

@@ -141,6 +141,7 @@ class PostgresDatabase(Engine):
     locked = " FOR UPDATE"
     held = " FOR SHARE"
     _begin = "BEGIN"
+    _begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def __init__(self, url: str) -> None:
         super().__init__(name_of(url))
@@ -369,15 +370,16 @@ def _is_dead(raw: psycopg.Connection[Any]) -> bool:
     return False
 
 
-def open_postgres(url: str, schema: Schema, base: type[Row], *, alone: bool) -> PostgresDatabase:
-    """The database, with the tables of `base` made if need be; `alone`: only this process has it as its store then.
+def open_postgres(url: str, schema: Schema, base: type[Row], *, alone: bool, new: bool) -> PostgresDatabase:
+    """The database, with the tables of `base`, which are made if need be and if it may be `new`; `alone`: only this
+    process has it as its store then.
 
     Raises `StoreUnreachable`, `StoreInaccessible`, `UnsafeServer`, `StoreInUse`, `NotAStore` or `SchemaTooNew`.
     """
     database = PostgresDatabase(url)
     try:
         database.own(schema.application_id, alone=alone)
-        _migrate(database, schema, base)
+        _migrate(database, schema, base, new=new)
         for warning in database.warnings():
             logger.warning("%s", warning)
     except BaseException:
@@ -386,7 +388,7 @@ def open_postgres(url: str, schema: Schema, base: type[Row], *, alone: bool) -> 
     return database
 
 
-def _migrate(database: PostgresDatabase, schema: Schema, base: type[Row]) -> None:
+def _migrate(database: PostgresDatabase, schema: Schema, base: type[Row], *, new: bool) -> None:
     def migrate() -> None:
         # One after the other: workers may start together, and two can't make one table.
         database.rows("SELECT pg_advisory_xact_lock(?)", (schema.application_id + 1,))
@@ -396,6 +398,8 @@ def _migrate(database: PostgresDatabase, schema: Schema, base: type[Row]) -> Non
         if "store" not in tables:
             if tables:
                 raise NotAStore(f"{database.path} has tables of another program: it is left as it is")
+            if not new:
+                raise NotAStore(f"{database.path} is empty: no node has its store there")
             database.run("CREATE TABLE store (id BIGINT PRIMARY KEY, version BIGINT NOT NULL)")
             database.run("INSERT INTO store (id, version) VALUES (?, ?)", (schema.application_id, schema.version))
             for statement in creation_of(base, DIALECT):

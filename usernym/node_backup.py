@@ -1,6 +1,7 @@
 """A node's backup and its restoration: all that a node is, and what a restored node must not repeat.
 
-It has the store, with the node's key; the identities of its Nym clients, and with them its addresses; and its settings.
+It has the store, with the node's key, as a file, wherever the store is; the identities of its Nym clients, and with
+them its addresses; and its settings.
 docs/backup.md says what comes back and what does not. A backup is as secret as the node: it is encrypted under a
 passphrase, unless the operator chooses to have none.
 """
@@ -15,8 +16,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from usernym.control import SOCKET_NAME
 from usernym.mixnets import STORAGE_FOLDER, STORAGE_NAME
 from usernym.node import STORE_NAME
+from usernym.node_copy import FOLDER as COPY_FOLDER
+from usernym.node_copy import store_file
 from usernym.passphrases import check_new_passphrase
 from usernym.protocol.cards import decode_card, make_card
 from usernym.protocol.errors import RemoteProtocolError
@@ -25,11 +29,11 @@ from usernym.protocol.records import day_of
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.settings import FILE_NAME as SETTINGS_NAME
-from usernym.settings import NODE_MIXNET_NAME
+from usernym.settings import NODE_MIXNET_NAME, NODE_STORE_NAME, WORKERS_FOLDER
 from usernym.storage import backup
 from usernym.storage.backup import Beside
 from usernym.storage.errors import StoreCorrupt
-from usernym.storage.locks import Home
+from usernym.storage.locks import LOCK_NAME, Home
 from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
 
@@ -40,10 +44,13 @@ not remove a new notice. 190 a second for a day; there are 2³²."""
 
 _NYM: Final = re.compile(rf"{STORAGE_FOLDER}(-{STORAGE_NAME.pattern})?")
 BESIDE: Final = Beside(
-    is_part=lambda name: name in (NODE_MIXNET_NAME, SETTINGS_NAME) or _NYM.fullmatch(name) is not None,
+    is_part=lambda name: name in (NODE_MIXNET_NAME, SETTINGS_NAME, WORKERS_FOLDER) or _NYM.fullmatch(name) is not None,
     # A reply block serves once, and the node may use these after its backup was made. They would be of no use either:
-    # a restored node's users log in again. The lock says which process has the folder.
-    left_out=frozenset({"persistent_reply_store.sqlite", "nym_python_sdk.lock"}),
+    # a restored node's users log in again. Locks, sockets and copies are of processes. Where the database was is of no
+    # use where the store is a file, and may have a password in it.
+    left_out=frozenset(
+        {"persistent_reply_store.sqlite", "nym_python_sdk.lock", LOCK_NAME, SOCKET_NAME, COPY_FOLDER, NODE_STORE_NAME}
+    ),
 )
 """What of a node's home belongs in its backup beside the store."""
 
@@ -56,15 +63,16 @@ def parts_held(folder: Path, key: bytes | None) -> list[str]:
     return backup.check_backup_files(folder, STORE_NAME, key, BESIDE)
 
 
-def back_up(home: Path, folder: Path, passphrase: str | None) -> list[str]:
-    """Copy the node in `home`, whether it runs or not, into the new folder `folder`.
+def back_up(home: Path, folder: Path, passphrase: str | None, url: str | None = None) -> list[str]:
+    """Copy the node in `home`, whether it runs or not, into the new folder `folder`; `url` is its database, if any.
 
     Without a passphrase the copy is not encrypted. Returns the names of the parts that it has beside the store. Not for
     the process that runs the node. Raises `PassphraseWeak` and `StorageError`s.
     """
     if passphrase is not None:
         check_new_passphrase(passphrase)
-    return backup.back_up(home / STORE_NAME, folder, NODE_SCHEMA, passphrase, BESIDE)
+    with store_file(home, url) as path:
+        return backup.back_up(path, folder, NODE_SCHEMA, passphrase, BESIDE, home=home)
 
 
 def restore(folder: Path, home: Path, passphrase: str | None) -> list[str]:

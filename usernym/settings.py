@@ -27,6 +27,8 @@ NODE_MIXNET_NAME: Final = "node-mixnet"
 """An owner-only file in a node's home with the mixnet that it last ran with, so that it need not be named again."""
 NODE_STORE_NAME: Final = "node-store"
 """The same, with the database that it last had its store in."""
+WORKERS_FOLDER: Final = "workers"
+"""In a node's home: the homes of its workers from the second on, by their numbers."""
 FILE_BYTES_MAX: Final = 64 * 1024
 PREFIX: Final = "USERNYM_"
 PASSPHRASE_VARIABLE: Final = "USERNYM_PASSPHRASE"  # noqa: S105 - its name, not its value

@@ -31,13 +31,17 @@ class CopiedTable:
 
 
 def copy_store(source: NodeStore, target: NodeStore) -> list[CopiedTable]:
-    """Copy a node's store into a new one, without what is about its processes; nothing else may write to either.
+    """Copy a node's store, as it is at one moment, into a new one, without what is about its processes.
 
     Raises `StoreInaccessible` if the target has a node already, and `StoreCorrupt` if what came there differs from the
     source. Then nothing is in the target.
     """
 
     def copy() -> list[CopiedTable]:
+        with source.database.one_moment():
+            return copy_all()
+
+    def copy_all() -> list[CopiedTable]:
         if target.database.row("SELECT 1 FROM node_identity"):
             raise StoreInaccessible(f"{target.path} has a node already: nothing was copied")
         models = [model for model in NodeRow.__subclasses__() if model not in OF_PROCESSES]

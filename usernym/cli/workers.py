@@ -32,11 +32,9 @@ from usernym.log import fields
 from usernym.logger import logger
 from usernym.mixnets import parse_mixnet
 from usernym.node import check_store
-from usernym.settings import PREFIX, NodeSettings
+from usernym.settings import PREFIX, WORKERS_FOLDER, NodeSettings
 from usernym.storage.locks import Home
 
-FOLDER: Final = "workers"
-"""In the node's home: the homes of its workers from the second on, by their numbers."""
 PAUSE_S: Final = 1.0
 """Before a worker that ended is started again; twice as long each time."""
 PAUSE_MAX_S: Final = 60.0
@@ -150,9 +148,9 @@ def run_workers(typed: Invocation[NodeSettings], mixnet: str, store: str | None)
     team = []
     for number in range(1, settings.workers + 1):
         its = replace(typed, settings=_settings_of(settings, mixnet, store, number))
-        home = typed.home if number == 1 else typed.home / FOLDER / str(number)
+        home = typed.home if number == 1 else typed.home / WORKERS_FOLDER / str(number)
         team.append(_Worker(number, home, its))
-    with Home(typed.home / FOLDER, "node's workers"), Stopping(DRAIN_S + KILL_S + LOOK_S) as stopping:
+    with Home(typed.home / WORKERS_FOLDER, "node's workers"), Stopping(DRAIN_S + KILL_S + LOOK_S) as stopping:
         while stopping.signalled is None and any(worker.exit is None for worker in team):
             for worker in team:
                 worker.look()

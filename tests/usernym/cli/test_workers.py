@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 import usernym
-from tests.helpers.crash_world import free_ports
+from tests.helpers.ports import free_ports
 from tests.helpers.postgres import PostgresServer, needs_postgres
 from tests.usernym.conftest import Terminal
 from usernym import control
