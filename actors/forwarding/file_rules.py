@@ -21,6 +21,11 @@ COMING_MAX: Final = 2
 """Files that a client lets come at once, from anyone: so all senders' chunks take less than a MiB of its mailbox."""
 STALLED_S: Final = 10 * MINUTE_S
 """A file of which nothing has come for so long lets another one come: its sender may be away for days."""
+QUIET_S: Final = (20, 40, 80, 160, 320)
+"""A file under way of which nothing has come or arrived for so long puts the route in doubt: when the node dies while
+neither side waits for an answer, only a heartbeat shows it, and only a heartbeat has the node send again what was lost.
+The next regular one is a minute away. The first is longer than a chunk takes at 20 % loss, and what the node waits
+before it sends again; a contact who is away costs five heartbeats."""
 KEPT_BYTES_MAX: Final = 256 * 1024 * 1024
 """Files of all contacts that a client keeps without being asked. What is more waits until the user erases some."""
 KEPT_OF_ONE_MAX: Final = KEPT_BYTES_MAX // 4
@@ -28,6 +33,11 @@ KEPT_OF_ONE_MAX: Final = KEPT_BYTES_MAX // 4
 
 assert FILE_BYTES_MAX <= KEPT_OF_ONE_MAX
 assert WINDOW_NODE * CHUNK_PACKETS <= 3 * PACKETS_MAX
+
+
+def is_doubtful(moved_at: int, before: int, now: int) -> bool:
+    """Whether a file that has last moved then has become quiet, or quiet for longer, since the look before this one."""
+    return any(before < moved_at + quiet <= now for quiet in QUIET_S)
 
 
 def to_hand_out(chunks: int, first: int, on_their_way: int, window: int) -> range:

@@ -11,10 +11,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from usernym.actors.events import FileChanged
-from usernym.actors.forwarding.file_rules import STALLED_S, WINDOW_DIRECT, WINDOW_NODE, may_come, to_hand_out
+from usernym.actors.forwarding.file_rules import (
+    STALLED_S,
+    WINDOW_DIRECT,
+    WINDOW_NODE,
+    is_doubtful,
+    may_come,
+    to_hand_out,
+)
 from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.outbox import Outbox, goes_direct
-from usernym.actors.messages import FILE_KINDS, PayloadKind, SendFile
+from usernym.actors.messages import FILE_KINDS, PayloadKind, RouteDoubted, SendFile
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.files import check_chunk, chunks_of, cut, digest_of, is_whole
@@ -37,6 +44,8 @@ class FileTransfers:
         self._files = host.context.store.files
         self._outbox = outbox
         self._refused: dict[tuple[str, bytes], None] = {}
+        self._looked_at = host.context.runtime.unix_s()
+        """When it was last looked for files that have become quiet."""
 
     # -- the user --
 
@@ -219,6 +228,12 @@ class FileTransfers:
             self._continue(file.contact, file.message_id)
         self.want_more()
         self._outbox.flush()
+
+    def doubt_quiet(self) -> None:
+        """Put the route in doubt if a file has become quiet since the last look."""
+        before, self._looked_at = self._looked_at, self._context.runtime.unix_s()
+        if any(is_doubtful(moved_at, before, self._looked_at) for moved_at in self._files.last_moves()):
+            self._host.registration.tell(RouteDoubted())
 
     def want_more(self) -> None:
         """Ask for the oldest files that contacts have offered, as far as there is room."""

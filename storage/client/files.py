@@ -35,6 +35,7 @@ _TO_WANT: Final = _FILES.select(f"""
 _COMING: Final = f"""
     SELECT count(*) FROM file WHERE direction = {_IN} AND state = {FileState.UNDER_WAY.number} AND moved_at > ?
 """  # noqa: S608 - constants
+_LAST_MOVES: Final = f"SELECT moved_at FROM file WHERE state = {FileState.UNDER_WAY.number}"  # noqa: S608 - constants
 _KEPT: Final = f"""
     SELECT coalesce(sum(size), 0) FROM file
     WHERE direction = {_IN} AND state IN ({FileState.UNDER_WAY.number}, {FileState.COMPLETE.number})
@@ -119,6 +120,10 @@ class Files:
     def coming(self, since: int) -> int:
         """How many files are coming, of which anything came after `since` (Unix seconds)."""
         return self._db.value(int, _COMING, (since,)) or 0
+
+    def last_moves(self) -> Sequence[int]:
+        """When each file under way has last moved (Unix seconds)."""
+        return [moved_at for (moved_at,) in self._db.rows(_LAST_MOVES)]
 
     def kept_bytes(self, contact: str | None = None) -> int:
         """The bytes of what is coming and has come, from a contact or from all."""

@@ -12,7 +12,7 @@ from usernym.actors import messages as msg
 from usernym.actors.events import FileChanged, MessageArrived
 from usernym.actors.failures import FileUnfit
 from usernym.actors.forwarding import files as transfers
-from usernym.actors.forwarding.file_rules import COMING_MAX, STALLED_S, WINDOW_NODE
+from usernym.actors.forwarding.file_rules import COMING_MAX, QUIET_S, STALLED_S, WINDOW_NODE
 from usernym.mixnet.emulator.state import Faults
 from usernym.protocol.files import PLAIN_FILE, chunks_of
 from usernym.protocol.limits import FILE_BYTES_MAX
@@ -120,6 +120,38 @@ def test_it_continues_after_death(world: World, who: str) -> None:
 def came_so_far(bob: SimClient, file: bytes) -> int:
     found = bob.store.files.get("alice", file, Direction.IN)
     return 0 if found is None else found.done
+
+
+def test_it_continues_soon_after_the_node_died_while_no_one_waited_for_its_answer(world: World) -> None:
+    alice, bob = friends(world)
+    file = send(alice, "bob")
+    world.sim.run_until(lambda: came_so_far(bob, file) > 0, 60)
+    world.node.restart()
+    began = world.sim.now()
+    arrive(world, alice, bob, file)
+    assert world.sim.now() - began < QUIET_S[0] + 20, "not by the next regular heartbeat, up to 75 seconds later"
+
+
+def test_a_file_that_becomes_quiet_puts_the_route_in_doubt_a_few_times(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = friends(world)
+    doubts: list[msg.RouteDoubted] = []
+
+    def doubted() -> msg.RouteDoubted:
+        doubts.append(msg.RouteDoubted())
+        return doubts[-1]
+
+    monkeypatch.setattr(transfers, "RouteDoubted", doubted)
+    file = send(alice, "bob")
+    world.sim.run_until(lambda: came_so_far(bob, file) > 0, 60)
+    assert doubts == []
+    bob.kill()
+    world.settle(30)
+    assert len(doubts) == 1
+    world.settle(3600)
+    assert sent(alice, "bob", file).state is FileState.UNDER_WAY
+    assert len(doubts) == len(QUIET_S)
 
 
 def test_the_node_holds_a_windowful_at_most_and_texts_have_their_room(world: World) -> None:
