@@ -26,6 +26,8 @@ on_each_network: Final = pytest.mark.parametrize("network", ["emulator", NYM])
 """NYM is a real Nym network on loopback, in a process of its own."""
 
 WAIT_S: Final = 240.0
+"""The slowest took 53 seconds beside twenty busy processes on two processors; four times that is for slower machines.
+Without a death it is a few seconds; with one, a file stands still until it is quiet (`file_rules.QUIET_S`)."""
 SIDE: Final = 600
 """Pixels of a picture of noise, which takes three bytes each: more than a megabyte."""
 
