@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
+# Quick tests wait for 40 % of their time: two of them for each processor.
+PARALLEL_QUICK := -n $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores > 4 ? 8 : 2 * cores))) --dist worksteal
 OURS := usernym actors protocol storage mixnet testing chat tests bench
 CARGO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/usernym/cargo-target
 RUST_AT_LEAST := 1.89
@@ -36,8 +38,8 @@ demo: $(READY) ## mixnet, node, Alice and Bob as processes: the whole story, wit
 chat: $(READY) ## mixnet, node and two people's chat pages in the browser, to play with; Ctrl-C ends them
 	$(BIN)/usernym demo --chat $(CHAT_ARGS)
 
-quick: $(READY) ## the quick tests, two minutes on two cores: a tenth of the examples, no processes; what failed last comes first
-	$(BIN)/python -Im pytest -q $(PARALLEL) --failed-first --hypothesis-profile=quick -m "not (slow or seconds or processes or nym or browser)" $(PYTEST_ARGS)
+quick: $(READY) ## the quick tests, a minute on two cores: a tenth of the examples, no processes; what failed last comes first
+	$(BIN)/python -Im pytest -q $(PARALLEL_QUICK) --failed-first --hypothesis-profile=quick -m "not (slow or seconds or processes or nym or browser)" $(PYTEST_ARGS)
 
 test: $(READY) ## all tests, on all processors
 	$(BIN)/python -Im pytest $(PARALLEL) $(PYTEST_ARGS)
