@@ -12,7 +12,7 @@ from typing import Any, Final
 from tests.helpers.planted_defects import PlantedDefect, swap
 from usernym.actors import seals
 from usernym.actors.events import NodeCaught
-from usernym.actors.forwarding import arrival, files, inbox, outbox, shares
+from usernym.actors.forwarding import arrival, direct_receipts, files, inbox, outbox, shares
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.forwarding.shares import Shares
 from usernym.actors.handshake import client as handshake_client
@@ -121,5 +121,5 @@ def agreements_stay(stack: ExitStack) -> None:
 
 @harm("thieves", "something may be sealed to an identity that the user has not looked at")
 def seals_unseen(stack: ExitStack) -> None:
-    for module in (seals, inbox, outbox, handshake_client):
+    for module in (seals, direct_receipts, outbox, handshake_client):
         swap(stack, module, "may_seal", lambda _contact: True)

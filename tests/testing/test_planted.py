@@ -47,3 +47,9 @@ def test_a_planted_defect_is_found(defect: PlantedDefect, capsys: pytest.Capture
 def test_there_are_at_least_twenty_and_all_have_a_place() -> None:
     assert len(DEFECTS) >= 20
     assert {defect.name for defect in DEFECTS} >= QUICK
+
+
+@pytest.mark.parametrize("defect", [pytest.param(defect, id=defect.name) for defect in DEFECTS])
+def test_the_product_has_the_place_of_each(defect: PlantedDefect) -> None:
+    with defect.planted():
+        pass

@@ -14,7 +14,7 @@ from tests.helpers.planted_harm import HARMS
 from usernym.testing.loop import Quiet, plan_at
 from usernym.testing.run import play
 
-BOUND = int(os.environ.get("USERNYM_MUTANT_SCENARIOS", "300"))
+BOUND = int(os.environ.get("USERNYM_MUTANT_SCENARIOS", "2000"))
 """Scenarios within which a defect has to be found."""
 
 
@@ -32,3 +32,9 @@ def test_planted_harm_is_found(profile: str, defect: PlantedDefect, capsys: pyte
             os.write(1, f"\n{report}\n".encode())
         # It is the defect that was found: without it the same plan finds nothing.
         assert play(found.plan).wrong == ()
+
+
+@pytest.mark.parametrize("defect", [pytest.param(defect, id=defect.name) for _, defect in HARMS])
+def test_the_product_has_the_place_of_each(defect: PlantedDefect) -> None:
+    with defect.planted():
+        pass
