@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PARALLEL := -n auto --maxprocesses 8 --dist worksteal
-# Quick tests wait for 40 % of their time: two of them for each processor.
-PARALLEL_QUICK := -n $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores > 4 ? 8 : 2 * cores))) --dist worksteal
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+# Tests wait for a third of their time, most often for other processes and disks: more of them run than processors.
+PARALLEL := -n $(shell echo $$(($(CORES) > 5 ? 8 : $(CORES) + $(CORES) / 2))) --dist worksteal
+PARALLEL_QUICK := -n $(shell echo $$(($(CORES) > 4 ? 8 : 2 * $(CORES)))) --dist worksteal
 OURS := usernym actors protocol storage mixnet testing chat tests bench
 CARGO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/usernym/cargo-target
 RUST_AT_LEAST := 1.89
