@@ -15,6 +15,7 @@ from typing import Any, Final
 from usernym.actors import messages as msg
 from usernym.actors.base import Actor, ActorHandle, OnFailed, Ref
 from usernym.actors.context import ClientContext
+from usernym.actors.directory.node import DirectoryNode
 from usernym.actors.forwarding.client import ForwardingClient
 from usernym.actors.forwarding.node import ForwardingNode
 from usernym.actors.handshake.client import HandshakeClient
@@ -82,6 +83,7 @@ class NodeGraph(Graph):
     """A discovery node's actors."""
 
     registration: Ref[msg.RegistrationNodeInbox] = field(default_factory=Ref)
+    directory: Ref[msg.DirectoryNodeInbox] = field(default_factory=Ref)
     lookup: Ref[msg.LookupNodeInbox] = field(default_factory=Ref)
     forwarding: Ref[msg.ForwardingNodeInbox] = field(default_factory=Ref)
     io: Ref[msg.NodeIOInbox] = field(default_factory=Ref)
@@ -115,7 +117,7 @@ def node_graph(
     work_bits: int = WORK_BITS_MIN,
     on_mixnet: Callable[[str | None], None] = lambda _reason: None,
 ) -> NodeGraph:
-    """Start a discovery node: registration, lookup and forwarding around mixnet I/O.
+    """Start a discovery node: registration, lookup and forwarding around mixnet I/O, and the directory's log.
 
     `on_card` gets each card that becomes the node's current one. `on_mixnet`: see `MixnetEndpoint`.
     """
@@ -144,6 +146,7 @@ def node_graph(
     graph.start(
         graph.forwarding.bind(ForwardingNode(context, io=graph.io)),
         graph.lookup.bind(LookupNode(context, io=graph.io)),
+        graph.directory.bind(DirectoryNode(context)),
         graph.registration.bind(registration),
         graph.io.bind(io),
     )

@@ -447,6 +447,7 @@ class AskName(PrivateValue, frozen=True):
 NodeIOInbox = TransportReported | SendReply
 RegistrationNodeInbox = RequestArrived | MixnetConnected | MixnetDisconnected | CardDue | BeatDue | Drain | Tick
 LookupNodeInbox = RequestArrived
+DirectoryNodeInbox = Tick
 ForwardingNodeInbox = (
     RequestArrived | RouteOpened | IdentityReplaced | CardRenewed | MixnetConnected | MixnetDisconnected | CommitBatch
     | NoticesDue | HintsDue | RoutesEnded | Tick

@@ -1,4 +1,4 @@
-"""What all actors of a node share: runtime, store, clock and key."""
+"""What all actors of a node share: runtime, store, clock, mark and key."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from usernym.actors.base import OnFailed
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.runtime import Runtime
 from usernym.protocol.signing import SigningKey
+from usernym.storage.node.head_mark import HeadMark
 from usernym.storage.node.store import NodeStore
 
 
@@ -19,5 +20,6 @@ class NodeContext:
     on_failed: OnFailed
     store: NodeStore
     clock: NodeClock
+    mark: HeadMark
     key: SigningKey = field(repr=False)
     """The node's key. It signs all that the node sends; its public half is the node's name."""

@@ -23,6 +23,7 @@ from usernym.protocol.payloads import plaintext_bytes
 from usernym.protocol.records import first_record, first_succession
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
+from usernym.storage.node.head_mark import FileMark
 from usernym.storage.node.store import NodeStore
 from usernym.timers import ThreadTimers
 
@@ -63,7 +64,14 @@ class LoadedNode:
         cards: SimpleQueue[NodeCard] = SimpleQueue()
         runtime = ThreadRuntime(self._timers)
         self._graph = node_graph(
-            NodeContext(runtime, lambda *_: os.abort(), self._store, NodeClock(runtime, self._store), self._key),
+            NodeContext(
+                runtime,
+                lambda *_: os.abort(),
+                self._store,
+                NodeClock(runtime, self._store),
+                FileMark(path.parent),
+                self._key,
+            ),
             new_transport(),
             on_card=cards.put,
         )

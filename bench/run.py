@@ -1,5 +1,5 @@
 """`make bench`: packets per operation, files beside texts, one node's speed as a share of this machine's Ed25519
-verification rate, and a long history beside a short one.
+verification rate, the directory's log with many names, and a long history beside a short one.
 
 Figures in seconds differ from machine to machine and from run to run; the shares are taken within one run. Node,
 load and emulated mixnet share one process, and so Python's lock: a node with a process of its own does better.
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.directory import directory_table
 from bench.files import LOSS, PACKETS_PER_S, WORLDS, print_files
 from bench.history import LONG, SHORT, Figure, history_table
 from bench.load import ACCEPTED, LoadedNode
@@ -92,6 +93,7 @@ def main() -> None:
     print(f"\nOne node on this machine, beside {base:,.0f} Ed25519 verifications a second of one core\n")
     print(f"  {'lookups answered':<32} {lookups:>8,.0f} /s   {lookups / base:6.1%} of that rate")
     print(f"  {'forwards on disk and accepted':<32} {accepted:>8,.0f} /s   {accepted / base:6.1%} of that rate")
+    print(f"\nBeside them, {directory_table()}")
     print(f"\nA history of {LONG:,} texts beside one of {SHORT:,}, in a client's encrypted store\n")
     print_figures(history_table())
     print(

@@ -40,6 +40,13 @@ class Context(StrEnum):
     LINK_IDENTITY = "link identity"
     LINK_CHECK = "link check"
     FILE = "file"
+    VRF_KEY = "directory vrf key"
+    LABEL = "directory label"
+    EVENT = "directory event"
+    CHAIN = "directory chain"
+    MAP_LEAF = "directory map leaf"
+    MAP_NODE = "directory map node"
+    EPOCH = "directory epoch"
 
 
 def labelled(context: Context, *parts: bytes) -> bytes:
@@ -58,6 +65,10 @@ def digest(context: Context, *parts: bytes) -> bytes:
     return hashlib.sha256(labelled(context, *parts)).digest()
 
 
+NOTE_START: Final = b"usernym/directory/"
+"""How the text of each signed note begins. What is signed with a label begins with `usernym/1 `."""
+
+
 @dataclass(frozen=True, slots=True)
 class SigningKey:
     """An Ed25519 private key (RFC 8032), made from its 32-byte seed."""
@@ -74,6 +85,16 @@ class SigningKey:
     def sign(self, context: Context, *parts: bytes) -> bytes:
         """A 64-byte signature over the labelled parts."""
         return self._key.sign(labelled(context, *parts))
+
+    def sign_text(self, text: bytes) -> bytes:
+        """A 64-byte signature over a text of a C2SP signed note, which has no label: it begins otherwise than one."""
+        if not text.startswith(NOTE_START):
+            raise ValueError("not a text that can't be taken for a labelled one")
+        return self._key.sign(text)
+
+    def derived_seed(self, context: Context) -> bytes:
+        """A 32-byte seed of another key, which only the holder of this one can make."""
+        return digest(context, self._key.private_bytes_raw())
 
 
 _FIELD_PRIME: Final = 2**255 - 19
@@ -100,9 +121,20 @@ def is_public_key(public: bytes) -> bool:
 
 def verify(public: bytes, signature: bytes, context: Context, *parts: bytes) -> None:
     """Raise `RemoteProtocolError(SIGNATURE_INVALID)` unless `signature` is `public`'s over the labelled parts."""
+    if not _holds(public, signature, labelled(context, *parts)):
+        raise RemoteProtocolError(Code.SIGNATURE_INVALID, f"not a valid {context} signature")
+
+
+def text_is_signed(public: bytes, signature: bytes, text: bytes) -> bool:
+    """Whether `signature` is `public`'s over the text of a signed note."""
+    return text.startswith(NOTE_START) and _holds(public, signature, text)
+
+
+def _holds(public: bytes, signature: bytes, data: bytes) -> bool:
     try:
         if not is_public_key(public):
-            raise InvalidSignature
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, labelled(context, *parts))
+            return False
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, data)
     except (InvalidSignature, ValueError):
-        raise RemoteProtocolError(Code.SIGNATURE_INVALID, f"not a valid {context} signature") from None
+        return False
+    return True

@@ -66,6 +66,10 @@ class NotAStore(StoreCorrupt):
     """The file is something else than the store expected there. It is left as it is."""
 
 
+class LogRolledBack(StorageError):
+    """The store is older than what the node has signed, or may be: another head would contradict the newest one."""
+
+
 class SchemaTooNew(StorageError):
     """A newer version of this program has written the store."""
 

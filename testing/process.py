@@ -220,6 +220,19 @@ class Process:
         return {name: answer.result() for name, answer in answers.items()}
 
 
+class KeptMark:
+    """The mark of a node's newest signed head, which outlives the node's process."""
+
+    def __init__(self) -> None:
+        self._checkpoint: bytes | None = None
+
+    def read(self) -> bytes | None:
+        return self._checkpoint
+
+    def write(self, checkpoint: bytes) -> None:
+        self._checkpoint = checkpoint
+
+
 class NodeProcess(Process):
     """A discovery node, or one of the workers that share the database of a `server`."""
 
@@ -230,6 +243,7 @@ class NodeProcess(Process):
         self._server = server
         super().__init__(world, name)
         self.cards: list[NodeCard] = []
+        self.mark = KeptMark()
 
     @property
     def card(self) -> NodeCard:
@@ -265,7 +279,7 @@ class NodeProcess(Process):
         if not self.store.workers.shared:
             self.store.workers = SoleWorker(self.world.other_addresses)
         clock = NodeClock(self.runtime, self.store)
-        context = NodeContext(self.runtime, self.report_failure, self.store, clock, self.key)
+        context = NodeContext(self.runtime, self.report_failure, self.store, clock, self.mark, self.key)
         self.graph = node_graph(
             context,
             self.world.node_transport(transport, self),

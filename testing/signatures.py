@@ -35,6 +35,9 @@ class _PrivateKey:
     def public_key(self) -> Ed25519PublicKey:
         return self._key.public_key()
 
+    def private_bytes_raw(self) -> bytes:
+        return self._key.private_bytes_raw()
+
     def sign(self, message: bytes) -> bytes:
         signature = self._key.sign(message)
         if len(_made) >= REMEMBERED_MAX:

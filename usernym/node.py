@@ -21,6 +21,7 @@ from usernym.actors.messages import Drain
 from usernym.actors.node_clock import NodeClock
 from usernym.actors.node_context import NodeContext
 from usernym.actors.runtime import ThreadRuntime
+from usernym.directory_export import ExportedLog, export_log
 from usernym.errors import Closed, GraphFailed, NotReady, SettingsError
 from usernym.logger import logger
 from usernym.mixnet.transport import Transport
@@ -32,6 +33,7 @@ from usernym.settings import NODE_STORE_NAME
 from usernym.storage.backup import check_finished
 from usernym.storage.errors import StorageError
 from usernym.storage.locks import Home, hold_file
+from usernym.storage.node.head_mark import FileMark
 from usernym.storage.node.store import NodeStore
 from usernym.timers import ThreadTimers
 
@@ -130,7 +132,8 @@ class Node:
             timers = ThreadTimers()
             undo.callback(timers.close)
             runtime = ThreadRuntime(timers)
-            context = NodeContext(runtime, node._on_failed, node_store, NodeClock(runtime, node_store), key)
+            clock = NodeClock(runtime, node_store)
+            context = NodeContext(runtime, node._on_failed, node_store, clock, FileMark(folder), key)
             node._graph = node_graph(
                 context, transport, on_card=node._on_card, work_bits=work_bits, on_mixnet=node._on_mixnet
             )
@@ -226,6 +229,16 @@ class Node:
             time.sleep(DRAIN_LOOK_S)
         self.stop()
         return left
+
+    def export_log(self, folder: str | os.PathLike[str]) -> ExportedLog:
+        """Write what `folder` does not have yet of the directory's log, for a web server to serve.
+
+        Raises `Closed` after `close`, and `StorageError`s: `LogRolledBack` if the store is older than what the node has
+        signed.
+        """
+        if self._store is None:
+            raise Closed("the node is closed")
+        return export_log(self._store, FileMark(self._home), Path(folder))
 
     def close(self) -> None:
         """Stop the actors, close the store, release the home. Closing twice is harmless."""

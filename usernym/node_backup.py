@@ -91,6 +91,7 @@ def _prepare(path: Path) -> None:
     store = NodeStore.open(path)
     try:
         _renew_card(store)
+        store.log.hold_back()
     finally:
         store.close()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

@@ -1,7 +1,8 @@
 """The directory: who holds which name, with which keys.
 
 A deleted name keeps its row until its hold ends: its owner, who still has the identity key, may register it again;
-for everyone else it is taken until then.
+for everyone else it is taken until then. What happens to a name's identity is noted, in the same commit, for the next
+epoch of the directory's log.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
+from usernym.protocol.directory.events import DirectoryEvent
 from usernym.storage.engine import Engine
 from usernym.storage.errors import StoreConflict
+from usernym.storage.node.epochs import note_event
 from usernym.storage.node.schema import AccountRow, HpkeNumberRow, LinkRow
 from usernym.storage.tables import Table, insertion
 
@@ -120,6 +123,7 @@ class Directory:
                 if existing.deleted_until is None:
                     return Registration.SAME_IDENTITY
                 _revive(db, existing, new)
+                note_event(db, name, DirectoryEvent.RETURNED)
                 return Registration.REVIVED
             alike = self.account_by_skeleton(skeleton)
             if alike is not None and alike.name != name:
@@ -133,6 +137,7 @@ class Directory:
                 raise StoreConflict(f"{db.path}: another registration came in between")
             db.run(_INSERT_LINK, (name, 0, link))
             db.run(_INSERT_NUMBER, (name, hpke_number))
+            note_event(db, name, DirectoryEvent.REGISTERED)
             return Registration.CREATED
 
         return self._db.commit(register)
@@ -178,6 +183,7 @@ class Directory:
                 db.change(HpkeNumberRow.update(superseded_at=0).where(former))
                 db.change(LinkRow.delete().where((LinkRow.name == name) & (LinkRow.generation >= generation)))
                 db.run(_INSERT_LINK, (name, generation, blob))
+                note_event(db, name, DirectoryEvent.SUCCEEDED)
             return True
 
         return self._db.commit(replace)
@@ -209,6 +215,7 @@ class Directory:
             if not self._db.change(mark):
                 return False
             self._db.run("DELETE FROM notice WHERE account = ?", (name,))
+            note_event(self._db, name, DirectoryEvent.DELETED)
             return True
 
         return self._db.commit(delete)

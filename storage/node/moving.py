@@ -12,12 +12,12 @@ import peewee
 from usernym.storage.database import marks, parts
 from usernym.storage.engine import Engine
 from usernym.storage.errors import StoreCorrupt, StoreInaccessible
-from usernym.storage.node.schema import OF_PROCESSES, MailboxRow, NodeRow, NoticeRow
+from usernym.storage.node.schema import OF_PROCESSES, DirectoryChangeRow, MailboxRow, NodeRow, NoticeRow
 from usernym.storage.node.store import NodeStore
 from usernym.storage.tables import columns_of, keys_of, table_name
 
 ROWS_AT_ONCE: Final = 1_000
-_COUNTED: Final = tuple(table_name(model) for model in (MailboxRow, NoticeRow))
+_COUNTED: Final = tuple(table_name(model) for model in (MailboxRow, NoticeRow, DirectoryChangeRow))
 """Tables whose numbers must not come back."""
 
 

@@ -35,6 +35,10 @@ class NodeProfile:
 
         return self._db.commit(make)
 
+    def stored_seed(self) -> bytes | None:
+        """The node's secret seed; None if there is no node yet."""
+        return self._db.value(bytes, "SELECT seed FROM node_identity")
+
     def card(self) -> StoredCard | None:
         row = self._db.row("SELECT sequence, blob FROM node_card")
         return None if row is None else StoredCard(*row)

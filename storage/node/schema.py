@@ -183,9 +183,55 @@ class ReportRow(NodeRow):
 OF_PROCESSES: Final = (WorkerRow, RouteRow, HintRow, ReportRow)
 """Tables about processes that run: they say nothing where the node is somewhere else."""
 
+
+class DirectoryChangeRow(NodeRow):
+    """Something that happened to a name's identity, and that no epoch has yet. `link` is the identity's, as stored."""
+
+    id = AutoField(constraints=[NEVER_AGAIN])
+    name = TextField()
+    event = IntegerField()
+    link = BlobField()
+
+
+class DirectoryLeafRow(NodeRow):
+    """A leaf of the directory's map: it stays when a name is forgotten, since chains only grow."""
+
+    label = BlobField(primary_key=True, constraints=[length("label", 32)])
+    events = IntegerField()
+    head = BlobField(constraints=[length("head", 32)])
+
+
+class DirectoryNodeRow(NodeRow):
+    """A hash of the map's upper levels (`protocol/directory/name_map.py`)."""
+
+    place = IntegerField(primary_key=True)
+    hash = BlobField(constraints=[length("hash", 32)])
+
+
+class DirectoryEpochRow(NodeRow):
+    """An epoch: the log's entry, what changed in the map, and the signed head of the log that ends with it."""
+
+    number = IntegerField(primary_key=True)
+    entry = BlobField()
+    changes = BlobField()
+    checkpoint = BlobField()
+
+
+class DirectoryLogRow(NodeRow):
+    """How far the log is; one row. Who makes an epoch locks it first, until the commit."""
+
+    id = IntegerField(primary_key=True, constraints=[ONLY_ROW])
+    size = IntegerField()
+    peaks = BlobField(null=True)
+    names = IntegerField()
+    made_at = IntegerField()
+    restored = IntegerField()
+
+
 NODE_SCHEMA: Final = schema_of(
     b"UNyN",
     NodeRow,
     "INSERT INTO remembered_count (id, rows) VALUES (1, 0)",
     "INSERT INTO clock (id, floor) VALUES (1, 0)",
+    "INSERT INTO directory_log (id, size, peaks, names, made_at, restored) VALUES (1, 0, NULL, 0, 0, 0)",
 )

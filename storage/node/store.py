@@ -1,4 +1,4 @@
-"""The node's store: its own key and card, the directory, the mailbox, notices to senders, remembered requests.
+"""The node's store: its own key and card, the directory and its log, mailboxes, notices to senders, old requests.
 
 Not encrypted (the threat model says so), owner-only. One `NodeStore` serves all of the node's actor threads. Every
 method that writes is one transaction, durable on return; inside `commit` it becomes part of that one.
@@ -15,6 +15,7 @@ from usernym.storage.database import BUSY_TIMEOUT_S, Store, Synchronous, open_da
 from usernym.storage.engine import Engine
 from usernym.storage.errors import StoreInaccessible
 from usernym.storage.node.directory import Directory
+from usernym.storage.node.epochs import DirectoryLog
 from usernym.storage.node.mailbox import Mailbox
 from usernym.storage.node.notices import Notices
 from usernym.storage.node.profile import NodeProfile
@@ -44,6 +45,7 @@ class NodeStore(Store):
         self.workers: Membership = SoleWorker() if workers is None else workers
         self.profile = NodeProfile(database)
         self.directory = Directory(database)
+        self.log = DirectoryLog(database)
         self.mailbox = Mailbox(database)
         self.notices = Notices(database)
         self.replay_ids = ReplayIds(database)

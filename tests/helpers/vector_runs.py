@@ -25,8 +25,9 @@ from usernym.protocol import (
     words,
 )
 from usernym.protocol import messages as m
+from usernym.protocol.directory import checkpoints, epochs, events, log_tree, name_map, vrf
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.signing import SigningKey
+from usernym.protocol.signing import Context, SigningKey
 from usernym.protocol.wire import Wire, pack
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "vectors"
@@ -324,6 +325,56 @@ def _statement(given: dict[str, Any]) -> Any:
     return {}
 
 
+def _label(given: dict[str, Any]) -> Any:
+    key = SigningKey.from_seed(bytes.fromhex(given["seed"]))
+    labels = vrf.VrfKey.from_seed(key.derived_seed(Context.VRF_KEY))
+    return {"vrf": labels.public.hex(), "label": events.label_of(labels, key.public, given["name"]).hex()}
+
+
+def _event_chain(given: dict[str, Any]) -> Any:
+    head, commitments = events.NO_EVENTS, []
+    for number, (event, identity) in enumerate(given["events"], 1):
+        commitments.append(events.commitment(events.DirectoryEvent(event), bytes.fromhex(identity)))
+        head = events.next_head(head, number, commitments[-1])
+    return {"commitments": [each.hex() for each in commitments], "head": head.hex()}
+
+
+def _map(given: dict[str, Any]) -> Any:
+    leaves = [
+        name_map.MapLeaf(bytes.fromhex(label), count, bytes.fromhex(head)) for label, count, head in given["leaves"]
+    ]
+    buckets: dict[int, list[name_map.MapLeaf]] = {}
+    for leaf in sorted(leaves):
+        buckets.setdefault(name_map.bucket_of(leaf.label), []).append(leaf)
+    hashes = name_map.raised(buckets, lambda _places: {})
+    return {"leaves": [leaf.hash().hex() for leaf in leaves], "root": hashes[name_map.ROOT_PLACE].hex()}
+
+
+def _changes(given: dict[str, Any]) -> Any:
+    data = unhexed(given["changes"])
+    found = list(epochs.decode_changes(data))
+    assert epochs.encode_changes(found) == data
+    return {"changes": [[each.label.hex(), each.events_before, [new.hex() for new in each.added]] for each in found]}
+
+
+def _entry(given: dict[str, Any]) -> Any:
+    data = bytes.fromhex(given["entry"])
+    entry = epochs.decode_entry(data)
+    assert entry.encoded() == data
+    keys = {"node": entry.node.hex(), "vrf": entry.vrf.hex(), "root": entry.root.hex()}
+    return keys | {"number": entry.number, "made_at": entry.made_at, "names": entry.names}
+
+
+def _checkpoint(given: dict[str, Any]) -> Any:
+    key, frontier = SigningKey.from_seed(bytes.fromhex(given["seed"])), log_tree.Frontier()
+    for entry in given["entries"]:
+        frontier = frontier.with_leaf(log_tree.entry_hash(bytes.fromhex(entry)))
+    head = checkpoints.LogHead(key.public, frontier.size, frontier.root())
+    note = head.signed(key)
+    assert checkpoints.read_checkpoint(note) == head
+    return {"root": head.root.hex(), "checkpoint": note.decode()}
+
+
 OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "frame": _frame,
     "record": _record,
@@ -339,6 +390,12 @@ OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "name": _name,
     "registrable": _registrable,
     "safety": _safety,
+    "label": _label,
+    "event_chain": _event_chain,
+    "map": _map,
+    "changes": _changes,
+    "entry": _entry,
+    "checkpoint": _checkpoint,
     "link": _link,
     "take_link": _take_link,
     "scanned": _scanned,

@@ -36,6 +36,7 @@ def test_signatures_are_the_products() -> None:
         inside = SigningKey.from_seed(SEED)
         assert inside.public == outside.public
         assert inside.sign(Context.TELL, b"one") == outside.sign(Context.TELL, b"one")
+        assert inside.derived_seed(Context.VRF_KEY) == outside.derived_seed(Context.VRF_KEY)
         made_elsewhere = Ed25519PrivateKey.from_private_bytes(OTHER).sign(labelled(Context.TELL, b"one"))
         verify(SigningKey.from_seed(OTHER).public, made_elsewhere, Context.TELL, b"one")
     verify(outside.public, inside.sign(Context.TELL, b"two"), Context.TELL, b"two")

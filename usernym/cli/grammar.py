@@ -44,6 +44,8 @@ TOPICS: Final = (
     Topic("the chat page", "chat", ("chat",)),
     Topic("running a node", "node", ("node run", "node card", "node status", "node drain")),
     Topic("running a node", "node_store", ("node backup", "node restore", "node move", "node check")),
+    Topic("running a node", "node_log", ("node log export", "node log recover")),
+    Topic("checking a node", "audit", ("audit",)),
     Topic("trying and testing", "mixnet", ("mixnet",)),
     Topic("trying and testing", "demo", ("demo",)),
     Topic("trying and testing", "simulate", ("simulate",)),
@@ -52,7 +54,7 @@ TOPICS: Final = (
 """Every command. A new one is a name here and an `Entry` in its module."""
 
 DESCRIPTION: Final = "Find people by username on the Nym mixnet, and write to them."
-GROUPS: Final = {"": DESCRIPTION, "node": "Run a discovery node."}
+GROUPS: Final = {"": DESCRIPTION, "node": "Run a discovery node.", "node log": "The log of a node's directory."}
 """First words that several commands share, and none for all."""
 MISTAKE_MAX: Final = 500
 """Characters of a mistake: what was typed is in it, and may be of any length."""
@@ -228,7 +230,7 @@ def by_topic(prefix: str = "") -> Iterator[tuple[str, list[Entry]]]:
     found: dict[str, list[Entry]] = {}
     for topic in TOPICS:
         for name in topic.names:
-            if not prefix or name.split()[0] == prefix:
+            if not prefix or name.startswith(f"{prefix} "):
                 found.setdefault(topic.title, []).append(entry(name))
     yield from found.items()
 
@@ -240,9 +242,9 @@ def first_words() -> list[str]:
 
 def words_after(group: str) -> list[tuple[str, str]]:
     """What may stand after `usernym`, or after the first word of a group, each with a summary."""
-    found = [entry(name) for name in names() if not group or name.startswith(f"{group} ")]
-    words = [(each.name.split()[-1], each.summary) for each in found if group or " " not in each.name]
-    return words if group else words + [(name, text) for name, text in GROUPS.items() if name]
+    commands = [(each, entry(each).summary) for each in names() if each.rpartition(" ")[0] == group]
+    groups = [(each, text) for each, text in GROUPS.items() if each and each.rpartition(" ")[0] == group]
+    return [(each.split()[-1], text) for each, text in commands + groups]
 
 
 def sentence(text: str) -> str:

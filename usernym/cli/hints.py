@@ -8,8 +8,10 @@ from argparse import Namespace
 from dataclasses import dataclass
 from typing import Final, Self
 
-_OF_NODES: Final = re.compile(r"`usernym node [a-z]+")
-_OF_CLIENTS: Final = re.compile(r"`usernym (?!(?:node|mixnet|demo|check-name|completion|simulate|help)\b)[a-z][a-z-]*")
+_OF_NODES: Final = re.compile(r"`usernym node (?:log )?[a-z]+")
+_OF_CLIENTS: Final = re.compile(
+    r"`usernym (?!(?:node|mixnet|demo|check-name|completion|simulate|help|audit)\b)[a-z][a-z-]*"
+)
 """Commands in hints, on the home of a node and on that of a client."""
 
 

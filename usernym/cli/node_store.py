@@ -165,6 +165,10 @@ def _print_restored(reply: RestoredReply, _given: Namespace) -> None:
     print_err(
         'What the node did after this backup is not in it: docs/backup.md, "An older state", says what that means.'
     )
+    print_err(
+        "Its directory's log stands still until `usernym node log recover FOLDER` has taken what is missing from an"
+        " export of it."
+    )
     print_err("If the node ran within the last half hour, wait half an hour after its end before you start it.")
 
 

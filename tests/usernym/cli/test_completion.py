@@ -61,8 +61,9 @@ def test_a_shell_offers_what_may_follow(offered: Any, tmp_path: Path) -> None:
     (tmp_path / "some.card").touch()
     assert set(offered("usernym ", tmp_path)) >= set(grammar.first_words())
     assert set(offered("usernym re", tmp_path)) == {"register", "restore", "replace-identity", "requests", "retry"}
-    of_node = {"run", "card", "status", "drain", "backup", "restore", "move", "check"}
+    of_node = {"run", "card", "status", "drain", "backup", "restore", "move", "check", "log"}
     assert set(offered("usernym node ", tmp_path)) == of_node
+    assert set(offered("usernym node log ", tmp_path)) == {"export", "recover"}
     assert offered("usernym --json --home folder node run --form", tmp_path) == ["--former-mixnet"]
     assert set(offered("usernym send bob hello --wait ", tmp_path)) == {"queued", "accepted", "delivered"}
     assert offered("usernym send bob hello --wa", tmp_path) == ["--wait"]
@@ -119,7 +120,9 @@ def words(*typed: str) -> list[str]:
 
 def test_every_command_and_option_is_offered() -> None:
     assert set(words("")) == set(grammar.first_words())
-    assert {f"node {word}" for word in words("node", "")} == {name for name in grammar.names() if " " in name}
+    of_a_node = [name.split()[1:] for name in grammar.names() if name.startswith("node ")]
+    assert set(words("node", "")) == {first for first, *_ in of_a_node}
+    assert set(words("node", "log", "")) == {rest[0] for _, *rest in of_a_node if rest}
     for name in grammar.names():
         options = {
             each for action in grammar.parser_of(grammar.entry(name)).arguments for each in action.option_strings

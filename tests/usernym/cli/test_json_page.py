@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.helpers.handles import PATIENCE_S, Handles
 from tests.helpers.json_page import page
+from usernym.actors.directory.node import EPOCH_S
 from usernym.cli import grammar
 from usernym.cli.people import ContactsReply, RequestsReply
 from usernym.cli.texts import HistoryReply, SearchReply
@@ -73,6 +75,24 @@ def test_what_is_printed_is_what_the_page_says(network: Any) -> None:
         assert strictly(told, grammar.entry(name).prints[0])
     for name in ("card", "status"):
         assert strictly(terminal.ok("--home", "node", "node", name), grammar.entry(f"node {name}").prints[0])
+
+
+@pytest.mark.processes
+def test_a_running_nodes_log_is_exported_and_audited_by_commands(network: Any) -> None:
+    terminal = network.terminal
+    network.user("wes")
+    end = time.monotonic() + EPOCH_S + PATIENCE_S
+    while True:  # an epoch comes within a minute
+        done = terminal.run("--json", "--home", "node", "node", "log", "export", "log")
+        if done.returncode == 0 or time.monotonic() > end:
+            break
+        assert json.loads(done.stdout)["error"] == "storage"
+        time.sleep(1)
+    exported = strictly(json.loads(done.stdout), grammar.entry("node log export").prints[0])
+    assert exported.epochs >= 1
+    audited = strictly(terminal.ok("audit", "log", "--node", "node.card"), grammar.entry("audit").prints[0])
+    assert (audited.epochs, audited.checked_before) == (exported.epochs, 0)
+    assert strictly(terminal.ok("audit", "log"), grammar.entry("audit").prints[0]).checked_before == exported.epochs
 
 
 def test_texts_and_contacts_over_the_control_socket(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,6 @@ from tests.vectors.generator.base import (
     ALICE,
     NODE,
     ORDER,
-    PRIME,
     SMALL_ORDER,
     VERSION,
     Signer,
@@ -28,47 +27,10 @@ from tests.vectors.generator.base import (
     labelled,
     plain,
 )
+from tests.vectors.generator.curve import BASE, added, encoded, point_of, times
 from tests.vectors.generator.frames import Message, frame_input
 
-Point = tuple[int, int]
-
-_D: Final = -121665 * pow(121666, -1, PRIME) % PRIME
-_BASE_Y: Final = 4 * pow(5, -1, PRIME) % PRIME
-
-
-def _added(one: Point, other: Point) -> Point:
-    (x, y), (u, v) = one, other
-    product = _D * x * u * y * v
-    return (
-        (x * v + y * u) * pow(1 + product, -1, PRIME) % PRIME,
-        (y * v + x * u) * pow(1 - product, -1, PRIME) % PRIME,
-    )
-
-
-def _times(number: int, point: Point) -> Point:
-    found: Point = (0, 1)
-    while number:
-        if number & 1:
-            found = _added(found, point)
-        number, point = number >> 1, _added(point, point)
-    return found
-
-
-def _point(encoded: bytes) -> Point:
-    y = int.from_bytes(encoded, "little") & (2**255 - 1)
-    square = (y * y - 1) * pow(_D * y * y + 1, -1, PRIME) % PRIME
-    x = pow(square, (PRIME + 3) // 8, PRIME)
-    if x * x % PRIME != square:
-        x = x * pow(2, (PRIME - 1) // 4, PRIME) % PRIME
-    return (PRIME - x if x & 1 != encoded[31] >> 7 else x, y)
-
-
-def _encoded(point: Point) -> bytes:
-    return (point[1] | (point[0] & 1) << 255).to_bytes(32, "little")
-
-
-_BASE: Final = _point(_BASE_Y.to_bytes(32, "little"))
-_EIGHTH: Final = _point(SMALL_ORDER["order 8"])
+_EIGHTH: Final = point_of(SMALL_ORDER["order 8"])
 
 
 def _hash(*parts: bytes) -> int:
@@ -90,7 +52,7 @@ def _commitments() -> Iterator[tuple[int, bytes]]:
     """Nonces, and the R of each."""
     for number in count():
         nonce = _hash(fixed(f"nonce {number}")) % ORDER
-        yield nonce, _encoded(_times(nonce, _BASE))
+        yield nonce, encoded(times(nonce, BASE))
 
 
 def vectors() -> Sequence[Vector]:
@@ -102,9 +64,9 @@ def _vectors() -> Iterator[Vector]:
     message = f.HEARTBEAT
     data = labelled("request", NODE.public, message.body)
     secret = _secret(ALICE.seed)
-    pure = _times(secret, _BASE)
-    assert _encoded(pure) == ALICE.public
-    mixed = Signer(b"", _encoded(_added(pure, _EIGHTH)))
+    pure = times(secret, BASE)
+    assert encoded(pure) == ALICE.public
+    mixed = Signer(b"", encoded(added(pure, _EIGHTH)))
     by_mixed = Message(message.kind, message.tag, message.fields, "request", mixed)
     for taken, what in ((True, "its small part vanishes"), (False, "its small part stays")):
         nonce, commitment = next(
@@ -121,7 +83,7 @@ def _vectors() -> Iterator[Vector]:
         else:
             yield bad(name, "frame", given, "SIGNATURE_INVALID")
     nonce, _ = next(_commitments())
-    commitment = _encoded(_added(_times(nonce, _BASE), _EIGHTH))
+    commitment = encoded(added(times(nonce, BASE), _EIGHTH))
     signature = _signed(secret, ALICE.public, nonce, commitment, data)
     yield bad(
         "an R of mixed order", "frame", frame_input(VERSION + message.body + signature, message), "SIGNATURE_INVALID"

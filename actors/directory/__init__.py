@@ -1,0 +1,1 @@
+"""The directory's log: its epochs. Only a node has one."""

@@ -1,0 +1,63 @@
+"""The directory, the node's half: an epoch of its log each minute in which something happened to a name.
+
+Serves docs/directory.md, "The node". Receives: nothing but its own timer. Sends: nothing. Owns: the log's rows of the
+store, and the mark beside it. A head is signed within the transaction that stores it, and given out after that.
+"""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from usernym.actors.base import PASSING_FAILURES, Actor
+from usernym.actors.messages import DirectoryNodeInbox, Tick
+from usernym.actors.node_context import NodeContext
+from usernym.logger import logger
+from usernym.protocol.limits import MINUTE_S
+from usernym.storage.errors import LogRolledBack
+from usernym.storage.node.epochs import EpochSigner
+
+EPOCH_S: Final = MINUTE_S
+"""How long a change waits for its epoch at most, while the disk lets the node write."""
+EPOCH_AGAIN_S: Final = 1.0
+"""When more waits than one epoch takes: others get at the store between two."""
+
+
+class DirectoryNode(Actor[DirectoryNodeInbox]):
+    """Makes the epochs of the directory's log."""
+
+    name = "directory"
+
+    def __init__(self, context: NodeContext) -> None:
+        super().__init__(context.runtime, context.on_failed)
+        self._log = context.store.log
+        self._clock = context.clock
+        self._mark = context.mark
+        self._signer = EpochSigner.of(context.key)
+        self._refused = ""
+
+    def acquire(self) -> None:
+        """Set the timer."""
+        self.tell_self_later(EPOCH_S, Tick())
+
+    def receive(self, message: DirectoryNodeInbox) -> None:
+        match message:
+            case Tick():
+                self._make_epoch()
+            case _:
+                assert_never(message)
+
+    def _make_epoch(self) -> None:
+        more = False
+        try:
+            more = self._log.make_epoch(self._signer, self._mark, self._clock.now())
+            self._refused = ""
+        except LogRolledBack as refused:
+            # The rest of the node works: names and texts do not need the log. An operator has to see to it.
+            if str(refused) != self._refused:
+                self._refused = str(refused)
+                logger.error("%s: no head is signed: %s", self.name, refused)
+        except PASSING_FAILURES as failure:
+            self.note_failure(failure)
+        finally:
+            self.counts["heads_refused"] = int(bool(self._refused))
+            self.tell_self_later(EPOCH_AGAIN_S if more else EPOCH_S, Tick())

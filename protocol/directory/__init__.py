@@ -1,0 +1,1 @@
+"""The directory that everybody can check: docs/directory.md."""

@@ -1,0 +1,277 @@
+"""The directory's log: what waits for the next epoch, the map, the epochs, and the signed heads.
+
+An epoch is one transaction: the map's changes, the log's entry and its signed head are on the disk together, or not at
+all. A head is given out only when it is there, and when the mark outside the store has it, too (`head_mark.py`): a
+store that was put back to an older state signs nothing. docs/directory.md, "The node".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Final
+
+from usernym.protocol.directory.checkpoints import LogHead, read_checkpoint
+from usernym.protocol.directory.epochs import EVENTS_AT_ONCE_MAX, EpochEntry, MapChange, encode_changes
+from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
+from usernym.protocol.directory.faults import DirectoryInvalid
+from usernym.protocol.directory.log_tree import Frontier, entry_hash
+from usernym.protocol.directory.name_map import ROOT_PLACE, MapLeaf, bucket_of, bucket_start, raised
+from usernym.protocol.directory.vrf import VrfKey
+from usernym.protocol.errors import RemoteProtocolError
+from usernym.protocol.limits import HASH_BYTES
+from usernym.protocol.records import decode_succession, record_hash
+from usernym.protocol.signing import Context, SigningKey
+from usernym.storage.database import marks, parts
+from usernym.storage.engine import Engine
+from usernym.storage.errors import LogRolledBack, StoreCorrupt
+from usernym.storage.node.head_mark import HeadMark
+from usernym.storage.node.schema import DirectoryChangeRow, DirectoryEpochRow, DirectoryLeafRow, DirectoryLogRow
+from usernym.storage.tables import Table
+
+EVENTS_MAX: Final = 1_000
+"""Events in one epoch: a transaction of half a second at most. What is more has the next epoch at once."""
+EPOCHS_AT_ONCE: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """An epoch as it is stored and exported."""
+
+    number: int
+    entry: bytes
+    changes: bytes
+    checkpoint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    id: int
+    name: str = field(repr=False)
+    event: int
+    link: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _LogState:
+    size: int
+    peaks: bytes | None
+    names: int
+    made_at: int
+    restored: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochSigner:
+    """The two keys with which a node makes its directory."""
+
+    key: SigningKey
+    vrf: VrfKey
+
+    @classmethod
+    def of(cls, key: SigningKey) -> EpochSigner:
+        """Those of the node with this key: the second is made from it, so a backup of the first has both."""
+        return cls(key, VrfKey.from_seed(key.derived_seed(Context.VRF_KEY)))
+
+
+_PENDING: Final = Table(DirectoryChangeRow, _Pending)
+_LEAVES: Final = Table(DirectoryLeafRow, MapLeaf)
+_IN_BUCKET: Final = _LEAVES.select("WHERE label >= ? AND label <= ? ORDER BY label")
+_EPOCHS: Final = Table(DirectoryEpochRow, Epoch)
+_STATE: Final = Table(DirectoryLogRow, _LogState)
+_NOTE: Final = (
+    "INSERT INTO directory_change (name, event, link)"
+    " SELECT name, ?2, blob FROM link WHERE name = ?1 ORDER BY generation DESC LIMIT 1"
+)
+
+
+def note_event(database: Engine, name: str, event: DirectoryEvent) -> None:
+    """Let the next epoch have this event about the identity that the name has now; a part of the caller's commit."""
+    database.run(_NOTE, (name, int(event)))
+
+
+class DirectoryLog:
+    """The log of the directory."""
+
+    def __init__(self, database: Engine) -> None:
+        self._db = database
+        self._giving_out = Lock()
+        """The mark never goes back: one thread reads the newest head and writes it there."""
+
+    def make_epoch(self, signer: EpochSigner, mark: HeadMark, now: int, events_max: int = EVENTS_MAX) -> bool:
+        """Make an epoch of what waits, at most `events_max` events; whether there may be more.
+
+        Nothing waits: nothing is made. Raises `LogRolledBack`, and signs nothing, if the store is older than the mark.
+        """
+        node = signer.key.public
+        waiting = self._pending(events_max)
+        # Before the transaction: others wait for its end, and a label takes half a millisecond.
+        labels = {name: label_of(signer.vrf, node, name) for name in {each.name for each in waiting}}
+
+        def make() -> bool:
+            state = self._state(self._db.locked)
+            self._check(state, mark)
+            taken, events = self._taken(events_max, labels, node)
+            if taken:
+                self.append(signer, events, max(now, state.made_at))
+                for some in parts(taken):
+                    self._db.run(f"DELETE FROM directory_change WHERE id IN ({marks(len(some))})", some)  # noqa: S608
+            return bool(taken) and len(waiting) == events_max
+
+        self._check(self._state(), mark)  # what is refused should not cost the work above each time
+        more = self._db.commit(make) if waiting else False
+        self.give_out(mark)
+        return more
+
+    def give_out(self, mark: HeadMark) -> bytes | None:
+        """The newest signed head, for others to see: the mark has it, or a newer one, from now on. None before the
+        first epoch. Raises `LogRolledBack`."""
+        with self._giving_out:
+            state = self._state()
+            self._check(state, mark)
+            newest = self._epoch(state.size - 1)
+            if newest is None:
+                return None
+            if newest.checkpoint != mark.read():
+                mark.write(newest.checkpoint)
+            return newest.checkpoint
+
+    def epochs(self, size: int) -> Iterator[Epoch]:
+        """The first `size` epochs, in their order."""
+        for start in range(0, size, EPOCHS_AT_ONCE):
+            rest = "WHERE number >= ? AND number < ? ORDER BY number"
+            yield from _EPOCHS.all(self._db, _EPOCHS.select(rest), (start, min(size, start + EPOCHS_AT_ONCE)))
+
+    def hold_back(self) -> None:
+        """Note that the store came from a backup: what the node has signed since is not in it."""
+        self._db.run("UPDATE directory_log SET restored = 1")
+
+    def let_sign(self) -> None:
+        """Note that all that the node has signed is in the store (again)."""
+        self._db.run("UPDATE directory_log SET restored = 0")
+
+    def size(self) -> int:
+        """How many epochs there are; the log does not grow before the end of the caller's commit."""
+        return self._state(self._db.locked).size
+
+    # -- reading --
+
+    def _state(self, locked: str = "") -> _LogState:
+        found = _STATE.first(self._db, _STATE.select("WHERE id = 1" + locked))
+        assert found is not None, "the schema fills it"
+        return found
+
+    def _epoch(self, number: int) -> Epoch | None:
+        return _EPOCHS.first(self._db, _EPOCHS.select("WHERE number = ?"), (number,))
+
+    def _pending(self, events_max: int) -> list[_Pending]:
+        return _PENDING.all(self._db, _PENDING.select("ORDER BY id LIMIT ?"), (events_max,))
+
+    def _check(self, state: _LogState, mark: HeadMark) -> None:
+        """Raise `LogRolledBack` unless a further head would continue all that the node has given out."""
+        if state.restored:
+            raise LogRolledBack(
+                "this node's store came from a backup, and does not know which heads the node has signed since:"
+                " `usernym node log recover FOLDER` takes them from the newest export of its log"
+            )
+        note = mark.read()
+        if note is None:
+            return
+        try:
+            marked = read_checkpoint(note)
+        except DirectoryInvalid as error:
+            raise StoreCorrupt(f"the mark of the newest signed head is damaged ({error})") from None
+        there = self._epoch(marked.size - 1) if 0 < marked.size <= state.size else None
+        if there is None or read_checkpoint(there.checkpoint).root != marked.root:
+            raise LogRolledBack(
+                f"this node has signed a head of {marked.size} epochs, and its store has {state.size} or others: put"
+                " the newest store back, or take what is missing from the newest export of the log"
+                " (`usernym node log recover FOLDER`)"
+            )
+
+    def _taken(
+        self, events_max: int, labels: Mapping[str, bytes], node: bytes
+    ) -> tuple[list[int], dict[bytes, list[bytes]]]:
+        """Which pending events are in the epoch, and their commitments by label."""
+        taken, events = [], defaultdict[bytes, list[bytes]](list)
+        for each in self._pending(events_max):
+            label = labels.get(each.name)
+            if label is None or len(events.get(label, ())) == EVENTS_AT_ONCE_MAX:
+                continue
+            try:
+                identity = record_hash(node, each.name, decode_succession(each.link).stub)
+            except RemoteProtocolError:
+                # A damaged row costs itself: it stays, and `usernym node check` finds it.
+                continue
+            events[label].append(commitment(DirectoryEvent(each.event), identity))
+            taken.append(each.id)
+        return taken, events
+
+    # -- writing --
+
+    def append(self, signer: EpochSigner, events: Mapping[bytes, Sequence[bytes]], at: int) -> bytes:
+        """Make an epoch of these events, by label, and sign its head; returns its entry. A part of the caller's commit.
+
+        Only for who knows that it continues all that was given out.
+        """
+        state = self._state(self._db.locked)
+        changes, new_names, root = self._change_map(events)
+        names = state.names + new_names
+        entry = EpochEntry(signer.key.public, signer.vrf.public, state.size, at, names, root).encoded()
+        stored = state.peaks or b""
+        peaks = tuple(stored[place : place + HASH_BYTES] for place in range(0, len(stored), HASH_BYTES))
+        frontier = Frontier(state.size, peaks).with_leaf(entry_hash(entry))
+        checkpoint = LogHead(signer.key.public, frontier.size, frontier.root()).signed(signer.key)
+        self._db.run(
+            "INSERT INTO directory_epoch (number, entry, changes, checkpoint) VALUES (?, ?, ?, ?)",
+            (state.size, entry, encode_changes(changes), checkpoint),
+        )
+        self._db.run(
+            "UPDATE directory_log SET size = ?, peaks = ?, names = ?, made_at = ?",
+            (frontier.size, b"".join(frontier.peaks), names, at),
+        )
+        return entry
+
+    def _change_map(self, events: Mapping[bytes, Sequence[bytes]]) -> tuple[list[MapChange], int, bytes]:
+        """Append the events to the chains: the changes, how many labels are new, and the map's new root."""
+        changes, new_names = [], 0
+        buckets: dict[int, dict[bytes, MapLeaf]] = {}
+        for label in sorted(events):
+            bucket = buckets.get(bucket_of(label)) or self._bucket(bucket_of(label))
+            buckets[bucket_of(label)] = bucket
+            before = bucket.get(label)
+            change = MapChange(label, 0 if before is None else before.events, tuple(events[label]))
+            bucket[label] = change.applied(before)
+            changes.append(change)
+            new_names += before is None
+        leaves = [buckets[bucket_of(label)][label] for label in sorted(events)]
+        self._put("directory_leaf", "label", ("events", "head"), [(x.label, x.events, x.head) for x in leaves])
+        hashes = raised({number: sorted(each.values()) for number, each in buckets.items()}, self._hashes)
+        self._put("directory_node", "place", ("hash",), list(hashes.items()))
+        return changes, new_names, hashes[ROOT_PLACE]
+
+    def _bucket(self, number: int) -> dict[bytes, MapLeaf]:
+        start = bucket_start(number)
+        found = _LEAVES.all(self._db, _IN_BUCKET, (start, start[:2] + b"\xff" * (HASH_BYTES - 2)))
+        return {leaf.label: leaf for leaf in found}
+
+    def _hashes(self, places: Collection[int]) -> dict[int, bytes]:
+        found: dict[int, bytes] = {}
+        for some in parts(places):
+            sql = f"SELECT place, hash FROM directory_node WHERE place IN ({marks(len(some))})"  # noqa: S608 - marks
+            found |= dict(self._db.rows(sql, some))
+        return found
+
+    def _put(self, table: str, key: str, others: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert these rows, or put them in the place of those with the same key."""
+        columns = ", ".join((key, *others))
+        one = f"({marks(1 + len(others))})"
+        new = ", ".join(f"{name} = excluded.{name}" for name in others)
+        for some in parts(rows, 1 + len(others)):
+            self._db.run(
+                f"INSERT INTO {table} ({columns}) VALUES {', '.join([one] * len(some))}"  # noqa: S608 - constants
+                f" ON CONFLICT ({key}) DO UPDATE SET {new}",
+                [value for row in some for value in row],
+            )

@@ -1,0 +1,126 @@
+"""`usernym audit FOLDER`: whether the log of a node's directory holds, and what changed in it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from usernym.cli.command import Entry, Invocation, option
+from usernym.cli.failures import CommandFailed, Exit
+from usernym.cli.terminal import print_line
+from usernym.settings import CommonSettings, absolute_path, card_argument
+
+
+class AuditedEpochJson(msgspec.Struct, frozen=True):
+    """What an epoch changed."""
+
+    epoch: int
+    made_at: int
+    """The node's time, in Unix seconds."""
+    new_names: int
+    changed_names: int
+    """Names with a new identity, and names that were deleted or taken back."""
+
+
+class AuditReply(msgspec.Struct, frozen=True):
+    """A log that holds; any other is a failure. For `log_forked` it has both signed heads, `first` and `second`."""
+
+    node: str
+    """The node's identity, 64 digits."""
+    epochs: int
+    names: int
+    """Names that were ever registered."""
+    root: str
+    """The log's root, 64 digits."""
+    checked_before: int
+    """Epochs at the last audit; 0 if there was none."""
+    changes: list[AuditedEpochJson]
+    """Of the epochs since then."""
+    seen: str
+    """The file that has the head, for the next audit."""
+
+
+def audit(typed: Invocation[CommonSettings]) -> None:
+    """`usernym audit FOLDER`."""
+    from usernym.directory_audit import audit_log
+    from usernym.protocol.directory.faults import DirectoryInvalid, LogForked
+    from usernym.storage.files import write_private
+
+    folder: Path = absolute_path(typed.given.folder)
+    seen = absolute_path(typed.given.seen) if typed.given.seen is not None else folder.with_name(f"{folder.name}.seen")
+    known = _read(seen)
+    try:
+        found = audit_log(folder, known)
+    except LogForked as fork:
+        text = f"{fork}. {seen} and {folder / 'checkpoint'} prove it: keep both"
+        extra = {"first": fork.first.decode(), "second": fork.second.decode()}
+        raise CommandFailed(Exit.REFUSED, "log_forked", text, extra) from None
+    except DirectoryInvalid as invalid:
+        raise CommandFailed(Exit.REFUSED, "log_invalid", str(invalid)) from None
+    _check_node(typed, found.head.node)
+    if found.checkpoint != known:
+        write_private(seen, found.checkpoint, replace=True)
+    changes = [AuditedEpochJson(each.number, each.made_at, each.new_names, each.changed_names) for each in found.epochs]
+    reply = AuditReply(
+        found.head.node.hex(),
+        found.head.size,
+        found.names,
+        found.head.root.hex(),
+        found.known_before,
+        changes,
+        str(seen),
+    )
+    typed.show(reply, _print_audit)
+
+
+def _read(seen: Path) -> bytes | None:
+    """The head that was seen last; None if there is none."""
+    from usernym.protocol.directory.checkpoints import CHECKPOINT_BYTES_MAX
+    from usernym.storage.files import file_errors
+
+    with file_errors(seen):
+        if not seen.exists():
+            return None
+        with seen.open("rb") as file:
+            return file.read(CHECKPOINT_BYTES_MAX + 1)
+
+
+def _check_node(typed: Invocation[CommonSettings], node: bytes) -> None:
+    """Raise unless the log is that of the node whose card was given."""
+    from usernym.protocol.cards import parse_card
+
+    given: str | None = typed.given.card
+    if given is not None and parse_card(card_argument(given)).node != node:
+        raise CommandFailed(Exit.REFUSED, "log_invalid", "the log is another node's than the one of this card")
+
+
+def _print_audit(reply: AuditReply, _given: Namespace) -> None:
+    for each in reply.changes:
+        when = _time_text(each.made_at)
+        print_line(f"epoch {each.epoch}, {when}: {each.new_names} new names, {each.changed_names} changed")
+    print_line(f"the log of node {reply.node} holds: {reply.epochs} epochs, {reply.names} names")
+    if reply.checked_before:
+        print_line(f"it continues the {reply.checked_before} epochs that were checked before")
+
+
+def _time_text(unix_s: int) -> str:
+    """A time (UTC), if there is such a time: the number may be anything."""
+    try:
+        return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError, OSError):
+        return "an impossible time"
+
+
+ENTRIES: Final = (
+    Entry("audit", "check the log of a node's directory, and show what changed since the last time", audit,
+          (option("folder", type=Path, metavar="FOLDER", help="the log's files, as `node log export` writes them"),
+           option("--node", dest="card", metavar="CARD", help="the node's card: its text, or a file; the log must be"
+                  " that node's"),
+           option("--seen", type=Path, metavar="FILE", help="where the newest head is kept from one audit to the next;"
+                  " default: FOLDER.seen, beside the folder")),
+          "none", (AuditReply,)),
+)  # fmt: skip
