@@ -1,6 +1,6 @@
 """A node's log as a folder of files, which any web server serves: the layout of c2sp.org/tlog-tiles.
 
-Files never change once they are there, but for the checkpoint, which comes last: whoever reads it finds all that
+Files never change once they are there, but for the checkpoint, which comes last: who reads it finds all that
 belongs to it. docs/directory.md, "The export".
 """
 

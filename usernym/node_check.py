@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from usernym.directory_check import directory_problems
 from usernym.protocol.cards import decode_card
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import ID_BYTES, MAILBOX_S, SEED_BYTES
@@ -78,6 +79,7 @@ def _rows_problems(store: ReadOnlyStore) -> Iterator[str]:
     yield from _mail_problems(store)
     yield from _mailbox_problems(store)
     yield from _notice_problems(store)
+    yield from directory_problems(store, node)
     counted = store.number("SELECT rows FROM remembered_count")
     if counted != store.number("SELECT count(*) FROM remembered"):
         yield f"the count of remembered requests ({counted}) is not how many there are"

@@ -1,1 +1,1 @@
-"""The directory that everybody can check: docs/directory.md."""
+"""The directory that everyone can check: docs/directory.md."""

@@ -265,7 +265,7 @@ class DirectoryLog:
         return found
 
     def _put(self, table: str, key: str, others: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert these rows, or put them in the place of those with the same key."""
+        """Insert these rows; they replace those with the same key."""
         columns = ", ".join((key, *others))
         one = f"({marks(1 + len(others))})"
         new = ", ".join(f"{name} = excluded.{name}" for name in others)

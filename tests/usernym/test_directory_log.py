@@ -28,7 +28,7 @@ from usernym.storage.errors import LogRolledBack, StoreInaccessible
 from usernym.storage.node.head_mark import MARK_NAME, FileMark
 from usernym.storage.node.store import NodeStore
 
-NODE_CARD: Final = card_text(make_card(KEY, bytes(96), 1, 1))
+NODE_CARD: Final = card_text(make_card(KEY, [bytes(96)], 1, 1))
 
 
 class Home:

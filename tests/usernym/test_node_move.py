@@ -13,10 +13,12 @@ from tests.storage.node.test_node_directory import newer, register
 from tests.storage.node.test_two_writers import put
 from usernym import Node, SettingsError, node_move
 from usernym.node import STORE_NAME
+from usernym.protocol.signing import SigningKey
 from usernym.settings import NODE_STORE_NAME
 from usernym.storage import errors
 from usernym.storage.locks import Home
 from usernym.storage.node import moving
+from usernym.storage.node.epochs import EpochSigner
 from usernym.storage.node.schema import OF_PROCESSES, NodeRow
 from usernym.storage.node.store import NodeStore
 from usernym.storage.tables import selection, table_name
@@ -32,6 +34,8 @@ def fill(store: NodeStore) -> None:
     for name in ("alice", "bob", "élodie"):
         register(store, name, link=bytes(range(256)))
     newer(store, 1, 2, 2)
+    signer = EpochSigner.of(SigningKey.from_seed(b"s" * 32))
+    store.commit(lambda: store.log.append(signer, {bytes(range(32)): [b"e" * 32], b"\xff" * 32: [b"f" * 32]}, 5))
     for number in range(5):
         put(store, number, recipient=("alice", "bob")[number % 2])
         store.replay_ids.remember(number.to_bytes(32, "big"), b"", 99)

@@ -74,7 +74,7 @@ def test_a_card_of_another_node_is_noticed(home: Home, capsys: pytest.CaptureFix
     from usernym.protocol.cards import card_text, make_card
     from usernym.protocol.signing import SigningKey
 
-    card = card_text(make_card(SigningKey.from_seed(bytes(32)), bytes(96), 1, 1))
+    card = card_text(make_card(SigningKey.from_seed(bytes(32)), [bytes(96)], 1, 1))
     code, failed = run(capsys, "audit", home.export(), "--node", card)
     assert (code, failed["error"]) == (1, "log_invalid")
     assert "another node" in failed["text"]

@@ -1,4 +1,4 @@
-"""Vectors of the directory that everybody can check, written from docs/directory.md."""
+"""Vectors of the directory that everyone can check, written from docs/directory.md."""
 
 from __future__ import annotations
 

@@ -1,0 +1,68 @@
+"""Whether the directory's log in a node's store is sound: each epoch, the map that they give, and what waits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from usernym.protocol.directory.checkpoints import LogHead, read_checkpoint
+from usernym.protocol.directory.epochs import EpochEntry, decode_changes, decode_entry
+from usernym.protocol.directory.events import DirectoryEvent
+from usernym.protocol.directory.faults import DirectoryInvalid
+from usernym.protocol.directory.log_tree import Frontier, entry_hash
+from usernym.protocol.directory.name_map import ROOT_PLACE, MapLeaf, bucket_of, raised
+from usernym.protocol.errors import RemoteProtocolError
+from usernym.protocol.records import decode_succession
+from usernym.storage.integrity import ReadOnlyStore
+
+
+def directory_problems(store: ReadOnlyStore, node: bytes) -> Iterator[str]:
+    """What is wrong, in words. All leaves are in memory meanwhile."""
+    yield from _waiting_problems(store)
+    leaves: dict[bytes, MapLeaf] = {}
+    frontier, last = Frontier(), None
+    for number, data, changes, checkpoint in store.rows(
+        "SELECT number, entry, changes, checkpoint FROM directory_epoch ORDER BY number"
+    ):
+        try:
+            entry = decode_entry(data)
+            for change in decode_changes(changes):
+                leaves[change.label] = change.applied(leaves.get(change.label))
+            head = read_checkpoint(checkpoint)
+        except DirectoryInvalid as error:
+            yield f"epoch {number} of the directory's log is damaged ({error})"
+            return
+        frontier = frontier.with_leaf(entry_hash(data))
+        if (entry.node, entry.number, entry.names) != (node, number, len(leaves)) or number + 1 != frontier.size:
+            yield f"epoch {number} of the directory's log is not what follows on the epoch before it"
+        if head != LogHead(node, frontier.size, frontier.root()):
+            yield f"epoch {number} of the directory's log: its signed head is not that of the log"
+        last = entry
+    yield from _map_problems(store, leaves, last)
+    state = frontier.size, b"".join(frontier.peaks), len(leaves), 0 if last is None else last.made_at
+    for size, peaks, names, made_at in store.rows("SELECT size, peaks, names, made_at FROM directory_log"):
+        if (size, peaks or b"", names, made_at) != state:
+            yield "the directory's log does not say how far it is"
+
+
+def _waiting_problems(store: ReadOnlyStore) -> Iterator[str]:
+    for row, event, link in store.rows("SELECT id, event, link FROM directory_change"):
+        try:
+            DirectoryEvent(event)
+            decode_succession(link)
+        except (RemoteProtocolError, ValueError):
+            yield f"event for the directory's log, row {row}: it is damaged"
+
+
+def _map_problems(store: ReadOnlyStore, leaves: dict[bytes, MapLeaf], last: EpochEntry | None) -> Iterator[str]:
+    stored = {row[0]: MapLeaf(*row) for row in store.rows("SELECT label, events, head FROM directory_leaf")}
+    if stored != leaves:
+        yield "the directory's leaves are not those of its log"
+    buckets = defaultdict[int, list[MapLeaf]](list)
+    for leaf in sorted(leaves.values()):
+        buckets[bucket_of(leaf.label)].append(leaf)
+    hashes = raised(buckets, lambda _places: {})
+    if hashes != dict(store.rows("SELECT place, hash FROM directory_node")):
+        yield "the directory's map is not that of its leaves"
+    if last is not None and hashes.get(ROOT_PLACE) != last.root:
+        yield "the directory's map is not that of its log"
