@@ -44,7 +44,7 @@ def directory_table(names: int = NAMES) -> str:
                     row = (f"name_{number}_{each}", link)
                     store.database.run("INSERT INTO directory_change (name, event, link) VALUES (?, 1, ?)", row)
             started = time.perf_counter()
-            store.log.make_epoch(signer, mark, NOW)
+            store.log.make_epoch(signer, mark, store.workers, NOW)
             epochs.append(time.perf_counter() - started)
         size = store.database.size()
         store.close()

@@ -417,6 +417,7 @@ class Run:
         self._look_through_conversations()
         self.oracle.end(self._gaps())
         self._check_handshakes()
+        self.watch.check_heads()
         for process in world.processes():
             if process.bugs_so_far() and process.name not in self._troubles.bad_disks:
                 self.oracle.wrong.append(f"{process.name} had {process.bugs_so_far()} bugs")

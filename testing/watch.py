@@ -1,4 +1,4 @@
-"""Rules for what may leave a user's client at all, whatever the node and other users do, checked at each frame.
+"""Rules for what may leave a process at all, whatever the others do, checked at each frame; the last one at the end.
 
 1. Never more than `SURBS_GIVEN_MAX` of a client's SURBs can be used by the node, over all its processes at one address.
 2. A client's process makes at most `LOGINS_MAX` logins a minute.
@@ -7,6 +7,7 @@
 5. Nothing goes directly to an address that was agreed with another identity than the one that is pinned: neither to a
    user's former one, nor to that of a thief whose identity was the user's for some time.
 6. An honest node passes on no seal of a size that no payload has.
+7. The heads that a node's processes give out are all of the one log that its store has; each process's only grow.
 
 The oracle compares what users see; these are harms that no user sees.
 """
@@ -19,6 +20,7 @@ from typing import Final
 
 from usernym.protocol import messages as m
 from usernym.protocol.codec import decode
+from usernym.protocol.directory.checkpoints import read_checkpoint
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import MINUTE_S, SURBS_GIVEN_MAX
 from usernym.protocol.packets import PACKET_PAYLOAD_BYTES
@@ -162,6 +164,16 @@ class Watch:
         if contact is not None and contact.identity_key != identity:
             self._break(client.name, "addresses", f"{client.name} sent to an address of {name}'s former identity")
         self._check_seal(client, name, said)
+
+    def check_heads(self) -> None:
+        """The last rule."""
+        for node in self._world.nodes.values():
+            with node.disk.paused() if node.disk is not None else nullcontext():
+                log = {each.number + 1: each.checkpoint for each in node.store.log.epochs(node.store.log.size())}
+            heads = [(read_checkpoint(note).size, note) for note in node.mark.given_out]
+            sizes = [size for size, _ in heads]
+            if sizes != sorted(set(sizes)) or any(log.get(size) != note for size, note in heads):
+                self._break(node.name, "heads", f"{node.name} gave out heads of two histories, or older ones again")
 
     @staticmethod
     def _contact(client: SimClient, name: str) -> Contact | None:

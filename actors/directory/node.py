@@ -32,6 +32,7 @@ class DirectoryNode(Actor[DirectoryNodeInbox]):
         self._log = context.store.log
         self._clock = context.clock
         self._mark = context.mark
+        self._workers = context.store.workers
         self._signer = EpochSigner.of(context.key)
         self._refused = ""
 
@@ -49,7 +50,7 @@ class DirectoryNode(Actor[DirectoryNodeInbox]):
     def _make_epoch(self) -> None:
         more = False
         try:
-            more = self._log.make_epoch(self._signer, self._mark, self._clock.now())
+            more = self._log.make_epoch(self._signer, self._mark, self._workers, self._clock.now())
             self._refused = ""
         except LogRolledBack as refused:
             # The rest of the node works: names and texts do not need the log. An operator has to see to it.

@@ -29,6 +29,7 @@ from usernym.storage.engine import Engine
 from usernym.storage.errors import LogRolledBack, StoreCorrupt
 from usernym.storage.node.head_mark import HeadMark
 from usernym.storage.node.schema import DirectoryChangeRow, DirectoryEpochRow, DirectoryLeafRow, DirectoryLogRow
+from usernym.storage.node.workers import Membership
 from usernym.storage.tables import Table
 
 EVENTS_MAX: Final = 1_000
@@ -100,20 +101,24 @@ class DirectoryLog:
         self._giving_out = Lock()
         """The mark never goes back: one thread reads the newest head and writes it there."""
 
-    def make_epoch(self, signer: EpochSigner, mark: HeadMark, now: int, events_max: int = EVENTS_MAX) -> bool:
+    def make_epoch(
+        self, signer: EpochSigner, mark: HeadMark, workers: Membership, now: int, events_max: int = EVENTS_MAX
+    ) -> bool:
         """Make an epoch of what waits, at most `events_max` events; whether there may be more.
 
-        Nothing waits: nothing is made. Raises `LogRolledBack`, and signs nothing, if the store is older than the mark.
+        Nothing waits, or another worker leads: nothing is made. The mark has the newest head then, too. Raises
+        `LogRolledBack`, and signs nothing, if the store is older than the mark.
         """
         node = signer.key.public
-        waiting = self._pending(events_max)
+        waiting = self._pending(events_max) if workers.leads() else []
         # Before the transaction: others wait for its end, and a label takes half a millisecond.
         labels = {name: label_of(signer.vrf, node, name) for name in {each.name for each in waiting}}
 
         def make() -> bool:
             state = self._state(self._db.locked)
             self._check(state, mark)
-            taken, events = self._taken(events_max, labels, node)
+            # Who led when it began may have been taken for dead since.
+            taken, events = self._taken(events_max, labels, node) if workers.leads() else ([], {})
             if taken:
                 self.append(signer, events, max(now, state.made_at))
                 for some in parts(taken):

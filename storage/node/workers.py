@@ -115,6 +115,10 @@ class Membership(ABC):
         """How many other workers take logins, as far as their rows say."""
 
     @abstractmethod
+    def leads(self) -> bool:
+        """Whether this worker does what only one of all is to do: of those that are there, the one that came first."""
+
+    @abstractmethod
     def fence(self, name: str) -> int:
         """The fence of a user's route; 0 before the first login."""
 
@@ -188,6 +192,9 @@ class SoleWorker(Membership):
 
     def others(self) -> int:
         return 0
+
+    def leads(self) -> bool:
+        return True
 
     def fence(self, name: str) -> int:  # noqa: ARG002 - as all parameters below
         return 0
@@ -298,6 +305,9 @@ class Workers(Membership):
     def others(self) -> int:
         rows = self._db.rows("SELECT count(*) FROM worker WHERE number <> ? AND draining = 0", (self.number,))
         return int(str(rows[0][0]))
+
+    def leads(self) -> bool:
+        return self._db.rows("SELECT min(number) FROM worker") == [(self.number,)]
 
     # -- routes --
 

@@ -6,9 +6,11 @@ from unittest.mock import patch
 
 import pytest
 
+from usernym.actors.directory.node import EPOCH_S
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.codec import encode_unsigned
+from usernym.protocol.directory.checkpoints import LogHead
 from usernym.protocol.records import decode_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.storage.client.types import Trust
@@ -81,3 +83,18 @@ def test_numbers_that_are_exceeded(constant: str, value: int, says: str) -> None
             world.settle(5)
             assert any(says in wrong for wrong in oracle.wrong) is expected
             assert len(oracle.wrong) == len(set(oracle.wrong))
+
+
+def test_a_head_of_another_history_and_an_older_one_again() -> None:
+    with World(3, workers=3) as world:
+        for name in ("alice", "bob"):
+            world.client(name)
+            world.settle(2 * EPOCH_S)
+        heads = world.workers[1].mark.given_out
+        first, second = heads
+        foreign = LogHead(world.node.key.public, 2, bytes(32)).signed(world.node.key)
+        for given_out, is_sound in (([first, second], True), ([first, foreign], False), ([second, first], False)):
+            heads[:] = given_out
+            oracle = Oracle()
+            Watch(world, oracle).check_heads()
+            assert (oracle.wrong == []) is is_sound

@@ -7,8 +7,11 @@ import logging
 import pytest
 
 from usernym.actors.directory.node import EPOCH_S
+from usernym.actors.registration.members import BEAT_S, DEAD_S
 from usernym.protocol.directory.checkpoints import read_checkpoint
 from usernym.protocol.directory.epochs import decode_changes
+from usernym.testing.oracle import Oracle
+from usernym.testing.watch import Watch
 from usernym.testing.world import World
 
 
@@ -72,3 +75,45 @@ def test_a_log_of_many_changes_at_once_is_made_in_several_epochs(monkeypatch: py
     world.settle(EPOCH_S + 5)
     assert sum(events(world)) == 5
     assert max(events(world)) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_three_workers_one_makes_the_log_and_the_next_one_continues_it(seed: int) -> None:
+    """All of them have its heads within a minute."""
+    with World(seed, workers=3) as world:
+        oracle = Oracle()
+        world.client("alice")
+        world.settle(2 * EPOCH_S)
+        first = world.workers[0]
+        assert [len(worker.mark.given_out) for worker in world.workers] == [1, 1, 1]
+        first.kill()
+        world.client("bob")
+        world.settle(2 * EPOCH_S)
+        assert len(world.workers[1].mark.given_out) == 1, "the first one may be asleep"
+        world.settle(DEAD_S + BEAT_S)
+        world.client("carol")
+        world.settle(2 * EPOCH_S)
+        first.start_and_wait()
+        world.client("dave")
+        world.settle(2 * EPOCH_S)
+        assert sum(events(world)) == 4
+        assert len({worker.mark.read() for worker in world.workers}) == 1
+        Watch(world, oracle).check_heads()
+        assert oracle.wrong == []
+
+
+def test_a_worker_that_slept_while_another_one_led_continues_its_log() -> None:
+    with World(5, workers=3) as world:
+        oracle = Oracle()
+        world.client("alice")
+        world.settle(2 * EPOCH_S)
+        world.workers[0].sleep(2 * DEAD_S)
+        world.client("bob")
+        world.settle(3 * DEAD_S)
+        assert sum(events(world)) == 2
+        world.client("carol")
+        world.settle(2 * EPOCH_S)
+        assert sum(events(world)) == 3
+        assert len({worker.mark.read() for worker in world.workers}) == 1
+        Watch(world, oracle).check_heads()
+        assert oracle.wrong == []

@@ -32,6 +32,7 @@ from usernym.storage.node.directory import Registration
 from usernym.storage.node.epochs import EpochSigner
 from usernym.storage.node.head_mark import MARK_NAME, FileMark
 from usernym.storage.node.store import NodeStore
+from usernym.storage.node.workers import SoleWorker
 from usernym.testing.process import KeptMark
 
 KEY: Final = SigningKey.from_seed(b"node" * 8)
@@ -73,7 +74,7 @@ def succeed(store: NodeStore, name: str) -> KeyRecord:
 
 
 def epoch(store: NodeStore, mark: KeptMark | FileMark, at: int = NOW, **more: int) -> bool:
-    return store.log.make_epoch(SIGNER, mark, at, **more)
+    return store.log.make_epoch(SIGNER, mark, SoleWorker(), at, **more)
 
 
 def check(store: NodeStore) -> dict[bytes, tuple[int, bytes]]:
@@ -209,6 +210,20 @@ def test_two_who_make_epochs_at_once_make_one_history(node: NodeStore) -> None:
     epoch(node, mark)
     assert len(check(node)) == 20
     assert all(events == 1 for events, _ in check(node).values())
+
+
+def test_a_worker_that_leads_no_longer_when_it_has_the_lock_makes_nothing(node: NodeStore) -> None:
+    class Deposed(SoleWorker):
+        answers = iter((True, False))
+
+        def leads(self) -> bool:
+            return next(self.answers)
+
+    register(node, "alice")
+    assert not node.log.make_epoch(SIGNER, KeptMark(), Deposed(), NOW)
+    assert node.log.size() == 0
+    epoch(node, KeptMark())
+    assert node.log.size() == 1
 
 
 # -- an older store ---------------------------------------------------------------------------------------------------

@@ -10,12 +10,15 @@ from contextlib import ExitStack
 import pytest
 
 from tests.helpers.postgres import ON_POSTGRES
+from tests.storage.node import test_epochs
+from tests.storage.node.test_epochs import NOW, SIGNER
 from usernym.actors.simulation import Simulation
 from usernym.storage.errors import RouteLost, StoreBusy
 from usernym.storage.node.directory import Registration
 from usernym.storage.node.store import NodeStore
 from usernym.storage.node.workers import NO_WORKER, Report, SoleWorker, Workers
 from usernym.testing.database import DatabaseServer, ServerLink, WorkerDatabase
+from usernym.testing.process import KeptMark
 
 ONE, TWO = b"1" * 96, b"2" * 96
 
@@ -334,3 +337,41 @@ def test_one_of_two_logins_at_once_takes_the_route(joined: Two) -> None:
             thread.join(10)
         assert len(taken) == 2
         assert sum(fence is not None for fence in taken) == 1
+
+
+# -- the directory's log ----------------------------------------------------------------------------------------------
+
+
+def test_the_worker_that_joined_first_leads_until_it_has_gone(two: Two) -> None:
+    def leads() -> list[bool]:
+        return [store.workers.leads() for store in two]
+
+    assert leads() == [False, False]
+    for store, address in zip(two, (ONE, TWO), strict=True):
+        store.workers.join(address)
+        assert leads() == [True, False]
+    two[0].workers.drain()
+    assert leads() == [True, False], "it is still there"
+    two[0].workers.leave()
+    assert leads() == [False, True]
+    two[0].workers.join(ONE)
+    assert leads() == [False, True]
+    two[0].workers.remove(two[0].workers.beat()[0])
+    assert leads() == [True, False]
+
+
+def test_one_worker_makes_epochs_and_the_next_one_continues_the_log(joined: Two) -> None:
+    marks = KeptMark(), KeptMark()
+
+    def make(which: int) -> int:
+        joined[which].log.make_epoch(SIGNER, marks[which], joined[which].workers, NOW)
+        return joined[which].log.size()
+
+    test_epochs.register(joined[0], "alice")
+    assert [make(1), make(0), make(1)] == [0, 1, 1]
+    assert marks[1].read() == marks[0].read()
+    test_epochs.register(joined[0], "carol")
+    joined[0].workers.leave()
+    assert [make(0), make(1), make(0)] == [1, 2, 2]
+    assert len(test_epochs.check(joined[0])) == 2
+    assert [len(mark.given_out) for mark in marks] == [2, 2]
