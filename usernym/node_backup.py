@@ -34,6 +34,7 @@ from usernym.storage import backup
 from usernym.storage.backup import Beside
 from usernym.storage.errors import StoreCorrupt
 from usernym.storage.locks import LOCK_NAME, Home
+from usernym.storage.node.head_mark import MARK_NAME
 from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
 
@@ -47,9 +48,17 @@ BESIDE: Final = Beside(
     is_part=lambda name: name in (NODE_MIXNET_NAME, SETTINGS_NAME, WORKERS_FOLDER) or _NYM.fullmatch(name) is not None,
     # A reply block serves once, and the node may use these after its backup was made. They would be of no use either:
     # a restored node's users log in again. Locks, sockets and copies are of processes. Where the database was is of no
-    # use where the store is a file, and may have a password in it.
+    # use where the store is a file, and may have a password in it. The mark of the newest head is newer than a backup.
     left_out=frozenset(
-        {"persistent_reply_store.sqlite", "nym_python_sdk.lock", LOCK_NAME, SOCKET_NAME, COPY_FOLDER, NODE_STORE_NAME}
+        {
+            "persistent_reply_store.sqlite",
+            "nym_python_sdk.lock",
+            LOCK_NAME,
+            SOCKET_NAME,
+            COPY_FOLDER,
+            NODE_STORE_NAME,
+            MARK_NAME,
+        }
     ),
 )
 """What of a node's home belongs in its backup beside the store."""

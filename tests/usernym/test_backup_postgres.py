@@ -22,7 +22,8 @@ from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.settings import NODE_MIXNET_NAME, NODE_STORE_NAME
 from usernym.storage import errors
-from usernym.storage.node.schema import NodeCardRow
+from usernym.storage.node.head_mark import MARK_NAME, FileMark
+from usernym.storage.node.schema import DirectoryLogRow, NodeCardRow
 from usernym.storage.node.store import NodeStore
 
 pytestmark = [needs_postgres, pytest.mark.processes]
@@ -50,6 +51,7 @@ def home(tmp_path: Path, url: str) -> Path:
         (each / "nym" / "key.pem").write_text(f"the identity in {each.name}")
         (each / "nym" / "persistent_reply_store.sqlite").write_text("reply blocks")
         (each / "lock").write_text("1 node")
+        (each / MARK_NAME).write_text("the newest head")
         (each / NODE_MIXNET_NAME).write_text("nym\n")
         (each / NODE_STORE_NAME).write_text(f"{url}&password={SECRET}\n")
         for path in each.rglob("*"):
@@ -83,9 +85,12 @@ def test_it_has_the_store_and_each_workers_identity_and_comes_back_elsewhere(
         card = store.profile.card()
         assert card is not None
         assert card.sequence > 8, "no card that it gave out later has this number"
+        with pytest.raises(errors.LogRolledBack):
+            store.log.give_out(FileMark(restored))
         after = content(store)
-        assert {name: rows for name, rows in after.items() if name != NodeCardRow.__name__} == {
-            name: rows for name, rows in before.items() if name != NodeCardRow.__name__
+        new = (NodeCardRow.__name__, DirectoryLogRow.__name__)
+        assert {name: rows for name, rows in after.items() if name not in new} == {
+            name: rows for name, rows in before.items() if name not in new
         }
         assert store.notices.add("ann", 1, b"", 1, 9) > node_backup.NUMBERS_SKIPPED
 
