@@ -27,6 +27,13 @@ INSTALL_HINT: Final = (
 )
 
 
+IDENTITY_FILES: Final = ("gateways_registrations.sqlite*", "persistent_reply_store.sqlite*", "*.pem")
+"""What an identity is in the SDK's folder, in an order in which it can be removed: without its registration, a client
+that finds some of its keys makes those that are missing. What was paid for (`credentials_database.db`) stays."""
+OUTDATED_SURBS: Final = "persistent_reply_store.sqlite._*.corrupted"
+"""The SDK puts its SURBs aside after each `kill -9`, and never looks at them again."""
+
+
 class SdkMissing(Exception):
     """`nym_python_sdk` is not installed; the text says what to do."""
 
@@ -51,12 +58,16 @@ class NymSdkTransport(LinkedTransport):
             client = sdk.MixnetClient(settings, storage=storage)
             try:
                 await client.connect()
+                if storage is not None:
+                    _remove(storage, OUTDATED_SURBS)
                 self._client = client
                 return _SdkLink(sdk, client)
             except (sdk.NymError, AddressError) as error:
                 raise LinkLost(f"the Nym client does not start: {error}") from error
 
-        super().__init__(connect, "usernym-nym-sdk", renewable=storage is None)
+        super().__init__(
+            connect, "usernym-nym-sdk", forget=lambda: None if storage is None else forget_identity(storage)
+        )
 
     @property
     def surb_bytes(self) -> int:
@@ -84,6 +95,20 @@ def client_config(directory: str | None, gateway: str | None, *, cover: bool) ->
         poisson_sending=cover,
     )
     return config
+
+
+def forget_identity(storage: Path) -> None:
+    """Have the next client that is made from this folder be another one, with another address. Raises `OSError`.
+
+    Killed in the middle, it leaves a folder from which a client can be made.
+    """
+    for pattern in IDENTITY_FILES:
+        _remove(storage, pattern)
+
+
+def _remove(storage: Path, pattern: str) -> None:
+    for file in storage.glob(pattern):
+        file.unlink(missing_ok=True)
 
 
 def installed() -> bool:

@@ -74,8 +74,8 @@ class MixnetLink(Protocol):
 class LinkedTransport:
     """See `Transport`. `connect` makes a link, and raises `LinkLost` when it can't; `name` is the thread's.
 
-    `renewable`: whether each link is a client with another address. `outlives`: whether the client is a process of its
-    own, which may have run before this one.
+    `forget`: called between two links, has the next one be a client with another address; may raise `OSError`. None:
+    it keeps its address. `outlives`: whether the client is a process of its own, which may have run before this one.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class LinkedTransport:
         connect: Callable[[], Awaitable[MixnetLink]],
         name: str,
         *,
-        renewable: bool = False,
+        forget: Callable[[], None] | None = None,
         outlives: bool = False,
     ) -> None:
         self._connect = connect
@@ -99,7 +99,7 @@ class LinkedTransport:
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
         self._idle = asyncio.Event()
-        self._renewable = renewable
+        self._forget = forget
         self._older = outlives
         self._renewal = asyncio.Event()
 
@@ -138,7 +138,7 @@ class LinkedTransport:
 
     def renew(self) -> bool:
         with self._lock:
-            if not self._renewable or not self._up or self._closed or self._loop is None:
+            if self._forget is None or not self._up or self._closed or self._loop is None:
                 return False
             self._loop.call_soon_threadsafe(self._renewal.set)
             return True
@@ -222,6 +222,12 @@ class LinkedTransport:
 
     async def _lifetime(self) -> tuple[str, bool]:
         """Make a link and work until it is lost. Returns why it was, and whether it had been up."""
+        if self._forget is not None and self._renewal.is_set():
+            try:
+                self._forget()
+            except OSError as error:
+                return f"the mixnet client can't be renewed: {error.strerror}", False
+            self._renewal.clear()
         connecting = asyncio.ensure_future(self._connect())
         stopping = asyncio.create_task(self._stop.wait())
         try:
@@ -252,7 +258,6 @@ class LinkedTransport:
         self._on_event(TransportUp(link.address, older))
         sender = asyncio.create_task(self._send_queued(link))
         receiver = asyncio.create_task(self._receive(link))
-        self._renewal.clear()
         renewal = asyncio.create_task(self._renewal.wait())
         await asyncio.wait((sender, receiver, stopping, renewal), return_when=asyncio.FIRST_COMPLETED)
         if stopping.done():

@@ -94,6 +94,7 @@ class ClientIO(Actor[ClientIOInbox]):
     """Asks one node for its user, and hears from it.
 
     `signer` is the user's key, `node` the node's identity key, `addresses` the node's on the mixnet (96 bytes each).
+    `is_address_agreed` tells whether contacts were given the address that the client had last.
     """
 
     name = "mixnet-io"
@@ -109,6 +110,7 @@ class ClientIO(Actor[ClientIOInbox]):
         addresses: Sequence[bytes],
         dispatch: Dispatch,
         given_surbs: GivenSurbs | None = None,
+        is_address_agreed: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(runtime, on_failed)
         self._endpoint = MixnetEndpoint(self, runtime, transport, signer, node, dispatch.watchers, dispatch.on_mixnet)
@@ -130,8 +132,9 @@ class ClientIO(Actor[ClientIOInbox]):
         """When to look whether what the node needs can be given by now, if nothing comes before that."""
         self._renewals_paid_at = float("-inf")
         """When each of the renewals will have had its `RENEW_AGAIN_S`."""
+        self._is_address_agreed = is_address_agreed
         self._used_directly = False
-        """Whether contacts use our address: a direct route ends with it."""
+        """Whether contacts use our address, or may: a direct route ends with it."""
         self._heard_at = float("-inf")
         self._given_up = 0
         """Requests given up since the node was heard last."""
@@ -194,9 +197,9 @@ class ClientIO(Actor[ClientIOInbox]):
         """There is a mixnet client. What was given before it leads nowhere, if its address is another one."""
         self._route.begin_anew()
         self._owed = 0
-        self._account.begin_at(address)
+        inherited = self._account.begin_at(address)
         if address != self._own_address:
-            self._own_address, self._used_directly = address, False
+            self._own_address, self._used_directly = address, inherited and self._is_address_agreed()
         for waiting in list(self._waiting.values()):
             self._send_request(waiting)
 

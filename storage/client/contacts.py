@@ -19,6 +19,9 @@ _ALL: Final = CONTACTS.select("WHERE (?1 IS NULL OR consent = ?1) AND name > ?2 
 STEP_KINDS: Final = tuple(kind.__struct_config__.tag for kind in get_args(Handshake))
 """The kinds of a handshake's messages."""
 _STEPS: Final = f"({', '.join(map(str, STEP_KINDS))})"
+_ADDRESS_AGREED: Final = f"""
+    SELECT 1 FROM contact WHERE handshake IN ({HandshakeState.OFFERED.number}, {HandshakeState.ACTIVE.number}) LIMIT 1
+"""  # noqa: S608 - constants
 _OF: Final = "(?1 IS NULL OR contact = ?1)"
 _SENT: Final = f"{_OF} AND kind IN {_STEPS} AND direction = {Direction.OUT.number}"
 _EXPIRED: Final = f"""
@@ -123,6 +126,10 @@ class Contacts:
     def set_handshake(self, name: str, state: HandshakeState, peer_address: bytes | None) -> bool:
         """Move the handshake, with the peer's address if it may be kept; a direct route that was silent is not now."""
         return self._update(name, handshake=state, peer_address=peer_address, direct_silent_since=None)
+
+    def is_address_agreed(self) -> bool:
+        """Whether a contact was given our address, by an offer or an acceptance that holds."""
+        return self._db.value(int, _ADDRESS_AGREED) is not None
 
     def set_direct_silent(self, name: str, since: int | None) -> bool:
         """Note since when the direct way has been silent; None: it is not."""

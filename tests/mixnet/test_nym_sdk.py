@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from tests.helpers.local_nym import local_network
 from tests.helpers.mixnet_members import Member, Recorder
-from usernym.mixnet.nym_sdk import NymSdkTransport, client_config, installed
+from usernym.mixnet.nym_sdk import IDENTITY_FILES, NymSdkTransport, client_config, installed
 from usernym.mixnet.transport import ADDRESS_BYTES, Incoming, TransportDown, TransportUp
 from usernym.protocol.limits import SURBS_REQUEST
 from usernym.protocol.packets import SURB_BYTES
@@ -32,6 +33,42 @@ def test_the_identity_outlives_the_transport(network: Any, tmp_path: Path) -> No
     assert again.address == first.address
     again.transport.close()
     assert (tmp_path / "nym").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_renewed_client_is_another_one_from_then_on_and_keeps_what_was_paid_for(network: Any, tmp_path: Path) -> None:
+    first = Member(NymSdkTransport(tmp_path, network.client_config()))
+    paid = (tmp_path / "credentials_database.db").stat().st_ino
+    assert first.transport.renew()
+    first.recorder.wait_for(TransportDown)
+    address = first.recorder.skip_to(TransportUp).address
+    assert address != first.address
+    first.transport.close()
+    again = Member(NymSdkTransport(tmp_path, network.client_config()))
+    again.transport.close()
+    assert again.address == address
+    assert (tmp_path / "credentials_database.db").stat().st_ino == paid
+
+
+def test_a_renewal_that_was_killed_leaves_a_folder_that_can_be_used(network: Any, tmp_path: Path) -> None:
+    Member(NymSdkTransport(tmp_path / "whole", network.client_config())).transport.close()
+    files = [file.name for pattern in IDENTITY_FILES for file in (tmp_path / "whole").glob(pattern)]
+    assert len(files) >= 7
+    for count in range(1, len(files) + 1):
+        folder = tmp_path / f"{count}"
+        shutil.copytree(tmp_path / "whole", folder)
+        for name in files[:count]:
+            (folder / name).unlink()
+        member = Member(NymSdkTransport(folder, network.client_config()))
+        member.transport.send(member.address, b"to me", 0)
+        assert member.receive().data == b"to me", files[:count]
+        member.transport.close()
+
+
+def test_reply_blocks_that_the_sdk_put_aside_are_removed(network: Any, tmp_path: Path) -> None:
+    (tmp_path / "persistent_reply_store.sqlite").write_bytes(b"what a killed process left")
+    Member(NymSdkTransport(tmp_path, network.client_config())).transport.close()
+    assert not list(tmp_path.glob("*.corrupted"))
+    assert (tmp_path / "persistent_reply_store.sqlite").exists()
 
 
 def test_two_reply_blocks_are_withheld_whatever_the_settings_say(network: Any) -> None:

@@ -105,14 +105,24 @@ def test_a_renewal_makes_a_client_with_another_address_or_changes_nothing(renewa
     async def connect() -> BuggyLink:
         return links.pop(0)
 
-    transport = LinkedTransport(connect, "test", renewable=renewable)
+    forgotten: list[int] = []
+
+    def forget() -> None:
+        """Fails the first time."""
+        forgotten.append(1)
+        if len(forgotten) == 1:
+            raise PermissionError(1, "not permitted")
+
+    transport = LinkedTransport(connect, "test", forget=forget if renewable else None)
     assert not transport.renew(), "it is not open"
     transport.open(events.put)
     assert events.get(timeout=10) == TransportUp(ADDRESS)
     assert transport.renew() is renewable
     if renewable:
         assert isinstance(events.get(timeout=10), TransportDown)
+        assert events.get(timeout=10) == TransportDown("the mixnet client can't be renewed: not permitted")
         assert events.get(timeout=10) == TransportUp(OtherLink.address)
     transport.close()
     assert events.empty()
+    assert len(forgotten) == (2 if renewable else 0)
     assert not transport.renew(), "it is closed"

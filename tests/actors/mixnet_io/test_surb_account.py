@@ -28,7 +28,7 @@ from usernym.protocol.errors import Code
 from usernym.protocol.limits import HOUR_S, MINUTE_S, SURB_S, SURBS_GIVEN_MAX
 from usernym.storage.client.given_surbs import GivenSurbs
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import DeliveryState
+from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Trust
 from usernym.storage.errors import StoreFull
 from usernym.testing.world import SimClient, World
 
@@ -331,6 +331,19 @@ def test_who_can_give_nothing_more_takes_another_address_at_once_and_not_for_eve
     before = alice.address
     world.settle(int(RENEW_AGAIN_S))
     assert alice.address != before
+
+
+@pytest.mark.parametrize("handshake", HandshakeState)
+def test_another_process_of_a_client_keeps_the_address_that_contacts_were_given(handshake: HandshakeState) -> None:
+    world = HostileWorld(17)
+    node, alice = world.scripted, world.client("alice")
+    world.settle(MINUTE_S)
+    alice.store.contacts.add("bob", bytes(32), b"a record", Trust.CONFIRMED, Consent.ACCEPTED)
+    alice.store.contacts.set_handshake("bob", handshake, None)
+    alice.restart()
+    alice.connect()
+    world.settle(MINUTE_S)
+    assert starve(node, alice) is (handshake not in (HandshakeState.OFFERED, HandshakeState.ACTIVE))
 
 
 def test_a_client_that_is_killed_while_its_nym_client_lives_on_keeps_its_account() -> None:
