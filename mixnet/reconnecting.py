@@ -111,7 +111,12 @@ class LinkedTransport:
             self._on_event = on_event
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:  # the system has no thread for it: there is nothing for `close` to wait for
+                self._loop.close()
+                self._loop = self._thread = None
+                raise
 
     def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
         if len(recipient) != ADDRESS_BYTES:

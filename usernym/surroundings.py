@@ -44,7 +44,9 @@ def fault_of(error: BaseException) -> SystemFault | None:
     if isinstance(error, MemoryError) or any(each in words for each in _OUT_OF_MEMORY):
         return SystemFault("limit", _LIMITS[errno.ENOMEM])
     if isinstance(error, RuntimeError) and _THREADS in words:
-        return SystemFault("limit", "this user may start no more threads or processes (ulimit -u)")
+        return SystemFault(
+            "limit", "there is no room for another thread: see `ulimit -u` (threads), `ulimit -v` (memory)"
+        )
     if isinstance(error, OSError) and error.errno is not None:
         return _of_number(error)
     if isinstance(error, UnicodeError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
+import threading
+from unittest.mock import Mock
 
 import pytest
 
@@ -88,6 +90,15 @@ def test_bugs_far_apart_do_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
         event = events.get(timeout=10)
         assert not isinstance(event, TransportDown) or not event.final
     assert events.get(timeout=10) == TransportUp(ADDRESS)
+    transport.close()
+
+
+def test_a_transport_that_gets_no_thread_says_so_and_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = LinkedTransport(lambda: pytest.fail("there is no thread"), "test")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+        with pytest.raises(RuntimeError, match="new thread"):
+            transport.open(lambda _event: None)
     transport.close()
 
 
