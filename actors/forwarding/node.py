@@ -119,6 +119,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             case RouteOpened():
                 before = self._routes.get(message.name)
                 if before is not None:
+                    before.fence = message.fence  # by that this worker has the route now
                     self._end_turns(message.name, before, 0.0)
                 self._serve(message.name, self._routes.open(message, self._clock.now()))
             case IdentityReplaced(name):

@@ -276,3 +276,22 @@ def test_an_identity_that_is_replaced_at_one_worker_has_no_route_at_another(seed
     assert bob.name not in routes(there)
     assert bob.store.profile.identity().state is IdentityState.REGISTERED
     alice.send_and_wait(bob.name, "he logs in again")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_second_login_at_a_worker_is_served_while_something_is_unacknowledged(seed: int) -> None:
+    world, alice, bob = apart(seed)
+    there = worker_of(bob)
+    with world:
+        bob.kill()
+        alice.send(bob.name, "on its way")
+        world.settle(3 * HOP_S)
+        assert forwarding(there)._routes.get(bob.name).sent_at, "it was sent, to no one"
+        bob.start()
+        bob.go_online()
+        world.settle(3 * HOP_S)
+        assert worker_of(bob) is there
+        alice.send(bob.name, "after it")
+        world.settle(3 * HOP_S)
+        assert "after it" in bob.texts("alice")
+        world.check()
