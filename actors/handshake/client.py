@@ -38,6 +38,7 @@ from usernym.actors.messages import (
 from usernym.actors.seals import may_seal
 from usernym.protocol.limits import ID_BYTES, TOKEN_BYTES
 from usernym.storage.client.types import Consent, Contact, Direction, HandshakeState, HandshakeStep
+from usernym.storage.errors import StorageError
 
 CATCH_UP_MAX: Final = 1_000
 """Handshake messages that a crash may leave behind: they are handled as they come, so there are hardly any."""
@@ -74,8 +75,8 @@ class HandshakeClient(Actor[HandshakeInbox]):
                 assert_never(message)
 
     def _step(self, name: str, answer: Future[None], step: Callable[[Contact], None]) -> None:
-        contact = self._store.contacts.get(name)
         try:
+            contact = self._store.contacts.get(name)
             if contact is None:
                 raise HandshakeNotPossible("look the person up, or write to them, first")
             if not may_seal(contact):
@@ -84,6 +85,9 @@ class HandshakeClient(Actor[HandshakeInbox]):
         except HandshakeNotPossible as why:
             fail(answer, why)
             return
+        except StorageError as why:
+            fail(answer, why)
+            raise
         resolve(answer, None)
 
     def _own_address(self) -> bytes:

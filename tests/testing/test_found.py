@@ -58,6 +58,10 @@ FOUND = {
         "T3jKe2CLGid7nvX_3Nxb7Y9Gu6hs7TVyvgt6mvPyj3lDziH4oq7fHkqTbNWzLFbZ6qsWp_RXzkT6ZwSJl5slYZatJOVS3UyrT9b5kVju_gTn"
         "F9xQbXB9di_LB4S-i88="
     ),
+    "a step of a handshake whose disk failed was never answered": (
+        "eNqLNtQx1DHSSUvMKU7ViY7ViY5WCi_KLElV0lFKzMlMBtFJ-UlKOkYGQDmlgMTSYqCQqR6Y55JZnO1aVJRfVIxQbQiS8EjMSynOSMzGMEUp"
+        "Py0ttUgJzajYWACMFihR"
+    ),
     "word of one seal that the recipient could not open was taken for another's each time that it came": (
         "eNp9UbtuhDAQ_BfXloW541VGSpEiUVJESoEojG8RFshGtjnp_j7L8TgTktCgZWdnhpmS0zzCh3N6oo3oHdCyomVJnpUF6d91fyOUSGFN"
         "j-_a1IR6OwJCyIcYHRCasSSKp_nLKo8zEb2S8DiKo2n5JmSrNLwa5x-"
