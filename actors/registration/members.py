@@ -25,21 +25,26 @@ class Members:
         self._workers = workers
         self._now = now
         self._seen: dict[int, tuple[int, float]] = {}
+        self._looked = self._seen
 
     def beat(self) -> list[bytes]:
         """Show that this worker lives; returns the addresses of those that take logins. Raises `RouteLost` if this one
-        was taken for dead."""
+        was taken for dead. Inside a commit it may run again: `keep` is for when that is done."""
         now = self._now()
-        before, self._seen = self._seen, {}
+        self._looked = {}
         living: list[WorkerState] = []
         for row in self._workers.beat():
-            beats, since = before.get(row.worker, (row.beats, now))
+            beats, since = self._seen.get(row.worker, (row.beats, now))
             if beats != row.beats or row.worker == self._workers.number:
                 since = now
             if now - since >= DEAD_S:
                 self._workers.remove(row)
                 continue
-            self._seen[row.worker] = (row.beats, since)
+            self._looked[row.worker] = (row.beats, since)
             living.append(row)
         # The last ones that are left serve until they end.
         return [row.address for row in living if not row.draining] or [row.address for row in living]
+
+    def keep(self) -> None:
+        """What `beat` saw last counts: it is committed."""
+        self._seen = self._looked

@@ -180,7 +180,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._join()
 
     def _renew_card(self) -> None:
-        card = renew_card(self._store, self._key, self._members.beat(), self._clock.now())
+        card = renew_card(self._store, self._key, self._members, self._clock.now())
         if self._card is None or card.sequence > self._card.sequence:
             self._card = card
             self._forwarding.tell(CardRenewed(card, leaving=self._draining and self._address not in card.addresses))

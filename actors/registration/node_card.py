@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from usernym.actors.registration.members import Members
 from usernym.protocol.cards import NodeCard, decode_card, make_card
 from usernym.protocol.limits import ADDRESSES_MAX, MINUTE_S, UINT32_MAX
 from usernym.protocol.records import day_of
@@ -20,7 +21,21 @@ ADDED_AGAIN_S: Final = 10 * MINUTE_S
 come into one."""
 
 
-def renew_card(store: NodeStore, key: SigningKey, addresses: Collection[bytes], now: int) -> NodeCard:
+def renew_card(store: NodeStore, key: SigningKey, members: Members, now: int) -> NodeCard:
+    """The card for those members that take logins, stored. Raises `RouteLost` if this worker was taken for dead."""
+
+    def renew() -> NodeCard:
+        # Who looks at the members sees all of whom the card before was made, and who came since: no card forgets one
+        # that joined at the same instant.
+        store.profile.lock_card()
+        return _card_for(store, key, members.beat(), now)
+
+    card = store.commit(renew) if store.workers.shared else renew()  # a sole worker's beats cost no commit
+    members.keep()
+    return card
+
+
+def _card_for(store: NodeStore, key: SigningKey, addresses: Collection[bytes], now: int) -> NodeCard:
     """The card for `addresses` (at least 1, in any order), stored; of more than `ADDRESSES_MAX`, those that it has.
 
     An address that is gone leaves the card at once. One that is new comes into it when the card is `ADDED_AGAIN_S` old,
