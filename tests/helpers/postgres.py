@@ -18,6 +18,8 @@ from urllib.parse import quote
 import pytest
 
 USER = "usernym"
+STANDBY = "standby"
+"""The name that a standby gives to its primary."""
 START_S = 60.0
 
 
@@ -41,9 +43,12 @@ ON_POSTGRES = pytest.param("postgresql", marks=[needs_postgres, pytest.mark.proc
 
 
 class PostgresServer:
-    """A server with databases of its own. It does everything that a real one does to keep what it commits."""
+    """A server with databases of its own. It does everything that a real one does to keep what it commits.
 
-    def __init__(self) -> None:
+    `primary`: the server whose standby it is.
+    """
+
+    def __init__(self, primary: PostgresServer | None = None) -> None:
         found = binaries()
         assert found is not None, "see `needs_postgres`"
         self._bin = found
@@ -54,7 +59,16 @@ class PostgresServer:
         self.data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = count(1)
-        self._run("initdb", "--pgdata", self.data, "--auth=trust", f"--username={USER}", "--no-sync", "--encoding=UTF8")
+        if primary is None:
+            self._run(
+                "initdb", "--pgdata", self.data, "--auth=trust", f"--username={USER}", "--no-sync", "--encoding=UTF8"
+            )
+        else:
+            source = primary.url("postgres") + f"&application_name={STANDBY}"
+            self._run(
+                "pg_basebackup", "--pgdata", self.data, "--dbname", source, "--write-recovery-conf", "--no-sync",
+                "--checkpoint=fast",
+            )  # fmt: skip
         self.start()
 
     def _as_user(self) -> dict[str, Any]:
