@@ -17,7 +17,9 @@ from usernym.actors.simulation import ProcessDied, Simulation
 from usernym.storage.database import IN_MEMORY, StoreDatabase, open_database
 from usernym.storage.engine import Connection, Parameters
 from usernym.storage.errors import StoreConflict, StoreUnreachable
+from usernym.storage.node.mail import NoticeKind
 from usernym.storage.node.schema import NODE_SCHEMA
+from usernym.storage.node.workers import Workers
 from usernym.testing.disk import Disk, Image, Moment
 
 T = TypeVar("T")
@@ -26,6 +28,18 @@ TRIES: Final = 4
 """How often a worker tries a commit: as the product does within some seconds, but at once."""
 HINT_DELAY_S: Final = 0.01
 """How long a notification takes at most."""
+
+assert int(NoticeKind.DELIVERED) == 1, "as the statement below has it"
+_WATCHED: Final = (
+    "CREATE TEMP TABLE gone (recipient TEXT)",
+    "CREATE TEMP TABLE receipt (id INTEGER)",
+    "CREATE TEMP TRIGGER mail_gone AFTER DELETE ON mail BEGIN INSERT INTO gone VALUES (old.recipient); END",
+    "CREATE TEMP TRIGGER notified AFTER INSERT ON notice WHEN new.kind = 1 BEGIN INSERT INTO receipt VALUES (1); END",
+)
+_BY_OTHERS: Final = """
+    SELECT DISTINCT gone.recipient FROM gone JOIN route ON route.name = gone.recipient
+    WHERE route.worker <> ? AND EXISTS (SELECT * FROM receipt)
+"""
 
 
 def worker_names(workers: int) -> tuple[str, ...]:
@@ -40,6 +54,10 @@ class DatabaseServer:
         self._sim = sim
         self.database = open_database(IN_MEMORY, NODE_SCHEMA, synchronous="OFF")
         self.listeners: dict[str, Callable[[], None]] = {}
+        self.on_broken: Callable[[str], None] = lambda _what: None
+        """Called with what a worker wrote that it may not."""
+        for statement in _WATCHED:
+            self.database.execute(statement)
         self.loses_hints = False
         """Whether no notification arrives."""
 
@@ -54,6 +72,13 @@ class DatabaseServer:
     def find_hints(self) -> None:
         """Notifications arrive again."""
         self.loses_hints = False
+
+    def check_routes(self, worker: int) -> None:
+        """A worker is about to commit. Only the one that holds a recipient's route takes an acknowledgement."""
+        for (recipient,) in self.database.rows(_BY_OTHERS, (worker,)):
+            self.on_broken(f"a worker took an acknowledgement of {recipient}, whose route another one had")
+        self.database.execute("DELETE FROM gone")
+        self.database.execute("DELETE FROM receipt")
 
     def undo(self) -> None:
         """A worker is gone: what it had not committed is undone."""
@@ -127,6 +152,8 @@ class WorkerDatabase(StoreDatabase):
         super().__init__(IN_MEMORY)
         self._link = link
         self._server = link.server
+        self.workers = Workers(self)
+        """The worker, as one of the node's."""
 
     def _mine(self) -> Connection | None:
         return self._server.database._mine()  # noqa: SLF001 - the same connection, in another worker's hands
@@ -145,12 +172,18 @@ class WorkerDatabase(StoreDatabase):
         """As PostgreSQL's: run again where the connection is lost, also after a commit that has happened."""
         if self.writing:
             return work()
+
+        def checked() -> T:
+            result = work()
+            self._server.check_routes(self.workers.number)
+            return result
+
         for _ in range(TRIES - 1):
             try:
-                return super().commit(work)
+                return super().commit(checked)
             except (StoreUnreachable, StoreConflict):
                 continue
-        return super().commit(work)
+        return super().commit(checked)
 
     def notify(self, channel: str) -> None:
         self._server.notify(channel)

@@ -253,6 +253,24 @@ class DatabaseAway:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerDrained:
+    """The node's worker `who` sends its users to the others, ends when they have gone, and starts again `down_s` after
+    that, as `usernym node drain` at an upgrade. After a minute it ends also if some are left."""
+
+    who: str
+    down_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLost:
+    """The machine of the node's worker `who` is gone, with its mixnet client. After `down_s` another one takes its
+    place, at another address. If that happened to all of a node's workers, no one would find the node any more."""
+
+    who: str
+    down_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClockJump:
     """`who`'s wall clock jumps by so many seconds, either way."""
 
@@ -318,7 +336,8 @@ class Inject:
 Step = (
     Write | WriteFile | Handshake | DirectOnly | LookUpUser | LookAt | Decide | Befriend | MachineLost | Theft | Pause
     | Turns | Weather | Partition | Far | CutOff | TagsDie | MixnetDies | SurbsExpire | Crash | LongAway | DiskFull
-    | DiskErrors | SlowDisk | Sleep | HintsLost | DatabaseAway | ClockJump | NodeLies | HostileNode | Strangers | Attack
+    | DiskErrors | SlowDisk | Sleep | HintsLost | DatabaseAway | WorkerDrained | WorkerLost
+    | ClockJump | NodeLies | HostileNode | Strangers | Attack
     | Stalk | Inject
 )  # fmt: skip
 """What a plan is made of."""

@@ -28,6 +28,14 @@ NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heid
 LINE_BYTES_MAX: Final = 1 << 20
 """A plan's text, unpacked: far above any that is made; it bounds what a pasted line can cost."""
 _VERSION: Final = 1
+HINTLESS: Final = 6
+"""In one plan of so many for a node of several processes, all goes well but that no notification arrives."""
+CARD_KEPT_S: Final = 600.0
+"""A client takes no other card sooner (docs/protocol.md, "Node cards")."""
+DRAINED_S: Final = 70.0
+"""After so long a worker that is drained has ended."""
+PROMPT: Final = (f.Write, f.Pause, f.Turns, f.LookUpUser, f.HintsLost, f.WorkerDrained)
+"""Steps of such a plan: a text is delivered at once, at whichever worker its recipient is."""
 WORKERS_MAX: Final = 8
 """As many as a card has addresses."""
 FILE_SIZES: Final = (1, 20_000, CHUNK_BYTES, 70_000, 300_000)
@@ -216,7 +224,8 @@ NODE: Final = PlanProfile(
 WORKERS: Final = PlanProfile(
     troubles=(2, 8),
     weights=(
-        ("Crash", 10), ("Sleep", 6), ("HintsLost", 4), ("DatabaseAway", 3), ("DiskErrors", 6), ("SlowDisk", 1),
+        ("Crash", 10), ("Sleep", 6), ("HintsLost", 4), ("DatabaseAway", 3), ("WorkerDrained", 3), ("WorkerLost", 3),
+        ("DiskErrors", 6), ("SlowDisk", 1),
         ("MixnetDies", 3), ("TagsDie", 1), ("CutOff", 2), ("ClockJump", 3), ("Partition", 2), ("Weather", 2),
         ("Handshake", 2), ("MachineLost", 1), ("LookAt", 1),
     ),
@@ -251,24 +260,49 @@ def random_plan(seed: int, people: int, profile: PlanProfile | None = None) -> P
         steps.insert(0, profile.weather)
     encrypted = bool(profile.encrypted) and rng.randrange(profile.encrypted) == 0
     if profile.long_away and rng.randrange(profile.long_away) == 0:
-        days, node = rng.choice((2, 8, 31, 40)), rng.random() < 0.9
-        # A node that stays on sweeps every five minutes: a month of that takes seconds of the processor's time.
+        days, node = rng.choice((2, 8, 31, 40)), rng.random() < 0.9 or profile.workers > 1
+        # A node that stays on sweeps every five minutes: a month of that takes seconds of the processor's time. Several
+        # workers look for hints each second: a day of that takes a minute.
         away = f.LongAway(days if node else min(days, 8), node)
         steps.insert(rng.randint(0, len(steps)), away)
     if profile.workers > 1:
         spread = random.Random(f"workers {seed}")  # noqa: S311 - repeatable on purpose
         steps = [_at_a_worker(step, spread, profile.workers) for step in steps]
+        steps = [each for step in steps for each in _in_mid_flight(step, spread, names)]
+        if any(isinstance(step, f.WorkerLost) for step in steps):
+            # Who is drained while the others are dead unnoticed leaves users with a card that names only those.
+            steps = [step for step in steps if not isinstance(step, f.WorkerDrained)]
+        if spread.randrange(HINTLESS) == 0:
+            steps = _hints_lost([step for step in steps if isinstance(step, PROMPT)])
     return Plan(seed, people, tuple(steps), (), encrypted, profile.workers)
 
 
 def _at_a_worker(step: f.Step, rng: random.Random, workers: int) -> f.Step:
     """The same with one of the node's workers, where it is about the node."""
-    name = rng.choice(worker_names(workers))
+    # One of them keeps its address.
+    name = rng.choice(worker_names(workers)[isinstance(step, f.WorkerLost) :])
     if isinstance(step, f.Partition):
         groups = (tuple(name if who == "node" else who for who in group) for group in step.groups)
         return dataclasses.replace(step, groups=tuple(groups))
     changed = {field.name: name for field in dataclasses.fields(step) if getattr(step, field.name) == "node"}
     return dataclasses.replace(step, **changed)  # type: ignore[arg-type]  # these fields are names
+
+
+def _hints_lost(steps: list[f.Step]) -> list[f.Step]:
+    """These where no notification arrives; at most one worker is drained, when all clients may take another card."""
+    drains = [place for place, step in enumerate(steps) if isinstance(step, f.WorkerDrained)]
+    for place in reversed(drains):
+        steps[place : place + 1] = (
+            [f.Pause(CARD_KEPT_S), steps[place], f.Pause(DRAINED_S)] if place == drains[0] else []
+        )
+    return [f.HintsLost(86_400.0), *steps]
+
+
+def _in_mid_flight(step: f.Step, rng: random.Random, names: tuple[str, ...]) -> list[f.Step]:
+    """A worker falls asleep while a text, or its acknowledgement, is on its way."""
+    if not isinstance(step, f.Sleep) or rng.random() < 0.5:
+        return [step]
+    return [f.Write(*_two(rng, names)), f.Turns(rng.randint(10, 60)), step]
 
 
 def _add_files(steps: list[f.Step], seed: int, profile: PlanProfile) -> None:
@@ -398,5 +432,7 @@ WORKER_TROUBLES: Final[dict[str, Callable[[random.Random, tuple[str, ...]], f.St
     "Sleep": lambda rng, _names: f.Sleep("node", rng.choice((1.0, 20.0, 150.0, 400.0))),
     "HintsLost": lambda rng, _names: f.HintsLost(rng.choice((5.0, 60.0, 600.0))),
     "DatabaseAway": lambda rng, _names: f.DatabaseAway(rng.choice((0.5, 5.0, 60.0))),
+    "WorkerDrained": lambda rng, _names: f.WorkerDrained("node", rng.choice((0.5, 10.0, 200.0))),
+    "WorkerLost": lambda rng, _names: f.WorkerLost("node", rng.choice((0.5, 60.0, 400.0))),
 }
 """Those of a node that has several processes."""

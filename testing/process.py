@@ -27,7 +27,7 @@ from usernym.storage.database import IN_MEMORY, open_database
 from usernym.storage.errors import StorageError
 from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
-from usernym.storage.node.workers import SoleWorker, Workers
+from usernym.storage.node.workers import SoleWorker
 from usernym.testing.database import DatabaseServer, ServerLink, WorkerDatabase
 from usernym.testing.disk import Disk
 
@@ -257,7 +257,7 @@ class NodeProcess(Process):
     def _open_store(self) -> None:
         if isinstance(self.disk, ServerLink):
             database = WorkerDatabase(self.disk)
-            self.store = NodeStore(database, Workers(database))
+            self.store = NodeStore(database, database.workers)
             self._opened = True
         elif self.disk is None:
             self.store = NodeStore.open(IN_MEMORY, synchronous="OFF")
@@ -265,6 +265,24 @@ class NodeProcess(Process):
             self.store = NodeStore(open_database(self.disk.path, NODE_SCHEMA, make=self.disk.database))
             self._opened = True
         self.key = SigningKey.from_seed(self.store.profile.identity_seed(self.world.sim.random_bytes(32)))
+
+    def holds_routes(self) -> bool:
+        """Whether users are logged in here."""
+        return any(actor.counts["routes"] for actor in self.runtime.actors)
+
+    def is_alone(self) -> bool:
+        """Whether no other worker takes logins."""
+        with self.disk.paused() if self.disk is not None else nullcontext():
+            return not self.store.workers.others()
+
+    def leave(self) -> None:
+        """End as `usernym.Node.stop` does: the others see at once that it is gone, if the database is there."""
+        try:
+            self.store.workers.leave()
+        except StorageError:
+            pass
+        except ProcessDied as death:
+            death.bury()
 
     def show(self, name: str) -> FoundRecord | None:
         """What a lookup of this name and its history would find."""

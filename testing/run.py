@@ -26,7 +26,7 @@ from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
 from usernym.testing.attacker import ATTACKERS
 from usernym.testing.oracle import TERM_S, Oracle, Promise
-from usernym.testing.plan import Plan
+from usernym.testing.plan import PROMPT, Plan
 from usernym.testing.process import Process
 from usernym.testing.screen import ReadingScreen
 from usernym.testing.tap import Heard
@@ -43,6 +43,9 @@ FRIEND_S: Final = 3 * HEARTBEAT_S
 """Whatever hostile users do, a text is delivered within so long, and its writer knows it. At most 16 others' messages
 are on their way before it, one heartbeat makes room, and one more covers a lost answer (docs/protocol.md, "Receiving").
 """
+PROMPT_S: Final = 20.0
+"""So soon where only hints are lost: a poll each way, and no heartbeat."""
+CARDS_S: Final = 900.0  # a dead worker leaves the card within two minutes, a new one comes in within ten
 LOOK_S: Final = 60.0
 """How long a user waits for a lookup before they look at what is there; at the end, how often they do."""
 BEFRIENDED_S: Final = 10.0
@@ -85,18 +88,13 @@ class Run:
     """One run of a plan. `listener` is called with all that happens (see `chart`); `absent`: whether who is
     stalked is away meanwhile."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        listener: Callable[[Heard], None] | None = None,
-        *,
-        absent: bool = False,
-    ) -> None:
+    def __init__(self, plan: Plan, listener: Callable[[Heard], None] | None = None, *, absent: bool = False) -> None:
         self.plan = plan
         lies = any(isinstance(step, f.NodeLies | f.HostileNode) for step in plan.steps)
         weeks = any(isinstance(step, f.LongAway) and step.days * DAY_S > TERM_S for step in plan.steps)
         calm = all(isinstance(step, CALM) for step in plan.steps)
-        promise = Promise(not lies, honest_node=not lies, may_expire=weeks, within_s=FRIEND_S if calm else None)
+        within_s = FRIEND_S if calm else PROMPT_S if all(isinstance(step, PROMPT) for step in plan.steps) else None
+        promise = Promise(not lies, honest_node=not lies, may_expire=weeks, within_s=within_s)
         self.oracle = Oracle(promise, hostile=frozenset(ATTACKERS))
         self._absent = absent
         self.answers: list[str] = []
@@ -412,11 +410,13 @@ class Run:
             self._look_through_conversations()
             self._wait_until_all_is_known()
         world.sim.run_for(QUIET_S)
-        # A process may have ended by itself of what its disk did before.
+        with suppress(SimulationStuck):
+            world.sim.run_until(self.watch.cards_fit, CARDS_S)
         world.sim.run_until(self._troubles.all_run, 600)
         self._look_through_conversations()
         self.oracle.end(self._gaps())
         self._check_handshakes()
+        self.watch.check_cards()
         self.watch.check_heads()
         for process in world.processes():
             if process.bugs_so_far() and process.name not in self._troubles.bad_disks:

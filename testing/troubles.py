@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from usernym.actors.messages import Drain
 from usernym.mixnet.emulator.state import Faults, LinkDelay
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
@@ -22,9 +23,12 @@ from usernym.testing.database import DatabaseServer
 from usernym.testing.habits import Habit, HabitTransport
 from usernym.testing.hostile import LyingTransport, Mallory
 from usernym.testing.process import NodeProcess, Process
-from usernym.testing.world import SimClient, World
+from usernym.testing.world import SimClient, SimNode, World
 
 DAY_S: Final = 86_400.0
+DRAIN_S: Final = 60.0
+"""How long a worker that is drained waits for its users to go: the command's default."""
+DRAIN_LOOK_S: Final = 0.1
 AGAIN_S: Final = 5.0
 """After so long the supervisor starts a process again that ended by itself."""
 
@@ -186,12 +190,41 @@ class Troubles:
             case f.DatabaseAway(seconds):
                 for worker in world.workers:
                     self._break(f.DiskFull(worker.name, seconds))
+            case f.WorkerDrained(who, down_s):
+                self._drain(world.nodes[who], down_s)
+            case f.WorkerLost(who, down_s):
+                self._lose(world.nodes[who], down_s)
             case f.LongAway(days, node):
                 self._switch_off(days, node)
             case f.Crash() | f.DiskFull() | f.DiskErrors() | f.SlowDisk() | f.ClockJump():
                 self._break(step)
             case _:
                 raise ValueError(f"{step} is done by a person: let the client do it")
+
+    def _lose(self, worker: SimNode, down_s: float) -> None:
+        if worker.running:
+            self._down_s[worker.name] = down_s
+            worker.kill()
+            worker.address = None
+
+    def _drain(self, worker: SimNode, down_s: float) -> None:
+        """As `usernym.Node.drain` does."""
+        if not worker.running:
+            return
+        worker.graph.registration.tell(Drain())
+        life, end = worker.deaths, self.world.sim.now() + DRAIN_S
+
+        def look() -> None:
+            if not worker.running or worker.deaths != life:
+                return
+            if self.world.sim.now() < end and worker.holds_routes() and not worker.is_alone():
+                self.world.sim.call_later(DRAIN_LOOK_S, look)
+                return
+            worker.leave()
+            self._down_s[worker.name] = down_s
+            worker.kill()
+
+        self.world.sim.call_later(DRAIN_LOOK_S, look)
 
     def _server(self) -> DatabaseServer:
         if self.world.server is None:

@@ -7,7 +7,9 @@
 5. Nothing goes directly to an address that was agreed with another identity than the one that is pinned: neither to a
    user's former one, nor to that of a thief whose identity was the user's for some time.
 6. An honest node passes on no seal of a size that no payload has.
-7. The heads that a node's processes give out are all of the one log that its store has; each process's only grow.
+7. When all works, each worker of a node has the card that names all of them, and no other address.
+8. What follows from a route is written by the worker that holds it (`DatabaseServer`).
+9. The heads that a node's processes give out are all of the one log that its store has; each process's only grow.
 
 The oracle compares what users see; these are harms that no user sees.
 """
@@ -54,6 +56,8 @@ class Watch:
         self._logins: dict[tuple[str, int], deque[tuple[float, bytes]]] = {}
         self._said: set[tuple[str, str]] = set()
         world.mixnet.listeners.append(self._on_heard)
+        if world.server is not None:
+            world.server.on_broken = oracle.broke
 
     def note_homes(self) -> None:
         """Take note which addresses are whose."""
@@ -165,8 +169,19 @@ class Watch:
             self._break(client.name, "addresses", f"{client.name} sent to an address of {name}'s former identity")
         self._check_seal(client, name, said)
 
+    def cards_fit(self) -> bool:
+        """Whether each worker has a card that names those that there are."""
+        workers = self._world.workers
+        there = {worker.address for worker in workers}
+        return len(workers) == 1 or all(worker.running and {*worker.card.addresses} == there for worker in workers)
+
+    def check_cards(self) -> None:
+        """The rule about cards."""
+        if not self.cards_fit():
+            self._break("node", "cards", "the node's card does not name its workers")
+
     def check_heads(self) -> None:
-        """The last rule."""
+        """The rule about the directory's log."""
         for node in self._world.nodes.values():
             with node.disk.paused() if node.disk is not None else nullcontext():
                 log = {each.number + 1: each.checkpoint for each in node.store.log.epochs(node.store.log.size())}

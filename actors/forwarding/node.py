@@ -484,7 +484,6 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self.counts["expired"] += gone
 
     def _give_up_mail(self, now: int) -> int:
-
         def give_up() -> Sequence[RemovedMessage]:
             rows = self._store.mailbox.expire(now, SWEEP_ROWS)
             expired = (NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in rows)

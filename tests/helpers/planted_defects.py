@@ -60,11 +60,11 @@ class PlantedDefect:
 DEFECTS: list[PlantedDefect] = []
 
 
-def defect(says: str) -> Callable[[Plant], Plant]:
-    """Put a defect on the list, under its function's name."""
+def defect(says: str, among: list[PlantedDefect] = DEFECTS) -> Callable[[Plant], Plant]:
+    """Put a defect on a list, under its function's name."""
 
     def add(plant: Plant) -> Plant:
-        DEFECTS.append(PlantedDefect(plant.__name__, says, plant))
+        among.append(PlantedDefect(plant.__name__, says, plant))
         return plant
 
     return add

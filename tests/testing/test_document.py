@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.planted_defects import DEFECTS
+from tests.helpers.planted_workers import WORKER_DEFECTS
 from usernym.testing import ScenarioFailed, faults
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -35,7 +36,7 @@ def test_the_example_is_worth_its_while() -> None:
 def test_every_fault_and_every_defect_is_listed() -> None:
     for name in faults.STEPS:
         assert f"`{name}`" in PAGE, name
-    for defect in DEFECTS:
+    for defect in [*DEFECTS, *WORKER_DEFECTS]:
         (row,) = (line for line in FIGURES.splitlines() if line.startswith(f"| `{defect.name}` |"))
         _, _, says, scenarios, found, _ = (cell.strip() for cell in row.split("|"))
         assert says == defect.says

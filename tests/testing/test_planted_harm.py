@@ -1,4 +1,5 @@
-"""Mutation check for hostile parties: each kind of harm is made possible again, and the simulation has to find it.
+"""Mutation check for hostile parties, and for a node of several processes: each kind of harm is made possible
+again, and the simulation has to find it.
 
 `make mutants` runs these too. Each search begins at seed 0 with the plans of its profile: none is made for a defect.
 """
@@ -11,16 +12,18 @@ import pytest
 
 from tests.helpers.planted_defects import PlantedDefect
 from tests.helpers.planted_harm import HARMS
+from tests.helpers.planted_workers import WORKER_DEFECTS
 from usernym.testing.loop import Quiet, plan_at
 from usernym.testing.run import play
 
+PLANTED = [*HARMS, *(("workers", each) for each in WORKER_DEFECTS)]
 BOUND = int(os.environ.get("USERNYM_MUTANT_SCENARIOS", "2000"))
 """Scenarios within which a defect has to be found."""
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("profile", "defect"), [pytest.param(*each, id=each[1].name) for each in HARMS])
+@pytest.mark.parametrize(("profile", "defect"), [pytest.param(*each, id=each[1].name) for each in PLANTED])
 def test_planted_harm_is_found(profile: str, defect: PlantedDefect, capsys: pytest.CaptureFixture[str]) -> None:
     with Quiet():
         plans = (plan_at(profile, seed, (2, 4)) for seed in range(BOUND))
@@ -34,7 +37,11 @@ def test_planted_harm_is_found(profile: str, defect: PlantedDefect, capsys: pyte
         assert play(found.plan).wrong == ()
 
 
-@pytest.mark.parametrize("defect", [pytest.param(defect, id=defect.name) for _, defect in HARMS])
+@pytest.mark.parametrize("defect", [pytest.param(defect, id=defect.name) for _, defect in PLANTED])
 def test_the_product_has_the_place_of_each(defect: PlantedDefect) -> None:
     with defect.planted():
         pass
+
+
+def test_there_are_at_least_ten_of_workers() -> None:
+    assert len(WORKER_DEFECTS) >= 10
