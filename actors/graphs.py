@@ -185,7 +185,7 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
         addresses=card.addresses,
         dispatch=dispatch,
         given_surbs=context.store.given_surbs,
-        is_address_agreed=context.store.contacts.is_address_agreed,
+        is_agreed=context.store.contacts.is_agreed,
     )
     graph.start(
         graph.handshake.bind(HandshakeClient(context, forwarding=graph.forwarding)),

@@ -7,6 +7,7 @@ as after any loss: the party that waits for an answer sends it again.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 from pathlib import Path
@@ -59,7 +60,8 @@ class NymSdkTransport(LinkedTransport):
             try:
                 await client.connect()
                 if storage is not None:
-                    _remove(storage, OUTDATED_SURBS)
+                    with contextlib.suppress(OSError):  # what stays does no harm, and goes the next time
+                        _remove(storage, OUTDATED_SURBS)
                 self._client = client
                 return _SdkLink(sdk, client)
             except (sdk.NymError, AddressError) as error:

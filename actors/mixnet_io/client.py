@@ -94,7 +94,7 @@ class ClientIO(Actor[ClientIOInbox]):
     """Asks one node for its user, and hears from it.
 
     `signer` is the user's key, `node` the node's identity key, `addresses` the node's on the mixnet (96 bytes each).
-    `is_address_agreed` tells whether contacts were given the address that the client had last.
+    `is_agreed` tells whether a contact may write to this Nym address of ours, because of a handshake.
     """
 
     name = "mixnet-io"
@@ -110,7 +110,7 @@ class ClientIO(Actor[ClientIOInbox]):
         addresses: Sequence[bytes],
         dispatch: Dispatch,
         given_surbs: GivenSurbs | None = None,
-        is_address_agreed: Callable[[], bool] = lambda: False,
+        is_agreed: Callable[[bytes], bool] = lambda _address: False,
     ) -> None:
         super().__init__(runtime, on_failed)
         self._endpoint = MixnetEndpoint(self, runtime, transport, signer, node, dispatch.watchers, dispatch.on_mixnet)
@@ -132,9 +132,7 @@ class ClientIO(Actor[ClientIOInbox]):
         """When to look whether what the node needs can be given by now, if nothing comes before that."""
         self._renewals_paid_at = float("-inf")
         """When each of the renewals will have had its `RENEW_AGAIN_S`."""
-        self._is_address_agreed = is_address_agreed
-        self._used_directly = False
-        """Whether contacts use our address, or may: a direct route ends with it."""
+        self._is_agreed = is_agreed
         self._heard_at = float("-inf")
         self._given_up = 0
         """Requests given up since the node was heard last."""
@@ -163,7 +161,6 @@ class ClientIO(Actor[ClientIOInbox]):
             case SendStatement(statement):
                 self._send_statement(statement)
             case SendDirect(address, direct):
-                self._used_directly = True
                 self._endpoint.send(address, direct, 0, "direct_sent")
             case DropRoute(previous):
                 self._route.drop(previous)
@@ -188,7 +185,6 @@ class ClientIO(Actor[ClientIOInbox]):
             self._verify_node(frame, data)
             self._take_tell(message, len(data))
         elif isinstance(message, m.Direct) and self._dispatch.direct is not None:
-            self._used_directly = True
             self._dispatch.direct.tell(DirectArrived(message))
         else:
             raise RemoteProtocolError(Code.UNEXPECTED, "this graph takes no such message")
@@ -197,17 +193,18 @@ class ClientIO(Actor[ClientIOInbox]):
         """There is a mixnet client. What was given before it leads nowhere, if its address is another one."""
         self._route.begin_anew()
         self._owed = 0
-        inherited = self._account.begin_at(address)
-        if address != self._own_address:
-            self._own_address, self._used_directly = address, inherited and self._is_address_agreed()
+        self._account.begin_at(address)
+        self._own_address = address
         for waiting in list(self._waiting.values()):
             self._send_request(waiting)
 
     def _renew(self) -> None:
         """The node can have as many SURBs as a client gives. With another address they are worthless, and the account
-        is empty again; a client that keeps its address, or has a direct route to it, waits until they die."""
+        is empty again; a client that keeps its address, or has agreed on it with a contact, waits until they die."""
         paid_at = max(self._runtime.now(), self._renewals_paid_at) + RENEW_AGAIN_S
-        if paid_at - self._runtime.now() > RENEWALS_AT_ONCE * RENEW_AGAIN_S or self._used_directly:
+        if paid_at - self._runtime.now() > RENEWALS_AT_ONCE * RENEW_AGAIN_S:
+            return
+        if self._own_address is None or self._is_agreed(self._own_address):
             return
         if self._endpoint.renew():
             self._renewals_paid_at = paid_at

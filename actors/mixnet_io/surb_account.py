@@ -68,17 +68,14 @@ class SurbAccount:
         if self._kept is not None and self._address is None:
             self._before = self._kept.load()
 
-    def begin_at(self, address: bytes) -> bool:
+    def begin_at(self, address: bytes) -> None:
         """A mixnet client came up at this address. What was given from another one leads elsewhere; of what was given
         from this one, it may have the keys. If it does not tell, it is taken for the one that another process of ours
-        used; but a client that was away is taken for a new one. Returns whether another process of ours was at this
-        address.
-        """
+        used; but a client that was away is taken for a new one."""
         before, self._before = self._before, None
-        inherited = before is not None and before.address == address
         lots, out = self._given.lots(self._runtime.now()), self._out()
         if address != self._address:
-            lots = self._kept_lots(before) if before is not None and inherited else []
+            lots = [] if before is None or before.address != address else self._kept_lots(before)
             known = sum(count for _, count in lots) if out is None else out
         else:
             known = out or 0
@@ -91,7 +88,6 @@ class SurbAccount:
         young = sum(count for born, count in self._given.lots(now) if born > now - SURB_S / 2)
         self._inherited = young if out is None else 0
         self._kept_count = self._given.left(now) + self._ahead
-        return inherited
 
     def _kept_lots(self, kept: KeptAccount) -> list[tuple[float, int]]:
         """When they left, at the earliest, and how many: the oldest first."""

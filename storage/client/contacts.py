@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, get_args
 
+from usernym.protocol.limits import ADDRESS_BYTES
 from usernym.protocol.payloads import COUNTERS_A_HOME, Handshake
 from usernym.storage.client.schema import ContactRow
 from usernym.storage.client.types import ERASED, Consent, Contact, Direction, Fallback, HandshakeState, Trust
@@ -20,7 +21,9 @@ STEP_KINDS: Final = tuple(kind.__struct_config__.tag for kind in get_args(Handsh
 """The kinds of a handshake's messages."""
 _STEPS: Final = f"({', '.join(map(str, STEP_KINDS))})"
 _ADDRESS_AGREED: Final = f"""
-    SELECT 1 FROM contact WHERE handshake IN ({HandshakeState.OFFERED.number}, {HandshakeState.ACTIVE.number}) LIMIT 1
+    SELECT 1 FROM contact WHERE handshake IN ({HandshakeState.OFFERED.number}, {HandshakeState.ACTIVE.number})
+        AND EXISTS (SELECT 1 FROM message WHERE contact = name AND kind IN {_STEPS}
+            AND direction = {Direction.OUT.number} AND substr(body, 1, {ADDRESS_BYTES}) = ?) LIMIT 1
 """  # noqa: S608 - constants
 _OF: Final = "(?1 IS NULL OR contact = ?1)"
 _SENT: Final = f"{_OF} AND kind IN {_STEPS} AND direction = {Direction.OUT.number}"
@@ -127,9 +130,9 @@ class Contacts:
         """Move the handshake, with the peer's address if it may be kept; a direct route that was silent is not now."""
         return self._update(name, handshake=state, peer_address=peer_address, direct_silent_since=None)
 
-    def is_address_agreed(self) -> bool:
-        """Whether a contact was given our address, by an offer or an acceptance that holds."""
-        return self._db.value(int, _ADDRESS_AGREED) is not None
+    def is_agreed(self, address: bytes) -> bool:
+        """Whether a contact was given this Nym address of ours, by an offer or an acceptance that holds."""
+        return self._db.value(int, _ADDRESS_AGREED, (address,)) is not None
 
     def set_direct_silent(self, name: str, since: int | None) -> bool:
         """Note since when the direct way has been silent; None: it is not."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.examples import examples
 from tests.helpers.hostile import HostileWorld, ScriptedNode
+from usernym.actors.messages import PayloadKind
 from usernym.actors.mixnet_io.client import RENEW_AGAIN_S, RENEWALS_AT_ONCE, STARVED_S
 from usernym.actors.mixnet_io.surb_account import (
     KEPT_AHEAD,
@@ -28,7 +29,7 @@ from usernym.protocol.errors import Code
 from usernym.protocol.limits import HOUR_S, MINUTE_S, SURB_S, SURBS_GIVEN_MAX
 from usernym.storage.client.given_surbs import GivenSurbs
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Trust
+from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, HandshakeStep, Trust
 from usernym.storage.errors import StoreFull
 from usernym.testing.world import SimClient, World
 
@@ -333,17 +334,30 @@ def test_who_can_give_nothing_more_takes_another_address_at_once_and_not_for_eve
     assert alice.address != before
 
 
+@pytest.mark.parametrize("this_address", [True, False])
+@pytest.mark.parametrize("restarts", [True, False])
 @pytest.mark.parametrize("handshake", HandshakeState)
-def test_another_process_of_a_client_keeps_the_address_that_contacts_were_given(handshake: HandshakeState) -> None:
+def test_a_client_keeps_the_address_that_a_contact_was_given(
+    handshake: HandshakeState, restarts: bool, this_address: bool
+) -> None:
+    """Also while the contact has not used it yet; one that was given before a former renewal binds nothing."""
     world = HostileWorld(17)
     node, alice = world.scripted, world.client("alice")
     world.settle(MINUTE_S)
     alice.store.contacts.add("bob", bytes(32), b"a record", Trust.CONFIRMED, Consent.ACCEPTED)
     alice.store.contacts.set_handshake("bob", handshake, None)
-    alice.restart()
-    alice.connect()
-    world.settle(MINUTE_S)
-    assert starve(node, alice) is (handshake not in (HandshakeState.OFFERED, HandshakeState.ACTIVE))
+    assert alice.address is not None
+    step = HandshakeStep.body(alice.address if this_address else ADDRESS, 0)
+    alice.store.messages.add_outgoing(
+        "bob", message_id=bytes(16), token=bytes(16), kind=PayloadKind.HANDSHAKE_OFFER, body=step, now=0
+    )
+    alice.store.database.run("DELETE FROM outbox")  # it has been delivered
+    if restarts:
+        alice.restart()
+        alice.connect()
+        world.settle(MINUTE_S)
+    keeps = this_address and handshake in (HandshakeState.OFFERED, HandshakeState.ACTIVE)
+    assert starve(node, alice) is not keeps
 
 
 def test_a_client_that_is_killed_while_its_nym_client_lives_on_keeps_its_account() -> None:
