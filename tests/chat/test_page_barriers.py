@@ -15,7 +15,7 @@ from tests.helpers.page_language import SPEAKS_OTHER, cut, english_left, with_ot
 from tests.helpers.page_scenes import full_account
 from tests.helpers.page_screens import CAN_SCAN, SCREENS, arrange, names_in, walk_to
 from tests.helpers.page_stage import Account, Stage
-from tests.helpers.page_window import PageWindow
+from tests.helpers.page_window import PageWindow, wait_for_screen
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 AXE: Final = ROOT / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
@@ -151,7 +151,7 @@ def test_a_planted_barrier_is_found(stage: Stage, chromium: Chromium) -> None:
     profile.add_init_script(path=AXE)
     page = profile.new_page()
     page.goto(stage.address)
-    page.locator("h1, .list").first.wait_for()
+    wait_for_screen(page)
     page.evaluate("document.body.append(document.createElement('button'))")
     assert any(found.startswith("button-name") for found in page.evaluate(_RUN))
 

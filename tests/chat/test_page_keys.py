@@ -13,7 +13,7 @@ from tests.helpers.browser import Chromium
 from tests.helpers.page_keys import Keys
 from tests.helpers.page_screens import MAIN, PASSPHRASE, begun, every_account, new
 from tests.helpers.page_stage import NUMBER, WORDS, Stage
-from tests.helpers.page_window import PageWindow
+from tests.helpers.page_window import PageWindow, wait_for_screen
 from usernym.chat.requests import (
     Ask,
     CancelAsk,
@@ -398,7 +398,7 @@ def test_by_keys_alone(stage: Stage, chromium: Chromium, way: Way) -> None:
     stage.account = every_account()
     stage.account.home = way.home
     window = PageWindow(stage, chromium, CLIPBOARD_AND_PRINTER)
-    window.page.locator("h1, .list").first.wait_for()
+    wait_for_screen(window.page)
     way.walk(Keys(window.page))
     stage.wait_for(lambda: set(way.asks) <= {type(ask) for ask in stage.account.sent})
 

@@ -12,6 +12,7 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from tests.helpers.page_scenes import full_account
 from tests.helpers.page_stage import MINUTE, NUMBER, Account, Stage, contact, written_text
+from tests.helpers.page_window import wait_for_screen
 from usernym.chat.files import STATIC
 from usernym.chat.problems import PageRefused
 from usernym.chat.requests import (
@@ -393,7 +394,7 @@ def arrange(stage: Stage, screen: Screen) -> None:
 def walk_to(page: Page, stage: Stage, screen: Screen) -> None:
     """Open the page, and go to the screen."""
     page.goto(stage.address)
-    page.locator("h1, .list").first.wait_for()
+    wait_for_screen(page)
     for step in screen.steps:
         step(page)
     if screen.pushed:

@@ -14,6 +14,11 @@ QUICK_MS: Final = 15_000
 """How long anything takes at most that needs no other program."""
 
 
+def wait_for_screen(page: Page) -> None:
+    """Wait until the page shows the account's screen. While it connects, it has a title too."""
+    page.locator(".list, h1:not(:text('One moment'))").first.wait_for()
+
+
 def midday_zone(now: float) -> str:
     """A time zone in which it is between noon and one: there a text of two hours ago is one of today, at any hour."""
     ahead = 12 - time.gmtime(now).tm_hour
