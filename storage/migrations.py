@@ -4,7 +4,8 @@ A new file gets the newest schema at once. An older one gets the migrations that
 each, so a process that dies in the middle leaves the previous schema. A released migration is never edited.
 
 A migration must end with the very SQL in `sqlite_master` that a new file has, since `integrity` compares the two:
-append a column with `ALTER TABLE ... ADD COLUMN` and the text that a new file's `creation` has for it.
+append a column with `ALTER TABLE ... ADD COLUMN` and the text that a new file's `creation` has for it. PostgreSQL's
+numbers stand in a table of the store's own (`postgres_schema.py`).
 """
 
 from __future__ import annotations
@@ -19,22 +20,43 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Migration:
+    """One step to the next schema: SQL for SQLite, and the same for PostgreSQL if it is the node's.
+
+    `beside`: processes of the version before may continue with the store while those of the new one have it, too. So it
+    only adds, and what it adds may be unknown to them: a column that has a default, a table that they need not fill.
+    """
+
+    statements: tuple[str, ...]
+    postgres: tuple[str, ...] = ()
+    beside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """A store's schema: its mark (`application_id`, 32 bits), its tables, and the SQL that makes and fills new ones.
 
-    `migrations[i]` leads from schema i + 1 to schema i + 2: a list of SQL statements.
+    `migrations[i]` leads from schema i + 1 to schema i + 2.
     """
 
     application_id: int
     tables: tuple[str, ...]
     creation: tuple[str, ...]
-    migrations: tuple[tuple[str, ...], ...] = ()
+    migrations: tuple[Migration, ...] = ()
     filling: tuple[str, ...] = ()
 
     @property
     def version(self) -> int:
         """The newest schema."""
         return 1 + len(self.migrations)
+
+    @property
+    def oldest_beside(self) -> int:
+        """The oldest schema whose processes may continue with a store that has the newest."""
+        oldest = self.version
+        while oldest > 1 and self.migrations[oldest - 2].beside:
+            oldest -= 1
+        return oldest
 
 
 def schema_version(database: StoreDatabase) -> int:
@@ -54,9 +76,9 @@ def migrate(database: StoreDatabase, schema: Schema) -> None:
     database.row("PRAGMA journal_mode = WAL")
     if found == 0:
         _apply(database, schema.version, (*schema.creation, *schema.filling))
-    for number, statements in enumerate(schema.migrations, start=2):
+    for number, migration in enumerate(schema.migrations, start=2):
         if 0 < found < number:
-            _apply(database, number, statements)
+            _apply(database, number, migration.statements)
 
 
 def _claim(database: StoreDatabase, schema: Schema) -> None:

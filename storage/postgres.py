@@ -12,16 +12,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from threading import Event, Lock, Thread
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import peewee
 import psycopg
 from psycopg import pq
 from psycopg.types.numeric import Int8Dumper
 
-from usernym.logger import logger
 from usernym.storage.engine import Connection, Done, Engine, Parameters, name_of
 from usernym.storage.errors import (
     NotAStore,
@@ -36,8 +36,6 @@ from usernym.storage.errors import (
     StoreUnreachable,
     UnsafeServer,
 )
-from usernym.storage.migrations import Schema
-from usernym.storage.tables import Row, creation_of
 
 T = TypeVar("T")
 
@@ -118,6 +116,32 @@ def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
     return _MARK.sub(number, sql), tuple(names)
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A process's part in a store: which one it is, and which schemas the process can live with.
+
+    `known` is the newest schema that it knows. `alone`: no other process has the store. `whole`: it needs to know all
+    that the store has, so a newer schema won't do that older processes can otherwise continue with.
+    """
+
+    STATE: ClassVar[str] = "SELECT version, oldest FROM store WHERE id = $1"
+    """What a store says of itself: its schema, and the oldest one whose processes can continue with it."""
+
+    mark: int
+    known: int
+    alone: bool
+    whole: bool
+
+    def check(self, path: str, state: tuple[int, int] | None) -> int:
+        """The store's schema, if this process can have it. Raises `NotAStore` or `SchemaTooNew`."""
+        if state is None:
+            raise NotAStore(f"{path} is another program's, or its node has moved: it is left as it is")
+        version, oldest = state
+        if self.known < (version if self.whole else oldest):
+            raise SchemaTooNew(path, version, self.known)
+        return version
+
+
 class _PostgresConnection(Connection):
     __slots__ = ()
 
@@ -149,14 +173,17 @@ class PostgresDatabase(Engine):
         self._down = False
         self._owner: psycopg.Connection[Any] | None = None
         self._owning = Lock()
-        self._mark: int | None = None
-        self._alone = True
+        self._share: Share | None = None
 
     # -- connections --
 
     def _connect(self) -> Connection:
-        self._keep_owned()
-        return _PostgresConnection(self._connect_raw())
+        share = self._share
+        if share is None:
+            return _PostgresConnection(self._connect_raw())
+        self._keep_owned(share)
+        # The owner's connection has it alone, for all. A share is each connection's: none outlives it.
+        return _PostgresConnection(self._connect_raw() if share.alone else self._connect_sharing(share))
 
     def _connect_raw(self) -> psycopg.Connection[Any]:
         try:
@@ -204,29 +231,40 @@ class PostgresDatabase(Engine):
             return [f"{self.path}: {warning}"]
         return []
 
-    def own(self, mark: int, *, alone: bool) -> None:
-        """Have this database as a store: with other processes that have it so, or `alone`. Raises `StoreInUse`."""
-        self._mark, self._alone = mark, alone
-        self._keep_owned()
+    def own(self, share: Share) -> None:
+        """Have this database as a store, from now on. Raises `StoreInUse`, `NotAStore` or `SchemaTooNew`."""
+        self._share = share
+        self._keep_owned(share)
 
-    def _keep_owned(self) -> None:
+    def _keep_owned(self, share: Share) -> None:
         with self._owning:
-            if self._mark is None or (self._owner is not None and not _is_dead(self._owner)):
-                return
             if self._owner is not None:
+                if not _is_dead(self._owner):
+                    return
                 self._owner.close()
-            raw = self._connect_raw()
-            how = "pg_try_advisory_lock" if self._alone else "pg_try_advisory_lock_shared"
-            (got,) = raw.execute(f"SELECT {how}($1)", (self._mark,)).fetchone() or (False,)
+            self._owner = self._connect_sharing(share)
+
+    def _connect_sharing(self, share: Share) -> psycopg.Connection[Any]:
+        """A connection that holds the share. After a time without it, the store may be another's, or have moved on."""
+        raw = self._connect_raw()
+        try:
+            how = "pg_try_advisory_lock" if share.alone else "pg_try_advisory_lock_shared"
+            (got,) = raw.execute(f"SELECT {how}($1)", (share.mark,)).fetchone() or (False,)
             if not got:
-                raw.close()
                 raise StoreInUse(f"{self.path} is in use by a node's process: stop it first")
-            self._owner = raw
+            share.check(self.path, raw.execute(share.STATE, (share.mark,)).fetchone())
+        except psycopg.Error as error:
+            raw.close()
+            raise self._meaning(error) from error
+        except BaseException:
+            raw.close()
+            raise
+        return raw
 
     def close(self) -> None:
         super().close()
         with self._owning:
-            self._mark = None
+            self._share = None
             if self._owner is not None:
                 self._owner.close()
 
@@ -368,57 +406,3 @@ def _is_dead(raw: psycopg.Connection[Any]) -> bool:
     except psycopg.Error:
         return True
     return False
-
-
-def open_postgres(url: str, schema: Schema, base: type[Row], *, alone: bool, new: bool) -> PostgresDatabase:
-    """The database, with the tables of `base`, which are made if need be and if it may be `new`; `alone`: only this
-    process has it as its store then.
-
-    Raises `StoreUnreachable`, `StoreInaccessible`, `UnsafeServer`, `StoreInUse`, `NotAStore` or `SchemaTooNew`.
-    """
-    database = PostgresDatabase(url)
-    try:
-        database.own(schema.application_id, alone=alone)
-        _migrate(database, schema, base, new=new)
-        for warning in database.warnings():
-            logger.warning("%s", warning)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _migrate(database: PostgresDatabase, schema: Schema, base: type[Row], *, new: bool) -> None:
-    def migrate() -> None:
-        # One after the other: workers may start together, and two can't make one table.
-        database.rows("SELECT pg_advisory_xact_lock(?)", (schema.application_id + 1,))
-        tables = {
-            row[0] for row in database.rows("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
-        }
-        if "store" not in tables:
-            if tables:
-                raise NotAStore(f"{database.path} has tables of another program: it is left as it is")
-            if not new:
-                raise NotAStore(f"{database.path} is empty: no node has its store there")
-            database.run("CREATE TABLE store (id BIGINT PRIMARY KEY, version BIGINT NOT NULL)")
-            database.run("INSERT INTO store (id, version) VALUES (?, ?)", (schema.application_id, schema.version))
-            for statement in creation_of(base, DIALECT):
-                database.run(statement.replace(" AUTOINCREMENT", ""))
-            for statement in (*schema.filling, *_TUNING):
-                database.run(statement)
-        found = database.value(int, "SELECT version FROM store WHERE id = ?", (schema.application_id,))
-        if found is None:
-            raise NotAStore(f"{database.path} is another program's, or its node has moved: it is left as it is")
-        if found > schema.version:
-            raise SchemaTooNew(database.path, found, schema.version)
-
-    database.commit(migrate)
-
-
-_TUNING: Final = (
-    # Rows that come and go all day: the server is to reuse their room soon, and within their page.
-    *(f"ALTER TABLE {table} SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000)"
-      for table in ("mail", "remembered", "notice")),
-    *(f"ALTER TABLE {table} SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02)"
-      for table in ("mailbox", "remembered_count", "clock")),
-)  # fmt: skip

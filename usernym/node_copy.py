@@ -34,7 +34,7 @@ def store_file(home: Path, url: str | None) -> Iterator[Path]:
         _remove(path)  # of a process that was killed
         try:
             with (
-                contextlib.closing(NodeStore.connect(url, new=False)) as source,
+                contextlib.closing(NodeStore.connect(url, to_copy=True)) as source,
                 contextlib.closing(NodeStore.open(path, synchronous="OFF")) as copy,
             ):
                 copy_store(source, copy)

@@ -60,19 +60,18 @@ class NodeStore(Store):
         return cls(open_database(path, NODE_SCHEMA, synchronous=synchronous, timeout_s=timeout_s))
 
     @classmethod
-    def connect(cls, url: str, *, alone: bool = False, new: bool = True) -> Self:
-        """Open the store in the PostgreSQL database at `url`, as one of several workers or `alone`.
-
-        It is made if the database is empty, or is `NotAStore` then if it may not be `new`.
+    def connect(cls, url: str, *, alone: bool = False, to_copy: bool = False) -> Self:
+        """Open the store in the PostgreSQL database at `url`, as one of several workers or `alone`; it is made if the
+        database is empty. `to_copy`: then it is `NotAStore`, and this version has to know all that the store has.
 
         Raises `StoreUnreachable`, `StoreInaccessible`, `UnsafeServer`, `StoreInUse`, `NotAStore` or `SchemaTooNew`;
         `StoreInaccessible` also where psycopg is not installed.
         """
         try:
-            from usernym.storage.postgres import open_postgres  # noqa: PLC0415 - psycopg is optional, and slow to load
+            from usernym.storage.postgres_schema import open_postgres  # noqa: PLC0415 - psycopg is optional, and slow to load
         except ImportError:
             raise StoreInaccessible("psycopg is not installed: pip install 'usernym[postgres]'") from None
-        database = open_postgres(url, NODE_SCHEMA, NodeRow, alone=alone, new=new)
+        database = open_postgres(url, NODE_SCHEMA, NodeRow, alone=alone, to_copy=to_copy)
         return cls(database, Workers(database))
 
     def commit(self, work: Callable[[], T]) -> T:

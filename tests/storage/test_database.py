@@ -15,12 +15,14 @@ from usernym.storage import errors
 from usernym.storage.client.store import ClientStore
 from usernym.storage.database import Store, Synchronous, open_database
 from usernym.storage.integrity import ReadOnlyStore, file_problems
-from usernym.storage.migrations import Schema, schema_version
+from usernym.storage.migrations import Migration, Schema, schema_version
 from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
 
 _V1 = ("CREATE TABLE thing (id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE)",)
-_V2 = ("ALTER TABLE thing ADD COLUMN size INTEGER NOT NULL DEFAULT 0", "UPDATE thing SET size = length(name)")
+_V2 = Migration(
+    ("ALTER TABLE thing ADD COLUMN size INTEGER NOT NULL DEFAULT 0", "UPDATE thing SET size = length(name)")
+)
 _NEW = (
     "CREATE TABLE thing (id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE, size INTEGER NOT NULL DEFAULT 0)",
 )
@@ -189,7 +191,7 @@ def test_an_older_schema_is_migrated_with_its_rows(tmp_path: Path) -> None:
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "things.db"
     open_database(path, OLD).close()
-    bad = Schema(77, ("thing",), _NEW, ((_V2[0], "UPDATE nothing SET x = 1"),))
+    bad = Schema(77, ("thing",), _NEW, (Migration((_V2.statements[0], "UPDATE nothing SET x = 1")),))
     with pytest.raises(sqlite3.OperationalError, match="nothing"):
         open_database(path, bad)
     database = open_database(path, OLD)

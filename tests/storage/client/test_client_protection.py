@@ -17,6 +17,7 @@ from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Consent, Identity, IdentityState, Route, Trust
 from usernym.storage.database import open_database
 from usernym.storage.keyfile import Argon2Cost, Protection
+from usernym.storage.migrations import Migration
 
 SECRETS = {
     "name": b"grace_hopper",
@@ -277,7 +278,7 @@ def test_an_exposed_key_file_is_refused(client: ClientStore, tmp_path: Path) -> 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "client.db"
-    newer = replace(CLIENT_SCHEMA, migrations=(("CREATE TABLE later (x)",),))
+    newer = replace(CLIENT_SCHEMA, migrations=(Migration(("CREATE TABLE later (x)",)),))
     open_database(path, newer, key=bytes(32)).close()
     with pytest.raises(errors.SchemaTooNew):
         open_database(path, CLIENT_SCHEMA, key=bytes(32))

@@ -129,7 +129,7 @@ def test_a_database_of_another_program_is_left_as_it_is(postgres: PostgresServer
 
 def test_a_newer_schema_is_refused(postgres: PostgresServer, url: str) -> None:
     NodeStore.connect(url).close()
-    postgres.sql("UPDATE store SET version = version + 1", url)
+    postgres.sql("UPDATE store SET version = version + 1, oldest = oldest + 1", url)
     with pytest.raises(SchemaTooNew):
         NodeStore.connect(url)
 
