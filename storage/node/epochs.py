@@ -181,8 +181,8 @@ class DirectoryLog:
                 "this node's store came from a backup, and does not know which heads the node has signed since:"
                 " `usernym node log recover FOLDER` takes them from the newest export of its log"
             )
-        note = mark.read()
-        if note is None:
+        note, newest = mark.read(), self._epoch(state.size - 1)
+        if note is None or (newest is not None and note == newest.checkpoint):
             return
         try:
             marked = read_checkpoint(note)

@@ -28,6 +28,7 @@ from usernym.protocol.records import (
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.storage.errors import LogRolledBack, StorageError, StoreCorrupt
+from usernym.storage.node import epochs
 from usernym.storage.node.directory import Registration
 from usernym.storage.node.epochs import EpochSigner
 from usernym.storage.node.head_mark import MARK_NAME, FileMark
@@ -237,6 +238,17 @@ def test_the_mark_has_the_newest_head_before_it_is_given_out(node: NodeStore) ->
     newest = node.log.give_out(mark)
     assert newest is not None
     assert mark.read() == newest
+
+
+def test_a_minute_in_which_nothing_happened_verifies_no_signature(
+    node: NodeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = KeptMark()
+    register(node, "alice")
+    epoch(node, mark)
+    monkeypatch.delattr(epochs, "read_checkpoint")
+    assert not epoch(node, mark)
+    assert node.log.give_out(mark) == mark.read() is not None
 
 
 def test_a_store_that_the_mark_is_behind_of_goes_on(node: NodeStore) -> None:
