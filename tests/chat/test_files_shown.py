@@ -113,8 +113,7 @@ def test_a_picture_outlives_the_death_of_node_and_both_programs_and_is_shown_who
             person.start()
             person.look_again()
             person.wait_online()
-            if not person.box.is_visible():
-                person.turn_to(peer.home)
+            person.turn_to(peer.home)
         come(25)
     shown = line.locator("img")
     expect(shown).to_be_visible(timeout=RESUMED_S * 1000)

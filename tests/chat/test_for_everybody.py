@@ -260,6 +260,7 @@ def test_a_screen_reader_is_told_of_news_and_of_states(people: People) -> None:
     carol.write("never aloud before she is accepted")
     expect(log).to_contain_text("A new request")
     expect(log).not_to_contain_text("never aloud")
+    alice.expect_text("say this aloud")
     snapshot = alice.page.get_by_role("region", name=f"Texts with {bob.home}").aria_snapshot()
     assert "say this aloud" in snapshot
     expect(alice.page.get_by_role("main")).to_have_count(1)

@@ -233,6 +233,7 @@ def change_a_person(keys: Keys) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
     keys.choose("Delete all texts")
     keys.choose("Delete all texts")
+    expect(page.locator(".toast")).to_contain_text("All texts deleted")
     keys.choose("Undo")
     keys.choose("Remove Wei")
     keys.choose("Remove")

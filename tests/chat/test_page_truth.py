@@ -103,7 +103,8 @@ def test_the_end_of_the_program_empties_the_window(window: PageWindow, stage: St
 
 def test_a_used_address_says_that_someone_else_may_have_used_it(stage: Stage, chromium: Chromium) -> None:
     first, second = PageWindow(stage, chromium), PageWindow(stage, chromium)
-    first.page.locator("[data-name=amara]").wait_for()
+    for window in (first, second):
+        window.page.locator("[data-name=amara]").wait_for()
     second.page.goto(f"http://{stage.host}/#used-before")
     second.page.reload()
     second.page.locator("[data-name=amara]").wait_for()  # it has written down what it keeps

@@ -15,7 +15,7 @@ from tests.helpers.page_scenes import full_account
 from tests.helpers.page_stage import MINUTE, NOW, Account, Stage, contact, written_text
 from tests.helpers.page_window import PageWindow
 from usernym.chat.requests import DecideAsk, SaveDraftAsk, SendAsk, SetPersonalAsk
-from usernym.chat.wire import ContactChangedWire, ListsChangedWire, TextChangedWire, TextsGoneWire
+from usernym.chat.wire import ContactChangedWire, ContactGoneWire, ListsChangedWire, TextChangedWire, TextsGoneWire
 
 pytestmark = [pytest.mark.browser, pytest.mark.seconds]
 
@@ -239,7 +239,7 @@ def test_the_panel_mutes_pins_archives_names_blocks_and_removes(window: PageWind
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Wei from work", level=1)).to_be_visible()
     page.get_by_role("switch", name="Archive").click()
-    window.press("Undo")
+    window.undo("is archived")
     expect(page.locator("[data-name=li_wei]")).to_be_visible()
     kinds = [(ask.muted, ask.pinned, ask.archived, ask.nickname) for ask in asked(stage, SetPersonalAsk)]
     assert kinds == [
@@ -248,7 +248,7 @@ def test_the_panel_mutes_pins_archives_names_blocks_and_removes(window: PageWind
     ]  # fmt: skip
     window.press("Block Wei from work")
     expect(page.locator(".composer")).to_have_text("This person is blocked.")
-    window.press("Undo")
+    window.undo("is blocked")
     expect(window.box).to_be_visible()
     window.press("Remove Wei from work")
     window.dialog.get_by_role("button", name="Remove", exact=True).click()
@@ -362,6 +362,23 @@ def test_where_the_reader_is_counts_when_a_text_comes_not_what_the_browser_said_
             msgspec.json.encode(text).decode(),
         )
         assert left == [not is_shown, is_shown]
+
+
+def test_a_conversation_that_closes_while_it_is_scrolled_complains_of_nothing(stage: Stage, chromium: Chromium) -> None:
+    """The event of a scroll comes when the texts have gone."""
+    with PageWindow(stage, chromium, SOCKET_AT_HAND) as window:
+        window.open("amara")
+        gone = msgspec.json.encode(ContactGoneWire(name="amara")).decode()
+        window.page.locator(".texts").evaluate(
+            """async (box, data) => {
+                box.scrollTop = 0;
+                window.socket.onmessage({data});
+                for (let each = 0; each < 3; each += 1) await new Promise(requestAnimationFrame);
+            }""",
+            gone,
+        )
+        expect(window.page.locator(".texts")).to_have_count(0)
+        assert window.watch.problems == []
 
 
 def test_thousands_of_people_and_texts_open_as_quickly_as_a_few(chromium: Chromium) -> None:

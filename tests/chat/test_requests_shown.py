@@ -40,6 +40,7 @@ def test_a_stranger_sees_no_difference(people: People, decision: str) -> None:
         writer.expect_state("are you there?", "Accepted by the node")
         writer.page.reload()
     for writer, reader in ((stranger, bob), (other, open_minded)):
+        writer.wait_online()
         writer.turn_to(reader.home)
         last = writer.entry(reader.home).locator(".line-last")
         expect(last).to_have_text("Accepted by the nodeare you there?")

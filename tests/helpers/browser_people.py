@@ -305,9 +305,10 @@ class Someone:
         return self.page.locator(f'.lists button.line[data-name="{name}"]')
 
     def turn_to(self, name: str) -> None:
-        """Open a conversation that is in the list."""
+        """Open a conversation that is in the list; returns when its texts are there."""
         self.entry(name).click()
         expect(self.page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
+        expect(self.page.locator(".texts:not([aria-busy])")).to_be_visible()
 
     @property
     def box(self) -> Locator:

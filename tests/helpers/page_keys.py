@@ -114,6 +114,7 @@ class Keys:
 
     def open(self, name: str) -> None:
         """A person's conversation, from the list."""
+        expect(self.page.locator(f"[data-name={name}]")).to_be_attached()
         self.press("Control+k", "ArrowDown")
         self.look()
         for _ in range(STEPS_MAX):
@@ -122,7 +123,7 @@ class Keys:
             self.page.keyboard.press("ArrowDown")
         self.page.keyboard.press("Enter")
         expect(self.page.locator(f"[data-name={name}][aria-current]")).to_be_attached()
-        expect(self.page.locator(".texts")).to_be_visible()
+        expect(self.page.locator(".texts:not([aria-busy])")).to_be_visible()
 
     def menu(self, words: str, chosen: str) -> None:
         """One of the actions of a text that is loaded."""

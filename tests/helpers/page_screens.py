@@ -101,7 +101,7 @@ def every_account() -> Account:
 def open_person(name: str) -> Step:
     def act(page: Page) -> None:
         page.locator(f"[data-name={name}]").click()
-        page.locator(".bar-who").wait_for()
+        page.locator(".texts:not([aria-busy])").wait_for()
 
     return act
 
@@ -237,7 +237,7 @@ SCREENS: Final[dict[str, Screen]] = {
     "people": Screen(),
     "no-people": Screen(account=Account),
     "deleted": Screen((open_person("amara"),), HomeWire(screen="main", name="maya", deleted=True)),
-    "archived": Screen((press("Archived (1)"),)),
+    "archived": Screen((press("Archived (1)"), see("beatriz"))),
     "refused": Screen((press("Declined and blocked (2)"), see("blocked_one"))),
     "search": Screen((type_in("Search people and texts", "ma"), see("Texts"))),
     "nothing-found": Screen((type_in("Search people and texts", "zzz"), see("Nothing found"))),
@@ -297,9 +297,9 @@ SCREENS: Final[dict[str, Screen]] = {
     ),
     "delete": Screen(panel_of("amara", "Delete all texts")),
     "remove": Screen(panel_of("amara", "Remove amara")),
-    "safety": Screen(safety_of("li_wei")),
-    "safety-verified": Screen(safety_of("amara")),
-    "safety-changed": Screen(safety_of("jonas_w")),
+    "safety": Screen((*safety_of("li_wei"), see(NUMBER[:5]))),
+    "safety-verified": Screen((*safety_of("amara"), see(NUMBER[:5]))),
+    "safety-changed": Screen((*safety_of("jonas_w"), see(NUMBER[:5]))),
     "safety-same": Screen((*safety_of("li_wei", NUMBER), see("The same number"))),
     "safety-no-number": Screen((*safety_of("li_wei", "hello"), see("This isn’t a safety number"))),
     "safety-differs": Screen((*_TO_SAFETY_DIFFERS, see("do not write"))),

@@ -51,9 +51,14 @@ class PageWindow:
     def press(self, name: str) -> None:
         self.button(name).first.click()
 
+    def undo(self, done: str) -> None:
+        """Take back what the page says it has done: what it said before may be there still, with a button like it."""
+        expect(self.page.locator(".toast")).to_contain_text(done)
+        self.press("Undo")
+
     def open(self, name: str) -> None:
         self.page.locator(f"[data-name={name}]").click()
-        expect(self.page.locator(".texts")).to_be_visible()
+        expect(self.page.locator(".texts:not([aria-busy])")).to_be_visible()
 
     @property
     def box(self) -> Locator:

@@ -85,6 +85,7 @@ export function Texts({ open, turn }) {
   }, []);
 
   const onScroll = () => {
+    if (!box.current) return; // closed: the browser tells of a scroll with the next frame
     const { scrollHeight, scrollTop, clientHeight } = box.current;
     const left = scrollHeight - scrollTop - clientHeight;
     setAtBottom(isAtBottom());
@@ -113,7 +114,7 @@ export function Texts({ open, turn }) {
   const rows = texts ?? [];
   const stopRow = rows.some((text) => text.row === stop) ? stop : rows.at(-1)?.row;
   return html`<div class="texts-place">
-    <div ref=${box} class="texts" onScroll=${onScroll} tabindex=${rows.length ? undefined : "0"} role="region" aria-label=${t("texts.label", { name: contact.nickname || name })}>
+    <div ref=${box} class="texts" onScroll=${onScroll} tabindex=${rows.length ? undefined : "0"} role="region" aria-busy=${texts ? undefined : "true"} aria-label=${t("texts.label", { name: contact.nickname || name })}>
       <ol ref=${inner} class="texts-inner" onKeyDown=${onKeyDown} onFocusIn=${(event) => event.target.dataset.row && setStop(Number(event.target.dataset.row))}>
         ${texts && !rows.length && !outgoing.length && contact.state === "accepted" && html`<li class="texts-empty">${t("texts.empty", { name: contact.nickname || name })}</li>`}
         ${groups.map(
