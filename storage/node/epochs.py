@@ -116,7 +116,7 @@ class DirectoryLog:
 
         def make() -> bool:
             state = self._state(self._db.locked)
-            self._check(state, mark)
+            self._checked(state, mark)
             # Who led when it began may have been taken for dead since.
             taken, events = self._taken(events_max, labels, node) if workers.leads() else ([], {})
             if taken:
@@ -125,8 +125,10 @@ class DirectoryLog:
                     self._db.run(f"DELETE FROM directory_change WHERE id IN ({marks(len(some))})", some)  # noqa: S608
             return bool(taken) and len(waiting) == events_max
 
-        self._check(self._state(), mark)  # what is refused should not cost the work above each time
-        more = self._db.commit(make) if waiting else False
+        more = False
+        if waiting:
+            self._checked(self._state(), mark)  # what is refused should not cost the work above each time
+            more = self._db.commit(make)
         self.give_out(mark)
         return more
 
@@ -134,9 +136,7 @@ class DirectoryLog:
         """The newest signed head, for others to see: the mark has it, or a newer one, from now on. None before the
         first epoch. Raises `LogRolledBack`."""
         with self._giving_out:
-            state = self._state()
-            self._check(state, mark)
-            newest = self._epoch(state.size - 1)
+            newest = self._checked(self._state(), mark)
             if newest is None:
                 return None
             if newest.checkpoint != mark.read():
@@ -174,8 +174,9 @@ class DirectoryLog:
     def _pending(self, events_max: int) -> list[_Pending]:
         return _PENDING.all(self._db, _PENDING.select("ORDER BY id LIMIT ?"), (events_max,))
 
-    def _check(self, state: _LogState, mark: HeadMark) -> None:
-        """Raise `LogRolledBack` unless a further head would continue all that the node has given out."""
+    def _checked(self, state: _LogState, mark: HeadMark) -> Epoch | None:
+        """The newest epoch; None before the first. Raises `LogRolledBack` unless a further head would continue all
+        that the node has given out."""
         if state.restored:
             raise LogRolledBack(
                 "this node's store came from a backup, and does not know which heads the node has signed since:"
@@ -183,7 +184,7 @@ class DirectoryLog:
             )
         note, newest = mark.read(), self._epoch(state.size - 1)
         if note is None or (newest is not None and note == newest.checkpoint):
-            return
+            return newest
         try:
             marked = read_checkpoint(note)
         except DirectoryInvalid as error:
@@ -195,6 +196,7 @@ class DirectoryLog:
                 " the newest store back, or take what is missing from the newest export of the log"
                 " (`usernym node log recover FOLDER`)"
             )
+        return newest
 
     def _taken(
         self, events_max: int, labels: Mapping[str, bytes], node: bytes
