@@ -244,6 +244,7 @@ def compare_numbers(keys: Keys) -> None:
     page = keys.page
     keys.open("amara")
     keys.choose("Verified")
+    expect(page.locator(".digits")).to_be_visible()
     keys.choose("Remove verification")
     expect(page.get_by_role("dialog")).to_have_count(0)
     keys.choose("Confirmed by the node")
@@ -256,6 +257,7 @@ def compare_numbers(keys: Keys) -> None:
     keys.press("Escape")
     keys.open("jonas_w")
     keys.choose("Compare safety numbers")
+    expect(page.locator(".digits")).to_be_visible()
     keys.choose("They are the same")
     expect(page.get_by_role("dialog")).to_have_count(0)
 

@@ -85,8 +85,8 @@ export function Safety({ contact, onClose }) {
       <span><b>${t("safety.sure")}</b><small>${t("safety.sure_hint")}</small></span>
     </label>`}
     <${DialogButtons}>
-      ${contact.trust === "verified" && html`<${Button} kind="plain" onClick=${unverify}>${t("safety.unverify")}<//>`}
-      ${contact.trust === "changed" && html`<${Button} kind="plain" onClick=${unverify}>${t("changed.continue")}<//>`}
+      ${contact.trust === "verified" && html`<${Button} kind="plain" busy=${state.busy} onClick=${unverify}>${t("safety.unverify")}<//>`}
+      ${contact.trust === "changed" && html`<${Button} kind="plain" busy=${state.busy} onClick=${unverify}>${t("changed.continue")}<//>`}
       <span class="spread"></span>
       <${Button} onClick=${onClose}>${t("close")}<//>
       ${contact.trust !== "verified" &&
