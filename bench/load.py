@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any, Protocol
 
 from usernym.actors.graphs import node_graph
 from usernym.actors.node_clock import NodeClock
@@ -34,6 +35,86 @@ TOP_UP, TOP_UP_EVERY = 90, 40
 """SURBs for one sender's answers, below the most that a node believes in; and after how many messages come more."""
 FOUND, ACCEPTED = 24, 26
 """The kinds of message that are counted (docs/protocol.md): deliveries and the like come besides."""
+PIPELINE = 500
+"""Requests under way at once: below the bound at which a node refuses."""
+
+
+class Users:
+    """Names that are registered in a node's store, and their keys."""
+
+    def __init__(self, store: NodeStore, node: bytes) -> None:
+        """`node`: its key."""
+        self.node = node
+        self._names = new_names(RECIPIENTS)
+        self._keys = {}
+        for name in self._names:
+            self._keys[name], account = new_account(node, name)
+            store.directory.register(**account)
+
+    def name(self, number: int) -> str:
+        """One of the names, whatever the number."""
+        return self._names[number % RECIPIENTS]
+
+    def key(self, number: int) -> SigningKey:
+        """The identity key of that one."""
+        return self._keys[self.name(number)]
+
+
+def new_names(count: int) -> list[str]:
+    """The longest names, which do not look alike."""
+    return [f"user_{number:027d}".translate(str.maketrans("0123456789", "abcdefghjk")) for number in range(count)]
+
+
+def new_account(node: bytes, name: str) -> tuple[SigningKey, dict[str, Any]]:
+    """A new identity, and what `Directory.register` takes."""
+    key, recovery = SigningKey.from_seed(os.urandom(32)), SigningKey.from_seed(os.urandom(32))
+    record = first_record(key, recovery.public, node, name, os.urandom(32), int(time.time()))
+    return key, {
+        "name": name, "skeleton": skeleton(name), "skeleton_version": SKELETON_VERSION, "identity_key": key.public,
+        "record": pack(record), "record_number": 1, "hpke_number": 1, "link": pack(first_succession(record)),
+        "now": int(time.time()),
+    }  # fmt: skip
+
+
+class Answers:
+    """Counts the answers of a kind, in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counted = 0
+        self._awaited = FOUND
+        self._progress = threading.Event()
+
+    def count(self, event: TransportEvent) -> None:
+        """Count an answer by its kind, the third byte; the frame is not looked into."""
+        if isinstance(event, Incoming) and event.data[2] == self._awaited:
+            self.add(1)
+
+    def add(self, answers: int) -> None:
+        """Count so many."""
+        with self._lock:
+            self._counted += answers
+        self._progress.set()
+
+    def rate(self, awaited: int, total: int, send: Callable[[int], None], at_once: int = PIPELINE) -> float:
+        """Send `total` requests, so many at a time; answers of the awaited kind a second."""
+        with self._lock:
+            self._counted, self._awaited = 0, awaited
+        start, sent = time.perf_counter(), 0
+        while self._counted < total:
+            while sent < total and sent - self._counted < at_once:
+                send(sent)
+                sent += 1
+            self._progress.wait(0.01)
+            self._progress.clear()
+        return total / (time.perf_counter() - start)
+
+
+class Sending(Protocol):
+    """What a user needs of a client of the mixnet."""
+
+    def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
+        """See `Transport`."""
 
 
 def opened(transport: Transport, on_event: Callable[[TransportEvent], None]) -> Transport:
@@ -59,8 +140,7 @@ class LoadedNode:
         self.new_transport = new_transport
         self._store = NodeStore.open(path)
         self._key = SigningKey.from_seed(self._store.profile.identity_seed(os.urandom(32)))
-        self.node = self._key.public
-        self._record_keys = {name: self._register(name) for name in self._names()}
+        self.users = Users(self._store, self._key.public)
         cards: SimpleQueue[NodeCard] = SimpleQueue()
         runtime = ThreadRuntime(self._timers)
         self._graph = node_graph(
@@ -77,61 +157,19 @@ class LoadedNode:
         )
         self.card = cards.get(timeout=60)
         self.address = self.card.addresses[0]
-        self._lock = threading.Lock()
-        self._answers = 0
-        self._awaited = FOUND
-        self.progress = threading.Event()
+        self.answers = Answers()
         self.transports: list[Transport] = []
-        self._askers = [self.client(self.count) for _ in range(ASKERS)]
+        self._askers = [self.client(self.answers.count) for _ in range(ASKERS)]
 
     def client(self, on_event: Callable[[TransportEvent], None]) -> Transport:
         """A new client of the mixnet, up."""
         self.transports.append(opened(self.new_transport(), on_event))
         return self.transports[-1]
 
-    @staticmethod
-    def _names() -> list[str]:
-        return [f"user_{number:027d}".replace("0", "o").replace("1", "x") for number in range(2, RECIPIENTS + 2)]
-
-    def _register(self, name: str) -> SigningKey:
-        key, recovery = SigningKey.from_seed(os.urandom(32)), SigningKey.from_seed(os.urandom(32))
-        record = first_record(key, recovery.public, self.node, name, os.urandom(32), int(time.time()))
-        self._store.directory.register(
-            name=name,
-            skeleton=skeleton(name),
-            skeleton_version=SKELETON_VERSION,
-            identity_key=key.public,
-            record=pack(record),
-            record_number=1,
-            hpke_number=1,
-            link=pack(first_succession(record)),
-            now=int(time.time()),
-        )
-        return key
-
-    def count(self, event: TransportEvent) -> None:
-        """Count an answer by its kind, the third byte; the frame is not looked into."""
-        if isinstance(event, Incoming) and event.data[2] == self._awaited:
-            with self._lock:
-                self._answers += 1
-            self.progress.set()
-
-    def answered(self) -> int:
-        """Answers since the last `reset`."""
-        return self._answers
-
-    def reset(self, awaited: int) -> None:
-        """Count from 0: answers of that kind."""
-        with self._lock:
-            self._answers = 0
-            self._awaited = awaited
-
     def lookup_frames(self, count: int) -> list[bytes]:
         """Frames of lookups, made beforehand."""
-        names = list(self._record_keys)
         return [
-            encode_unsigned(m.Lookup(number.to_bytes(8, "big"), 2, names[number % len(names)]))
-            for number in range(count)
+            encode_unsigned(m.Lookup(number.to_bytes(8, "big"), 2, self.users.name(number))) for number in range(count)
         ]
 
     def ask(self, number: int, frame: bytes) -> None:
@@ -140,13 +178,7 @@ class LoadedNode:
 
     def sender(self, number: int) -> Sender:
         """A logged-in user with SURBs at the node."""
-        name = list(self._record_keys)[number]
-        return Sender(self, name, self._record_keys[name])
-
-    def recipient(self, number: int) -> str:
-        """One of the names."""
-        names = list(self._record_keys)
-        return names[number % len(names)]
+        return Sender(self.users, number, self.card, self.client, self.answers)
 
     def close(self) -> None:
         """Stop everything."""
@@ -160,43 +192,65 @@ class LoadedNode:
 class Sender:
     """A user with a login, without a client's actors."""
 
-    def __init__(self, node: LoadedNode, name: str, key: SigningKey) -> None:
-        self._node, self._name, self._key = node, name, key
-        self._answers: SimpleQueue[m.Message] = SimpleQueue()
+    def __init__(
+        self,
+        users: Users,
+        number: int,
+        card: NodeCard,
+        client: Callable[[Callable[[TransportEvent], None]], Sending],
+        answers: Answers,
+    ) -> None:
+        """`client`: makes a client of the mixnet, up, which reports what comes."""
+        self._users, self.name, self._key = users, users.name(number), users.key(number)
+        self._address, self.answers = card.addresses[0], answers
+        self._first: SimpleQueue[m.Message] = SimpleQueue()
         self._logged_in = False
-        self._transport = node.client(self._on_event)
-        challenge = self._ask(encode_unsigned(m.LoginAsk(os.urandom(8), 2, name)))
+        self._transport = client(self._on_event)
+        challenge = self._ask(encode_unsigned(m.LoginAsk(os.urandom(8), 2, self.name)))
         assert isinstance(challenge, m.Challenge)
         nonce, expires_at, mac = challenge.nonce, challenge.expires_at, challenge.mac
-        proof = m.LoginProof(os.urandom(8), 2, name, nonce, expires_at, mac, node.card.sequence, 0)
-        login = self._ask(encode_signed(proof, key, node.node))
+        proof = m.LoginProof(os.urandom(8), 2, self.name, nonce, expires_at, mac, card.sequence, 0)
+        login = self._ask(self.signed(proof))
         assert isinstance(login, m.LoggedIn)
+        self.login_id = login.login_id
         self._logged_in = True
         self._sent = 0
-        self._top_up = encode_signed(m.TopUp(TOP_UP, name, login.login_id), key, node.node)
+        self._top_up = self.signed(m.TopUp(TOP_UP, self.name, self.login_id))
+
+    def signed(self, message: m.FromClient) -> bytes:
+        """A frame of this user's."""
+        return encode_signed(message, self._key, self._users.node)
 
     def _on_event(self, event: TransportEvent) -> None:
         if self._logged_in:
-            self._node.count(event)
+            self.on_event(event)
         elif isinstance(event, Incoming):
-            self._answers.put(decode(event.data).message)
+            self._first.put(decode(event.data).message)
+
+    def on_event(self, event: TransportEvent) -> None:
+        """Something came after the login."""
+        self.answers.count(event)
 
     def _ask(self, frame: bytes) -> m.Message:
-        self._transport.send(self._node.address, frame, 2)
-        return self._answers.get(timeout=10)
+        self._transport.send(self._address, frame, 2)
+        return self._first.get(timeout=10)
 
     def forward(self, number: int) -> bytes:
         """The frame of a one-packet message to someone; what is sealed does not concern the node."""
         sealed = os.urandom(SEAL_OVERHEAD_BYTES + plaintext_bytes(1, first_contact=False))
-        recipient = self._node.recipient(number * 7 + int.from_bytes(self._key.public[:4], "big"))
+        recipient = self._users.name(number * 7 + int.from_bytes(self._key.public[:4], "big"))
         message = m.Forward(
-            os.urandom(8), self._name, recipient, os.urandom(16), int(time.time()), 1, sealed, bytes(64), None
+            os.urandom(8), self.name, recipient, os.urandom(16), int(time.time()), 1, sealed, bytes(64), None
         )
-        return encode_signed(message, self._key, self._node.node)
+        return self.signed(message)
 
     def send(self, frame: bytes) -> None:
         """Send it, with no SURBs; they come by themselves."""
         if self._sent % TOP_UP_EVERY == 0:
-            self._transport.send(self._node.address, self._top_up, TOP_UP)
+            self._transport.send(self._address, self._top_up, TOP_UP)
         self._sent += 1
-        self._transport.send(self._node.address, frame, 0)
+        self.hand_over(frame)
+
+    def hand_over(self, frame: bytes) -> None:
+        """Send it, and nothing besides."""
+        self._transport.send(self._address, frame, 0)

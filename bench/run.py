@@ -1,5 +1,6 @@
 """`make bench`: packets per operation, files beside texts, one node's speed as a share of this machine's Ed25519
-verification rate, the directory's log with many names, and a long history beside a short one.
+verification rate, a node's workers on PostgreSQL, the directory's log with many names, a long history beside a short
+one.
 
 Figures in seconds differ from machine to machine and from run to run; the shares are taken within one run. Node,
 load and emulated mixnet share one process, and so Python's lock: a node with a process of its own does better.
@@ -10,7 +11,6 @@ from __future__ import annotations
 import os
 import random
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +18,10 @@ from pathlib import Path
 from bench.directory import directory_table
 from bench.files import LOSS, PACKETS_PER_S, WORLDS, print_files
 from bench.history import LONG, SHORT, Figure, history_table
-from bench.load import ACCEPTED, LoadedNode
+from bench.load import ACCEPTED, FOUND, LoadedNode
 from bench.operations import packets_table
 from bench.page import FEW, MANY, page_table
+from bench.workers import print_workers
 from tests.helpers.browser import missing
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.in_process import InProcessMixnet
@@ -31,8 +32,6 @@ from usernym.timers import ThreadTimers
 
 LOOKUPS = 6_000
 SENDERS, FORWARDS_EACH = 40, 150
-PIPELINE = 500
-"""Requests under way at once: below the bound at which a node refuses."""
 
 
 def verifications_per_second(seconds: float = 1.0) -> float:
@@ -47,32 +46,16 @@ def verifications_per_second(seconds: float = 1.0) -> float:
     return count / seconds
 
 
-def rate(total: int, send: Callable[[int], None], answered: Callable[[], int], progress: threading.Event) -> float:
-    """Send `total` requests, `PIPELINE` at a time; answers per second."""
-    start = time.perf_counter()
-    sent = 0
-    while answered() < total:
-        while sent < total and sent - answered() < PIPELINE:
-            send(sent)
-            sent += 1
-        progress.wait(0.01)
-        progress.clear()
-    return total / (time.perf_counter() - start)
-
-
 def load_node(new_transport: Callable[[], Transport], lookups: int, forwards_each: int) -> tuple[float, float]:
     """Lookups answered, and forwards on disk and accepted, a second."""
     with tempfile.TemporaryDirectory() as folder:
         node = LoadedNode(Path(folder) / "node.db", new_transport)
         try:
             frames = node.lookup_frames(lookups)
-            answered = rate(lookups, lambda at: node.ask(at, frames[at]), node.answered, node.progress)
+            answered = node.answers.rate(FOUND, lookups, lambda at: node.ask(at, frames[at]))
             senders = [node.sender(number) for number in range(SENDERS)]
             forwards = [sender.forward(at) for at in range(forwards_each) for sender in senders]
-            node.reset(ACCEPTED)
-            accepted = rate(
-                len(forwards), lambda at: senders[at % SENDERS].send(forwards[at]), node.answered, node.progress
-            )
+            accepted = node.answers.rate(ACCEPTED, len(forwards), lambda at: senders[at % SENDERS].send(forwards[at]))
         finally:
             node.close()
     return answered, accepted
@@ -93,6 +76,8 @@ def main() -> None:
     print(f"\nOne node on this machine, beside {base:,.0f} Ed25519 verifications a second of one core\n")
     print(f"  {'lookups answered':<32} {lookups:>8,.0f} /s   {lookups / base:6.1%} of that rate")
     print(f"  {'forwards on disk and accepted':<32} {accepted:>8,.0f} /s   {accepted / base:6.1%} of that rate")
+    print("\nProcessor time of each forward of a node's processes; beside one worker in a file, two beside one\n")
+    print_workers()
     print(f"\nBeside them, {directory_table()}")
     print(f"\nA history of {LONG:,} texts beside one of {SHORT:,}, in a client's encrypted store\n")
     print_figures(history_table())

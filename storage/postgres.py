@@ -13,13 +13,11 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from threading import Event, Lock, Thread
 from typing import Any, ClassVar, Final, TypeVar
 
 import peewee
 import psycopg
-from psycopg import pq
 from psycopg.types.numeric import Int8Dumper
 
 from usernym.storage.engine import Connection, Done, Engine, Parameters, name_of
@@ -36,6 +34,7 @@ from usernym.storage.errors import (
     StoreUnreachable,
     UnsafeServer,
 )
+from usernym.storage.postgres_statements import PostgresConnection
 
 T = TypeVar("T")
 
@@ -94,28 +93,6 @@ _STATES: Final[tuple[tuple[str, type[StorageError], str], ...]] = (
 )
 """SQL states (https://www.postgresql.org/docs/15/errcodes-appendix.html) that mean something to a person."""
 
-_MARK: Final = re.compile(r"\?(\d*)|(?<![:\w]):([a-z_]\w*)")
-
-
-@lru_cache(maxsize=512)
-def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
-    """The statement with `$1`, `$2`… for its marks; and the names that they stand for, if they have names."""
-    names: list[str] = []
-    count = 0
-
-    def number(mark: re.Match[str]) -> str:
-        nonlocal count
-        given, name = mark.groups()
-        if name:
-            if name not in names:
-                names.append(name)
-            return f"${names.index(name) + 1}"
-        count = int(given) if given else count + 1
-        return f"${count}"
-
-    return _MARK.sub(number, sql), tuple(names)
-
-
 @dataclass(frozen=True, slots=True)
 class Share:
     """A process's part in a store: which one it is, and which schemas the process can live with.
@@ -142,20 +119,6 @@ class Share:
         return version
 
 
-class _PostgresConnection(Connection):
-    __slots__ = ()
-
-    def _in_transaction(self) -> bool:
-        return bool(self._raw.info.transaction_status != pq.TransactionStatus.IDLE) and not self._raw.closed
-
-    def _execute(self, sql: str, params: Parameters) -> Done:
-        text, names = _numbered(sql)
-        values = [params[name] for name in names] if names else params  # type: ignore[call-overload]
-        cursor = self._raw.execute(text, values or None)
-        # `description` would make an object for each column.
-        return ([] if cursor.rownumber is None else cursor.fetchall()), cursor.rowcount
-
-
 class PostgresDatabase(Engine):
     """The database at `url`, a libpq URI (https://www.postgresql.org/docs/15/libpq-connect.html).
 
@@ -180,10 +143,10 @@ class PostgresDatabase(Engine):
     def _connect(self) -> Connection:
         share = self._share
         if share is None:
-            return _PostgresConnection(self._connect_raw())
+            return PostgresConnection(self._connect_raw())
         self._keep_owned(share)
         # The owner's connection has it alone, for all. A share is each connection's: none outlives it.
-        return _PostgresConnection(self._connect_raw() if share.alone else self._connect_sharing(share))
+        return PostgresConnection(self._connect_raw() if share.alone else self._connect_sharing(share))
 
     def _connect_raw(self) -> psycopg.Connection[Any]:
         try:
@@ -191,7 +154,6 @@ class PostgresDatabase(Engine):
                 self._url,
                 autocommit=True,
                 cursor_factory=psycopg.RawCursor,
-                prepare_threshold=1,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 application_name="usernym",
                 tcp_user_timeout=LOCK_TIMEOUT_S * 1000,

@@ -118,6 +118,12 @@ class PostgresServer:
             self._process.wait(START_S)
             self._process = None
 
+    def processes(self) -> list[int]:
+        """The ids of its processes: the first one, and those that it started."""
+        assert self._process is not None
+        first = self._process.pid
+        return [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+
     def url(self, database: str, user: str = USER) -> str:
         return f"postgresql://{user}@/{database}?host={quote(str(self.folder), safe='')}"
 

@@ -17,6 +17,7 @@ from usernym.storage import postgres as engine
 from usernym.storage.engine import name_of
 from usernym.storage.errors import (
     NotAStore,
+    RowConflict,
     SchemaTooNew,
     StoreClosed,
     StoreInaccessible,
@@ -27,6 +28,7 @@ from usernym.storage.errors import (
 from usernym.storage.node.mailbox import Enqueued
 from usernym.storage.node.store import NodeStore
 from usernym.storage.postgres import PostgresDatabase
+from usernym.storage.postgres_statements import PREPARED_MAX, numbered
 
 pytestmark = [needs_postgres, pytest.mark.processes]
 
@@ -147,11 +149,44 @@ def test_errors_name_the_database_and_no_password(postgres: PostgresServer, monk
 
 
 def test_statements_bind_by_place_number_and_name() -> None:
-    assert engine._numbered("a = ? AND b = ?") == ("a = $1 AND b = $2", ())
-    assert engine._numbered("a = ?1 AND b = ?2 OR a < ?1") == ("a = $1 AND b = $2 OR a < $1", ())
-    assert engine._numbered("a = :one AND b = :two OR a < :one AND c::text = ''") == (
+    assert numbered("a = ? AND b = ?") == ("a = $1 AND b = $2", ())
+    assert numbered("a = ?1 AND b = ?2 OR a < ?1") == ("a = $1 AND b = $2 OR a < $1", ())
+    assert numbered("a = :one AND b = :two OR a < :one AND c::text = ''") == (
         "a = $1 AND b = $2 OR a < $1 AND c::text = ''", ("one", "two"),
     )  # fmt: skip
+
+
+def test_values_come_back_as_they_went_in_whether_or_not_their_statement_is_prepared(node: NodeStore) -> None:
+    sent = ("ä\u200b", "", b"\0\xff", b"", 2**63 - 1, -(2**63), None, True)
+    sql = (
+        "SELECT CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS BYTEA), CAST(? AS BYTEA), CAST(? AS BIGINT),"
+        " CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BOOLEAN)"
+    )
+    for _ in range(3):
+        assert node.database.rows(sql, sent) == [sent]
+
+
+def test_few_statements_stay_prepared_however_many_are_run(node: NodeStore) -> None:
+    for number in range(2 * PREPARED_MAX):
+        for _ in range(2):
+            assert node.database.value(int, f"SELECT {number}") == number
+    prepared = node.database.value(int, "SELECT count(*) FROM pg_prepared_statements")
+    assert prepared is not None
+    assert 0 < prepared <= PREPARED_MAX
+
+
+def test_a_commit_of_more_statements_than_stay_prepared_is_undone_whole(node: NodeStore) -> None:
+    def work() -> None:
+        put(node, 1)
+        for number in range(2 * PREPARED_MAX):
+            node.database.rows(f"SELECT {number}")
+        node.database.run("INSERT INTO mail (number) VALUES (1)")
+
+    for _ in range(2):
+        with pytest.raises(RowConflict):
+            node.commit(work)
+        assert not node.database.writing
+    assert put(node, 1) is Enqueued.STORED
 
 
 # -- others in the way, and connections that are lost -----------------------------------------------------------------
