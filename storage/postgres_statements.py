@@ -20,7 +20,7 @@ from psycopg.errors import error_from_result
 from usernym.storage.engine import Connection, Done, Parameters
 
 PREPARED_MAX: Final = 200
-"""Statements that a connection has prepared, each with the types of its values: then it begins anew. There are some
+"""Statements that a connection has prepared, each with the types of its values: then it forgets all. There are some
 fifty; those with lists come in several lengths."""
 
 _MARK: Final = re.compile(r"\?(\d*)|(?<![:\w]):([a-z_]\w*)")

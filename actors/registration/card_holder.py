@@ -7,16 +7,20 @@ are in any case, and not what is asked before a login.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from usernym.actors.context import ClientContext
 from usernym.protocol.cards import NodeCard, card_text, parse_card, verify_newer_card
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import MINUTE_S
+from usernym.protocol.limits import ADDRESSES_MAX, MINUTE_S
 
 CARDS_AGAIN_S: Final = 10 * MINUTE_S
-"""The node itself moves a client at most this often: each card costs it a commit and a login, and no honest node moves
-twice an hour. One that comes sooner comes again with a later heartbeat."""
+"""The node moves a client at most this often: each card costs a commit and a login, and no honest node moves twice an
+hour. One that comes sooner comes again with a later heartbeat."""
+CARDS_AT_ONCE: Final = ADDRESSES_MAX
+"""Within that time so many are taken if each lacks an address of the one before: that process ends, and its users must
+go. All processes of a node may be ended and started again, one after the other."""
 _GIVEN: Final = "node_card"
 _SENT: Final = "sent_node_card"
 
@@ -29,7 +33,7 @@ class NodeCardHolder:
         self.given = card
         self.card = card
         """The newest: where the route is."""
-        self._taken_at = float("-inf")
+        self._taken_at: deque[float] = deque(maxlen=CARDS_AT_ONCE)
 
     @property
     def sequence(self) -> int:
@@ -46,10 +50,13 @@ class NodeCardHolder:
         """Take a card that the node sent. Raises `RemoteProtocolError` if it is not acceptable, or comes too soon."""
         verify_newer_card(self.card, card)
         now = self._context.runtime.now()
-        if now - self._taken_at < CARDS_AGAIN_S:
+        ends = not set(self.card.addresses) <= set(card.addresses)
+        lately = sum(now - at < CARDS_AGAIN_S for at in self._taken_at)
+        if lately >= (CARDS_AT_ONCE if ends else 1):
             raise RemoteProtocolError(Code.BUSY, "another card so soon")
         self._context.store.profile.set_setting(_SENT, card_text(card).encode())
-        self.card, self._taken_at = card, now
+        self.card = card
+        self._taken_at.append(now)
 
     def take_given(self, card: NodeCard) -> bool:
         """Take a card that the user was given; False if it is the one given before, or an older one.

@@ -422,7 +422,7 @@ def _online(state: Online, event: LoginInput, known: Known) -> LoginStep:
         case MixnetDisconnected(reason):
             return AwaitingMixnet(), (DropTheRoute(), AnnounceOffline(reason))
         case NodeMoved():
-            # At once: a card is taken once in ten minutes.
+            # At once: few cards are taken within ten minutes.
             return _begin(state.failures, known, DropTheRoute(), AnnounceOffline("the node has a new card"))
         case AddressChanged():
             return _lost(state, "the node is asked at another of its addresses", known)

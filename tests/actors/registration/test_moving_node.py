@@ -12,10 +12,10 @@ from tests.actors.registration.test_rotation import pass_days_away
 from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of, total
 from usernym.actors import messages as msg
 from usernym.actors.events import ConnectionChanged, NodeAddressChanged, NodeCaught
-from usernym.actors.registration.card_holder import CARDS_AGAIN_S
+from usernym.actors.registration.card_holder import CARDS_AGAIN_S, CARDS_AT_ONCE
 from usernym.mixnet.emulator.state import Faults
 from usernym.mixnet.former_addresses import JoinedTransport
-from usernym.mixnet.transport import Incoming
+from usernym.mixnet.transport import ADDRESS_BYTES, Incoming
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard, card_text, make_card, parse_card
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -253,6 +253,22 @@ def test_a_card_that_the_node_did_not_sign_moves_nobody() -> None:
     assert len(alice.of_kind(NodeCaught)) == 4
     assert card_of(alice) == known
     assert alice.of_kind(ConnectionChanged)[-1].online, "and it stays where it is"
+    world.check()
+
+
+def test_cards_without_an_address_that_ends_move_a_client_a_few_times_in_ten_minutes() -> None:
+    """As often as a node has processes, which are ended and started again one after the other."""
+    world, alice, _ = hostile_world()
+    node = world.scripted
+    here = node.transport.address
+    for sequence in range(5, 5 + CARDS_AT_ONCE + 3):
+        card = make_card(node.key, [here, bytes([sequence]) * ADDRESS_BYTES], sequence, 20_000)
+        assert told(world, alice, card) == min(sequence - 4, CARDS_AT_ONCE)
+        world.settle(CARDS_AGAIN_S / (CARDS_AT_ONCE + 6))  # until it has logged in again, within the bounds of that
+    world.sim.run_for(CARDS_AGAIN_S)
+    assert told(world, alice, make_card(node.key, [here], 99, 20_000)) == CARDS_AT_ONCE + 1
+    more = make_card(node.key, [here, bytes(ADDRESS_BYTES)], 100, 20_000)
+    assert told(world, alice, more) == CARDS_AT_ONCE + 1, "one that has an address more can wait"
     world.check()
 
 
