@@ -27,8 +27,8 @@ _NO_ANSWER: Final = "is the node running, and is its card the newest?"
 class NodeRefused(Exception):
     """The node said no (set on a command's future)."""
 
-    def __init__(self, code: Code, detail: int = 0) -> None:
-        super().__init__(refusal_text(code, detail))
+    def __init__(self, code: Code, detail: int = 0, *, proved: bool = False) -> None:
+        super().__init__(refusal_text(code, detail) + (", as its public directory shows" if proved else ""))
         self.code = code
         self.detail = detail
 

@@ -247,8 +247,8 @@ class Resolved(FromPeer, frozen=True):
     """The contact's record in the store is the node's newest, and follows from the pin."""
 
     name: str
-    found: KeyRecord | None = None
-    """The record of a name that is no contact: nothing proves yet that its owner has written."""
+    found: FoundRecord | None = None
+    """What a name has that is no contact: nothing proves yet that its owner has written."""
 
 
 class ResolveFailed(FromPeer, frozen=True):
@@ -429,10 +429,12 @@ class FindRecord(PrivateValue, frozen=True):
 
 
 class FoundRecord(PrivateValue, frozen=True):
-    """What the node has under a name, verified: the record, and the chain that it belongs to."""
+    """What the node has under a name, verified: the record, and the chain that it belongs to. `log_size`: of how many
+    epochs the public directory was that showed the identity; None if nothing did."""
 
     record: KeyRecord
     chain: tuple[Succession, ...]
+    log_size: int | None = None
 
 
 class AskName(PrivateValue, frozen=True):

@@ -1,4 +1,5 @@
-"""What a message makes the node send, and that each of it fits: its frame, and without a login, one packet.
+"""What a message makes the node send, and that each of it fits: its frame, and without a login, one packet, or two with
+a proof.
 
 docs/protocol.md, "What follows from a message". A bound on what comes in does not bound what is derived from it: a
 `Deliver` can be longer than its `Forward`. So the longest encoding of each kind is computed from the bounds of its
@@ -17,19 +18,19 @@ from usernym.protocol import messages as m
 from usernym.protocol.limits import FRAME_BYTES_MAX, NAME_LETTERS_MAX, SIGNATURE_BYTES
 from usernym.protocol.packets import reply_packets
 
-ANSWERS: Final[Mapping[type[m.Request], type[m.Answer]]] = {
-    m.RegisterAsk: m.Challenge,
-    m.RegisterProof: m.Registered,
-    m.LoginAsk: m.Challenge,
-    m.LoginProof: m.LoggedIn,
-    m.Publish: m.Published,
-    m.Lookup: m.Found,
-    m.History: m.Links,
-    m.Forward: m.Accepted,
-    m.Delete: m.Deleted,
-    m.Heartbeat: m.Alive,
+ANSWERS: Final[Mapping[type[m.Request], tuple[type[m.Answer], ...]]] = {
+    m.RegisterAsk: (m.Challenge,),
+    m.RegisterProof: (m.Registered,),
+    m.LoginAsk: (m.Challenge,),
+    m.LoginProof: (m.LoggedIn,),
+    m.Publish: (m.Published,),
+    m.Lookup: (m.Found, m.Proved, m.Absent),
+    m.History: (m.Links,),
+    m.Forward: (m.Accepted,),
+    m.Delete: (m.Deleted,),
+    m.Heartbeat: (m.Alive,),
 }
-"""The answer to each request, unless it is `Refused`."""
+"""The answers to each request, unless it is `Refused`."""
 
 _WAITING: Final = (m.NewCard, m.Deliver, m.Delivered, m.Expired, m.NotOpened, m.SurbsWanted)
 """What may wait for a user, and is sent when the user is heard from."""
@@ -54,11 +55,20 @@ TELLS: Final[Mapping[type[m.FromClient], tuple[type[m.Tell], ...]]] = {
 WITHOUT_ROUTE: Final = tuple(kind for kind in get_args(m.Request) if kind not in (m.Forward, m.Heartbeat))
 """Requests of parties that need no login: a node answers with one packet, or it would multiply what strangers send."""
 
+PROVED: Final = (m.Proved, m.Absent)
+"""Answers of two packets to a lookup that asked for a proof, and gave a SURB for each of them."""
+PROOF_PACKETS: Final = 2
+
 
 def outcomes(kind: type[m.FromClient]) -> tuple[type[m.FromNode], ...]:
     """All that the node may send because of a message of this kind."""
-    answer = ANSWERS.get(kind)  # type: ignore[arg-type]  # statements have no answer
-    return (() if answer is None else (answer, m.Refused)) + TELLS[kind]
+    answers = ANSWERS.get(kind)  # type: ignore[arg-type]  # statements have no answer
+    return (() if answers is None else (*answers, m.Refused)) + TELLS[kind]
+
+
+def answer_packets(request: m.Request) -> int:
+    """The most packets that the node answers this request with."""
+    return PROOF_PACKETS if isinstance(request, m.Lookup) and request.prove else 1
 
 
 def longest_frame(kind: type[m.Message]) -> int:
@@ -101,8 +111,9 @@ def check_derived() -> None:
         for outcome in outcomes(kind):
             assert longest_frame(outcome) <= FRAME_BYTES_MAX, f"{kind.__name__} causes {outcome.__name__}: too long"
     for asked in WITHOUT_ROUTE:
-        for answer in (ANSWERS[asked], m.Refused):
-            assert reply_packets(longest_frame(answer)) == 1, f"{answer.__name__} multiplies {asked.__name__}"
+        for answer in (*ANSWERS[asked], m.Refused):
+            packets = PROOF_PACKETS if answer in PROVED else 1
+            assert reply_packets(longest_frame(answer)) <= packets, f"{answer.__name__} multiplies {asked.__name__}"
 
 
 check_derived()

@@ -39,6 +39,7 @@ class Code(IntEnum):
     CARD_STALE = 35
     LINK_INVALID = 36
     EVIDENCE_INVALID = 37
+    PROOF_INVALID = 38
 
     CHALLENGE_INVALID = 40
     CHALLENGE_EXPIRED = 41
@@ -86,6 +87,8 @@ _REFUSALS: Final[dict[Code, str]] = {
     Code.CARD_INVALID: "this is not a node's card: a card is one whole line, as `usernym node card` prints it",
     Code.LINK_INVALID: "this is not a usernym link, or it is damaged: a link is one line, as `usernym link` prints it",
     Code.EVIDENCE_INVALID: "this proves nothing against a node, or it is damaged",
+    Code.PROOF_INVALID: "what the node says of this name is not in its public directory, though it claims so: do not"
+    " trust it",
     Code.UNSUPPORTED_VERSION: "this belongs to another version of the protocol",
 }
 """What a refusal means to a person, for codes that a person may meet."""

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import msgspec
 
 from usernym.protocol.cards import NodeCard
+from usernym.protocol.directory.proofs import ChainEnd, DeletedEnd, MapProof, Origin, OtherLeaf
 from usernym.protocol.limits import ACKNOWLEDGED_MAX, CONFIRMED_MAX, NOTICES_MAX, SUCCESSIONS_PER_ANSWER_MAX
 from usernym.protocol.payloads import SEALED_SIZES
 from usernym.protocol.records import KeyRecord, Succession
@@ -84,11 +85,13 @@ class Publish(Wire, frozen=True, tag=5):
 
 
 class Lookup(Wire, frozen=True, tag=6):
-    """Whose name is this? Anonymous: anyone may ask."""
+    """Whose name is this? Anonymous: anyone may ask. `prove` is 1 where the answer is to show that it is in the public
+    directory, and may take two packets."""
 
     request_id: RequestId
     surbs: U8
     name: Name
+    prove: Annotated[int, msgspec.Meta(ge=0, le=1)] = 0
 
 
 class History(Wire, frozen=True, tag=7):
@@ -255,6 +258,29 @@ class Refused(Wire, frozen=True, tag=29):
     detail: U32
 
 
+class Proved(Wire, frozen=True, tag=30):
+    """The user's key record, and that the public directory has its identity. `origin` is what the record that made the
+    identity has otherwise; None if it is this one."""
+
+    request_id: RequestId
+    name: Name
+    record: KeyRecord
+    origin: Origin | None
+    chain: ChainEnd
+    proof: MapProof
+
+
+class Absent(Wire, frozen=True, tag=31):
+    """No one has this name, as the public directory shows: by the leaf at which the way to it ends, or by the end of
+    its chain. One of the two is None."""
+
+    request_id: RequestId
+    name: Name
+    other: OtherLeaf | None
+    deletion: DeletedEnd | None
+    proof: MapProof
+
+
 # -- the node tells, unasked -----------------------------------------------------------------------------------------
 
 
@@ -353,7 +379,10 @@ Challenged = RegisterAsk | RegisterProof | LoginAsk | LoginProof
 Request = Challenged | Publish | Lookup | History | Forward | Delete | Heartbeat
 Statement = Acknowledge | Unopenable | TopUp
 FromClient = Request | Statement
-Answer = Challenge | Registered | LoggedIn | Published | Found | Links | Accepted | Deleted | Alive | Refused
+Answer = (
+    Challenge | Registered | LoggedIn | Published | Found | Links | Accepted | Deleted | Alive | Refused
+    | Proved | Absent
+)  # fmt: skip
 Tell = Deliver | Delivered | Expired | NotOpened | SurbsWanted | NewCard | Displaced
 FromNode = Answer | Tell
 Message = FromClient | FromNode | Direct
@@ -362,7 +391,7 @@ SIGNED_BY_CLIENT: Final = (
     RegisterProof, LoginProof, Publish, Forward, Delete, Acknowledge, Unopenable, Heartbeat, TopUp
 )  # fmt: skip
 SIGNED_BY_NODE: Final = (
-    Challenge, Registered, LoggedIn, Published, Found, Links, Accepted, Deleted, Alive, Refused,
+    Challenge, Registered, LoggedIn, Published, Found, Links, Accepted, Deleted, Alive, Refused, Proved, Absent,
     Deliver, Delivered, Expired, NotOpened, SurbsWanted, NewCard, Displaced,
 )  # fmt: skip
 UNSIGNED: Final = (RegisterAsk, LoginAsk, Lookup, History, Direct)

@@ -16,8 +16,8 @@ What they return:
   `ContactChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`, `ConnectionChanged`,
   `NodeAddressChanged`, `RotationStalled`, `FileChanged` or `NodeCaught`.
 - `NameState`, `FoundRecord`: what a finder found. `NodeStatus`: how a node is.
-- `DeliveryState`, `FileState`, `Route`, `Trust`, `Consent`, `HandshakeState`, `NameVerdict`, `Code`: the words
-  that they use.
+- `DeliveryState`, `FileState`, `Route`, `Trust`, `InDirectory`, `Consent`, `HandshakeState`, `NameVerdict`, `Code`: the
+  words that they use.
 
 What they take: `Restore` for an identity that exists, and a mixnet, which `parse_mixnet` checks (`MixnetSpec`).
 
@@ -96,7 +96,15 @@ if TYPE_CHECKING:
     from usernym.running import ClientOptions
     from usernym.storage.client.archive import Imported
     from usernym.storage.client.listing import LastText
-    from usernym.storage.client.types import Consent, DeliveryState, FileState, HandshakeState, Route, Trust
+    from usernym.storage.client.types import (
+        Consent,
+        DeliveryState,
+        FileState,
+        HandshakeState,
+        InDirectory,
+        Route,
+        Trust,
+    )
     from usernym.storage.errors import HomeInUse, PassphraseNeeded, StorageError, StoreUnprotected, WrongPassphrase
     from usernym.subscriptions import AsyncSubscription, Subscription
     from usernym.transfers import FileView, Transfers
@@ -130,7 +138,9 @@ _HOMES = {
     "running": ("ClientOptions",),
     "storage.client.archive": ("Imported",),
     "storage.client.listing": ("LastText",),
-    "storage.client.types": ("Consent", "DeliveryState", "FileState", "HandshakeState", "Route", "Trust"),
+    "storage.client.types": (
+        "Consent", "DeliveryState", "FileState", "HandshakeState", "InDirectory", "Route", "Trust",
+    ),
     "storage.errors": ("HomeInUse", "PassphraseNeeded", "StorageError", "StoreUnprotected", "WrongPassphrase"),
     "subscriptions": ("AsyncSubscription", "Subscription"),
     "transfers": ("FileView", "Transfers"),
@@ -145,14 +155,14 @@ __all__ = [
     "ClientOptions", "Closed", "Code", "ConnectionChanged", "Consent", "ContactChanged", "ContactList", "ContactView",
     "ConversationEntry", "DeliveryChanged", "DeliveryState", "DirectSilent", "Entries", "Event", "EvidenceView",
     "FileChanged", "FileState", "FileUnfit", "FileView", "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged",
-    "HandshakeNotPossible", "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "LastText",
-    "LinkMismatch", "ListedContact", "MessageArrived", "MessageView", "Mismatch", "MixnetSpec", "NameState",
-    "NameVerdict", "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node", "NodeAddressChanged", "NodeCaught",
-    "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "PassphraseWeak", "Picture",
-    "PictureUnfit", "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible",
-    "RotationStalled", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription",
-    "TextTooLong", "TextsErased", "Transfers", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase",
-    "__version__", "parse_mixnet",
+    "HandshakeNotPossible", "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported",
+    "InDirectory", "LastText", "LinkMismatch", "ListedContact", "MessageArrived", "MessageView", "Mismatch",
+    "MixnetSpec", "NameState", "NameVerdict", "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node",
+    "NodeAddressChanged", "NodeCaught", "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded",
+    "PassphraseWeak", "Picture", "PictureUnfit", "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore",
+    "RetryNotPossible", "RotationStalled", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected",
+    "Subscription", "TextTooLong", "TextsErased", "Transfers", "Trust", "Whoami", "WordsInvalid", "WordsUnfit",
+    "WrongPassphrase", "__version__", "parse_mixnet",
 ]  # fmt: skip
 
 

@@ -20,28 +20,34 @@ def directory_problems(store: ReadOnlyStore, node: bytes) -> Iterator[str]:
     """What is wrong, in words. All leaves are in memory meanwhile."""
     yield from _waiting_problems(store)
     leaves: dict[bytes, MapLeaf] = {}
-    frontier, last = Frontier(), None
+    former: dict[bytes, bytes] = {}
+    frontier, last, peaks = Frontier(), None, b""
     for number, data, changes, checkpoint in store.rows(
         "SELECT number, entry, changes, checkpoint FROM directory_epoch ORDER BY number"
     ):
         try:
             entry = decode_entry(data)
             for change in decode_changes(changes):
+                former[change.label] = change.former_head(leaves.get(change.label))
                 leaves[change.label] = change.applied(leaves.get(change.label))
             head = read_checkpoint(checkpoint)
         except DirectoryInvalid as error:
             yield f"epoch {number} of the directory's log is damaged ({error})"
             return
+        peaks = b"".join(frontier.peaks)
         frontier = frontier.with_leaf(entry_hash(data))
         if (entry.node, entry.number, entry.names) != (node, number, len(leaves)) or number + 1 != frontier.size:
             yield f"epoch {number} of the directory's log is not what follows on the epoch before it"
         if head != LogHead(node, frontier.size, frontier.root()):
             yield f"epoch {number} of the directory's log: its signed head is not that of the log"
         last = entry
-    yield from _map_problems(store, leaves, last)
-    state = frontier.size, b"".join(frontier.peaks), len(leaves), 0 if last is None else last.made_at
-    for size, peaks, names, made_at in store.rows("SELECT size, peaks, names, made_at FROM directory_log"):
-        if (size, peaks or b"", names, made_at) != state:
+    yield from _map_problems(store, leaves, former, last)
+    made_at = 0 if last is None else last.made_at
+    state = frontier.size, b"".join(frontier.peaks), peaks, len(leaves), made_at
+    for row in store.rows(
+        "SELECT size, coalesce(peaks, x''), coalesce(former_peaks, x''), names, made_at FROM directory_log"
+    ):
+        if row != state:
             yield "the directory's log does not say how far it is"
 
 
@@ -54,9 +60,13 @@ def _waiting_problems(store: ReadOnlyStore) -> Iterator[str]:
             yield f"event for the directory's log, row {row}: it is damaged"
 
 
-def _map_problems(store: ReadOnlyStore, leaves: dict[bytes, MapLeaf], last: EpochEntry | None) -> Iterator[str]:
-    stored = {row[0]: MapLeaf(*row) for row in store.rows("SELECT label, events, head FROM directory_leaf")}
-    if stored != leaves:
+def _map_problems(
+    store: ReadOnlyStore, leaves: dict[bytes, MapLeaf], former: dict[bytes, bytes], last: EpochEntry | None
+) -> Iterator[str]:
+    stored, stored_former = {}, {}
+    for label, events, head, before in store.rows("SELECT label, events, head, former FROM directory_leaf"):
+        stored[label], stored_former[label] = MapLeaf(label, events, head), before
+    if (stored, stored_former) != (leaves, former):
         yield "the directory's leaves are not those of its log"
     buckets = defaultdict[int, list[MapLeaf]](list)
     for leaf in sorted(leaves.values()):

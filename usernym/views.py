@@ -22,6 +22,7 @@ from usernym.storage.client.types import (
     Direction,
     Fallback,
     HandshakeState,
+    InDirectory,
     Message,
     Route,
     Trust,
@@ -39,6 +40,8 @@ class ContactView:
     """In canonical form."""
     trust: Trust
     """What vouches for the identity key. While it is `changed`, nothing is sent to this contact."""
+    directory: InDirectory
+    """Whether the node has shown that the identity is in its public directory. It vouches for nothing by itself."""
     state: Consent
     """Whether the user wants to hear from this person."""
     handshake: HandshakeState
@@ -191,6 +194,7 @@ def contact_view(contact: Contact, user: User) -> ContactView:
     return ContactView(
         contact.name,
         contact.trust,
+        contact.directory,
         contact.consent,
         contact.handshake,
         contact.fallback is Fallback.DIRECT_ONLY,

@@ -30,6 +30,7 @@ from usernym.actors.messages import (
     DirectRouteChanged,
     EndFile,
     ForwardingClientInbox,
+    FoundRecord,
     HandshakeArrived,
     IdentityLookedAt,
     PayloadKind,
@@ -55,7 +56,6 @@ from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.files import is_name
 from usernym.protocol.limits import FILE_BYTES_MAX, TEXT_BYTES_MAX
-from usernym.protocol.records import KeyRecord
 from usernym.storage.client.types import Consent, Contact, DeliveryState, Message
 from usernym.storage.errors import StorageError
 
@@ -266,7 +266,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
 
     # -- from lookup --
 
-    def _on_resolved(self, name: str, found: KeyRecord | None) -> None:
+    def _on_resolved(self, name: str, found: FoundRecord | None) -> None:
         try:
             contact = self._store.contacts.get(name)
         except StorageError:

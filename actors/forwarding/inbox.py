@@ -27,6 +27,7 @@ from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.messages import (
     HANDSHAKE_KINDS,
     AcknowledgeNow,
+    FoundRecord,
     HandshakeArrived,
     PayloadKind,
     SendStatement,
@@ -118,8 +119,8 @@ class Inbox:
         seal = direct.key_number, direct.sealed, direct.inner_signature, None
         self._judge(Arrival(direct.sender, direct.message_id, *seal, Route.DIRECT))
 
-    def on_resolved(self, name: str, found: KeyRecord | None) -> None:
-        """Judge what was held for the lookup: the sender's record is the newest. `found` is that of a stranger."""
+    def on_resolved(self, name: str, found: FoundRecord | None) -> None:
+        """Judge what was held for the lookup: the sender's record is the newest. `found` is a stranger's."""
         for arrival in self._held.pop(name, ()):
             self._judge(replace(arrival, lookup=SenderLookup.RESOLVED), found)
 
@@ -144,15 +145,16 @@ class Inbox:
             if step.contact == name:
                 self._host.handshake.tell(HandshakeArrived(name, step.message_id))
 
-    def _judge(self, arrival: Arrival, stranger: KeyRecord | None = None) -> None:
+    def _judge(self, arrival: Arrival, stranger: FoundRecord | None = None) -> None:
         """Find out what `decide` needs to know about an arrival, and carry its outcome out.
 
-        `stranger`: the record of a sender who is no contact, and becomes one only if this arrival proves itself theirs.
+        `stranger`: what was found of a sender who is no contact, and becomes one only if this arrival proves itself
+        theirs.
         """
         contact = self._store.contacts.get(arrival.sender)
         if contact is None and stranger is not None:
             consent = Consent.ACCEPTED if self._context.accept_strangers else Consent.PENDING
-            contact = Contact.found(arrival.sender, stranger, consent)
+            contact = Contact.found(arrival.sender, stranger.record, consent, stranger.log_size)
         found = _Findings(arrival, contact)
         facts = self._known(found)
         while isinstance(decision := decide(facts), Check):
@@ -355,8 +357,9 @@ class Inbox:
         """Store a stranger who has proved that they have written; a contact is there already."""
         now = self._context.runtime.unix_s()
         self._store.contacts.add(
-            sender.name, sender.identity_key, sender.record, Trust.CONFIRMED, sender.consent, asked_at=now
-        )
+            sender.name, sender.identity_key, sender.record, Trust.CONFIRMED, sender.consent, asked_at=now,
+            log_size=sender.log_size,
+        )  # fmt: skip
 
     def _read_receipts(self, found: _Findings) -> None:
         payload = found.payload

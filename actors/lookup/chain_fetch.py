@@ -1,8 +1,8 @@
 """Fetching a name's record, and the chain it belongs to: one table of questions, and what to ask next.
 
-docs/protocol.md, "Lookup" and "History". Pure but for its table: it sends nothing and stores nothing. Its owner sends
-the requests that it returns, and passes the node's answers in. A name is asked about once at a time, however many wait
-for it.
+docs/protocol.md, "Lookup" and "History"; docs/directory.md, "Lookups with proof". Pure but for its table: it sends
+nothing and stores nothing. Its owner sends the requests that it returns, and passes the node's answers in. A name is
+asked about once at a time, however many wait for it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final, Generic, TypeVar
 
 from usernym.actors.messages import FoundRecord
 from usernym.protocol import messages as m
+from usernym.protocol.answers import verify_absence, verify_proved
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURBS_REQUEST
 from usernym.protocol.records import (
@@ -33,7 +34,9 @@ OVERTAKEN_MAX: Final = 2
 @dataclass(slots=True)
 class _Question(Generic[W]):
     waiting: list[W]
+    prove: bool
     record: KeyRecord | None = None
+    log_size: int | None = None
     links: list[Succession] = field(default_factory=list)
     overtaken: int = 0
     """How often the name got another identity between the answers about its record and its chain."""
@@ -44,7 +47,8 @@ class ChainFetch(Generic[W]):
 
     `node` is the node's public key, `request_id` makes fresh ids, `limit` bounds the names. A record for which
     `is_enough` is true is found without its chain; for any other the chain is fetched as well. `is_enough` may raise
-    `RemoteProtocolError` for a record that can't be true.
+    `RemoteProtocolError` for a record that can't be true. Names for which `wants_proof` is true are looked up with
+    proof; the others only if another identity is found. Without `wants_proof` no proof is asked for.
     """
 
     def __init__(
@@ -53,11 +57,13 @@ class ChainFetch(Generic[W]):
         request_id: Callable[[], bytes],
         limit: int,
         is_enough: Callable[[str, KeyRecord], bool] = lambda _name, _record: False,
+        wants_proof: Callable[[str], bool] | None = None,
     ) -> None:
         self._node = node
         self._request_id = request_id
         self._limit = limit
         self._is_enough = is_enough
+        self._wants_proof = wants_proof
         self._questions: dict[str, _Question[W]] = {}
 
     def is_full(self, beside: int = 0) -> bool:
@@ -71,19 +77,21 @@ class ChainFetch(Generic[W]):
 
     def start(self, name: str, waiter: W) -> m.Lookup:
         """Begin to fetch a name that is not being fetched. Returns the request to send."""
-        self._questions[name] = _Question([waiter])
-        return m.Lookup(self._request_id(), SURBS_REQUEST, name)
+        question = _Question([waiter], self._wants_proof is not None and self._wants_proof(name))
+        self._questions[name] = question
+        return self._look_up(name, question)
 
     def end(self, name: str) -> list[W]:
         """Forget the name. Returns those who waited for it."""
         question = self._questions.pop(name, None)
         return [] if question is None else question.waiting
 
-    def take(self, name: str, answer: m.Answer) -> m.Lookup | m.History | FoundRecord | m.Refused | None:
+    def take(self, name: str, answer: m.Answer) -> m.Lookup | m.History | FoundRecord | m.Refused | m.Absent | None:
         """Take an answer of the node about a name: the next request to send, or how the fetch came out.
 
-        None for a name that is not being fetched. The caller ends the fetch, also after an error. Raises
-        `RemoteProtocolError` for a record or a chain that can't be true, and for an answer that does not fit.
+        `Absent` is proved, `Refused` is not. None for a name that is not being fetched. The caller ends the fetch,
+        also after an error. Raises `RemoteProtocolError` for a record, a chain or a proof that can't be true, and for
+        an answer that does not fit.
         """
         question = self._questions.get(name)
         match answer:
@@ -91,12 +99,17 @@ class ChainFetch(Generic[W]):
                 return None
             case m.Refused():
                 return answer
+            case m.Absent() if question.prove:
+                verify_absence(self._node, name, answer)
+                return answer
+            case m.Proved(record=record) if question.prove:
+                verify_record(self._node, name, record)
+                question.log_size = verify_proved(self._node, name, answer).size
+                return self._take_record(name, question, record)
             case m.Found(record=record):
                 verify_record(self._node, name, record)
-                if self._is_enough(name, record):
-                    return FoundRecord(record, ())
-                question.record = record
-                return self._ask_links(name, question)
+                question.log_size = None
+                return self._take_record(name, question, record)
             case m.Links(links=links, total=total) if question.record is not None:
                 question.links.extend(links)
                 if links and len(question.links) < total:
@@ -106,11 +119,23 @@ class ChainFetch(Generic[W]):
                 if _is_ahead(chain[-1], question.record) and question.overtaken < OVERTAKEN_MAX:
                     question.record, question.links = None, []
                     question.overtaken += 1
-                    return m.Lookup(self._request_id(), SURBS_REQUEST, name)
+                    return self._look_up(name, question)
                 verify_record_in_chain(self._node, name, chain, question.record)
-                return FoundRecord(question.record, chain)
+                return FoundRecord(question.record, chain, question.log_size)
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit")
+
+    def _look_up(self, name: str, question: _Question[W]) -> m.Lookup:
+        return m.Lookup(self._request_id(), SURBS_REQUEST, name, int(question.prove))
+
+    def _take_record(self, name: str, question: _Question[W], record: KeyRecord) -> m.Lookup | m.History | FoundRecord:
+        if self._is_enough(name, record):
+            return FoundRecord(record, (), question.log_size)
+        if self._wants_proof is not None and not question.prove:
+            question.prove = True
+            return self._look_up(name, question)
+        question.record = record
+        return self._ask_links(name, question)
 
     def _ask_links(self, name: str, question: _Question[W]) -> m.History:
         return m.History(self._request_id(), SURBS_REQUEST, name, len(question.links))

@@ -1,9 +1,10 @@
 """Lookup, the client's half: ask, check, pin.
 
-Serves docs/protocol.md, "Lookup", "History" and "Trust". Receives: `FindContact` from the edges, `Resolve` from other
-actors, answers. Sends: `Lookup` and `History` requests; `Resolved` or `ResolveFailed`. Owns: the contacts' records and
-trust in the store. A record is taken only if it is signed and follows from the one pinned before; a changed identity
-is taken only with a succession that holds, is always reported, and is never `verified`.
+Serves docs/protocol.md, "Lookup", "History" and "Trust", and docs/directory.md, "Lookups with proof". Receives:
+`FindContact` from the edges, `Resolve` from other actors, answers. Sends: `Lookup` and `History` requests; `Resolved`
+or `ResolveFailed`. Owns: the contacts' records and trust in the store. A record is taken only if it is signed and
+follows from the one pinned before; a changed identity is taken only with a succession that holds, is always reported,
+and is never `verified`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from usernym.actors.messages import (
 )
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
-from usernym.protocol.records import KeyRecord, Succession, accepts_change, decode_record, is_update
+from usernym.protocol.records import KeyRecord, accepts_change, decode_record, is_update
 from usernym.protocol.wire import pack
 from usernym.storage.client.types import Consent, HandshakeState, Trust
 from usernym.storage.errors import StorageError
@@ -39,14 +40,14 @@ from usernym.storage.errors import StorageError
 LOOKUPS_WAITING_MAX: Final = 128
 """Names being looked up at once: a flood of strangers' messages must not become a flood of lookups."""
 
-_Outcome = Callable[[KeyRecord | Code | Failure | None], None]
-"""Called with None for success (the record, if its name is no contact), the node's code, or the failure to get an
-answer."""
+_Outcome = FoundRecord | m.Absent | Code | Failure | None
+"""None for success (what was found, if its name is no contact); that no one has the name, proved; the node's code; or
+the failure to get an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    outcome: _Outcome
+    outcome: Callable[[_Outcome], None]
     stranger: bool
     """Whether an unknown sender's message is the reason: then no contact is made. A node can say of anyone that they
     have written; the contact is made by the first message that proves it."""
@@ -64,7 +65,7 @@ class LookupClient(Actor[LookupClientInbox]):
         self._user = context.user
         self._io = io
         self._fetch: ChainFetch[_Waiting] = ChainFetch(
-            context.user.node, context.request_id, LOOKUPS_WAITING_MAX, self._is_enough
+            context.user.node, context.request_id, LOOKUPS_WAITING_MAX, self._is_enough, self._wants_proof
         )
 
     def receive(self, message: LookupClientInbox) -> None:
@@ -93,7 +94,7 @@ class LookupClient(Actor[LookupClientInbox]):
     def _send(self, request: m.Request) -> None:
         self._io.tell(SendRequest(request, self.own_ref))
 
-    def _finish(self, name: str, outcome: KeyRecord | Code | Failure | None) -> None:
+    def _finish(self, name: str, outcome: _Outcome) -> None:
         for waiting in self._fetch.end(name):
             waiting.outcome(outcome)
 
@@ -102,8 +103,10 @@ class LookupClient(Actor[LookupClientInbox]):
             match self._fetch.take(name, answer):
                 case m.Lookup() | m.History() as request:
                     self._send(request)
-                case FoundRecord(record, chain):
-                    self._finish(name, self._pin(name, record, chain))
+                case FoundRecord() as found:
+                    self._finish(name, self._pin(name, found))
+                case m.Absent() as absent:
+                    self._finish(name, absent)
                 case m.Refused(code=code):
                     self._finish(name, Code.known(code))
         except RemoteProtocolError as error:
@@ -124,20 +127,28 @@ class LookupClient(Actor[LookupClientInbox]):
         contact = self._store.contacts.get(name)
         return contact is None or is_update(decode_record(contact.record), record)
 
-    def _pin(self, name: str, record: KeyRecord, chain: tuple[Succession, ...]) -> KeyRecord | None:
+    def _wants_proof(self, name: str) -> bool:
+        """Whether nothing has shown yet that the name's identity is in the public directory."""
+        if name == self._user.name:
+            return False
+        contact = self._store.contacts.get(name)
+        return contact is None or contact.log_size is None
+
+    def _pin(self, name: str, found: FoundRecord) -> FoundRecord | None:
         """Store a found record, if it follows from the one that was pinned before; return it where no one is pinned."""
         if name == self._user.name:
             return None
+        record, contacts = found.record, self._store.contacts
         key, packed = record.identity_key, pack(record)
-        contact = self._store.contacts.get(name)
+        contact = contacts.get(name)
         if contact is None:
             if all(waiting.stranger for waiting in self._fetch.waiting(name)):
-                return record
-            self._store.contacts.add(name, key, packed, Trust.CONFIRMED, Consent.ACCEPTED)
+                return found
+            contacts.add(name, key, packed, Trust.CONFIRMED, Consent.ACCEPTED, log_size=found.log_size)
         elif is_update(decode_record(contact.record), record):
-            self._store.contacts.pin(name, key, packed)
-        elif accepts_change(decode_record(contact.record), chain):
-            self._store.contacts.pin(name, key, packed)
+            contacts.pin(name, key, packed, found.log_size)
+        elif accepts_change(decode_record(contact.record), found.chain):
+            contacts.pin(name, key, packed, found.log_size)
             self._context.on_event(IdentityChanged(name, contact.trust is Trust.VERIFIED))
             if contact.handshake is not HandshakeState.NONE:
                 self._context.on_event(HandshakeChanged(name, HandshakeState.NONE))
@@ -152,20 +163,24 @@ def _name_in(request: m.Request) -> str:
     return request.name
 
 
-def _resolution(name: str, outcome: KeyRecord | Code | Failure | None) -> Resolved | ResolveFailed:
+def _resolution(name: str, outcome: _Outcome) -> Resolved | ResolveFailed:
     match outcome:
-        case None | KeyRecord():
+        case None | FoundRecord():
             return Resolved(name, outcome)
+        case m.Absent():
+            return ResolveFailed(name, Code.NO_SUCH_USER)
         case Code():
             return ResolveFailed(name, outcome)
         case _:
             return ResolveFailed(name, None)
 
 
-def _resolve_future(answer: Future[None], failed: KeyRecord | Code | Failure | None) -> None:
+def _resolve_future(answer: Future[None], failed: _Outcome) -> None:
     match failed:
-        case None | KeyRecord():
+        case None | FoundRecord():
             resolve(answer, None)
+        case m.Absent():
+            fail(answer, NodeRefused(Code.NO_SUCH_USER, proved=True))
         case Code():
             fail(answer, NodeRefused(failed))
         case _:

@@ -1,23 +1,32 @@
-"""Lookup, the node's half: answers from the directory.
+"""Lookup, the node's half: answers from the directory, with proofs from its log where they are asked for.
 
-Serves docs/protocol.md, "Lookup" and "History". Receives: `RequestArrived` with `Lookup` or `History`, from any client.
-Sends: one signed answer to each, to the tag it came from. Owns nothing, writes nothing, remembers no request.
+Serves docs/protocol.md, "Lookup" and "History", and docs/directory.md, "Lookups with proof". Receives: `RequestArrived`
+with `Lookup` or `History`, from any client. Sends: one signed answer to each, to the tag it came from. Owns nothing,
+remembers no request, writes nothing but the mark of the head that it gives out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
 from usernym.actors.messages import LookupNodeInbox, RequestArrived, SendReply
 from usernym.actors.node_context import NodeContext
+from usernym.logger import logger
 from usernym.protocol import messages as m
 from usernym.protocol.codec import encode
+from usernym.protocol.derived import PROOF_PACKETS
+from usernym.protocol.directory.events import DirectoryEvent
+from usernym.protocol.directory.proofs import ALIVE, ChainEnd, DeletedEnd, OtherLeaf, origin_of
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import BUSY_RETRY_S, SUCCESSIONS_PER_ANSWER_MAX
 from usernym.protocol.names import check
-from usernym.protocol.records import decode_record, decode_succession
+from usernym.protocol.records import decode_record, decode_succession, record_hash
+from usernym.storage.errors import LogRolledBack, StoreCorrupt
 from usernym.storage.node.directory import Account
+from usernym.storage.node.epochs import EpochSigner
+from usernym.storage.node.proofs import ProvedPlace
 
 
 class LookupNode(Actor[LookupNodeInbox]):
@@ -29,6 +38,9 @@ class LookupNode(Actor[LookupNodeInbox]):
         super().__init__(context.runtime, context.on_failed)
         self._store = context.store
         self._io = io
+        self._mark = context.mark
+        self._signer = EpochSigner.of(context.key)
+        self._refused = ""
 
     def receive(self, message: LookupNodeInbox) -> None:
         match message:
@@ -41,8 +53,10 @@ class LookupNode(Actor[LookupNodeInbox]):
         if not isinstance(request, m.Lookup | m.History):
             raise RemoteProtocolError(Code.UNEXPECTED, "not a request of this exchange")
         try:
-            account = self._find(request.name)
-            answer = self._found(request, account)
+            check(request.name)
+            account = self._store.directory.account(request.name)
+            present = account if account is not None and account.deleted_until is None else None
+            answer = self._proved(request, present) or self._found(request, present)
         except RemoteProtocolError as error:
             self.refuse(error)
             answer = m.Refused(request.request_id, error.code, 0)
@@ -52,17 +66,70 @@ class LookupNode(Actor[LookupNodeInbox]):
         self.counts["lookups" if isinstance(request, m.Lookup) else "histories"] += 1
         self._io.tell(SendReply(tag, encode(answer)))
 
-    def _find(self, name: str) -> Account:
-        check(name)
-        account = self._store.directory.account(name)
-        if account is None or account.deleted_until is not None:
+    def _found(self, request: m.Lookup | m.History, account: Account | None) -> m.Answer:
+        if account is None:
             raise RemoteProtocolError(Code.NO_SUCH_USER)
-        return account
-
-    def _found(self, request: m.Lookup | m.History, account: Account) -> m.Answer:
         if isinstance(request, m.Lookup):
             return m.Found(request.request_id, decode_record(account.record))
         links = self._store.directory.links(account.name, request.start)
         total = request.start + len(links)
         part = tuple(decode_succession(link.blob) for link in links[:SUCCESSIONS_PER_ANSWER_MAX])
         return m.Links(request.request_id, part, total)
+
+    # -- with proof --
+
+    def _proved(self, request: m.Lookup | m.History, account: Account | None) -> m.Proved | m.Absent | None:
+        """The answer with its proof, if that was asked for and the newest epoch has what the node answers. It is sent
+        over the request's own SURBs: a node sends no more packets than it was given."""
+        if isinstance(request, m.History) or not request.prove or request.surbs < PROOF_PACKETS:
+            return None
+        place = self._place_of(request.name)
+        if place is None:
+            return None
+        answer = _absence_at(request, place) if account is None else self._proof_of(request, account, place)
+        if answer is not None:
+            self.counts["lookups_proved"] += 1
+        return answer
+
+    def _place_of(self, name: str) -> ProvedPlace | None:
+        """Where the newest epoch has the name; None where no head is given out. The rest of the node works then."""
+        try:
+            place = self._store.proofs.place_of(self._signer, self._mark, name)
+        except (LogRolledBack, StoreCorrupt) as refused:
+            if str(refused) != self._refused:
+                self._refused = str(refused)
+                logger.error("%s: lookups are answered without proof: %s", self.name, refused)
+            return None
+        self._refused = ""
+        return place
+
+    def _proof_of(self, request: m.Lookup, account: Account, place: ProvedPlace) -> m.Proved | None:
+        link = self._store.directory.last_link(account.name)
+        if link is None or place.former is None:
+            return None
+        record, made_by = decode_record(account.record), decode_succession(link.blob).stub
+        identity = record_hash(self._signer.key.public, account.name, made_by)
+        chain = _end_of(place, place.former, ALIVE, identity)
+        if chain is None:
+            return None
+        return m.Proved(request.request_id, request.name, record, origin_of(record, made_by), chain, place.proof)
+
+
+def _absence_at(request: m.Lookup, place: ProvedPlace) -> m.Absent | None:
+    leaf = place.leaf
+    if place.former is None:
+        other = OtherLeaf(leaf.label, leaf.events, leaf.head)
+        return m.Absent(request.request_id, request.name, other, None, place.proof)
+    if place.deleted is None:
+        return None
+    chain = _end_of(place, place.former, (DirectoryEvent.DELETED,), place.deleted)
+    if chain is None:
+        return None
+    return m.Absent(request.request_id, request.name, None, DeletedEnd(chain, place.deleted), place.proof)
+
+
+def _end_of(place: ProvedPlace, former: bytes, events: Collection[DirectoryEvent], identity: bytes) -> ChainEnd | None:
+    """The end of the chain at this place, if its newest event is one of these about this identity: else the node
+    answers what no epoch has yet."""
+    ends = (ChainEnd(place.leaf.events, former, event) for event in events)
+    return next((end for end in ends if end.head(identity) == place.leaf.head), None)

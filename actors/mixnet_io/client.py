@@ -47,7 +47,7 @@ from usernym.actors.surbs import surbs_that_fit
 from usernym.mixnet.transport import Transport, TransportUp
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, decode
-from usernym.protocol.derived import ANSWERS
+from usernym.protocol.derived import ANSWERS, answer_packets
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
     REQUEST_ID_BYTES,
@@ -217,7 +217,7 @@ class ClientIO(Actor[ClientIOInbox]):
         waiting = self._waiting.get(answer.request_id)
         if waiting is None:
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer to nothing that was asked")
-        if not isinstance(answer, (ANSWERS[type(waiting.request)], m.Refused)):
+        if not isinstance(answer, (*ANSWERS[type(waiting.request)], m.Refused)):
             raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit its request")
         del self._waiting[answer.request_id]
         self._to.note_answered(waiting, answer)
@@ -293,7 +293,7 @@ class ClientIO(Actor[ClientIOInbox]):
         if isinstance(request, m.Heartbeat):
             waiting.surbs = self._account.for_request(1 if doubtful else self._route.for_heartbeat())
         elif not waiting.surbs:
-            waiting.surbs = self._account.for_request(1 if doubtful else request.surbs)
+            waiting.surbs = self._surbs_for(request, request.surbs, doubtful=doubtful)
             if isinstance(request, m.LoginProof):
                 waiting.request = request = msgspec.structs.replace(request, held=self._route.to_claim())
         if not waiting.surbs or not self._account.has_room_for(waiting.surbs):
@@ -309,6 +309,13 @@ class ClientIO(Actor[ClientIOInbox]):
         else:
             del self._waiting[request.request_id]
             waiting.reply_to.tell(RequestFailed(request, Failure.NO_STORAGE))
+
+    def _surbs_for(self, request: m.Request, wanted: int, *, doubtful: bool) -> int:
+        """How many a request carries that wants as many. For an answer of two packets it takes one more, which costs a
+        packet: but the node of a route has others. Where it is in doubt, one has to do, and brings no proof."""
+        packets = answer_packets(request)
+        more = packets - 1 if self._route.login_id is None else 0
+        return self._account.for_request(1 if doubtful else wanted + more, packets)
 
     def _note_sent(self, waiting: InFlight) -> bytes:
         waiting.address, waiting.sent_at = self._to.address_for(waiting.request), self._runtime.now()

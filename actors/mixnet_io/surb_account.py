@@ -154,10 +154,11 @@ class SurbAccount:
         if self._kept_count - self._given.left(now) > KEPT_BEHIND:
             self._keep(max(0, self._ahead))
 
-    def for_request(self, wanted: int) -> int:
-        """How many a request may carry that wants as many; 0: it has to wait."""
+    def for_request(self, wanted: int, packets: int = 1) -> int:
+        """How many a request may carry that wants as many, and whose answer may have so many packets; 0: it has to
+        wait."""
         alive = self.alive()
-        fewer = min(wanted, SURBS_REQUEST if alive < PLENTY_BELOW else 1)
+        fewer = wanted if alive < PLENTY_BELOW else min(wanted, packets)
         return max(0, min(fewer, SURBS_GIVEN_MAX - alive))
 
     def has_room_for(self, count: int) -> bool:

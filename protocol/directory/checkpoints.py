@@ -39,9 +39,12 @@ class LogHead:
 
     def signed(self, key: SigningKey) -> bytes:
         """The checkpoint, signed with the node's key."""
-        text = self.text()
-        line = base64.b64encode(_key_id(self.origin, self.node) + key.sign_text(text)).decode()
-        return text + f"\n— {self.origin} {line}\n".encode()
+        return self.note(key.sign_text(self.text()))
+
+    def note(self, signature: bytes) -> bytes:
+        """The checkpoint with this signature of the node, 64 bytes."""
+        line = base64.b64encode(_key_id(self.origin, self.node) + signature).decode()
+        return self.text() + f"\n— {self.origin} {line}\n".encode()
 
 
 def read_checkpoint(note: bytes) -> LogHead:

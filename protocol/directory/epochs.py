@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from usernym.protocol.directory.events import NO_EVENTS, next_head
@@ -74,6 +74,10 @@ class MapChange:
             events += 1
             head = next_head(head, events, event)
         return MapLeaf(self.label, events, head)
+
+    def former_head(self, before: MapLeaf | None) -> bytes:
+        """The chain's head without the newest event."""
+        return replace(self, added=self.added[:-1]).applied(before).head
 
 
 def encode_changes(changes: Sequence[MapChange]) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from usernym.protocol.directory.vrf import VrfKey
+from usernym.protocol.directory.vrf import VrfKey, proved_output
 from usernym.protocol.limits import HASH_BYTES
 from usernym.protocol.signing import Context, digest, labelled, prefixed
 
@@ -29,7 +29,22 @@ class DirectoryEvent(IntEnum):
 
 def label_of(key: VrfKey, node: bytes, name: str) -> bytes:
     """The 32 bytes under which the directory has a name at this node: the first half of the function's output."""
-    return key.output(labelled(Context.LABEL, node, prefixed(name)))[:HASH_BYTES]
+    return key.output(_label_input(node, name))[:HASH_BYTES]
+
+
+def prove_label(key: VrfKey, node: bytes, name: str) -> tuple[bytes, bytes]:
+    """The label of a name, and the 80 bytes that prove it to others."""
+    output, proof = key.prove(_label_input(node, name))
+    return output[:HASH_BYTES], proof
+
+
+def proved_label(public: bytes, node: bytes, name: str, proof: bytes) -> bytes:
+    """The label of a name, as the proof shows by the public key of the node's labels. Raises `DirectoryInvalid`."""
+    return proved_output(public, _label_input(node, name), proof)[:HASH_BYTES]
+
+
+def _label_input(node: bytes, name: str) -> bytes:
+    return labelled(Context.LABEL, node, prefixed(name))
 
 
 def commitment(event: DirectoryEvent, identity: bytes) -> bytes:

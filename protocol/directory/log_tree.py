@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Final
+
+from usernym.protocol.limits import HASH_BYTES
 
 EMPTY_LOG_ROOT: Final = hashlib.sha256().digest()
 
@@ -18,6 +21,11 @@ def entry_hash(entry: bytes) -> bytes:
 def node_hash(left: bytes, right: bytes) -> bytes:
     """The hash of a node of the tree."""
     return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def hashes_in(data: bytes | None) -> tuple[bytes, ...]:
+    """The hashes that stand there without anything between them."""
+    return tuple((data or b"")[at : at + HASH_BYTES] for at in range(0, len(data or b""), HASH_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +48,11 @@ class Frontier:
         return (
             reduce(lambda right, left: node_hash(left, right), reversed(self.peaks)) if self.peaks else EMPTY_LOG_ROOT
         )
+
+
+def root_with(size: int, peaks: Sequence[bytes], leaf: bytes) -> bytes | None:
+    """The root of a tree of `size` leaves, the last of which has this hash, given the roots of the complete subtrees of
+    those before it, the largest first; None if that is another number of subtrees."""
+    if len(peaks) != (size - 1).bit_count():
+        return None
+    return reduce(lambda right, left: node_hash(left, right), reversed(peaks), leaf)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.limits import HASH_BYTES
 from usernym.protocol.signing import Context, labelled
 
@@ -84,10 +85,75 @@ def raised(
     return {place: value for place, value in new.items() if value is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class MapPath:
+    """The way from the root down to the one leaf at which a label can be."""
+
+    leaf: MapLeaf
+    """The label's, or another one: then the label is not in the map."""
+    depths: bytes
+    """The bits at which the nodes on the way part, the first of them the root's."""
+    siblings: tuple[bytes, ...]
+    """The hash of each node's other side."""
+
+    def with_node(self, depth: int, sibling: bytes) -> MapPath:
+        """The path below a further node."""
+        return MapPath(self.leaf, bytes((depth,)) + self.depths, (sibling, *self.siblings))
+
+
+def path_to(
+    label: bytes,
+    read: Callable[[Collection[int]], Mapping[int, bytes]],
+    leaves_of: Callable[[int], Sequence[MapLeaf]],
+) -> MapPath:
+    """The path to a label in a map that is stored and not empty. `read` is as in `raised`; `leaves_of` gives the leaves
+    of a bucket, in the order of their labels. Raises `DirectoryInvalid` for what is no map."""
+    way, aside = BUCKETS + bucket_of(label), BUCKET_BITS
+    while True:
+        stored = read({place for up in range(BUCKET_BITS) for place in (way >> up, way >> up ^ 1)})
+        empty = next((up for up in reversed(range(BUCKET_BITS)) if way >> up not in stored), None)
+        if empty is None:
+            break
+        # Where one side is empty there is no node, and the way is down the other one.
+        if empty >= aside or way >> empty ^ 1 not in stored:
+            raise DirectoryInvalid("the map has a node with nothing below it")
+        way, aside = way ^ 1 << empty, empty
+    path = _path_within(label, leaves_of(way - BUCKETS))
+    for up in range(BUCKET_BITS):
+        sibling = stored.get(way >> up ^ 1)
+        if sibling is not None:
+            path = path.with_node(BUCKET_BITS - 1 - up, sibling)
+    return path
+
+
+def _path_within(label: bytes, leaves: Sequence[MapLeaf]) -> MapPath:
+    if not leaves:
+        raise DirectoryInvalid("the map has a bucket with nothing in it")
+    if len(leaves) == 1:
+        return MapPath(leaves[0], b"", ())
+    depth, middle = _parting(leaves)
+    sides = leaves[:middle], leaves[middle:]
+    side = bit(label, depth)
+    other = subtree(sides[1 - side])
+    assert other is not None, "both sides have leaves"
+    return _path_within(label, sides[side]).with_node(depth, other)
+
+
+def root_above(label: bytes, leaf: bytes, depths: Sequence[int], siblings: Sequence[bytes]) -> bytes:
+    """The root of the map in which the way down to `label` ends at a leaf with this hash. Each depth has a sibling."""
+    for depth, sibling in zip(reversed(depths), reversed(siblings), strict=True):
+        leaf = _node(depth, sibling, leaf) if bit(label, depth) else _node(depth, leaf, sibling)
+    return leaf
+
+
 def _join(depth: int, left: bytes | None, right: bytes | None) -> bytes | None:
     """The hash of what has these two sides at bit `depth`: of a node if both are there, else of the one that is."""
     if left is None or right is None:
         return right if left is None else left
+    return _node(depth, left, right)
+
+
+def _node(depth: int, left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(_NODE + bytes((depth,)) + left + right).digest()
 
 

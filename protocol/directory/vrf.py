@@ -12,10 +12,15 @@ from typing import Final
 
 from nacl import bindings, exceptions
 
+from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.limits import KEY_BYTES, SEED_BYTES
 
+VRF_PROOF_BYTES: Final = 80
 _SUITE: Final = b"\x03"
 _SCALAR_BYTES: Final = 32
+_CHALLENGE_BYTES: Final = 16
+_ORDER: Final = 2**252 + 27742317777372353535851937790883648493
+"""That of the group: a scalar is less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,7 @@ class VrfKey:
     """A secret key, made from its 32-byte seed as an Ed25519 key is, and its public half."""
 
     _scalar: bytes = field(repr=False)
+    _nonce_key: bytes = field(repr=False)
     public: bytes = field(repr=False)
 
     @classmethod
@@ -33,12 +39,60 @@ class VrfKey:
         expanded = hashlib.sha512(seed).digest()
         clamped = bytes((expanded[0] & 0xF8,)) + expanded[1:31] + bytes((expanded[31] & 0x7F | 0x40,))
         scalar = bindings.crypto_core_ed25519_scalar_reduce(clamped + bytes(_SCALAR_BYTES))
-        return cls(scalar, bindings.crypto_scalarmult_ed25519_base_noclamp(scalar))
+        return cls(scalar, expanded[32:], bindings.crypto_scalarmult_ed25519_base_noclamp(scalar))
 
     def output(self, alpha: bytes) -> bytes:
         """The 64-byte output for the input `alpha`."""
-        gamma = bindings.crypto_scalarmult_ed25519_noclamp(self._scalar, _point_of(self.public, alpha))
-        return hashlib.sha512(_SUITE + b"\x03" + _times_cofactor(gamma) + b"\0").digest()
+        return _output(bindings.crypto_scalarmult_ed25519_noclamp(self._scalar, _point_of(self.public, alpha)))
+
+    def prove(self, alpha: bytes) -> tuple[bytes, bytes]:
+        """The output for `alpha`, and the proof of 80 bytes that it is: the same one each time."""
+        point = _point_of(self.public, alpha)
+        gamma = bindings.crypto_scalarmult_ed25519_noclamp(self._scalar, point)
+        nonce = bindings.crypto_core_ed25519_scalar_reduce(hashlib.sha512(self._nonce_key + point).digest())
+        challenge = _challenge(
+            self.public,
+            point,
+            gamma,
+            bindings.crypto_scalarmult_ed25519_base_noclamp(nonce),
+            bindings.crypto_scalarmult_ed25519_noclamp(nonce, point),
+        )
+        times = bindings.crypto_core_ed25519_scalar_mul(_scalar_of(challenge), self._scalar)
+        return _output(gamma), gamma + challenge + bindings.crypto_core_ed25519_scalar_add(nonce, times)
+
+
+def proved_output(public: bytes, alpha: bytes, proof: bytes) -> bytes:
+    """The 64-byte output for `alpha` by the holder of `public`, as the proof shows. Raises `DirectoryInvalid`.
+
+    A point with a part of small order is refused, where RFC 9381 would clear it: no prover makes one.
+    """
+    gamma, challenge, response = proof[:KEY_BYTES], proof[KEY_BYTES:-_SCALAR_BYTES], proof[-_SCALAR_BYTES:]
+    if len(proof) != VRF_PROOF_BYTES or int.from_bytes(response, "little") >= _ORDER:
+        raise DirectoryInvalid("the label's proof is malformed")
+    point, scalar = _point_of(public, alpha), _scalar_of(challenge)
+    times, base_times = bindings.crypto_scalarmult_ed25519_noclamp, bindings.crypto_scalarmult_ed25519_base_noclamp
+    minus = bindings.crypto_core_ed25519_sub
+    try:
+        left = minus(base_times(response), times(scalar, public))
+        right = minus(times(response, point), times(scalar, gamma))
+    except exceptions.CryptoError:  # not a point, one of small order, or a scalar that is zero
+        raise DirectoryInvalid("the label's proof does not hold") from None
+    if _challenge(public, point, gamma, left, right) != challenge:
+        raise DirectoryInvalid("the label's proof does not hold")
+    return _output(gamma)
+
+
+def _output(gamma: bytes) -> bytes:
+    return hashlib.sha512(_SUITE + b"\x03" + _times_cofactor(gamma) + b"\0").digest()
+
+
+def _challenge(*points: bytes) -> bytes:
+    """RFC 9381, section 5.4.3."""
+    return hashlib.sha512(_SUITE + b"\x02" + b"".join(points) + b"\0").digest()[:_CHALLENGE_BYTES]
+
+
+def _scalar_of(challenge: bytes) -> bytes:
+    return challenge + bytes(_SCALAR_BYTES - _CHALLENGE_BYTES)
 
 
 def _point_of(public: bytes, alpha: bytes) -> bytes:

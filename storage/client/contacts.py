@@ -62,17 +62,26 @@ class Contacts:
         return CONTACTS.all(self._db, _ALL, (wanted, after, -1 if limit is None else limit))
 
     def add(
-        self, name: str, identity_key: bytes, record: bytes, trust: Trust, consent: Consent, *, asked_at: int = 0
+        self,
+        name: str,
+        identity_key: bytes,
+        record: bytes,
+        trust: Trust,
+        consent: Consent,
+        *,
+        asked_at: int = 0,
+        log_size: int | None = None,
     ) -> bool:
-        """Add a contact; False, and nothing changed, if there is one. `asked_at`: when a stranger first wrote."""
+        """Add a contact; False, and nothing changed, if there is one. `asked_at`: when a stranger first wrote.
+        `log_size` is as in `Contact`."""
         said = {
             "name": name, "identity_key": identity_key, "record": record, "trust": trust.number,
-            "consent": consent.number, "asked_at": asked_at,
+            "consent": consent.number, "asked_at": asked_at, "log_size": log_size,
         }  # fmt: skip
         return self._db.run(_ADD, _UNSAID | said) > 0
 
-    def pin(self, name: str, identity_key: bytes, record: bytes) -> bool:
-        """Replace a contact's record by a newer one.
+    def pin(self, name: str, identity_key: bytes, record: bytes, log_size: int | None = None) -> bool:
+        """Replace a contact's record by a newer one. `log_size` is as in `Contact`; None leaves what is known.
 
         One of another identity is `CHANGED` until the user has looked at it, and ends in the same commit all that was
         agreed with the former one.
@@ -81,8 +90,10 @@ class Contacts:
             before = self.get(name)
             if before is None:
                 return False
-            self._update(name, identity_key=identity_key, record=record)
-            if before.identity_key != identity_key:
+            same = before.identity_key == identity_key
+            known = before.log_size if same and log_size is None else log_size
+            self._update(name, identity_key=identity_key, record=record, log_size=known)
+            if not same:
                 self.set_trust(name, Trust.CHANGED)
                 self.end_agreements(name)
             return True

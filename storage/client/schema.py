@@ -80,6 +80,7 @@ class ContactRow(ClientRow):
     direct_silent_since = IntegerField(null=True)
     disappears_after = IntegerField(null=True, index=True)
     asked_at = IntegerField()
+    log_size = IntegerField(null=True)
     nickname = TextField(default="")
     is_muted = BooleanField(default=False)
     is_pinned = BooleanField(default=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Final
 
 from usernym.protocol.payloads import counters_of_home
@@ -26,6 +26,14 @@ class Trust(StoredWord):
     """The user compared safety numbers, or took a friend's link."""
     CHANGED = "changed", 3
     """The key has changed since, and the user has not looked at the new one."""
+
+
+class InDirectory(StrEnum):
+    """Whether the node has shown that a contact's identity is in its public directory, where its owner and everyone can
+    see it."""
+
+    SHOWN = "in the public directory"
+    NOT_SHOWN = "not in the public directory"
 
 
 class Consent(StoredWord):
@@ -179,6 +187,7 @@ class Contact:
     `told_record_number`: the newest of the user's own records that was sent to the contact directly; 0 for none.
     `peer_address`: where the contact can be reached directly, 96 bytes. `direct_silent_since`: since when the direct
     route has not answered (Unix seconds). `disappears_after`: the seconds after which texts are erased here, or None.
+    `log_size`: of how many epochs the node's public directory was that showed the identity; None if nothing did yet.
     """
 
     name: str = field(repr=False)
@@ -196,9 +205,15 @@ class Contact:
     fallback: Fallback
     direct_silent_since: int | None
     disappears_after: int | None
+    log_size: int | None
+
+    @property
+    def directory(self) -> InDirectory:
+        """What `log_size` says."""
+        return InDirectory.NOT_SHOWN if self.log_size is None else InDirectory.SHOWN
 
     @classmethod
-    def found(cls, name: str, record: KeyRecord, consent: Consent) -> Contact:
+    def found(cls, name: str, record: KeyRecord, consent: Consent, log_size: int | None) -> Contact:
         """Someone whose record was looked up just now, as a contact would begin."""
         return cls(
             name,
@@ -216,6 +231,7 @@ class Contact:
             fallback=Fallback.NODE,
             direct_silent_since=None,
             disappears_after=None,
+            log_size=log_size,
         )
 
     def begins_again_with(self, counter: int) -> bool:

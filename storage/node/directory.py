@@ -71,6 +71,7 @@ _INSERT_NUMBER: Final = "INSERT INTO hpke_number (name, number) VALUES (?, ?)"
 _INSERT: Final = f"{insertion(AccountRow)} ON CONFLICT DO NOTHING"
 _LINKS: Final = Table(LinkRow, ChainLink)
 _LINKS_FROM: Final = _LINKS.select("WHERE name = ? AND generation >= ? ORDER BY generation")
+_LAST_LINK: Final = _LINKS.select("WHERE name = ? ORDER BY generation DESC LIMIT 1")
 
 
 class Directory:
@@ -195,6 +196,10 @@ class Directory:
     def links(self, name: str, from_generation: int) -> Sequence[ChainLink]:
         """The chain of identities of a name from this generation on, in order; empty for an unknown name."""
         return _LINKS.all(self._db, _LINKS_FROM, (name, from_generation))
+
+    def last_link(self, name: str) -> ChainLink | None:
+        """The link of the name's newest identity; None for an unknown name."""
+        return _LINKS.first(self._db, _LAST_LINK, (name,))
 
     def key_superseded_at(self, name: str, number: int) -> int | None:
         """When this HPKE key number of a name was superseded; None if it is the current one or was never published."""

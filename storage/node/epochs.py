@@ -11,13 +11,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, Final
 
 from usernym.protocol.directory.checkpoints import LogHead, read_checkpoint
 from usernym.protocol.directory.epochs import EVENTS_AT_ONCE_MAX, EpochEntry, MapChange, encode_changes
 from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
 from usernym.protocol.directory.faults import DirectoryInvalid
-from usernym.protocol.directory.log_tree import Frontier, entry_hash
+from usernym.protocol.directory.log_tree import Frontier, entry_hash, hashes_in
 from usernym.protocol.directory.name_map import ROOT_PLACE, MapLeaf, bucket_of, bucket_start, raised
 from usernym.protocol.directory.vrf import VrfKey
 from usernym.protocol.errors import RemoteProtocolError
@@ -100,6 +101,7 @@ class DirectoryLog:
         self._db = database
         self._giving_out = Lock()
         """The mark never goes back: one thread reads the newest head and writes it there."""
+        self._given: bytes | None = None
 
     def make_epoch(
         self, signer: EpochSigner, mark: HeadMark, workers: Membership, now: int, events_max: int = EVENTS_MAX
@@ -118,9 +120,9 @@ class DirectoryLog:
             state = self._state(self._db.locked)
             self._checked(state, mark)
             # Who led when it began may have been taken for dead since.
-            taken, events = self._taken(events_max, labels, node) if workers.leads() else ([], {})
+            taken, events, deleted = self._taken(events_max, labels, node) if workers.leads() else ([], {}, {})
             if taken:
-                self.append(signer, events, max(now, state.made_at))
+                self.append(signer, events, max(now, state.made_at), deleted)
                 for some in parts(taken):
                     self._db.run(f"DELETE FROM directory_change WHERE id IN ({marks(len(some))})", some)  # noqa: S608
             return bool(taken) and len(waiting) == events_max
@@ -132,6 +134,10 @@ class DirectoryLog:
         self.give_out(mark)
         return more
 
+    def is_given_out(self, checkpoint: bytes) -> bool:
+        """Whether `give_out` has returned this head last."""
+        return checkpoint == self._given
+
     def give_out(self, mark: HeadMark) -> bytes | None:
         """The newest signed head, for others to see: the mark has it, or a newer one, from now on. None before the
         first epoch. Raises `LogRolledBack`."""
@@ -141,6 +147,7 @@ class DirectoryLog:
                 return None
             if newest.checkpoint != mark.read():
                 mark.write(newest.checkpoint)
+            self._given = newest.checkpoint
             return newest.checkpoint
 
     def epochs(self, size: int) -> Iterator[Epoch]:
@@ -200,9 +207,10 @@ class DirectoryLog:
 
     def _taken(
         self, events_max: int, labels: Mapping[str, bytes], node: bytes
-    ) -> tuple[list[int], dict[bytes, list[bytes]]]:
-        """Which pending events are in the epoch, and their commitments by label."""
-        taken, events = [], defaultdict[bytes, list[bytes]](list)
+    ) -> tuple[list[int], dict[bytes, list[bytes]], dict[bytes, bytes]]:
+        """Which pending events are in the epoch; their commitments by label; and the labels that end deleted, with the
+        identities that they had."""
+        taken, events, deleted = [], defaultdict[bytes, list[bytes]](list), dict[bytes, bytes]()
         for each in self._pending(events_max):
             label = labels.get(each.name)
             if label is None or len(events.get(label, ())) == EVENTS_AT_ONCE_MAX:
@@ -213,58 +221,72 @@ class DirectoryLog:
                 # A damaged row costs itself: it stays, and `usernym node check` finds it.
                 continue
             events[label].append(commitment(DirectoryEvent(each.event), identity))
+            deleted.pop(label, None)
+            if each.event == DirectoryEvent.DELETED:
+                deleted[label] = identity
             taken.append(each.id)
-        return taken, events
+        return taken, events, deleted
 
     # -- writing --
 
-    def append(self, signer: EpochSigner, events: Mapping[bytes, Sequence[bytes]], at: int) -> bytes:
+    def append(
+        self,
+        signer: EpochSigner,
+        events: Mapping[bytes, Sequence[bytes]],
+        at: int,
+        deleted: Mapping[bytes, bytes] = MappingProxyType({}),
+    ) -> bytes:
         """Make an epoch of these events, by label, and sign its head; returns its entry. A part of the caller's commit.
 
-        Only for who knows that it continues all that was given out.
+        `deleted` are the identities of labels whose newest event is a deletion, where they are known. Only for who
+        knows that it continues all that was given out.
         """
         state = self._state(self._db.locked)
-        changes, new_names, root = self._change_map(events)
+        changes, new_names, root = self._change_map(events, deleted)
         names = state.names + new_names
         entry = EpochEntry(signer.key.public, signer.vrf.public, state.size, at, names, root).encoded()
-        stored = state.peaks or b""
-        peaks = tuple(stored[place : place + HASH_BYTES] for place in range(0, len(stored), HASH_BYTES))
-        frontier = Frontier(state.size, peaks).with_leaf(entry_hash(entry))
+        frontier = Frontier(state.size, hashes_in(state.peaks)).with_leaf(entry_hash(entry))
         checkpoint = LogHead(signer.key.public, frontier.size, frontier.root()).signed(signer.key)
         self._db.run(
             "INSERT INTO directory_epoch (number, entry, changes, checkpoint) VALUES (?, ?, ?, ?)",
             (state.size, entry, encode_changes(changes), checkpoint),
         )
         self._db.run(
-            "UPDATE directory_log SET size = ?, peaks = ?, names = ?, made_at = ?",
-            (frontier.size, b"".join(frontier.peaks), names, at),
+            "UPDATE directory_log SET size = ?, peaks = ?, former_peaks = ?, names = ?, made_at = ?",
+            (frontier.size, b"".join(frontier.peaks), state.peaks, names, at),
         )
         return entry
 
-    def _change_map(self, events: Mapping[bytes, Sequence[bytes]]) -> tuple[list[MapChange], int, bytes]:
+    def _change_map(
+        self, events: Mapping[bytes, Sequence[bytes]], deleted: Mapping[bytes, bytes]
+    ) -> tuple[list[MapChange], int, bytes]:
         """Append the events to the chains: the changes, how many labels are new, and the map's new root."""
-        changes, new_names = [], 0
+        changes, new_names, rows = [], 0, []
         buckets: dict[int, dict[bytes, MapLeaf]] = {}
         for label in sorted(events):
             bucket = buckets.get(bucket_of(label)) or self._bucket(bucket_of(label))
             buckets[bucket_of(label)] = bucket
             before = bucket.get(label)
             change = MapChange(label, 0 if before is None else before.events, tuple(events[label]))
-            bucket[label] = change.applied(before)
+            bucket[label] = leaf = change.applied(before)
+            rows.append((label, leaf.events, leaf.head, change.former_head(before), deleted.get(label)))
             changes.append(change)
             new_names += before is None
-        leaves = [buckets[bucket_of(label)][label] for label in sorted(events)]
-        self._put("directory_leaf", "label", ("events", "head"), [(x.label, x.events, x.head) for x in leaves])
-        hashes = raised({number: sorted(each.values()) for number, each in buckets.items()}, self._hashes)
+        self._put("directory_leaf", "label", ("events", "head", "former", "deleted"), rows)
+        hashes = raised({number: sorted(each.values()) for number, each in buckets.items()}, self.hashes)
         self._put("directory_node", "place", ("hash",), list(hashes.items()))
         return changes, new_names, hashes[ROOT_PLACE]
 
     def _bucket(self, number: int) -> dict[bytes, MapLeaf]:
-        start = bucket_start(number)
-        found = _LEAVES.all(self._db, _IN_BUCKET, (start, start[:2] + b"\xff" * (HASH_BYTES - 2)))
-        return {leaf.label: leaf for leaf in found}
+        return {leaf.label: leaf for leaf in self.bucket(number)}
 
-    def _hashes(self, places: Collection[int]) -> dict[int, bytes]:
+    def bucket(self, number: int) -> Sequence[MapLeaf]:
+        """The leaves of a bucket, in the order of their labels."""
+        start = bucket_start(number)
+        return _LEAVES.all(self._db, _IN_BUCKET, (start, start[:2] + b"\xff" * (HASH_BYTES - 2)))
+
+    def hashes(self, places: Collection[int]) -> dict[int, bytes]:
+        """The stored hashes at these places of the map; places without one are left out."""
         found: dict[int, bytes] = {}
         for some in parts(places):
             sql = f"SELECT place, hash FROM directory_node WHERE place IN ({marks(len(some))})"  # noqa: S608 - marks

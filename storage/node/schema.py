@@ -194,11 +194,17 @@ class DirectoryChangeRow(NodeRow):
 
 
 class DirectoryLeafRow(NodeRow):
-    """A leaf of the directory's map: it stays when a name is forgotten, since chains only grow."""
+    """A leaf of the directory's map: it stays when a name is forgotten, since chains only grow.
+
+    `former` is the chain's head before the newest event. If that is a deletion, `deleted` is the hash of the record
+    that had made the identity: it proves later that no one has the name, also when the name is forgotten.
+    """
 
     label = BlobField(primary_key=True, constraints=[length("label", 32)])
     events = IntegerField()
     head = BlobField(constraints=[length("head", 32)])
+    former = BlobField(constraints=[length("former", 32)])
+    deleted = BlobField(null=True)
 
 
 class DirectoryNodeRow(NodeRow):
@@ -218,11 +224,13 @@ class DirectoryEpochRow(NodeRow):
 
 
 class DirectoryLogRow(NodeRow):
-    """How far the log is; one row. Who makes an epoch locks it first, until the commit."""
+    """How far the log is; one row. Who makes an epoch locks it first, until the commit. `former_peaks` are those before
+    the newest entry."""
 
     id = IntegerField(primary_key=True, constraints=[ONLY_ROW])
     size = IntegerField()
     peaks = BlobField(null=True)
+    former_peaks = BlobField(null=True)
     names = IntegerField()
     made_at = IntegerField()
     restored = IntegerField()
@@ -233,5 +241,6 @@ NODE_SCHEMA: Final = schema_of(
     NodeRow,
     "INSERT INTO remembered_count (id, rows) VALUES (1, 0)",
     "INSERT INTO clock (id, floor) VALUES (1, 0)",
-    "INSERT INTO directory_log (id, size, peaks, names, made_at, restored) VALUES (1, 0, NULL, 0, 0, 0)",
+    "INSERT INTO directory_log (id, size, peaks, former_peaks, names, made_at, restored)"
+    " VALUES (1, 0, NULL, NULL, 0, 0, 0)",
 )

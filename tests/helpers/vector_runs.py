@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from usernym.protocol import (
+    answers,
     cards,
     challenges,
     codec,
@@ -375,6 +376,14 @@ def _checkpoint(given: dict[str, Any]) -> Any:
     return {"root": head.root.hex(), "checkpoint": note.decode()}
 
 
+def _proved_answer(given: dict[str, Any]) -> Any:
+    node, message = bytes.fromhex(given["node"]), codec.decode(unhexed(given["frame"])).message
+    assert isinstance(message, m.Proved | m.Absent)
+    verify = answers.verify_proved if isinstance(message, m.Proved) else answers.verify_absence
+    head = verify(node, given["name"], message)  # type: ignore[arg-type]  # each takes its own
+    return {"size": head.size, "root": head.root.hex()}
+
+
 OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "frame": _frame,
     "record": _record,
@@ -390,6 +399,7 @@ OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "name": _name,
     "registrable": _registrable,
     "safety": _safety,
+    "proved_answer": _proved_answer,
     "label": _label,
     "event_chain": _event_chain,
     "map": _map,

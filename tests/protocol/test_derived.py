@@ -68,7 +68,7 @@ def test_a_seal_as_long_as_a_frame_would_not_fit_its_delivery(monkeypatch: pytes
 def test_links_of_more_than_one_packet_would_multiply_what_strangers_send(monkeypatch: pytest.MonkeyPatch) -> None:
     sixteen = Annotated[tuple[Succession, ...], msgspec.Meta(max_length=16)]
     old = msgspec.defstruct("Links", [("links", sixteen)], array_like=True, frozen=True, tag=25)
-    monkeypatch.setitem(derived.ANSWERS, m.History, old)
+    monkeypatch.setitem(derived.ANSWERS, m.History, (old,))
     with pytest.raises(AssertionError, match="Links multiplies History"):
         derived.check_derived()
 

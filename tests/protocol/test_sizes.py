@@ -16,8 +16,10 @@ from usernym.protocol import codec, limits, packets, payloads
 from usernym.protocol import messages as m
 from usernym.protocol.cards import CARD_TEXT_MAX, card_text, make_card
 from usernym.protocol.derived import longest_frame
+from usernym.protocol.directory.proofs import OtherLeaf
 from usernym.protocol.errors import Code, LocalProtocolError
 from usernym.protocol.limits import (
+    HASH_BYTES,
     ID_BYTES,
     NAME_LETTERS_MAX,
     PACKETS_MAX,
@@ -179,6 +181,17 @@ def test_a_lookup_is_one_packet_each_way() -> None:
     found = frame(m.Found(RID, RECORD))
     assert (len(pack(RECORD)), len(found)) == (1_405, 1_482)
     assert packets.reply_packets(len(found)) == 1
+
+
+def test_a_lookup_with_proof_is_answered_in_two_packets_with_room_for_three_cosigners() -> None:
+    asked = frame(m.Lookup(RID, SURBS_REQUEST, LONG, 1))
+    assert packets.anonymous_packets(len(asked), SURBS_REQUEST) == 1, "over a route"
+    assert packets.anonymous_packets(len(asked), SURBS_REQUEST + 1) == 2, "without one"
+    assert packets.reply_packets(longest_frame(m.Proved)) == 2
+    few_hashes = 6 * HASH_BYTES
+    assert longest_frame(m.Proved) - few_hashes + 3 * 76 <= packets.reply_capacity(2)
+    other = len(pack(OtherLeaf(UINT32_MAX.to_bytes(32, "big"), UINT32_MAX, bytes(32)))) - 1
+    assert longest_frame(m.Absent) - few_hashes - other <= packets.reply_capacity(1), "it has one of two ends"
 
 
 @pytest.mark.parametrize(("surbs", "fit"), [(0, 16), (1, 14), (2, 7), (3, 1)])

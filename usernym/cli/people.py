@@ -40,11 +40,18 @@ _TRUST_NOTES: Final = {
 }
 
 
+_DIRECTORY_NOTES: Final = {
+    "in the public directory": "the node has shown that its signed log, which anyone can check, has this key",
+    "not in the public directory": "the node has not shown that it is; looking them up again asks for it",
+}
+
+
 def print_contact(contact: ContactReply, _given: Namespace) -> None:
     """Print a contact for a person."""
     print_line(contact.name)
     rows = [
         ("trust", f"{contact.trust} ({_TRUST_NOTES[contact.trust]})"),
+        ("directory", f"{contact.directory} ({_DIRECTORY_NOTES[contact.directory]})"),
         ("identity key", contact.identity_key),
         ("safety number", contact.safety_number),
     ]
@@ -275,7 +282,7 @@ def _print_contacts(reply: ContactsReply, given: Namespace) -> None:
         print_line("no contacts yet: `usernym lookup NAME` finds someone")
     width = max((len(contact.name) for contact in reply.contacts), default=0)
     for contact in reply.contacts:
-        notes: list[str] = [contact.trust]
+        notes: list[str] = [contact.trust, contact.directory]
         notes += [] if contact.state == "accepted" else [contact.state]
         notes += [] if contact.handshake == "none" else [f"handshake {handshake_text(contact)}"]
         notes += [] if contact.disappears_after is None else [f"texts {_disappearing(contact.disappears_after)}"]

@@ -49,6 +49,8 @@ class ListedContactReply(msgspec.Struct, frozen=True):
 
     name: str
     trust: Literal["confirmed by the node", "verified", "changed"]
+    directory: Literal["in the public directory", "not in the public directory"]
+    """Whether the node has shown that the identity is there."""
     state: Literal["accepted", "pending", "declined", "blocked"]
     handshake: str
     """`none`, `offered`, `offer received`, `active`, `ended by me` or `ended by peer`."""

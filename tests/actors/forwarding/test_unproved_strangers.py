@@ -47,10 +47,11 @@ def test_the_check_above_notices_a_contact_that_is_made_by_the_lookup(monkeypatc
     pin = LookupClient._pin
 
     def pin_at_once(self: LookupClient, name: str, *found: object) -> object:
-        record = pin(self, name, *found)  # type: ignore[arg-type]  # as it is called
-        if record is not None:
+        stranger = pin(self, name, *found)  # type: ignore[arg-type]  # as it is called
+        if stranger is not None:
+            record = stranger.record
             self._store.contacts.add(name, record.identity_key, pack(record), Trust.CONFIRMED, Consent.ACCEPTED)
-        return record
+        return stranger
 
     monkeypatch.setattr(LookupClient, "_pin", pin_at_once)
     with pytest.raises(AssertionError, match="carol never wrote"):

@@ -19,6 +19,7 @@ import pytest
 from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of
 from tests.helpers.lineage import LineageDefect, padded
 from usernym.actors import messages as msg
+from usernym.actors.directory.node import EPOCH_S
 from usernym.actors.events import MessageArrived
 from usernym.actors.forwarding.arrival import ArrivalOutcome
 from usernym.actors.forwarding.inbox import Inbox
@@ -345,6 +346,9 @@ def packets_of_a_lookup() -> tuple[int, int]:
     world = World()
     alice = world.client("alice", register=False, online=False)
     world.client("bob", online=False)
+    world.settle(2 * EPOCH_S)
+    alice.look_up("bob")  # with a proof, which costs more
+    world.settle(5)
     before = world.mixnet.counts(alice.client_number)
     answer: Future[None] = alice.begin(alice.graph.lookup, lambda to: msg.FindContact("bob", to))
     world.sim.run_until(answer.done, 60)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import pytest
+
+from usernym.actors.directory.node import EPOCH_S
+from usernym.actors.failures import NodeRefused
 from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import SimClient, World
 
@@ -21,15 +27,26 @@ def node_counts(world: World) -> tuple[int, int]:
     return now.sent(), now.received()
 
 
-def test_a_lookup_is_one_packet_up_and_one_down() -> None:
+def lookup_cost(world: World, client: SimClient, name: str) -> tuple[int, int]:
+    """Packets up and down that a lookup costs, whatever comes of it."""
+    before = counts(world, client)
+    with suppress(NodeRefused):
+        client.look_up(name)
+    world.settle(5)  # three of them between two heartbeats
+    after = counts(world, client)
+    return after[0] - before[0], after[1] - before[1]
+
+
+@pytest.mark.parametrize(("online", "first"), [(False, (2, 2)), (True, (1, 2))])
+def test_a_lookup_is_one_packet_each_way_once_a_name_has_been_proved(online: bool, first: tuple[int, int]) -> None:
+    """Before a login the proof costs a packet more: two of the SURBs that a request brings are withheld."""
     world = World()
-    alice = world.client(ALICE, register=False, online=False)
     world.client(BOB, online=False)
-    before = counts(world, alice)
-    alice.look_up(BOB)
-    world.settle(QUIET_S)
-    after = counts(world, alice)
-    assert (after[0] - before[0], after[1] - before[1]) == (1, 1)
+    alice = world.client(ALICE, register=online, online=online)
+    world.settle(EPOCH_S + 15)
+    assert lookup_cost(world, alice, BOB) == first
+    assert lookup_cost(world, alice, BOB) == (1, 1)
+    assert lookup_cost(world, alice, "nobody") == (first[0], 1)
     world.check()
 
 

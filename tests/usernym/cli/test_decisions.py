@@ -16,8 +16,9 @@ from usernym.cli.replies import ContactReply
 KEY = "0123456789abcdef" * 4
 BOB = msgspec.convert(
     {
-        "name": "bob", "trust": "changed", "state": "accepted", "handshake": "none", "direct_only": False,
-        "direct_silent": False, "identity_key": KEY, "disappears_after": None, "safety_number": "1" * 60,
+        "name": "bob", "trust": "changed", "directory": "in the public directory", "state": "accepted",
+        "handshake": "none", "direct_only": False, "direct_silent": False, "identity_key": KEY,
+        "disappears_after": None, "safety_number": "1" * 60,
     },
     ContactReply,
 )  # fmt: skip

@@ -70,14 +70,14 @@ def _structure() -> Found:
     inner = b"".join(pack(each) for each in fields)
     yield "lookup, a map instead of the array", VERSION + b"\x84" + inner, lookup
     yield "lookup, a map with names", VERSION + b"\x81" + pack("type") + pack(6), lookup
-    yield "lookup, array16", VERSION + b"\xdc\0\4" + inner, lookup
-    yield "lookup, array32", VERSION + b"\xdd\0\0\0\4" + inner, lookup
+    yield "lookup, array16", VERSION + b"\xdc\0\5" + inner, lookup
+    yield "lookup, array32", VERSION + b"\xdd\0\0\0\5" + inner, lookup
     yield "lookup, its array in an array", VERSION + b"\x91" + lookup.body, lookup
-    yield "lookup, kind in uint8", VERSION + b"\x94\xcc" + inner, lookup
+    yield "lookup, kind in uint8", VERSION + b"\x95\xcc" + inner, lookup
     yield "lookup, kind as a string", VERSION + pack(("6", *lookup.fields)), lookup
     yield "lookup, kind as nil", VERSION + pack((None, *lookup.fields)), lookup
     yield "lookup, kind negative", VERSION + pack((-6, *lookup.fields)), lookup
-    for message in (lookup, beat, f.FORWARD, f.FOUND, f.DELIVER, f.DIRECT):
+    for message in (lookup, beat, f.FORWARD, f.FOUND, f.PROVED, f.ABSENT, f.DELIVER, f.DIRECT):
         less = pack((message.tag, *message.fields[:-1]))
         more = pack((message.tag, *message.fields, None))
         yield f"{message.kind}, one field less", _body(message, less), message
@@ -93,7 +93,7 @@ def _structure() -> Found:
             _body(message, array_header(count + 1) + message.body[1:]),
             message,
         )
-    for kind in (0, 14, 19, 30, 39, 47, 59, 61, 127):
+    for kind in (0, 14, 19, 32, 39, 47, 59, 61, 127):
         yield f"unknown kind {kind}", VERSION + pack((kind, *lookup.fields)), lookup
     yield "only an empty array", VERSION + b"\x90", lookup
     yield "text instead of a frame", VERSION + b'{"type": 6}', lookup
@@ -191,7 +191,7 @@ def _encodings() -> Found:
     yield "surbs, maps 30,000 deep", _with(lookup, 1, Raw(b"\x81\x01" * 30_000 + b"\x02")), lookup
     yield "messages, arrays 60,000 deep", _with(ack, 3, Raw(b"\x91" * deep + b"\x90")), ack
     yield "arrays all the way", VERSION + b"\x91" * deep, lookup
-    yield "a field more, arrays 60,000 deep", VERSION + b"\x95" + lookup.body[1:] + b"\x91" * deep, lookup
+    yield "a field more, arrays 60,000 deep", VERSION + b"\x96" + lookup.body[1:] + b"\x91" * deep, lookup
 
 
 def _sizes() -> Found:

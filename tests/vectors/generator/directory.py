@@ -22,11 +22,12 @@ from tests.vectors.generator.base import (
 )
 from tests.vectors.generator.curve import BASE, Point, encoded, point_of, times
 
-_SUITE = b"\x03"
+SUITE = b"\x03"
 _EDWARDS_D = -121665 * pow(121666, -1, PRIME) % PRIME
 
 
-def _digest(context: str, *parts: bytes) -> bytes:
+def digest(context: str, *parts: bytes) -> bytes:
+    """SHA-256 of the labelled parts."""
     return hashlib.sha256(labelled(context, *parts)).digest()
 
 
@@ -35,44 +36,52 @@ def _on_curve(point: Point) -> bool:
     return (y * y - x * x - 1 - _EDWARDS_D * x * x * y * y) % PRIME == 0
 
 
-def _vrf_secret(node: Signer) -> int:
+def vrf_secret(node: Signer) -> int:
     """The secret scalar of RFC 9381, section 5.5, which makes it as RFC 8032 does."""
-    raw = bytearray(hashlib.sha512(_digest("directory vrf key", node.seed)).digest()[:32])
+    raw = bytearray(hashlib.sha512(digest("directory vrf key", node.seed)).digest()[:32])
     raw[0] &= 248
     raw[31] = raw[31] & 127 | 64
     return int.from_bytes(raw, "little")
 
 
-def _vrf_public(node: Signer) -> bytes:
-    return encoded(times(_vrf_secret(node) % ORDER, BASE))
+def vrf_public(node: Signer) -> bytes:
+    """The public key of the node's labels."""
+    return encoded(times(vrf_secret(node) % ORDER, BASE))
 
 
-def _label(node: Signer, name: str) -> bytes:
+def label_point(node: Signer, name: str) -> Point:
+    """The point that the function's input is hashed to."""
     alpha = labelled("directory label", node.public, prefixed(name))
     counter = 0
     while True:
-        hashed = hashlib.sha512(_SUITE + b"\x01" + _vrf_public(node) + alpha + bytes((counter, 0))).digest()[:32]
+        hashed = hashlib.sha512(SUITE + b"\x01" + vrf_public(node) + alpha + bytes((counter, 0))).digest()[:32]
         found = point_of(hashed)
         if _on_curve(found):
             break
         counter += 1
-    gamma = times(_vrf_secret(node), times(8, found))
-    return hashlib.sha512(_SUITE + b"\x03" + encoded(times(8, gamma)) + b"\0").digest()[:32]
+    return times(8, found)
+
+
+def label_of(node: Signer, name: str) -> bytes:
+    """The label of a name."""
+    gamma = times(vrf_secret(node), label_point(node, name))
+    return hashlib.sha512(SUITE + b"\x03" + encoded(times(8, gamma)) + b"\0").digest()[:32]
 
 
 def _labels() -> Iterator[Vector]:
     for what, node in {"the node": NODE, "another node": OTHER_NODE}.items():
         for name in ("alice", "bob", "a" * 32, "a_1_b"):
             given = {"seed": node.seed.hex(), "name": name}
-            expect = {"vrf": _vrf_public(node).hex(), "label": _label(node, name).hex()}
+            expect = {"vrf": vrf_public(node).hex(), "label": label_of(node, name).hex()}
             yield good(f"label, {name} at {what}", "label", given, expect)
 
 
-def _chain(events: Sequence[tuple[int, bytes]]) -> tuple[list[bytes], bytes]:
+def chain_of(events: Sequence[tuple[int, bytes]]) -> tuple[list[bytes], bytes]:
+    """The commitments and the head of a chain of events, each with the identity that it is about."""
     head, commitments = bytes(32), []
     for number, (event, identity) in enumerate(events, 1):
-        commitments.append(_digest("directory event", bytes((event,)), identity))
-        head = _digest("directory chain", head, number.to_bytes(4, "big"), commitments[-1])
+        commitments.append(digest("directory event", bytes((event,)), identity))
+        head = digest("directory chain", head, number.to_bytes(4, "big"), commitments[-1])
     return commitments, head
 
 
@@ -86,7 +95,7 @@ def _chains() -> Iterator[Vector]:
         "succeeded": [(1, first), (2, second)],
         "all four": [(1, first), (2, second), (3, second), (4, second), (3, second), (1, first)],
     }.items():
-        commitments, head = _chain(events)
+        commitments, head = chain_of(events)
         given = {"events": [[event, identity.hex()] for event, identity in events]}
         yield good(
             f"event chain, {what}", "event_chain", given,
@@ -94,21 +103,24 @@ def _chains() -> Iterator[Vector]:
         )  # fmt: skip
 
 
-def _leaf(leaf: tuple[bytes, int, bytes]) -> bytes:
-    return _digest("directory map leaf", leaf[0], leaf[1].to_bytes(4, "big"), leaf[2])
+def leaf_hash(leaf: tuple[bytes, int, bytes]) -> bytes:
+    """The hash of a leaf."""
+    return digest("directory map leaf", leaf[0], leaf[1].to_bytes(4, "big"), leaf[2])
 
 
-def _bits(label: bytes) -> str:
+def bits(label: bytes) -> str:
+    """All bits of a label."""
     return "".join(f"{byte:08b}" for byte in label)
 
 
-def _root(leaves: Sequence[tuple[bytes, int, bytes]], depth: int = 0) -> bytes:
+def map_root(leaves: Sequence[tuple[bytes, int, bytes]], depth: int = 0) -> bytes:
+    """The root above these leaves, which are the same up to this bit."""
     if len(leaves) == 1:
-        return _leaf(leaves[0])
-    left, right = ([each for each in leaves if _bits(each[0])[depth] == side] for side in "01")
+        return leaf_hash(leaves[0])
+    left, right = ([each for each in leaves if bits(each[0])[depth] == side] for side in "01")
     if not left or not right:
-        return _root(leaves, depth + 1)
-    return _digest("directory map node", bytes((depth,)), _root(left, depth + 1), _root(right, depth + 1))
+        return map_root(leaves, depth + 1)
+    return digest("directory map node", bytes((depth,)), map_root(left, depth + 1), map_root(right, depth + 1))
 
 
 def _maps() -> Iterator[Vector]:
@@ -128,7 +140,7 @@ def _maps() -> Iterator[Vector]:
         "many events": [leaf(bytes(32), 2**32 - 1)],
     }.items():
         given = {"leaves": [[label.hex(), events, head.hex()] for label, events, head in leaves]}
-        expect = {"leaves": [_leaf(each).hex() for each in leaves], "root": _root(leaves).hex()}
+        expect = {"leaves": [leaf_hash(each).hex() for each in leaves], "root": map_root(leaves).hex()}
         yield good(f"map, {what}", "map", given, expect)
 
 
@@ -145,7 +157,7 @@ def _epochs() -> Iterator[Vector]:
         expect = {"changes": [[label.hex(), before, [each.hex() for each in new]] for label, before, new in changes]}
         yield good(f"changes, {what}", "changes", {"changes": hexed(data)}, expect)
     for what, numbers in {"the first": (0, NOW, 1), "largest numbers": (2**64 - 1,) * 3}.items():
-        keys = {"node": NODE.public, "vrf": _vrf_public(NODE), "root": fixed("map root")}
+        keys = {"node": NODE.public, "vrf": vrf_public(NODE), "root": fixed("map root")}
         body = keys["node"] + keys["vrf"] + b"".join(each.to_bytes(8, "big") for each in numbers) + keys["root"]
         expect_entry = {name: value.hex() for name, value in keys.items()} | dict(
             zip(("number", "made_at", "names"), numbers, strict=True)
@@ -153,17 +165,18 @@ def _epochs() -> Iterator[Vector]:
         yield good(f"entry, {what}", "entry", {"entry": labelled("directory epoch", body).hex()}, expect_entry)
 
 
-def _log_root(hashes: Sequence[bytes]) -> bytes:
+def log_root(hashes: Sequence[bytes]) -> bytes:
+    """RFC 6962, section 2.1, of the hashes of the entries."""
     if len(hashes) < 2:
         return hashes[0] if hashes else hashlib.sha256(b"").digest()
     half = 1 << (len(hashes) - 1).bit_length() - 1
-    return hashlib.sha256(b"\x01" + _log_root(hashes[:half]) + _log_root(hashes[half:])).digest()
+    return hashlib.sha256(b"\x01" + log_root(hashes[:half]) + log_root(hashes[half:])).digest()
 
 
 def _checkpoints() -> Iterator[Vector]:
     for size in (0, 1, 2, 3, 7, 8, 9):
         entries = [fixed(f"entry {number}", 10) for number in range(size)]
-        root = _log_root([hashlib.sha256(b"\0" + entry).digest() for entry in entries])
+        root = log_root([hashlib.sha256(b"\0" + entry).digest() for entry in entries])
         origin = f"usernym/directory/{NODE.public.hex()}"
         text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
         key_id = hashlib.sha256(origin.encode() + b"\n\x01" + NODE.public).digest()[:4]

@@ -75,7 +75,7 @@ REGISTER_PROOF: Final = asked("RegisterProof", 2, REQUEST_ID, 2, "alice", RECORD
 LOGIN_ASK: Final = asked("LoginAsk", 3, REQUEST_ID, 2, "alice", key=None)
 LOGIN_PROOF: Final = asked("LoginProof", 4, REQUEST_ID, 2, "alice", NONCE, NOW + 600, MAC, 3, 17)
 PUBLISH: Final = asked("Publish", 5, REQUEST_ID, 2, "alice", RECORD, None)
-LOOKUP: Final = asked("Lookup", 6, REQUEST_ID, 2, "bob", key=None)
+LOOKUP: Final = asked("Lookup", 6, REQUEST_ID, 2, "bob", 0, key=None)
 HISTORY: Final = asked("History", 7, REQUEST_ID, 4, "alice", 0, key=None)
 FORWARD: Final = asked("Forward", 8, REQUEST_ID, "alice", "bob", MESSAGE_ID, NOW, 3, SEALED, INNER, None)
 DELETE: Final = asked("Delete", 9, REQUEST_ID, 2, "alice", NOW)
@@ -95,6 +95,15 @@ ACCEPTED: Final = answered("Accepted", 26, REQUEST_ID)
 DELETED: Final = answered("Deleted", 27, REQUEST_ID, NOW + 365 * 86_400)
 ALIVE: Final = answered("Alive", 28, REQUEST_ID, BOOT_ID, 11)
 REFUSED: Final = answered("Refused", 29, REQUEST_ID, 50, NOW)
+_PROOF: Final = (
+    fixed("label proof", 80), fixed("label key"), 70_000, NOW, 1_000_000, fixed("head", 64), bytes(range(20)),
+    fixed("hashes", 30 * 32),
+)  # fmt: skip
+_CHAIN_END: Final = (3, fixed("chain"), 2)
+PROVED: Final = answered(
+    "Proved", 30, REQUEST_ID, "alice", RECORD, (3, fixed("hpke hash"), 3, 20_500, fixed("previous")), _CHAIN_END, _PROOF
+)
+ABSENT: Final = answered("Absent", 31, REQUEST_ID, "bob", (fixed("label"), 1, fixed("chain")), None, _PROOF)
 DELIVER: Final = told("Deliver", 40, LOGIN_ID, 1, "alice", MESSAGE_ID, 3, SEALED, INNER, ALICE.public)
 DELIVERED: Final = told("Delivered", 41, LOGIN_ID, 2, ((1, MESSAGE_ID, TOKEN), (65_536, TOKEN, MESSAGE_ID)))
 EXPIRED: Final = told("Expired", 42, LOGIN_ID, 3, ((2, MESSAGE_ID),))
@@ -128,6 +137,8 @@ PLAIN: Final = (
     DELETED,
     ALIVE,
     REFUSED,
+    PROVED,
+    ABSENT,
     DELIVER,
     DELIVERED,
     EXPIRED,
@@ -163,6 +174,14 @@ EDGES: Final = {
     "login proof, the highest card sequence": LOGIN_PROOF.replaced(6, UINT32_MAX),
     "new card, eight addresses": NEW_CARD.replaced(2, card(addresses=ADDRESSES[:8])),
     "heartbeat, 255 surbs": HEARTBEAT.replaced(1, 255),
+    "lookup with proof": LOOKUP.replaced(3, 1),
+    "proved, the record that made the identity, and no hashes": PROVED.replaced(3, None).replaced(
+        5, (*_PROOF[:6], b"", b"")
+    ),
+    "proved, the most": PROVED.replaced(1, LONG)
+    .replaced(4, (UINT32_MAX, fixed("chain"), 4))
+    .replaced(5, (*_PROOF[:2], *(UINT32_MAX,) * 3, _PROOF[5], bytes(range(30)), fixed("hashes", 40 * 32))),
+    "absent, a deleted name": ABSENT.replaced(2, None).replaced(3, (_CHAIN_END, fixed("identity"))),
     "lookup, the longest name": LOOKUP.replaced(2, LONG),
     "lookup, a name field of 31 letters": LOOKUP.replaced(2, LONG[:31]),
     "lookup, a name field that is no name is well-formed": LOOKUP.replaced(2, "Not a name!"),

@@ -1,0 +1,39 @@
+"""Answers to lookups with proof, verified as a whole. docs/directory.md, "Lookups with proof"."""
+
+from __future__ import annotations
+
+from usernym.protocol import messages as m
+from usernym.protocol.directory.checkpoints import LogHead
+from usernym.protocol.directory.faults import DirectoryInvalid
+from usernym.protocol.directory.proofs import identity_of, verify_absent, verify_present
+from usernym.protocol.errors import Code, RemoteProtocolError
+
+
+def verify_proved(node: bytes, name: str, answer: m.Proved) -> LogHead:
+    """The head of the log that has the record's identity under this name; the record's signature is not checked here.
+
+    Raises `RemoteProtocolError(PROOF_INVALID)` for another name, or a proof that does not hold.
+    """
+    _check_name(name, answer)
+    try:
+        identity = identity_of(node, name, answer.record, answer.origin)
+        return verify_present(node, name, identity, answer.chain, answer.proof)
+    except DirectoryInvalid as error:
+        raise RemoteProtocolError(Code.PROOF_INVALID, str(error)) from None
+
+
+def verify_absence(node: bytes, name: str, answer: m.Absent) -> LogHead:
+    """The head of the log in which no one has this name. Raises `RemoteProtocolError(PROOF_INVALID)`."""
+    _check_name(name, answer)
+    end = answer.other or answer.deletion
+    if end is None or (answer.other and answer.deletion):
+        raise RemoteProtocolError(Code.PROOF_INVALID, "an absence is shown in one way")
+    try:
+        return verify_absent(node, name, end, answer.proof)
+    except DirectoryInvalid as error:
+        raise RemoteProtocolError(Code.PROOF_INVALID, str(error)) from None
+
+
+def _check_name(name: str, answer: m.Proved | m.Absent) -> None:
+    if answer.name != name:
+        raise RemoteProtocolError(Code.PROOF_INVALID, "an answer about another name")
