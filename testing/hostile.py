@@ -18,9 +18,10 @@ from usernym.mixnet.transport import Incoming, TransportEvent
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.codec import decode, encode_signed, encode_unsigned
+from usernym.protocol.directory.proofs import OtherLeaf
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import ID_BYTES, SIGNATURE_BYTES, TOKEN_BYTES
-from usernym.protocol.records import KeyRecord, decode_record
+from usernym.protocol.limits import HASH_BYTES, ID_BYTES, SEED_BYTES, SIGNATURE_BYTES, TOKEN_BYTES
+from usernym.protocol.records import KeyRecord, decode_record, first_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.protocol.signing import SigningKey
 from usernym.testing.outsider import Outsider, flipped
@@ -131,8 +132,28 @@ class LyingTransport:
                 return [self._sign(replace(message, stock=rng.choice((0, 7, 10_000)), boot_id=rng.randbytes(8)))]
             case m.Found(request_id=request_id):
                 return [self._sign(m.Refused(request_id, rng.choice((Code.NO_SUCH_USER, Code.BUSY)), 1))]
+            case m.Proved():
+                return [self._sign(rng.choice(self._false_proofs(message)))]
+            case m.Absent(request_id=request_id):
+                return [self._sign(m.Refused(request_id, Code.BUSY, 1))]
             case _:
                 return [data, flipped(data, rng)]
+
+    def _false_proofs(self, message: m.Proved) -> list[m.Message]:
+        """A key of the node's own with the proof of the user's; a proof that was changed; and false absences:
+        another label's leaf, and no proof at all."""
+        own, proof, replace = self._node.key, message.proof, msgspec.structs.replace
+        recovery = SigningKey.from_seed(self._rng.randbytes(SEED_BYTES)).public
+        today = self._node.world.sim.unix_s()
+        false = first_record(own, recovery, own.public, message.name, self._rng.randbytes(SEED_BYTES), today)
+        elsewhere = OtherLeaf(self._rng.randbytes(HASH_BYTES), 1, self._rng.randbytes(HASH_BYTES))
+        return [
+            replace(message, record=false, origin=None),
+            replace(message, proof=replace(proof, size=proof.size + 1)),
+            replace(message, proof=replace(proof, vrf_proof=flipped(proof.vrf_proof, self._rng))),
+            m.Absent(message.request_id, message.name, elsewhere, None, proof),
+            m.Refused(message.request_id, Code.NO_SUCH_USER, 0),
+        ]
 
     def _forgeries(self, message: m.Deliver, number: int) -> list[m.Message]:
         """Texts that no one wrote, instead of `message` to its recipient: under a name that the recipient may know, and

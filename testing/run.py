@@ -417,7 +417,7 @@ class Run:
         self.oracle.end(self._gaps())
         self._check_handshakes()
         self.watch.check_cards()
-        self.watch.check_heads()
+        self.watch.check_directory()
         for process in world.processes():
             if process.bugs_so_far() and process.name not in self._troubles.bad_disks:
                 self.oracle.wrong.append(f"{process.name} had {process.bugs_so_far()} bugs")

@@ -10,6 +10,7 @@
 7. When all works, each worker of a node has the card that names all of them, and no other address.
 8. What follows from a route is written by the worker that holds it (`DatabaseServer`).
 9. The heads that a node's processes give out are all of the one log that its store has; each process's only grow.
+10. Each identity that a client calls *in the public directory* is one that the log has under that name.
 
 The oracle compares what users see; these are harms that no user sees.
 """
@@ -23,12 +24,16 @@ from typing import Final
 from usernym.protocol import messages as m
 from usernym.protocol.codec import decode
 from usernym.protocol.directory.checkpoints import read_checkpoint
+from usernym.protocol.directory.epochs import decode_changes
+from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import MINUTE_S, SURBS_GIVEN_MAX
 from usernym.protocol.packets import PACKET_PAYLOAD_BYTES
 from usernym.protocol.payloads import SEALED_SIZES
+from usernym.protocol.records import decode_record, record_hash
 from usernym.protocol.sealing import Envelope
 from usernym.storage.client.types import Contact, Trust
+from usernym.storage.node.epochs import EpochSigner
 from usernym.testing.oracle import Oracle
 from usernym.testing.tap import Heard
 from usernym.testing.world import SimClient, World
@@ -180,8 +185,13 @@ class Watch:
         if not self.cards_fit():
             self._break("node", "cards", "the node's card does not name its workers")
 
+    def check_directory(self) -> None:
+        """The rules about the directory's log."""
+        self.check_heads()
+        self.check_proofs()
+
     def check_heads(self) -> None:
-        """The rule about the directory's log."""
+        """The rule about the heads of the directory's log."""
         for node in self._world.nodes.values():
             with node.disk.paused() if node.disk is not None else nullcontext():
                 log = {each.number + 1: each.checkpoint for each in node.store.log.epochs(node.store.log.size())}
@@ -190,7 +200,33 @@ class Watch:
             if sizes != sorted(set(sizes)) or any(log.get(size) != note for size, note in heads):
                 self._break(node.name, "heads", f"{node.name} gave out heads of two histories, or older ones again")
 
+    def check_proofs(self) -> None:
+        """The rule about what clients call *in the public directory*."""
+        logs: dict[bytes, dict[bytes, set[bytes]]] = {}
+        for node in self._world.nodes.values():
+            changed = logs.setdefault(node.key.public, {})
+            with node.disk.paused() if node.disk is not None else nullcontext():
+                for each in node.store.log.epochs(node.store.log.size()):
+                    for change in decode_changes(each.changes):
+                        changed.setdefault(change.label, set()).update(change.added)
+        for client in self._world.clients.values():
+            with client.disk.paused() if client.disk is not None else nullcontext():
+                contacts = client.store.contacts.all()
+            vrf = EpochSigner.of(client.node.key).vrf
+            for contact in contacts:
+                events = logs[client.user.node].get(label_of(vrf, client.user.node, contact.name), set())
+                if contact.log_size is not None and events.isdisjoint(_events_of(client.user.node, contact)):
+                    what = f"{client.name} calls a key of {contact.name} in the public directory, and it is not there"
+                    self._break(client.name, "proofs", what)
+
     @staticmethod
     def _contact(client: SimClient, name: str) -> Contact | None:
         with client.disk.paused() if client.disk is not None else nullcontext():
             return client.store.contacts.get(name)
+
+
+def _events_of(node: bytes, contact: Contact) -> set[bytes]:
+    """What the log may have about a contact's identity: the record made it, or names the one that did."""
+    record = decode_record(contact.record)
+    identities = record_hash(node, contact.name, record.stub()), record.previous
+    return {commitment(event, identity) for event in DirectoryEvent for identity in identities}

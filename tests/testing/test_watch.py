@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import random
+from concurrent.futures import Future
+from contextlib import ExitStack
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from usernym.actors import messages as msg
 from usernym.actors.directory.node import EPOCH_S
+from usernym.actors.failures import NodeRefused
+from usernym.actors.lookup import chain_fetch
+from usernym.actors.lookup.node import LookupNode
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.codec import encode_unsigned
 from usernym.protocol.directory.checkpoints import LogHead
+from usernym.protocol.errors import Code
 from usernym.protocol.records import decode_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.storage.client.types import Trust
 from usernym.testing import watch
+from usernym.testing.hostile import LyingTransport
 from usernym.testing.oracle import Oracle
 from usernym.testing.watch import Watch
 from usernym.testing.world import SimClient, World
@@ -98,3 +108,54 @@ def test_a_head_of_another_history_and_an_older_one_again() -> None:
             oracle = Oracle()
             Watch(world, oracle).check_heads()
             assert (oracle.wrong == []) is is_sound
+
+
+FALSE_PROOFS = 5
+"""The ways in which a lying node answers falsely instead of with a proof."""
+
+
+@pytest.mark.parametrize("unchecked", [False, True], ids=["as it is", "a client that takes a proof as it comes"])
+def test_no_false_proof_is_taken_and_a_client_that_took_one_would_be_found(unchecked: bool) -> None:
+    honest = LookupNode._proved
+
+    def unverified(node: bytes, _name: str, answer: m.Proved) -> LogHead:
+        return LogHead(node, answer.proof.size, bytes(32))
+
+    found, codes = [], list[Code | None]()
+    for which in range(FALSE_PROOFS):
+        with World(4, disks=True) as world, ExitStack() as stack:
+            oracle = Oracle()
+            watched = Watch(world, oracle)
+            alice, _ = world.client("alice"), world.client("bob")
+            world.settle(2 * EPOCH_S)
+            liar = LyingTransport(world.mixnet.transport(), world.node, random.Random(which))
+
+            def lie(self: LookupNode, request: Any, account: Any, which: int = which, liar: Any = liar) -> Any:
+                answer = honest(self, request, account)
+                lies = liar._false_proofs(answer)
+                assert len(lies) == FALSE_PROOFS
+                return lies[which]
+
+            stack.enter_context(patch.object(LookupNode, "_proved", lie))
+            if unchecked:
+                stack.enter_context(patch.object(chain_fetch, "verify_proved", unverified))
+            asked: Future[None] = alice.begin(alice.graph.lookup, lambda answer: msg.FindContact("bob", answer))
+            world.sim.run_until(asked.done, 60)
+            refused = asked.exception()
+            codes.append(refused.code if isinstance(refused, NodeRefused) else None)
+            watched.check_proofs()
+            found += oracle.wrong
+    wrong = None if unchecked else Code.PROOF_INVALID
+    assert codes == [wrong, wrong, wrong, Code.PROOF_INVALID, Code.NO_SUCH_USER], "an absence is checked by itself"
+    assert found == (["alice calls a key of bob in the public directory, and it is not there"] if unchecked else [])
+
+
+def test_a_key_that_is_in_the_log_is_called_so() -> None:
+    with World(5, disks=True) as world:
+        oracle = Oracle()
+        watched = Watch(world, oracle)
+        alice, _ = world.client("alice"), world.client("bob")
+        world.settle(2 * EPOCH_S)
+        assert alice.look_up("bob").log_size is not None
+        watched.check_proofs()
+        assert oracle.wrong == []
