@@ -42,9 +42,9 @@ SETTLED_S: Final = 600.0
 """A worker that has run for so long is in the node's card: its next end counts as the first."""
 ENDS_MAX: Final = 10
 """So often in a row a worker is started again: for five minutes or longer. Then a person is needed."""
-DRAIN_S: Final = 20.0
+DRAIN_S: Final = 40.0
 """How long its users may take to go to workers on other machines when it is stopped: their clients take the new card
-within seconds. Where there are no others, it does not wait."""
+within seconds, and within some more where packets are lost. Where there are no others, it does not wait."""
 KILL_S: Final = STOP_S + 5.0
 """How long after SIGTERM a worker is killed: it ends within `STOP_S` by itself."""
 LOOK_S: Final = 0.2

@@ -30,7 +30,7 @@ from usernym.storage.locks import Home
 from usernym.storage.node.store import NodeStore
 
 URL: Final = "postgresql://usernym@/nowhere?host=/nowhere"
-WITHIN_S: Final = 60.0
+WITHIN_S: Final = 90.0
 KILLED: Final = -int(signal.SIGKILL)
 
 
