@@ -50,6 +50,8 @@ PAUSE_S: Final = 0.05
 """Before it is tried again; twice as long each time, a second at most."""
 PAUSE_MAX_S: Final = 1.0
 
+ENDED_S: Final = 1.0
+"""How long the server takes at most until it has seen that a process has ended."""
 LISTEN_S: Final = 1.0
 """How soon a thread that waits for notifications sees that it is not needed any more, or connects again."""
 
@@ -93,8 +95,9 @@ _STATES: Final[tuple[tuple[str, type[StorageError], str], ...]] = (
 )
 """SQL states (https://www.postgresql.org/docs/15/errcodes-appendix.html) that mean something to a person."""
 
+
 @dataclass(frozen=True, slots=True)
-class Share:
+class Ownership:
     """A process's part in a store: which one it is, and which schemas the process can live with.
 
     `known` is the newest schema that it knows. `alone`: no other process has the store. `whole`: it needs to know all
@@ -136,17 +139,17 @@ class PostgresDatabase(Engine):
         self._down = False
         self._owner: psycopg.Connection[Any] | None = None
         self._owning = Lock()
-        self._share: Share | None = None
+        self._ownership: Ownership | None = None
 
     # -- connections --
 
     def _connect(self) -> Connection:
-        share = self._share
-        if share is None:
+        ownership = self._ownership
+        if ownership is None:
             return PostgresConnection(self._connect_raw())
-        self._keep_owned(share)
-        # The owner's connection has it alone, for all. A share is each connection's: none outlives it.
-        return PostgresConnection(self._connect_raw() if share.alone else self._connect_sharing(share))
+        self._keep_owned(ownership)
+        # The owner's connection has it alone, for all. A shared one is each connection's: none outlives it.
+        return PostgresConnection(self._connect_raw() if ownership.alone else self._connect_owning(ownership))
 
     def _connect_raw(self) -> psycopg.Connection[Any]:
         try:
@@ -193,28 +196,29 @@ class PostgresDatabase(Engine):
             return [f"{self.path}: {warning}"]
         return []
 
-    def own(self, share: Share) -> None:
+    def own(self, ownership: Ownership) -> None:
         """Have this database as a store, from now on. Raises `StoreInUse`, `NotAStore` or `SchemaTooNew`."""
-        self._share = share
-        self._keep_owned(share)
+        self._ownership = ownership
+        self._keep_owned(ownership)
 
-    def _keep_owned(self, share: Share) -> None:
+    def _keep_owned(self, ownership: Ownership) -> None:
         with self._owning:
             if self._owner is not None:
                 if not _is_dead(self._owner):
                     return
                 self._owner.close()
-            self._owner = self._connect_sharing(share)
+            self._owner = self._connect_owning(ownership)
 
-    def _connect_sharing(self, share: Share) -> psycopg.Connection[Any]:
-        """A connection that holds the share. After a time without it, the store may be another's, or have moved on."""
+    def _connect_owning(self, ownership: Ownership) -> psycopg.Connection[Any]:
+        """A connection that keeps the store for this process. After a time without one, it may be another's, or have
+        moved on."""
         raw = self._connect_raw()
         try:
-            how = "pg_try_advisory_lock" if share.alone else "pg_try_advisory_lock_shared"
-            (got,) = raw.execute(f"SELECT {how}($1)", (share.mark,)).fetchone() or (False,)
-            if not got:
+            how = "pg_try_advisory_lock" if ownership.alone else "pg_try_advisory_lock_shared"
+            sql = f"SELECT {how}($1)"
+            if not had_in_time(lambda: raw.execute(sql, (ownership.mark,)).fetchone() == (True,)):
                 raise StoreInUse(f"{self.path} is in use by a node's process: stop it first")
-            share.check(self.path, raw.execute(share.STATE, (share.mark,)).fetchone())
+            ownership.check(self.path, raw.execute(ownership.STATE, (ownership.mark,)).fetchone())
         except psycopg.Error as error:
             raw.close()
             raise self._meaning(error) from error
@@ -226,7 +230,7 @@ class PostgresDatabase(Engine):
     def close(self) -> None:
         super().close()
         with self._owning:
-            self._share = None
+            self._ownership = None
             if self._owner is not None:
                 self._owner.close()
 
@@ -349,6 +353,16 @@ class PostgresDatabase(Engine):
     def problems(self) -> list[str]:
         """Nothing: the server checks its own pages as it reads them."""
         return []
+
+
+def had_in_time(attempt: Callable[[], bool]) -> bool:
+    """Whether a lock was had. A process that has ended holds its locks until the server has seen that."""
+    end = time.monotonic() + ENDED_S
+    while not attempt():
+        if time.monotonic() > end:
+            return False
+        time.sleep(PAUSE_S)
+    return True
 
 
 def _of_text(path: str, error: psycopg.Error) -> StorageError:

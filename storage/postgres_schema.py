@@ -11,7 +11,7 @@ from typing import Final
 from usernym.logger import logger
 from usernym.storage.errors import NotAStore, StoreInUse
 from usernym.storage.migrations import Schema
-from usernym.storage.postgres import DIALECT, PostgresDatabase, Share
+from usernym.storage.postgres import DIALECT, Ownership, PostgresDatabase, had_in_time
 from usernym.storage.tables import Row, creation_of
 
 _TUNING: Final = (
@@ -33,10 +33,10 @@ def open_postgres(
     anything is written.
     """
     database = PostgresDatabase(url)
-    share = Share(schema.application_id, schema.version, alone=alone, whole=alone or to_copy)
+    ownership = Ownership(schema.application_id, schema.version, alone=alone, whole=alone or to_copy)
     try:
-        database.commit(lambda: _migrate(database, schema, base, share, to_copy=to_copy))
-        database.own(share)
+        database.commit(lambda: _migrate(database, schema, base, ownership, to_copy=to_copy))
+        database.own(ownership)
         for warning in database.warnings():
             logger.warning("%s", warning)
     except BaseException:
@@ -45,10 +45,12 @@ def open_postgres(
     return database
 
 
-def _migrate(database: PostgresDatabase, schema: Schema, base: type[Row], share: Share, *, to_copy: bool) -> None:
+def _migrate(
+    database: PostgresDatabase, schema: Schema, base: type[Row], ownership: Ownership, *, to_copy: bool
+) -> None:
     # One after the other: workers may start together, and two can't make one table.
     database.rows("SELECT pg_advisory_xact_lock(?)", (schema.application_id + 1,))
-    if not _lock(database, share.mark, alone=share.alone):
+    if not _lock(database, ownership.mark, alone=ownership.alone):
         raise StoreInUse(f"{database.path} is in use by a node's process: stop it first")
     tables = {row[0] for row in database.rows("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")}
     if "store" not in tables:
@@ -61,12 +63,12 @@ def _migrate(database: PostgresDatabase, schema: Schema, base: type[Row], share:
             database.run(statement.replace(" AUTOINCREMENT", ""))
         for statement in (*schema.filling, *_TUNING):
             database.run(statement)
-        values = (share.mark, schema.version, schema.oldest_beside)
+        values = (ownership.mark, schema.version, schema.oldest_beside)
         database.run("INSERT INTO store (id, version, oldest) VALUES (?, ?, ?)", values)
-    found = share.check(database.path, database.row(share.STATE, (share.mark,)))
+    found = ownership.check(database.path, database.row(ownership.STATE, (ownership.mark,)))
     if found >= schema.version:
         return
-    if schema.oldest_beside > found and not _lock(database, share.mark, alone=True):
+    if schema.oldest_beside > found and not _lock(database, ownership.mark, alone=True):
         raise StoreInUse(
             f"{database.path} has schema {found}, and this version changes it to {schema.version}, which processes of "
             "the node's former version can't continue with: end all of them first. Nothing was changed"
@@ -74,7 +76,7 @@ def _migrate(database: PostgresDatabase, schema: Schema, base: type[Row], share:
     for migration in schema.migrations[found - 1 :]:
         for statement in migration.postgres:
             database.run(statement)
-    values = (schema.version, schema.oldest_beside, share.mark)
+    values = (schema.version, schema.oldest_beside, ownership.mark)
     database.run("UPDATE store SET version = ?, oldest = ? WHERE id = ?", values)
 
 
@@ -82,4 +84,5 @@ def _lock(database: PostgresDatabase, mark: int, *, alone: bool) -> bool:
     """Keep the processes out that would have the store alone, or all other ones, until the commit; False if one has it
     already."""
     how = "pg_try_advisory_xact_lock" if alone else "pg_try_advisory_xact_lock_shared"
-    return database.value(bool, f"SELECT {how}(?)", (mark,)) is True
+    sql = f"SELECT {how}(?)"
+    return had_in_time(lambda: database.value(bool, sql, (mark,)) is True)

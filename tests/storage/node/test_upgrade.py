@@ -125,7 +125,7 @@ def test_processes_of_the_new_version_may_start_together(url: str, former: NodeS
         try:
             with upgraded(url, RENAME, TABLE) as database:
                 found.append(database.row("SELECT version, oldest FROM store"))
-        except BaseException as error:  # noqa: BLE001 - told below
+        except BaseException as error:  # noqa: BLE001 - shown below
             found.append(error)
 
     threads = [threading.Thread(target=start) for _ in range(4)]
