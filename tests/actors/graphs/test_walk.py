@@ -13,14 +13,18 @@ from usernym.testing.world import World
 
 SIMULATED: Final = ("testing/", "mixnet/emulator/", "actors/simulation.py")
 """What stands for threads, disks and the mixnet here."""
+AN_EPOCH_S: Final = 90
+"""After this long what happened is in the directory's log."""
 
 
 @pytest.fixture(params=(1, 2))
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Alice and Bob know each other, and nothing is under way."""
+    """Alice and Bob know each other, Alice knows Bob's key to be in the public directory, and nothing is under way."""
     with World(seed=request.param) as world:
         alice, _ = world.client("alice"), world.client("bob")
         alice.send_and_wait("bob", "first")
+        world.sim.run_for(AN_EPOCH_S)
+        alice.look_up("bob")
         world.settle(100)
         yield world
 
