@@ -45,9 +45,14 @@ def be_online(me: usernym.Client, stopping: threading.Event) -> bool:
 
 def show(me: usernym.Client, stopping: threading.Event) -> None:
     while not stopping.wait(PAUSE_S):
-        for sender, view in me.unread():
-            tell(shown=view.text, sender=sender)
-            me.mark_read([view])
+        show_unread(me)
+    show_unread(me)  # what came since the last look
+
+
+def show_unread(me: usernym.Client) -> None:
+    for sender, view in me.unread():
+        tell(shown=view.text, sender=sender)
+        me.mark_read([view])
 
 
 def written(me: usernym.Client, peer: str) -> int:

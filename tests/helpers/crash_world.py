@@ -382,8 +382,9 @@ class Crowd:
         of_lives: list[list[str]] = []
         for life in self.lives[name]:
             texts = [told["shown"] for told in life.printed if "shown" in told]
-            if shown and texts and texts[0] == shown[-1]:
-                texts = texts[1:]  # killed between showing it and noting that it was shown
+            if shown and shown[-1] in texts:
+                # Killed between showing it and noting that. One that was written before it may have come since.
+                texts.remove(shown[-1])
             shown += texts
             of_lives.append([*texts[:3], "...", *texts[-3:]])
         again, never = Counter(shown) - Counter(incoming), Counter(incoming) - Counter(shown)
