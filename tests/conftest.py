@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
+from itertools import groupby
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +26,29 @@ settings.load_profile("default")
 def pytest_configure(config: pytest.Config) -> None:
     """Python 3.14 refuses what SQLite's driver only warns of since 3.12: a numbered placeholder bound by its place."""
     config.addinivalue_line("filterwarnings", "error:Binding .* is a named parameter:DeprecationWarning")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal the tests to the processes of pytest-xdist so that each begins with its share of what takes long.
+
+    It gives each process a part of the list, and whoever is done takes tests from the end of another's: what takes long
+    must not be there. Tests of one module that follow each other stay together, since they may share a fixture.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if processes == 1:
+        return
+    parts: list[list[pytest.Item]] = [[] for _ in range(processes)]
+    for long in (True, False):
+        modules = groupby((each for each in items if takes_long(each) is long), lambda each: each.path)
+        for group in [list(tests) for _path, tests in modules]:
+            min(parts, key=len).extend(group)
+    items[:] = [each for part in parts for each in part]
+
+
+def takes_long(item: pytest.Item) -> bool:
+    """Whether a test is among those that `make quick` leaves out."""
+    return any(item.get_closest_marker(mark) for mark in ("slow", "seconds", "processes", "nym", "browser"))
 
 
 @pytest.fixture(scope="session")

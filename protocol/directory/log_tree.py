@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Final
 
+from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.limits import HASH_BYTES
 
 EMPTY_LOG_ROOT: Final = hashlib.sha256().digest()
@@ -37,17 +38,50 @@ class Frontier:
 
     def with_leaf(self, leaf: bytes) -> Frontier:
         """The tree with one leaf more, given by its hash."""
-        peaks, size = (*self.peaks, leaf), self.size
-        while size & 1:
-            peaks = (*peaks[:-2], node_hash(peaks[-2], peaks[-1]))
-            size >>= 1
-        return Frontier(self.size + 1, peaks)
+        return self.with_subtree(0, leaf)
+
+    def with_subtree(self, level: int, root: bytes) -> Frontier:
+        """The tree with a complete subtree of 2^`level` leaves more. The size is a multiple of that."""
+        merged = (*completed(self.size >> level, self.peaks, root),)
+        return Frontier(self.size + (1 << level), (*self.peaks[: len(self.peaks) + 1 - len(merged)], merged[-1]))
+
+    def through(self, end: int, roots: Sequence[bytes]) -> Frontier:
+        """The tree with the leaves up to `end`, given the roots of `spans(size, end)`. Raises `DirectoryInvalid` for
+        another number of them."""
+        between = list(spans(self.size, end))
+        if len(between) != len(roots):
+            raise DirectoryInvalid("what shows that a log continues is malformed")
+        return reduce(lambda tree, each: tree.with_subtree(each[0][0], each[1]), zip(between, roots, strict=True), self)
 
     def root(self) -> bytes:
         """The tree's root."""
         return (
             reduce(lambda right, left: node_hash(left, right), reversed(self.peaks)) if self.peaks else EMPTY_LOG_ROOT
         )
+
+
+def completed(place: int, peaks: Sequence[bytes], root: bytes) -> Iterator[bytes]:
+    """The roots of the complete subtrees that end with one which is added at this place of its level, from this one up.
+
+    `peaks` are those of the tree before.
+    """
+    yield root
+    for peak in reversed(peaks):
+        if not place & 1:
+            return
+        root = node_hash(peak, root)
+        place >>= 1
+        yield root
+
+
+def spans(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The largest complete subtrees that the leaves from `start` to before `end` consist of, in their order: of each
+    its level, which has 2^level leaves, and its place among those of that level."""
+    while start < end:
+        widest = (end - start).bit_length() - 1
+        level = min(widest, (start & -start).bit_length() - 1) if start else widest
+        yield level, start >> level
+        start += 1 << level
 
 
 def root_with(size: int, peaks: Sequence[bytes], leaf: bytes) -> bytes | None:
