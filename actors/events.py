@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from usernym.protocol.errors import Code
-from usernym.protocol.evidence import Evidence
+from usernym.protocol.evidence import Evidence, Fault
 from usernym.storage.client.types import Consent, DeliveryState, FileState, HandshakeState, Route
 
 
@@ -125,7 +125,10 @@ class IdentityChanged:
 
 @dataclass(frozen=True, slots=True)
 class NodeCaught:
-    """The node signed what an honest node never signs, and no one else can have caused it. The evidence is stored."""
+    """The node signed what an honest node never signs, and no one else can have caused it. The evidence is stored.
+
+    `NAME_CHANGED` alone may have another cause: the user changed the name elsewhere, or someone has the recovery words.
+    """
 
     evidence: Evidence = field(repr=False)
 
@@ -133,6 +136,11 @@ class NodeCaught:
     def what(self) -> str:
         """What it did: a fixed text, without names."""
         return self.evidence.what
+
+    @property
+    def fault(self) -> str:
+        """The same in one word: the name of the `Fault` in small letters."""
+        return Fault(self.evidence.fault).name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,18 @@ class RotationStalled:
 
     since: int | None
     """Since when it waits (Unix seconds); None: it was published."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryDoubted:
+    """The node does not show that its public directory continues the one that it showed before; or does so again.
+
+    No one is accused: a node that was restored from a backup does so until its operator has put its log in order. But a
+    node that shows different directories to different people does so, too.
+    """
+
+    since: int | None
+    """Since when (Unix seconds); None: it shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +188,7 @@ class ConnectionChanged:
 
 Event = (
     MessageArrived | DeliveryChanged | FileChanged | TextsErased | HandshakeChanged | DirectSilent | ContactChanged
-    | IdentityChanged | NodeCaught | RotationStalled | ConnectionChanged | NodeAddressChanged
+    | IdentityChanged | NodeCaught | DirectoryDoubted | RotationStalled | ConnectionChanged | NodeAddressChanged
 )  # fmt: skip
 
 EventSink = Callable[[Event], None]

@@ -128,6 +128,7 @@ class News:
         person = self._person
         return WarningsWire(
             caught=list(person.caught),  # type: ignore[arg-type]  # the names of `Fault`
+            doubted_since=person.doubted_since,
             stalled_since=person.stalled_since,
             node_moved=person.node_moved,
         )

@@ -21,6 +21,7 @@ from usernym import (
     AsyncSubscription,
     Client,
     ConnectionChanged,
+    DirectoryDoubted,
     Event,
     NodeAddressChanged,
     NodeCaught,
@@ -38,7 +39,6 @@ from usernym.finder import Finder, NameState
 from usernym.logger import logger
 from usernym.passphrases import check_new_passphrase
 from usernym.protocol.cards import parse_card
-from usernym.protocol.evidence import Fault
 from usernym.protocol.names import canonical
 from usernym.views import is_emulated_card
 
@@ -106,8 +106,9 @@ class Person:
         """The account, as it was when the home was opened, or when it last changed."""
         self.problem: Problem | None = None
         self.caught: list[str] = []
-        self.stalled_since: int | None = None
         """What a dishonest node did; shown in every window, also in one that is opened later."""
+        self.doubted_since: int | None = None
+        self.stalled_since: int | None = None
         self.node_moved = False
         self.online = False
         self.offline: Problem | None = None
@@ -180,9 +181,10 @@ class Person:
             self.online = event.online
             self.offline = None if event.online else connection_problem(event.reason)
         elif isinstance(event, NodeCaught):
-            what = Fault(event.evidence.fault).name.lower()
-            if what not in self.caught:
-                self.caught.append(what)
+            if event.fault not in self.caught:
+                self.caught.append(event.fault)
+        elif isinstance(event, DirectoryDoubted):
+            self.doubted_since = event.since
         elif isinstance(event, RotationStalled):
             self.stalled_since = event.since
         elif isinstance(event, NodeAddressChanged):
@@ -275,6 +277,7 @@ class Person:
     async def _learn(self) -> usernym.Whoami:
         """Read the account again."""
         self.known = known = await self.run(self.client.whoami)
+        self.caught, self.doubted_since = list(known.faults), known.directory_doubted_since
         return known
 
     async def account_changed(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from usernym.protocol import messages as m
-from usernym.protocol.directory.checkpoints import LogHead
+from usernym.protocol.directory.checkpoints import HeadTold, LogHead
 from usernym.protocol.directory.faults import DirectoryInvalid
-from usernym.protocol.directory.proofs import identity_of, verify_absent, verify_present
+from usernym.protocol.directory.proofs import MapProof, identity_of, verify_absent, verify_present
 from usernym.protocol.errors import Code, RemoteProtocolError
 
 
@@ -32,6 +32,11 @@ def verify_absence(node: bytes, name: str, answer: m.Absent) -> LogHead:
         return verify_absent(node, name, end, answer.proof)
     except DirectoryInvalid as error:
         raise RemoteProtocolError(Code.PROOF_INVALID, str(error)) from None
+
+
+def signed_head(head: LogHead, proof: MapProof) -> HeadTold:
+    """The head that a proof was verified with, and its signature."""
+    return HeadTold(head.size, head.root, proof.head_signature)
 
 
 def _check_name(name: str, answer: m.Proved | m.Absent) -> None:

@@ -2,7 +2,8 @@
 
 docs/protocol.md, "Evidence". Evidence convinces anyone who has the node's card, without a home and without trust in the
 client that found it. Whatever users do, an honest node signs nothing of the kind. So a client accuses a node of nothing
-else; what it only can't explain, it counts.
+else; what it only can't explain, it counts. One fault is in part a person's word: that a change of their name was not
+ordered. They sign it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard, decode_card, verify_card
 from usernym.protocol.codec import Frame, decode
+from usernym.protocol.directory.complaints import Fork, NameChange
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import FRAME_BYTES_MAX, WORK_BITS_MAX
 from usernym.protocol.text_lines import of_line, to_line
@@ -32,6 +34,8 @@ class Fault(IntEnum):
     TWO_CARDS = 2
     FOREIGN_CARD = 3
     TOO_MUCH_WORK = 4
+    FORKED_LOG = 7
+    NAME_CHANGED = 8
 
     @property
     def text(self) -> str:
@@ -44,6 +48,8 @@ _TEXTS: Final = {
     Fault.TWO_CARDS: "it signed two different cards under one number",
     Fault.FOREIGN_CARD: "it signed a message with a card that is not its own",
     Fault.TOO_MUCH_WORK: "it asked for more work than any registration needs",
+    Fault.FORKED_LOG: "it showed different histories of its public directory",
+    Fault.NAME_CHANGED: "it changed a name in its public directory, and the name's owner did not order that",
 }
 
 
@@ -64,6 +70,8 @@ class Evidence(Wire, frozen=True):
 
 
 _decoder: Final = decoder_of(Evidence)
+_fork_decoder: Final = decoder_of(Fork)
+_change_decoder: Final = decoder_of(NameChange)
 
 
 def evidence_in(node: bytes, frame: Frame, data: bytes) -> Evidence | None:
@@ -85,6 +93,16 @@ def evidence_in_tells(node: bytes, one: bytes, other: bytes) -> Evidence | None:
 def evidence_in_cards(one: NodeCard, other: NodeCard) -> Evidence | None:
     """What two cards show."""
     return _if_it_holds(Evidence(one.node, Fault.TWO_CARDS, (pack(one), pack(other))))
+
+
+def evidence_of_fork(node: bytes, fork: Fork) -> Evidence | None:
+    """What two heads show; None if both may be of one history."""
+    return _if_it_holds(Evidence(node, Fault.FORKED_LOG, (pack(fork),)))
+
+
+def evidence_of_change(node: bytes, change: NameChange) -> Evidence | None:
+    """What the changed chain of the user's own name shows, with the user's word."""
+    return _if_it_holds(Evidence(node, Fault.NAME_CHANGED, (pack(change),)))
 
 
 def _if_it_holds(evidence: Evidence) -> Evidence | None:
@@ -122,6 +140,12 @@ def _proves(evidence: Evidence) -> bool:
         case Fault.TOO_MUCH_WORK, (one,):
             message = _signed(node, one).message
             return isinstance(message, m.Challenge) and message.difficulty > WORK_BITS_MAX
+        case Fault.FORKED_LOG, (one,):
+            fork: Fork = unpack(_fork_decoder, one)
+            return fork.proves(node)
+        case Fault.NAME_CHANGED, (one,):
+            change: NameChange = unpack(_change_decoder, one)
+            return change.proves(node)
         case _:
             return False
 

@@ -13,6 +13,7 @@ import msgspec
 
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.directory.proofs import ChainEnd, DeletedEnd, MapProof, Origin, OtherLeaf
+from usernym.protocol.directory.shown import LogAsked, LogShown
 from usernym.protocol.limits import ACKNOWLEDGED_MAX, CONFIRMED_MAX, NOTICES_MAX, SUCCESSIONS_PER_ANSWER_MAX
 from usernym.protocol.payloads import SEALED_SIZES
 from usernym.protocol.records import KeyRecord, Succession
@@ -62,7 +63,8 @@ class LoginAsk(Wire, frozen=True, tag=3):
 class LoginProof(Wire, frozen=True, tag=4):
     """The answer to a login's challenge: the only message that moves a route. `card_sequence` is that of the card by
     which the client speaks to the node: a node with a newer one tells it. `held` are the SURBs that the client gave
-    under this sender tag before, and that the node should still have."""
+    under this sender tag before, and that the node should still have; `log` is what it wants to see of the directory's
+    log."""
 
     request_id: RequestId
     surbs: U8
@@ -72,6 +74,7 @@ class LoginProof(Wire, frozen=True, tag=4):
     mac: Mac
     card_sequence: Number
     held: U8
+    log: LogAsked = LogAsked(0, 0, 0)
 
 
 class Publish(Wire, frozen=True, tag=5):
@@ -159,13 +162,15 @@ class Unopenable(Wire, frozen=True, tag=11):
 
 
 class Heartbeat(Wire, frozen=True, tag=12):
-    """I am here, on the route of this login. `confirmed` lists notices received. Answered by `Alive`."""
+    """I am here, on the route of this login. `confirmed` lists notices received; `log` is as in a login.
+    Answered by `Alive`."""
 
     request_id: RequestId
     surbs: U8
     name: Name
     login_id: Id
     confirmed: Confirmed
+    log: LogAsked = LogAsked(0, 0, 0)
 
 
 class TopUp(Wire, frozen=True, tag=13):
@@ -197,7 +202,7 @@ class Registered(Wire, frozen=True, tag=21):
 
 class LoggedIn(Wire, frozen=True, tag=22):
     """The route is yours. `record_number` is that of the record the node has; `now` is its clock, in Unix seconds;
-    `stock` are the SURBs that it counts on for this route."""
+    `stock` are the SURBs that it counts on for this route; `log` is what it shows of the directory's log, if it can."""
 
     request_id: RequestId
     login_id: Id
@@ -205,6 +210,7 @@ class LoggedIn(Wire, frozen=True, tag=22):
     record_number: Number
     now: U32
     stock: U8
+    log: LogShown | None = None
 
 
 class Published(Wire, frozen=True, tag=23):
@@ -243,11 +249,13 @@ class Deleted(Wire, frozen=True, tag=27):
 
 
 class Alive(Wire, frozen=True, tag=28):
-    """The route works. `boot_id` is new when the node lost its reply stock; `stock` is what it holds for this route."""
+    """The route works. `boot_id` is new when the node lost its reply stock; `stock` is what it holds for this
+    route; `log` is as in a login."""
 
     request_id: RequestId
     boot_id: BootId
     stock: U32
+    log: LogShown | None = None
 
 
 class Refused(Wire, frozen=True, tag=29):

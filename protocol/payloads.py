@@ -9,6 +9,7 @@ from typing import Annotated, Final, get_args
 
 import msgspec
 
+from usernym.protocol.directory.checkpoints import HeadTold, SignedHead
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.limits import (
     CHUNK_PACKETS,
@@ -43,12 +44,14 @@ def counters_of_home(counter: int) -> int:
 
 
 class Text(Wire, frozen=True, tag=1):
-    """A text. `counter`: see `counters_of_home`. `sent_at` is in Unix seconds."""
+    """A text. `counter`: see `counters_of_home`. `sent_at` is in Unix seconds. `head` is the newest head of the
+    directory's log that its writer has seen, where padding would stand otherwise."""
 
     counter: Counter
     sent_at: U32
     token: Token
     record: KeyRecord | None
+    head: HeadTold | None
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_BYTES_MAX)]
 
 
@@ -231,6 +234,19 @@ def pad_payload(payload: Payload, *, first_contact: bool) -> bytes:
     return data.ljust(_padded_size(len(data), first_contact=first_contact), b"\0")
 
 
+def with_head(text: Text, head: SignedHead, *, first_contact: bool, always: bool) -> Text:
+    """The text with this head: the signature is left out, or all of the head, where it would take another packet.
+
+    `always`: it may take one.
+    """
+    whole = msgspec.structs.replace(text, head=HeadTold(head.size, head.root, head.signature))
+    short = msgspec.structs.replace(text, head=HeadTold(head.size, head.root, None))
+    if always and len(pack(whole)) < plaintext_bytes(PACKETS_MAX, first_contact=first_contact):
+        return whole
+    size = len(pad_payload(text, first_contact=first_contact))
+    return next(each for each in (whole, short, text) if len(pack(each)) < size)
+
+
 def unpad_payload(plaintext: bytes) -> Payload:
     """The payload in a padded plaintext. Raises `RemoteProtocolError(MALFORMED)` if there is none."""
     data = plaintext.rstrip(b"\0")
@@ -244,7 +260,7 @@ def unpad_payload(plaintext: bytes) -> Payload:
 
 def text_bytes_in(packets: int, *, first_contact: bool) -> int:
     """The longest text, in UTF-8 bytes, that is sent in `packets` packets, whatever its counter and time."""
-    return min(_room(packets, 0, first_contact=first_contact), TEXT_BYTES_MAX)
+    return min(_room(packets, 1, first_contact=first_contact), TEXT_BYTES_MAX)
 
 
 assert all(kind.__struct_config__.tag for kind in get_args(Payload))

@@ -47,6 +47,7 @@ class Context(StrEnum):
     MAP_LEAF = "directory map leaf"
     MAP_NODE = "directory map node"
     EPOCH = "directory epoch"
+    NOT_ORDERED = "not ordered"
 
 
 def labelled(context: Context, *parts: bytes) -> bytes:
@@ -121,8 +122,13 @@ def is_public_key(public: bytes) -> bool:
 
 def verify(public: bytes, signature: bytes, context: Context, *parts: bytes) -> None:
     """Raise `RemoteProtocolError(SIGNATURE_INVALID)` unless `signature` is `public`'s over the labelled parts."""
-    if not _holds(public, signature, labelled(context, *parts)):
+    if not is_signed(public, signature, context, *parts):
         raise RemoteProtocolError(Code.SIGNATURE_INVALID, f"not a valid {context} signature")
+
+
+def is_signed(public: bytes, signature: bytes, context: Context, *parts: bytes) -> bool:
+    """Whether `signature` is `public`'s over the labelled parts."""
+    return _holds(public, signature, labelled(context, *parts))
 
 
 def text_is_signed(public: bytes, signature: bytes, text: bytes) -> bool:

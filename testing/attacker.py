@@ -134,7 +134,7 @@ class Attacker(Outsider):
         return "" if answer is None else type(answer).__name__
 
     def _payload(self, text: str = "x", record: KeyRecord | None = None) -> p.Text:
-        return p.Text(1, self.world.sim.unix_s(), self.rng.randbytes(TOKEN_BYTES), record, text)
+        return p.Text(1, self.world.sim.unix_s(), self.rng.randbytes(TOKEN_BYTES), record, None, text)
 
     def _sealed(self, victim: str, record: KeyRecord, payload: p.Payload) -> m.Forward:
         return self.forward(victim, record, p.pad_payload(payload, first_contact=True))
@@ -181,7 +181,7 @@ class Attacker(Outsider):
         counter, sent_at, seen = rng.choice((0, UINT32_MAX)), rng.choice((0, UINT32_MAX)), rng.choice((0, UINT32_MAX))
         token, address = rng.randbytes(TOKEN_BYTES), rng.choice((self.transport.address, bytes(ADDRESS_BYTES)))
         payloads: tuple[p.Payload, ...] = (
-            p.Text(counter, sent_at, token, None, "x"),
+            p.Text(counter, sent_at, token, None, None, "x"),
             p.HandshakeOffer(counter, sent_at, token, None, address, seen),
             p.HandshakeAccept(counter, sent_at, token, None, address, seen),
             p.HandshakeRevoke(counter, sent_at, token, None, seen),

@@ -41,7 +41,7 @@ def forgery(
     """A text that `sender` never wrote, sealed to `to` as though `sender_key` were the sender's, and signed with
     `key`."""
     message_id, number = rng.randbytes(ID_BYTES), rng.randint(1, 2**31)
-    payload = p.Text(number, world.sim.unix_s(), rng.randbytes(TOKEN_BYTES), None, f"forged {number}")
+    payload = p.Text(number, world.sim.unix_s(), rng.randbytes(TOKEN_BYTES), None, None, f"forged {number}")
     envelope = Envelope(
         world.node.card.node, sender, to, sender_key, record.identity_key, record.hpke_number, message_id
     )  # fmt: skip

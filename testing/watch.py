@@ -10,7 +10,8 @@
 7. When all works, each worker of a node has the card that names all of them, and no other address.
 8. What follows from a route is written by the worker that holds it (`DatabaseServer`).
 9. The heads that a node's processes give out are all of the one log that its store has; each process's only grow.
-10. Each identity that a client calls *in the public directory* is one that the log has under that name.
+10. What a client knows of the log is a part of it, and each identity that a client calls *in the public directory* is
+    one that the log has under that name.
 
 The oracle compares what users see; these are harms that no user sees.
 """
@@ -203,15 +204,19 @@ class Watch:
     def check_proofs(self) -> None:
         """The rule about what clients call *in the public directory*."""
         logs: dict[bytes, dict[bytes, set[bytes]]] = {}
+        heads: dict[bytes, dict[int, bytes]] = {}
         for node in self._world.nodes.values():
-            changed = logs.setdefault(node.key.public, {})
+            changed, roots = logs.setdefault(node.key.public, {}), heads.setdefault(node.key.public, {})
             with node.disk.paused() if node.disk is not None else nullcontext():
                 for each in node.store.log.epochs(node.store.log.size()):
+                    roots[each.number + 1] = read_checkpoint(each.checkpoint).root
                     for change in decode_changes(each.changes):
                         changed.setdefault(change.label, set()).update(change.added)
         for client in self._world.clients.values():
             with client.disk.paused() if client.disk is not None else nullcontext():
-                contacts = client.store.contacts.all()
+                contacts, known = client.store.contacts.all(), client.store.seen_log.known()
+            if known is not None and heads[client.user.node].get(known.size) != known.head.root:
+                self._break(client.name, "known log", f"{client.name} knows a log that the node does not have")
             vrf = EpochSigner.of(client.node.key).vrf
             for contact in contacts:
                 events = logs[client.user.node].get(label_of(vrf, client.user.node, contact.name), set())

@@ -32,8 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Deal the tests to the processes of pytest-xdist so that each begins with its share of what takes long.
 
-    It gives each process a part of the list, and whoever is done takes tests from the end of another's: what takes long
-    must not be there. Tests of one module that follow each other stay together, since they may share a fixture.
+    It gives each process a part of the list, and one that is done takes tests from the end of another's: what takes
+    long must not be there. Tests of one module that follow each other stay together, since they may share a fixture.
     """
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if processes == 1:

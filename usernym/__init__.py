@@ -14,7 +14,7 @@ What they return:
   `FileView`, `ConversationEntry`, `Picture`, `Sent`, `Imported`: what a client has.
 - `Subscription`, `AsyncSubscription`: the events of a client, each an `Event`: `MessageArrived`, `DeliveryChanged`,
   `ContactChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`, `ConnectionChanged`,
-  `NodeAddressChanged`, `RotationStalled`, `FileChanged` or `NodeCaught`.
+  `NodeAddressChanged`, `RotationStalled`, `FileChanged`, `DirectoryDoubted` or `NodeCaught`.
 - `NameState`, `FoundRecord`: what a finder found. `NodeStatus`: how a node is.
 - `DeliveryState`, `FileState`, `Route`, `Trust`, `InDirectory`, `Consent`, `HandshakeState`, `NameVerdict`, `Code`: the
   words that they use.
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         ConnectionChanged,
         ContactChanged,
         DeliveryChanged,
+        DirectoryDoubted,
         DirectSilent,
         Event,
         FileChanged,
@@ -112,8 +113,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "actors.events": (
-        "ConnectionChanged", "ContactChanged", "DeliveryChanged", "DirectSilent", "Event", "FileChanged",
-        "HandshakeChanged", "IdentityChanged", "MessageArrived", "NodeAddressChanged", "NodeCaught",
+        "ConnectionChanged", "ContactChanged", "DeliveryChanged", "DirectSilent", "DirectoryDoubted", "Event",
+        "FileChanged", "HandshakeChanged", "IdentityChanged", "MessageArrived", "NodeAddressChanged", "NodeCaught",
         "RotationStalled", "TextsErased",
     ),
     "actors.failures": (
@@ -153,11 +154,11 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 __all__ = [
     "AccountStays", "AsyncClient", "AsyncContactList", "AsyncEntries", "AsyncSubscription", "AsyncTransfers", "Client",
     "ClientOptions", "Closed", "Code", "ConnectionChanged", "Consent", "ContactChanged", "ContactList", "ContactView",
-    "ConversationEntry", "DeliveryChanged", "DeliveryState", "DirectSilent", "Entries", "Event", "EvidenceView",
-    "FileChanged", "FileState", "FileUnfit", "FileView", "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged",
-    "HandshakeNotPossible", "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported",
-    "InDirectory", "LastText", "LinkMismatch", "ListedContact", "MessageArrived", "MessageView", "Mismatch",
-    "MixnetSpec", "NameState", "NameVerdict", "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node",
+    "ConversationEntry", "DeliveryChanged", "DeliveryState", "DirectSilent", "DirectoryDoubted", "Entries", "Event",
+    "EvidenceView", "FileChanged", "FileState", "FileUnfit", "FileView", "Finder", "FoundRecord", "GraphFailed",
+    "HandshakeChanged", "HandshakeNotPossible", "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved",
+    "Imported", "InDirectory", "LastText", "LinkMismatch", "ListedContact", "MessageArrived", "MessageView",
+    "Mismatch", "MixnetSpec", "NameState", "NameVerdict", "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node",
     "NodeAddressChanged", "NodeCaught", "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded",
     "PassphraseWeak", "Picture", "PictureUnfit", "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore",
     "RetryNotPossible", "RotationStalled", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected",

@@ -46,6 +46,7 @@ from usernym.views import (
     contact_view,
     directions,
     evidence_view,
+    faults_in,
     id_bytes,
     is_emulated_card,
     named_views,
@@ -164,6 +165,9 @@ class Client:
                 stalled_since(store, int(time.time())),
                 identity.state is IdentityState.DELETED,
                 is_emulated_card((store.profile.setting("node_card") or b"").decode()),
+                store.seen_log.own() is not None,
+                store.seen_log.doubted_at(),
+                faults_in(each.packed for each in store.evidence.all()),
             )
 
         return self._running.read(read)

@@ -5,7 +5,7 @@ docs/directory.md, "The audit", says what is checked, and what a log that holds 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from usernym.protocol.directory.checkpoints import CHECKPOINT_BYTES_MAX, LogHead, read_checkpoint
 from usernym.protocol.directory.epochs import EpochEntry, decode_changes, decode_entry
 from usernym.protocol.directory.faults import DirectoryInvalid, LogForked
-from usernym.protocol.directory.log_tree import Frontier, entry_hash
+from usernym.protocol.directory.log_tree import entry_hash, root_of
 from usernym.protocol.directory.name_map import ROOT_PLACE, MapLeaf, bucket_of, raised
 from usernym.protocol.directory.tiles import (
     CHECKPOINT,
@@ -87,7 +87,7 @@ class FolderLog:
             wanted = min(TILE_WIDTH, self.head.size - len(entries))
             bundle, width = self._tile("entries", len(entries) // TILE_WIDTH, wanted, BUNDLE_BYTES_MAX)
             entries += bundled_entries(bundle, width)[:wanted]
-        if _root_of(entries) != self.head.root:
+        if root_of([entry_hash(entry) for entry in entries]) != self.head.root:
             raise DirectoryInvalid("the log's entries are not those of its signed head")
         for path, content in tile_files(entries):
             _, kind, rest = path.split("/", 2)
@@ -165,20 +165,13 @@ def _check_continues(log: FolderLog, before: LogHead, known: bytes) -> None:
             f"the log has {log.head.size} epochs, and had {before.size} when it was checked before: an old copy, or"
             " the node has taken back what it signed"
         )
-    if _root_of(log.entries[: before.size]) != before.root:
+    if root_of([entry_hash(entry) for entry in log.entries[: before.size]]) != before.root:
         raise LogForked(
             f"the node has signed two histories: its head of {before.size} epochs that was checked before is not a part"
             f" of the log that has {log.head.size} now",
             known,
             log.checkpoint,
         )
-
-
-def _root_of(entries: Sequence[bytes]) -> bytes:
-    frontier = Frontier()
-    for entry in entries:
-        frontier = frontier.with_leaf(entry_hash(entry))
-    return frontier.root()
 
 
 def _check_follows(node: bytes, number: int, entry: EpochEntry, last: EpochEntry | None) -> None:

@@ -11,7 +11,7 @@ from usernym.actors.messages import PayloadKind
 from usernym.mixnet.addresses import is_emulated
 from usernym.protocol.cards import parse_card
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.evidence import decode_evidence, evidence_text
+from usernym.protocol.evidence import Fault, decode_evidence, evidence_text
 from usernym.protocol.safety import safety_number
 from usernym.storage.client.gaps import MissingCounters
 from usernym.storage.client.store import ClientStore
@@ -150,6 +150,12 @@ class Whoami:
     """Whether the account was deleted: the texts are here, but nothing can be sent."""
     emulated: bool = False
     """Whether the node is on the emulator, which gives no anonymity."""
+    in_directory: bool = False
+    """Whether the node has shown that its public directory has this name, with this identity."""
+    directory_doubted_since: int | None = None
+    """Since when the node does not show that its directory continues the one that it showed before (Unix seconds)."""
+    faults: tuple[str, ...] = ()
+    """What the evidence in this home shows of the node, each once: names of `Fault`, in small letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,3 +248,8 @@ def evidence_view(packed: bytes, found_at: int) -> EvidenceView:
     """Stored evidence as it is shown to the user."""
     evidence = decode_evidence(packed)
     return EvidenceView(evidence.node.hex(), evidence.what, found_at, evidence_text(evidence))
+
+
+def faults_in(kept: Iterable[bytes]) -> tuple[str, ...]:
+    """What stored evidence shows, each once: the names of the faults in small letters."""
+    return tuple(dict.fromkeys(Fault(decode_evidence(packed).fault).name.lower() for packed in kept))

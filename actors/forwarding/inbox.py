@@ -34,6 +34,7 @@ from usernym.actors.messages import (
 )
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
+from usernym.protocol.directory.checkpoints import HeadTold
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import ACKNOWLEDGED_MAX
 from usernym.protocol.names import check
@@ -309,6 +310,8 @@ class Inbox:
             )
             if is_new and isinstance(payload, p.FileOffer):
                 self._files.take_offer(contact.name, arrival.message_id, payload)
+            if isinstance(payload, p.Text) and payload.head is not None and contact.consent is Consent.ACCEPTED:
+                self._note_head(contact.name, payload.head)
             missing = self._store.gaps.missing_below(contact.name, payload.counter)
         if contact.begins_again_with(payload.counter):
             # The keys that we know, and the direct route, are the lost home's.
@@ -335,6 +338,14 @@ class Inbox:
             self._files.offered(contact.name, arrival.message_id)
         else:
             self._host.handshake.tell(HandshakeArrived(contact.name, arrival.message_id))
+
+    def _note_head(self, name: str, head: HeadTold) -> None:
+        """Let a head that a contact was shown be compared with what this client knows, unless that is the same one."""
+        signed, known = head.signed(), self._store.seen_log.known()
+        if signed is not None and not signed.is_signed(self._user.node):
+            self._host.counts["heads_not_signed"] += 1
+        elif known is None or known.size != head.size or known.head.root != head.root:
+            self._store.seen_log.note(name, head)
 
     def _read_file_word(self, found: _Findings) -> None:
         """Commit what someone says about a file, then acknowledge and report it."""

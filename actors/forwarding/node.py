@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
+from usernym.actors.directory_reader import DirectoryReader
 from usernym.actors.forwarding.intake import HandedIn, Intake, reports_of
 from usernym.actors.forwarding.routes import RETRY_S, UserRoute, UserRoutes
 from usernym.actors.forwarding.shares import Shares
@@ -89,6 +90,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def __init__(self, context: NodeContext, *, io: Tellable[SendReply]) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._store = context.store
+        self._directory = DirectoryReader(context)
         self._workers = context.store.workers
         self._clock = context.clock
         self._node = context.key.public
@@ -379,7 +381,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._note_confirmed(route, said.confirmed)
         self._routes.doubt_stock(route)
         stock = max(0, route.stock.left(now) - 1)
-        self._routes.answer(said.name, tag, m.Alive(said.request_id, self._boot_id, stock))
+        shown = self._directory.shown(said.name, said.log)
+        self._routes.answer(said.name, tag, m.Alive(said.request_id, self._boot_id, stock, shown))
         self._serve(said.name, route)
 
     # -- the other workers --

@@ -187,6 +187,8 @@ class Outbox:
         if row.sealed is not None and row.key_number is not None and record is None:
             return row.sealed, row.key_number, first_key
         payload = self._payload_of(message, record)
+        if isinstance(payload, p.Text):
+            payload = self._with_head(contact, payload)
         if payload is None:
             with self._store.transaction():
                 self._store.messages.remove_outgoing(message.message_id)
@@ -201,6 +203,15 @@ class Outbox:
         if record is None:
             self._store.messages.save_seal(message.message_id, sealed, key_number)
         return sealed, key_number, first_key
+
+    def _with_head(self, contact: Contact, text: p.Text) -> p.Text:
+        """The text with the newest head that this client was shown. To a contact who was shown another history it goes
+        in any case: they can prove it then."""
+        log = self._store.seen_log
+        known = log.known()
+        if known is None:
+            return text
+        return p.with_head(text, known.head, first_contact=not contact.has_met, always=log.differs_from(contact.name))
 
     def on_accepted(self, request: m.Forward) -> None:
         """The node has it on disk."""
@@ -393,7 +404,7 @@ class Outbox:
         kind, files = PayloadKind(message.kind), self._store.files
         match kind:
             case PayloadKind.TEXT:
-                return p.Text(*common, message.body.decode())
+                return p.Text(*common, None, message.body.decode())
             case PayloadKind.HANDSHAKE_OFFER:
                 return p.HandshakeOffer(*common, *_handshake_fields(message))
             case PayloadKind.HANDSHAKE_ACCEPT:

@@ -13,7 +13,8 @@ from typing import Final, Generic, TypeVar
 
 from usernym.actors.messages import FoundRecord
 from usernym.protocol import messages as m
-from usernym.protocol.answers import verify_absence, verify_proved
+from usernym.protocol.answers import signed_head, verify_absence, verify_proved
+from usernym.protocol.directory.checkpoints import HeadTold
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURBS_REQUEST
 from usernym.protocol.records import (
@@ -48,7 +49,8 @@ class ChainFetch(Generic[W]):
     `node` is the node's public key, `request_id` makes fresh ids, `limit` bounds the names. A record for which
     `is_enough` is true is found without its chain; for any other the chain is fetched as well. `is_enough` may raise
     `RemoteProtocolError` for a record that can't be true. Names for which `wants_proof` is true are looked up with
-    proof; the others only if another identity is found. Without `wants_proof` no proof is asked for.
+    proof; the others only if another identity is found. Without `wants_proof` no proof is asked for. `on_head`
+    gets the head of the log that each proof shows.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class ChainFetch(Generic[W]):
         limit: int,
         is_enough: Callable[[str, KeyRecord], bool] = lambda _name, _record: False,
         wants_proof: Callable[[str], bool] | None = None,
+        on_head: Callable[[HeadTold], None] = lambda _head: None,
     ) -> None:
         self._node = node
         self._request_id = request_id
         self._limit = limit
         self._is_enough = is_enough
         self._wants_proof = wants_proof
+        self._on_head = on_head
         self._questions: dict[str, _Question[W]] = {}
 
     def is_full(self, beside: int = 0) -> bool:
@@ -100,11 +104,13 @@ class ChainFetch(Generic[W]):
             case m.Refused():
                 return answer
             case m.Absent() if question.prove:
-                verify_absence(self._node, name, answer)
+                self._on_head(signed_head(verify_absence(self._node, name, answer), answer.proof))
                 return answer
             case m.Proved(record=record) if question.prove:
                 verify_record(self._node, name, record)
-                question.log_size = verify_proved(self._node, name, answer).size
+                head = signed_head(verify_proved(self._node, name, answer), answer.proof)
+                question.log_size = head.size
+                self._on_head(head)
                 return self._take_record(name, question, record)
             case m.Found(record=record):
                 verify_record(self._node, name, record)

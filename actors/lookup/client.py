@@ -65,8 +65,9 @@ class LookupClient(Actor[LookupClientInbox]):
         self._user = context.user
         self._io = io
         self._fetch: ChainFetch[_Waiting] = ChainFetch(
-            context.user.node, context.request_id, LOOKUPS_WAITING_MAX, self._is_enough, self._wants_proof
-        )
+            context.user.node, context.request_id, LOOKUPS_WAITING_MAX, self._is_enough, self._wants_proof,
+            context.store.seen_log.note_looked_up,
+        )  # fmt: skip
 
     def receive(self, message: LookupClientInbox) -> None:
         match message:

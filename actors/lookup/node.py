@@ -11,9 +11,9 @@ from collections.abc import Collection
 from typing import assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
+from usernym.actors.directory_reader import DirectoryReader
 from usernym.actors.messages import LookupNodeInbox, RequestArrived, SendReply
 from usernym.actors.node_context import NodeContext
-from usernym.logger import logger
 from usernym.protocol import messages as m
 from usernym.protocol.codec import encode
 from usernym.protocol.derived import PROOF_PACKETS
@@ -23,9 +23,7 @@ from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import BUSY_RETRY_S, SUCCESSIONS_PER_ANSWER_MAX
 from usernym.protocol.names import check
 from usernym.protocol.records import decode_record, decode_succession, record_hash
-from usernym.storage.errors import LogRolledBack, StoreCorrupt
 from usernym.storage.node.directory import Account
-from usernym.storage.node.epochs import EpochSigner
 from usernym.storage.node.proofs import ProvedPlace
 
 
@@ -38,9 +36,8 @@ class LookupNode(Actor[LookupNodeInbox]):
         super().__init__(context.runtime, context.on_failed)
         self._store = context.store
         self._io = io
-        self._mark = context.mark
-        self._signer = EpochSigner.of(context.key)
-        self._refused = ""
+        self._node = context.key.public
+        self._directory = DirectoryReader(context)
 
     def receive(self, message: LookupNodeInbox) -> None:
         match message:
@@ -83,7 +80,7 @@ class LookupNode(Actor[LookupNodeInbox]):
         over the request's own SURBs: a node sends no more packets than it was given."""
         if isinstance(request, m.History) or not request.prove or request.surbs < PROOF_PACKETS:
             return None
-        place = self._place_of(request.name)
+        place = self._directory.place_of(request.name)
         if place is None:
             return None
         answer = _absence_at(request, place) if account is None else self._proof_of(request, account, place)
@@ -91,24 +88,12 @@ class LookupNode(Actor[LookupNodeInbox]):
             self.counts["lookups_proved"] += 1
         return answer
 
-    def _place_of(self, name: str) -> ProvedPlace | None:
-        """Where the newest epoch has the name; None where no head is given out. The rest of the node works then."""
-        try:
-            place = self._store.proofs.place_of(self._signer, self._mark, name)
-        except (LogRolledBack, StoreCorrupt) as refused:
-            if str(refused) != self._refused:
-                self._refused = str(refused)
-                logger.error("%s: lookups are answered without proof: %s", self.name, refused)
-            return None
-        self._refused = ""
-        return place
-
     def _proof_of(self, request: m.Lookup, account: Account, place: ProvedPlace) -> m.Proved | None:
         link = self._store.directory.last_link(account.name)
         if link is None or place.former is None:
             return None
         record, made_by = decode_record(account.record), decode_succession(link.blob).stub
-        identity = record_hash(self._signer.key.public, account.name, made_by)
+        identity = record_hash(self._node, account.name, made_by)
         chain = _end_of(place, place.former, ALIVE, identity)
         if chain is None:
             return None

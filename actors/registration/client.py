@@ -50,6 +50,7 @@ from usernym.actors.registration.attempt import RegistrationAttempt
 from usernym.actors.registration.card_holder import NodeCardHolder
 from usernym.actors.registration.deletion import AccountDeletion
 from usernym.actors.registration.keys import KeyRing
+from usernym.actors.registration.log_watch import LogWatch
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -86,6 +87,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._keys = KeyRing(context)
         self._attempt = RegistrationAttempt(context, self._keys, ask=self._ask, go_on=self.tell_self)
         self._deletion = AccountDeletion(context, self._ask)
+        self._watch = LogWatch(context, lambda: self._keys.origin, self._keep_evidence)
         self._login: lg.LoginState = lg.Offline()
         self._begun: deque[float] = deque(maxlen=lg.LOGINS_MAX)
         self._online_answers: list[Future[None]] = []
@@ -222,6 +224,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 challenge.mac,
                 card_sequence,
                 0,  # mixnet I/O knows what the node should have
+                self._watch.at_login(),
             )
         )
 
@@ -232,11 +235,11 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
 
     def _beat(self, login_id: bytes) -> None:
         try:
-            confirmed = tuple(self._store.notices.oldest(CONFIRMED_MAX))
+            confirmed, log = tuple(self._store.notices.oldest(CONFIRMED_MAX)), self._watch.at_heartbeat()
         except StorageError:
             self._step(lg.HeartbeatNotSent(login_id))
             raise
-        self._ask(m.Heartbeat(self._context.request_id(), SURBS_REQUEST, self._user.name, login_id, confirmed))
+        self._ask(m.Heartbeat(self._context.request_id(), SURBS_REQUEST, self._user.name, login_id, confirmed, log))
         self.counts["heartbeats"] += 1
 
     # -- their outcomes --
@@ -262,21 +265,24 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._attempt.end(None)
             case m.LoginAsk(), m.Challenge():
                 self._step(lg.ChallengeReceived(answer))
-            case m.LoginProof(nonce=nonce), m.LoggedIn():
+            case m.LoginProof(nonce=nonce, log=asked), m.LoggedIn(log=shown):
                 self._on_logged_in(nonce, answer)
+                self._watch.take(asked, shown)
             case m.Publish(record=record), m.Published():
                 self._keys.published(record)
                 self._forwarding.tell(RecordPublished(record))
                 self.counts["published"] += 1
                 self._step(lg.PublicationAccepted())
-            case m.Heartbeat(login_id=login_id, confirmed=confirmed), m.Alive(boot_id=boot_id):
+            case m.Heartbeat(login_id=login_id, confirmed=confirmed, log=asked), m.Alive(boot_id=boot_id, log=shown):
                 self._step(lg.HeartbeatAnswered(login_id, boot_id))
                 self._store.notices.remove(list(confirmed))
                 if len(self._store.notices.oldest(NOTICES_MAX)) == NOTICES_MAX:
                     # They came meanwhile, and the node waits for their confirmation before it sends more.
                     self._step(RouteDoubted())
+                self._watch.take(asked, shown)
             case m.Delete(), m.Deleted(held_until=held_until):
                 self._keys.deleted()
+                self._store.seen_log.forget_own()
                 self._step(lg.AccountRemoved())
                 self._deletion.end(held_until, None)
             case _:

@@ -47,6 +47,8 @@ class KeyRing:
         self.pending: PendingRecord | None = None
         self.record: KeyRecord
         self._first: KeyRecord | None
+        self.origin: RecordStub
+        """Of the record that has made the identity."""
         self._link: bytes
         self._looked_at = float("-inf")
         self._clock = SoundClock(context.runtime)
@@ -58,8 +60,8 @@ class KeyRing:
         identity = self._store.profile.identity()
         self.record = decode_record(identity.record)
         me = self._context.user
-        link, self._first = _link_of(identity.link)
-        self._link = record_hash(me.node, me.name, link)
+        self.origin, self._first = _link_of(identity.link)
+        self._link = record_hash(me.node, me.name, self.origin)
         self.pending = self._store.profile.pending_record()
 
     @property

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
+from usernym.actors.directory_reader import DirectoryReader
 from usernym.actors.messages import (
     BeatDue,
     CardDue,
@@ -105,6 +106,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
     ) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._store = context.store
+        self._directory = DirectoryReader(context)
         self._clock = context.clock
         self._key = context.key
         self._node = context.key.public
@@ -350,7 +352,10 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 )
             )
             self.counts["logins"] += 1
-        return m.LoggedIn(proof.request_id, login.login_id, self._boot_id, account.record_number, now, login.stock)
+        shown = self._directory.shown(proof.name, proof.log)
+        return m.LoggedIn(
+            proof.request_id, login.login_id, self._boot_id, account.record_number, now, login.stock, shown
+        )
 
     def _take_route(self, name: str, fence: int) -> int:
         """Take the route for this worker; returns its new fence."""

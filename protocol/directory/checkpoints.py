@@ -12,6 +12,7 @@ from typing import Final
 from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.limits import HASH_BYTES, KEY_BYTES
 from usernym.protocol.signing import NOTE_START, SigningKey, text_is_signed
+from usernym.protocol.wire import Hash, Number, Signature, Wire
 
 CHECKPOINT_BYTES_MAX: Final = 16_384
 """The head with the node's signature is 330 bytes. The rest is room for signatures of others, of which 16 must fit."""
@@ -45,6 +46,30 @@ class LogHead:
         """The checkpoint with this signature of the node, 64 bytes."""
         line = base64.b64encode(_key_id(self.origin, self.node) + signature).decode()
         return self.text() + f"\n— {self.origin} {line}\n".encode()
+
+
+class SignedHead(Wire, frozen=True):
+    """A head with its node's signature, where it is known which node that is."""
+
+    size: Number
+    root: Hash
+    signature: Signature
+
+    def is_signed(self, node: bytes) -> bool:
+        """Whether the signature is the node's."""
+        return text_is_signed(node, self.signature, LogHead(node, self.size, self.root).text())
+
+
+class HeadTold(Wire, frozen=True):
+    """A head as one user tells it another: without the signature where there is no room for it."""
+
+    size: Number
+    root: Hash
+    signature: Signature | None
+
+    def signed(self) -> SignedHead | None:
+        """With its signature, which is not checked yet; None if it came without."""
+        return None if self.signature is None else SignedHead(self.size, self.root, self.signature)
 
 
 def read_checkpoint(note: bytes) -> LogHead:

@@ -84,9 +84,27 @@ def spans(start: int, end: int) -> Iterator[tuple[int, int]]:
         start += 1 << level
 
 
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """The root of a tree of these leaves, given by their hashes."""
+    return reduce(Frontier.with_leaf, leaves, Frontier()).root()
+
+
 def root_with(size: int, peaks: Sequence[bytes], leaf: bytes) -> bytes | None:
     """The root of a tree of `size` leaves, the last of which has this hash, given the roots of the complete subtrees of
     those before it, the largest first; None if that is another number of subtrees."""
     if len(peaks) != (size - 1).bit_count():
         return None
     return reduce(lambda right, left: node_hash(left, right), reversed(peaks), leaf)
+
+
+def beginning(size: int, later_size: int, later_root: bytes, hashes: Sequence[bytes]) -> Frontier:
+    """The tree of the first `size` leaves of a later one.
+
+    `hashes` show it: the roots of its complete subtrees, the largest first, and those of `spans(size, later_size)`.
+    Raises `DirectoryInvalid` if they do not lead to the root of the later one.
+    """
+    peaks = size.bit_count()
+    first = Frontier(size, tuple(hashes[:peaks]))
+    if len(first.peaks) != peaks or first.through(later_size, hashes[peaks:]).root() != later_root:
+        raise DirectoryInvalid("it is not shown that one log continues the other")
+    return first

@@ -123,15 +123,15 @@ def verify_absent(node: bytes, name: str, end: OtherLeaf | DeletedEnd, proof: Ma
     label = proved_label(proof.vrf, node, name, proof.vrf_proof)
     if end.label == label or any(bit(end.label, depth) != bit(label, depth) for depth in proof.depths):
         raise DirectoryInvalid("the leaf that was shown is not where the label would be")
-    return _head_above(node, label, MapLeaf(end.label, end.events, end.head), proof)
+    return head_above(node, label, MapLeaf(end.label, end.events, end.head), proof)
 
 
 def _verify_own(node: bytes, name: str, identity: bytes, chain: ChainEnd, proof: MapProof) -> LogHead:
     label = proved_label(proof.vrf, node, name, proof.vrf_proof)
-    return _head_above(node, label, MapLeaf(label, chain.events, chain.head(identity)), proof)
+    return head_above(node, label, MapLeaf(label, chain.events, chain.head(identity)), proof)
 
 
-def _head_above(node: bytes, label: bytes, leaf: MapLeaf, proof: MapProof) -> LogHead:
+def head_above(node: bytes, label: bytes, leaf: MapLeaf, proof: MapProof) -> LogHead:
     """The signed head of the log whose newest entry has the map in which the way to `label` ends at this leaf."""
     depths = proof.depths
     hashes = hashes_in(proof.hashes)
@@ -145,5 +145,5 @@ def _head_above(node: bytes, label: bytes, leaf: MapLeaf, proof: MapProof) -> Lo
         raise DirectoryInvalid("the proof is malformed")
     head = LogHead(node, proof.size, root)
     if not text_is_signed(node, proof.head_signature, head.text()):
-        raise DirectoryInvalid("what the answer shows is not in the directory that the node has signed")
+        raise DirectoryInvalid("what the node shows is not in the directory that the node has signed")
     return head

@@ -237,4 +237,18 @@ class EvidenceRow(ClientRow):
     found_at = IntegerField()
 
 
+class HeadRow(ClientRow):
+    """A head of the directory's log to compare with what this client knows: one that a contact was shown, or that came
+    with a lookup (then `name` is empty)."""
+
+    name = TextField()
+    size = IntegerField()
+    root = BlobField(constraints=[length("root", 32)])
+    signature = BlobField(null=True)
+    differs = BooleanField(default=False)
+
+    class Meta:
+        primary_key = CompositeKey("name", "size", "root")
+
+
 CLIENT_SCHEMA: Final = schema_of(b"UNyC", ClientRow)

@@ -23,6 +23,7 @@ from usernym.storage.client.messages import Messages
 from usernym.storage.client.notices import TakenNotices
 from usernym.storage.client.profile import Profile
 from usernym.storage.client.schema import CLIENT_SCHEMA
+from usernym.storage.client.seen_log import SeenLog
 from usernym.storage.database import BUSY_TIMEOUT_S, IN_MEMORY, Store, StoreDatabase, Synchronous, open_database
 from usernym.storage.errors import PassphraseNeeded, StoreCorrupt
 from usernym.storage.files import make_private_folder
@@ -59,6 +60,7 @@ class ClientStore(Store):
         self.notices = TakenNotices(database)
         self.evidence = EvidenceKept(database)
         self.given_surbs = GivenSurbs(database)
+        self.seen_log = SeenLog(database, self.profile)
         self._protected = protected
         self._key_path = key_path
 

@@ -18,7 +18,7 @@ from usernym.protocol.directory.checkpoints import LogHead, read_checkpoint
 from usernym.protocol.directory.epochs import EVENTS_AT_ONCE_MAX, EpochEntry, MapChange, encode_changes
 from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
 from usernym.protocol.directory.faults import DirectoryInvalid
-from usernym.protocol.directory.log_tree import Frontier, entry_hash, hashes_in
+from usernym.protocol.directory.log_tree import Frontier, completed, entry_hash, hashes_in
 from usernym.protocol.directory.name_map import ROOT_PLACE, MapLeaf, bucket_of, bucket_start, raised
 from usernym.protocol.directory.vrf import VrfKey
 from usernym.protocol.errors import RemoteProtocolError
@@ -36,6 +36,9 @@ from usernym.storage.tables import Table
 EVENTS_MAX: Final = 1_000
 """Events in one epoch: a transaction of half a second at most. What is more has the next epoch at once."""
 EPOCHS_AT_ONCE: Final = 256
+TREE_LEVEL_MIN: Final = 6
+"""Roots of the log's subtrees are stored from this level on: those of 64 entries. That is a row for each 32 epochs, and
+no more than 126 entries have to be hashed to show how the log continues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,11 @@ _NOTE: Final = (
     "INSERT INTO directory_change (name, event, link)"
     " SELECT name, ?2, blob FROM link WHERE name = ?1 ORDER BY generation DESC LIMIT 1"
 )
+
+
+def tree_place(level: int, place: int) -> int:
+    """Where the root of a subtree of the log is stored."""
+    return level << 40 | place
 
 
 def note_event(database: Engine, name: str, event: DirectoryEvent) -> None:
@@ -245,12 +253,19 @@ class DirectoryLog:
         changes, new_names, root = self._change_map(events, deleted)
         names = state.names + new_names
         entry = EpochEntry(signer.key.public, signer.vrf.public, state.size, at, names, root).encoded()
-        frontier = Frontier(state.size, hashes_in(state.peaks)).with_leaf(entry_hash(entry))
+        leaf, peaks = entry_hash(entry), hashes_in(state.peaks)
+        frontier = Frontier(state.size, peaks).with_leaf(leaf)
         checkpoint = LogHead(signer.key.public, frontier.size, frontier.root()).signed(signer.key)
         self._db.run(
             "INSERT INTO directory_epoch (number, entry, changes, checkpoint) VALUES (?, ?, ?, ?)",
             (state.size, entry, encode_changes(changes), checkpoint),
         )
+        roots = [
+            (tree_place(level, state.size >> level), root)
+            for level, root in enumerate(completed(state.size, peaks, leaf))
+            if level >= TREE_LEVEL_MIN
+        ]
+        self._put("directory_tree", "place", ("hash",), roots)
         self._db.run(
             "UPDATE directory_log SET size = ?, peaks = ?, former_peaks = ?, names = ?, made_at = ?",
             (frontier.size, b"".join(frontier.peaks), state.peaks, names, at),

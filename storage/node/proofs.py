@@ -6,20 +6,25 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from usernym.protocol.directory.checkpoints import LogHead
-from usernym.protocol.directory.epochs import decode_entry
-from usernym.protocol.directory.events import prove_label
+from usernym.protocol.directory.epochs import EpochEntry, decode_entry
+from usernym.protocol.directory.events import label_of, prove_label
 from usernym.protocol.directory.faults import DirectoryInvalid
-from usernym.protocol.directory.log_tree import entry_hash, hashes_in, root_with
-from usernym.protocol.directory.name_map import MapLeaf, path_to, root_above
+from usernym.protocol.directory.log_tree import entry_hash, hashes_in, root_of, root_with, spans
+from usernym.protocol.directory.name_map import MapLeaf, MapPath, path_to, root_above
 from usernym.protocol.directory.proofs import DEPTHS_MAX, HASHES_MAX, MapProof
+from usernym.protocol.directory.shown import SHOWN_HASHES_MAX, LabelShown, LogAsked, LogShown, OwnLeaf
+from usernym.storage.database import marks
 from usernym.storage.engine import Engine
 from usernym.storage.errors import StoreCorrupt
-from usernym.storage.node.epochs import DirectoryLog, EpochSigner
+from usernym.storage.node.epochs import TREE_LEVEL_MIN, DirectoryLog, EpochSigner, tree_place
 from usernym.storage.node.head_mark import HeadMark
 
 _NEWEST: Final = (
     "SELECT size, former_peaks, restored, entry, checkpoint FROM directory_log, directory_epoch"
     " WHERE directory_log.id = 1 AND number = size - 1"
+)
+_ENTRIES: Final = (
+    "SELECT number, entry FROM directory_epoch WHERE (number >= ? AND number < ?) OR (number >= ? AND number < ?)"
 )
 _OWN: Final = "SELECT former, deleted FROM directory_leaf WHERE label = ?"
 
@@ -37,6 +42,20 @@ class ProvedPlace:
     """The hash of the record that had made the identity which was deleted; None if it was not, or is not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """The newest epoch, as it is stored."""
+
+    size: int
+    peaks: tuple[bytes, ...]
+    """Those before its entry."""
+    restored: int
+    entry_data: bytes
+    checkpoint: bytes
+    entry: EpochEntry
+    head: LogHead
+
+
 class DirectoryProofs:
     """Proofs from the log's newest epoch."""
 
@@ -50,37 +69,108 @@ class DirectoryProofs:
         Its head is given out (`DirectoryLog.give_out`). Raises `LogRolledBack` where none may be; `StoreCorrupt` if the
         map is not the log's: a node signs no proof that it has not checked itself.
         """
-        node = signer.key.public
-        label, vrf_proof = prove_label(signer.vrf, node, name)
+        label, vrf_proof = prove_label(signer.vrf, signer.key.public, name)
         with self._db.one_moment():
-            newest = self._db.row(_NEWEST)
+            newest = self._newest(signer)
             if newest is None:
                 return None
-            size, former_peaks, restored, entry_data, checkpoint = newest
-            own = self._db.row(_OWN, (label,))
-            try:
-                path = path_to(label, self._log.hashes, self._log.bucket)
-                entry = decode_entry(entry_data)
-            except DirectoryInvalid as error:
-                raise StoreCorrupt(f"{self._db.path}: {error}") from None
-        peaks = hashes_in(former_peaks)
-        map_root = root_above(label, path.leaf.hash(), path.depths, path.siblings)
-        head = LogHead(node, size, root_with(size, peaks, entry_hash(entry_data)) or b"")
-        if map_root != entry.root or not checkpoint.startswith(head.text() + b"\n"):
-            raise StoreCorrupt(f"{self._db.path}: the directory's map is not that of its log")
-        if len(path.depths) > DEPTHS_MAX or len(path.depths) + len(peaks) > HASHES_MAX:
+            path, own = self._path(newest, label), self._db.row(_OWN, (label,))
+        if len(path.depths) > DEPTHS_MAX or len(path.depths) + len(newest.peaks) > HASHES_MAX:
             return None
-        if restored or not self._log.is_given_out(checkpoint):
-            self._log.give_out(mark)
+        self._give_out(newest, mark)
         proof = MapProof(
             vrf_proof,
             signer.vrf.public,
-            size,
-            entry.made_at,
-            entry.names,
-            signer.key.sign_text(head.text()),
+            newest.size,
+            newest.entry.made_at,
+            newest.entry.names,
+            signer.key.sign_text(newest.head.text()),
             path.depths,
-            b"".join((*path.siblings, *peaks)),
+            b"".join((*path.siblings, *newest.peaks)),
         )
         former, deleted = own or (None, None)
         return ProvedPlace(proof, path.leaf, former, deleted)
+
+    def shown(self, signer: EpochSigner, mark: HeadMark, name: str, asked: LogAsked) -> LogShown | None:
+        """What a client that has proved to be `name` wants to see of the log; None before the first epoch, or if the
+        client knows a longer one. What does not fit beside the rest is left out. Raises as `place_of`."""
+        with self._db.one_moment():
+            newest = self._newest(signer)
+            if newest is None or asked.known > newest.size:
+                return None
+            hashes: list[bytes] = []
+            if newest.size > asked.known:
+                hashes = [*self._roots(asked.known, newest.size - 1), entry_hash(newest.entry_data)]
+            leaf = None
+            if not asked.other:
+                leaf, siblings = self._own_leaf(newest, signer, name, asked, SHOWN_HASHES_MAX - len(hashes))
+                hashes += siblings
+            elif asked.other <= asked.known:
+                earlier = [*self._roots(0, asked.other), *self._roots(asked.other, asked.known)]
+                hashes += earlier if len(hashes) + len(earlier) <= SHOWN_HASHES_MAX else ()
+        if len(hashes) > SHOWN_HASHES_MAX:
+            return None
+        self._give_out(newest, mark)
+        return LogShown(newest.size, signer.key.sign_text(newest.head.text()), leaf, b"".join(hashes))
+
+    def _own_leaf(
+        self, newest: _Newest, signer: EpochSigner, name: str, asked: LogAsked, room: int
+    ) -> tuple[OwnLeaf | None, tuple[bytes, ...]]:
+        node = signer.key.public
+        label, vrf_proof = (
+            prove_label(signer.vrf, node, name) if asked.label else (label_of(signer.vrf, node, name), b"")
+        )
+        path, own = self._path(newest, label), self._db.row(_OWN, (label,))
+        if own is None or path.leaf.label != label or len(path.depths) > min(room, DEPTHS_MAX):
+            return None, ()
+        shown = LabelShown(signer.vrf.public, vrf_proof, own[0]) if asked.label else None
+        entry, leaf = newest.entry, path.leaf
+        return OwnLeaf(entry.made_at, entry.names, leaf.events, leaf.head, path.depths, shown), path.siblings
+
+    def _newest(self, signer: EpochSigner) -> _Newest | None:
+        row = self._db.row(_NEWEST)
+        if row is None:
+            return None
+        size, former_peaks, restored, entry_data, checkpoint = row
+        peaks = hashes_in(former_peaks)
+        head = LogHead(signer.key.public, size, root_with(size, peaks, entry_hash(entry_data)) or b"")
+        try:
+            entry = decode_entry(entry_data)
+        except DirectoryInvalid as error:
+            raise StoreCorrupt(f"{self._db.path}: {error}") from None
+        if not checkpoint.startswith(head.text() + b"\n"):
+            raise StoreCorrupt(f"{self._db.path}: the directory's log is not that of its head")
+        return _Newest(size, peaks, restored, entry_data, checkpoint, entry, head)
+
+    def _path(self, newest: _Newest, label: bytes) -> MapPath:
+        """The way to a label in the newest map."""
+        try:
+            path = path_to(label, self._log.hashes, self._log.bucket)
+        except DirectoryInvalid as error:
+            raise StoreCorrupt(f"{self._db.path}: {error}") from None
+        if root_above(label, path.leaf.hash(), path.depths, path.siblings) != newest.entry.root:
+            raise StoreCorrupt(f"{self._db.path}: the directory's map is not that of its log")
+        return path
+
+    def _roots(self, start: int, end: int) -> list[bytes]:
+        """The roots of `spans(start, end)` in the log's tree."""
+        wanted = list(spans(start, end))
+        stored = [tree_place(*each) for each in wanted if each[0] >= TREE_LEVEL_MIN]
+        first = next((place << level for level, place in wanted if level >= TREE_LEVEL_MIN), end)
+        last = next((place + 1 << level for level, place in reversed(wanted) if level >= TREE_LEVEL_MIN), end)
+        leaves = {number: entry_hash(entry) for number, entry in self._db.rows(_ENTRIES, (start, first, last, end))}
+        sql = f"SELECT place, hash FROM directory_tree WHERE place IN ({marks(len(stored))})"  # noqa: S608 - marks
+        roots = dict(self._db.rows(sql, stored)) if stored else {}
+        try:
+            return [
+                roots[tree_place(level, place)]
+                if level >= TREE_LEVEL_MIN
+                else root_of([leaves[number] for number in range(place << level, place + 1 << level)])
+                for level, place in wanted
+            ]
+        except KeyError:
+            raise StoreCorrupt(f"{self._db.path}: the directory's log lacks an entry") from None
+
+    def _give_out(self, newest: _Newest, mark: HeadMark) -> None:
+        if newest.restored or not self._log.is_given_out(newest.checkpoint):
+            self._log.give_out(mark)

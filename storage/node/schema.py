@@ -223,6 +223,14 @@ class DirectoryEpochRow(NodeRow):
     checkpoint = BlobField()
 
 
+class DirectoryTreeRow(NodeRow):
+    """The root of a complete subtree of the log's tree: its place is `tree_place` of its level and place there. Those
+    of a few entries are not stored."""
+
+    place = IntegerField(primary_key=True)
+    hash = BlobField(constraints=[length("hash", 32)])
+
+
 class DirectoryLogRow(NodeRow):
     """How far the log is; one row. Who makes an epoch locks it first, until the commit. `former_peaks` are those before
     the newest entry."""

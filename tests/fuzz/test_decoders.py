@@ -94,7 +94,7 @@ def test_bytes_are_one_value_or_one_error(fuzz: Fuzzer, decoder: Decoder) -> Non
         card = cards.make_card(SigningKey.from_seed(bytes(32)), [bytes(ADDRESS_BYTES)], 3, 20_000)
         seeds = [pack(card)]
     elif decoder.name == "payload":
-        text = payloads.Text(3, 9, bytes(16), None, "hello")
+        text = payloads.Text(3, 9, bytes(16), None, None, "hello")
         seeds = [payloads.pad_payload(text, first_contact=False)]
     else:
         seeds = list(decoder.seeds) or seeds_for(decoder.check, decoder.errors)

@@ -22,4 +22,4 @@ class LineageDefect:
 
 
 def padded(words: str) -> bytes:
-    return p.pad_payload(p.Text(1, 1, bytes(16), None, words), first_contact=True)
+    return p.pad_payload(p.Text(1, 1, bytes(16), None, None, words), first_contact=True)

@@ -123,7 +123,7 @@ class Account:
     def __init__(self) -> None:
         self.home = HomeWire(screen="main", name="maya", emulated=False)
         self.connection = ConnectionWire(state="connected")
-        self.warnings = WarningsWire(caught=[], stalled_since=None, node_moved=False)
+        self.warnings = WarningsWire(caught=[], doubted_since=None, stalled_since=None, node_moved=False)
         self.people: dict[str, ContactLine] = {}
         self.texts: dict[str, list[TextView]] = {}
         self.sent: list[Ask] = []

@@ -26,10 +26,12 @@ from usernym.protocol import (
     words,
 )
 from usernym.protocol import messages as m
-from usernym.protocol.directory import checkpoints, epochs, events, log_tree, name_map, vrf
+from usernym.protocol.directory import checkpoints, epochs, events, log_tree, name_map, shown, vrf
+from usernym.protocol.directory.checkpoints import HeadTold
+from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.signing import Context, SigningKey
-from usernym.protocol.wire import Wire, pack
+from usernym.protocol.wire import Wire, decoder_of, pack, unpack
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "vectors"
 
@@ -258,9 +260,11 @@ def _payload(given: dict[str, Any]) -> Any:
 
 def _build(kind: Any, fields: tuple[Any, ...]) -> Any:
     record = None if fields[3] is None else records.KeyRecord(*fields[3])
-    rest = [
-        tuple(payloads.Received(*each) for each in part) if isinstance(part, tuple) else part for part in fields[4:]
-    ]
+    rest = list(fields[4:])
+    if kind is payloads.DirectReceipt:
+        rest = [tuple(payloads.Received(*each) for each in rest[0])]
+    if kind is payloads.Text and rest[0] is not None:
+        rest[0] = HeadTold(*rest[0])
     return kind(*fields[:3], record, *rest)
 
 
@@ -384,6 +388,26 @@ def _proved_answer(given: dict[str, Any]) -> Any:
     return {"size": head.size, "root": head.root.hex()}
 
 
+def _log_shown(given: dict[str, Any]) -> Any:
+    node, known = bytes.fromhex(given["node"]), None
+    if given["known"] is not None:
+        size, *rest = given["known"].values()
+        known = shown.KnownLog(size, *(bytes.fromhex(each) for each in rest))
+    message = unpack(decoder_of(shown.LogShown), bytes.fromhex(given["shown"]))
+    asked, identity = shown.LogAsked(*given["asked"]), bytes.fromhex(given["identity"])
+    try:
+        seen = shown.take_shown(node, known, asked, message)
+        place = message.leaf and shown.own_place(node, given["name"], identity, seen, message.leaf, None)
+    except DirectoryInvalid as error:
+        raise RemoteProtocolError(Code.PROOF_INVALID, str(error)) from None
+    return {
+        "size": seen.log.size,
+        "root": seen.log.head.root.hex(),
+        "own": None if place is None else [place.events, place.chain.event],
+        "earlier": None if seen.earlier is None else seen.earlier.root().hex(),
+    }
+
+
 OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "frame": _frame,
     "record": _record,
@@ -400,6 +424,7 @@ OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "registrable": _registrable,
     "safety": _safety,
     "proved_answer": _proved_answer,
+    "log_shown": _log_shown,
     "label": _label,
     "event_chain": _event_chain,
     "map": _map,

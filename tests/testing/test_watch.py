@@ -33,7 +33,7 @@ from usernym.testing.world import SimClient, World
 def sealed_text(alice: SimClient, to: SimClient) -> m.Direct:
     """A text of Alice's, sealed to the identity that someone has now."""
     record, message_id = decode_record(to.store.profile.identity().record), bytes(16)
-    payload = p.pad_payload(p.Text(1, 1, bytes(16), None, "x"), first_contact=False)
+    payload = p.pad_payload(p.Text(1, 1, bytes(16), None, None, "x"), first_contact=False)
     envelope = Envelope(
         alice.user.node, "alice", to.name, alice.user.key.public, record.identity_key, record.hpke_number, message_id
     )  # fmt: skip

@@ -12,7 +12,7 @@ import usernym
 from usernym.cli.command import NAME, YES, ClientCommand, Deadline, Entry, Invocation, switch
 from usernym.cli.failures import NAME_REFUSALS, CommandFailed, Exit, failure_of, refused
 from usernym.cli.holder import retry_until
-from usernym.cli.replies import WhoAmIReply, reply_of, stalled_text
+from usernym.cli.replies import WhoAmIReply, doubted_text, fault_text, reply_of, stalled_text
 from usernym.cli.session import WAITING, Session, asks
 from usernym.cli.terminal import (
     LINE_MAX,
@@ -149,11 +149,16 @@ def _print_account(who: WhoAmIReply, _given: Namespace) -> None:
         ("node", who.node),
         ("mixnet", who.mixnet),
         ("protected", "by a passphrase" if who.protected else "NOT protected by a passphrase"),
+        ("in the public directory", "yes" if who.in_directory else "not seen there yet"),
         ("replaced", "never" if not who.recoveries else f"{who.recoveries} times, with the recovery words"),
     ]
     print_line(table(rows))
     if who.rotation_stalled_since is not None:
         print_line(f"! {stalled_text(who.rotation_stalled_since)}")
+    if who.directory_doubted_since is not None:
+        print_line(f"! {doubted_text(who.directory_doubted_since)}")
+    for fault in who.faults:
+        print_line(f"! {fault_text(fault)}")
 
 
 # -- check-name -------------------------------------------------------------------------------------------------------

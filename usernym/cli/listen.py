@@ -12,7 +12,7 @@ import msgspec
 import usernym
 from usernym.cli.command import Entry, Invocation, option, seconds
 from usernym.cli.holder import retry_until
-from usernym.cli.replies import Way, reason_word, reply_of, stalled_text
+from usernym.cli.replies import Way, doubted_text, fault_text, reason_word, reply_of, stalled_text
 from usernym.cli.session import Session
 from usernym.cli.signals import Interruptions
 from usernym.cli.terminal import clock, print_err, print_json, print_marked
@@ -183,9 +183,21 @@ class NodeCaughtJson(msgspec.Struct, frozen=True, tag_field="event", tag="node_c
 
     what: str
     """What it did."""
+    fault: str
+    """The same in one word."""
 
     def line(self) -> str:
-        return f"! the node is not honest: {self.what}. `usernym evidence` has the proof"
+        return f"! {fault_text(self.fault)}"
+
+
+class DirectoryDoubtedJson(msgspec.Struct, frozen=True, tag_field="event", tag="directory_doubted"):
+    """The node does not show that its public directory continues the one that it showed before, or does so again."""
+
+    since: int | None
+    """Since when; null when it shows it again."""
+
+    def line(self) -> str:
+        return "* the node shows its public directory again" if self.since is None else f"! {doubted_text(self.since)}"
 
 
 class RotationStalledJson(msgspec.Struct, frozen=True, tag_field="event", tag="rotation_stalled"):
@@ -221,7 +233,7 @@ class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connec
 
 EventJson = (
     DeliveryJson | FileJson | ErasedJson | HandshakeJson | DirectJson | ContactJson | IdentityChangedJson
-    | NodeCaughtJson | RotationStalledJson | NodeAddressJson | ConnectionJson
+    | NodeCaughtJson | DirectoryDoubtedJson | RotationStalledJson | NodeAddressJson | ConnectionJson
 )  # fmt: skip
 
 
@@ -246,7 +258,9 @@ def event_json(event: Event) -> EventJson:
         case usernym.IdentityChanged():
             return reply_of(IdentityChangedJson, event)
         case usernym.NodeCaught():
-            return reply_of(NodeCaughtJson, event)
+            return reply_of(NodeCaughtJson, event, fault=event.fault)
+        case usernym.DirectoryDoubted():
+            return reply_of(DirectoryDoubtedJson, event)
         case usernym.RotationStalled():
             return reply_of(RotationStalledJson, event)
         case usernym.NodeAddressChanged():
@@ -359,5 +373,6 @@ ENTRIES: Final = (
     Entry("listen", "show messages and events as they come", listen,
           (option("--for", dest="duration", type=seconds, metavar="TIME", help="how long, from the connection on"),),
           prints=(MessageJson, DeliveryJson, FileJson, ErasedJson, HandshakeJson, DirectJson, ContactJson,
-                  IdentityChangedJson, NodeCaughtJson, RotationStalledJson, NodeAddressJson, ConnectionJson)),
+                  IdentityChangedJson, NodeCaughtJson, DirectoryDoubtedJson, RotationStalledJson, NodeAddressJson,
+                  ConnectionJson)),
 )  # fmt: skip

@@ -42,6 +42,12 @@ class WhoAmIReply(msgspec.Struct, frozen=True):
     """Since when a new message key waits to be published, if for two weeks or more; else null."""
     deleted: bool
     """Whether the account was deleted; the texts are still in the home."""
+    in_directory: bool
+    """Whether the node has shown that its public directory has this name, with this identity."""
+    directory_doubted_since: int | None
+    """Since when the node does not show that its directory continues the one that it showed before; else null."""
+    faults: list[str]
+    """What the evidence against the node in this home shows: `usernym evidence` has it."""
 
 
 class ListedContactReply(msgspec.Struct, frozen=True):
@@ -166,6 +172,29 @@ def stalled_text(since: int) -> str:
         f"your new message key has waited since {clock(since)} to be published by the node. Until it is, a thief of"
         " this home could read texts of a longer time. If you were online, the node withholds it: think of another node"
     )
+
+
+def doubted_text(since: int) -> str:
+    """What a person should know of a node that does not show how its directory continues."""
+    return (
+        f"since {clock(since)} the node does not show that its public directory is still the one that it showed before."
+        " It may be in disorder, after a backup was put back: its operator can tell you. Or it shows different people"
+        " different directories. Until it shows it again, compare safety numbers before you trust a new contact"
+    )
+
+
+def fault_text(fault: str) -> str:
+    """What a person should know of a fault that is proved."""
+    from usernym.protocol.evidence import Fault
+
+    if fault == Fault.NAME_CHANGED.name.lower():
+        return (
+            "THE NODE'S PUBLIC DIRECTORY HAS A CHANGE OF YOUR NAME THAT THIS PROGRAM DID NOT MAKE. If you did not make"
+            " it elsewhere, someone has your recovery words, or the node puts its own keys in your place: what others"
+            " write to you first may be read. Compare safety numbers with your contacts, and show them what"
+            " `usernym evidence` has"
+        )
+    return f"the node is not honest: {Fault[fault.upper()].text}. `usernym evidence` has the proof"
 
 
 def reason_word(reason: Code | None) -> str | None:

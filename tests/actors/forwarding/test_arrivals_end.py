@@ -31,7 +31,7 @@ def padded(payload: p.Payload) -> bytes:
 
 
 def text(words: str, record: KeyRecord | None = None) -> bytes:
-    return padded(p.Text(1, 1, bytes(16), record, words))
+    return padded(p.Text(1, 1, bytes(16), record, None, words))
 
 
 def poisoned(mallory: RawClient) -> KeyRecord:

@@ -20,7 +20,7 @@ from usernym.testing.world import SimClient, World
 
 
 def text(words: str, counter: int = 1, token: bytes = bytes(16)) -> bytes:
-    return p.pad_payload(p.Text(counter, 1, token, None, words), first_contact=True)
+    return p.pad_payload(p.Text(counter, 1, token, None, None, words), first_contact=True)
 
 
 def scene(**settings: Any) -> tuple[World, SimClient, SimClient, RawClient, KeyRecord]:
@@ -306,9 +306,9 @@ def test_a_record_that_a_peer_slips_in_is_taken_only_as_a_lookup_would() -> None
     world.settle(10)
     pinned = alice.contact("mallory")
     other = RawClient(world, "mallory", 55)
-    forged = p.Text(2, 1, bytes(16), other.record, "with another's record")
+    forged = p.Text(2, 1, bytes(16), other.record, None, "with another's record")
     mallory.hand_in(mallory.forward("alice", record, p.pad_payload(forged, first_contact=True)))
-    foreign = p.Text(3, 1, bytes(16), decode_record(alice.store.profile.identity().record), "with yours")
+    foreign = p.Text(3, 1, bytes(16), decode_record(alice.store.profile.identity().record), None, "with yours")
     mallory.hand_in(mallory.forward("alice", record, p.pad_payload(foreign, first_contact=True)))
     world.settle(10)
     after = alice.contact("mallory")

@@ -24,7 +24,7 @@ from usernym.testing.world import SimClient, World
 def a_node_that_invents_a_message(*, accept_strangers: bool) -> None:
     world = HostileWorld(13)
     alice, carol = world.client("alice", accept_strangers=accept_strangers), world.client("carol")
-    text = p.Text(1, 1, bytes(16), None, "never written")
+    text = p.Text(1, 1, bytes(16), None, None, "never written")
     for number in range(3):
         first = carol.user.key.public if number else None
         garbage = bytes(SEAL_OVERHEAD_BYTES) + p.pad_payload(text, first_contact=first is not None)
@@ -68,7 +68,7 @@ def test_the_first_message_that_is_signed_and_opens_makes_the_contact(accept_str
         record = decode_record(bob.store.profile.identity().record)
 
         def write(counter: int, text: str, **changes: object) -> None:
-            padded = p.pad_payload(p.Text(counter, 1, b"t" * 16, None, text), first_contact=True)
+            padded = p.pad_payload(p.Text(counter, 1, b"t" * 16, None, None, text), first_contact=True)
             stranger.hand_in(stranger.forward("bob", record, padded, **changes))
             world.settle(5)
 
@@ -91,7 +91,7 @@ def flood(world: World, consent: Consent, size: int) -> tuple[SimClient, RawClie
     stranger.log_in()
     record = decode_record(bob.store.profile.identity().record)
     for counter in range(1, STRANGERS_MESSAGES_MAX + 12):
-        padded = p.pad_payload(p.Text(counter, 1, b"t" * 16, None, "x" * size), first_contact=True)
+        padded = p.pad_payload(p.Text(counter, 1, b"t" * 16, None, None, "x" * size), first_contact=True)
         stranger.throw(stranger.encode(m.TopUp(60, stranger.name, stranger.login_id)), 60)
         stranger.hand_in(stranger.forward("bob", record, padded))
         world.settle(3)

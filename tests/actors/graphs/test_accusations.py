@@ -64,7 +64,7 @@ def test_whatever_a_contact_does_an_honest_node_is_not_accused(steps: list[str])
             case "garbage":
                 mallory.hand_in(mallory.forward("alice", record, bytes(202)))
             case _:
-                text = p.Text(1, 1, bytes(16), poison if step == "poison" else None, step)
+                text = p.Text(1, 1, bytes(16), poison if step == "poison" else None, None, step)
                 padded = p.pad_payload(text, first_contact=True)
                 changes = {"inner_signature": bytes(64)} if step == "unsigned" else {}
                 forward = mallory.forward("alice", record, padded, **changes)

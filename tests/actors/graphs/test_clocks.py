@@ -76,7 +76,7 @@ def writers(dated: int) -> tuple[World, RawClient, m.Forward, bytes]:
     mallory.register()
     mallory.log_in()
     record = mallory.ask(m.Lookup(mallory.new_id(), 2, "alice")).record
-    text = p.pad_payload(p.Text(1, 1, bytes(16), None, "once"), first_contact=True)
+    text = p.pad_payload(p.Text(1, 1, bytes(16), None, None, "once"), first_contact=True)
     forward = mallory.forward("alice", record, text, made_at=world.sim.unix_s() + dated)
     assert isinstance(mallory.hand_in(forward), m.Accepted)
     world.settle(5)
@@ -410,7 +410,7 @@ def test_the_windows_edges(side: int, off: int) -> None:
     mallory.register()
     mallory.log_in()
     record = mallory.ask(m.Lookup(mallory.new_id(), 2, "alice")).record
-    text = p.pad_payload(p.Text(1, 1, bytes(16), None, "x"), first_contact=True)
+    text = p.pad_payload(p.Text(1, 1, bytes(16), None, None, "x"), first_contact=True)
     forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
     forwarding._clock = type("Still", (), {"now": lambda _: START_UNIX_S, "others_floor": lambda _: 0})()
     made_at = START_UNIX_S + side * (ACCEPTANCE_WINDOW_S + off)

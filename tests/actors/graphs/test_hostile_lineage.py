@@ -30,7 +30,7 @@ def test_first_contact_does_not_trust_the_key_that_comes_with_the_message() -> N
     world = HostileWorld()
     alice, _ = world.client("alice"), world.client("bob")
     forger = RawClient(world, "bob", 1)
-    text = p.pad_payload(p.Text(1, 1, bytes(16), None, "trust me"), first_contact=True)
+    text = p.pad_payload(p.Text(1, 1, bytes(16), None, None, "trust me"), first_contact=True)
     forward = forger.forward("alice", world.scripted.records["alice"], text)
     world.scripted.tell(
         "alice",

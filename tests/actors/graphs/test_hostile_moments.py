@@ -99,7 +99,7 @@ def test_a_strangers_message_outlives_a_lookup_that_brought_nothing(failure: Cod
     alice, bob = world.client("alice"), world.client("bob")
     writer = RawClient(world, "bob")
     writer.key = bob.user.key
-    text = p.pad_payload(p.Text(1, 1, bytes(16), None, "hello"), first_contact=True)
+    text = p.pad_payload(p.Text(1, 1, bytes(16), None, None, "hello"), first_contact=True)
     forward = writer.forward("alice", world.scripted.records["alice"], text)
     deliver = m.Deliver(
         bytes(16), 1, "bob", forward.message_id, 1, forward.sealed, forward.inner_signature, forward.first_key

@@ -313,7 +313,7 @@ def test_tells_that_are_replayed_or_for_another_login_are_counted_and_forgotten(
     bob_looks = bob.look_up("alice")
     attacker = RawClient(world, "bob")
     attacker.key, attacker.node = bob.user.key, bob.user.node
-    text = p.pad_payload(p.Text(1, 1, bytes(16), None, "once"), first_contact=True)
+    text = p.pad_payload(p.Text(1, 1, bytes(16), None, None, "once"), first_contact=True)
     forward = attacker.forward("alice", world.scripted.records["alice"], text)
     assert bob_looks.identity_key == alice.user.key.public
     deliver = m.Deliver(
@@ -339,7 +339,7 @@ def test_tells_that_are_replayed_or_for_another_login_are_counted_and_forgotten(
 def test_an_invented_message_of_a_contact_is_not_shown() -> None:
     world, alice, bob = pair()
     alice.look_up("bob")
-    text = p.pad_payload(p.Text(1, 1, bytes(16), None, "send money"), first_contact=False)
+    text = p.pad_payload(p.Text(1, 1, bytes(16), None, None, "send money"), first_contact=False)
     forger = RawClient(world, "bob", 1)
     forger.node = alice.user.node
     forward = forger.forward("alice", world.scripted.records["alice"], text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Final
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.helpers import directory_by_the_page as page
 from tests.helpers.examples import examples
-from usernym.protocol.directory.log_tree import Frontier, entry_hash
+from usernym.protocol.directory.faults import DirectoryInvalid
+from usernym.protocol.directory.log_tree import Frontier, beginning, entry_hash, root_of, spans
 
 LEAVES: Final = ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
 ROOTS: Final = (
@@ -45,3 +47,26 @@ def test_a_tree_that_grows_is_the_tree_of_the_definition(entries: list[bytes]) -
     assert frontier.size == len(entries)
     assert len(frontier.peaks) == len(entries).bit_count()
     assert frontier.root() == page.log_root([entry_hash(entry) for entry in entries])
+
+
+@examples(200)
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
+def test_a_tree_continues_another_by_the_roots_between(one: int, two: int, three: int) -> None:
+    first, middle, last = sorted((one, two, three))
+    leaves = [entry_hash(bytes((number % 256, number // 256))) for number in range(last)]
+
+    def tree(size: int) -> Frontier:
+        return reduce(Frontier.with_leaf, leaves[:size], Frontier())
+
+    def between(start: int, end: int) -> list[bytes]:
+        return [root_of(leaves[place << level : (place + 1) << level]) for level, place in spans(start, end)]
+
+    assert tree(first).through(last, between(first, last)) == tree(last)
+    assert tree(first).through(middle, between(first, middle)).through(last, between(middle, last)) == tree(last)
+    if middle:
+        shown = [*tree(middle).peaks, *between(middle, last)]
+        assert page.log_root(leaves) == root_of(leaves)
+        assert beginning(middle, last, root_of(leaves), shown) == tree(middle)
+        for changed in (shown[:-1], [*shown, bytes(32)], [bytes(32), *shown[1:]]):
+            with pytest.raises(DirectoryInvalid):
+                beginning(middle, last, root_of(leaves), changed)

@@ -24,6 +24,7 @@ from tests.vectors.generator import (
     payloads,
     proofs,
     seals,
+    shown,
     text,
     trust,
 )
@@ -53,6 +54,7 @@ def files(kept: dict[str, str]) -> dict[str, str]:
         "files.json": _render("Files: digests and chunks", chunks.vectors()),
         "directory.json": _render("The directory: labels, chains, the map, epochs, heads", directory.vectors()),
         "proofs.json": _render("Answers to lookups with proof", proofs.vectors()),
+        "shown.json": _render("What a node shows of its log, and evidence from it", shown.vectors()),
         "text.json": _render("Words, names, safety numbers, challenges, proof of work", text.vectors()),
         "links.json": _render("Links, and safety numbers as scanners read them", links.vectors()),
         "seals.json": _render("Seals, inner signatures, statements", seals.vectors(kept)),

@@ -293,6 +293,9 @@ def _sizes() -> Found:
         (f.NOT_OPENED, 2, (0,)),
         (f.SURBS_WANTED, 2, (256,)),
         (f.LOGIN_PROOF, 6, (0, past)),
+        (f.LOGIN_PROOF, 8, ((past, 0, 0), (0, past, 0), (0, 0, 2))),
+        (f.HEARTBEAT, 5, ((past, 0, 0), (0, past, 0), (0, 0, 2))),
+        (f.ALIVE, 3, ((0, bytes(64), None, b""), (1, bytes(63), None, b""), (1, bytes(64), None, bytes(37 * 32)))),
         (f.DISPLACED, 1, (0, past)),
         (f.DIRECT, 2, (0, past)),
     ):

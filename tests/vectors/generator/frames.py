@@ -73,7 +73,7 @@ INNER: Final = fixed("inner signature", 64)
 REGISTER_ASK: Final = asked("RegisterAsk", 1, REQUEST_ID, 2, "alice", ALICE.public, fixed("record hash"), key=None)
 REGISTER_PROOF: Final = asked("RegisterProof", 2, REQUEST_ID, 2, "alice", RECORD, NONCE, NOW + 600, 18, MAC, 2**40 + 7)
 LOGIN_ASK: Final = asked("LoginAsk", 3, REQUEST_ID, 2, "alice", key=None)
-LOGIN_PROOF: Final = asked("LoginProof", 4, REQUEST_ID, 2, "alice", NONCE, NOW + 600, MAC, 3, 17)
+LOGIN_PROOF: Final = asked("LoginProof", 4, REQUEST_ID, 2, "alice", NONCE, NOW + 600, MAC, 3, 17, (0, 0, 1))
 PUBLISH: Final = asked("Publish", 5, REQUEST_ID, 2, "alice", RECORD, None)
 LOOKUP: Final = asked("Lookup", 6, REQUEST_ID, 2, "bob", 0, key=None)
 HISTORY: Final = asked("History", 7, REQUEST_ID, 4, "alice", 0, key=None)
@@ -83,17 +83,23 @@ ACKNOWLEDGE: Final = asked(
     "Acknowledge", 10, 2, "bob", LOGIN_ID, (("alice", MESSAGE_ID, TOKEN), ("carol", TOKEN, None)), (1, 200), key=BOB
 )
 UNOPENABLE: Final = asked("Unopenable", 11, 0, "bob", LOGIN_ID, "alice", MESSAGE_ID, INNER, key=BOB)
-HEARTBEAT: Final = asked("Heartbeat", 12, REQUEST_ID, 2, "alice", LOGIN_ID, (7,))
+HEARTBEAT: Final = asked("Heartbeat", 12, REQUEST_ID, 2, "alice", LOGIN_ID, (7,), (70_000, 69_950, 0))
 TOP_UP: Final = asked("TopUp", 13, 10, "alice", LOGIN_ID)
 CHALLENGE: Final = answered("Challenge", 20, REQUEST_ID, NONCE, NOW + 600, 18, MAC)
 REGISTERED: Final = answered("Registered", 21, REQUEST_ID)
-LOGGED_IN: Final = answered("LoggedIn", 22, REQUEST_ID, LOGIN_ID, BOOT_ID, 12, NOW, 21)
+_LEAF: Final = (
+    NOW, 1_000_000, 3, fixed("chain"), bytes(range(20)), (fixed("label key"), fixed("label proof", 80), fixed("former"))
+)  # fmt: skip
+_SHOWN: Final = (70_000, fixed("head", 64), _LEAF, fixed("hashes", 30 * 32))
+LOGGED_IN: Final = answered("LoggedIn", 22, REQUEST_ID, LOGIN_ID, BOOT_ID, 12, NOW, 21, _SHOWN)
 PUBLISHED: Final = answered("Published", 23, REQUEST_ID, 12)
 FOUND: Final = answered("Found", 24, REQUEST_ID, RECORD)
 LINKS: Final = answered("Links", 25, REQUEST_ID, CHAIN, 3)
 ACCEPTED: Final = answered("Accepted", 26, REQUEST_ID)
 DELETED: Final = answered("Deleted", 27, REQUEST_ID, NOW + 365 * 86_400)
-ALIVE: Final = answered("Alive", 28, REQUEST_ID, BOOT_ID, 11)
+ALIVE: Final = answered(
+    "Alive", 28, REQUEST_ID, BOOT_ID, 11, (70_001, fixed("head", 64), None, fixed("hashes", 12 * 32))
+)
 REFUSED: Final = answered("Refused", 29, REQUEST_ID, 50, NOW)
 _PROOF: Final = (
     fixed("label proof", 80), fixed("label key"), 70_000, NOW, 1_000_000, fixed("head", 64), bytes(range(20)),
@@ -174,6 +180,8 @@ EDGES: Final = {
     "login proof, the highest card sequence": LOGIN_PROOF.replaced(6, UINT32_MAX),
     "new card, eight addresses": NEW_CARD.replaced(2, card(addresses=ADDRESSES[:8])),
     "heartbeat, 255 surbs": HEARTBEAT.replaced(1, 255),
+    "logged in, no log": LOGGED_IN.replaced(6, None),
+    "alive, the own leaf without its label": ALIVE.replaced(3, (1, fixed("head", 64), (*_LEAF[:5], None), b"")),
     "lookup with proof": LOOKUP.replaced(3, 1),
     "proved, the record that made the identity, and no hashes": PROVED.replaced(3, None).replaced(
         5, (*_PROOF[:6], b"", b"")

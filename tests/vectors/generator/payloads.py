@@ -14,6 +14,8 @@ TOKEN: Final = fixed("token", 16)
 MESSAGE_ID: Final = fixed("message id", 16)
 ADDRESS: Final = fixed("address", 96)
 DIGEST: Final = fixed("digest", 32)
+ROOT: Final = fixed("root", 32)
+HEAD_SIGNATURE: Final = fixed("head", 64)
 
 
 @dataclass(frozen=True)
@@ -73,19 +75,21 @@ def padded(data: bytes, first_contact: bool) -> bytes:
     return data + b"\x80" + bytes(size - len(data) - 1)
 
 
-TEXT: Final = Payload("Text", 1, ("hi",))
+TEXT: Final = Payload("Text", 1, (None, "hi"))
 PAYLOADS: Final = {
     "text": TEXT,
-    "text of one letter": Payload("Text", 1, ("x",)),
-    "text with a zero and 0x80 in UTF-8": Payload("Text", 1, ("\0 \u0080 \U0001f600\0",)),
-    "text of 164 bytes, largest numbers": Payload("Text", 1, ("t" * 164,), 2**63 - 1, 2**32 - 1),
-    "text of 165 bytes, largest numbers": Payload("Text", 1, ("t" * 165,), 2**63 - 1, 2**32 - 1),
-    "text of 131 bytes, largest numbers": Payload("Text", 1, ("t" * 131,), 2**63 - 1, 2**32 - 1),
-    "text of 132 bytes, largest numbers": Payload("Text", 1, ("t" * 132,), 2**63 - 1, 2**32 - 1),
-    "text with a record": Payload("Text", 1, ("my keys are new",), record=C_LATER.fields),
-    "text of a restored home": Payload("Text", 1, ("hi",), 1_790_000_000 * 2**31 + 1),
-    "longest text": Payload("Text", 1, ("t" * 65_536,), 2**63 - 1, 2**32 - 1),
-    "longest text, four bytes a letter": Payload("Text", 1, ("\U0001f600" * 16_384,)),
+    "text of one letter": Payload("Text", 1, (None, "x")),
+    "text with a zero and 0x80 in UTF-8": Payload("Text", 1, (None, "\0 \u0080 \U0001f600\0")),
+    "text of 163 bytes, largest numbers": Payload("Text", 1, (None, "t" * 163), 2**63 - 1, 2**32 - 1),
+    "text of 164 bytes, largest numbers": Payload("Text", 1, (None, "t" * 164), 2**63 - 1, 2**32 - 1),
+    "text of 130 bytes, largest numbers": Payload("Text", 1, (None, "t" * 130), 2**63 - 1, 2**32 - 1),
+    "text of 131 bytes, largest numbers": Payload("Text", 1, (None, "t" * 131), 2**63 - 1, 2**32 - 1),
+    "text with a head": Payload("Text", 1, ((70_000, ROOT, HEAD_SIGNATURE), "hi")),
+    "text with a head without its signature": Payload("Text", 1, ((2**32 - 1, ROOT, None), "hi")),
+    "text with a record": Payload("Text", 1, (None, "my keys are new"), record=C_LATER.fields),
+    "text of a restored home": Payload("Text", 1, (None, "hi"), 1_790_000_000 * 2**31 + 1),
+    "longest text": Payload("Text", 1, (None, "t" * 65_536), 2**63 - 1, 2**32 - 1),
+    "longest text, four bytes a letter": Payload("Text", 1, (None, "\U0001f600" * 16_384)),
     "receipt": Payload("DirectReceipt", 2, (((MESSAGE_ID, TOKEN),),), 0),
     "receipt of sixteen": Payload("DirectReceipt", 2, (((MESSAGE_ID, TOKEN),) * 16,), 0),
     "offer": Payload("HandshakeOffer", 3, (ADDRESS, 6)),

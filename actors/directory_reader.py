@@ -1,0 +1,51 @@
+"""What the node's actors read of the directory to show it to others. docs/directory.md, "The node".
+
+The rest of the node works where no head may be given out: then nothing is shown, and the operator reads why, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from usernym.actors.base import PASSING_FAILURES
+from usernym.actors.node_context import NodeContext
+from usernym.logger import logger
+from usernym.protocol.directory.shown import LogAsked, LogShown
+from usernym.storage.errors import LogRolledBack, StoreCorrupt
+from usernym.storage.node.epochs import EpochSigner
+from usernym.storage.node.proofs import ProvedPlace
+
+T = TypeVar("T")
+
+
+class DirectoryReader:
+    """One actor's access to the log, used in its thread only."""
+
+    def __init__(self, context: NodeContext) -> None:
+        self._proofs = context.store.proofs
+        self._mark = context.mark
+        self._signer = EpochSigner.of(context.key)
+        self._refused = ""
+
+    def place_of(self, name: str) -> ProvedPlace | None:
+        """Where the newest epoch has the name."""
+        return self._read(lambda: self._proofs.place_of(self._signer, self._mark, name))
+
+    def shown(self, name: str, asked: LogAsked) -> LogShown | None:
+        """What the client of this name wants to see. A login or a heartbeat does not fail by it."""
+        try:
+            return self._read(lambda: self._proofs.shown(self._signer, self._mark, name, asked))
+        except PASSING_FAILURES:
+            return None
+
+    def _read(self, read: Callable[[], T | None]) -> T | None:
+        try:
+            found = read()
+        except (LogRolledBack, StoreCorrupt) as refused:
+            if str(refused) != self._refused:
+                self._refused = str(refused)
+                logger.error("directory: nothing of it is shown to users: %s", refused)
+            return None
+        self._refused = ""
+        return found

@@ -1,0 +1,248 @@
+"""Nodes that forge their directory, one in each scenario: what is forged, and whether those concerned find it.
+
+    python -m usernym.testing.forgeries --scenarios 1000 --seed 1
+
+A scenario has three people with a node that is honest at first; chance decides how they begin, when it begins to forge,
+and who is its victim. Each forgery has its limit: what must have happened until it is found. A scenario in which it is
+not found, or in which anyone is accused without a forgery, is printed with its seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast, get_args
+
+from usernym.actors.events import DirectoryDoubted, NodeCaught
+from usernym.actors.failures import NodeRefused
+from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
+from usernym.protocol.errors import Code
+from usernym.protocol.evidence import Fault, evidence_text, parse_evidence
+from usernym.protocol.limits import HOUR_S, MINUTE_S
+from usernym.storage.node.epochs import EpochSigner
+from usernym.testing.forger import LogForger
+from usernym.testing.world import SimClient, World
+
+Forgery = Literal[
+    "none", "split", "false_key", "false_key_once", "restored", "rollback", "withheld", "false_absence"
+]  # fmt: skip
+"""None at all; two logs for two people; a false key for a first contact, in a log that the victim is always shown, or
+with the lookup alone; a key that is put into a chain and taken away between two logins; an older log; a name that is
+left out of the log; a false absence."""
+FORGERIES: Final = get_args(Forgery)
+HEARTBEATS_S: Final = 3 * MINUTE_S
+"""Enough for two heartbeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgeryOutcome:
+    """What came of one scenario."""
+
+    seed: int
+    forgery: Forgery
+    wrong: str
+    """What should have been found, or should not have been; empty: all is as it should be."""
+
+
+class ForgedWorld(World):
+    """A world whose node forges its directory when asked to."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.forger = cast(LogForger, None)
+
+        def between(transport: Any, node: Any) -> LogForger:
+            self.forger = LogForger(transport, node)
+            return self.forger
+
+        super().__init__(seed, node_transport=between)
+
+    def people(self, *names: str) -> list[SimClient]:
+        """Users whose names are in the log, as they have seen."""
+        found = [self.client(name) for name in names]
+        self.sim.run_until(lambda: all(each.store.seen_log.own() is not None for each in found))
+        return found
+
+    def new_epoch(self, name: str) -> None:
+        """Someone registers, and all who are online are shown the log with it."""
+        size = self.node.store.log.size()
+        self.client(name)
+        self.sim.run_until(lambda: self.node.store.log.size() > size)
+        self.settle(HEARTBEATS_S)
+
+
+def faults(client: SimClient) -> set[Fault]:
+    """What the client has evidence of. Each piece is one that anyone can check."""
+    found = [event.evidence for event in client.of_kind(NodeCaught)]
+    assert all(parse_evidence(evidence_text(each)) == each for each in found)
+    return {Fault(each.fault) for each in found}
+
+
+def doubts(client: SimClient) -> list[bool]:
+    """Each doubt that the client has reported, and each end of one."""
+    return [event.since is not None for event in client.of_kind(DirectoryDoubted)]
+
+
+def play_forgery(seed: int) -> ForgeryOutcome:
+    """Play the scenario of this seed."""
+    rng = random.Random(f"forgery {seed}")  # noqa: S311 - repeatable on purpose
+    forgery: Forgery = rng.choice(FORGERIES)
+    with ForgedWorld(seed) as world:
+        names = rng.sample(("alice", "bob", "carol"), 3)
+        owner, victim, third = world.people(*names)
+        if rng.random() < 0.5:
+            third.send_and_wait(victim.name, "hi")
+            victim.send_and_wait(third.name, "hi")
+        world.settle(rng.uniform(0, 10 * MINUTE_S))
+        wrong = _PLAYED[forgery](world, rng, owner, victim, third)
+        if not wrong and forgery in ("none", "restored", "withheld", "false_absence"):
+            others = [each for each in (owner, victim, third) if forgery != "restored" or each is not owner]
+            wrong = next((f"{each.name} accuses the node" for each in others if faults(each)), "")
+    return ForgeryOutcome(seed, forgery, wrong)
+
+
+def _unless(found: bool, what: str) -> str:
+    return "" if found else what
+
+
+def _none(world: ForgedWorld, rng: random.Random, owner: SimClient, victim: SimClient, third: SimClient) -> str:
+    world.new_epoch("dave")
+    for each in rng.sample((owner, victim, third), 2):
+        each.kill()
+        world.settle(rng.uniform(0, HOUR_S))
+        each.start()
+        each.go_online()
+    third.send_and_wait(victim.name, "x" * rng.randint(1, 120))
+    victim.look_up(owner.name)
+    world.settle(HEARTBEATS_S)
+    return _unless(not any(doubts(each) for each in (owner, victim, third)), "a doubt without a reason")
+
+
+def _split(world: ForgedWorld, rng: random.Random, owner: SimClient, victim: SimClient, third: SimClient) -> str:
+    event = commitment(DirectoryEvent.SUCCEEDED, rng.randbytes(32))
+    world.forger.fork(victim.name).forge(owner.name, [event])
+    world.new_epoch("dave")
+    text = "x" * rng.randint(1, 100)
+    third.send_and_wait(victim.name, text)
+    world.settle(HEARTBEATS_S)
+    if len(text) > 20:  # without room for a signature each has to hear from the other
+        victim.send_and_wait(third.name, text)
+        world.settle(HEARTBEATS_S)
+        third.send_and_wait(victim.name, text)
+        world.settle(HEARTBEATS_S)
+    return _unless(Fault.FORKED_LOG in faults(victim), "a victim who exchanged texts has no evidence of the fork")
+
+
+def _false_key(
+    world: ForgedWorld,
+    _rng: random.Random,
+    owner: SimClient,
+    victim: SimClient,
+    third: SimClient,
+    *,
+    once: bool = False,
+) -> str:
+    record, event = world.forger.forged_record(owner.name)
+    world.forger.fork(*(() if once else (victim.name,))).forge(owner.name, [event])
+    world.forger.records[owner.name] = record
+    world.new_epoch("dave")
+    world.forger.victims.add(victim.name)
+    if victim.look_up(owner.name).identity_key != record.identity_key:
+        return "the scenario did not forge the key"
+    if once:
+        world.forger.victims.clear()
+    else:
+        third.send_and_wait(victim.name, "hi")
+    world.settle(HEARTBEATS_S)
+    return _unless(Fault.FORKED_LOG in faults(victim), "a victim of a false key has no evidence of the fork")
+
+
+def _false_key_once(
+    world: ForgedWorld, rng: random.Random, owner: SimClient, victim: SimClient, third: SimClient
+) -> str:
+    return _false_key(world, rng, owner, victim, third, once=True)
+
+
+def _restored(world: ForgedWorld, rng: random.Random, owner: SimClient, _victim: SimClient, _third: SimClient) -> str:
+    own = owner.store.seen_log.own()
+    assert own is not None, "seen before"
+    owner.kill()
+    node, store, signer = world.node.key.public, world.node.store, EpochSigner.of(world.node.key)
+    label = label_of(signer.vrf, node, owner.name)
+    fake, restored = world.forger.forged_record(owner.name)[1], commitment(DirectoryEvent.SUCCEEDED, own.identity)
+    for events in rng.choice(([[fake, restored]], [[fake], [restored]])):
+        store.commit(lambda events=events: store.log.append(signer, {label: events}, world.sim.unix_s()))  # type: ignore[misc] # a default binds
+    owner.start()
+    owner.go_online()
+    world.settle()
+    return _unless(faults(owner) == {Fault.NAME_CHANGED}, "an owner does not see that the name was changed meanwhile")
+
+
+def _rollback(world: ForgedWorld, _rng: random.Random, _owner: SimClient, victim: SimClient, _third: SimClient) -> str:
+    log = world.forger.fork()
+    world.new_epoch("dave")
+    log.stays = True
+    world.forger.victims.add(victim.name)
+    world.settle(HEARTBEATS_S)
+    return _unless(doubts(victim) == [True], "a victim does not see that the log is older than before")
+
+
+def _withheld(world: ForgedWorld, _rng: random.Random, _owner: SimClient, _victim: SimClient, _third: SimClient) -> str:
+    world.node.store.database.run(
+        "CREATE TRIGGER withheld AFTER INSERT ON directory_change WHEN NEW.name = 'dave'"
+        " BEGIN DELETE FROM directory_change WHERE id = NEW.id; END"
+    )
+    dave = world.client("dave")
+    world.settle(15 * MINUTE_S)
+    return _unless(doubts(dave) == [True], "an owner does not see that the name is left out of the log")
+
+
+def _false_absence(
+    world: ForgedWorld, _rng: random.Random, owner: SimClient, victim: SimClient, _third: SimClient
+) -> str:
+    world.forger.hidden.add(owner.name)
+    world.forger.victims.add(victim.name)
+    try:
+        victim.look_up(owner.name)
+    except NodeRefused as refused:
+        return _unless(refused.code is Code.PROOF_INVALID, f"the absence is taken: {refused}")
+    return "the name is found although the node hides it"
+
+
+_PLAYED: Final[dict[Forgery, Any]] = {
+    "none": _none,
+    "split": _split,
+    "false_key": _false_key,
+    "false_key_once": _false_key_once,
+    "restored": _restored,
+    "rollback": _rollback,
+    "withheld": _withheld,
+    "false_absence": _false_absence,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Play so many scenarios; 1 if something is wrong."""
+    parser = argparse.ArgumentParser(description="Play scenarios in which a node forges its directory.")
+    parser.add_argument("--scenarios", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(arguments)
+    begun, played, failed = time.monotonic(), Counter[str](), 0
+    for seed in range(given.seed, given.seed + given.scenarios):
+        outcome = play_forgery(seed)
+        played[outcome.forgery] += 1
+        if outcome.wrong:
+            failed += 1
+            sys.stdout.write(f"seed {seed}, {outcome.forgery}: {outcome.wrong}\n")
+    sys.stdout.write(
+        f"{given.scenarios} scenarios in {time.monotonic() - begun:.0f} s, {failed} wrong: {dict(played)}\n"
+    )
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
