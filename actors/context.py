@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from usernym.actors.base import OnFailed
-from usernym.actors.events import EventSink
+from usernym.actors.events import EventSink, NodeCaught
 from usernym.actors.runtime import Runtime
+from usernym.protocol.evidence import Evidence
 from usernym.protocol.limits import REQUEST_ID_BYTES
 from usernym.protocol.sealing import Envelope
 from usernym.protocol.signing import SigningKey
+from usernym.protocol.wire import pack
 from usernym.storage.client.store import ClientStore
 
 JITTER: Final = 0.25
@@ -49,6 +51,11 @@ class ClientContext:
 
     def request_id(self) -> bytes:
         return self.runtime.random_bytes(REQUEST_ID_BYTES)
+
+    def keep_evidence(self, evidence: Evidence) -> None:
+        """Only what is proved accuses a node, and the proof is on disk before the user hears of it."""
+        if self.store.evidence.add(pack(evidence), self.runtime.unix_s()):
+            self.on_event(NodeCaught(evidence))
 
     def with_jitter(self, pause_s: float) -> float:
         """A pause of which up to a quarter is taken off at random: who failed together shall not come back together."""

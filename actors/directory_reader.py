@@ -14,6 +14,7 @@ from usernym.logger import logger
 from usernym.protocol.directory.shown import LogAsked, LogShown
 from usernym.storage.errors import LogRolledBack, StoreCorrupt
 from usernym.storage.node.epochs import EpochSigner
+from usernym.storage.node.promises import ComingEnd
 from usernym.storage.node.proofs import ProvedPlace
 
 T = TypeVar("T")
@@ -23,25 +24,30 @@ class DirectoryReader:
     """One actor's access to the log, used in its thread only."""
 
     def __init__(self, context: NodeContext) -> None:
-        self._proofs = context.store.proofs
+        self._store = context.store
         self._mark = context.mark
         self._signer = EpochSigner.of(context.key)
         self._refused = ""
 
     def place_of(self, name: str) -> ProvedPlace | None:
-        """Where the newest epoch has the name."""
-        return self._read(lambda: self._proofs.place_of(self._signer, self._mark, name))
+        """Where the newest epoch has the name. Raises `LogRolledBack` and `StoreCorrupt`: for `read`."""
+        return self._store.proofs.place_of(self._signer, self._mark, name)
+
+    def coming_end(self, name: str) -> ComingEnd | None:
+        """What the next epoch will say of the name. Raises as `place_of`."""
+        return self._store.promises.coming_end(self._signer, self._mark, name)
 
     def shown(self, name: str, asked: LogAsked) -> LogShown | None:
         """What the client of this name wants to see. A login or a heartbeat does not fail by it."""
         try:
-            return self._read(lambda: self._proofs.shown(self._signer, self._mark, name, asked))
+            return self.read(lambda: self._store.proofs.shown(self._signer, self._mark, name, asked))
         except PASSING_FAILURES:
             return None
 
-    def _read(self, read: Callable[[], T | None]) -> T | None:
+    def read(self, work: Callable[[], T | None]) -> T | None:
+        """What `work` reads; None where nothing may be shown."""
         try:
-            found = read()
+            found = work()
         except (LogRolledBack, StoreCorrupt) as refused:
             if str(refused) != self._refused:
                 self._refused = str(refused)

@@ -175,7 +175,7 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
         context, io=graph.io, lookup=graph.lookup, registration=graph.registration, handshake=graph.handshake
     )
     finder = NameFinder(context.runtime, context.on_failed, node=context.user.node, io=graph.io)
-    registration = RegistrationClient(context, card=card, io=graph.io, forwarding=graph.forwarding)
+    registration = RegistrationClient(context, card=card, io=graph.io, forwarding=graph.forwarding, lookup=graph.lookup)
     io = ClientIO(
         context.runtime,
         context.on_failed,

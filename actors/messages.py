@@ -148,6 +148,8 @@ class AnswerArrived(FromPeer, frozen=True):
 
     request: m.Request
     answer: m.Answer
+    frame: bytes
+    """What the node signed."""
 
 
 class RequestFailed(PrivateValue, frozen=True):
@@ -307,6 +309,10 @@ class LogInAgain(PrivateValue, frozen=True):
     """The pause after a failed login is over."""
 
 
+class PromisesDue(PrivateValue, frozen=True):
+    """Look whether a promise of the node's is to be checked."""
+
+
 class AcknowledgeNow(PrivateValue, frozen=True):
     """What was received has been gathered long enough: acknowledge it together."""
 
@@ -430,11 +436,13 @@ class FindRecord(PrivateValue, frozen=True):
 
 class FoundRecord(PrivateValue, frozen=True):
     """What the node has under a name, verified: the record, and the chain that it belongs to. `log_size`: of how many
-    epochs the public directory was that showed the identity; None if nothing did."""
+    epochs the public directory was that showed the identity; None if nothing did. `promise`: the frame in which the
+    node promised that it will, or None."""
 
     record: KeyRecord
     chain: tuple[Succession, ...]
     log_size: int | None = None
+    promise: bytes | None = None
 
 
 class AskName(PrivateValue, frozen=True):
@@ -461,7 +469,9 @@ RegistrationClientInbox = (
     | MixnetDisconnected | RouteDoubted | NodeHeard | AddressChanged | EvidenceFound | WorkOn | HeartbeatDue
     | LogInAgain | Tick
 )  # fmt: skip
-LookupClientInbox = FindContact | Resolve | AnswerArrived | RequestFailed
+LookupClientInbox = (
+    FindContact | Resolve | AnswerArrived | RequestFailed | WentOnline | WentOffline | PromisesDue
+)  # fmt: skip
 ForwardingClientInbox = (
     SendText | CancelText | RetryText | SendFile | EndFile | RequestsDecided | IdentityLookedAt | AnswerArrived
     | RequestFailed | TellArrived | DirectArrived | WentOnline | WentOffline | Resolved | ResolveFailed

@@ -24,7 +24,7 @@ ANSWERS: Final[Mapping[type[m.Request], tuple[type[m.Answer], ...]]] = {
     m.LoginAsk: (m.Challenge,),
     m.LoginProof: (m.LoggedIn,),
     m.Publish: (m.Published,),
-    m.Lookup: (m.Found, m.Proved, m.Absent),
+    m.Lookup: (m.Found, m.Proved, m.Absent, m.Promised),
     m.History: (m.Links,),
     m.Forward: (m.Accepted,),
     m.Delete: (m.Deleted,),
@@ -55,7 +55,7 @@ TELLS: Final[Mapping[type[m.FromClient], tuple[type[m.Tell], ...]]] = {
 WITHOUT_ROUTE: Final = tuple(kind for kind in get_args(m.Request) if kind not in (m.Forward, m.Heartbeat))
 """Requests of parties that need no login: a node answers with one packet, or it would multiply what strangers send."""
 
-PROVED: Final = (m.Proved, m.Absent)
+PROVED: Final = (m.Proved, m.Absent, m.Promised)
 """Answers of two packets to a lookup that asked for a proof, and gave a SURB for each of them."""
 PROOF_PACKETS: Final = 2
 

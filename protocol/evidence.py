@@ -1,9 +1,9 @@
 """Evidence against a node: what it signed, and what no one else can have made it sign.
 
 docs/protocol.md, "Evidence". Evidence convinces anyone who has the node's card, without a home and without trust in the
-client that found it. Whatever users do, an honest node signs nothing of the kind. So a client accuses a node of nothing
-else; what it only can't explain, it counts. One fault is in part a person's word: that a change of their name was not
-ordered. They sign it.
+client that found it. Whatever users do, an honest node that keeps its store signs nothing of the kind. So a client
+accuses a node of nothing else; what it only can't explain, it counts. One fault is in part a person's word: that a
+change of their name was not ordered. They sign it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from typing import Annotated, Final
 import msgspec
 
 from usernym.protocol import messages as m
+from usernym.protocol.answers import verify_shown
 from usernym.protocol.cards import NodeCard, decode_card, verify_card
 from usernym.protocol.codec import Frame, decode
 from usernym.protocol.directory.complaints import Fork, NameChange
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import FRAME_BYTES_MAX, WORK_BITS_MAX
+from usernym.protocol.promises import Word, judged
 from usernym.protocol.text_lines import of_line, to_line
 from usernym.protocol.wire import Key, Number, Wire, decoder_of, pack, unpack
 
@@ -34,6 +36,8 @@ class Fault(IntEnum):
     TWO_CARDS = 2
     FOREIGN_CARD = 3
     TOO_MUCH_WORK = 4
+    PROMISE_BROKEN = 5
+    FALSE_PROOF = 6
     FORKED_LOG = 7
     NAME_CHANGED = 8
 
@@ -48,6 +52,8 @@ _TEXTS: Final = {
     Fault.TWO_CARDS: "it signed two different cards under one number",
     Fault.FOREIGN_CARD: "it signed a message with a card that is not its own",
     Fault.TOO_MUCH_WORK: "it asked for more work than any registration needs",
+    Fault.PROMISE_BROKEN: "it signed that a key would be in its public directory by a time, and it was not",
+    Fault.FALSE_PROOF: "it signed a proof from its public directory that does not hold",
     Fault.FORKED_LOG: "it showed different histories of its public directory",
     Fault.NAME_CHANGED: "it changed a name in its public directory, and the name's owner did not order that",
 }
@@ -81,6 +87,8 @@ def evidence_in(node: bytes, frame: Frame, data: bytes) -> Evidence | None:
             return _if_it_holds(Evidence(node, Fault.FOREIGN_CARD, (data,)))
         case m.Challenge():
             return _if_it_holds(Evidence(node, Fault.TOO_MUCH_WORK, (data,)))
+        case m.Proved() | m.Absent():
+            return _if_it_holds(Evidence(node, Fault.FALSE_PROOF, (data,)))
         case _:
             return None
 
@@ -88,6 +96,11 @@ def evidence_in(node: bytes, frame: Frame, data: bytes) -> Evidence | None:
 def evidence_in_tells(node: bytes, one: bytes, other: bytes) -> Evidence | None:
     """What two frames of tells prove that this node signed."""
     return _if_it_holds(Evidence(node, Fault.TWO_TELLS, (one, other)))
+
+
+def evidence_in_promise(node: bytes, promise: bytes, proof: bytes) -> Evidence | None:
+    """What the frame of a promise and that of a later answer with proof show; None unless the promise is broken."""
+    return _if_it_holds(Evidence(node, Fault.PROMISE_BROKEN, (promise, proof)))
 
 
 def evidence_in_cards(one: NodeCard, other: NodeCard) -> Evidence | None:
@@ -140,6 +153,16 @@ def _proves(evidence: Evidence) -> bool:
         case Fault.TOO_MUCH_WORK, (one,):
             message = _signed(node, one).message
             return isinstance(message, m.Challenge) and message.difficulty > WORK_BITS_MAX
+        case Fault.PROMISE_BROKEN, (one, other):
+            promise, shown = _signed(node, one).message, _signed(node, other).message
+            return (
+                isinstance(promise, m.Promised)
+                and isinstance(shown, m.Proved | m.Absent)
+                and judged(node, promise, shown) is Word.BROKEN
+            )
+        case Fault.FALSE_PROOF, (one,):
+            message = _signed(node, one).message
+            return isinstance(message, m.Proved | m.Absent) and not _holds(node, message)
         case Fault.FORKED_LOG, (one,):
             fork: Fork = unpack(_fork_decoder, one)
             return fork.proves(node)
@@ -148,6 +171,15 @@ def _proves(evidence: Evidence) -> bool:
             return change.proves(node)
         case _:
             return False
+
+
+def _holds(node: bytes, answer: m.Proved | m.Absent) -> bool:
+    """Whether the proof shows what the answer says, of the name in it."""
+    try:
+        verify_shown(node, answer)
+    except RemoteProtocolError:
+        return False
+    return True
 
 
 def _signed(node: bytes, data: bytes) -> Frame:

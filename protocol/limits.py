@@ -79,6 +79,10 @@ ADDRESSES_MAX: Final = 8
 one packet, and a client that finds all but one of them silent has found the last one within a minute."""
 
 # Times in seconds.
+EPOCH_S: Final = MINUTE_S
+"""How long a change waits for its epoch at most, while the disk lets the node write."""
+PROMISE_S: Final = 2 * EPOCH_S
+"""After so long a promised change is in an epoch: a node under load, whose next epoch comes late, has one more."""
 CHALLENGE_S: Final = 10 * MINUTE_S
 """How long a challenge can be answered: time for the hardest proof of work on a slow machine, and for a slow mixnet."""
 ACCEPTANCE_WINDOW_S: Final = 15 * MINUTE_S

@@ -289,6 +289,20 @@ class Absent(Wire, frozen=True, tag=31):
     proof: MapProof
 
 
+class Promised(Wire, frozen=True, tag=32):
+    """The user's key record, whose identity no epoch has yet; and the promise that one made by `due` (Unix seconds, the
+    node's clock) will have it. `chain` is the end that the name's chain has with all that waits, `size` how many epochs
+    there are now. `origin` is as in `Proved`."""
+
+    request_id: RequestId
+    name: Name
+    record: KeyRecord
+    origin: Origin | None
+    chain: ChainEnd
+    size: U32
+    due: U32
+
+
 # -- the node tells, unasked -----------------------------------------------------------------------------------------
 
 
@@ -389,7 +403,7 @@ Statement = Acknowledge | Unopenable | TopUp
 FromClient = Request | Statement
 Answer = (
     Challenge | Registered | LoggedIn | Published | Found | Links | Accepted | Deleted | Alive | Refused
-    | Proved | Absent
+    | Proved | Absent | Promised
 )  # fmt: skip
 Tell = Deliver | Delivered | Expired | NotOpened | SurbsWanted | NewCard | Displaced
 FromNode = Answer | Tell
@@ -400,7 +414,7 @@ SIGNED_BY_CLIENT: Final = (
 )  # fmt: skip
 SIGNED_BY_NODE: Final = (
     Challenge, Registered, LoggedIn, Published, Found, Links, Accepted, Deleted, Alive, Refused, Proved, Absent,
-    Deliver, Delivered, Expired, NotOpened, SurbsWanted, NewCard, Displaced,
+    Promised, Deliver, Delivered, Expired, NotOpened, SurbsWanted, NewCard, Displaced,
 )  # fmt: skip
 UNSIGNED: Final = (RegisterAsk, LoginAsk, Lookup, History, Direct)
 """Asks prove nothing yet; lookups are anonymous; a direct message has its inner signature."""

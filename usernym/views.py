@@ -169,7 +169,8 @@ class EvidenceView:
     found_at: int
     """When this home found it, by this machine's clock (Unix seconds)."""
     text: str = field(repr=False)
-    """The proof, one line. It may hold the name of someone who wrote to the user, never a text."""
+    """The proof, one line. It may hold the name of someone who wrote to the user, or whom they looked up; never a
+    text."""
 
 
 def is_emulated_card(card: str) -> bool:

@@ -12,12 +12,10 @@ from usernym.actors.base import PASSING_FAILURES, Actor
 from usernym.actors.messages import DirectoryNodeInbox, Tick
 from usernym.actors.node_context import NodeContext
 from usernym.logger import logger
-from usernym.protocol.limits import MINUTE_S
+from usernym.protocol.limits import EPOCH_S
 from usernym.storage.errors import LogRolledBack
 from usernym.storage.node.epochs import EpochSigner
 
-EPOCH_S: Final = MINUTE_S
-"""How long a change waits for its epoch at most, while the disk lets the node write."""
 EPOCH_AGAIN_S: Final = 1.0
 """When more waits than one epoch takes: others get at the store between two."""
 

@@ -17,6 +17,7 @@ from usernym.protocol.answers import signed_head, verify_absence, verify_proved
 from usernym.protocol.directory.checkpoints import HeadTold
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURBS_REQUEST
+from usernym.protocol.promises import verify_promised
 from usernym.protocol.records import (
     Authority,
     KeyRecord,
@@ -38,6 +39,7 @@ class _Question(Generic[W]):
     prove: bool
     record: KeyRecord | None = None
     log_size: int | None = None
+    promise: bytes | None = None
     links: list[Succession] = field(default_factory=list)
     overtaken: int = 0
     """How often the name got another identity between the answers about its record and its chain."""
@@ -90,8 +92,10 @@ class ChainFetch(Generic[W]):
         question = self._questions.pop(name, None)
         return [] if question is None else question.waiting
 
-    def take(self, name: str, answer: m.Answer) -> m.Lookup | m.History | FoundRecord | m.Refused | m.Absent | None:
-        """Take an answer of the node about a name: the next request to send, or how the fetch came out.
+    def take(
+        self, name: str, answer: m.Answer, frame: bytes
+    ) -> m.Lookup | m.History | FoundRecord | m.Refused | m.Absent | None:
+        """Take an answer of the node about a name, and its frame: the next request to send, or how the fetch came out.
 
         `Absent` is proved, `Refused` is not. None for a name that is not being fetched. The caller ends the fetch,
         also after an error. Raises `RemoteProtocolError` for a record, a chain or a proof that can't be true, and for
@@ -109,12 +113,17 @@ class ChainFetch(Generic[W]):
             case m.Proved(record=record) if question.prove:
                 verify_record(self._node, name, record)
                 head = signed_head(verify_proved(self._node, name, answer), answer.proof)
-                question.log_size = head.size
+                question.log_size, question.promise = head.size, None
                 self._on_head(head)
+                return self._take_record(name, question, record)
+            case m.Promised(record=record) if question.prove:
+                verify_record(self._node, name, record)
+                verify_promised(name, answer)
+                question.log_size, question.promise = None, frame
                 return self._take_record(name, question, record)
             case m.Found(record=record):
                 verify_record(self._node, name, record)
-                question.log_size = None
+                question.log_size, question.promise = None, None
                 return self._take_record(name, question, record)
             case m.Links(links=links, total=total) if question.record is not None:
                 question.links.extend(links)
@@ -127,7 +136,7 @@ class ChainFetch(Generic[W]):
                     question.overtaken += 1
                     return self._look_up(name, question)
                 verify_record_in_chain(self._node, name, chain, question.record)
-                return FoundRecord(question.record, chain, question.log_size)
+                return FoundRecord(question.record, chain, question.log_size, question.promise)
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit")
 
@@ -136,7 +145,7 @@ class ChainFetch(Generic[W]):
 
     def _take_record(self, name: str, question: _Question[W], record: KeyRecord) -> m.Lookup | m.History | FoundRecord:
         if self._is_enough(name, record):
-            return FoundRecord(record, (), question.log_size)
+            return FoundRecord(record, (), question.log_size, question.promise)
         if self._wants_proof is not None and not question.prove:
             question.prove = True
             return self._look_up(name, question)

@@ -2,9 +2,9 @@
 
 Serves docs/protocol.md, "Lookup", "History" and "Trust", and docs/directory.md, "Lookups with proof". Receives:
 `FindContact` from the edges, `Resolve` from other actors, answers. Sends: `Lookup` and `History` requests; `Resolved`
-or `ResolveFailed`. Owns: the contacts' records and trust in the store. A record is taken only if it is signed and
-follows from the one pinned before; a changed identity is taken only with a succession that holds, is always reported,
-and is never `verified`.
+or `ResolveFailed`. Owns: the contacts' records and trust in the store, and the node's promises about them. A record is
+taken only if it is signed and follows from the one pinned before; a changed identity is taken only with a succession
+that holds, is always reported, and is never `verified`. A promise is checked by a lookup that no one asked for.
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ from usernym.actors.context import ClientContext
 from usernym.actors.events import HandshakeChanged, IdentityChanged
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.lookup.chain_fetch import ChainFetch
+from usernym.actors.lookup.promises import PromiseChecks
 from usernym.actors.messages import (
     AnswerArrived,
     FindContact,
     FoundRecord,
     LookupClientInbox,
+    PromisesDue,
     RequestFailed,
     Resolve,
     Resolved,
     ResolveFailed,
     SendRequest,
+    WentOffline,
+    WentOnline,
 )
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
@@ -69,16 +73,35 @@ class LookupClient(Actor[LookupClientInbox]):
             context.store.seen_log.note_looked_up,
         )  # fmt: skip
 
+        self._promises = PromiseChecks(context)
+        self._online = False
+        self._looks = False
+
+    def acquire(self) -> None:
+        """Set the timer, if a promise is to be checked. Whether there is a login outlives a bug."""
+        self._looks = False
+        try:
+            self._look_later()
+        except StorageError as failure:
+            self.note_failure(failure)
+
     def receive(self, message: LookupClientInbox) -> None:
         match message:
             case FindContact(name, wanted):
                 self._look_up(name, _Waiting(lambda failed: _resolve_future(wanted, failed), False))
             case Resolve(name, reply_to, stranger):
                 self._look_up(name, _Waiting(lambda failed: reply_to.tell(_resolution(name, failed)), stranger))
-            case AnswerArrived(request, answer):
-                self._on_answer(_name_in(request), answer)
+            case AnswerArrived(request, answer, frame):
+                self._on_answer(_name_in(request), answer, frame)
             case RequestFailed(request, failure):
                 self._finish(_name_in(request), failure)
+            case WentOnline():
+                self._online = True
+                self._look_later()
+            case WentOffline():
+                self._online = False
+            case PromisesDue():
+                self._look_at_promises()
             case _:
                 assert_never(message)
 
@@ -99,9 +122,11 @@ class LookupClient(Actor[LookupClientInbox]):
         for waiting in self._fetch.end(name):
             waiting.outcome(outcome)
 
-    def _on_answer(self, name: str, answer: m.Answer) -> None:
+    def _on_answer(self, name: str, answer: m.Answer, frame: bytes) -> None:
         try:
-            match self._fetch.take(name, answer):
+            if isinstance(answer, m.Proved | m.Absent):
+                self._judge(name, answer, frame)
+            match self._fetch.take(name, answer, frame):
                 case m.Lookup() | m.History() as request:
                     self._send(request)
                 case FoundRecord() as found:
@@ -133,7 +158,7 @@ class LookupClient(Actor[LookupClientInbox]):
         if name == self._user.name:
             return False
         contact = self._store.contacts.get(name)
-        return contact is None or contact.log_size is None
+        return contact is None or contact.log_size is None or self._store.promises.of(name) is not None
 
     def _pin(self, name: str, found: FoundRecord) -> FoundRecord | None:
         """Store a found record, if it follows from the one that was pinned before; return it where no one is pinned."""
@@ -144,6 +169,9 @@ class LookupClient(Actor[LookupClientInbox]):
         contact = contacts.get(name)
         if contact is None:
             if all(waiting.stranger for waiting in self._fetch.waiting(name)):
+                if found.promise is not None:
+                    self._promises.set_aside(name, found.promise)
+                    self._look_later()
                 return found
             contacts.add(name, key, packed, Trust.CONFIRMED, Consent.ACCEPTED, log_size=found.log_size)
         elif is_update(decode_record(contact.record), record):
@@ -155,7 +183,36 @@ class LookupClient(Actor[LookupClientInbox]):
                 self._context.on_event(HandshakeChanged(name, HandshakeState.NONE))
         else:
             raise RemoteProtocolError(Code.SUCCESSION_INVALID, "does not follow from the identity known before")
+        if found.promise is not None:
+            self._promises.take(name, found.promise)
+            self._look_later()
         return None
+
+    # -- promises --
+
+    def _judge(self, name: str, answer: m.Proved | m.Absent, frame: bytes) -> None:
+        was_kept = self._promises.judge(name, answer, frame)
+        if was_kept is not None:
+            self.counts["promises_kept" if was_kept else "promises_broken"] += 1
+
+    def _look_later(self) -> None:
+        if self._online and not self._looks and (pause_s := self._promises.next_look_s()) is not None:
+            self._looks = True
+            self.tell_self_later(pause_s, PromisesDue())
+
+    def _look_at_promises(self) -> None:
+        """Look one name up whose promise was due, and set the timer. Only while there is a login: a node that is away
+        is given no SURBs for this."""
+        self._looks = False
+        if not self._online:
+            return
+        try:
+            name = self._promises.due()
+            if name is not None:
+                self.counts["promises_checked"] += 1
+                self._look_up(name, _Waiting(lambda outcome: self._promises.checked(name, outcome), True))
+        finally:
+            self._look_later()
 
 
 def _name_in(request: m.Request) -> str:

@@ -62,19 +62,19 @@ class NameFinder(Actor[NameFinderInbox]):
                 self._find(name, found)
             case AskName(name, free):
                 self._ask_name(name, free)
-            case AnswerArrived(request, answered):
-                self._on_answer(request, answered)
+            case AnswerArrived(request, answered, frame):
+                self._on_answer(request, answered, frame)
             case RequestFailed(request, failure):
                 self._on_failure(request, failure)
             case _:
                 assert_never(message)
 
-    def _on_answer(self, request: m.Request, answer: m.Answer) -> None:
+    def _on_answer(self, request: m.Request, answer: m.Answer, frame: bytes) -> None:
         match request:
             case m.RegisterAsk(name=name):
                 self._on_word(name, answer)
             case m.Lookup(name=name) | m.History(name=name):
-                self._on_found(name, answer)
+                self._on_found(name, answer, frame)
             case _:
                 raise LocalProtocolError(Code.UNEXPECTED, "an answer to a request that this actor does not send")
 
@@ -129,9 +129,9 @@ class NameFinder(Actor[NameFinderInbox]):
         else:
             self._send(self._fetch.start(name, answer))
 
-    def _on_found(self, name: str, answer: m.Answer) -> None:
+    def _on_found(self, name: str, answer: m.Answer, frame: bytes) -> None:
         try:
-            match self._fetch.take(name, answer):
+            match self._fetch.take(name, answer, frame):
                 case m.Lookup() | m.History() as request:
                     self._send(request)
                 case FoundRecord() as found:

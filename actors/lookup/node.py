@@ -2,7 +2,8 @@
 
 Serves docs/protocol.md, "Lookup" and "History", and docs/directory.md, "Lookups with proof". Receives: `RequestArrived`
 with `Lookup` or `History`, from any client. Sends: one signed answer to each, to the tag it came from. Owns nothing,
-remembers no request, writes nothing but the mark of the head that it gives out.
+remembers no request, writes nothing but the mark of the head that it gives out. It checks each proof before it signs
+it: a false one accuses the node for good.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from usernym.actors.directory_reader import DirectoryReader
 from usernym.actors.messages import LookupNodeInbox, RequestArrived, SendReply
 from usernym.actors.node_context import NodeContext
 from usernym.protocol import messages as m
+from usernym.protocol.answers import verify_shown
 from usernym.protocol.codec import encode
 from usernym.protocol.derived import PROOF_PACKETS
 from usernym.protocol.directory.events import DirectoryEvent
-from usernym.protocol.directory.proofs import ALIVE, ChainEnd, DeletedEnd, OtherLeaf, origin_of
+from usernym.protocol.directory.proofs import ALIVE, ChainEnd, DeletedEnd, Origin, OtherLeaf, identity_of, origin_of
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import BUSY_RETRY_S, SUCCESSIONS_PER_ANSWER_MAX
+from usernym.protocol.limits import BUSY_RETRY_S, PROMISE_S, SUCCESSIONS_PER_ANSWER_MAX
 from usernym.protocol.names import check
-from usernym.protocol.records import decode_record, decode_succession, record_hash
+from usernym.protocol.records import KeyRecord, decode_record, decode_succession, record_hash
+from usernym.storage.errors import StoreCorrupt
 from usernym.storage.node.directory import Account
 from usernym.storage.node.proofs import ProvedPlace
 
@@ -36,6 +39,7 @@ class LookupNode(Actor[LookupNodeInbox]):
         super().__init__(context.runtime, context.on_failed)
         self._store = context.store
         self._io = io
+        self._clock = context.clock
         self._node = context.key.public
         self._directory = DirectoryReader(context)
 
@@ -53,7 +57,7 @@ class LookupNode(Actor[LookupNodeInbox]):
             check(request.name)
             account = self._store.directory.account(request.name)
             present = account if account is not None and account.deleted_until is None else None
-            answer = self._proved(request, present) or self._found(request, present)
+            answer = self._shown(request, present) or self._found(request, present)
         except RemoteProtocolError as error:
             self.refuse(error)
             answer = m.Refused(request.request_id, error.code, 0)
@@ -75,29 +79,61 @@ class LookupNode(Actor[LookupNodeInbox]):
 
     # -- with proof --
 
-    def _proved(self, request: m.Lookup | m.History, account: Account | None) -> m.Proved | m.Absent | None:
-        """The answer with its proof, if that was asked for and the newest epoch has what the node answers. It is sent
-        over the request's own SURBs: a node sends no more packets than it was given."""
+    def _shown(self, request: m.Lookup | m.History, account: Account | None) -> m.Answer | None:
+        """The answer with its proof, or with a promise, if that was asked for and can be given. It is sent over the
+        request's own SURBs: a node sends no more packets than it was given."""
         if isinstance(request, m.History) or not request.prove or request.surbs < PROOF_PACKETS:
             return None
+        return self._directory.read(lambda: self._proved(request, account) or self._promised(request, account))
+
+    def _proved(self, request: m.Lookup, account: Account | None) -> m.Proved | m.Absent | None:
+        """The answer with its proof, if the newest epoch has what the node answers."""
         place = self._directory.place_of(request.name)
         if place is None:
             return None
         answer = _absence_at(request, place) if account is None else self._proof_of(request, account, place)
         if answer is not None:
+            try:
+                verify_shown(self._node, answer)
+            except RemoteProtocolError as error:
+                raise StoreCorrupt(f"a proof that was made from the store does not hold ({error})") from None
             self.counts["lookups_proved"] += 1
         return answer
 
     def _proof_of(self, request: m.Lookup, account: Account, place: ProvedPlace) -> m.Proved | None:
-        link = self._store.directory.last_link(account.name)
-        if link is None or place.former is None:
+        made = self._identity_of(account)
+        if made is None or place.former is None:
+            return None
+        record, origin, identity = made
+        chain = _end_of(place, place.former, ALIVE, identity)
+        return None if chain is None else m.Proved(
+            request.request_id, request.name, record, origin, chain, place.proof
+        )  # fmt: skip
+
+    def _promised(self, request: m.Lookup, account: Account | None) -> m.Promised | None:
+        """The answer whose identity waits for the next epoch, if that epoch has it for certain."""
+        made = None if account is None else self._identity_of(account)
+        end = None if made is None else self._directory.coming_end(request.name)
+        if made is None or end is None:
+            return None
+        record, origin, identity = made
+        if end.chain.event not in ALIVE or end.chain.head(identity) != end.head:
+            return None
+        self.counts["lookups_promised"] += 1
+        # No earlier than two epochs from the newest: where the clock was set back, that one may be ahead of it.
+        due = max(self._clock.now(), end.made_at) + PROMISE_S
+        return m.Promised(request.request_id, request.name, record, origin, end.chain, end.size, due)
+
+    def _identity_of(self, account: Account) -> tuple[KeyRecord, Origin | None, bytes] | None:
+        """The account's record, what the record that made its identity has otherwise, and that one's hash."""
+        link, node = self._store.directory.last_link(account.name), self._node
+        if link is None:
             return None
         record, made_by = decode_record(account.record), decode_succession(link.blob).stub
-        identity = record_hash(self._node, account.name, made_by)
-        chain = _end_of(place, place.former, ALIVE, identity)
-        if chain is None:
-            return None
-        return m.Proved(request.request_id, request.name, record, origin_of(record, made_by), chain, place.proof)
+        origin, identity = origin_of(record, made_by), record_hash(node, account.name, made_by)
+        if identity_of(node, account.name, record, origin) != identity:
+            raise StoreCorrupt("an account's record is not of the newest identity of its chain")
+        return record, origin, identity
 
 
 def _absence_at(request: m.Lookup, place: ProvedPlace) -> m.Absent | None:

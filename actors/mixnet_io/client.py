@@ -180,7 +180,7 @@ class ClientIO(Actor[ClientIOInbox]):
         message = frame.message
         if isinstance(message, m.Answer):
             self._verify_node(frame, data)
-            self._on_answer(message, len(data))
+            self._on_answer(message, data)
         elif isinstance(message, m.Tell):
             self._verify_node(frame, data)
             self._take_tell(message, len(data))
@@ -210,7 +210,7 @@ class ClientIO(Actor[ClientIOInbox]):
             self._renewals_paid_at = paid_at
             self.counts["mixnet_renewed"] += 1
 
-    def _on_answer(self, answer: m.Answer, size: int) -> None:
+    def _on_answer(self, answer: m.Answer, data: bytes) -> None:
         if self._home_asked is not None and answer.request_id == self._home_asked[0]:
             self._come_home(answer, self._home_asked[1])
             return
@@ -223,10 +223,10 @@ class ClientIO(Actor[ClientIOInbox]):
         self._to.note_answered(waiting, answer)
         if waiting.address == self._to.own.address:  # else that of another address
             if isinstance(waiting.request, ROUTE_ANSWERS):
-                self._route.spend(size)
+                self._route.spend(len(data))
             if isinstance(answer, m.Alive):
                 self._route.reconcile(answer.stock)
-        waiting.reply_to.tell(AnswerArrived(waiting.request, answer))
+        waiting.reply_to.tell(AnswerArrived(waiting.request, answer, data))
         if isinstance(waiting.request, m.LoginProof) and isinstance(answer, m.LoggedIn):
             self._open_route(waiting.request.name, answer)
         self._keep_stocked()

@@ -2,8 +2,9 @@
 
 Serves docs/protocol.md, "Registration and login", "Heartbeat", "Moving to another address", "Publishing", "Deleting".
 Receives: `Register`, `GoOnline`, `TakeCard` and `DeleteAccount` from the edges; answers; `Displaced` and `NewCard` from
-the node; reports about the mixnet. Sends: requests; `DropRoute` and `SetCard` to I/O; `WentOnline`, `WentOffline` and
-`RecordPublished` to forwarding. Owns: the identity's record, the message keys, the login, the node's card.
+the node; reports about the mixnet. Sends: requests; `DropRoute` and `SetCard` to I/O; `WentOnline` and `WentOffline` to
+forwarding and lookup, `RecordPublished` to forwarding. Owns: the identity's record, the message keys, the login, the
+node's card.
 The login is a machine (`login.py`, drawn in docs/machines.md): this actor translates messages into its inputs, and
 carries its effects out. It signs a challenge only as part of a whole request, for its own node; the work it does for a
 node is capped.
@@ -17,7 +18,7 @@ from typing import Final, assert_never
 
 from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
-from usernym.actors.events import ConnectionChanged, NodeAddressChanged, NodeCaught
+from usernym.actors.events import ConnectionChanged, NodeAddressChanged
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.messages import (
     AddressChanged,
@@ -54,9 +55,8 @@ from usernym.actors.registration.log_watch import LogWatch
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.evidence import Evidence, evidence_in_cards
+from usernym.protocol.evidence import evidence_in_cards
 from usernym.protocol.limits import CONFIRMED_MAX, NOTICES_MAX, SURBS_REQUEST
-from usernym.protocol.wire import pack
 from usernym.storage.client.types import PendingRecord
 from usernym.storage.errors import StorageError
 
@@ -76,6 +76,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         card: NodeCard,
         io: Tellable[SendRequest | DropRoute | SetCard],
         forwarding: Tellable[WentOnline | WentOffline | RecordPublished],
+        lookup: Tellable[WentOnline | WentOffline],
     ) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._context = context
@@ -83,6 +84,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._user = context.user
         self._io = io
         self._forwarding = forwarding
+        self._lookup = lookup
         self._cards = NodeCardHolder(context, card)
         self._keys = KeyRing(context)
         self._attempt = RegistrationAttempt(context, self._keys, ask=self._ask, go_on=self.tell_self)
@@ -128,7 +130,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case TakeCard(card, given):
                 self._on_card_given(card, given)
             case EvidenceFound(evidence):
-                self._keep_evidence(evidence)
+                self._context.keep_evidence(evidence)
             case (
                 MixnetConnected()
                 | MixnetDisconnected()
@@ -187,10 +189,13 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case lg.DropTheRoute():
                 self._io.tell(DropRoute(self._stored_login_id))
             case lg.AnnounceOnline(login_id, clock_offset_s):
-                self._forwarding.tell(WentOnline(login_id, clock_offset_s))
+                online = WentOnline(login_id, clock_offset_s)
+                self._forwarding.tell(online)
+                self._lookup.tell(online)
                 self._context.on_event(ConnectionChanged(True, "connected"))
             case lg.AnnounceOffline(reason):
                 self._forwarding.tell(WentOffline())
+                self._lookup.tell(WentOffline())
                 self._context.on_event(ConnectionChanged(False, reason))
             case lg.AnswerOnline():
                 for answer in self._taken_answers():
@@ -337,15 +342,10 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "this exchange takes no such message")
 
-    def _keep_evidence(self, evidence: Evidence) -> None:
-        """Only what is proved accuses a node, and the proof is on disk before the user hears of it."""
-        if self._store.evidence.add(pack(evidence), self._context.runtime.unix_s()):
-            self._context.on_event(NodeCaught(evidence))
-
     def _compare_cards(self, card: NodeCard) -> None:
         for known in (self._cards.card, self._cards.given):
             if (evidence := evidence_in_cards(known, card)) is not None:
-                self._keep_evidence(evidence)
+                self._context.keep_evidence(evidence)
 
     def _on_card_given(self, card: NodeCard, answer: Future[bool]) -> None:
         self._compare_cards(card)

@@ -229,6 +229,15 @@ class NoticeToConfirmRow(ClientRow):
     id = IntegerField(primary_key=True)
 
 
+class PromiseRow(ClientRow):
+    """The node's promise that a contact's identity will be in its public directory, as the frame that it signed."""
+
+    contact = TextField(primary_key=True, constraints=[part_of("contact")])
+    frame = BlobField()
+    check_at = IntegerField()
+    checks = IntegerField(constraints=[SQL("DEFAULT 0")])
+
+
 class EvidenceRow(ClientRow):
     """Evidence against the node."""
 

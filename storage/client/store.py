@@ -22,6 +22,7 @@ from usernym.storage.client.message_keys import MessageKeys
 from usernym.storage.client.messages import Messages
 from usernym.storage.client.notices import TakenNotices
 from usernym.storage.client.profile import Profile
+from usernym.storage.client.promises import KeptPromises
 from usernym.storage.client.schema import CLIENT_SCHEMA
 from usernym.storage.client.seen_log import SeenLog
 from usernym.storage.database import BUSY_TIMEOUT_S, IN_MEMORY, Store, StoreDatabase, Synchronous, open_database
@@ -58,6 +59,7 @@ class ClientStore(Store):
         self.files = Files(database)
         self.listing = Listing(database)
         self.notices = TakenNotices(database)
+        self.promises = KeptPromises(database)
         self.evidence = EvidenceKept(database)
         self.given_surbs = GivenSurbs(database)
         self.seen_log = SeenLog(database, self.profile)

@@ -19,6 +19,7 @@ from usernym.storage.node.epochs import DirectoryLog
 from usernym.storage.node.mailbox import Mailbox
 from usernym.storage.node.notices import Notices
 from usernym.storage.node.profile import NodeProfile
+from usernym.storage.node.promises import DirectoryPromises
 from usernym.storage.node.proofs import DirectoryProofs
 from usernym.storage.node.replay_ids import ReplayIds
 from usernym.storage.node.schema import NODE_SCHEMA, NodeRow
@@ -48,6 +49,7 @@ class NodeStore(Store):
         self.directory = Directory(database)
         self.log = DirectoryLog(database)
         self.proofs = DirectoryProofs(database, self.log)
+        self.promises = DirectoryPromises(database, self.log)
         self.mailbox = Mailbox(database)
         self.notices = Notices(database)
         self.replay_ids = ReplayIds(database)

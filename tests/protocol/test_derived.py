@@ -123,10 +123,13 @@ def test_a_node_sends_nothing_else_because_of_a_message(monkeypatch: pytest.Monk
         alice.start()
         alice.connect()
         world.settle(300)
+        alice.look_up("carol")
+        alice.look_up("carol")
         world.check()
     for pair in (
         (m.RegisterAsk, m.Challenge), (m.RegisterProof, m.Registered), (m.LoginAsk, m.Challenge),
         (m.Forward, m.Deliver), (m.LoginProof, m.LoggedIn), (m.Lookup, m.Found), (m.Publish, m.Published),
+        (m.Lookup, m.Promised), (m.Lookup, m.Proved),
         (m.Forward, m.Accepted),
         (m.Heartbeat, m.Alive), (m.Acknowledge, m.Delivered),
     ):  # fmt: skip

@@ -11,7 +11,6 @@ from unittest.mock import patch
 import pytest
 
 from usernym.actors import messages as msg
-from usernym.actors.directory.node import EPOCH_S
 from usernym.actors.failures import NodeRefused
 from usernym.actors.lookup import chain_fetch
 from usernym.actors.lookup.node import LookupNode
@@ -20,6 +19,7 @@ from usernym.protocol import payloads as p
 from usernym.protocol.codec import encode_unsigned
 from usernym.protocol.directory.checkpoints import LogHead
 from usernym.protocol.errors import Code
+from usernym.protocol.limits import EPOCH_S
 from usernym.protocol.records import decode_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.storage.client.types import Trust

@@ -6,10 +6,10 @@ import logging
 
 import pytest
 
-from usernym.actors.directory.node import EPOCH_S
 from usernym.actors.registration.members import BEAT_S, DEAD_S
 from usernym.protocol.directory.checkpoints import read_checkpoint
 from usernym.protocol.directory.epochs import decode_changes
+from usernym.protocol.limits import EPOCH_S
 from usernym.testing.oracle import Oracle
 from usernym.testing.watch import Watch
 from usernym.testing.world import World

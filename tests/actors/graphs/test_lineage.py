@@ -19,7 +19,6 @@ import pytest
 from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of
 from tests.helpers.lineage import LineageDefect, padded
 from usernym.actors import messages as msg
-from usernym.actors.directory.node import EPOCH_S
 from usernym.actors.events import MessageArrived
 from usernym.actors.forwarding.arrival import ArrivalOutcome
 from usernym.actors.forwarding.inbox import Inbox
@@ -36,7 +35,7 @@ from usernym.protocol import messages as m
 from usernym.protocol import signing
 from usernym.protocol.codec import Frame
 from usernym.protocol.errors import RemoteProtocolError
-from usernym.protocol.limits import MAILBOX_S
+from usernym.protocol.limits import EPOCH_S, MAILBOX_S
 from usernym.protocol.records import first_record
 from usernym.protocol.signing import Context, SigningKey
 from usernym.protocol.wire import pack

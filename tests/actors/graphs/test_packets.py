@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from usernym.actors.directory.node import EPOCH_S
 from usernym.actors.failures import NodeRefused
+from usernym.protocol.limits import EPOCH_S
 from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import SimClient, World
 

@@ -149,7 +149,7 @@ def test_the_story_undisturbed(undisturbed: tuple[Loss, dict[str, Any]]) -> None
         HandshakeState.ENDED_BY_ME,
     )
     told = {"RegisterAsk", "Challenge", "RegisterProof", "Registered", "LoginAsk", "LoginProof", "LoggedIn", "Lookup"}
-    told |= {"Found", "Forward", "Accepted", "Deliver", "Acknowledge", "Delivered", "Direct", "TopUp", "Heartbeat"}
+    told |= {"Promised", "Forward", "Accepted", "Deliver", "Acknowledge", "Delivered", "Direct", "TopUp", "Heartbeat"}
     assert told <= set(loss.kinds), "each kind that the sweep below is to lose"
 
 

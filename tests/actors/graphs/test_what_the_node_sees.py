@@ -17,7 +17,7 @@ def test_a_lookup_comes_under_the_tag_of_the_login() -> None:
         world.client("bob")
         before = len(tap.replies)
         alice.look_up("bob")
-        asked = {tag for _, tag, data in tap.replies[before:] if isinstance(decode(data).message, m.Found)}
+        asked = {tag for _, tag, data in tap.replies[before:] if isinstance(decode(data).message, m.Promised)}
         logged_in = [tag for _, tag, data in tap.replies[:before] if isinstance(decode(data).message, m.LoggedIn)]
         assert len(asked) == 1
         assert asked <= set(logged_in)

@@ -59,11 +59,11 @@ def test_a_chain_is_fetched_page_by_page_and_verified() -> None:
     record, chain = _life()
     fetch = _fetch()
     assert isinstance(fetch.start(NAME, "who asks"), m.Lookup)
-    asked = fetch.take(NAME, m.Found(bytes(8), record))
+    asked = fetch.take(NAME, m.Found(bytes(8), record), b"")
     pages = []
     while isinstance(asked, m.History):
         pages.append(asked.start)
-        asked = fetch.take(NAME, m.Links(bytes(8), chain[asked.start : asked.start + PAGE], LINKS))
+        asked = fetch.take(NAME, m.Links(bytes(8), chain[asked.start : asked.start + PAGE], LINKS), b"")
     assert pages == [0, PAGE]
     assert asked == FoundRecord(record, chain)
     assert fetch.end(NAME) == ["who asks"]
@@ -74,19 +74,19 @@ def test_a_record_that_is_enough_is_found_without_its_chain() -> None:
     record, _ = _life()
     fetch = _fetch(is_enough=True)
     fetch.start(NAME, "who asks")
-    assert fetch.take(NAME, m.Found(bytes(8), record)) == FoundRecord(record, ())
+    assert fetch.take(NAME, m.Found(bytes(8), record), b"") == FoundRecord(record, ())
 
 
 def test_a_refusal_is_passed_on() -> None:
     fetch = _fetch()
     fetch.start(NAME, "who asks")
     refused = m.Refused(bytes(8), int(Code.NO_SUCH_USER), 0)
-    assert fetch.take(NAME, refused) is refused
+    assert fetch.take(NAME, refused, b"") is refused
 
 
 def test_what_is_not_being_fetched_is_not_looked_at() -> None:
     record, _ = _life()
-    assert _fetch().take(NAME, m.Found(bytes(8), record)) is None
+    assert _fetch().take(NAME, m.Found(bytes(8), record), b"") is None
 
 
 def test_who_asks_for_the_same_name_waits_for_the_same_answer_and_names_are_bounded() -> None:
@@ -107,9 +107,9 @@ def test_a_chain_that_is_not_whole_is_refused(cut: int) -> None:
     record, chain = _life()
     fetch = _fetch()
     fetch.start(NAME, "who asks")
-    fetch.take(NAME, m.Found(bytes(8), record))
+    fetch.take(NAME, m.Found(bytes(8), record), b"")
     with pytest.raises(RemoteProtocolError) as refused:
-        fetch.take(NAME, m.Links(bytes(8), chain[:cut], cut))
+        fetch.take(NAME, m.Links(bytes(8), chain[:cut], cut), b"")
     assert refused.value.code is Code.SUCCESSION_INVALID
 
 
@@ -117,7 +117,7 @@ def test_another_names_record_is_refused() -> None:
     record, _ = _life()
     fetch = _fetch()
     fetch.start("alicf", "who asks")
-    assert refusal(lambda: fetch.take("alicf", m.Found(bytes(8), record))) is Code.RECORD_INVALID
+    assert refusal(lambda: fetch.take("alicf", m.Found(bytes(8), record), b"")) is Code.RECORD_INVALID
 
 
 def test_links_without_a_record_and_any_other_answer_are_refused() -> None:
@@ -125,7 +125,7 @@ def test_links_without_a_record_and_any_other_answer_are_refused() -> None:
     fetch = _fetch()
     fetch.start(NAME, "who asks")
     for answer in (m.Links(bytes(8), chain[:1], 1), m.Accepted(bytes(8))):
-        assert refusal(lambda answer=answer: fetch.take(NAME, answer)) is Code.UNEXPECTED  # type: ignore[misc]
+        assert refusal(lambda answer=answer: fetch.take(NAME, answer, b"")) is Code.UNEXPECTED  # type: ignore[misc]
 
 
 def test_a_name_that_gets_another_identity_between_two_answers_is_asked_about_again() -> None:
@@ -134,13 +134,13 @@ def test_a_name_that_gets_another_identity_between_two_answers_is_asked_about_ag
     before = _record_of(chain, LINKS - 2)
     fetch = _fetch()
     fetch.start(NAME, "who asks")
-    asked = fetch.take(NAME, m.Found(bytes(8), before))
+    asked = fetch.take(NAME, m.Found(bytes(8), before), b"")
     while isinstance(asked, m.History):
-        asked = fetch.take(NAME, m.Links(bytes(8), chain[asked.start : asked.start + PAGE], LINKS))
+        asked = fetch.take(NAME, m.Links(bytes(8), chain[asked.start : asked.start + PAGE], LINKS), b"")
     assert isinstance(asked, m.Lookup)
-    asked = fetch.take(NAME, m.Found(bytes(8), record))
+    asked = fetch.take(NAME, m.Found(bytes(8), record), b"")
     while isinstance(asked, m.History):
-        asked = fetch.take(NAME, m.Links(bytes(8), chain[asked.start : asked.start + PAGE], LINKS))
+        asked = fetch.take(NAME, m.Links(bytes(8), chain[asked.start : asked.start + PAGE], LINKS), b"")
     assert asked == FoundRecord(record, chain)
     assert fetch.end(NAME) == ["who asks"]
 
@@ -151,10 +151,10 @@ def test_a_node_cannot_keep_a_fetch_going_with_a_record_that_its_chain_has_left_
     fetch = _fetch()
     fetch.start(NAME, "who asks")
     for _ in range(OVERTAKEN_MAX):
-        fetch.take(NAME, m.Found(bytes(8), before))
-        assert isinstance(fetch.take(NAME, m.Links(bytes(8), chain[:2], 2)), m.Lookup)
-    fetch.take(NAME, m.Found(bytes(8), before))
-    assert refusal(lambda: fetch.take(NAME, m.Links(bytes(8), chain[:2], 2))) is Code.SUCCESSION_INVALID
+        fetch.take(NAME, m.Found(bytes(8), before), b"")
+        assert isinstance(fetch.take(NAME, m.Links(bytes(8), chain[:2], 2), b""), m.Lookup)
+    fetch.take(NAME, m.Found(bytes(8), before), b"")
+    assert refusal(lambda: fetch.take(NAME, m.Links(bytes(8), chain[:2], 2), b"")) is Code.SUCCESSION_INVALID
 
 
 def _record_of(chain: tuple[Succession, ...], at: int) -> KeyRecord:

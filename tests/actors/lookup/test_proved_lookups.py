@@ -11,11 +11,11 @@ import pytest
 from tests.helpers.hostile import RawClient, Wiretap, message_of
 from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors import messages as msg
-from usernym.actors.directory.node import EPOCH_S
 from usernym.actors.failures import NodeRefused
 from usernym.actors.lookup.node import LookupNode
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
+from usernym.protocol.limits import EPOCH_S
 from usernym.protocol.packets import anonymous_packets, reply_packets
 from usernym.protocol.records import decode_record
 from usernym.protocol.signing import SigningKey
@@ -40,7 +40,7 @@ def cost(tap: Wiretap, since: tuple[int, int]) -> tuple[int, int, list[type]]:
     """Packets up and down for lookups since then, and the kinds of the answers."""
     asked = [one for one in tap.sent[since[0] :] if isinstance(message_of(one.data), m.Lookup | m.History)]
     answers = [data for _, _, data in tap.replies[since[1] :]]
-    kinds = (m.Found, m.Proved, m.Absent, m.Links, m.Refused)
+    kinds = (m.Found, m.Proved, m.Absent, m.Promised, m.Links, m.Refused)
     answers = [data for data in answers if isinstance(message_of(data), kinds)]
     up = sum(anonymous_packets(len(one.data), one.surbs or 0) for one in asked)
     return up, sum(reply_packets(len(data)) for data in answers), [type(message_of(data)) for data in answers]
@@ -186,13 +186,13 @@ def test_a_node_sends_no_more_packets_than_it_was_given_surbs_for() -> None:
 
 def lying(world: World, monkeypatch: pytest.MonkeyPatch, lie: Callable[[Any], Any]) -> None:
     """Let the node change each of its answers with proof before it signs them."""
-    honest = LookupNode._proved
+    honest = LookupNode._shown
 
     def proved(self: LookupNode, request: Any, account: Any) -> Any:
         answer = honest(self, request, account)
         return answer if answer is None else lie(answer)
 
-    monkeypatch.setattr(LookupNode, "_proved", proved)
+    monkeypatch.setattr(LookupNode, "_shown", proved)
 
 
 def refused_with_proof_invalid(alice: SimClient, name: str) -> None:
@@ -237,12 +237,12 @@ def test_a_proof_that_was_not_asked_for_is_refused(monkeypatch: pytest.MonkeyPat
     with settled("alice", "bob") as world:
         alice = client_of(world, "alice")
         alice.look_up("bob")
-        honest = LookupNode._proved
+        honest = LookupNode._shown
 
         def unasked(self: LookupNode, request: Any, account: Any) -> Any:
             return honest(self, msgspec.structs.replace(request, prove=1), account)
 
-        monkeypatch.setattr(LookupNode, "_proved", unasked)
+        monkeypatch.setattr(LookupNode, "_shown", unasked)
         with pytest.raises(NodeRefused) as refused:
             alice.look_up("bob")
         assert refused.value.code is Code.UNEXPECTED

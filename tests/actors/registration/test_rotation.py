@@ -7,7 +7,7 @@ import pytest
 from usernym.actors.events import NodeCaught
 from usernym.actors.failures import NodeRefused
 from usernym.protocol.errors import Code
-from usernym.protocol.limits import DAY_S, HPKE_KEEP_S, HPKE_ROTATION_S
+from usernym.protocol.limits import DAY_S, EPOCH_S, HPKE_KEEP_S, HPKE_ROTATION_S
 from usernym.protocol.records import decode_record
 from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import SimClient, World
@@ -47,7 +47,8 @@ def test_a_key_is_rotated_after_a_week_and_published() -> None:
 def test_a_message_sealed_to_yesterdays_key_is_opened() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
-    alice.look_up("bob")
+    world.settle(EPOCH_S + 1)
+    alice.look_up("bob")  # in the public directory: there is nothing that would be looked up again
     pass_days_away(world, 8, alice, bob)
     assert rotate(world, bob) == 2
     pass_days_away(world, 1, bob)

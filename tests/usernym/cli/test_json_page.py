@@ -13,10 +13,10 @@ import pytest
 
 from tests.helpers.handles import PATIENCE_S, Handles
 from tests.helpers.json_page import page
-from usernym.actors.directory.node import EPOCH_S
 from usernym.cli import grammar
 from usernym.cli.people import ContactsReply, RequestsReply
 from usernym.cli.texts import HistoryReply, SearchReply
+from usernym.protocol.limits import EPOCH_S
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 

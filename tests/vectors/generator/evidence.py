@@ -1,4 +1,7 @@
-"""Vectors of evidence against a node: what proves each of the four faults, and what only looks like it."""
+"""Vectors of evidence against a node: what proves each fault, and what only looks like it.
+
+Those about the directory are in `promises.py`.
+"""
 
 from __future__ import annotations
 
@@ -145,7 +148,7 @@ def _bad() -> Iterator[Vector]:
         "too much work, its bits changed": evidence(TOO_MUCH_WORK, _with_more_work(challenge(18))),
         "a fault's proof under another fault": evidence(TOO_MUCH_WORK, moved(card(OTHER_NODE))),
         "fault 0": evidence(0, WANTED, OTHER_WANTED),
-        "fault 5": evidence(5, WANTED, OTHER_WANTED),
+        "fault 11": evidence(11, WANTED, OTHER_WANTED),
         "fault in uint8": evidence(Raw(b"\xcc\1"), WANTED, OTHER_WANTED),
         "a node of 31 bytes": evidence(TWO_TELLS, WANTED, OTHER_WANTED, node=NODE.public[:-1]),
         "a field missing": evidence(TWO_TELLS, WANTED, OTHER_WANTED)[:2],

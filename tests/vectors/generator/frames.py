@@ -110,6 +110,7 @@ PROVED: Final = answered(
     "Proved", 30, REQUEST_ID, "alice", RECORD, (3, fixed("hpke hash"), 3, 20_500, fixed("previous")), _CHAIN_END, _PROOF
 )
 ABSENT: Final = answered("Absent", 31, REQUEST_ID, "bob", (fixed("label"), 1, fixed("chain")), None, _PROOF)
+PROMISED: Final = answered("Promised", 32, REQUEST_ID, "alice", RECORD, None, (1, bytes(32), 1), 70_000, NOW + 120)
 DELIVER: Final = told("Deliver", 40, LOGIN_ID, 1, "alice", MESSAGE_ID, 3, SEALED, INNER, ALICE.public)
 DELIVERED: Final = told("Delivered", 41, LOGIN_ID, 2, ((1, MESSAGE_ID, TOKEN), (65_536, TOKEN, MESSAGE_ID)))
 EXPIRED: Final = told("Expired", 42, LOGIN_ID, 3, ((2, MESSAGE_ID),))
@@ -145,6 +146,7 @@ PLAIN: Final = (
     REFUSED,
     PROVED,
     ABSENT,
+    PROMISED,
     DELIVER,
     DELIVERED,
     EXPIRED,

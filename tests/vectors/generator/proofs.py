@@ -62,6 +62,13 @@ def subtrees(hashes: Sequence[bytes]) -> list[bytes]:
     return [log_root(hashes[:half]), *subtrees(hashes[half:])]
 
 
+def made_by(origin: Rec | None) -> tuple[object, ...] | None:
+    """The fields of `Origin`."""
+    return None if origin is None else (
+        origin.number, hashlib.sha256(origin.hpke).digest(), origin.hpke_number, origin.made_on, origin.previous
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Directory:
     """A directory with these chains, and so many entries before the newest one."""
@@ -96,11 +103,14 @@ class Directory:
 
     def proved(self, name: str, record: Rec, origin: Rec | None) -> tuple[Message, bytes]:
         """The answer that has a record, and the log's root."""
-        made_by = origin and (
-            origin.number, hashlib.sha256(origin.hpke).digest(), origin.hpke_number, origin.made_on, origin.previous
-        )  # fmt: skip
         _, proof, root = self.proof(name)
-        return answered("Proved", 30, REQUEST_ID, name, record.fields, made_by, self.end(name), proof), root
+        return answered("Proved", 30, REQUEST_ID, name, record.fields, made_by(origin), self.end(name), proof), root
+
+    def promised(self, name: str, record: Rec, origin: Rec | None, size: int, due: int) -> Message:
+        """The promise that an epoch after so many will have what this directory has of the name."""
+        return answered(
+            "Promised", 32, REQUEST_ID, name, record.fields, made_by(origin), self.end(name), size, due
+        )  # fmt: skip
 
     def absent(self, name: str) -> tuple[Message, bytes]:
         """The answer that no one has the name, and the log's root."""
@@ -148,7 +158,7 @@ def _with_proof(message: Message, at: int, value: object) -> Message:
     return message.replaced(len(rest), (*proof[:at], value, *proof[at + 1 :]))
 
 
-def _wrong() -> Iterator[tuple[str, Message]]:
+def wrong() -> Iterator[tuple[str, Message]]:
     proof = PROVED.fields[-1]
     assert isinstance(proof, tuple)
     for at, field in enumerate(("label's proof", "label's key", "size", "time", "names", "head", "depths", "hashes")):
@@ -191,7 +201,7 @@ def vectors() -> Sequence[Vector]:
         size = message.fields[-1][2]  # type: ignore[index]  # the proof's fields
         given = {"name": message.fields[1]} | frame_input(frame(message), message)
         found.append(good(f"proved answer, {what}", "proved_answer", given, {"size": size, "root": root.hex()}))
-    for what, message in _wrong():
+    for what, message in wrong():
         given = {"name": "nobody" if message.kind == "Absent" and message.fields[1] == "nobody" else "alice"}
         found.append(bad(f"proved answer, {what}", "proved_answer", given | frame_input(frame(message), message),
                          "PROOF_INVALID"))  # fmt: skip
