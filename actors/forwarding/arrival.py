@@ -98,8 +98,9 @@ class SenderLookup(Enum):
     def failed(cls, code: Code | None) -> SenderLookup | None:
         """The end of a lookup that failed; None if it may succeed another time: nothing is decided by it."""
         match code:
-            case None | Code.BUSY | Code.RECORD_STALE:
-                # A node restored from an older copy gets the newest record again.
+            case None | Code.BUSY | Code.RECORD_STALE | Code.PROOF_INVALID:
+                # A node restored from an older copy gets the newest record again. A proof that does not hold shows
+                # nothing of the sender.
                 return None
             case Code.NO_SUCH_USER:
                 return cls.NO_SUCH_USER

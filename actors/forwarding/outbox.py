@@ -72,9 +72,10 @@ node that calls every key stale must not keep a client busy forever."""
 
 _RETRY_LATER: Final = frozenset({Code.BUSY, Code.MAILBOX_FULL, Code.SENDER_SHARE_FULL, Code.NOT_REGISTERED})
 _LOOK_UP_AGAIN: Final = frozenset({Code.STALE_KEY, Code.UNKNOWN_KEY})
-_BEHIND: Final = Code.RECORD_STALE
-"""A lookup's end when the node has an older record than we know: restored from an older copy, it gets the newest from
-its owner's next login. (One that is hostile can refuse messages in any case.)"""
+_BEHIND: Final = (Code.RECORD_STALE, Code.PROOF_INVALID)
+"""How a lookup ends where the node has an older record than we know, or a proof that does not hold: restored from an
+older copy, it gets the newest from its owner's next login; and another answer may have no proof, or a true one. (One
+that is hostile can refuse messages in any case.)"""
 
 
 class Outbox:
@@ -303,9 +304,9 @@ class Outbox:
         self._resolving.discard(name)
         for row in self._store.messages.outbox_of(name):
             message = self._store.messages.get(name, row.message_id)
-            if code in (None, Code.BUSY, _BEHIND) or message is None:
+            if code in (None, Code.BUSY, *_BEHIND) or message is None:
                 self._postpone(row.message_id)
-                if code is _BEHIND and self._reseals[row.message_id]:
+                if code in _BEHIND and self._reseals[row.message_id]:
                     self._reseals[row.message_id] -= 1
             else:
                 self.settle(message, DeliveryState.REFUSED, code)

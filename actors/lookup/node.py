@@ -84,7 +84,11 @@ class LookupNode(Actor[LookupNodeInbox]):
         request's own SURBs: a node sends no more packets than it was given."""
         if isinstance(request, m.History) or not request.prove or request.surbs < PROOF_PACKETS:
             return None
-        return self._directory.read(lambda: self._proved(request, account) or self._promised(request, account))
+
+        def shown() -> m.Answer | None:
+            return self._proved(request, account) or self._promised(request, account)
+
+        return self._directory.read(shown)
 
     def _proved(self, request: m.Lookup, account: Account | None) -> m.Proved | m.Absent | None:
         """The answer with its proof, if the newest epoch has what the node answers."""

@@ -89,7 +89,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._keys = KeyRing(context)
         self._attempt = RegistrationAttempt(context, self._keys, ask=self._ask, go_on=self.tell_self)
         self._deletion = AccountDeletion(context, self._ask)
-        self._watch = LogWatch(context, lambda: self._keys.origin, self._keep_evidence)
+        self._watch = LogWatch(context, lambda: self._keys.origin)
         self._login: lg.LoginState = lg.Offline()
         self._begun: deque[float] = deque(maxlen=lg.LOGINS_MAX)
         self._online_answers: list[Future[None]] = []

@@ -50,16 +50,13 @@ _UNKNOWN_HASHES_MIN: Final = 8
 class LogWatch:
     """Owned by the registration actor, and used in its thread only.
 
-    `origin` gives the record that has made the user's identity; `accuse` stores evidence, and reports it.
+    `origin` gives the record that has made the user's identity.
     """
 
-    def __init__(
-        self, context: ClientContext, origin: Callable[[], RecordStub], accuse: Callable[[Evidence], None]
-    ) -> None:
+    def __init__(self, context: ClientContext, origin: Callable[[], RecordStub]) -> None:
         self._context = context
         self._log = context.store.seen_log
         self._origin = origin
-        self._accuse = accuse
         self._leaf_at: float | None = None
         self._leaf_asked = False
         self._absent_since: float | None = None
@@ -148,7 +145,7 @@ class LogWatch:
 
     def _accuse_of(self, evidence: Evidence | None) -> None:
         if evidence is not None:
-            self._accuse(evidence)
+            self._context.keep_evidence(evidence)
 
     def _is_all_shown(self, asked: LogAsked, shown: LogShown, seen: LogSeen, place: OwnPlace | None) -> bool:
         """Whether the node has shown what an honest one would have."""

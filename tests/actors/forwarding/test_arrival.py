@@ -119,6 +119,7 @@ def test_a_failed_lookup_ends_an_arrival_unless_it_may_succeed_another_time() ->
         None,
         Code.BUSY,
         Code.RECORD_STALE,
+        Code.PROOF_INVALID,
     }
     for lookup in {SenderLookup.failed(code) for code in Code} - {None}:
         for known, outcome, made in ENDS:

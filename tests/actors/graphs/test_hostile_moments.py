@@ -8,9 +8,11 @@ import pytest
 
 from tests.helpers.hostile import HostileWorld, RawClient, dump, message_of
 from usernym.actors.events import HandshakeChanged
+from usernym.actors.forwarding.outbox import RESEALS_MAX
 from usernym.actors.surbs import STOCK_MAX, SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
+from usernym.protocol.directory.proofs import ChainEnd, MapProof
 from usernym.protocol.errors import Code
 from usernym.storage.client.types import DeliveryState, Direction, HandshakeState
 from usernym.testing.world import SimClient, World
@@ -93,7 +95,7 @@ def test_an_offer_that_its_own_revocation_overtook_opens_nothing() -> None:
     world.check()
 
 
-@pytest.mark.parametrize("failure", [Code.BUSY, Code.RECORD_STALE, None])
+@pytest.mark.parametrize("failure", [Code.BUSY, Code.RECORD_STALE, Code.PROOF_INVALID, None])
 def test_a_strangers_message_outlives_a_lookup_that_brought_nothing(failure: Code | None) -> None:
     world = HostileWorld()
     alice, bob = world.client("alice"), world.client("bob")
@@ -132,6 +134,25 @@ def test_a_busy_node_refuses_no_message_for_good_and_ends_no_route() -> None:
     node.lies.clear()
     alice.wait_for_state(late, DeliveryState.ACCEPTED, 1200)
     assert alice.states(message_id) == [DeliveryState.ACCEPTED]
+    world.check()
+
+
+def test_a_proof_that_does_not_hold_refuses_no_message_for_good() -> None:
+    world = HostileWorld()
+    alice, _ = world.client("alice"), world.client("bob")
+    node = world.scripted
+    alice.send_and_wait("bob", "hello", DeliveryState.ACCEPTED)
+    proof = MapProof(bytes(80), bytes(32), 1, 0, 1, bytes(64), b"", b"")
+    node.lies[m.Lookup] = lambda request: [
+        m.Proved(request.request_id, "bob", node.records["bob"], None, ChainEnd(1, bytes(32), 1), proof)
+    ]
+    node.lies[m.Forward] = lambda request: [m.Refused(request.request_id, Code.STALE_KEY, 0)]
+    late = alice.send("bob", "sealed to a key that is stale")
+    world.settle(1800)
+    assert alice.counters()["lookup"]["refused_proof_invalid"] > RESEALS_MAX
+    assert alice.states(late) == [], "it waits"
+    node.lies.clear()
+    alice.wait_for_state(late, DeliveryState.ACCEPTED, 1200)
     world.check()
 
 
