@@ -44,7 +44,7 @@ class DirectoryReader:
         except PASSING_FAILURES:
             return None
 
-    def read(self, work: Callable[[], T | None]) -> T | None:
+    def read(self, work: Callable[[], T]) -> T | None:
         """What `work` reads; None where nothing may be shown."""
         try:
             found = work()

@@ -100,7 +100,8 @@ def play_forgery(seed: int) -> ForgeryOutcome:
         world.settle(rng.uniform(0, 10 * MINUTE_S))
         wrong = _PLAYED[forgery](world, rng, owner, victim, third)
         if not wrong and forgery in ("none", "restored", "withheld", "false_absence"):
-            others = [each for each in (owner, victim, third) if forgery != "restored" or each is not owner]
+            concerned = {"restored": owner, "false_absence": victim}.get(forgery)
+            others = [each for each in (owner, victim, third) if each is not concerned]
             wrong = next((f"{each.name} accuses the node" for each in others if faults(each)), "")
     return ForgeryOutcome(seed, forgery, wrong)
 
@@ -209,7 +210,8 @@ def _false_absence(
     try:
         victim.look_up(owner.name)
     except NodeRefused as refused:
-        return _unless(refused.code is Code.PROOF_INVALID, f"the absence is taken: {refused}")
+        caught = refused.code is Code.PROOF_INVALID and faults(victim) == {Fault.FALSE_PROOF}
+        return _unless(caught, f"the absence is taken, or nothing shows it: {refused}")
     return "the name is found although the node hides it"
 
 
