@@ -65,6 +65,7 @@ def contact_line(listed: ListedContact, *, hide_last: bool = False) -> ContactLi
         key=contact.identity_key,
         nickname=listed.nickname,
         trust=trust_word(contact.trust),  # type: ignore[arg-type]  # one of three
+        directory=contact.directory.name.lower(),  # type: ignore[arg-type]  # the words of InDirectory
         state=str(contact.state),  # type: ignore[arg-type]  # the words of Consent
         route=route_word(contact.handshake),  # type: ignore[arg-type]  # the words of HandshakeState
         direct_only=contact.direct_only,

@@ -210,6 +210,7 @@ def _false_absence(
     try:
         victim.look_up(owner.name)
     except NodeRefused as refused:
+        world.settle(1)
         caught = refused.code is Code.PROOF_INVALID and faults(victim) == {Fault.FALSE_PROOF}
         return _unless(caught, f"the absence is taken, or nothing shows it: {refused}")
     return "the name is found although the node hides it"

@@ -617,7 +617,8 @@ class Client:
     # -- between the store and the views --
 
     def _view(self, contact: Contact) -> ContactView:
-        return contact_view(contact, self._running.user)
+        promised = self._running.read(lambda store: store.promises.open_ones())
+        return contact_view(contact, promised, self._running.user)
 
     def _change(self, name: str, change: Callable[[ClientStore], object]) -> Contact:
         """Change a contact in the store, in one commit. Returns it as it was before. Raises `NoSuchContact`."""

@@ -150,13 +150,14 @@ class ContactList:
             raise NoSuchContact
 
     def _views(self, read: _Read) -> list[ListedContact]:
+        lines, promised = self._running.read(lambda store: (list(read(store)), store.promises.open_ones()))
         return [
             ListedContact(
-                contact_view(line.contact, self._running.user), line.nickname, line.is_muted, line.is_pinned,
+                contact_view(line.contact, promised, self._running.user), line.nickname, line.is_muted, line.is_pinned,
                 line.is_archived, line.last_row, line.has_draft, line.unread, _shown(line.last),
                 msgspec.json.encode(line.place).decode(),
             )
-            for line in self._running.read(read)
+            for line in lines
         ]  # fmt: skip
 
 

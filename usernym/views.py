@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -196,12 +196,13 @@ def directions(outgoing: bool | None) -> tuple[Direction, ...]:
     return (Direction.OUT,) if outgoing else (Direction.IN,)
 
 
-def contact_view(contact: Contact, user: User) -> ContactView:
-    """A stored contact as it is shown to the user."""
+def contact_view(contact: Contact, promised: Container[str], user: User) -> ContactView:
+    """A stored contact as it is shown to the user. `promised`: the contacts of whom the node's promise is open."""
+    is_promised = contact.directory is InDirectory.NOT_SHOWN and contact.name in promised
     return ContactView(
         contact.name,
         contact.trust,
-        contact.directory,
+        InDirectory.PROMISED if is_promised else contact.directory,
         contact.consent,
         contact.handshake,
         contact.fallback is Fallback.DIRECT_ONLY,

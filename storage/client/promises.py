@@ -52,10 +52,11 @@ class KeptPromises:
         """Whether any is still to be checked."""
         return self._db.row("SELECT 1 FROM promise WHERE checks < ? LIMIT 1", (CHECKS_MAX,)) is not None
 
-    def is_open(self, contact: str) -> bool:
-        """Whether this contact's is still to be checked."""
-        kept = self.of(contact)
-        return kept is not None and kept.checks < CHECKS_MAX
+    def open_ones(self) -> frozenset[str]:
+        """The contacts whose promises are still to be checked."""
+        return frozenset(
+            name for (name,) in self._db.rows("SELECT contact FROM promise WHERE checks < ?", (CHECKS_MAX,))
+        )
 
     def postpone(self, contact: str, check_at: int, checks: int) -> None:
         """Note a check that brought no word, and when the next one is due."""

@@ -33,6 +33,8 @@ class InDirectory(StrEnum):
     see it."""
 
     SHOWN = "in the public directory"
+    PROMISED = "not in the public directory yet"
+    """The node has promised that it will be, and the client is going to check that."""
     NOT_SHOWN = "not in the public directory"
 
 
@@ -209,7 +211,7 @@ class Contact:
 
     @property
     def directory(self) -> InDirectory:
-        """What `log_size` says."""
+        """What `log_size` says; a promise is not in it."""
         return InDirectory.NOT_SHOWN if self.log_size is None else InDirectory.SHOWN
 
     @classmethod

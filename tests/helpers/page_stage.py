@@ -100,7 +100,8 @@ def contact(name: str, **more: Any) -> ContactLine:
     """A person in the list of contacts, with whom nothing was written yet."""
     usual: dict[str, Any] = {
         "list": "contacts", "key": f"{zlib.crc32(name.encode()):08x}" + "0" * 56, "nickname": "",
-        "trust": "confirmed", "state": "accepted", "route": "none", "direct_only": False, "direct_silent": False,
+        "trust": "confirmed", "directory": "shown",
+        "state": "accepted", "route": "none", "direct_only": False, "direct_silent": False,
         "disappears_after": None, "muted": False, "pinned": False, "unread": 0, "order": 0, "has_draft": False,
         "last": None,
     }  # fmt: skip

@@ -21,6 +21,9 @@ const MEANINGS = [
   ["trust.confirmed", "meaning.confirmed"],
   ["trust.verified", "meaning.verified"],
   ["trust.changed", "meaning.changed"],
+  ["directory.shown", "directory.shown_means"],
+  ["directory.promised", "directory.promised_means"],
+  ["directory.not_shown", "directory.not_shown_means"],
 ];
 
 export function Help() {

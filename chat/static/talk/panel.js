@@ -13,6 +13,11 @@ import { Notice } from "../parts/notice.js";
 import { decide } from "./notes.js";
 
 const TRUST = { verified: "trust.verified", confirmed: "trust.confirmed", changed: "trust.changed" };
+const DIRECTORY = {
+  shown: ["directory.shown", "directory.shown_means"],
+  promised: ["directory.promised", "directory.promised_means"],
+  not_shown: ["directory.not_shown", "directory.not_shown_means"],
+};
 const ROUTES = {
   none: "route.none",
   offered: "route.offered",
@@ -68,6 +73,7 @@ export function Panel({ contact }) {
         <${Notice} kind="bad">${problem && problemText(problem)}<//>
         <div class="rows">
           <${Row} icon=${contact.trust === "verified" ? "shield_check" : "shield"} title=${t("panel.safety")} value=${t(TRUST[contact.trust])} onClick=${() => show("safety")} />
+          <${Fact} icon="globe" words=${DIRECTORY[contact.directory]} />
           ${isContact && html`<${Row} icon="direct" title=${t("panel.route")} value=${t(ROUTES[contact.route])} onClick=${() => show("route")} />`}
           <${Row} icon="flame" title=${t("panel.disappearing")} value=${durationText(contact.disappears_after)} onClick=${() => show("disappearing")} />
           ${naming
@@ -97,6 +103,13 @@ function Row({ icon, title, value, onClick }) {
     <span class="panel-row-words"><span>${title}</span>${value && html`<span class="soft">${value}</span>`}</span>
     ${value && html`<${Icon} name="chevron" small class="soft" />`}
   </button>`;
+}
+
+function Fact({ icon, words: [title, meaning] }) {
+  return html`<p class="panel-fact">
+    <${Icon} name=${icon} />
+    <span class="panel-row-words"><span>${t(title)}</span><span class="soft">${t(meaning)}</span></span>
+  </p>`;
 }
 
 function Switch({ icon, title, on, onChange }) {

@@ -25,6 +25,7 @@ from usernym.storage.client.promises import CHECKS_MAX
 from usernym.storage.client.types import InDirectory
 from usernym.testing.tap import Heard
 from usernym.testing.world import SimClient, World
+from usernym.views import contact_view
 
 CHECKED_S = PROMISE_S + CHECK_MAX_S + LOOK_MAX_S + 60
 """After so long every promise has been checked once."""
@@ -59,6 +60,11 @@ def lying(monkeypatch: pytest.MonkeyPatch, lie: Callable[[Any, Any], Any]) -> No
     monkeypatch.setattr(LookupNode, "_shown", shown)
 
 
+def shown(client: SimClient, name: str) -> InDirectory:
+    """What the user reads."""
+    return contact_view(client.contact(name), client.store.promises.open_ones(), client.user).directory
+
+
 def kept(client: SimClient, name: str) -> m.Promised | None:
     found = client.store.promises.of(name)
     return None if found is None else promise_in(found.frame)
@@ -70,7 +76,8 @@ def test_a_young_name_is_promised_and_shown_later_without_anyones_asking() -> No
         since, times = now_in(tap), asked(world, "bob")
         contact = alice.look_up("bob")
         assert cost(tap, since) == (1, 1, [m.Promised])
-        assert (contact.directory, contact.identity_key) == (InDirectory.NOT_SHOWN, bob.user.key.public)
+        assert (contact.log_size, contact.identity_key) == (None, bob.user.key.public)
+        assert shown(alice, "bob") is InDirectory.PROMISED
         promise = kept(alice, "bob")
         assert promise is not None
         assert (promise.chain, promise.size) == (ChainEnd(1, bytes(32), 1), world.node.store.log.size())
@@ -79,7 +86,7 @@ def test_a_young_name_is_promised_and_shown_later_without_anyones_asking() -> No
         world.settle(CHECKED_S)
         assert cost(tap, since) == (1, 2, [m.Proved])
         assert due + CHECK_MIN_S <= times[-1] <= due + CHECK_MAX_S + LOOK_MAX_S + 1
-        assert alice.contact("bob").directory is InDirectory.SHOWN
+        assert shown(alice, "bob") is InDirectory.SHOWN
         assert kept(alice, "bob") is None
         assert alice.counters()["lookup"]["promises_kept"] == 1
         much_later(world, DAY_S)
@@ -178,6 +185,7 @@ def test_a_node_that_answers_without_proof_is_asked_again_a_bounded_number_of_ti
         for _ in range(CHECKS_MAX + 2):
             much_later(world, CHECK_MAX_S << CHECKS_MAX)
         assert len(times) == 1 + CHECKS_MAX
+        assert shown(alice, "bob") is InDirectory.NOT_SHOWN
         assert alice.contact("bob").directory is InDirectory.NOT_SHOWN
         assert not alice.of_kind(NodeCaught)
         monkeypatch.undo()
@@ -231,7 +239,7 @@ def test_a_node_that_breaks_a_promise_is_found_by_the_clients_own_lookup(monkeyp
         assert caught.what == "it signed that a key would be in its public directory by a time, and it was not"
         (evidence,) = (decode_evidence(each.packed) for each in alice.store.evidence.all())
         assert (evidence.node, evidence.fault) == (world.node.key.public, Fault.PROMISE_BROKEN)
-        assert alice.contact("bob").directory is InDirectory.NOT_SHOWN
+        assert shown(alice, "bob") is InDirectory.NOT_SHOWN
         assert kept(alice, "bob") is None
         assert alice.counters()["lookup"]["promises_broken"] == 1
 
