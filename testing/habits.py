@@ -16,12 +16,16 @@ from usernym.mixnet.transport import Incoming, MixnetError, TransportEvent
 from usernym.protocol import messages as m
 from usernym.protocol.cards import make_card
 from usernym.protocol.codec import decode, encode_signed
+from usernym.protocol.directory.events import DirectoryEvent
+from usernym.protocol.directory.proofs import ChainEnd
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
     ADDRESS_BYTES,
     BOOT_ID_BYTES,
+    HASH_BYTES,
     ID_BYTES,
     NOTICES_MAX,
+    PROMISE_S,
     SEAL_OVERHEAD_BYTES,
     SIGNATURE_BYTES,
     TOKEN_BYTES,
@@ -32,11 +36,12 @@ from usernym.testing.process import NodeProcess
 
 Habit = Literal[
     "not_logged_in", "notices", "wants_surbs", "lies_about_stock", "withholds", "repeats", "reorders", "cards",
-    "invents_texts", "hides_links", "ignores_publish", "restarts",
+    "invents_texts", "hides_links", "ignores_publish", "restarts", "breaks_promises",
 ]  # fmt: skip
 """What a hostile node does: refuses heartbeats as `NOT_LOGGED_IN`; tells of receipts that no one gave; asks for SURBs;
 gives false numbers of them; keeps texts back, repeats them, holds each back for a while; tells a card with an address
-that no one has; delivers garbage in a user's name; shows no links; takes no record; says that it was started again."""
+that no one has; delivers garbage in a user's name; shows no links; takes no record; says that it was started again;
+promises that a name's chain will have an event that never comes."""
 
 NOTICES_EVERY_S: Final = 0.5
 """Virtual seconds between two frames of invented notices."""
@@ -121,8 +126,17 @@ class HabitTransport:
                 return [self._sign(message)]
             case m.Links(request_id=request_id, total=total) if "hides_links" in habits:
                 return [self._sign(m.Links(request_id, (), total))]
+            case m.Proved(chain=chain) | m.Promised(chain=chain) if "breaks_promises" in habits:
+                return [self._sign(self._promise(message, chain))]
             case _:
                 return [data]
+
+    def _promise(self, message: m.Proved | m.Promised, chain: ChainEnd) -> m.Promised:
+        """The user's own record, and one event more than the name has."""
+        size = message.size if isinstance(message, m.Promised) else message.proof.size
+        more = ChainEnd(chain.events + 1, self._rng.randbytes(HASH_BYTES), DirectoryEvent.SUCCEEDED)
+        due = self._node.world.sim.unix_s() + PROMISE_S
+        return m.Promised(message.request_id, message.name, message.record, message.origin, more, size, due)
 
     def _greet(self, tag: bytes) -> None:
         """What it tells a client that has just logged in."""

@@ -12,6 +12,7 @@
 9. The heads that a node's processes give out are all of the one log that its store has; each process's only grow.
 10. What a client knows of the log is a part of it, and each identity that a client calls *in the public directory* is
     one that the log has under that name.
+11. A client that was shown that the node broke a promise to it has evidence of that, or compares it again.
 
 The oracle compares what users see; these are harms that no user sees.
 """
@@ -28,11 +29,15 @@ from usernym.protocol.directory.checkpoints import read_checkpoint
 from usernym.protocol.directory.epochs import decode_changes
 from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
 from usernym.protocol.errors import RemoteProtocolError
+from usernym.protocol.evidence import Fault, decode_evidence
 from usernym.protocol.limits import MINUTE_S, SURBS_GIVEN_MAX
 from usernym.protocol.packets import PACKET_PAYLOAD_BYTES
 from usernym.protocol.payloads import SEALED_SIZES
+from usernym.protocol.promises import Word, judged, promise_in
 from usernym.protocol.records import decode_record, record_hash
 from usernym.protocol.sealing import Envelope
+from usernym.storage.client.evidence import EVIDENCE_MAX
+from usernym.storage.client.promises import KeptPromise
 from usernym.storage.client.types import Contact, Trust
 from usernym.storage.node.epochs import EpochSigner
 from usernym.testing.oracle import Oracle
@@ -60,6 +65,8 @@ class Watch:
         self._looked_at: dict[tuple[str, str], set[bytes]] = {}
         """The identities of a contact that a user has looked at, since they were notified of a change."""
         self._logins: dict[tuple[str, int], deque[tuple[float, bytes]]] = {}
+        self._broken: set[tuple[str, str]] = set()
+        """A user, and a contact of theirs about whom a promise was shown to be broken."""
         self._said: set[tuple[str, str]] = set()
         world.mixnet.listeners.append(self._on_heard)
         if world.server is not None:
@@ -96,6 +103,8 @@ class Watch:
             self._count_bytes()
             self._check_size(heard.data)
         client = self._world.clients.get(heard.who)
+        if heard.what == "arrived" and client is not None:
+            self._note_promises(client, heard.data)
         if heard.what != "sent" or heard.is_reply or client is None:
             return
         try:
@@ -190,6 +199,7 @@ class Watch:
         """The rules about the directory's log."""
         self.check_heads()
         self.check_proofs()
+        self.check_promises()
 
     def check_heads(self) -> None:
         """The rule about the heads of the directory's log."""
@@ -223,6 +233,35 @@ class Watch:
                 if contact.log_size is not None and events.isdisjoint(_events_of(client.user.node, contact)):
                     what = f"{client.name} calls a key of {contact.name} in the public directory, and it is not there"
                     self._break(client.name, "proofs", what)
+
+    def _note_promises(self, client: SimClient, data: bytes) -> None:
+        """Take note of what an answer with proof shows of the promise that the client has."""
+        try:
+            frame = decode(data)
+            if isinstance(frame.message, m.Proved | m.Absent) and client.running:
+                frame.verify(client.user.node, client.user.node)
+                kept = self._promise(client, frame.message.name)
+                if kept is not None and judged(client.user.node, promise_in(kept.frame), frame.message) is Word.BROKEN:
+                    self._broken.add((client.name, frame.message.name))
+        except RemoteProtocolError:
+            return  # altered on its way, or no proof
+
+    def check_promises(self) -> None:
+        """The rule about broken promises."""
+        for user, name in sorted(self._broken):
+            client = self._world.clients[user]
+            if user in self._oracle.moved or self._contact(client, name) is None or self._promise(client, name):
+                continue
+            with client.disk.paused() if client.disk is not None else nullcontext():
+                found = [decode_evidence(each.packed).fault for each in client.store.evidence.all()]
+            if Fault.PROMISE_BROKEN not in found and len(found) < EVIDENCE_MAX:
+                what = f"{user} was shown that the node broke a promise about {name}, and has no evidence of it"
+                self._break(user, "promises", what)
+
+    @staticmethod
+    def _promise(client: SimClient, name: str) -> KeptPromise | None:
+        with client.disk.paused() if client.disk is not None else nullcontext():
+            return client.store.promises.of(name)
 
     @staticmethod
     def _contact(client: SimClient, name: str) -> Contact | None:

@@ -16,7 +16,7 @@ from usernym.protocol import codec, limits, packets, payloads
 from usernym.protocol import messages as m
 from usernym.protocol.cards import CARD_TEXT_MAX, card_text, make_card
 from usernym.protocol.derived import longest_frame
-from usernym.protocol.directory.proofs import OtherLeaf
+from usernym.protocol.directory.proofs import Origin, OtherLeaf
 from usernym.protocol.errors import Code, LocalProtocolError
 from usernym.protocol.limits import (
     HASH_BYTES,
@@ -192,6 +192,14 @@ def test_a_lookup_with_proof_is_answered_in_two_packets_with_room_for_three_cosi
     assert longest_frame(m.Proved) - few_hashes + 3 * 76 <= packets.reply_capacity(2)
     other = len(pack(OtherLeaf(UINT32_MAX.to_bytes(32, "big"), UINT32_MAX, bytes(32)))) - 1
     assert longest_frame(m.Absent) - few_hashes - other <= packets.reply_capacity(1), "it has one of two ends"
+
+
+def test_a_promise_of_a_name_that_was_just_registered_is_one_packet_and_any_other_two() -> None:
+    longest = longest_frame(m.Promised)
+    assert longest == 1_651
+    assert packets.reply_packets(longest) == 2
+    origin = len(pack(Origin(UINT32_MAX, bytes(32), UINT32_MAX, UINT32_MAX, bytes(32)))) - 1
+    assert packets.reply_packets(longest - origin) == 1
 
 
 @pytest.mark.parametrize(("surbs", "fit"), [(0, 16), (1, 14), (2, 7), (3, 1)])

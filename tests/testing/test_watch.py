@@ -11,6 +11,8 @@ from unittest.mock import patch
 import pytest
 
 from usernym.actors import messages as msg
+from usernym.actors.context import ClientContext
+from usernym.actors.events import NodeCaught
 from usernym.actors.failures import NodeRefused
 from usernym.actors.lookup import chain_fetch
 from usernym.actors.lookup.node import LookupNode
@@ -23,9 +25,14 @@ from usernym.protocol.limits import EPOCH_S
 from usernym.protocol.records import decode_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.storage.client.types import Trust
+from usernym.testing import faults as f
 from usernym.testing import watch
 from usernym.testing.hostile import LyingTransport
-from usernym.testing.oracle import Oracle
+from usernym.testing.loop import Quiet
+from usernym.testing.oracle import Oracle, Promise
+from usernym.testing.plan import Plan
+from usernym.testing.run import play
+from usernym.testing.troubles import Liars
 from usernym.testing.watch import Watch
 from usernym.testing.world import SimClient, World
 
@@ -159,3 +166,41 @@ def test_a_key_that_is_in_the_log_is_called_so() -> None:
         assert alice.look_up("bob").log_size is not None
         watched.check_proofs()
         assert oracle.wrong == []
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["as it is", "a client that keeps no evidence"])
+def test_a_node_that_breaks_a_promise_is_found_and_a_client_that_did_not_notice_too(keeps: bool) -> None:
+    liars = Liars(5)
+    with World(5, disks=True, node_transport=liars) as world, ExitStack() as stack:
+        oracle = Oracle(Promise(honest_node=False))
+        watched = Watch(world, oracle)
+        if not keeps:
+            stack.enter_context(patch.object(ClientContext, "keep_evidence", lambda *_: None))
+        alice, _ = world.client("alice"), world.client("bob")
+        world.settle(2 * EPOCH_S)
+        liars.begin("breaks_promises")
+        assert alice.look_up("bob").log_size is None
+        liars.behave()
+        for name in ("carol", "dave", "erin"):
+            world.settle(EPOCH_S + 1)
+            world.client(name)
+        world.settle(2 * EPOCH_S)
+        assert alice.look_up("bob").log_size is not None
+        assert bool(alice.of_kind(NodeCaught)) is keeps
+        watched.check_directory()
+        none = "alice was shown that the node broke a promise about bob, and has no evidence of it"
+        assert oracle.wrong == ([] if keeps else [none])
+
+
+def test_what_is_asked_of_a_node_that_is_honest_again_finds_its_broken_promises() -> None:
+    """In a run like any other: the client's own lookups come within its end, and successions make epochs."""
+    steps = (
+        f.Pause(130), f.HostileNode("breaks_promises", 30.0), f.LookUpUser("alice", "bob"), f.Pause(200),
+        f.MachineLost("carol", replace=True), f.Pause(200), f.MachineLost("carol", replace=True), f.Pause(200),
+        f.MachineLost("carol", replace=True), f.Pause(7200),
+    )  # fmt: skip
+    warned: list[str] = []
+    with Quiet(), patch.object(Oracle, "warned", lambda _self, user, what: warned.append(f"{user}: {what}")):
+        outcome = play(Plan(7, 3, steps))
+    assert outcome.wrong == ()
+    assert [each for each in warned if "public directory by a time" in each], warned
