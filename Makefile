@@ -19,7 +19,7 @@ NYM_SOURCES := $(shell find nym_python_sdk -name '*.rs' -o -name '*.py' -o -name
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chat pictures axe nym quick test cover test-nym test-binding check lint types check-nym format hooks dist deb test-deb lint-container pins vectors bench soak nightly mutants models crashes attacks fuzz bench-nym docs man clean
+.PHONY: help setup demo chat pictures axe nym quick test cover test-nym test-binding check lint types check-nym format hooks dist deb test-deb lint-container pins vectors json bench soak nightly mutants models crashes attacks fuzz bench-nym docs man clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -130,6 +130,10 @@ pins: $(READY) ## newest versions of all that is pinned (Python with hashes, Rus
 
 vectors: $(READY) ## rewrite tests/vectors (the generator uses none of the codec)
 	$(BIN)/python -Im tests.vectors.generator
+
+json: $(READY) ## rewrite docs/json.md, what commands print with --json, from the code
+	@mkdir -p build
+	$(BIN)/python -Im tests.helpers.json_page > build/json.md && mv build/json.md docs/json.md
 
 pictures: $(READY) ## draw docs/pictures anew, from the chat page in Chromium (apt install chromium fonts-noto-color-emoji)
 	$(BIN)/python -Im tests.helpers.make_pictures

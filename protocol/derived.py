@@ -52,7 +52,9 @@ TELLS: Final[Mapping[type[m.FromClient], tuple[type[m.Tell], ...]]] = {
 }
 """What each message of a client can make the node tell this user or another one, at once or later."""
 
-WITHOUT_ROUTE: Final = tuple(kind for kind in get_args(m.Request) if kind not in (m.Forward, m.Heartbeat))
+ROUTE_ANSWERS: Final = (m.Forward, m.Heartbeat)
+"""Requests whose answers are paid from the route's stock; the others bring the SURBs for theirs."""
+WITHOUT_ROUTE: Final = tuple(kind for kind in get_args(m.Request) if kind not in ROUTE_ANSWERS)
 """Requests of parties that need no login: a node answers with one packet, or it would multiply what strangers send."""
 
 PROVED: Final = (m.Proved, m.Absent, m.Promised)

@@ -38,7 +38,7 @@ from usernym.actors.messages import (
 )
 from usernym.actors.mixnet_io import node_addresses as na
 from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
-from usernym.actors.mixnet_io.in_flight import BOUND, ROUTE_ANSWERS, Destinations, InFlight
+from usernym.actors.mixnet_io.in_flight import BOUND, Destinations, InFlight
 from usernym.actors.mixnet_io.login_route import LoginRoute
 from usernym.actors.mixnet_io.surb_account import SurbAccount
 from usernym.actors.mixnet_io.witness import Witness
@@ -47,7 +47,7 @@ from usernym.actors.surbs import surbs_that_fit
 from usernym.mixnet.transport import Transport, TransportUp
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, decode
-from usernym.protocol.derived import ANSWERS, answer_packets
+from usernym.protocol.derived import ANSWERS, ROUTE_ANSWERS, answer_packets
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
     REQUEST_ID_BYTES,

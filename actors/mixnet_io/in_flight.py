@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from usernym.actors.messages import AnswerArrived, RequestFailed
 from usernym.actors.mixnet_io import node_addresses as na
 from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
+from usernym.protocol.derived import ROUTE_ANSWERS
 from usernym.protocol.limits import KEY_BYTES
 from usernym.protocol.records import day_of
 
@@ -32,8 +33,6 @@ FORWARD_ATTEMPTS_S: Final = (6.0,)
 CHALLENGES_NOTED: Final = 16
 """Challenges of which it is known at which address they were asked for; a login and a registration have one each."""
 
-ROUTE_ANSWERS: Final = (m.Forward, m.Heartbeat)
-"""Requests whose answers are paid from the route's stock; the others bring the SURBs for theirs."""
 BOUND: Final = (*ROUTE_ANSWERS, m.RegisterProof, m.LoginProof)
 """Requests that mean nothing at another address: of a route that is there, or with a challenge that it made."""
 
@@ -88,8 +87,7 @@ class Destinations:
     def of(self, request: m.Request) -> na.NodeAddresses:
         """The addresses to which it may go."""
         self._logged_in = self._logged_in or isinstance(request, m.LoginAsk | m.LoginProof)
-        anonymous = isinstance(request, m.Lookup | m.History | m.RegisterAsk | m.RegisterProof)
-        return self._unknown if anonymous and not self._logged_in else self.own
+        return self._unknown if _is_anonymous(request) and not self._logged_in else self.own
 
     def address_for(self, request: m.Request) -> bytes:
         """Where to send it. A proof goes to the address that made its challenge."""
@@ -137,3 +135,15 @@ class Destinations:
             now = self._runtime.now()
             self.own = na.unanswered(self.own, waiting.address, waiting.sent_at, now)
             self._unknown = na.unanswered(self._unknown, waiting.address, waiting.sent_at, now)
+
+
+def _is_anonymous(request: m.Request) -> bool:
+    """Whether it is asked before a login, by a user whom the choice of an address must not show. A kind has no answer
+    by default: forgotten here, it would go to the address that follows from the user's key."""
+    match request:
+        case m.Lookup() | m.History() | m.RegisterAsk() | m.RegisterProof():
+            return True
+        case m.LoginAsk() | m.LoginProof() | m.Publish() | m.Forward() | m.Delete() | m.Heartbeat():
+            return False
+        case _:
+            assert_never(request)

@@ -1,4 +1,4 @@
-"""Writes docs/json.md from the command line's own types: `python -m tests.helpers.json_page > docs/json.md`."""
+"""Writes docs/json.md from the command line's own types: `make json`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEAD = """# What `--json` prints
 
 With `--json` a command prints one JSON object a line on the standard output, in ASCII. A command
 that runs until it is stopped prints one for each event, with the key `event`. This page is made
-from the program's own types (`python -m tests.helpers.json_page`), and a test compares them.
+from the program's own types (`make json`), and a test compares them.
 
 Moments are Unix seconds. Keys and ids are hexadecimal digits. A reason is the name of a refusal
 code in small letters ([protocol.md](protocol.md#refusals)). More keys may be added; ignore those that

@@ -10,8 +10,8 @@ from typing import Any, get_args
 import pytest
 
 from tests.helpers.vector_runs import FOLDER
+from usernym.protocol import derived, names, payloads
 from usernym.protocol import messages as m
-from usernym.protocol import names, payloads
 from usernym.protocol.errors import Code
 from usernym.protocol.payloads import plaintext_bytes, text_bytes_in
 from usernym.protocol.signing import Context
@@ -52,6 +52,32 @@ def test_no_other_message_is_in_the_tables() -> None:
     assert numbers == {kind.__struct_config__.tag for kind in get_args(m.Message)}
 
 
+def test_requests_have_the_answers_of_the_table() -> None:
+    written = {
+        request: set(re.findall(r"[A-Z]\w+", row[1]))
+        for row in rows("Requests and answers")[1:]
+        for request in row[0].split(", ")
+    }
+    assert written == {
+        request.__name__: {answer.__name__ for answer in answers} for request, answers in derived.ANSWERS.items()
+    }
+
+
+def test_no_frame_is_longer_than_the_table_says() -> None:
+    longest = {kind.__name__: derived.longest_frame(kind) for kind in get_args(m.FromNode)}
+    shown: set[str] = set()
+    for _, kinds, length in rows("What follows from a message")[1:]:
+        # Of the answers the long ones have figures of their own, and all others the last.
+        named = {kind: size for size, kind in re.findall(r"([\d,]+) \(`(\w+)`\)", length)}
+        others = {kind.__name__ for kind in get_args(m.Answer)} if named else set(re.findall(r"[A-Z]\w+", kinds))
+        others -= set(named)
+        last = re.findall(r"(?:else |^)(\d[\d,]*\d)", length)
+        assert {kind: f"{longest[kind]:,}" for kind in named} == named
+        assert f"{max(longest[kind] for kind in others):,}" == last[-1], others
+        shown |= {*others, *named}
+    assert shown == set(longest)
+
+
 def test_refusals_are_the_codes() -> None:
     assert {row[1]: int(row[0]) for row in rows("Refusals") if row[0].isdigit()} == {
         code.name: code.value for code in Code
@@ -83,11 +109,17 @@ def test_contexts_and_reserved_names() -> None:
 
 def test_every_section_that_the_code_names_is_there() -> None:
     root: Path = FOLDER.parent.parent
-    named: set[str] = set()
-    for folder in ("protocol", "actors", "mixnet", "storage", "app"):
-        for path in (root / folder).glob("*.py"):
-            for text in re.findall(r"docs/protocol\.md, ((?:\"[^\"\n]+\"(?:, | and )?)+)", path.read_text()):
-                named |= set(re.findall(r'"([^"]+)"', text))
-    assert len(named) > 8
-    missing = {title for title in named if not re.search(rf"^#+ {title}$", document(), re.MULTILINE)}
+    named: set[tuple[str, str]] = set()
+    for folder in ("usernym", "actors", "protocol", "storage", "mixnet", "testing", "chat"):
+        for path in (root / folder).rglob("*.py"):
+            for page, titles in re.findall(
+                r'(docs/[\w/-]+\.md),\s+((?:"[^"]+"(?:,\s+and\s+|,\s+|\s+and\s+)?)+)', path.read_text()
+            ):
+                named |= {(page, " ".join(title.split())) for title in re.findall(r'"([^"]+)"', titles)}
+    assert len(named) > 30
+    missing = {
+        (page, title)
+        for page, title in named
+        if not re.search(rf"^#+ {re.escape(title)}$", (root / page).read_text(), re.MULTILINE)
+    }
     assert not missing

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tests.helpers.vector_runs import FOLDER, OPERATIONS, Vector, from_plain, load, run
 from tests.vectors.generator import __main__ as make_vectors
 from tests.vectors.generator import base, seals
+from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.words import WordsInvalid
 
@@ -54,6 +55,8 @@ def test_enough_vectors_of_every_operation() -> None:
     assert len(GOOD) >= 170
     assert {vector.operation for vector in GOOD} | {"seal_to"} == set(OPERATIONS)
     assert len({vector.id for vector in GOOD + BAD}) == len(GOOD + BAD)
+    kinds = {vector.expect["kind"] for vector in GOOD if vector.operation == "frame"}
+    assert kinds == {kind.__name__ for kind in get_args(m.Message)}
 
 
 def test_the_generators_codes_are_the_packages() -> None:

@@ -34,7 +34,8 @@ def test_the_table_and_the_modules_agree() -> None:
     assert len(grammar.names()) == len(set(grammar.names()))
     for module in {topic.module for topic in grammar.TOPICS}:
         made = [entry.name for entry in import_module(f"usernym.cli.{module}").ENTRIES]
-        assert made == [name for topic in grammar.TOPICS if topic.module == module for name in topic.names]
+        listed = [name for topic in grammar.TOPICS if topic.module == module for name in topic.names]
+        assert made == listed, f"TOPICS lists the commands of {module}.py in the order of its ENTRIES"
     with pytest.raises(KeyError):
         grammar.entry("no-such-command")
 

@@ -22,7 +22,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 def test_the_page_is_what_the_program_says() -> None:
-    assert (DOCS / "json.md").read_text() == page(), "write it anew: python -m tests.helpers.json_page > docs/json.md"
+    assert (DOCS / "json.md").read_text() == page(), "write it again: make json"
 
 
 def test_its_links_lead_to_its_sections() -> None:

@@ -93,7 +93,9 @@ def _structure() -> Found:
             _body(message, array_header(count + 1) + message.body[1:]),
             message,
         )
-    for kind in (0, 14, 19, 32, 39, 47, 59, 61, 127):
+    known = {message.tag for message in f.PLAIN}
+    beside = {tag + step for tag in known for step in (-1, 1)} - known
+    for kind in sorted(beside | {127}):
         yield f"unknown kind {kind}", VERSION + pack((kind, *lookup.fields)), lookup
     yield "only an empty array", VERSION + b"\x90", lookup
     yield "text instead of a frame", VERSION + b'{"type": 6}', lookup
