@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePath
+from threading import Event
 from traceback import extract_tb
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
@@ -71,6 +72,7 @@ class ActorHandle:
 
     def __init__(self) -> None:
         self._actor_ref: pykka.ActorRef[Any] | None = None
+        self._ended: Event | None = None
 
     def _put(self, message: object) -> None:
         if self._actor_ref is None:
@@ -99,8 +101,8 @@ class ActorHandle:
             self._actor_ref.stop(block=False)
 
     def stopped(self, timeout_s: float | None) -> bool:
-        """Wait for the actor's end; False if it did not come in time."""
-        return self._actor_ref is None or self._actor_ref.actor_stopped.wait(timeout_s)
+        """Wait until the actor has let go of all that it had; False if that took longer."""
+        return self._ended is None or self._ended.wait(timeout_s)
 
 
 class Ref(ActorHandle, Generic[M]):
@@ -112,7 +114,7 @@ class Ref(ActorHandle, Generic[M]):
 
     def bind(self, actor: Actor[M]) -> Actor[M]:
         """Point to `actor` from now on; returns it."""
-        self._actor_ref = actor.actor_ref
+        self._actor_ref, self._ended = actor.actor_ref, actor.ended
         return actor
 
     def tell(self, message: M) -> None:
@@ -145,6 +147,8 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         self._queue = runtime.inbox()
         self.actor_inbox = self._queue
         self._actor_ref = pykka.ActorRef(self)
+        self.ended = Event()
+        """Set behind `release`. Pykka's own `actor_stopped` is set before it: the store would close meanwhile."""
         self.own_ref: Ref[M] = Ref()
         """This actor's reference to itself: where answers to it go."""
         self.own_ref.bind(self)
@@ -234,9 +238,12 @@ class Actor(pykka.ThreadingActor, Generic[M]):
             self.give_up(error)
 
     def on_stop(self) -> None:
-        if self._usable:
-            self._usable = False
-            self.release()
+        try:
+            if self._usable:
+                self._usable = False
+                self.release()
+        finally:
+            self.ended.set()
 
     def on_receive(self, message: Any) -> None:
         """Handle a message; contain what goes wrong."""

@@ -1,9 +1,13 @@
-"""For all tests: signals as in a terminal, how many examples Hypothesis tries, and warnings that are errors."""
+"""For all tests: signals as in a terminal, logs that end with their test, how many examples Hypothesis tries, and
+warnings that are errors."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -12,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.helpers.examples import CI_EXAMPLES, DEFAULT_EXAMPLES, QUICK_EXAMPLES
 from tests.helpers.postgres import PostgresServer
+from usernym.logger import logger
 from usernym.storage import keyfile
 
 # Hypothesis would load a `ci` of its own where it sees a CI server: the profile is what the command line says, if any.
@@ -85,3 +90,17 @@ def signals_as_in_a_terminal() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda _signal, _frame: None)
+
+
+@pytest.fixture(autouse=True)
+def logs_of_one_test() -> Iterator[None]:
+    """Take back where a command that runs in this process logs: that stream is the test's, and closed behind it. The
+    hooks are pytest's: it reports what ends a thread."""
+    level = logger.level
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logger, "handlers", [])
+        patch.setattr(logger, "propagate", True)
+        for owner, name in ((logging, "lastResort"), (threading, "excepthook"), (sys, "unraisablehook")):
+            patch.setattr(owner, name, getattr(owner, name))
+        yield
+    logger.setLevel(level)

@@ -209,6 +209,26 @@ def test_the_same_actor_on_threads(threads: ThreadRuntime) -> None:
     assert clerk.stored == ["one", "two"]
 
 
+def test_an_actor_has_stopped_when_it_has_let_go_of_what_it_had(threads: ThreadRuntime) -> None:
+    """Its store is closed then: what it does at its end must be over."""
+    letting_go, may_end = threading.Event(), threading.Event()
+
+    class Slow(Clerk):
+        def release(self) -> None:
+            letting_go.set()
+            assert may_end.wait(10)
+            super().release()
+
+    clerk = Slow(threads, [], [])
+    clerk.begin()
+    clerk.own_ref.stop()
+    assert letting_go.wait(10)
+    assert not clerk.own_ref.stopped(0)
+    may_end.set()
+    assert clerk.own_ref.stopped(10)
+    assert clerk.released == 1
+
+
 @dataclass(frozen=True, slots=True)
 class Clerks(Graph):
     """Two actors."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +20,6 @@ from tests.helpers import ports
 from tests.helpers.handles import QUICK_HOPS, Handles
 from usernym.cli import main
 from usernym.demo.processes import Running
-from usernym.logger import logger
 from usernym.mixnet.emulator.control import ask
 from usernym.protocol.cards import card_text, make_card
 from usernym.protocol.signing import SigningKey
@@ -203,12 +200,6 @@ def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         if key.startswith("USERNYM_"):
             monkeypatch.delenv(key)
     monkeypatch.setattr("sys.stdin", io.StringIO())
-
-    monkeypatch.setattr(logger, "handlers", [])
-    monkeypatch.setattr(logger, "propagate", True)
-    monkeypatch.setattr(logger, "level", logger.level)
-    for owner, name in ((logging, "lastResort"), (threading, "excepthook"), (sys, "unraisablehook")):
-        monkeypatch.setattr(owner, name, getattr(owner, name))
 
     def run(*arguments: str) -> Typed:
         capsys.readouterr()
