@@ -74,7 +74,8 @@ def asked(person: Someone, path: str, **headers: str) -> tuple[int, bytes]:
         with urllib.request.urlopen(request) as answer:
             return answer.status, answer.read()
     except HTTPError as error:
-        return error.code, b""
+        with error:
+            return error.code, b""
 
 
 @pytest.fixture(scope="module")

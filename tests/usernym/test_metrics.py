@@ -123,7 +123,8 @@ def test_a_busy_node_is_told_as_such_and_asked_again() -> None:
     with MetricsServer(read, 0) as server:
         with pytest.raises(urllib.error.HTTPError) as refused:
             fetch(server.port)
-        assert refused.value.code == 503
+        with refused.value as answer:
+            assert answer.code == 503
         busy = False
         assert samples(fetch(server.port))["usernym_accounts",] == 7
 
