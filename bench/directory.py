@@ -15,7 +15,8 @@ from usernym.protocol.answers import verify_proved
 from usernym.protocol.codec import encode_signed
 from usernym.protocol.directory.events import DirectoryEvent
 from usernym.protocol.directory.proofs import ChainEnd
-from usernym.protocol.records import KeyRecord, first_record, first_succession
+from usernym.protocol.directory.shown import LogAsked, own_place, take_shown
+from usernym.protocol.records import KeyRecord, first_record, first_succession, record_hash
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.storage.node.epochs import EpochSigner
@@ -25,6 +26,7 @@ from usernym.storage.node.store import NodeStore
 NAMES = 100_000
 AT_ONCE = 20_000
 CHANGES, TRIES = 100, 5
+DAY_EPOCHS = 1_440
 NOW = 1_800_000_000
 
 
@@ -52,6 +54,7 @@ def directory_table(names: int = NAMES) -> str:
             store.log.make_epoch(signer, mark, store.workers, NOW)
             epochs.append(time.perf_counter() - started)
         made, verified, longest = proof_costs(store, signer, mark, record)
+        shown, seen = login_costs(store, signer, mark, record)
         size = store.database.size()
         store.close()
         started = time.perf_counter()
@@ -68,7 +71,8 @@ def directory_table(names: int = NAMES) -> str:
         f"the directory's log with {names:,} names: an epoch of {CHANGES} changes {min(epochs):.3f} s;"
         f" the store {size / 2**20:,.0f} MiB; from opening it to the newest head {opened:.3f} s;"
         f" an audit of the whole export {audited:.1f} s; a proof is made in {1e3 * made:.2f} ms, verified in"
-        f" {1e3 * verified:.2f} ms, and its answer has {longest:,} bytes at most"
+        f" {1e3 * verified:.2f} ms, and its answer has {longest:,} bytes at most; what a login shows is made in"
+        f" {1e3 * shown:.2f} ms, checked in {1e3 * seen:.2f} ms"
     )
 
 
@@ -90,6 +94,31 @@ def proof_costs(store: NodeStore, signer: EpochSigner, mark: FileMark, record: K
     verified = time.perf_counter() - started
     longest = max(len(encode_signed(answer, signer.key, node)) for answer in answers)
     return made / len(asked), verified / len(asked), longest
+
+
+def login_costs(store: NodeStore, signer: EpochSigner, mark: FileMark, record: KeyRecord) -> tuple[float, float]:
+    """Seconds to make and to check what a login shows of a log that has grown by a day's epochs, on average."""
+    node, asked = signer.key.public, LogAsked(0, 0, 1)
+    name = "name_0_0"
+    identity = record_hash(node, name, record.stub())
+    first = store.proofs.shown(signer, mark, name, asked)
+    assert first is not None
+    assert first.leaf is not None
+    seen = take_shown(node, None, asked, first)
+    place = own_place(node, name, identity, seen, first.leaf, None)
+    for number in range(DAY_EPOCHS):
+        with store.transaction():
+            store.log.append(signer, {number.to_bytes(32, "little"): [bytes(32)]}, NOW)
+    asked = LogAsked(seen.log.size, 0, 0)
+    started = time.perf_counter()
+    shown = [store.proofs.shown(signer, mark, name, asked) for _ in range(CHANGES)]
+    made = time.perf_counter() - started
+    started = time.perf_counter()
+    for each in shown:
+        assert each is not None
+        assert each.leaf is not None
+        own_place(node, name, identity, take_shown(node, seen.log, asked, each), each.leaf, place)
+    return made / CHANGES, (time.perf_counter() - started) / CHANGES
 
 
 if __name__ == "__main__":
