@@ -120,6 +120,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._online_answers.append(answer)
                 self._step(lg.OnlineWanted())
             case DeleteAccount(answer):
+                self._watch.expect_deletion()
                 self._deletion.start(answer, self._clock_offset_s)
             case AnswerArrived(request, answer):
                 self._on_answer(request, answer)
@@ -287,7 +288,7 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._watch.take(asked, shown)
             case m.Delete(), m.Deleted(held_until=held_until):
                 self._keys.deleted()
-                self._store.seen_log.forget_own()
+                self._watch.expect_deletion()
                 self._step(lg.AccountRemoved())
                 self._deletion.end(held_until, None)
             case _:

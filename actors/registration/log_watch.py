@@ -83,6 +83,10 @@ class LogWatch:
         decoy = max(1, known.size - self._context.runtime.random_bytes(1)[0] % DECOYS)
         return LogAsked(known.size, decoy if waiting is None else waiting.size, 0)
 
+    def expect_deletion(self) -> None:
+        """The user has asked to delete the name: its chain grows, and once more if they take it back."""
+        self._log.forget_own()
+
     def _next_head(self, known: KnownLog) -> HeadToCompare | None:
         """One that waits, and that one answer can be about; others are given up."""
         while (head := self._log.next_head(known.size)) is not None:

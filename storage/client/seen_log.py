@@ -74,7 +74,7 @@ class SeenLog:
         self._profile.set_setting(_DOUBTED, None if at is None else str(at).encode())
 
     def forget_own(self) -> None:
-        """The user has changed what the name is: it is looked for again."""
+        """The user changes what the name is: it is looked for again."""
         self._write(_OWN, None)
 
     # -- heads of others --

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from usernym.actors.events import NodeCaught
+from usernym.actors.messages import DeleteAccount
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.codec import decode
@@ -187,3 +188,18 @@ def test_a_head_that_a_contact_made_up_accuses_no_one() -> None:
         assert not faults(bob)
         assert not doubts(bob)
         assert bob.store.seen_log.differs_from("alice"), "its next text to her has a signed head"
+
+
+def test_a_name_that_its_owner_deleted_and_took_back_accuses_no_one() -> None:
+    with ForgedWorld() as world:
+        (alice,) = world.people("alice")
+        alice.do(alice.graph.registration, DeleteAccount)
+        world.settle(2 * MINUTE_S)
+        alice.register()
+        alice.go_online()
+        world.settle(5 * MINUTE_S)
+        own = alice.store.seen_log.own()
+        assert own is not None
+        assert (own.events, own.chain.event) == (3, DirectoryEvent.RETURNED)
+        assert not faults(alice)
+        assert not doubts(alice)
