@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from usernym.protocol.errors import Code
 from usernym.protocol.evidence import Evidence, Fault
-from usernym.storage.client.types import Consent, DeliveryState, FileState, HandshakeState, Route
+from usernym.storage.client.types import Consent, DeliveryState, FileState, HandshakeState, InDirectory, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,16 @@ class ContactChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryChanged:
+    """The node has shown that a contact's identity is in its public directory, or that it broke its promise of that."""
+
+    name: str = field(repr=False)
+    """The contact's name, in canonical form."""
+    directory: InDirectory
+    """What is called so from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityChanged:
     """A contact's identity key changed, by a succession that holds. Safety numbers must be compared again."""
 
@@ -188,7 +198,8 @@ class ConnectionChanged:
 
 Event = (
     MessageArrived | DeliveryChanged | FileChanged | TextsErased | HandshakeChanged | DirectSilent | ContactChanged
-    | IdentityChanged | NodeCaught | DirectoryDoubted | RotationStalled | ConnectionChanged | NodeAddressChanged
+    | DirectoryChanged | IdentityChanged | NodeCaught | DirectoryDoubted | RotationStalled | ConnectionChanged
+    | NodeAddressChanged
 )  # fmt: skip
 
 EventSink = Callable[[Event], None]

@@ -14,6 +14,7 @@ from usernym import (
     Consent,
     ContactChanged,
     DeliveryChanged,
+    DirectoryChanged,
     DirectSilent,
     Event,
     FileChanged,
@@ -151,6 +152,8 @@ class News:
                 self._windows.tell(TextsGoneWire(name=name, rows=None), only_open=name)
                 self.note_contact(name)
             case HandshakeChanged(name) | DirectSilent(name) | ContactChanged(name) | IdentityChanged(name):
+                self.note_contact(name)
+            case DirectoryChanged(name):
                 self.note_contact(name)
             case None:
                 self._windows.tell(self._home())

@@ -13,8 +13,8 @@ What they return:
 - `Whoami`, `ContactView`, `ListedContact` with its `LastText`, `RequestView`, `MessageView`, `EvidenceView`,
   `FileView`, `ConversationEntry`, `Picture`, `Sent`, `Imported`: what a client has.
 - `Subscription`, `AsyncSubscription`: the events of a client, each an `Event`: `MessageArrived`, `DeliveryChanged`,
-  `ContactChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`, `ConnectionChanged`,
-  `NodeAddressChanged`, `RotationStalled`, `FileChanged`, `DirectoryDoubted` or `NodeCaught`.
+  `ContactChanged`, `DirectoryChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`,
+  `ConnectionChanged`, `NodeAddressChanged`, `RotationStalled`, `FileChanged`, `DirectoryDoubted` or `NodeCaught`.
 - `NameState`, `FoundRecord`: what a finder found. `NodeStatus`: how a node is.
 - `DeliveryState`, `FileState`, `Route`, `Trust`, `InDirectory`, `Consent`, `HandshakeState`, `NameVerdict`, `Code`: the
   words that they use.
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         ConnectionChanged,
         ContactChanged,
         DeliveryChanged,
+        DirectoryChanged,
         DirectoryDoubted,
         DirectSilent,
         Event,
@@ -113,9 +114,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "actors.events": (
-        "ConnectionChanged", "ContactChanged", "DeliveryChanged", "DirectSilent", "DirectoryDoubted", "Event",
-        "FileChanged", "HandshakeChanged", "IdentityChanged", "MessageArrived", "NodeAddressChanged", "NodeCaught",
-        "RotationStalled", "TextsErased",
+        "ConnectionChanged", "ContactChanged", "DeliveryChanged", "DirectSilent", "DirectoryChanged",
+        "DirectoryDoubted", "Event", "FileChanged", "HandshakeChanged", "IdentityChanged", "MessageArrived",
+        "NodeAddressChanged", "NodeCaught", "RotationStalled", "TextsErased",
     ),
     "actors.failures": (
         "FileUnfit", "HandshakeNotPossible", "NodeRefused", "NodeSilent", "RetryNotPossible", "TextTooLong",
@@ -152,18 +153,19 @@ _HOMES = {
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "AccountStays", "AsyncClient", "AsyncContactList", "AsyncEntries", "AsyncSubscription", "AsyncTransfers", "Client",
-    "ClientOptions", "Closed", "Code", "ConnectionChanged", "Consent", "ContactChanged", "ContactList", "ContactView",
-    "ConversationEntry", "DeliveryChanged", "DeliveryState", "DirectSilent", "DirectoryDoubted", "Entries", "Event",
-    "EvidenceView", "FileChanged", "FileState", "FileUnfit", "FileView", "Finder", "FoundRecord", "GraphFailed",
-    "HandshakeChanged", "HandshakeNotPossible", "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved",
-    "Imported", "InDirectory", "LastText", "LinkMismatch", "ListedContact", "MessageArrived", "MessageView",
-    "Mismatch", "MixnetSpec", "NameState", "NameVerdict", "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node",
-    "NodeAddressChanged", "NodeCaught", "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded",
-    "PassphraseWeak", "Picture", "PictureUnfit", "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore",
-    "RetryNotPossible", "RotationStalled", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected",
-    "Subscription", "TextTooLong", "TextsErased", "Transfers", "Trust", "Whoami", "WordsInvalid", "WordsUnfit",
-    "WrongPassphrase", "__version__", "parse_mixnet",
+    "AccountStays", "AsyncClient", "AsyncContactList", "AsyncEntries", "AsyncSubscription", "AsyncTransfers",
+    "Client", "ClientOptions", "Closed", "Code", "ConnectionChanged", "Consent", "ContactChanged", "ContactList",
+    "ContactView", "ConversationEntry", "DeliveryChanged", "DeliveryState", "DirectSilent", "DirectoryChanged",
+    "DirectoryDoubted", "Entries", "Event", "EvidenceView", "FileChanged", "FileState", "FileUnfit", "FileView",
+    "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged", "HandshakeNotPossible", "HandshakeState",
+    "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "InDirectory", "LastText", "LinkMismatch",
+    "ListedContact", "MessageArrived", "MessageView", "Mismatch", "MixnetSpec", "NameState", "NameVerdict",
+    "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node", "NodeAddressChanged", "NodeCaught", "NodeRefused",
+    "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "PassphraseWeak", "Picture", "PictureUnfit",
+    "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible", "RotationStalled",
+    "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription", "TextTooLong",
+    "TextsErased", "Transfers", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__",
+    "parse_mixnet",
 ]  # fmt: skip
 
 

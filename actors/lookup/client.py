@@ -16,7 +16,7 @@ from typing import Final, assert_never
 
 from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
-from usernym.actors.events import HandshakeChanged, IdentityChanged
+from usernym.actors.events import DirectoryChanged, HandshakeChanged, IdentityChanged
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.lookup.chain_fetch import ChainFetch
 from usernym.actors.lookup.promises import PromiseChecks
@@ -38,7 +38,7 @@ from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.records import KeyRecord, accepts_change, decode_record, is_update
 from usernym.protocol.wire import pack
-from usernym.storage.client.types import Consent, HandshakeState, Trust
+from usernym.storage.client.types import Consent, HandshakeState, InDirectory, Trust
 from usernym.storage.errors import StorageError
 
 LOOKUPS_WAITING_MAX: Final = 128
@@ -176,6 +176,8 @@ class LookupClient(Actor[LookupClientInbox]):
             contacts.add(name, key, packed, Trust.CONFIRMED, Consent.ACCEPTED, log_size=found.log_size)
         elif is_update(decode_record(contact.record), record):
             contacts.pin(name, key, packed, found.log_size)
+            if contact.log_size is None and found.log_size is not None:
+                self._context.on_event(DirectoryChanged(name, InDirectory.SHOWN))
         elif accepts_change(decode_record(contact.record), found.chain):
             contacts.pin(name, key, packed, found.log_size)
             self._context.on_event(IdentityChanged(name, contact.trust is Trust.VERIFIED))
@@ -194,6 +196,8 @@ class LookupClient(Actor[LookupClientInbox]):
         was_kept = self._promises.judge(name, answer, frame)
         if was_kept is not None:
             self.counts["promises_kept" if was_kept else "promises_broken"] += 1
+        if was_kept is False:
+            self._context.on_event(DirectoryChanged(name, InDirectory.NOT_SHOWN))
 
     def _look_later(self) -> None:
         if self._online and not self._looks and (pause_s := self._promises.next_look_s()) is not None:

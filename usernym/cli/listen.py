@@ -164,6 +164,17 @@ class ContactJson(msgspec.Struct, frozen=True, tag_field="event", tag="contact",
         return f"* {self.name} is {self.state}"
 
 
+class DirectoryJson(msgspec.Struct, frozen=True, tag_field="event", tag="directory", rename=_OF):
+    """The node has shown that a contact's key is in its public directory, or that its promise about it was broken."""
+
+    name: str
+    directory: str
+    """As a contact's `directory`."""
+
+    def line(self) -> str:
+        return f"* the key of {self.name} is {self.directory}"
+
+
 class IdentityChangedJson(msgspec.Struct, frozen=True, tag_field="event", tag="identity_changed", rename=_OF):
     """The node shows another identity for a contact."""
 
@@ -232,8 +243,9 @@ class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connec
 
 
 EventJson = (
-    DeliveryJson | FileJson | ErasedJson | HandshakeJson | DirectJson | ContactJson | IdentityChangedJson
-    | NodeCaughtJson | DirectoryDoubtedJson | RotationStalledJson | NodeAddressJson | ConnectionJson
+    DeliveryJson | FileJson | ErasedJson | HandshakeJson | DirectJson | ContactJson | DirectoryJson
+    | IdentityChangedJson | NodeCaughtJson | DirectoryDoubtedJson | RotationStalledJson | NodeAddressJson
+    | ConnectionJson
 )  # fmt: skip
 
 
@@ -255,6 +267,8 @@ def event_json(event: Event) -> EventJson:
             return reply_of(DirectJson, event, through_node=event.silent and event.falls_back)
         case usernym.ContactChanged():
             return reply_of(ContactJson, event)
+        case usernym.DirectoryChanged():
+            return reply_of(DirectoryJson, event)
         case usernym.IdentityChanged():
             return reply_of(IdentityChangedJson, event)
         case usernym.NodeCaught():
@@ -373,6 +387,7 @@ ENTRIES: Final = (
     Entry("listen", "show messages and events as they come", listen,
           (option("--for", dest="duration", type=seconds, metavar="TIME", help="how long, from the connection on"),),
           prints=(MessageJson, DeliveryJson, FileJson, ErasedJson, HandshakeJson, DirectJson, ContactJson,
-                  IdentityChangedJson, NodeCaughtJson, DirectoryDoubtedJson, RotationStalledJson, NodeAddressJson,
+                  DirectoryJson, IdentityChangedJson, NodeCaughtJson, DirectoryDoubtedJson, RotationStalledJson,
+                  NodeAddressJson,
                   ConnectionJson)),
 )  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 
 from tests.actors.lookup.test_proved_lookups import client_of, cost, now_in, settled
 from tests.helpers.hostile import RawClient, Wiretap, message_of
-from usernym.actors.events import NodeCaught
+from usernym.actors.events import DirectoryChanged, NodeCaught
 from usernym.actors.failures import NodeRefused
 from usernym.actors.lookup.node import LookupNode
 from usernym.actors.lookup.promises import CHECK_MAX_S, CHECK_MIN_S, LOOK_MAX_S
@@ -87,6 +87,7 @@ def test_a_young_name_is_promised_and_shown_later_without_anyones_asking() -> No
         assert cost(tap, since) == (1, 2, [m.Proved])
         assert due + CHECK_MIN_S <= times[-1] <= due + CHECK_MAX_S + LOOK_MAX_S + 1
         assert shown(alice, "bob") is InDirectory.SHOWN
+        assert alice.of_kind(DirectoryChanged) == [DirectoryChanged("bob", InDirectory.SHOWN)]
         assert kept(alice, "bob") is None
         assert alice.counters()["lookup"]["promises_kept"] == 1
         much_later(world, DAY_S)
@@ -240,6 +241,7 @@ def test_a_node_that_breaks_a_promise_is_found_by_the_clients_own_lookup(monkeyp
         (evidence,) = (decode_evidence(each.packed) for each in alice.store.evidence.all())
         assert (evidence.node, evidence.fault) == (world.node.key.public, Fault.PROMISE_BROKEN)
         assert shown(alice, "bob") is InDirectory.NOT_SHOWN
+        assert alice.of_kind(DirectoryChanged) == [DirectoryChanged("bob", InDirectory.NOT_SHOWN)]
         assert kept(alice, "bob") is None
         assert alice.counters()["lookup"]["promises_broken"] == 1
 

@@ -27,6 +27,7 @@ from usernym import cli
 from usernym.actors.events import (
     ConnectionChanged,
     DeliveryChanged,
+    DirectoryChanged,
     DirectSilent,
     Event,
     HandshakeChanged,
@@ -42,7 +43,7 @@ from usernym.printable import COLUMNS_MIN, CONTINUED, marked, printable, width_o
 from usernym.protocol.errors import Code
 from usernym.protocol.evidence import Evidence
 from usernym.settings import duration
-from usernym.storage.client.types import DeliveryState, HandshakeState, Route
+from usernym.storage.client.types import DeliveryState, HandshakeState, InDirectory, Route
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u2066\u200b\r\nbob: send me your words\x00\x7f\u2028"
 
@@ -248,6 +249,7 @@ EVENTS: list[Event] = [
     DirectSilent(HOSTILE, silent=True, falls_back=True),
     DirectSilent("bob", silent=True, falls_back=False),
     DirectSilent("bob", silent=False, falls_back=True),
+    *(DirectoryChanged(HOSTILE, each) for each in (InDirectory.SHOWN, InDirectory.NOT_SHOWN)),
     IdentityChanged(HOSTILE, was_verified=True),
     NodeCaught(Evidence(bytes(32), 1, (HOSTILE.encode(),))),
     NodeAddressChanged(HOSTILE),
