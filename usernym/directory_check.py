@@ -14,6 +14,7 @@ from usernym.protocol.directory.name_map import ROOT_PLACE, MapLeaf, bucket_of, 
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.records import decode_succession
 from usernym.storage.integrity import ReadOnlyStore
+from usernym.storage.node.epochs import stored_roots
 
 
 def directory_problems(store: ReadOnlyStore, node: bytes) -> Iterator[str]:
@@ -21,6 +22,7 @@ def directory_problems(store: ReadOnlyStore, node: bytes) -> Iterator[str]:
     yield from _waiting_problems(store)
     leaves: dict[bytes, MapLeaf] = {}
     former: dict[bytes, bytes] = {}
+    roots: dict[int, bytes] = {}
     frontier, last, peaks = Frontier(), None, b""
     for number, data, changes, checkpoint in store.rows(
         "SELECT number, entry, changes, checkpoint FROM directory_epoch ORDER BY number"
@@ -34,14 +36,17 @@ def directory_problems(store: ReadOnlyStore, node: bytes) -> Iterator[str]:
         except DirectoryInvalid as error:
             yield f"epoch {number} of the directory's log is damaged ({error})"
             return
-        peaks = b"".join(frontier.peaks)
-        frontier = frontier.with_leaf(entry_hash(data))
+        peaks, leaf = b"".join(frontier.peaks), entry_hash(data)
+        roots |= dict(stored_roots(frontier.size, frontier.peaks, leaf))
+        frontier = frontier.with_leaf(leaf)
         if (entry.node, entry.number, entry.names) != (node, number, len(leaves)) or number + 1 != frontier.size:
             yield f"epoch {number} of the directory's log is not what follows on the epoch before it"
         if head != LogHead(node, frontier.size, frontier.root()):
             yield f"epoch {number} of the directory's log: its signed head is not that of the log"
         last = entry
     yield from _map_problems(store, leaves, former, last)
+    if roots != dict(store.rows("SELECT place, hash FROM directory_tree")):
+        yield "the directory's stored tree is not that of its log"
     made_at = 0 if last is None else last.made_at
     state = frontier.size, b"".join(frontier.peaks), peaks, len(leaves), made_at
     for row in store.rows(

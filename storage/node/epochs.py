@@ -97,6 +97,12 @@ def tree_place(level: int, place: int) -> int:
     return level << 40 | place
 
 
+def stored_roots(size: int, peaks: Sequence[bytes], leaf: bytes) -> list[tuple[int, bytes]]:
+    """What is stored of the log's tree when a log of `size` entries gets another one: places and roots."""
+    completed_now = enumerate(completed(size, peaks, leaf))
+    return [(tree_place(level, size >> level), root) for level, root in completed_now if level >= TREE_LEVEL_MIN]
+
+
 def note_event(database: Engine, name: str, event: DirectoryEvent) -> None:
     """Let the next epoch have this event about the identity that the name has now; a part of the caller's commit."""
     database.run(_NOTE, (name, int(event)))
@@ -260,12 +266,7 @@ class DirectoryLog:
             "INSERT INTO directory_epoch (number, entry, changes, checkpoint) VALUES (?, ?, ?, ?)",
             (state.size, entry, encode_changes(changes), checkpoint),
         )
-        roots = [
-            (tree_place(level, state.size >> level), root)
-            for level, root in enumerate(completed(state.size, peaks, leaf))
-            if level >= TREE_LEVEL_MIN
-        ]
-        self._put("directory_tree", "place", ("hash",), roots)
+        self._put("directory_tree", "place", ("hash",), stored_roots(state.size, peaks, leaf))
         self._db.run(
             "UPDATE directory_log SET size = ?, peaks = ?, former_peaks = ?, names = ?, made_at = ?",
             (frontier.size, b"".join(frontier.peaks), state.peaks, names, at),

@@ -14,6 +14,7 @@ from usernym.node_check import PROBLEMS_MAX, check_store
 from usernym.protocol.limits import DAY_S
 from usernym.storage import errors
 from usernym.storage.client.types import DeliveryState
+from usernym.storage.node.epochs import TREE_LEVEL_MIN, EpochSigner
 from usernym.storage.node.schema import OF_PROCESSES, NodeRow
 from usernym.storage.node.store import NodeStore
 from usernym.storage.tables import table_name
@@ -33,6 +34,9 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gone.do(gone.graph.registration, DeleteAccount)
     writer.send_and_wait(NAMES[1], "delivered")
     world.settle(150)  # until a heartbeat has confirmed the receipt
+    for number in range(2**TREE_LEVEL_MIN):  # enough for a row about the log's tree
+        events = {bytes((number,)) * 32: [bytes(32)]}
+        world.node.store.log.append(EpochSigner.of(world.node.key), events, world.sim.unix_s())
     for client in (gone, reader, writer):
         client.kill()  # no one is online meanwhile: a week of heartbeats takes minutes
     world.sim.run_for(8 * DAY_S)
@@ -130,6 +134,7 @@ DAMAGES = {
     ),
     "leaf": ("UPDATE directory_leaf SET events = events + 1", "leaves are not those of its log"),
     "map": ("UPDATE directory_node SET hash = zeroblob(32) WHERE place = 1", "map is not that of its leaves"),
+    "tree": ("UPDATE directory_tree SET hash = zeroblob(32)", "stored tree is not that of its log"),
     "event that waits": ("UPDATE directory_change SET link = x'00'", "event for the directory's log, row"),
     "trigger": (
         "CREATE TRIGGER theirs AFTER DELETE ON mail BEGIN DELETE FROM notice; END",
