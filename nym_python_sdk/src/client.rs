@@ -3,8 +3,9 @@
 use crate::config::Config;
 use crate::errors::Failure;
 use crate::inbox::Inbox;
-use crate::pump::{Pump, DISCONNECT_LIMIT};
+use crate::pump::{Pump, SurbsAsked, DISCONNECT_LIMIT};
 use crate::replies::{Replies, Watched};
+use crate::unlinked::{Surbs, Tags};
 use crate::{runtime, storage};
 use nym_client_core::client::base_client::storage::MixnetClientStorage;
 use nym_local_network::InMemory;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The longest message, in bytes. One of this size is about 6,500 Sphinx packets: two minutes at the default sending rate.
@@ -61,6 +62,7 @@ pub struct Client {
     pub inbox: Arc<Inbox>,
     pub replies: Replies,
     sender: MixnetClientSender,
+    surbs_asked: mpsc::UnboundedSender<SurbsAsked>,
     sent: Arc<AtomicBool>,
     state: watch::Receiver<State>,
     stop: CancellationToken,
@@ -122,8 +124,12 @@ async fn connecting(
     let address = client.nym_address().to_string();
     let sender = client.split_sender();
     let sent = Arc::new(AtomicBool::new(false));
+    let (ask_surbs, surbs_asked) = mpsc::unbounded_channel();
     let pump = Pump {
         inbox: inbox.clone(),
+        tags: Tags::new(replies.clone(), config.fresh_tag_kept()?),
+        surbs_asked,
+        hop_delay: config.packet_delay()?,
         stop: stop.clone(),
         sent: sent.clone(),
         state: state_tx,
@@ -134,7 +140,17 @@ async fn connecting(
         lock,
     };
     tokio::spawn(pump.run(client));
-    Ok(Client { address, inbox, replies, sender, sent, state, _end: stop.clone().drop_guard(), stop })
+    Ok(Client {
+        address,
+        inbox,
+        replies,
+        sender,
+        surbs_asked: ask_surbs,
+        sent,
+        state,
+        _end: stop.clone().drop_guard(),
+        stop,
+    })
 }
 
 async fn build<S: MixnetClientStorage + Clone + 'static>(
@@ -175,6 +191,26 @@ impl Client {
     pub async fn send(&self, to: Recipient, data: Vec<u8>, surbs: Option<u32>) -> Result<(), Failure> {
         let surbs = surbs.map_or(IncludedSurbs::ExposeSelfAddress, IncludedSurbs::Amount);
         self.unless_ended(self.sender.send_message(to, data, surbs)).await
+    }
+
+    /// A message that can be answered and has no sender tag: see `unlinked`.
+    pub async fn send_unlinked(&self, to: Recipient, data: Vec<u8>, surbs: u32) -> Result<(), Failure> {
+        let message = self.new_surbs(surbs).await?.message(&self.replies, &data);
+        self.send(to, message, None).await
+    }
+
+    async fn new_surbs(&self, count: u32) -> Result<Surbs, Failure> {
+        if let Some(refusal) = self.state().refusal() {
+            return Err(refusal);
+        }
+        let (answer, surbs) = oneshot::channel();
+        let asked = self.surbs_asked.send((count, answer)).is_ok();
+        tokio::select! {
+            refusal = self.ended() => Err(refusal),
+            surbs = surbs, if asked => {
+                surbs.map_err(|_| Failure::Other("the network is not known at the moment; try again".into()))
+            }
+        }
     }
 
     pub async fn reply(&self, tag: AnonymousSenderTag, data: Vec<u8>) -> Result<(), Failure> {

@@ -25,6 +25,7 @@ pub struct Config {
     pub surbs_kept: usize,
     pub surbs_on_request: u32,
     pub surb_age: f64,
+    pub fresh_tag_kept: f64,
     pub topology_refresh: f64,
     pub queue_messages: usize,
     pub queue_bytes: usize,
@@ -45,7 +46,7 @@ impl Config {
         debug.cover_traffic.loop_cover_traffic_average_delay = seconds("cover_delay", self.cover_delay)?;
         debug.traffic.disable_main_poisson_packet_distribution = !self.poisson_sending;
         debug.traffic.message_sending_average_delay = seconds("sending_delay", self.sending_delay)?;
-        debug.traffic.average_packet_delay = seconds("packet_delay", self.packet_delay)?;
+        debug.traffic.average_packet_delay = self.packet_delay()?;
         debug.traffic.maximum_number_of_retransmissions = self.retransmissions;
         debug.acknowledgements.average_ack_delay = seconds("ack_delay", self.ack_delay)?;
         debug.acknowledgements.ack_wait_addition = seconds("ack_wait", self.ack_wait)?;
@@ -83,6 +84,14 @@ impl Config {
 
     pub fn connect_timeout(&self) -> Result<Duration, Failure> {
         seconds("connect_timeout", self.connect_timeout)
+    }
+
+    pub fn packet_delay(&self) -> Result<Duration, Failure> {
+        seconds("packet_delay", self.packet_delay)
+    }
+
+    pub fn fresh_tag_kept(&self) -> Result<Duration, Failure> {
+        seconds("fresh_tag_kept", self.fresh_tag_kept)
     }
 
     pub fn keepalive(&self) -> Result<Option<Duration>, Failure> {

@@ -12,6 +12,7 @@ mod py_client;
 mod replies;
 mod runtime;
 mod storage;
+mod unlinked;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;

@@ -3,6 +3,7 @@
 use crate::client::{End, State};
 use crate::inbox::{Inbox, Received};
 use crate::runtime;
+use crate::unlinked::{Surbs, Tags};
 use nym_sdk::mixnet::{
     EventReceiver, IncludedSurbs, MixnetClient, MixnetClientSender, MixnetMessageSender, Recipient,
     ReconstructedMessage,
@@ -12,7 +13,7 @@ use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{watch, Notify};
+use tokio::sync::{mpsc, oneshot, watch, Notify};
 use tokio::time::{sleep_until, timeout, timeout_at, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +26,15 @@ const ECHOES: u32 = 2;
 /// A message to the client itself that no one else can have made.
 const ECHO_BYTES: usize = 32;
 
+/// Asks for so many new SURBs; no answer while the network is not known.
+pub type SurbsAsked = (u32, oneshot::Sender<Surbs>);
+
 pub struct Pump {
     pub inbox: Arc<Inbox>,
+    pub tags: Tags,
+    pub surbs_asked: mpsc::UnboundedReceiver<SurbsAsked>,
+    /// Mean delay in each hop of a SURB.
+    pub hop_delay: Duration,
     pub stop: CancellationToken,
     /// Whether anything was sent yet that the end must wait for.
     pub sent: Arc<AtomicBool>,
@@ -73,6 +81,7 @@ impl Pump {
             let limit = Instant::now() + self.flush;
             let _ = timeout_at(limit, self.flush(&mut client, &echo)).await;
         }
+        self.tags.forget_all(); // else they would be saved
         let ended = timeout(DISCONNECT_LIMIT, client.disconnect()).await;
         drop(self.lock.take());
         let end = match (ended, end) {
@@ -106,6 +115,12 @@ impl Pump {
                         silent_at = self.silence_ends();
                     }
                 },
+                Some((count, answer)) = self.surbs_asked.recv() => {
+                    if let Some(surbs) = Surbs::new(client, count, self.hop_delay).await {
+                        let _ = answer.send(surbs); // an error: its wait was cancelled
+                    }
+                }
+                () = until(self.tags.forget_at()) => self.tags.forget(),
                 () = until(silent_at) => {
                     if unanswered == ECHOES {
                         return End::Died("nothing comes back from the mixnet: the connection to the gateway is lost".into());
@@ -119,15 +134,18 @@ impl Pump {
     }
 
     /// Queues the messages; true if the echo was among them.
-    fn take(&self, batch: Vec<ReconstructedMessage>, echo: &Echo) -> bool {
+    fn take(&mut self, batch: Vec<ReconstructedMessage>, echo: &Echo) -> bool {
         let mut echoed = false;
         for message in batch {
             if message.message == echo.text {
                 echoed = true;
                 continue;
             }
-            let tag = message.sender_tag.map(|tag| tag.to_bytes());
-            self.inbox.push(Received { data: message.message, tag });
+            let (data, tag) = match message.sender_tag {
+                Some(tag) => (message.message, Some(tag.to_bytes())),
+                None => self.tags.take(message.message),
+            };
+            self.inbox.push(Received { data, tag });
         }
         echoed
     }
@@ -137,7 +155,7 @@ impl Pump {
     }
 
     /// Returns when an echo sent behind everything else is back: what was sent before has left the client.
-    async fn flush(&self, client: &mut MixnetClient, echo: &Echo) {
+    async fn flush(&mut self, client: &mut MixnetClient, echo: &Echo) {
         echo.send();
         while let Some(batch) = client.wait_for_messages().await {
             if self.take(batch, echo) {

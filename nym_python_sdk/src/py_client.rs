@@ -34,13 +34,23 @@ impl NativeClient {
         recipient: &str,
         data: &[u8],
         surbs: Option<u32>,
+        fresh_tag: bool,
     ) -> Result<impl Future<Output = Result<(), Failure>> + Send + 'static, Failure> {
         let (client, data) = (self.here()?, client::checked(data)?);
         let to: Recipient = client::recipient(recipient)?;
         if let Some(surbs) = surbs.filter(|surbs| *surbs > MAX_SURBS) {
             return Err(Failure::Message(format!("{surbs} SURBs, and a message may bring {MAX_SURBS}")));
         }
-        Ok(async move { client.send(to, data, surbs).await })
+        let unlinked = surbs.filter(|_| fresh_tag);
+        if unlinked == Some(0) {
+            return Err(Failure::Message("a fresh tag needs a SURB at least: without one it can't be answered".into()));
+        }
+        Ok(async move {
+            match unlinked {
+                Some(surbs) => client.send_unlinked(to, data, surbs).await,
+                None => client.send(to, data, surbs).await,
+            }
+        })
     }
 
     fn replying(
@@ -102,18 +112,26 @@ impl NativeClient {
         Ok(self.here()?.replies.held(&client::tag(tag)?))
     }
 
-    fn send(&self, py: Python<'_>, recipient: &str, data: &[u8], surbs: Option<u32>) -> PyResult<()> {
-        wait(py, self.sending(recipient, data, surbs)?)
+    /// See `replies::Replies::senders`.
+    fn senders_held(&self) -> PyResult<usize> {
+        Ok(self.here()?.replies.senders())
     }
 
+    #[pyo3(signature = (recipient, data, surbs, fresh_tag = false))]
+    fn send(&self, py: Python<'_>, recipient: &str, data: &[u8], surbs: Option<u32>, fresh_tag: bool) -> PyResult<()> {
+        wait(py, self.sending(recipient, data, surbs, fresh_tag)?)
+    }
+
+    #[pyo3(signature = (recipient, data, surbs, fresh_tag = false))]
     fn send_async<'py>(
         &self,
         py: Python<'py>,
         recipient: &str,
         data: &[u8],
         surbs: Option<u32>,
+        fresh_tag: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        awaitable(py, self.sending(recipient, data, surbs)?)
+        awaitable(py, self.sending(recipient, data, surbs, fresh_tag)?)
     }
 
     fn reply(&self, py: Python<'_>, tag: &[u8], data: &[u8]) -> PyResult<()> {

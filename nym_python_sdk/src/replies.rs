@@ -1,12 +1,14 @@
-//! Reads the SDK's account of reply SURBs: those that a client gave, and those that it holds.
+//! The SDK's account of reply SURBs: those that a client gave, and those that it holds.
 //!
 //! The SDK asks its storage for its account once, when it connects, and works on it from then on; every clone of it is the
-//! same one. So a storage that keeps a clone when it gives the account to the SDK can always read what the SDK knows.
+//! same one. So a storage that keeps a clone when it gives the account to the SDK can always read it, and change it.
 
 use async_trait::async_trait;
 use nym_client_core::client::base_client::storage::MixnetClientStorage;
 use nym_client_core::client::replies::reply_storage::{CombinedReplyStorage, ReplyStorageBackend};
 use nym_sdk::mixnet::AnonymousSenderTag;
+use nym_sphinx::anonymous_replies::{ReplySurbWithKeyRotation, SurbEncryptionKey};
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use time::OffsetDateTime;
 
@@ -27,9 +29,41 @@ impl Replies {
     pub fn held(&self, sender: &AnonymousSenderTag) -> usize {
         self.0.get().map_or(0, |account| account.surbs_storage_ref().available_surbs(sender))
     }
+
+    /// Lets the SDK read what comes over SURBs with these keys.
+    pub fn give(&self, keys: Vec<SurbEncryptionKey>) {
+        if let Some(account) = self.0.get() {
+            account.key_storage_ref().insert_multiple(keys);
+        }
+    }
+
+    /// How many of a sender's SURBs the SDK never answers with.
+    pub fn withheld(&self) -> usize {
+        self.0.get().map_or(0, |account| account.surbs_storage_ref().min_surb_threshold())
+    }
+
+    /// Lets the SDK answer a new sender. It counts on `expected` more, and asks for none as long as they suffice.
+    pub fn hold(&self, sender: &AnonymousSenderTag, surbs: Vec<ReplySurbWithKeyRotation>, expected: u32) {
+        if let Some(account) = self.0.get() {
+            account.surbs_storage_ref().insert_fresh_surbs(sender, surbs);
+            account.surbs_storage_ref().increment_pending_reception(sender, expected);
+        }
+    }
+
+    /// Throws away the SURBs of these senders, whom the SDK can't answer any more.
+    pub fn forget(&self, senders: &HashSet<AnonymousSenderTag>) {
+        if let (Some(account), false) = (self.0.get(), senders.is_empty()) {
+            account.surbs_storage_ref().retain(|sender, _| !senders.contains(sender));
+        }
+    }
+
+    /// Senders whose SURBs this client holds.
+    pub fn senders(&self) -> usize {
+        self.0.get().map_or(0, |account| account.surbs_storage_ref().as_raw_iter().count())
+    }
 }
 
-/// A storage like `S`, whose account of SURBs can be read.
+/// A storage like `S`, whose account of SURBs can be read and changed.
 #[derive(Clone)]
 pub struct Watched<S: MixnetClientStorage> {
     storage: S,

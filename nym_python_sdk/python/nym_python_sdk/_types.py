@@ -99,6 +99,10 @@ class Base:
         """
         return self._client().surbs_held(sender_tag)
 
+    def senders_held(self) -> int:
+        """Senders whose reply SURBs this client holds, by their tags."""
+        return self._client().senders_held()
+
     def raise_if_ended(self) -> None:
         """Raises `ClientDied` or `ClientClosed` when that is so."""
         state, reason = self._client().state()

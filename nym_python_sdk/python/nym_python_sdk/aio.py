@@ -48,12 +48,15 @@ class MixnetClient(Base):
         """
         await self._client().send_async(recipient, data, None)
 
-    async def send_anonymous(self, recipient: str, data: bytes, *, surbs: int) -> None:
+    async def send_anonymous(self, recipient: str, data: bytes, *, surbs: int, fresh_tag: bool = False) -> None:
         """As `send_plain`, with a sender tag and `surbs` reply SURBs (0 to `MAX_SURBS`), by which the recipient can answer.
 
-        One SURB brings one packet (about 1,600 bytes) back, and is 460 bytes of the message.
+        One SURB brings one packet (about 1,600 bytes) back, and is 460 bytes of the message. The tag is the same in all that
+        this client sends to this recipient. With `fresh_tag` it stands for this message alone, and has one SURB at least. The
+        recipient has to use this package, too: else it gets bytes that it can't read. It withholds none of these SURBs, asks
+        for no others, and forgets them and the tag after `ClientConfig.fresh_tag_kept`.
         """
-        await self._client().send_async(recipient, data, surbs)
+        await self._client().send_async(recipient, data, surbs, fresh_tag)
 
     async def reply(self, sender_tag: bytes, data: bytes) -> None:
         """Answers an anonymous sender with the SURBs it gave (`data` has at least one byte).

@@ -31,9 +31,9 @@ class BlockingMixnetClient(Base):
         """Sends without SURBs and without the sender's address."""
         self._client().send(recipient, data, None)
 
-    def send_anonymous(self, recipient: str, data: bytes, *, surbs: int) -> None:
+    def send_anonymous(self, recipient: str, data: bytes, *, surbs: int, fresh_tag: bool = False) -> None:
         """Sends with a sender tag and `surbs` reply SURBs."""
-        self._client().send(recipient, data, surbs)
+        self._client().send(recipient, data, surbs, fresh_tag)
 
     def reply(self, sender_tag: bytes, data: bytes) -> None:
         """Answers an anonymous sender with the SURBs it gave."""

@@ -40,7 +40,8 @@ class ClientConfig:
     it has. It is fixed when a storage is created. At most `surbs_kept` of one sender are kept. A receiver that
     withholds asks this client for more, and gets at most `surbs_on_request` each time; the program is not asked:
     with 0 none. `surb_age` (seconds) is how
-    long the keys to the client's own SURBs are remembered.
+    long the keys to the client's own SURBs are remembered. What came under a fresh tag (`send_anonymous`) can be answered
+    for `fresh_tag_kept` seconds; then the tag is forgotten.
 
     Receiving: at most `queue_messages` messages of together at most `queue_bytes` bytes wait for the program. A message that
     does not fit is dropped and counted (`ClientCounts.dropped`): it was acknowledged to the network before.
@@ -67,6 +68,7 @@ class ClientConfig:
     surbs_kept: int = MAX_SURBS
     surbs_on_request: int = 500
     surb_age: float = MAX_SECONDS
+    fresh_tag_kept: float = 60.0
 
     queue_messages: int = 10_000
     queue_bytes: int = 64 * 1024 * 1024
@@ -78,7 +80,14 @@ class ClientConfig:
                 raise ConfigError(f"{name} is a text that is not empty, or None")
         if self.directory_url is not None and not self.directory_url.startswith(("http://", "https://")):
             raise ConfigError("directory_url begins with http:// or https://")
-        for name in ("topology_refresh", "connect_timeout", "cover_delay", "sending_delay", "surb_age"):
+        for name in (
+            "topology_refresh",
+            "connect_timeout",
+            "cover_delay",
+            "sending_delay",
+            "surb_age",
+            "fresh_tag_kept",
+        ):
             self._seconds(name, above_zero=True)
         for name in ("packet_delay", "ack_delay", "ack_wait", "flush_timeout"):
             self._seconds(name, above_zero=False)
