@@ -183,6 +183,7 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
         signer=context.user.key,
         node=context.user.node,
         addresses=card.addresses,
+        fresh_tags=card.fresh_tags,
         dispatch=dispatch,
         given_surbs=context.store.given_surbs,
         is_agreed=context.store.contacts.is_agreed,
@@ -216,6 +217,7 @@ def finder_graph(
         signer=signer,
         node=card.node,
         addresses=card.addresses,
+        fresh_tags=card.fresh_tags,
         dispatch=Dispatch(on_mixnet=on_mixnet),
     )
     graph.start(graph.finder.bind(NameFinder(runtime, on_failed, node=card.node, io=graph.io)), graph.io.bind(io))

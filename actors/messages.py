@@ -45,6 +45,8 @@ class MixnetConnected(PrivateValue, frozen=True):
     boot_id: bytes
     older: bool = False
     """Whether the mixnet client may still have what others gave to it before this process was there."""
+    fresh_tags: bool = False
+    """See `Transport`."""
 
 
 class MixnetDisconnected(PrivateValue, frozen=True):
@@ -141,6 +143,8 @@ class SendRequest(PrivateValue, frozen=True):
 
     request: m.Request
     reply_to: Tellable[AnswerArrived | RequestFailed]
+    unlinked: bool = False
+    """Whether it goes under a sender tag of its own, where the two mixnet clients can do that; lookups always do."""
 
 
 class AnswerArrived(FromPeer, frozen=True):
@@ -195,6 +199,8 @@ class SetCard(PrivateValue, frozen=True):
 
     addresses: tuple[bytes, ...]
     given: tuple[bytes, ...]
+    fresh_tags: bool
+    """Whether the card that was given by hand says that the node takes them."""
 
 
 class EvidenceFound(PrivateValue, frozen=True):

@@ -59,8 +59,8 @@ def _paced(world: World) -> None:
 
         world.sim.call_later(free_at[client] - now, hand_over)
 
-    def send_later(client: int, to: bytes, data: bytes, surbs: int | None) -> None:
-        later(client, anonymous_packets(len(data), surbs or 0), lambda: send(client, to, data, surbs))
+    def send_later(client: int, to: bytes, data: bytes, surbs: int | None, **how: bool) -> None:
+        later(client, anonymous_packets(len(data), surbs or 0), lambda: send(client, to, data, surbs, **how))
 
     def reply_later(client: int, tag: bytes, data: bytes) -> None:
         later(client, reply_packets(len(data)), lambda: reply(client, tag, data))

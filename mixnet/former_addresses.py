@@ -36,9 +36,14 @@ class JoinedTransport:
         for number, transport in enumerate(self._transports):
             transport.open(functools.partial(_report, number, on_event))
 
-    def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
+    @property
+    def fresh_tags(self) -> bool:
+        """See `Transport`: whether all of them do."""
+        return all(transport.fresh_tags for transport in self._transports)
+
+    def send(self, recipient: bytes, data: bytes, surbs: int, *, fresh_tag: bool = False) -> None:
         """See `Transport`: from the current client."""
-        self._transports[_CURRENT].send(recipient, data, surbs)
+        self._transports[_CURRENT].send(recipient, data, surbs, fresh_tag=fresh_tag)
 
     def reply(self, sender_tag: bytes, data: bytes) -> None:
         """See `Transport`: from the client to which the sender wrote."""

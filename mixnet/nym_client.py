@@ -23,14 +23,13 @@ from usernym.mixnet.nym_api import (
     ApiError,
     ErrorResponse,
     ReceivedResponse,
-    Reply,
     SelfAddress,
     SelfAddressResponse,
     SendAnonymous,
     decode_response,
     encode_request,
 )
-from usernym.mixnet.reconnecting import LinkedTransport, LinkLost
+from usernym.mixnet.reconnecting import LinkedTransport, LinkLost, Outgoing, SendUnlinked
 from usernym.mixnet.transport import Incoming
 from usernym.mixnet.websocket_logging import silent_logger
 
@@ -120,7 +119,8 @@ class _NymClientLink:
     def address(self) -> bytes:
         return self._address
 
-    async def send(self, request: SendAnonymous | Reply) -> None:
+    async def send(self, request: Outgoing) -> None:
+        assert not isinstance(request, SendUnlinked), "the transport has no fresh tags"
         try:
             await self._connection.send(encode_request(request))
         except ConnectionClosed:

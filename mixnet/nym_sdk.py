@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from usernym.mixnet.addresses import AddressError, format_address, parse_address
-from usernym.mixnet.nym_api import Reply, SendAnonymous
-from usernym.mixnet.reconnecting import LinkedTransport, LinkLost
+from usernym.mixnet.nym_api import Reply
+from usernym.mixnet.reconnecting import LinkedTransport, LinkLost, Outgoing, SendUnlinked
 from usernym.mixnet.transport import Incoming
 from usernym.protocol.limits import SURBS_ON_REQUEST, SURBS_WITHHELD
 
@@ -75,6 +75,11 @@ class NymSdkTransport(LinkedTransport):
     def surb_bytes(self) -> int:
         """See `Transport`."""
         return self._surb_bytes
+
+    @property
+    def fresh_tags(self) -> bool:
+        """See `Transport`."""
+        return True
 
     def surbs_out(self) -> int | None:
         """See `Transport`."""
@@ -145,13 +150,14 @@ class _SdkLink:
     def address(self) -> bytes:
         return self._address
 
-    async def send(self, request: SendAnonymous | Reply) -> None:
+    async def send(self, request: Outgoing) -> None:
         try:
             if isinstance(request, Reply):
                 await self._client.reply(request.sender_tag, request.data)
             else:
                 recipient = format_address(request.recipient)
-                await self._client.send_anonymous(recipient, request.data, surbs=request.surbs)
+                fresh = isinstance(request, SendUnlinked)
+                await self._client.send_anonymous(recipient, request.data, surbs=request.surbs, fresh_tag=fresh)
         except (self._sdk.InvalidRecipient, self._sdk.MessageError):
             # A bad address reached the queue: one message is lost, as on any mixnet, and the client is as before.
             return

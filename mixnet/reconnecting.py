@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from usernym.logger import logger
@@ -54,6 +55,18 @@ class LinkLost(Exception):
     """The link is gone, or could not be made; the text says what a person can do about it."""
 
 
+@dataclass(frozen=True, slots=True)
+class SendUnlinked:
+    """Send with reply SURBs, at least one, and a sender tag that is this message's alone."""
+
+    recipient: bytes = field(repr=False)
+    data: bytes = field(repr=False)
+    surbs: int
+
+
+Outgoing = SendAnonymous | SendUnlinked | Reply
+
+
 class MixnetLink(Protocol):
     """One lifetime of a mixnet client. Everything raises `LinkLost` once it is over."""
 
@@ -61,7 +74,7 @@ class MixnetLink(Protocol):
     def address(self) -> bytes:
         """The client's address, 96 bytes."""
 
-    async def send(self, request: SendAnonymous | Reply) -> None:
+    async def send(self, request: Outgoing) -> None:
         """Hand over one message; waits while the client can't take it."""
 
     async def receive(self) -> Incoming:
@@ -89,7 +102,7 @@ class LinkedTransport:
         self._connect = connect
         self._name = name
         self._lock = threading.Lock()
-        self._queue: deque[SendAnonymous | Reply] = deque()
+        self._queue: deque[Outgoing] = deque()
         self._queue_bytes = 0
         self._up = False
         self._closed = False
@@ -118,12 +131,22 @@ class LinkedTransport:
                 self._loop = self._thread = None
                 raise
 
-    def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
+    @property
+    def fresh_tags(self) -> bool:
+        """See `Transport`. A nym-client has one tag for each recipient."""
+        return False
+
+    def send(self, recipient: bytes, data: bytes, surbs: int, *, fresh_tag: bool = False) -> None:
         if len(recipient) != ADDRESS_BYTES:
             raise MixnetError(f"an address has {ADDRESS_BYTES} bytes")
         if not 0 <= surbs <= SURBS_MAX:
             raise MixnetError(f"a message carries 0 to {SURBS_MAX} SURBs")
-        self._enqueue(SendAnonymous(recipient, _checked(data), surbs))
+        if not fresh_tag:
+            self._enqueue(SendAnonymous(recipient, _checked(data), surbs))
+        elif self.fresh_tags and surbs:
+            self._enqueue(SendUnlinked(recipient, _checked(data), surbs))
+        else:
+            raise MixnetError("a fresh tag needs a SURB, and a mixnet client that can make such tags")
 
     def reply(self, sender_tag: bytes, data: bytes) -> None:
         if len(sender_tag) != SENDER_TAG_BYTES:
@@ -162,7 +185,7 @@ class LinkedTransport:
 
     # -- the queue: any thread --
 
-    def _enqueue(self, request: SendAnonymous | Reply) -> None:
+    def _enqueue(self, request: Outgoing) -> None:
         size = len(request.data) + MESSAGE_OVERHEAD_BYTES
         with self._lock:
             if not self._up or self._closed or self._loop is None:
@@ -173,7 +196,7 @@ class LinkedTransport:
             self._queue_bytes += size
             self._loop.call_soon_threadsafe(self._wake.set)
 
-    def _dequeue(self) -> SendAnonymous | Reply | None:
+    def _dequeue(self) -> Outgoing | None:
         with self._lock:
             if not self._queue:
                 return None

@@ -31,6 +31,11 @@ class KeptTransport:
         """See `Transport`."""
         return self._inner.surb_bytes
 
+    @property
+    def fresh_tags(self) -> bool:
+        """See `Transport`."""
+        return self._inner.fresh_tags
+
     def close(self) -> None:
         self._inner.close()
 
@@ -78,8 +83,13 @@ class LentTransport:
         self.on_event = on_event
         self._kept.begin(self)
 
-    def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
-        self._kept.inner_of(self).send(recipient, data, surbs)
+    @property
+    def fresh_tags(self) -> bool:
+        """See `Transport`."""
+        return self._kept.fresh_tags
+
+    def send(self, recipient: bytes, data: bytes, surbs: int, *, fresh_tag: bool = False) -> None:
+        self._kept.inner_of(self).send(recipient, data, surbs, fresh_tag=fresh_tag)
 
     def reply(self, sender_tag: bytes, data: bytes) -> None:
         self._kept.inner_of(self).reply(sender_tag, data)

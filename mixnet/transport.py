@@ -18,7 +18,8 @@ ADDRESS_BYTES: Final = 96
 """A Nym recipient: Ed25519 identity ‖ X25519 encryption key ‖ the gateway's Ed25519 identity."""
 
 SENDER_TAG_BYTES: Final = 16
-"""An anonymous sender tag: random, one per sender's process lifetime and recipient, not authenticated."""
+"""An anonymous sender tag: random, one per sender's process lifetime and recipient, or per message where that is asked
+for (`Transport.fresh_tags`); not authenticated."""
 
 MESSAGE_BYTES_MAX: Final = 256 * 1024
 """The largest message a transport takes, either way. Far above the largest protocol frame; it bounds allocation."""
@@ -70,12 +71,19 @@ class Transport(Protocol):
     def surb_bytes(self) -> int:
         """What one SURB takes in a message, by the library at hand; `SURB_BYTES` where it does not tell."""
 
+    @property
+    def fresh_tags(self) -> bool:
+        """Whether it can send under tags of single messages, and takes what others sent so. It spends all SURBs of such
+        a message, if need be, asks for no others, and forgets them with the tag after a minute."""
+
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
         """Start, and report to `on_event` from now on; the first event is `TransportUp` or `TransportDown`."""
 
-    def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
+    def send(self, recipient: bytes, data: bytes, surbs: int, *, fresh_tag: bool = False) -> None:
         """Send to an address, anonymously, with `surbs` reply SURBs. Queued, not delivered, on return.
 
+        With `fresh_tag`, only where `fresh_tags` says so, its sender tag is this message's alone. It has a SURB at
+        least, and can't be read where the recipient's transport does not take such tags.
         Raises `MixnetDown` when there is no client, `MixnetError` when the message is out of bounds.
         """
 

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import ADDRESSES_MAX, VERSION, VERSIONS_MAX
+from usernym.protocol.limits import ADDRESSES_MAX, FRESH_TAGS, VERSION, VERSIONS_MAX
 from usernym.protocol.signing import Context, SigningKey, verify
 from usernym.protocol.text_lines import of_line, to_line
 from usernym.protocol.wire import Address, Key, Number, Signature, Wire, decoder_of, pack, unpack
@@ -35,6 +35,11 @@ class NodeCard(Wire, frozen=True):
     made_on: Number
     signature: Signature
 
+    @property
+    def fresh_tags(self) -> bool:
+        """Whether the node takes requests whose sender tag is theirs alone."""
+        return FRESH_TAGS in self.versions
+
     def __post_init__(self) -> None:
         if not 1 <= len(self.addresses) <= ADDRESSES_MAX or list(self.addresses) != sorted(set(self.addresses)):
             raise ValueError(f"1 to {ADDRESSES_MAX} addresses, in ascending order, each once")
@@ -47,12 +52,15 @@ def _signed_part(card: NodeCard) -> bytes:
     return pack(msgspec.structs.replace(card, signature=b""))
 
 
-def make_card(key: SigningKey, addresses: Iterable[bytes], sequence: int, made_on: int) -> NodeCard:
-    """A signed card of this protocol version. `made_on` is in days since 1970.
+def make_card(
+    key: SigningKey, addresses: Iterable[bytes], sequence: int, made_on: int, *, fresh_tags: bool = False
+) -> NodeCard:
+    """A signed card of this protocol version. `made_on` is in days since 1970; `fresh_tags`: see `NodeCard`.
 
     `addresses` may come in any order. Raises ValueError for none, more than `ADDRESSES_MAX`, or one twice.
     """
-    card = NodeCard(key.public, tuple(sorted(addresses)), (VERSION,), sequence, made_on, b"")
+    versions = (VERSION, FRESH_TAGS) if fresh_tags else (VERSION,)
+    card = NodeCard(key.public, tuple(sorted(addresses)), versions, sequence, made_on, b"")
     return msgspec.structs.replace(card, signature=key.sign(Context.CARD, _signed_part(card)))
 
 

@@ -74,6 +74,9 @@ RECEIPTS_IN_PACKET: Final = 4
 """Direct messages acknowledged in a receipt of one packet."""
 VERSIONS_MAX: Final = 8
 """Protocol versions that a card may list."""
+FRESH_TAGS: Final = 64
+"""Among a card's versions, not one of the protocol's: the node's mixnet client takes requests with sender tags of their
+own."""
 ADDRESSES_MAX: Final = 8
 """Nym addresses that a card may list, one for each process of its node. Eight have 784 bytes, so that `NewCard` takes
 one packet, and a client that finds all but one of them silent has found the last one within a minute."""

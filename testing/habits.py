@@ -62,7 +62,7 @@ class HabitTransport:
         self._closed = False
         self.address, self.client, self.renew = transport.address, transport.client, transport.renew
         self.surb_bytes, self.surbs_out = transport.surb_bytes, transport.surbs_out
-        self.send = transport.send
+        self.send, self.fresh_tags = transport.send, transport.fresh_tags
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
         """See `Transport`; it takes note of logins, and keeps from the node what its habits drop."""

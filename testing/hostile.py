@@ -63,6 +63,7 @@ class LyingTransport:
         self.one_in = 0
         self.address, self.client, self.renew = transport.address, transport.client, transport.renew
         self.surb_bytes, self.surbs_out = transport.surb_bytes, transport.surbs_out
+        self.fresh_tags = transport.fresh_tags
         self.send, self.close = transport.send, transport.close
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:

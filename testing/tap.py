@@ -34,9 +34,9 @@ class TappedMixnet(InProcessMixnet):
         self.names: dict[int, str] = {}
         self.listeners: list[Callable[[Heard], None]] = []
 
-    def send(self, client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
+    def send(self, client: int, recipient: bytes, data: bytes, surbs: int | None, *, fresh_tag: bool = False) -> None:
         self._hear(client, "sent", data, recipient)
-        super().send(client, recipient, data, surbs)
+        super().send(client, recipient, data, surbs, fresh_tag=fresh_tag)
 
     def reply(self, client: int, tag: bytes, data: bytes) -> None:
         self._hear(client, "sent", data, tag, is_reply=True)

@@ -128,4 +128,6 @@ def _renew_card(store: NodeStore) -> None:
         raise StoreCorrupt("the backup's node card is another node's: use another backup")
     now = int(time.time())
     sequence = min(UINT32_MAX, max(stored.sequence + 1, now))
-    store.profile.save_card(sequence, pack(make_card(key, old.addresses, sequence, day_of(now))))
+    store.profile.save_card(
+        sequence, pack(make_card(key, old.addresses, sequence, day_of(now), fresh_tags=old.fresh_tags))
+    )

@@ -88,7 +88,7 @@ class NameFinder(Actor[NameFinderInbox]):
                 raise LocalProtocolError(Code.UNEXPECTED, "an answer to a request that this actor does not send")
 
     def _send(self, request: m.Request) -> None:
-        self._io.tell(SendRequest(request, self.own_ref))
+        self._io.tell(SendRequest(request, self.own_ref, unlinked=True))
 
     def _request_id(self) -> bytes:
         return self._runtime.random_bytes(REQUEST_ID_BYTES)

@@ -38,7 +38,7 @@ from usernym.actors.messages import (
 )
 from usernym.actors.mixnet_io import node_addresses as na
 from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
-from usernym.actors.mixnet_io.in_flight import BOUND, Destinations, InFlight
+from usernym.actors.mixnet_io.in_flight import BOUND, LOOKUPS, Destinations, InFlight
 from usernym.actors.mixnet_io.login_route import LoginRoute
 from usernym.actors.mixnet_io.surb_account import SurbAccount
 from usernym.actors.mixnet_io.witness import Witness
@@ -108,6 +108,7 @@ class ClientIO(Actor[ClientIOInbox]):
         signer: SigningKey,
         node: bytes,
         addresses: Sequence[bytes],
+        fresh_tags: bool,
         dispatch: Dispatch,
         given_surbs: GivenSurbs | None = None,
         is_agreed: Callable[[bytes], bool] = lambda _address: False,
@@ -116,6 +117,7 @@ class ClientIO(Actor[ClientIOInbox]):
         self._endpoint = MixnetEndpoint(self, runtime, transport, signer, node, dispatch.watchers, dispatch.on_mixnet)
         self._node = node
         self._to = Destinations(runtime, addresses, signer.public)
+        self._to.fresh_tags = fresh_tags and self._endpoint.fresh_tags
         self._home_asked: tuple[bytes, bytes] | None = None
         """The request that looks whether the first address answers again: its id, and that address."""
         self._dispatch = dispatch
@@ -164,8 +166,9 @@ class ClientIO(Actor[ClientIOInbox]):
                 self._endpoint.send(address, direct, 0, "direct_sent")
             case DropRoute(previous):
                 self._route.drop(previous)
-            case SetCard(addresses, given):
+            case SetCard(addresses, given, fresh_tags):
                 self._to.take_card(addresses, given)
+                self._to.fresh_tags = fresh_tags and self._endpoint.fresh_tags
                 self._ask_again(lambda waiting: not isinstance(waiting.request, BOUND) and self._to.was_left(waiting))
             case Tick():
                 self._tick_set = False
@@ -271,6 +274,7 @@ class ClientIO(Actor[ClientIOInbox]):
             message.reply_to.tell(RequestFailed(message.request, Failure.TOO_MANY))
             return
         waiting = InFlight(message.request, message.reply_to)
+        waiting.unlinked = message.unlinked or isinstance(message.request, LOOKUPS)
         pauses_s = self._to.pauses_s(waiting.request)
         if self._node_is_silent:
             waiting.attempts = len(pauses_s) - 1
@@ -293,7 +297,7 @@ class ClientIO(Actor[ClientIOInbox]):
         if isinstance(request, m.Heartbeat):
             waiting.surbs = self._account.for_request(1 if doubtful else self._route.for_heartbeat())
         elif not waiting.surbs:
-            waiting.surbs = self._surbs_for(request, request.surbs, doubtful=doubtful)
+            waiting.surbs = self._surbs_for(waiting, request.surbs, doubtful=doubtful)
             if isinstance(request, m.LoginProof):
                 waiting.request = request = msgspec.structs.replace(request, held=self._route.to_claim())
         if not waiting.surbs or not self._account.has_room_for(waiting.surbs):
@@ -305,17 +309,27 @@ class ClientIO(Actor[ClientIOInbox]):
             self._send_with_more(request, waiting.surbs, "requests_sent")
         elif self._account.leave(waiting.surbs):
             request = msgspec.structs.replace(request, surbs=waiting.surbs)
-            self._endpoint.send(self._note_sent(waiting), request, waiting.surbs, "requests_sent")
+            address, alone = self._note_sent(waiting), self._has_own_tag(waiting)
+            self._endpoint.send(address, request, waiting.surbs, "requests_sent", fresh_tag=alone)
         else:
             del self._waiting[request.request_id]
             waiting.reply_to.tell(RequestFailed(request, Failure.NO_STORAGE))
 
-    def _surbs_for(self, request: m.Request, wanted: int, *, doubtful: bool) -> int:
+    def _surbs_for(self, waiting: InFlight, wanted: int, *, doubtful: bool) -> int:
         """How many a request carries that wants as many. For an answer of two packets it takes one more, which costs a
-        packet: but the node of a route has others. Where it is in doubt, one has to do, and brings no proof."""
-        packets = answer_packets(request)
-        more = packets - 1 if self._route.login_id is None else 0
-        return self._account.for_request(1 if doubtful else wanted + more, packets)
+        packet: but the node of a route has others. Under a tag of its own none is withheld: it takes what the answer
+        needs, and one with which a lost packet is sent again. Where it is in doubt, one has to do, and brings no proof.
+        """
+        packets = answer_packets(waiting.request)
+        if self._has_own_tag(waiting):
+            wanted = packets + 1
+        elif self._route.login_id is None:
+            wanted += packets - 1
+        return self._account.for_request(1 if doubtful else wanted, packets)
+
+    def _has_own_tag(self, waiting: InFlight) -> bool:
+        """Whether nothing but its content and time can link the request with others."""
+        return waiting.unlinked and self._to.fresh_tags
 
     def _note_sent(self, waiting: InFlight) -> bytes:
         waiting.address, waiting.sent_at = self._to.address_for(waiting.request), self._runtime.now()

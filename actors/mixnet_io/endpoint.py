@@ -112,7 +112,9 @@ class MixnetEndpoint:
                 pass  # reported before the renewal, and over by now
             case TransportUp(address, older):
                 self._address = address
-                self._set_up(None, MixnetConnected(address, self._runtime.random_bytes(BOOT_ID_BYTES), older))
+                self._set_up(
+                    None, MixnetConnected(address, self._runtime.random_bytes(BOOT_ID_BYTES), older, self.fresh_tags)
+                )
             case TransportDown(reason, final):
                 self._set_up(reason, MixnetDisconnected(reason))
                 if final:
@@ -157,9 +159,16 @@ class MixnetEndpoint:
             return encode_signed(message, self._signer, self._node)
         return encode_unsigned(message)
 
-    def send(self, address: bytes, message: m.Message, surbs: int, counter: str) -> None:
+    @property
+    def fresh_tags(self) -> bool:
+        """See `Transport`."""
+        return self._transport.fresh_tags
+
+    def send(self, address: bytes, message: m.Message, surbs: int, counter: str, *, fresh_tag: bool = False) -> None:
         if self.up:
-            self._hand_over(lambda: self._transport.send(address, self.encode(message), surbs), counter)
+            self._hand_over(
+                lambda: self._transport.send(address, self.encode(message), surbs, fresh_tag=fresh_tag), counter
+            )
         else:
             self._counts["unsent"] += 1
 

@@ -33,6 +33,8 @@ FORWARD_ATTEMPTS_S: Final = (6.0,)
 CHALLENGES_NOTED: Final = 16
 """Challenges of which it is known at which address they were asked for; a login and a registration have one each."""
 
+LOOKUPS: Final = (m.Lookup, m.History)
+"""Requests that show the node about whom a user asks."""
 BOUND: Final = (*ROUTE_ANSWERS, m.RegisterProof, m.LoginProof)
 """Requests that mean nothing at another address: of a route that is there, or with a challenge that it made."""
 
@@ -46,6 +48,8 @@ class InFlight:
     attempts: int = 0
     """Tries without an answer, at the address that it is sent to now."""
     next_at: float = 0.0
+    unlinked: bool = False
+    """Whether it goes under a sender tag of its own, where that can be done."""
     surbs: int = 0
     """Those that it carries, from its first try at an address on: a request is repeated byte for byte."""
     address: bytes | None = None
@@ -62,6 +66,9 @@ class Destinations:
 
     def __init__(self, runtime: Runtime, addresses: Sequence[bytes], own_key: bytes) -> None:
         self._runtime = runtime
+        self.fresh_tags = False
+        """Whether requests can go under sender tags of their own: then no lookup goes where only this user comes."""
+        self._addresses = self._given = frozenset(addresses)
         day = day_of(runtime.unix_s())
         self.own = na.choose(addresses, own_key, day)
         """For what is asked in the user's name."""
@@ -79,6 +86,7 @@ class Destinations:
     def take_card(self, addresses: Sequence[bytes], given: Sequence[bytes]) -> None:
         """The node has these addresses; those `given` by hand serve what is asked before a login."""
         now = self._runtime.now()
+        self._addresses, self._given = frozenset(addresses), frozenset(given)
         self.own = na.with_card(self.own, addresses, now)
         if self._unknown.alone:  # there was nothing to choose
             self._unknown = replace(self._unknown, chooser=self._random_key(given))
@@ -87,7 +95,12 @@ class Destinations:
     def of(self, request: m.Request) -> na.NodeAddresses:
         """The addresses to which it may go."""
         self._logged_in = self._logged_in or isinstance(request, m.LoginAsk | m.LoginProof)
-        return self._unknown if _is_anonymous(request) and not self._logged_in else self.own
+        if not self._logged_in:
+            return self._unknown if _is_anonymous(request) else self.own
+        unlinked = self.fresh_tags and isinstance(request, LOOKUPS)
+        # The node may have sent an address to this user alone. It is used if the node is at no other one any more.
+        is_known = self.own.address in self._given or self._unknown.address not in self._addresses
+        return self._unknown if unlinked and not is_known else self.own
 
     def address_for(self, request: m.Request) -> bytes:
         """Where to send it. A proof goes to the address that made its challenge."""

@@ -369,4 +369,4 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
         self._step(lg.NodeMoved())
 
     def _set_addresses(self) -> None:
-        self._io.tell(SetCard(self._cards.card.addresses, self._cards.given.addresses))
+        self._io.tell(SetCard(self._cards.card.addresses, self._cards.given.addresses, self._cards.given.fresh_tags))

@@ -124,6 +124,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._draining = False
         self._boot_id = self._address = b""
         self._mixnet_is_older = False
+        self._fresh_tags = False
         self._recent, self._recent_since = 0, context.runtime.now()
 
     def acquire(self) -> None:
@@ -137,8 +138,9 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         match message:
             case RequestArrived(frame, tag):
                 self._answer(frame, tag)
-            case MixnetConnected(address, boot_id, older):
+            case MixnetConnected(address, boot_id, older, fresh_tags):
                 self._boot_id, self._mixnet_is_older, self._address = boot_id, older, address
+                self._fresh_tags = fresh_tags
                 self._join()
             case CardDue():
                 self._join()
@@ -182,7 +184,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._join()
 
     def _renew_card(self) -> None:
-        card = renew_card(self._store, self._key, self._members, self._clock.now())
+        card = renew_card(self._store, self._key, self._members, self._clock.now(), fresh_tags=self._fresh_tags)
         if self._card is None or card.sequence > self._card.sequence:
             self._card = card
             self._forwarding.tell(CardRenewed(card, leaving=self._draining and self._address not in card.addresses))

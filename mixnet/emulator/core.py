@@ -65,9 +65,11 @@ class Emulator:
         surb_minimum: int = 0,
         connected: bool = True,
         surbs_on_request: int = state.SURB_REQUEST_MAX,
+        fresh_tags: bool = True,
     ) -> int:
         """Add a client and return its number. `surb_minimum`: the SURBs of each sender it keeps back (0 to 200);
-        `surbs_on_request`: how many it gives at most to a replier that asks.
+        `surbs_on_request`: how many it gives at most to a replier that asks; `fresh_tags`: whether it takes messages
+        with a tag of their own.
 
         Raises `MixnetError` for a bad or repeated address, a bad minimum, or one client too many.
         """
@@ -79,7 +81,7 @@ class Emulator:
             address = self._rng.randbytes(ADDRESS_BYTES)
         if len(address) != ADDRESS_BYTES or address in self._by_address:
             raise MixnetError(f"a client's address must be new and have {ADDRESS_BYTES} bytes")
-        self._clients.append(EmulatedClient(address, surb_minimum, connected, surbs_on_request))
+        self._clients.append(EmulatedClient(address, surb_minimum, connected, surbs_on_request, fresh_tags=fresh_tags))
         self._by_address[address] = len(self._clients) - 1
         return len(self._clients) - 1
 
@@ -106,6 +108,10 @@ class Emulator:
     def surbs_out(self, now: float, client: int) -> int:
         """SURBs that a client gave with the reply keys that it has, and over which nothing has come back."""
         return self._clients[client].count_out(now)
+
+    def fresh_tags(self, client: int) -> bool:
+        """Whether a client takes messages with a tag of their own."""
+        return self._clients[client].fresh_tags
 
     def surbs_on_request(self, client: int) -> int:
         """How many a client gives at most to a replier that asks."""
@@ -149,12 +155,12 @@ class Emulator:
         self._network.hand_over_stored(now, it)
         outbox = list(it.outbox)
         it.outbox.clear()
-        for target, data, surbs, is_reply in outbox:
+        for target, data, surbs, fresh_tag, is_reply in outbox:
             self._network.release(len(data))
             if is_reply:
                 self._reply(now, client, target, data)
             else:
-                self._send(now, client, target, data, surbs)
+                self._send(now, client, target, data, surbs, fresh_tag)
 
     def restart(self, now: float, client: int) -> None:
         """End the client's process in order, and start it again: its SURBs and reply keys are kept, its tags new.
@@ -168,6 +174,8 @@ class Emulator:
         while it.outbox:
             self._network.release(len(it.outbox.popleft()[1]))
             self.lost["sender's process ended"] += 1
+        for tag in [tag for tag, stock in it.stocks.items() if stock.fresh_tag]:
+            self._forget(now, (client, tag, it.stocks[tag]))
         for stock in it.stocks.values():
             stock.expected = 0
             for waiting in stock.waiting:
@@ -189,8 +197,11 @@ class Emulator:
 
     # -- messages --
 
-    def send(self, now: float, client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
+    def send(
+        self, now: float, client: int, recipient: bytes, data: bytes, surbs: int | None, *, fresh_tag: bool = False
+    ) -> None:
         """Send to an address: anonymously with that many SURBs (0 to 200), or plainly, without a tag, with None.
+        `fresh_tag`: with a tag that is this message's alone; it has a SURB at least.
 
         Raises `MixnetError` when the message is out of bounds, or too many are on their way. An unknown address is not
         an error: the message is lost.
@@ -199,12 +210,14 @@ class Emulator:
             raise MixnetError(f"an address has {ADDRESS_BYTES} bytes")
         if surbs is not None and not 0 <= surbs <= SURBS_MAX:
             raise MixnetError(f"a message carries 0 to {SURBS_MAX} SURBs")
+        if fresh_tag and not surbs:
+            raise MixnetError("a fresh tag needs a SURB")
         self._check_room(data)
         it = self._clients[client]
         if it.connected:
-            self._send(now, client, recipient, data, surbs)
+            self._send(now, client, recipient, data, surbs, fresh_tag)
         else:
-            self._hold(it, recipient, data, surbs, is_reply=False)
+            self._hold(it, recipient, data, surbs, fresh_tag=fresh_tag, is_reply=False)
 
     def reply(self, now: float, client: int, tag: bytes, data: bytes) -> None:
         """Reply to a sender tag. Raises `MixnetError` as `send` does, and for empty data, which can't be decoded."""
@@ -217,7 +230,7 @@ class Emulator:
         if it.connected:
             self._reply(now, client, tag, data)
         else:
-            self._hold(it, tag, data, None, is_reply=True)
+            self._hold(it, tag, data, None, fresh_tag=False, is_reply=True)
 
     def next_event_at(self) -> float | None:
         """When something happens next, if nothing else is done; None: never."""
@@ -238,13 +251,15 @@ class Emulator:
         if not self._network.has_room(len(data)):
             raise MixnetError("too much is on its way in the emulated mixnet: send less at once")
 
-    def _hold(self, it: EmulatedClient, target: bytes, data: bytes, surbs: int | None, is_reply: bool) -> None:
+    def _hold(
+        self, it: EmulatedClient, target: bytes, data: bytes, surbs: int | None, *, fresh_tag: bool, is_reply: bool
+    ) -> None:
         if len(it.outbox) >= state.OUTBOX_MAX:
             raise MixnetError("the client is cut off from its gateway, and holds all the messages it can")
         self._network.reserve(len(data))
-        it.outbox.append((target, data, surbs, is_reply))
+        it.outbox.append((target, data, surbs, fresh_tag, is_reply))
 
-    def _send(self, now: float, client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
+    def _send(self, now: float, client: int, recipient: bytes, data: bytes, surbs: int | None, fresh_tag: bool) -> None:
         target = self._by_address.get(recipient)
         it = self._clients[client]
         if surbs is None:
@@ -255,9 +270,10 @@ class Emulator:
             it.counts.count_sent(kind, packets)
             self.lost["no such client"] += 1
             return
-        tag = None if surbs is None else self._tag(it, target)
+        tag = None if surbs is None else self._new_tag() if fresh_tag else self._tag(it, target)
         it.give(now, surbs or 0)
         flight = Flight(kind, client, it.process, it.keys, target, packets, data, tag, surbs or 0, now)
+        flight.fresh_tag = fresh_tag
         self._network.begin(flight)
         self._network.transmit(now, Waiting(flight, now, packets))
 
@@ -293,6 +309,9 @@ class Emulator:
         assert flight.tag is not None
         stocks = self._clients[flight.recipient].stocks
         stock = stocks.pop(flight.tag, None) or Stock(flight.sender, flight.process, flight.keys)
+        if flight.fresh_tag:
+            stock.fresh_tag = True
+            self._network.schedule(now + state.FRESH_TAG_S, self._forget, (flight.recipient, flight.tag, stock))
         if len(stocks) >= state.STOCKS_MAX:
             for waiting in stocks.pop(next(iter(stocks))).waiting:
                 self._network.lose(waiting.flight, "too many senders")
@@ -304,7 +323,7 @@ class Emulator:
 
     def _serve(self, now: float, client: int, tag: bytes, stock: Stock) -> None:
         """Send what waits as far as the SURBs above the minimum go; ask for more if they are low."""
-        usable = self._alive(stock, now) - self._clients[client].surb_minimum
+        usable = self._alive(stock, now) - (0 if stock.fresh_tag else self._clients[client].surb_minimum)
         while stock.waiting and usable > 0:
             waiting = stock.waiting[0]
             if waiting.missing and waiting.flight.ended:  # another of its packets was abandoned
@@ -325,6 +344,8 @@ class Emulator:
     def _ask_if_low(self, now: float, client: int, tag: bytes, stock: Stock) -> None:
         """Ask the sender for SURBs if they don't suffice for what waits and the minimum; the asking takes one."""
         it = self._clients[client]
+        if stock.fresh_tag:
+            return
         queue = stock.wanted()
         enough = min(state.STOCK_MAX, queue + it.surb_minimum)
         if stock.count == 0 or stock.count + stock.expected >= enough or not it.connected:
@@ -337,6 +358,14 @@ class Emulator:
         )  # fmt: skip
         self._network.begin(flight)
         self._network.transmit(now, Waiting(flight, now, 1))
+
+    def _forget(self, _now: float, subject: tuple[int, bytes, Stock]) -> None:
+        """The tag was a single message's, and its time is over."""
+        client, tag, stock = subject
+        if self._clients[client].stocks.get(tag) is stock:
+            del self._clients[client].stocks[tag]
+            for waiting in stock.waiting:
+                self._network.lose(waiting.flight, "its tag was forgotten")
 
     def _check_waiting(self, now: float, subject: tuple[int, bytes, Stock]) -> None:
         """Drop the replies that have waited too long, and ask again for SURBs for the others."""
@@ -385,9 +414,10 @@ class Emulator:
         elif flight.kind is Kind.SURB_ANSWER:
             self._take_surbs(now, flight)
         else:
-            tag = flight.tag if flight.kind is Kind.ANONYMOUS else None
+            readable = it.fresh_tags or not flight.fresh_tag  # a nym-client gets bytes without a tag
+            tag = flight.tag if flight.kind is Kind.ANONYMOUS and readable else None
             self._deliveries.append(Delivery(flight.recipient, data, tag))
-            if flight.surbs:
+            if flight.surbs and readable:
                 self._take_surbs(now, flight)
 
     def _answer_surb_request(self, now: float, request: Flight) -> None:

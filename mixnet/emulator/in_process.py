@@ -45,19 +45,27 @@ class InProcessMixnet:
         surbs_on_request: int = SURBS_ON_REQUEST,
         *,
         own_process: bool = False,
+        fresh_tags: bool = True,
     ) -> InProcessTransport:
         """A transport for a new client; or, with the address of one, for that client, whose transport was closed.
 
         `surbs_on_request`: how many SURBs it gives at most to a replier that asks. `own_process`: as a nym-client, it
-        keeps its address, and does not say which SURBs have not come back.
+        keeps its address, does not say which SURBs have not come back, and has no tags of single messages, as without
+        `fresh_tags`.
 
         A new client is away from the mixnet until its transport is opened. Raises `MixnetError` for bad arguments.
         """
         with self._lock:
             client = None if address is None else self._core.client_at(address)
             if client is None:
-                client = self._core.add_client(address, surb_minimum, False, surbs_on_request)
+                client = self._core.add_client(
+                    address, surb_minimum, False, surbs_on_request, fresh_tags and not own_process
+                )
             return InProcessTransport(self, client, self._core.address(client), own_process=own_process)
+
+    def fresh_tags(self, client: int) -> bool:
+        """See `Transport`."""
+        return self._core.fresh_tags(client)
 
     def counts(self, client: int) -> PacketCounts:
         with self._lock:
@@ -123,11 +131,11 @@ class InProcessMixnet:
 
     # -- for those who drive clients: transports, and the emulator's server --
 
-    def send(self, client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
+    def send(self, client: int, recipient: bytes, data: bytes, surbs: int | None, *, fresh_tag: bool = False) -> None:
         """Send for a client, also while it is offline (it holds the message then); plainly if `surbs` is None."""
         with self._lock:
             now = self._timers.now()
-            self._core.send(now, client, recipient, data, surbs)
+            self._core.send(now, client, recipient, data, surbs, fresh_tag=fresh_tag)
             self._plan(now)
 
     def reply(self, client: int, tag: bytes, data: bytes) -> None:
@@ -267,9 +275,16 @@ class InProcessTransport:
         self._on_event = on_event
         self._mixnet.attach(self, self.client)
 
-    def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
+    @property
+    def fresh_tags(self) -> bool:
+        """See `Transport`."""
+        return self._mixnet.fresh_tags(self.client)
+
+    def send(self, recipient: bytes, data: bytes, surbs: int, *, fresh_tag: bool = False) -> None:
         self._check_up()
-        self._mixnet.send(self.client, recipient, data, surbs)
+        if fresh_tag and not self.fresh_tags:
+            raise MixnetError("this mixnet client has no tags of single messages")
+        self._mixnet.send(self.client, recipient, data, surbs, fresh_tag=fresh_tag)
 
     def reply(self, sender_tag: bytes, data: bytes) -> None:
         self._check_up()

@@ -177,6 +177,7 @@ class PacketNetwork:
             flight.kind, flight.sender, flight.process, flight.keys, flight.recipient, flight.packets, flight.data,
             flight.tag, 0, flight.made_at, flight.stock,
         )  # fmt: skip
+        copy.fresh_tag = flight.fresh_tag
         self.begin(copy)
         copy.missing = 0
         copy.first_at, copy.last_at = flight.first_at, flight.last_at + self._delay()

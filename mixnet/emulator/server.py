@@ -122,7 +122,9 @@ class EmulatorServer:
         for listener in client_sockets:
             number = listener.getsockname()[1]
             address = emulated_address(settings.seed or 0, number)
-            port = ServerPort(mixnet, mixnet.transport(address, settings.surb_minimum, SURB_REQUEST_MAX))
+            port = ServerPort(
+                mixnet, mixnet.transport(address, settings.surb_minimum, SURB_REQUEST_MAX, fresh_tags=False)
+            )
             port.open()
             self._ports.append(port)
             endpoints.append(Endpoint(number, format_address(address)))

@@ -38,6 +38,8 @@ REREQUEST_S: Final = 10.0
 """While a reply waits for SURBs, they are asked for again this often."""
 WAITING_S_MAX: Final = 44.0
 """A reply that has waited this long for SURBs is dropped."""
+FRESH_TAG_S: Final = 60.0
+"""A tag of a single message is forgotten at this age, with its SURBs."""
 SURB_MINIMUM_NYM_CLIENT: Final = 10
 """The stock a nym-client keeps back for asking for more."""
 SURB_MINIMUM_EPHEMERAL: Final = 20
@@ -199,6 +201,8 @@ class Flight:
     last_at: float = 0.0
     vanishes: bool = False
     ended: bool = False
+    fresh_tag: bool = False
+    """Whether the tag is this message's alone."""
 
 
 @dataclass(slots=True, eq=False)
@@ -240,6 +244,8 @@ class Stock:
     """SURBs that were requested and have not arrived."""
     waiting: deque[Waiting] = field(default_factory=deque)
     checking: bool = False
+    fresh_tag: bool = False
+    """Whether the tag is a single message's: all its SURBs can be spent, and the sender is not asked for others."""
 
     def add(self, made_at: float, surbs: int, *, on_request: bool = False) -> None:
         """Take SURBs in; above the maximum the oldest go."""
@@ -287,8 +293,10 @@ class EmulatedClient:
     """Recipient to sender tag, of this process."""
     stocks: dict[bytes, Stock] = field(default_factory=dict, repr=False)
     """Sender tag to SURBs, the one that was filled last at the end."""
-    outbox: deque[tuple[bytes, bytes, int | None, bool]] = field(default_factory=deque, repr=False)
-    """(address or tag, data, SURBs, whether it is a reply), while there is no gateway to send to."""
+    fresh_tags: bool = True
+    """Whether it takes messages whose tag is theirs alone; a nym-client does not."""
+    outbox: deque[tuple[bytes, bytes, int | None, bool, bool]] = field(default_factory=deque, repr=False)
+    """(address or tag, data, SURBs, whether under a fresh tag, whether a reply), while there is no gateway."""
     gateway: list[tuple[float, Flight]] = field(default_factory=list, repr=False)
     counts: PacketCounts = field(default_factory=PacketCounts)
     left_at: float = 0.0

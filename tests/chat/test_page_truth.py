@@ -84,7 +84,9 @@ def test_after_another_number_verified_is_never_one_press_away(window: PageWindo
 
 def test_a_lookup_says_what_the_node_learns(window: PageWindow) -> None:
     window.press("Find someone")
-    expect(window.dialog).to_contain_text("The node learns that you asked for this name.")
+    expect(window.dialog).to_contain_text(
+        "The node learns that this name was asked for, and over a nym-client that you asked."
+    )
     window.page.get_by_label("Name or link").fill("nonesuch")
     window.page.keyboard.press("Enter")
     expect(window.dialog).to_contain_text("No one has this name.")

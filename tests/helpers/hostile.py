@@ -55,10 +55,10 @@ class Wiretap:
         mixnet: Any = world.mixnet
         send, reply = mixnet.send, mixnet.reply
 
-        def tapped_send(client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
+        def tapped_send(client: int, recipient: bytes, data: bytes, surbs: int | None, **how: bool) -> None:
             self.sent.append(Tapped(client, recipient, data, surbs))
             if client not in self.cut and not (self.lost and isinstance(decode(data).message, self.lost)):
-                send(client, recipient, data, surbs)
+                send(client, recipient, data, surbs, **how)
 
         def tapped_reply(client: int, tag: bytes, data: bytes) -> None:
             self.replies.append((client, tag, data))

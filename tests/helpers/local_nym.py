@@ -35,6 +35,7 @@ class _Noted:
         self.renew = transport.renew
         self.surb_bytes = transport.surb_bytes
         self.surbs_out = transport.surbs_out
+        self.fresh_tags = transport.fresh_tags
         self.close = transport.close
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:

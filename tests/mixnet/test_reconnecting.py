@@ -11,8 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from usernym.mixnet import reconnecting
-from usernym.mixnet.nym_api import Reply, SendAnonymous
-from usernym.mixnet.reconnecting import BUGS_MAX, LinkedTransport
+from usernym.mixnet.reconnecting import BUGS_MAX, LinkedTransport, Outgoing
 from usernym.mixnet.transport import Incoming, MixnetDown, TransportDown, TransportEvent, TransportUp
 
 ADDRESS = bytes(96)
@@ -23,7 +22,7 @@ class BuggyLink:
 
     address = ADDRESS
 
-    async def send(self, request: SendAnonymous | Reply) -> None:
+    async def send(self, request: Outgoing) -> None:
         """Take it, and do nothing with it."""
 
     async def receive(self) -> Incoming:

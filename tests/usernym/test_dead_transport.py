@@ -26,7 +26,7 @@ class MortalTransport:
         self._inner = inner
         self.send, self.reply, self.renew, self.close = inner.send, inner.reply, inner.renew, inner.close
         self.surb_bytes = inner.surb_bytes
-        self.surbs_out = inner.surbs_out
+        self.surbs_out, self.fresh_tags = inner.surbs_out, inner.fresh_tags
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
         self._on_event = on_event

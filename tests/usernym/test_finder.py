@@ -106,11 +106,11 @@ def test_a_newer_question_does_not_wait_for_an_older_one(handles: Handles, finde
     lost = []
     original = client.send
 
-    def send(recipient: bytes, data: bytes, surbs: int) -> None:
+    def send(recipient: bytes, data: bytes, surbs: int, *, fresh_tag: bool = False) -> None:
         if b"lost" in data:
             lost.append(data)
         else:
-            original(recipient, data, surbs)
+            original(recipient, data, surbs, fresh_tag=fresh_tag)
 
     client.send = send  # type: ignore[method-assign]
     with ThreadPoolExecutor(8) as pool:

@@ -375,7 +375,8 @@ def _decide(decision: Decision, _session: Session, typed: Invocation[ClientSetti
 _NUMBER: Final = "the safety number that they see, or what a scanner read off their screen, instead of a question"
 
 ENTRIES: Final = (
-    asks("lookup", "look up a name at the node; a friend's link also verifies them", _lookup, print_contact,
+    asks("lookup", "look up a name at the node (over a nym-client it knows who asks); a friend's link also verifies"
+         " them", _lookup, print_contact,
          option("wanted", metavar="NAME|LINK"), prints=(ContactReply,)),
     asks("link", "print your link, with which friends verify you; give it to them yourself", LinkCommand, _print_link,
          switch("--qr", "draw it, too")),

@@ -46,9 +46,9 @@ class Watch:
         mixnet: Any = world.mixnet
         send, reply = mixnet.send, mixnet.reply
 
-        def watched_send(client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
+        def watched_send(client: int, recipient: bytes, data: bytes, surbs: int | None, **how: bool) -> None:
             self._look(world, message_of(data))
-            send(client, recipient, data, surbs)
+            send(client, recipient, data, surbs, **how)
 
         def watched_reply(client: int, tag: bytes, data: bytes) -> None:
             self._look(world, message_of(data))

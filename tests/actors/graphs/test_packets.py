@@ -37,10 +37,16 @@ def lookup_cost(world: World, client: SimClient, name: str) -> tuple[int, int]:
     return after[0] - before[0], after[1] - before[1]
 
 
-@pytest.mark.parametrize(("online", "first"), [(False, (2, 2)), (True, (1, 2))])
-def test_a_lookup_is_one_packet_each_way_once_a_name_has_been_proved(online: bool, first: tuple[int, int]) -> None:
-    """Before a login the proof costs a packet more: two of the SURBs that a request brings are withheld."""
-    world = World()
+@pytest.mark.parametrize(
+    ("online", "nym_clients", "first"),
+    [(False, (ALICE,), (2, 2)), (False, (), (1, 2)), (True, (ALICE,), (1, 2)), (True, (), (1, 2))],
+)
+def test_a_lookup_is_one_packet_each_way_once_a_name_has_been_proved(
+    online: bool, nym_clients: tuple[str, ...], first: tuple[int, int]
+) -> None:
+    """Over a nym-client the proof costs a packet more before a login: two of the SURBs that a request brings are
+    withheld. Of a request with a tag of its own none is."""
+    world = World(nym_clients=nym_clients)
     world.client(BOB, online=False)
     alice = world.client(ALICE, register=online, online=online)
     world.settle(EPOCH_S + 15)

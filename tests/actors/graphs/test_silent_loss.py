@@ -40,9 +40,9 @@ class Loss:
         mixnet: Any = self.world.mixnet
         send, reply = mixnet.send, mixnet.reply
 
-        def lossy_send(client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
+        def lossy_send(client: int, recipient: bytes, data: bytes, surbs: int | None, **how: bool) -> None:
             if not self._loses(data):
-                send(client, recipient, data, surbs)
+                send(client, recipient, data, surbs, **how)
 
         def lossy_reply(client: int, tag: bytes, data: bytes) -> None:
             if not self._loses(data):

@@ -9,9 +9,9 @@ from usernym.storage.client.types import DeliveryState, HandshakeState, Route
 from usernym.testing.world import World
 
 
-def test_a_lookup_comes_under_the_tag_of_the_login() -> None:
+def test_a_lookup_over_a_nym_client_comes_under_the_tag_of_the_login() -> None:
     """One sender tag for each process of a mixnet client: the node knows who asked."""
-    with World() as world:
+    with World(nym_clients=("alice",)) as world:
         tap = Wiretap(world)
         alice = world.client("alice")
         world.client("bob")

@@ -160,11 +160,11 @@ def offered_and_accepted(seed: int) -> tuple[World, SimClient, SimClient, list[t
     reply, send = mixnet.reply, mixnet.send
     held: list[tuple[int, bytes, bytes]] = []
 
-    def hold(client: int, recipient: bytes, data: bytes, surbs: int | None) -> None:
+    def hold(client: int, recipient: bytes, data: bytes, surbs: int | None, **how: bool) -> None:
         if isinstance(message_of(data), m.Direct | m.Forward) and message_of(data).sender == "bob":
             held.append((client, recipient, data))
         else:
-            send(client, recipient, data, surbs)
+            send(client, recipient, data, surbs, **how)
 
     mixnet.send = hold
     bob.accept("alice")

@@ -76,14 +76,18 @@ def test_a_name_that_no_one_has_is_proved_in_one_packet_each_way() -> None:
         world.check()
 
 
-def test_before_a_login_a_first_lookup_is_two_packets_each_way() -> None:
-    """The node's mixnet client withholds two SURBs, and has no others of this sender."""
-    with settled("bob") as world:
+@pytest.mark.parametrize(("nym_clients", "up"), [((), 1), (("alice",), 2)])
+def test_before_a_login_a_first_lookup_over_a_nym_client_is_two_packets_each_way(
+    nym_clients: tuple[str, ...], up: int
+) -> None:
+    """The node's mixnet client withholds two SURBs, and has no others of this sender. Of a request with a tag of its
+    own it withholds none."""
+    with settled("bob", nym_clients=nym_clients) as world:
         alice = world.client("alice", online=False)
         tap = Wiretap(world)
         since = now_in(tap)
         assert alice.look_up("bob").directory is InDirectory.SHOWN
-        assert cost(tap, since) == (2, 2, [m.Proved])
+        assert cost(tap, since) == (up, 2, [m.Proved])
         world.check()
 
 

@@ -45,7 +45,7 @@ class Scene:
         self.told, self.answers = Told(), Told()
         self.io = ClientIO(
             self.runtime, self.failed, self, signer=ALICE, node=NODE.public, addresses=ADDRESSES,
-            dispatch=Dispatch(heard=self.told),
+            fresh_tags=False, dispatch=Dispatch(heard=self.told),
         )  # fmt: skip
         ref: Ref[msg.ClientIOInbox] = Ref()
         self.ref = ref
@@ -61,7 +61,9 @@ class Scene:
         self.on_event = on_event
         on_event(TransportUp(b"o" * 96, older=False))
 
-    def send(self, recipient: bytes, data: bytes, surbs: int) -> None:
+    fresh_tags = False
+
+    def send(self, recipient: bytes, data: bytes, surbs: int, *, fresh_tag: bool = False) -> None:
         self.sent.append((recipient, decode(data).message))
 
     def reply(self, sender_tag: bytes, data: bytes) -> None:

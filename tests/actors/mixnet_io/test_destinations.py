@@ -20,6 +20,7 @@ from usernym.protocol import messages as m
 from usernym.testing.process import ProcessRuntime
 
 ADDRESSES = [bytes([number]) * 96 for number in range(4)]
+OTHERS = [bytes([number]) * 96 for number in range(4, 8)]
 KEY = b"k" * 32
 LOOKUP = m.Lookup(b"lookup..", 3, "bob")
 ASK = m.LoginAsk(b"ask.....", 3, "alice")
@@ -87,6 +88,22 @@ def test_what_is_asked_before_a_login_goes_by_random_bytes_and_later_by_the_user
         to.address_for(ASK)
         after.add(to.address_for(LOOKUP))
     assert after == {destinations().own.order[0]}
+
+
+def test_lookups_with_tags_of_their_own_go_to_no_address_that_the_node_sent_while_it_is_at_one_given_by_hand() -> None:
+    others = 0
+    for seed in range(20):
+        to = destinations_of_seed(seed)
+        to.fresh_tags = True
+        to.address_for(ASK)
+        to.take_card([ADDRESSES[seed % 4], *OTHERS], ADDRESSES)
+        to.take_card([*ADDRESSES, *OTHERS], ADDRESSES)
+        assert to.address_for(LOOKUP) in ADDRESSES
+        others += to.own.address in OTHERS
+        to.take_card(OTHERS, ADDRESSES)
+        assert to.address_for(LOOKUP) == to.own.address, "it has moved"
+        assert to.own.address in OTHERS
+    assert others, "the login goes there"
 
 
 def destinations_of_seed(seed: int) -> Destinations:

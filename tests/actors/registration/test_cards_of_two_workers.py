@@ -53,13 +53,13 @@ def test_no_card_forgets_a_worker_that_joined_at_the_same_instant(
         first.profile.identity_seed(SEED)
         first.workers.join(ONE)
         if there_was_a_card:
-            renew_card(first, KEY, Members(first.workers, lambda: 0.0), NOW)
+            renew_card(first, KEY, Members(first.workers, lambda: 0.0), NOW, fresh_tags=False)
         paused = PausedMembers(first.workers)
         with ThreadPoolExecutor(2) as pool:
-            begun = pool.submit(renew_card, first, KEY, paused, NOW)
+            begun = pool.submit(renew_card, first, KEY, paused, NOW, fresh_tags=False)
             assert paused.looked.wait(PATIENCE_S)
             second.workers.join(TWO)
-            other = pool.submit(renew_card, second, KEY, Members(second.workers, lambda: 0.0), NOW)
+            other = pool.submit(renew_card, second, KEY, Members(second.workers, lambda: 0.0), NOW, fresh_tags=False)
             wait([other], HEAD_START_S)
             paused.continues.set()
             begun.result(PATIENCE_S)
