@@ -55,6 +55,26 @@ def test_tag_is_the_same_for_one_recipient_and_differs_between_recipients(networ
     assert tags[0] != tags[2]
 
 
+def test_a_message_with_a_tag_of_its_own_is_answered_or_the_transport_says_that_it_has_none(network: Network) -> None:
+    alice, bob = network.join(), network.join()
+    alice.transport.send(bob.address, b"hello", 3)
+    tags = {bob.receive().sender_tag}
+    if not alice.transport.fresh_tags:
+        with pytest.raises(MixnetError):
+            alice.transport.send(bob.address, b"question", 1, fresh_tag=True)
+        return
+    for number in range(3):
+        alice.transport.send(bob.address, b"question", 1, fresh_tag=True)
+        tag = bob.receive().sender_tag
+        assert tag is not None
+        assert tag not in tags
+        tags.add(tag)
+        bob.transport.reply(tag, b"answer %d" % number)
+        assert alice.receive().data == b"answer %d" % number, "none of its SURBs is withheld"
+    with pytest.raises(MixnetError):
+        alice.transport.send(bob.address, b"question", 0, fresh_tag=True)
+
+
 def test_message_without_surbs_has_a_tag_that_leads_nowhere(network: Network) -> None:
     alice, bob = network.join(), network.join()
     alice.transport.send(bob.address, b"hello", 0)

@@ -125,11 +125,11 @@ def test_a_node_that_hides_the_chain_hides_no_mismatch(handles: Handles, monkeyp
     transport, hidden = alice._running._kept._inner, []
     send = transport.send
 
-    def without_history(recipient: bytes, data: bytes, surbs: int) -> None:
+    def without_history(recipient: bytes, data: bytes, surbs: int, **how: bool) -> None:
         if isinstance(decode(data).message, m.History):
             hidden.append(data)
         else:
-            send(recipient, data, surbs)
+            send(recipient, data, surbs, **how)
 
     monkeypatch.setattr(transport, "send", without_history)
     with pytest.raises(usernym.LinkMismatch) as refused:
