@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.helpers.hostile import Wiretap, message_of
-from usernym.actors.directory.node import EPOCH_S
 from usernym.actors.messages import AskName
 from usernym.actors.mixnet_io.surb_account import PLENTY_BELOW
 from usernym.mixnet.emulator.state import FRESH_TAG_S, Faults
 from usernym.protocol import messages as m
+from usernym.protocol.limits import EPOCH_S
 from usernym.protocol.packets import anonymous_packets, reply_packets
 from usernym.testing.world import SimClient, World
 
