@@ -112,7 +112,12 @@ class LookupClient(Actor[LookupClientInbox]):
         elif self._fetch.is_full():
             waiting.outcome(Failure.TOO_MANY)
         else:
-            self._send(self._fetch.start(name, waiting))
+            try:
+                request = self._fetch.start(name, waiting)
+            except StorageError:
+                waiting.outcome(Failure.NO_STORAGE)  # it would wait forever
+                raise
+            self._send(request)
             self.counts["lookups"] += 1
 
     def _send(self, request: m.Request) -> None:
