@@ -71,13 +71,15 @@ class LogForger:
         """Who is shown nothing of the log."""
         self.log: ForgedLog | None = None
         self.records: dict[str, KeyRecord] = {}
-        """Records of the node's own, instead of those of the names."""
+        """Records of the node's own, instead of those of the names: for all who look them up, since it can't tell who
+        does."""
         self.hidden: set[str] = set()
         """Names of which it says, with an invalid proof, that no one has them."""
         self._names: dict[bytes, str] = {}
         self._asked: dict[bytes, m.LoginProof | m.Heartbeat | m.Lookup] = {}
         self.address, self.client, self.renew = transport.address, transport.client, transport.renew
         self.surb_bytes, self.surbs_out = transport.surb_bytes, transport.surbs_out
+        self.fresh_tags = transport.fresh_tags
         self.send, self.close = transport.send, transport.close
 
     def open(self, on_event: Callable[[TransportEvent], None]) -> None:
@@ -119,9 +121,9 @@ class LogForger:
             elif name in self.victims and self.log is not None:
                 shown = self._shown(asked.name, asked.log)
                 data = self._sign(msgspec.structs.replace(message, log=shown))
-        if isinstance(asked, m.Lookup) and name in self.victims and asked.name in self.records:
+        if isinstance(asked, m.Lookup) and asked.name in self.records:
             data = self._sign(self._forged_answer(asked))
-        if isinstance(message, m.Proved) and name in self.victims and message.name in self.hidden:
+        if isinstance(message, m.Proved) and message.name in self.hidden:
             leaf = OtherLeaf(hashlib.sha256(message.name.encode()).digest(), 1, message.chain.before)
             data = self._sign(m.Absent(message.request_id, message.name, leaf, None, message.proof))
         self._transport.reply(tag, data)
