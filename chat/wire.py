@@ -268,6 +268,7 @@ class WarningsWire(Wired, frozen=True):
             "false_proof",
             "forked_log",
             "name_changed",
+            "chain_rewritten",
         ]
     ]
     """What the node signed, and no honest node signs."""

@@ -40,6 +40,7 @@ class Fault(IntEnum):
     FALSE_PROOF = 6
     FORKED_LOG = 7
     NAME_CHANGED = 8
+    CHAIN_REWRITTEN = 9
 
     @property
     def text(self) -> str:
@@ -56,6 +57,7 @@ _TEXTS: Final = {
     Fault.FALSE_PROOF: "it signed a proof from its public directory that does not hold",
     Fault.FORKED_LOG: "it showed different histories of its public directory",
     Fault.NAME_CHANGED: "it changed a name in its public directory, and the name's owner did not order that",
+    Fault.CHAIN_REWRITTEN: "it took back what its public directory had about a name",
 }
 
 
@@ -98,9 +100,10 @@ def evidence_in_tells(node: bytes, one: bytes, other: bytes) -> Evidence | None:
     return _if_it_holds(Evidence(node, Fault.TWO_TELLS, (one, other)))
 
 
-def evidence_in_promise(node: bytes, promise: bytes, proof: bytes) -> Evidence | None:
-    """What the frame of a promise and that of a later answer with proof show; None unless the promise is broken."""
-    return _if_it_holds(Evidence(node, Fault.PROMISE_BROKEN, (promise, proof)))
+def evidence_of_word(node: bytes, said: bytes, proof: bytes) -> Evidence | None:
+    """What the frame of a promise or a proof and that of a later answer with proof show; None if they agree."""
+    fault = Fault.PROMISE_BROKEN if isinstance(decode(said).message, m.Promised) else Fault.CHAIN_REWRITTEN
+    return _if_it_holds(Evidence(node, fault, (said, proof)))
 
 
 def evidence_in_cards(one: NodeCard, other: NodeCard) -> Evidence | None:
@@ -159,6 +162,13 @@ def _proves(evidence: Evidence) -> bool:
                 isinstance(promise, m.Promised)
                 and isinstance(shown, m.Proved | m.Absent)
                 and judged(node, promise, shown) is Word.BROKEN
+            )
+        case Fault.CHAIN_REWRITTEN, (one, other):
+            said, shown = _signed(node, one).message, _signed(node, other).message
+            return (
+                isinstance(said, m.Proved)
+                and isinstance(shown, m.Proved | m.Absent)
+                and judged(node, said, shown) is Word.BROKEN
             )
         case Fault.FALSE_PROOF, (one,):
             message = _signed(node, one).message

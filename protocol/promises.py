@@ -1,7 +1,7 @@
-"""A node's promise that a name's newest change will be in its public directory, and whether it kept that promise.
+"""What a node has stated about a name's chain, by a promise or a proof, and whether a later proof agrees with it.
 
-docs/directory.md, "Promises". Pure: the node signs promise and proof, and a client keeps the one until it has seen the
-other.
+docs/directory.md, "Promises" and "Chains that only grow". Pure: the node signs both, and a client keeps the one until
+it has seen the other.
 """
 
 from __future__ import annotations
@@ -20,15 +20,19 @@ EPOCHS_WITHOUT_MAX: Final = 1
 """Epochs after a promise that may lack the change: the node may have begun one before it promised."""
 
 
+Said = m.Promised | m.Proved
+"""What a node has stated about a name's chain."""
+
+
 class Word(Enum):
-    """What a proof shows of a promise."""
+    """What a proof shows of what was stated before."""
 
     KEPT = auto()
     """The chain has the promised end, or has grown beyond it."""
     OPEN = auto()
-    """It is of an epoch that need not have the change."""
+    """It is of an epoch that need not have what was stated."""
     BROKEN = auto()
-    """An epoch that must have the change lacks it."""
+    """An epoch that must have it lacks it."""
 
 
 def verify_promised(name: str, answer: m.Promised) -> None:
@@ -42,18 +46,23 @@ def verify_promised(name: str, answer: m.Promised) -> None:
         raise RemoteProtocolError(Code.PROOF_INVALID, "a promise that no one has the name")
 
 
-def judged(node: bytes, promise: m.Promised, answer: m.Proved | m.Absent) -> Word:
-    """What an answer shows of a promise about the same name.
+def judged(node: bytes, said: Said, answer: m.Proved | m.Absent) -> Word:
+    """What an answer shows of what was stated about the same name.
 
-    Raises `RemoteProtocolError(PROOF_INVALID)` if the answer is about another name, or does not hold.
+    Raises `RemoteProtocolError(PROOF_INVALID)` if it is about another name, or one of the two does not hold.
     """
-    check_name(promise.name, answer)
+    check_name(said.name, answer)
     verify_shown(node, answer)
     events, head = _shown(node, answer)
-    promised = promise.chain.head(identity_of(node, promise.name, promise.record, promise.origin))
-    if events > promise.chain.events or (events, head) == (promise.chain.events, promised):
+    end = said.chain.head(identity_of(node, said.name, said.record, said.origin))
+    if events > said.chain.events or (events, head) == (said.chain.events, end):
         return Word.KEPT
-    is_due = answer.proof.made_at > promise.due and answer.proof.size > promise.size + EPOCHS_WITHOUT_MAX
+    match said:
+        case m.Promised():
+            is_due = answer.proof.made_at > said.due and answer.proof.size > said.size + EPOCHS_WITHOUT_MAX
+        case m.Proved():
+            verify_shown(node, said)
+            is_due = answer.proof.size > said.proof.size
     return Word.BROKEN if is_due else Word.OPEN
 
 
@@ -68,9 +77,9 @@ def _shown(node: bytes, answer: m.Proved | m.Absent) -> tuple[int, bytes]:
             return 0, NO_EVENTS
 
 
-def promise_in(data: bytes) -> m.Promised:
-    """The promise in a frame. Its signature is not checked here."""
+def said_in(data: bytes) -> Said:
+    """The promise or the proof in a frame. Its signature is not checked here."""
     message = decode(data).message
-    if not isinstance(message, m.Promised):
-        raise RemoteProtocolError(Code.UNEXPECTED, "not a promise")
+    if not isinstance(message, Said):
+        raise RemoteProtocolError(Code.UNEXPECTED, "neither a promise nor a proof")
     return message

@@ -134,11 +134,13 @@ class LogForger:
         return self.log.store.proofs.shown(self.log.signer, self.log.mark, name, asked)
 
     def _forged_answer(self, asked: m.Lookup) -> m.Answer:
-        record = self.records[asked.name]
-        if not asked.prove or self.log is None:
+        record, store, mark = self.records[asked.name], self._node.store, self._node.mark
+        if not asked.prove:
             return m.Found(asked.request_id, record)
-        self.log.follow()
-        place = self.log.store.proofs.place_of(self.log.signer, self.log.mark, asked.name)
+        if self.log is not None:
+            self.log.follow()
+            store, mark = self.log.store, self.log.mark
+        place = store.proofs.place_of(EpochSigner.of(self._node.key), mark, asked.name)
         if place is None or place.former is None:
             return m.Found(asked.request_id, record)
         chain = ChainEnd(place.leaf.events, place.former, DirectoryEvent.SUCCEEDED)

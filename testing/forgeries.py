@@ -29,12 +29,14 @@ from usernym.testing.forger import LogForger
 from usernym.testing.world import SimClient, World
 
 Forgery = Literal[
-    "none", "split", "false_key", "false_key_once", "restored", "rollback", "withheld", "false_absence"
+    "none", "split", "false_key", "false_key_once", "restored", "put_back", "rollback", "withheld", "false_absence"
 ]  # fmt: skip
 """None at all; two logs for two people; a false key for a first contact, in a log that the victim is always shown, or
-with the lookup alone; a key that is put into a chain and taken away between two logins; an older log; a name that is
+with the lookup alone; a key that is put into a chain and followed by the owner's between two logins; one that the
+victim sees before the former chain is put back; an older log; a name that is
 left out of the log; a false absence."""
 FORGERIES: Final = get_args(Forgery)
+MAP_TABLES: Final = ("directory_leaf", "directory_node")
 HEARTBEATS_S: Final = 3 * MINUTE_S
 """Enough for two heartbeats."""
 
@@ -183,6 +185,33 @@ def _restored(world: ForgedWorld, rng: random.Random, owner: SimClient, _victim:
     return _unless(faults(owner) == {Fault.NAME_CHANGED}, "an owner does not see that the name was changed meanwhile")
 
 
+def _put_back(world: ForgedWorld, _rng: random.Random, owner: SimClient, victim: SimClient, _third: SimClient) -> str:
+    store, signer = world.node.store, EpochSigner.of(world.node.key)
+
+    def make_epoch(label: bytes, event: bytes) -> None:
+        store.commit(lambda: store.log.append(signer, {label: [event]}, world.sim.unix_s()))
+
+    owner.kill()
+    before = {table: store.database.rows(f"SELECT * FROM {table}") for table in MAP_TABLES}  # noqa: S608 - constants
+    record, event = world.forger.forged_record(owner.name)
+    make_epoch(label_of(signer.vrf, world.node.key.public, owner.name), event)
+    world.forger.records[owner.name] = record
+    if victim.look_up(owner.name).identity_key != record.identity_key:
+        return "the scenario did not forge the key"
+    world.forger.records.clear()
+    for table, rows in before.items():
+        store.database.run(f"DELETE FROM {table}")  # noqa: S608 - constants
+        for row in rows:
+            store.database.run(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - the same
+    make_epoch(bytes(32), bytes(32))
+    owner.start()
+    owner.go_online()
+    world.settle(2 * HOUR_S)
+    if faults(owner):
+        return "the owner sees more than there is to be seen"
+    return _unless(faults(victim) == {Fault.CHAIN_REWRITTEN}, "a victim does not see that the chain was put back")
+
+
 def _rollback(world: ForgedWorld, _rng: random.Random, _owner: SimClient, victim: SimClient, _third: SimClient) -> str:
     log = world.forger.fork()
     world.new_epoch("dave")
@@ -222,6 +251,7 @@ _PLAYED: Final[dict[Forgery, Any]] = {
     "false_key": _false_key,
     "false_key_once": _false_key_once,
     "restored": _restored,
+    "put_back": _put_back,
     "rollback": _rollback,
     "withheld": _withheld,
     "false_absence": _false_absence,

@@ -33,7 +33,7 @@ from usernym.protocol.evidence import Fault, decode_evidence
 from usernym.protocol.limits import MINUTE_S, SURBS_GIVEN_MAX
 from usernym.protocol.packets import PACKET_PAYLOAD_BYTES
 from usernym.protocol.payloads import SEALED_SIZES
-from usernym.protocol.promises import Word, judged, promise_in
+from usernym.protocol.promises import Word, judged, said_in
 from usernym.protocol.records import decode_record, record_hash
 from usernym.protocol.sealing import Envelope
 from usernym.storage.client.evidence import EVIDENCE_MAX
@@ -65,7 +65,7 @@ class Watch:
         self._looked_at: dict[tuple[str, str], set[bytes]] = {}
         """The identities of a contact that a user has looked at, since they were notified of a change."""
         self._logins: dict[tuple[str, int], deque[tuple[float, bytes]]] = {}
-        self._broken: set[tuple[str, str]] = set()
+        self._broken: dict[tuple[str, str], bytes] = {}
         """A user, and a contact of theirs about whom a promise was shown to be broken."""
         self._said: set[tuple[str, str]] = set()
         world.mixnet.listeners.append(self._on_heard)
@@ -241,21 +241,24 @@ class Watch:
             if isinstance(frame.message, m.Proved | m.Absent) and client.running:
                 frame.verify(client.user.node, client.user.node)
                 kept = self._promise(client, frame.message.name)
-                if kept is not None and judged(client.user.node, promise_in(kept.frame), frame.message) is Word.BROKEN:
-                    self._broken.add((client.name, frame.message.name))
+                if kept is not None and judged(client.user.node, said_in(kept.frame), frame.message) is Word.BROKEN:
+                    self._broken[client.name, frame.message.name] = kept.frame
         except RemoteProtocolError:
             return  # altered on its way, or no proof
 
     def check_promises(self) -> None:
         """The rule about broken promises."""
-        for user, name in sorted(self._broken):
+        for (user, name), said in sorted(self._broken.items()):
             client = self._world.clients[user]
-            if user in self._oracle.moved or self._contact(client, name) is None or self._promise(client, name):
+            if user in self._oracle.moved or self._contact(client, name) is None:
                 continue
+            kept = self._promise(client, name)
+            if kept is not None and kept.frame == said:
+                continue  # it is compared again
             with client.disk.paused() if client.disk is not None else nullcontext():
                 found = [decode_evidence(each.packed).fault for each in client.store.evidence.all()]
-            if Fault.PROMISE_BROKEN not in found and len(found) < EVIDENCE_MAX:
-                what = f"{user} was shown that the node broke a promise about {name}, and has no evidence of it"
+            if not {Fault.PROMISE_BROKEN, Fault.CHAIN_REWRITTEN} & {*found} and len(found) < EVIDENCE_MAX:
+                what = f"{user} was shown that the node did not keep its word about {name}, and has no evidence"
                 self._break(user, "promises", what)
 
     @staticmethod

@@ -113,7 +113,7 @@ class ChainFetch(Generic[W]):
             case m.Proved(record=record) if question.prove:
                 verify_record(self._node, name, record)
                 head = signed_head(verify_proved(self._node, name, answer), answer.proof)
-                question.log_size, question.promise = head.size, None
+                question.log_size, question.promise = head.size, frame
                 self._on_head(head)
                 return self._take_record(name, question, record)
             case m.Promised(record=record) if question.prove:

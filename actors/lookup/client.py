@@ -159,11 +159,11 @@ class LookupClient(Actor[LookupClientInbox]):
         return contact is None or is_update(decode_record(contact.record), record)
 
     def _wants_proof(self, name: str) -> bool:
-        """Whether nothing has shown yet that the name's identity is in the public directory."""
+        """Whether nothing has shown yet that the name's identity is in the public directory, or that is due again."""
         if name == self._user.name:
             return False
         contact = self._store.contacts.get(name)
-        return contact is None or contact.log_size is None or self._store.promises.of(name) is not None
+        return contact is None or contact.log_size is None or self._promises.is_due(name)
 
     def _pin(self, name: str, found: FoundRecord) -> FoundRecord | None:
         """Store a found record, if it follows from the one that was pinned before; return it where no one is pinned."""

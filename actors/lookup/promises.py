@@ -1,7 +1,8 @@
-"""What a client does with the node's promises: keep each until a later proof shows whether the node has kept it.
+"""What a client does with what the node has stated about a name: keep it until a later proof shows whether that agrees.
 
-docs/directory.md, "Promises". Owned by the client's lookup, and used in its thread only. A client that looked a name up
-again at a set time would be known by it, so all times here are random within stated bounds.
+docs/directory.md, "Promises" and "Chains that only grow". Owned by the client's lookup, and used in its thread only. A
+client that looked a name up again at a set time would be known by it, so all times here are random within stated
+bounds.
 """
 
 from __future__ import annotations
@@ -12,26 +13,30 @@ from usernym.actors.context import ClientContext
 from usernym.actors.failures import Failure
 from usernym.protocol import messages as m
 from usernym.protocol.errors import RemoteProtocolError
-from usernym.protocol.evidence import evidence_in_promise
-from usernym.protocol.limits import HOUR_S, MINUTE_S
-from usernym.protocol.promises import Word, judged, promise_in
+from usernym.protocol.evidence import evidence_of_word
+from usernym.protocol.limits import DAY_S, HOUR_S, MINUTE_S
+from usernym.protocol.promises import Word, judged, said_in
 
 CHECK_MIN_S: Final = 5 * MINUTE_S
 CHECK_MAX_S: Final = 65 * MINUTE_S
-"""A promise is checked between so long and so long after it was due, all times in between as likely."""
+"""A promise is checked between so long and so long after it was due, a first proof after it came; all times in between
+are as likely."""
+AGAIN_MIN_S: Final = 7 * DAY_S
+AGAIN_MAX_S: Final = 14 * DAY_S
+"""The same for a proof that agreed with the one before."""
 LOOK_MAX_S: Final = 10 * MINUTE_S
 """At most so long between two looks at what is to be checked: one name is looked up at each, and none at a login."""
 DUE_MAX_S: Final = HOUR_S
 """A promise that is due later is checked as though it were due then: a node can't put off all checks by its clock."""
 ASIDE_MAX: Final = 128
-"""Promises about senders who are no contacts yet: as many as are looked up at once."""
+"""What was stated about senders who are no contacts yet: as many as are looked up at once."""
 
 _NOT_THE_NODES: Final = (Failure.NO_MIXNET, Failure.TOO_MANY, Failure.NO_STORAGE)
 """Failures of a check that say nothing about the node."""
 
 
 class PromiseChecks:
-    """The promises of one node."""
+    """What one node has said."""
 
     def __init__(self, context: ClientContext) -> None:
         self._context = context
@@ -41,46 +46,56 @@ class PromiseChecks:
         self._aside: dict[str, bytes] = {}
 
     def take(self, name: str, frame: bytes) -> None:
-        """Keep a promise about a contact."""
-        now = self._context.runtime.unix_s()
-        wait = min(max(0, promise_in(frame).due - now), DUE_MAX_S)
-        self._promises.keep(name, frame, now + wait + self._some(CHECK_MIN_S, CHECK_MAX_S))
+        """Keep a promise or a proof about a contact."""
+        now, said = self._context.runtime.unix_s(), said_in(frame)
+        wait = min(max(0, said.due - now), DUE_MAX_S) if isinstance(said, m.Promised) else 0
+        check_at = now + wait + self._some(CHECK_MIN_S, CHECK_MAX_S)
+        self._promises.keep(name, frame, check_at, is_promise=isinstance(said, m.Promised))
 
     def set_aside(self, name: str, frame: bytes) -> None:
-        """Remember a promise about someone who is a contact as soon as their message proves to be theirs."""
+        """Remember what was stated about someone who is a contact as soon as their message proves to be theirs."""
         if len(self._aside) < ASIDE_MAX:
             self._aside[name] = frame
 
     def judge(self, name: str, answer: m.Proved | m.Absent, frame: bytes) -> bool | None:
-        """Compare an answer with what was promised of the name: whether that was kept; None if it does not tell."""
+        """Compare an answer with what was stated of the name: whether they agree; None if it does not tell."""
         kept = self._promises.of(name)
         if kept is None:
             return None
         try:
-            word = judged(self._node, promise_in(kept.frame), answer)
+            word = judged(self._node, said_in(kept.frame), answer)
         except RemoteProtocolError:
             return None  # the proof does not hold
         if word is Word.OPEN:
             return None
-        if word is Word.BROKEN and (evidence := evidence_in_promise(self._node, kept.frame, frame)) is not None:
+        if word is Word.BROKEN and (evidence := evidence_of_word(self._node, kept.frame, frame)) is not None:
             self._context.keep_evidence(evidence)
-        self._promises.settle(name)
+        if word is Word.KEPT and isinstance(answer, m.Proved):
+            again = self._context.runtime.unix_s() + self._some(AGAIN_MIN_S, AGAIN_MAX_S)
+            self._promises.renew(name, frame, again)
+        else:
+            self._promises.settle(name)
         return word is Word.KEPT
+
+    def is_due(self, name: str) -> bool:
+        """Whether the name's next lookup is to bring a proof."""
+        kept = self._promises.of(name)
+        return kept is not None and kept.check_at <= self._context.runtime.unix_s()
 
     def due(self) -> str | None:
         """A name that is to be looked up now."""
         aside, self._aside = self._aside, {}
         for name, frame in aside.items():
             contact = self._contacts.get(name)
-            if contact is not None and contact.identity_key == promise_in(frame).record.identity_key:
+            if contact is not None and contact.identity_key == said_in(frame).record.identity_key:
                 self.take(name, frame)
         found = self._promises.due(self._context.runtime.unix_s())
         return None if found is None else found.contact
 
     def checked(self, name: str, failure: object) -> None:
-        """A check has ended: if the promise is still open, another one follows, after a longer time."""
+        """A check has ended: if it brought no word, another one follows, after a longer time."""
         kept = self._promises.of(name)
-        if kept is None:
+        if kept is None or not self.is_due(name):
             return
         pause = self._some(CHECK_MIN_S, CHECK_MAX_S) << kept.checks
         checks = kept.checks + (failure not in _NOT_THE_NODES)

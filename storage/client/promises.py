@@ -1,4 +1,4 @@
-"""What the node has promised of contacts' places in its public directory, until it is settled."""
+"""What the node has stated about contacts' places in its public directory, to be compared with what it says later."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from usernym.storage.tables import Table
 
 CHECKS_MAX: Final = 8
 """Checks that bring no word, after which a client makes none by itself: with pauses that double, eleven days at most.
-The promise stays, for any later lookup of the name."""
+What was stated stays, for any later lookup."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptPromise:
-    """A promise. `frame` is what the node signed, `check_at` when to look the name up again (Unix seconds), `checks`
-    how many such lookups brought no word."""
+    """A promise, or a proof. `frame` is what the node signed, `check_at` when to look the name up again (Unix seconds),
+    `checks` how many such lookups brought no word."""
 
     contact: str = field(repr=False)
     frame: bytes = field(repr=False)
@@ -28,18 +28,29 @@ class KeptPromise:
 _PROMISES: Final = Table(PromiseRow, KeptPromise)
 _OF: Final = _PROMISES.select("WHERE contact = ?")
 _DUE: Final = _PROMISES.select("WHERE checks < ? AND check_at <= ? ORDER BY check_at LIMIT 1")
-_KEEP: Final = "INSERT INTO promise (contact, frame, check_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_OPEN: Final = "SELECT contact FROM promise WHERE is_promise = 1 AND checks < ?"
+_KEEP: Final = """
+    INSERT INTO promise (contact, frame, is_promise, check_at) VALUES (?, ?, ?, ?)
+    ON CONFLICT (contact) DO UPDATE
+    SET frame = excluded.frame, is_promise = 1, check_at = excluded.check_at, checks = 0
+    WHERE promise.is_promise = 0 AND excluded.is_promise = 1
+"""
 
 
 class KeptPromises:
-    """One promise for a contact at most, the oldest: it goes with the contact."""
+    """One for a contact at most, the oldest that was not compared yet: it goes with the contact."""
 
     def __init__(self, database: StoreDatabase) -> None:
         self._db = database
 
-    def keep(self, contact: str, frame: bytes, check_at: int) -> None:
-        """Keep the promise, unless there is an older one."""
-        self._db.run(_KEEP, (contact, frame, check_at))
+    def keep(self, contact: str, frame: bytes, check_at: int, *, is_promise: bool) -> None:
+        """Keep this promise, or proof, unless there is an older one; a promise says more than a proof before it."""
+        self._db.run(_KEEP, (contact, frame, is_promise, check_at))
+
+    def renew(self, contact: str, frame: bytes, check_at: int) -> None:
+        """Keep this proof instead of what it agrees with."""
+        change = "UPDATE promise SET frame = ?, is_promise = 0, check_at = ?, checks = 0 WHERE contact = ?"
+        self._db.run(change, (frame, check_at, contact))
 
     def of(self, contact: str) -> KeptPromise | None:
         return _PROMISES.first(self._db, _OF, (contact,))
@@ -54,14 +65,12 @@ class KeptPromises:
 
     def open_ones(self) -> frozenset[str]:
         """The contacts whose promises are still to be checked."""
-        return frozenset(
-            name for (name,) in self._db.rows("SELECT contact FROM promise WHERE checks < ?", (CHECKS_MAX,))
-        )
+        return frozenset(name for (name,) in self._db.rows(_OPEN, (CHECKS_MAX,)))
 
     def postpone(self, contact: str, check_at: int, checks: int) -> None:
         """Note a check that brought no word, and when the next one is due."""
         self._db.run("UPDATE promise SET check_at = ?, checks = ? WHERE contact = ?", (check_at, checks, contact))
 
     def settle(self, contact: str) -> None:
-        """Forget the promise: it was kept, or there is evidence that it was not."""
+        """Forget it: the name is deleted, or there is evidence that the node did not keep its word."""
         self._db.run("DELETE FROM promise WHERE contact = ?", (contact,))

@@ -234,6 +234,7 @@ class PromiseRow(ClientRow):
 
     contact = TextField(primary_key=True, constraints=[part_of("contact")])
     frame = BlobField()
+    is_promise = BooleanField()
     check_at = IntegerField()
     checks = IntegerField(constraints=[SQL("DEFAULT 0")])
 

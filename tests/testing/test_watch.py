@@ -188,7 +188,7 @@ def test_a_node_that_breaks_a_promise_is_found_and_a_client_that_did_not_notice_
         assert alice.look_up("bob").log_size is not None
         assert bool(alice.of_kind(NodeCaught)) is keeps
         watched.check_directory()
-        none = "alice was shown that the node broke a promise about bob, and has no evidence of it"
+        none = "alice was shown that the node did not keep its word about bob, and has no evidence"
         assert oracle.wrong == ([] if keeps else [none])
 
 

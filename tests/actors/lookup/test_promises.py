@@ -14,13 +14,13 @@ from tests.helpers.hostile import RawClient, Wiretap, message_of
 from usernym.actors.events import DirectoryChanged, NodeCaught
 from usernym.actors.failures import NodeRefused
 from usernym.actors.lookup.node import LookupNode
-from usernym.actors.lookup.promises import CHECK_MAX_S, CHECK_MIN_S, LOOK_MAX_S
+from usernym.actors.lookup.promises import AGAIN_MAX_S, AGAIN_MIN_S, CHECK_MAX_S, CHECK_MIN_S, LOOK_MAX_S
 from usernym.protocol import messages as m
 from usernym.protocol.directory.proofs import ChainEnd
 from usernym.protocol.errors import Code
 from usernym.protocol.evidence import Fault, decode_evidence
 from usernym.protocol.limits import DAY_S, EPOCH_S, HOUR_S, PROMISE_S
-from usernym.protocol.promises import promise_in
+from usernym.protocol.promises import said_in
 from usernym.storage.client.promises import CHECKS_MAX
 from usernym.storage.client.types import InDirectory
 from usernym.testing.tap import Heard
@@ -67,7 +67,8 @@ def shown(client: SimClient, name: str) -> InDirectory:
 
 def kept(client: SimClient, name: str) -> m.Promised | None:
     found = client.store.promises.of(name)
-    return None if found is None else promise_in(found.frame)
+    said = None if found is None else said_in(found.frame)
+    return said if isinstance(said, m.Promised) else None
 
 
 def test_a_young_name_is_promised_and_shown_later_without_anyones_asking() -> None:
@@ -334,3 +335,29 @@ def test_an_honest_node_is_not_accused_whatever_its_clock_and_its_process_do(see
         assert not alice.of_kind(NodeCaught)
         assert alice.counters()["lookup"]["promises_kept"] > 3
         world.check()
+
+
+def test_a_contacts_proof_is_compared_again_at_random_times_for_as_long_as_they_are_a_contact() -> None:
+    with settled("alice", "bob") as world:
+        alice, tap, times = client_of(world, "alice"), Wiretap(world), asked(world, "bob")
+        alice.look_up("bob")
+        since = now_in(tap)
+        world.settle(CHECK_MAX_S + LOOK_MAX_S)
+        assert cost(tap, since) == (1, 2, [m.Proved])
+        assert len(times) == 2
+        for again in (3, 4):
+            much_later(world, AGAIN_MIN_S - DAY_S)
+            assert len(times) == again - 1, "not for a week"
+            much_later(world, AGAIN_MAX_S - AGAIN_MIN_S + DAY_S + HOUR_S)
+            assert len(times) == again, "within two weeks"
+        assert alice.contact("bob").log_size is not None
+        assert not alice.of_kind(NodeCaught)
+
+
+def test_other_lookups_of_a_contact_ask_for_no_proof() -> None:
+    with settled("alice", "bob") as world:
+        alice, tap = client_of(world, "alice"), Wiretap(world)
+        alice.look_up("bob")
+        since = now_in(tap)
+        alice.look_up("bob")
+        assert cost(tap, since) == (1, 1, [m.Found])

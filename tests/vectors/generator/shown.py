@@ -22,10 +22,12 @@ from tests.vectors.generator.base import (
 )
 from tests.vectors.generator.directory import chain_of, label_of, log_root, map_root, vrf_public
 from tests.vectors.generator.evidence import evidence, line
-from tests.vectors.generator.identity import A, B
-from tests.vectors.generator.proofs import label_proof, path_to, subtrees
+from tests.vectors.generator.frames import frame
+from tests.vectors.generator.identity import C_LATER, A, B, C
+from tests.vectors.generator.proofs import CHAINS, Directory, label_proof, path_to, subtrees
+from tests.vectors.generator.proofs import OTHERS as OTHER_CHAINS
 
-FORKED_LOG, NAME_CHANGED = 7, 8
+FORKED_LOG, NAME_CHANGED, CHAIN_REWRITTEN = 7, 8, 9
 OTHERS = [(fixed(f"label {number}"), 1, fixed(f"head {number}")) for number in range(6)]
 
 
@@ -208,7 +210,31 @@ def _change(before: int = 70, after: int = 100, **other: object) -> tuple[object
     return evidence(NAME_CHANGED, pack((*change, key.sign_bare(labelled("not ordered", signed)))))
 
 
+def _rewritten() -> dict[str, tuple[object, ...]]:
+    """What a node says of alice's chain, and says later."""
+    longer, shorter = CHAINS, OTHER_CHAINS | {"alice": [(1, A.hash)]}
+    first, _ = Directory(longer).proved("alice", C_LATER, C)
+    back, _ = Directory(shorter, 9).proved("alice", A, None)
+    gone, _ = Directory(OTHER_CHAINS, 9).absent("alice")
+    earlier, _ = Directory(shorter, 3).proved("alice", A, None)
+    same, _ = Directory(longer, 9).proved("alice", C_LATER, C)
+    return {
+        "a chain that has fewer events later": (frame(first), frame(back)),
+        "a chain that is gone later": (frame(first), frame(gone)),
+        "two proofs of one chain": (frame(first), frame(same)),
+        "a chain that has grown": (frame(earlier), frame(first)),
+        "a chain that had fewer events before": (frame(first), frame(earlier)),
+        "an absence, and a chain later": (frame(gone), frame(same)),
+    }
+
+
 def _evidence() -> Iterator[Vector]:
+    for number, (what, frames) in enumerate(_rewritten().items()):
+        name, given = f"evidence, {what}", {"text": line(evidence(CHAIN_REWRITTEN, *frames))}
+        if number < 2:
+            yield good(name, "evidence", given, {"node": NODE.public.hex(), "fault": CHAIN_REWRITTEN})
+        else:
+            yield bad(name, "evidence", given, "EVIDENCE_INVALID")
     between = [*subtrees(FORKED.hashes(60)), *covering(FORKED.hashes(70), 60, 70)]
     honest = [*subtrees(LOG.hashes(60)), *covering(LOG.hashes(70), 60, 70)]
     for what, fault, fields in (
