@@ -258,19 +258,10 @@ class ConnectionWire(Wired, frozen=True):
 class WarningsWire(Wired, frozen=True):
     """What a dishonest node did. Stays on the screen."""
 
-    caught: list[
-        Literal[
-            "two_tells",
-            "two_cards",
-            "foreign_card",
-            "too_much_work",
-            "promise_broken",
-            "false_proof",
-            "forked_log",
-            "name_changed",
-            "chain_rewritten",
-        ]
-    ]
+    caught: list[Literal[
+        "two_tells", "two_cards", "foreign_card", "too_much_work", "promise_broken", "false_proof", "forked_log",
+        "name_changed", "chain_rewritten",
+    ]]  # fmt: skip
     """What the node signed, and no honest node signs."""
     doubted_since: int | None
     """Since when the node does not show that its public directory continues the one that it showed before."""

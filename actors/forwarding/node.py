@@ -1,12 +1,11 @@
 """Forwarding, the node's half: verify, queue, deliver over SURBs, delete on acknowledgement.
 
-Serves docs/protocol.md, "Forwarding", "What the node tells" and "Reply blocks".
-Receives: `RequestArrived` with `Forward`, `Acknowledge`, `Unopenable`, `Heartbeat` or `TopUp`; `RouteOpened`,
-`IdentityReplaced` and `CardRenewed` from registration; word of the mixnet's state. Sends: answers and tells over users'
-routes.
-Owns: the mailbox, the notices to senders, and the routes, which live in memory only: they die with the mixnet client.
-A message is committed before it is accepted, together with those that came with it; it leaves by its recipient's
-acknowledgement or after its term. No route moves here: that takes a login.
+Serves docs/protocol.md, "Forwarding", "What the node tells" and "Reply blocks". Receives: `RequestArrived` with
+`Forward`, `Acknowledge`, `Unopenable`, `Heartbeat` or `TopUp`; `RouteOpened`, `IdentityReplaced` and `CardRenewed` from
+registration; word of the mixnet's state. Sends: answers and tells over users' routes. Owns: the mailbox, the notices to
+senders, and the routes, which live in memory only: they die with the mixnet client. A message is committed before it is
+accepted, together with those that came with it; it leaves by its recipient's acknowledgement or after its term. No
+route moves here: that takes a login.
 """
 
 from __future__ import annotations
@@ -89,8 +88,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def __init__(self, context: NodeContext, *, io: Tellable[SendReply]) -> None:
         super().__init__(context.runtime, context.on_failed)
-        self._store = context.store
-        self._directory = DirectoryReader(context)
+        self._store, self._directory = context.store, DirectoryReader(context)
         self._workers = context.store.workers
         self._clock = context.clock
         self._node = context.key.public
@@ -380,8 +378,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         route.stock.add(said.surbs, now)
         self._note_confirmed(route, said.confirmed)
         self._routes.doubt_stock(route)
-        stock = max(0, route.stock.left(now) - 1)
-        shown = self._directory.shown(said.name, said.log)
+        stock, shown = max(0, route.stock.left(now) - 1), self._directory.shown(said.name, said.log)
         self._routes.answer(said.name, tag, m.Alive(said.request_id, self._boot_id, stock, shown))
         self._serve(said.name, route)
 

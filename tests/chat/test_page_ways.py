@@ -161,36 +161,6 @@ def test_menus_and_dialogs_close_by_escape_and_by_a_click_outside(window: PageWi
         expect(page.locator(".panel")).to_have_count(0)
 
 
-WORDS_OF_THE_DIRECTORY: Final = {
-    "shown": ("In the public directory", "anyone can check"),
-    "promised": ("Not in the public directory yet", "has promised"),
-    "not_shown": ("Not in the public directory", "has not shown"),
-}
-
-
-@pytest.mark.parametrize("directory", WORDS_OF_THE_DIRECTORY)
-def test_the_panel_tells_the_directory_from_the_node_s_word_and_from_the_user_s(
-    chromium: Chromium, directory: str
-) -> None:
-    account = Account()
-    for name, trust in (("amara", "verified"), ("li_wei", "confirmed")):
-        account.people[name] = contact(name, trust=trust, directory=directory)
-        account.texts[name] = []
-    with Stage(account) as stage:
-        window = PageWindow(stage, chromium)
-        for name, trust in (("amara", "Verified"), ("li_wei", "Confirmed by the node")):
-            window.open(name)
-            window.press(f"About {name}")
-            panel = window.page.get_by_role("complementary", name=f"About {name}")
-            expect(panel.locator(".panel-row", has_text="Safety number")).to_contain_text(trust)
-            fact = panel.locator(".panel-fact")
-            title, meaning = WORDS_OF_THE_DIRECTORY[directory]
-            expect(fact.get_by_text(title, exact=True)).to_be_visible()
-            expect(fact).to_contain_text(meaning)
-            expect(fact).not_to_contain_text(trust)
-            window.page.keyboard.press("Escape")
-
-
 def test_escape_closes_one_thing_at_a_time(window: PageWindow) -> None:
     page = window.page
     window.open("amara")

@@ -342,7 +342,7 @@ def plant_at_rest(patch: pytest.MonkeyPatch) -> None:
 
 
 def packets_of_a_lookup() -> tuple[int, int]:
-    world = World()
+    world = World(nym_clients=("alice",))  # whose lookups have no tags of their own, and the usual number of SURBs
     alice = world.client("alice", register=False, online=False)
     world.client("bob", online=False)
     world.settle(2 * EPOCH_S)

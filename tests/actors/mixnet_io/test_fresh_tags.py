@@ -17,7 +17,7 @@ from usernym.protocol.packets import anonymous_packets, reply_packets
 from usernym.testing.world import SimClient, World
 
 LOOKUPS = 200
-ANSWERS = (m.Found, m.Proved, m.Absent, m.Links)
+ANSWERS = (m.Found, m.Proved, m.Promised, m.Absent, m.Links)
 
 
 def tags_of(tap: Wiretap, *kinds: type[Any]) -> list[bytes]:

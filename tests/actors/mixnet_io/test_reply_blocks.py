@@ -248,7 +248,13 @@ def test_a_top_up_comes_before_the_stock_runs_dry() -> None:
 
 
 def test_a_message_that_is_never_acknowledged_does_not_cost_all_surbs_each_minute() -> None:
-    world = World()
+    in_all = [surbs_for_an_unacknowledged_message(seed) for seed in range(4)]
+    assert sum(in_all) / len(in_all) <= 8 * SURBS_TOP_UP
+
+
+def surbs_for_an_unacknowledged_message(seed: int) -> int:
+    """How many SURBs top-ups bring within an hour."""
+    world = World(seed)
     alice, bob = world.client("alice"), world.client("bob")
     alice.send_and_wait("bob", "hello")
     tap = Wiretap(world)
@@ -257,12 +263,12 @@ def test_a_message_that_is_never_acknowledged_does_not_cost_all_surbs_each_minut
     world.settle(HOUR_S)
     assert total(world.node.counters(), "surbs_doubted") <= 6 * SURBS_GIVEN_MAX // 2
     top_ups = [each.surbs or 0 for each in tap.sent if isinstance(message_of(each.data), m.TopUp)]
-    assert sum(top_ups) <= 8 * SURBS_TOP_UP
     assert given(bob) >= SURBS_REQUEST, "what is needed now: the account is past what is given in advance"
     tap.lost = ()
     world.sim.run_until(lambda: not world.node.store.mailbox.waiting("bob", 1), RETRY_MAX_S + HEARTBEAT_S + TICK_S)
     assert bob.texts() == ["hello", "unacknowledged"]
     world.check()
+    return sum(top_ups)
 
 
 def test_long_texts_in_a_row_do_not_wait_for_heartbeats() -> None:
