@@ -95,6 +95,7 @@ def test_the_network_between_browser_and_program_goes_and_comes(people: People) 
     alice.context.add_init_script(KEEP_SOCKETS)
     alice.page.reload()
     alice.wait_online()
+    expect(alice.box).to_be_visible()  # the conversation that was open is open again
     with alice.cut_off():
         for number in range(4):
             alice.context.set_offline(True)

@@ -110,7 +110,7 @@ def thiefs_identity_unknown(stack: ExitStack) -> None:
 
 @harm("node", "what a request must carry is not on the account")
 def requests_off_the_account(stack: ExitStack) -> None:
-    swap(stack, SurbAccount, "for_request", lambda _self, wanted: wanted)
+    swap(stack, SurbAccount, "for_request", lambda _self, wanted, _packets=1: wanted)
     swap(stack, SurbAccount, "has_room_for", lambda _self, _count: True)
 
 

@@ -18,7 +18,7 @@ from usernym.settings import NODE_STORE_NAME
 from usernym.storage import errors
 from usernym.storage.locks import Home
 from usernym.storage.node import moving
-from usernym.storage.node.epochs import EpochSigner
+from usernym.storage.node.epochs import TREE_LEVEL_MIN, EpochSigner
 from usernym.storage.node.schema import OF_PROCESSES, NodeRow
 from usernym.storage.node.store import NodeStore
 from usernym.storage.tables import selection, table_name
@@ -36,6 +36,8 @@ def fill(store: NodeStore) -> None:
     newer(store, 1, 2, 2)
     signer = EpochSigner.of(SigningKey.from_seed(b"s" * 32))
     store.commit(lambda: store.log.append(signer, {bytes(range(32)): [b"e" * 32], b"\xff" * 32: [b"f" * 32]}, 5))
+    for _ in range(2**TREE_LEVEL_MIN):  # enough for a row about the log's tree
+        store.commit(lambda: store.log.append(signer, {bytes(range(32)): [b"g" * 32]}, 6))
     for number in range(5):
         put(store, number, recipient=("alice", "bob")[number % 2])
         store.replay_ids.remember(number.to_bytes(32, "big"), b"", 99)
