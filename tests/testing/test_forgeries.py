@@ -15,6 +15,7 @@ def kinds() -> set[str]:
     return set()
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_forgery_is_found(seed: int, kinds: set[str]) -> None:
     outcome = play_forgery(seed)
@@ -22,6 +23,7 @@ def test_each_forgery_is_found(seed: int, kinds: set[str]) -> None:
     assert not outcome.wrong, f"seed {seed}, {outcome.forgery}"
 
 
+@pytest.mark.seconds
 def test_every_kind_is_among_them() -> None:
     assert {play_forgery(seed).forgery for seed in range(1, 25)} == set(FORGERIES)
 

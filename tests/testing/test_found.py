@@ -72,6 +72,7 @@ FOUND = {
 }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("line", FOUND.values(), ids=FOUND.keys())
 def test_what_was_found_once(line: str) -> None:
     with Quiet():

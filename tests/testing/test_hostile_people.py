@@ -55,6 +55,7 @@ def test_a_hostile_user_does_what_is_asked(harm: Harm) -> None:
     assert said > usual
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("habit", HABITS)
 def test_a_hostile_node_does_what_is_asked(habit: Habit) -> None:
     steps = (
@@ -92,6 +93,7 @@ def test_a_contacts_lie_is_not_the_nodes(harm: Harm) -> None:
     assert wrong(f.Befriend("alice", "eve"), f.Attack("eve", "alice", harm, 1), f.Pause(30)) == ()
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("decision", ["block", "decline"])
 def test_a_stalker_sees_no_difference(decision: Literal["block", "decline"]) -> None:
     assert wrong(f.Write("alice", "bob"), f.Stalk("eve", "bob", decision)) == ()

@@ -153,6 +153,7 @@ def test_the_story_undisturbed(undisturbed: tuple[Loss, dict[str, Any]]) -> None
     assert told <= set(loss.kinds), "each kind that the sweep below is to lose"
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("part", range(SLICES))
 @pytest.mark.parametrize("run", [1, *(pytest.param(run, marks=pytest.mark.seconds) for run in (2, 5))])
 def test_any_message_of_the_story_may_vanish(undisturbed: tuple[Loss, dict[str, Any]], part: int, run: int) -> None:

@@ -311,6 +311,7 @@ def test_a_proof_about_another_name_than_asked_accuses_nobody(monkeypatch: pytes
 # -- an honest node --
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("seed", range(6))
 def test_an_honest_node_is_not_accused_whatever_its_clock_and_its_process_do(seed: int) -> None:
     rng = random.Random(seed)

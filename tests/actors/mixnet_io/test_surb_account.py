@@ -286,6 +286,7 @@ def fixed_address(client: SimClient) -> None:
     transport.renew = lambda: False
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("keeps_address", [True, False])
 @pytest.mark.parametrize("habit", HABITS)
 def test_a_node_that_provokes_and_lies_sets_no_pace_and_never_has_more_than_the_bound(

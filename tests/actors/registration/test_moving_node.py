@@ -158,6 +158,7 @@ def test_a_client_that_comes_too_late_takes_a_card_that_somebody_hands_on() -> N
     world.check()
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("seed", range(6))
 def test_a_move_on_a_mixnet_that_loses_messages_for_good(seed: int) -> None:
     world = World(seed)

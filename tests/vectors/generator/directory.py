@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from tests.vectors.generator.base import (
     NODE,
@@ -44,11 +45,13 @@ def vrf_secret(node: Signer) -> int:
     return int.from_bytes(raw, "little")
 
 
+@cache
 def vrf_public(node: Signer) -> bytes:
     """The public key of the node's labels."""
     return encoded(times(vrf_secret(node) % ORDER, BASE))
 
 
+@cache
 def label_point(node: Signer, name: str) -> Point:
     """The point that the function's input is hashed to."""
     alpha = labelled("directory label", node.public, prefixed(name))
@@ -62,6 +65,7 @@ def label_point(node: Signer, name: str) -> Point:
     return times(8, found)
 
 
+@cache
 def label_of(node: Signer, name: str) -> bytes:
     """The label of a name."""
     gamma = times(vrf_secret(node), label_point(node, name))

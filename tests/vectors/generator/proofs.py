@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from tests.vectors.generator.base import NODE, NOW, ORDER, OTHER_NODE, Signer, Vector, bad, fixed, good, labelled
 from tests.vectors.generator.curve import BASE, encoded, times
@@ -30,6 +31,7 @@ PLACES = {"name": 1, "record": 2, "origin": 3, "chain": 4}
 """Fields of `Proved`."""
 
 
+@cache
 def label_proof(node: Signer, name: str) -> bytes:
     """RFC 9381, section 5.1."""
     secret, point = vrf_secret(node), label_point(node, name)

@@ -51,6 +51,7 @@ class Log:
     marked: str = ""
     chains: dict[int, list[tuple[int, bytes]]] = field(default_factory=dict)
     """What alice's chain is in the epochs of these numbers."""
+    _hashes: list[bytes] = field(default_factory=list)
 
     def entry(self, number: int) -> bytes:
         """The entry of an epoch."""
@@ -67,7 +68,9 @@ class Log:
 
     def hashes(self, size: int) -> list[bytes]:
         """The leaves of the log's tree."""
-        return [hashlib.sha256(b"\0" + self.entry(number)).digest() for number in range(size)]
+        for number in range(len(self._hashes), size):
+            self._hashes.append(hashlib.sha256(b"\0" + self.entry(number)).digest())
+        return self._hashes[:size]
 
     def signature(self, size: int, by: Signer = NODE) -> bytes:
         """The node's, over the head of so many entries."""
