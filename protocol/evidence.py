@@ -156,17 +156,10 @@ def _proves(evidence: Evidence) -> bool:
         case Fault.TOO_MUCH_WORK, (one,):
             message = _signed(node, one).message
             return isinstance(message, m.Challenge) and message.difficulty > WORK_BITS_MAX
-        case Fault.PROMISE_BROKEN, (one, other):
-            promise, shown = _signed(node, one).message, _signed(node, other).message
-            return (
-                isinstance(promise, m.Promised)
-                and isinstance(shown, m.Proved | m.Absent)
-                and judged(node, promise, shown) is Word.BROKEN
-            )
-        case Fault.CHAIN_REWRITTEN, (one, other):
+        case Fault.PROMISE_BROKEN | Fault.CHAIN_REWRITTEN, (one, other):
             said, shown = _signed(node, one).message, _signed(node, other).message
             return (
-                isinstance(said, m.Proved)
+                isinstance(said, m.Promised if evidence.fault == Fault.PROMISE_BROKEN else m.Proved)
                 and isinstance(shown, m.Proved | m.Absent)
                 and judged(node, said, shown) is Word.BROKEN
             )

@@ -6,26 +6,24 @@ It shows one log to most and another to its victims, each consistent in itself, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from usernym.mixnet.transport import Incoming, TransportEvent
 from usernym.protocol import messages as m
-from usernym.protocol.codec import decode, encode_signed
+from usernym.protocol.codec import decode
 from usernym.protocol.directory.epochs import decode_changes, decode_entry
 from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
 from usernym.protocol.directory.proofs import ChainEnd, OtherLeaf
 from usernym.protocol.directory.shown import LogAsked
-from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import SEED_BYTES
 from usernym.protocol.records import KeyRecord, first_record, record_hash
 from usernym.protocol.signing import SigningKey
 from usernym.storage.database import IN_MEMORY
 from usernym.storage.node.epochs import EpochSigner
 from usernym.storage.node.store import NodeStore
+from usernym.testing.between import BetweenTransport
 from usernym.testing.process import KeptMark, NodeProcess
 
 
@@ -60,12 +58,11 @@ class ForgedLog:
             self.store.commit(lambda events=events, at=at: self.store.log.append(self.signer, events, at))  # type: ignore[misc] # a default binds
 
 
-class LogForger:
+class LogForger(BetweenTransport):
     """The node's transport. `World(..., node_transport=LogForger)`."""
 
     def __init__(self, transport: Any, node: NodeProcess) -> None:
-        self._transport = transport
-        self._node = node
+        super().__init__(transport, node)
         self.victims: set[str] = set()
         self.silent_for: set[str] = set()
         """Who is shown nothing of the log."""
@@ -77,25 +74,14 @@ class LogForger:
         """Names of which it says, with an invalid proof, that no one has them."""
         self._names: dict[bytes, str] = {}
         self._asked: dict[bytes, m.LoginProof | m.Heartbeat | m.Lookup] = {}
-        self.address, self.client, self.renew = transport.address, transport.client, transport.renew
-        self.surb_bytes, self.surbs_out = transport.surb_bytes, transport.surbs_out
-        self.fresh_tags = transport.fresh_tags
-        self.send, self.close = transport.send, transport.close
 
-    def open(self, on_event: Callable[[TransportEvent], None]) -> None:
-        """See `Transport`; it takes note of who asks what."""
-
-        def watch(event: TransportEvent) -> None:
-            if isinstance(event, Incoming) and event.sender_tag is not None:
-                with suppress(RemoteProtocolError):
-                    message = decode(event.data).message
-                    if isinstance(message, m.LoginProof | m.Heartbeat | m.Lookup):
-                        self._asked[message.request_id] = message
-                    if isinstance(message, m.LoginProof):
-                        self._names[event.sender_tag] = message.name
-            on_event(event)
-
-        self._transport.open(watch)
+    def hears(self, message: m.Message, tag: bytes) -> bool:
+        """It takes note of who asks what."""
+        if isinstance(message, m.LoginProof | m.Heartbeat | m.Lookup):
+            self._asked[message.request_id] = message
+        if isinstance(message, m.LoginProof):
+            self._names[tag] = message.name
+        return True
 
     def fork(self, *victims: str) -> ForgedLog:
         """Show a log of its own to these users from now on."""
@@ -117,15 +103,15 @@ class LogForger:
         name, asked = self._names.get(tag), self._asked.pop(getattr(message, "request_id", b""), None)
         if isinstance(message, m.LoggedIn | m.Alive) and isinstance(asked, m.LoginProof | m.Heartbeat):
             if name in self.silent_for:
-                data = self._sign(msgspec.structs.replace(message, log=None))
+                data = self.sign(msgspec.structs.replace(message, log=None))
             elif name in self.victims and self.log is not None:
                 shown = self._shown(asked.name, asked.log)
-                data = self._sign(msgspec.structs.replace(message, log=shown))
+                data = self.sign(msgspec.structs.replace(message, log=shown))
         if isinstance(asked, m.Lookup) and asked.name in self.records:
-            data = self._sign(self._forged_answer(asked))
+            data = self.sign(self._forged_answer(asked))
         if isinstance(message, m.Proved) and message.name in self.hidden:
             leaf = OtherLeaf(hashlib.sha256(message.name.encode()).digest(), 1, message.chain.before)
-            data = self._sign(m.Absent(message.request_id, message.name, leaf, None, message.proof))
+            data = self.sign(m.Absent(message.request_id, message.name, leaf, None, message.proof))
         self._transport.reply(tag, data)
 
     def _shown(self, name: str, asked: LogAsked) -> Any:
@@ -145,6 +131,3 @@ class LogForger:
             return m.Found(asked.request_id, record)
         chain = ChainEnd(place.leaf.events, place.former, DirectoryEvent.SUCCEEDED)
         return m.Proved(asked.request_id, asked.name, record, None, chain, place.proof)
-
-    def _sign(self, message: m.Message) -> bytes:
-        return encode_signed(message, self._node.key, self._node.key.public)

@@ -6,19 +6,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from usernym.mixnet.transport import Incoming, MixnetError, TransportEvent
+from usernym.mixnet.transport import MixnetError
 from usernym.protocol import messages as m
 from usernym.protocol.cards import make_card
-from usernym.protocol.codec import decode, encode_signed
+from usernym.protocol.codec import decode
 from usernym.protocol.directory.events import DirectoryEvent
 from usernym.protocol.directory.proofs import ChainEnd
-from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.protocol.errors import Code
 from usernym.protocol.limits import (
     ADDRESS_BYTES,
     BOOT_ID_BYTES,
@@ -32,6 +31,7 @@ from usernym.protocol.limits import (
 )
 from usernym.protocol.payloads import plaintext_bytes
 from usernym.protocol.records import day_of
+from usernym.testing.between import BetweenTransport
 from usernym.testing.process import NodeProcess
 
 Habit = Literal[
@@ -48,40 +48,27 @@ NOTICES_EVERY_S: Final = 0.5
 HELD_S_MAX: Final = 30.0
 
 
-class HabitTransport:
+class HabitTransport(BetweenTransport):
     """The node's transport, with habits."""
 
     def __init__(self, transport: Any, node: NodeProcess, rng: random.Random) -> None:
-        self._transport = transport
-        self._node = node
+        super().__init__(transport, node)
         self._rng = rng
         self.habits: set[Habit] = set()
         self._routes: dict[bytes, tuple[bytes, int]] = {}
         """Sender tag to login id and the counter of the next tell, far above the honest ones."""
         self._names: dict[bytes, str] = {}
         self._closed = False
-        self.address, self.client, self.renew = transport.address, transport.client, transport.renew
-        self.surb_bytes, self.surbs_out = transport.surb_bytes, transport.surbs_out
-        self.send, self.fresh_tags = transport.send, transport.fresh_tags
 
-    def open(self, on_event: Callable[[TransportEvent], None]) -> None:
-        """See `Transport`; it takes note of logins, and keeps from the node what its habits drop."""
-
-        def watch(event: TransportEvent) -> None:
-            if isinstance(event, Incoming) and event.sender_tag is not None:
-                with suppress(RemoteProtocolError):
-                    message = decode(event.data).message
-                    if isinstance(message, m.LoginProof):
-                        self._names[event.sender_tag] = message.name
-                    if isinstance(message, m.Publish) and "ignores_publish" in self.habits:
-                        return
-            on_event(event)
-
-        self._transport.open(watch)
+    def hears(self, message: m.Message, tag: bytes) -> bool:
+        """It takes note of logins, and keeps from the node what its habits drop."""
+        if isinstance(message, m.LoginProof):
+            self._names[tag] = message.name
+        return not (isinstance(message, m.Publish) and "ignores_publish" in self.habits)
 
     def close(self) -> None:
         self._closed = True
-        self._transport.close()
+        super().close()
 
     def begin(self, habit: Habit) -> None:
         self.habits.add(habit)
@@ -118,16 +105,16 @@ class HabitTransport:
                 return [data, data, data]
             case m.Alive(request_id=request_id):
                 if "not_logged_in" in habits:
-                    return [self._sign(m.Refused(request_id, Code.NOT_LOGGED_IN, 0))]
+                    return [self.sign(m.Refused(request_id, Code.NOT_LOGGED_IN, 0))]
                 if "lies_about_stock" in habits:
                     message = msgspec.structs.replace(message, stock=rng.choice((0, 0, 10_000)))
                 if "restarts" in habits:
                     message = msgspec.structs.replace(message, boot_id=rng.randbytes(BOOT_ID_BYTES))
-                return [self._sign(message)]
+                return [self.sign(message)]
             case m.Links(request_id=request_id, total=total) if "hides_links" in habits:
-                return [self._sign(m.Links(request_id, (), total))]
+                return [self.sign(m.Links(request_id, (), total))]
             case m.Proved(chain=chain) | m.Promised(chain=chain) if "breaks_promises" in habits:
-                return [self._sign(self._promise(message, chain))]
+                return [self.sign(self._promise(message, chain))]
             case _:
                 return [data]
 
@@ -171,10 +158,7 @@ class HabitTransport:
     def _tell(self, tag: bytes, message: Any) -> None:
         login, counter = self._routes[tag]
         self._routes[tag] = login, counter + 1
-        self._put(tag, self._sign(msgspec.structs.replace(message, login_id=login, counter=counter)))
-
-    def _sign(self, message: m.Message) -> bytes:
-        return encode_signed(message, self._node.key, self._node.key.public)
+        self._put(tag, self.sign(msgspec.structs.replace(message, login_id=login, counter=counter)))
 
 
 HABITS: Final[tuple[Habit, ...]] = get_args(Habit)

@@ -14,16 +14,16 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from usernym.mixnet.transport import Incoming, TransportEvent
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
-from usernym.protocol.codec import decode, encode_signed, encode_unsigned
+from usernym.protocol.codec import decode, encode_unsigned
 from usernym.protocol.directory.proofs import OtherLeaf
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import HASH_BYTES, ID_BYTES, SEED_BYTES, SIGNATURE_BYTES, TOKEN_BYTES
 from usernym.protocol.records import KeyRecord, decode_record, first_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.protocol.signing import SigningKey
+from usernym.testing.between import BetweenTransport
 from usernym.testing.outsider import Outsider, flipped
 from usernym.testing.process import NodeProcess
 from usernym.testing.tap import Heard
@@ -50,34 +50,22 @@ def forgery(
     return m.Deliver(bytes(ID_BYTES), 1, sender, message_id, record.hpke_number, sealed, signature, None)
 
 
-class LyingTransport:
+class LyingTransport(BetweenTransport):
     """Between a node and the mixnet: what the node says goes out altered, one time in `one_in`, signed by its key."""
 
     def __init__(self, transport: Any, node: NodeProcess, rng: random.Random) -> None:
-        self._transport = transport
-        self._node = node
+        super().__init__(transport, node)
         self._rng = rng
         self._told: dict[bytes, m.Deliver] = {}
         self._tags: dict[str, bytes] = {}
         self._logins: dict[bytes, bytes] = {}
         self.one_in = 0
-        self.address, self.client, self.renew = transport.address, transport.client, transport.renew
-        self.surb_bytes, self.surbs_out = transport.surb_bytes, transport.surbs_out
-        self.fresh_tags = transport.fresh_tags
-        self.send, self.close = transport.send, transport.close
 
-    def open(self, on_event: Callable[[TransportEvent], None]) -> None:
-        """See `Transport`; it takes note of who logs in from where."""
-
-        def watch(event: TransportEvent) -> None:
-            if isinstance(event, Incoming) and event.sender_tag is not None:
-                with suppress(RemoteProtocolError):
-                    message = decode(event.data).message
-                    if isinstance(message, m.LoginProof):
-                        self._tags[message.name] = event.sender_tag
-            on_event(event)
-
-        self._transport.open(watch)
+    def hears(self, message: m.Message, tag: bytes) -> bool:
+        """It takes note of who logs in from where."""
+        if isinstance(message, m.LoginProof):
+            self._tags[message.name] = tag
+        return True
 
     def reply(self, tag: bytes, data: bytes) -> None:
         """Say it, or something else."""
@@ -101,7 +89,7 @@ class LyingTransport:
         if login is not None:
             number = self._rng.randint(1, 1000)
             receipt = m.Receipt(number, message.message_id, self._rng.randbytes(TOKEN_BYTES))
-            self._transport.reply(tag, self._sign(m.Delivered(login, 2_000 + number, (receipt,))))
+            self._transport.reply(tag, self.sign(m.Delivered(login, 2_000 + number, (receipt,))))
 
     def _lies(self, tag: bytes, message: Any, data: bytes) -> list[bytes]:
         """What it says instead of `message`."""
@@ -122,21 +110,21 @@ class LyingTransport:
                 ]
                 if rng.random() < 0.5:
                     lies = self._forgeries(message, number) or lies
-                return [data, self._sign(rng.choice(lies))] if rng.random() < 0.7 else [self._sign(rng.choice(lies))]
+                return [data, self.sign(rng.choice(lies))] if rng.random() < 0.7 else [self.sign(rng.choice(lies))]
             case m.Accepted(request_id=request_id):
                 code = rng.choice(list(Code))
-                return [self._sign(m.Refused(request_id, code, rng.choice((0, 5, 2**31))))]
+                return [self.sign(m.Refused(request_id, code, rng.choice((0, 5, 2**31))))]
             case m.Delivered(login_id=login, counter=number, receipts=receipts):
                 forged = tuple(replace(each, token=rng.randbytes(TOKEN_BYTES)) for each in receipts)
-                return [self._sign(m.Delivered(login, number, forged))]
+                return [self.sign(m.Delivered(login, number, forged))]
             case m.Alive(request_id=request_id):
-                return [self._sign(replace(message, stock=rng.choice((0, 7, 10_000)), boot_id=rng.randbytes(8)))]
+                return [self.sign(replace(message, stock=rng.choice((0, 7, 10_000)), boot_id=rng.randbytes(8)))]
             case m.Found(request_id=request_id):
-                return [self._sign(m.Refused(request_id, rng.choice((Code.NO_SUCH_USER, Code.BUSY)), 1))]
+                return [self.sign(m.Refused(request_id, rng.choice((Code.NO_SUCH_USER, Code.BUSY)), 1))]
             case m.Proved():
-                return [self._sign(rng.choice(self._false_proofs(message)))]
+                return [self.sign(rng.choice(self._false_proofs(message)))]
             case m.Absent(request_id=request_id):
-                return [self._sign(m.Refused(request_id, Code.BUSY, 1))]
+                return [self.sign(m.Refused(request_id, Code.BUSY, 1))]
             case _:
                 return [data, flipped(data, rng)]
 
@@ -180,9 +168,6 @@ class LyingTransport:
             ),
         ]
         return [msgspec.structs.replace(each, login_id=message.login_id, counter=number) for each in forged]
-
-    def _sign(self, message: m.Message) -> bytes:
-        return encode_signed(message, self._node.key, self._node.key.public)
 
 
 class Mallory(Outsider):

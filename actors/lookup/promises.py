@@ -10,12 +10,15 @@ from __future__ import annotations
 from typing import Final
 
 from usernym.actors.context import ClientContext
+from usernym.actors.events import DirectoryChanged
 from usernym.actors.failures import Failure
 from usernym.protocol import messages as m
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.evidence import evidence_of_word
 from usernym.protocol.limits import DAY_S, HOUR_S, MINUTE_S
 from usernym.protocol.promises import Word, judged, said_in
+from usernym.storage.client.promises import CHECKS_MAX
+from usernym.storage.client.types import Consent, InDirectory
 
 CHECK_MIN_S: Final = 5 * MINUTE_S
 CHECK_MAX_S: Final = 65 * MINUTE_S
@@ -70,7 +73,9 @@ class PromiseChecks:
             return None
         if word is Word.BROKEN and (evidence := evidence_of_word(self._node, kept.frame, frame)) is not None:
             self._context.keep_evidence(evidence)
-        if word is Word.KEPT and isinstance(answer, m.Proved):
+        contact = self._contacts.get(name)
+        is_friend = contact is not None and contact.consent is Consent.ACCEPTED
+        if word is Word.KEPT and isinstance(answer, m.Proved) and is_friend:
             again = self._context.runtime.unix_s() + self._some(AGAIN_MIN_S, AGAIN_MAX_S)
             self._promises.renew(name, frame, again)
         else:
@@ -93,13 +98,19 @@ class PromiseChecks:
         return None if found is None else found.contact
 
     def checked(self, name: str, failure: object) -> None:
-        """A check has ended: if it brought no word, another one follows, after a longer time."""
+        """A check has ended: if it brought no word, another one follows, after a longer time.
+
+        After the last one the contact is not called in the public directory any more: a node that took something back
+        would give no proof of it.
+        """
         kept = self._promises.of(name)
         if kept is None or not self.is_due(name):
             return
         pause = self._some(CHECK_MIN_S, CHECK_MAX_S) << kept.checks
         checks = kept.checks + (failure not in _NOT_THE_NODES)
         self._promises.postpone(name, self._context.runtime.unix_s() + pause, checks)
+        if checks >= CHECKS_MAX and self._contacts.call_not_shown(name):
+            self._context.on_event(DirectoryChanged(name, InDirectory.NOT_SHOWN))
 
     def next_look_s(self) -> float | None:
         """How long until the next look; None if nothing is to be checked."""

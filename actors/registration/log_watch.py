@@ -60,7 +60,7 @@ class LogWatch:
         self._leaf_at: float | None = None
         self._leaf_asked = False
         self._absent_since: float | None = None
-        self._reported = False
+        self._failed_at: int | None = None
 
     # -- what is asked --
 
@@ -125,6 +125,7 @@ class LogWatch:
         if own is not None and place is not None and place.leaf != own.leaf:
             change = complain(user.key, user.node, user.name, self._origin(), own, place)
             self._accuse_of(evidence_of_change(user.node, change))
+            place = None  # it is looked for again: so the next change is found as well
         self._log.save(seen.log, place)
         if known is not None and seen.earlier is not None:
             self._compare(asked.other, seen.earlier.root(), known.head, seen.earlier_hashes)
@@ -154,26 +155,29 @@ class LogWatch:
     def _is_all_shown(self, asked: LogAsked, shown: LogShown, seen: LogSeen, place: OwnPlace | None) -> bool:
         """Whether the node has shown what an honest one would have."""
         new, now = continuing_hashes(asked.known, shown.size), self._context.runtime.now()
+        is_compared = True
         if asked.other:
             fits = new + earlier_hashes(asked.other, asked.known) <= SHOWN_HASHES_MAX
-            return not self._log.is_behind(shown.size) and (seen.earlier is not None or not fits)
-        if place is not None and shown.leaf is not None:
+            is_compared = seen.earlier is not None or not fits
+        elif place is not None and shown.leaf is not None:
             self._leaf_at, self._absent_since = now, None
         elif new <= _UNKNOWN_HASHES_MIN and self._absent_since is None:
             self._absent_since = now
-        late = self._absent_since is not None and now - self._absent_since >= ABSENT_S
-        return not self._log.is_behind(shown.size) and not late
+        is_late = self._absent_since is not None and now - self._absent_since >= ABSENT_S
+        return is_compared and not is_late and not self._log.is_behind(shown.size)
 
     def _judge(self, *, is_shown: bool) -> None:
         """Note whether the node shows its log as it should; the user hears of a doubt that lasts, and of its end."""
         since, now = self._log.doubted_at(), self._context.runtime.unix_s()
         if is_shown:
+            self._failed_at = None
             if since is not None:
                 self._log.set_doubted(None)
                 self._context.on_event(DirectoryDoubted(None))
-            self._reported = False
-        elif since is None or since > now:
-            self._log.set_doubted(now)
-        elif now - since >= DOUBT_S and not self._reported:
-            self._reported = True
-            self._context.on_event(DirectoryDoubted(since))
+        elif since is not None:
+            return
+        elif self._failed_at is None or self._failed_at > now:
+            self._failed_at = now
+        elif now - self._failed_at >= DOUBT_S:
+            self._log.set_doubted(self._failed_at)
+            self._context.on_event(DirectoryDoubted(self._failed_at))

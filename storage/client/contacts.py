@@ -98,6 +98,10 @@ class Contacts:
                 self.end_agreements(name)
             return True
 
+    def call_not_shown(self, name: str) -> bool:
+        """Forget that the contact's identity was shown to be in the public directory; False if it was not."""
+        return self._db.run("UPDATE contact SET log_size = NULL WHERE name = ? AND log_size IS NOT NULL", (name,)) > 0
+
     def note_home(self, name: str, counter: int) -> None:
         """A message with this counter came. The first of a newer home of the contact ends the direct route.
 

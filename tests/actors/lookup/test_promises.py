@@ -362,3 +362,21 @@ def test_other_lookups_of_a_contact_ask_for_no_proof() -> None:
         since = now_in(tap)
         alice.look_up("bob")
         assert cost(tap, since) == (1, 1, [m.Found])
+
+
+def test_a_contact_whose_proof_is_never_shown_again_is_not_called_in_the_directory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with settled("alice", "bob") as world:
+        alice = client_of(world, "alice")
+        alice.look_up("bob")
+        lying(monkeypatch, lambda _request, _honest: None)
+        times = asked(world, "bob")
+        while len(times) < CHECKS_MAX:
+            assert shown(alice, "bob") is InDirectory.SHOWN
+            much_later(world, CHECK_MAX_S << CHECKS_MAX)
+        assert shown(alice, "bob") is InDirectory.NOT_SHOWN
+        much_later(world, CHECK_MAX_S << CHECKS_MAX)
+        assert len(times) == CHECKS_MAX
+        assert DirectoryChanged("bob", InDirectory.NOT_SHOWN) in alice.of_kind(DirectoryChanged)
+        assert not alice.of_kind(NodeCaught)

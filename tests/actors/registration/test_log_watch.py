@@ -12,7 +12,7 @@ from usernym.protocol.codec import decode
 from usernym.protocol.directory.checkpoints import HeadTold, SignedHead
 from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
 from usernym.protocol.evidence import Fault
-from usernym.protocol.limits import MINUTE_S, UINT32_MAX
+from usernym.protocol.limits import HOUR_S, MINUTE_S, UINT32_MAX
 from usernym.protocol.packets import PACKET_PAYLOAD_BYTES
 from usernym.storage.node.epochs import EpochSigner
 from usernym.testing.forgeries import ForgedWorld, doubts, faults
@@ -98,6 +98,9 @@ def test_a_key_that_was_put_there_between_two_looks_is_found_by_its_owner() -> N
         world.settle(3 * MINUTE_S)
         assert not faults(bob)
         assert len(alice.of_kind(NodeCaught)) == 1, "once for each change"
+        store.commit(lambda: store.log.append(signer, events, world.sim.unix_s()))
+        world.settle(2 * HOUR_S)
+        assert len(alice.of_kind(NodeCaught)) == 2, "and again for the next one"
 
 
 def test_a_name_that_never_comes_into_the_log_is_a_doubt() -> None:
