@@ -16,6 +16,7 @@ from usernym.actors import messages as msg
 from usernym.actors.base import Actor, ActorHandle, OnFailed, Ref
 from usernym.actors.context import ClientContext
 from usernym.actors.directory.node import DirectoryNode
+from usernym.actors.directory.witness import WitnessNode
 from usernym.actors.forwarding.client import ForwardingClient
 from usernym.actors.forwarding.node import ForwardingNode
 from usernym.actors.handshake.client import HandshakeClient
@@ -84,6 +85,7 @@ class NodeGraph(Graph):
 
     registration: Ref[msg.RegistrationNodeInbox] = field(default_factory=Ref)
     directory: Ref[msg.DirectoryNodeInbox] = field(default_factory=Ref)
+    witness: Ref[msg.WitnessNodeInbox] = field(default_factory=Ref)
     lookup: Ref[msg.LookupNodeInbox] = field(default_factory=Ref)
     forwarding: Ref[msg.ForwardingNodeInbox] = field(default_factory=Ref)
     io: Ref[msg.NodeIOInbox] = field(default_factory=Ref)
@@ -117,12 +119,13 @@ def node_graph(
     work_bits: int = WORK_BITS_MIN,
     on_mixnet: Callable[[str | None], None] = lambda _reason: None,
 ) -> NodeGraph:
-    """Start a discovery node: registration, lookup and forwarding around mixnet I/O, and the directory's log.
+    """Start a discovery node: registration, lookup and forwarding around mixnet I/O, the directory's log,
+    and the witness of others.
 
     `on_card` gets each card that becomes the node's current one. `on_mixnet`: see `MixnetEndpoint`.
     """
     graph = NodeGraph(transport)
-    requests: dict[type[m.FromClient], RequestQueue] = {
+    requests: dict[type[m.ToNode], RequestQueue] = {
         m.RegisterAsk: graph.registration,
         m.RegisterProof: graph.registration,
         m.LoginAsk: graph.registration,
@@ -136,17 +139,24 @@ def node_graph(
         m.Unopenable: graph.forwarding,
         m.Heartbeat: graph.forwarding,
         m.TopUp: graph.forwarding,
+        m.Cosign: graph.witness,
     }
     registration = RegistrationNode(
         context, io=graph.io, forwarding=graph.forwarding, on_card=on_card, work_bits=work_bits
     )
     io = NodeIO(
-        context, transport, requests=requests, watchers=(graph.registration, graph.forwarding), on_mixnet=on_mixnet
+        context,
+        transport,
+        requests=requests,
+        answers=graph.directory,
+        watchers=(graph.registration, graph.forwarding),
+        on_mixnet=on_mixnet,
     )
     graph.start(
         graph.forwarding.bind(ForwardingNode(context, io=graph.io)),
         graph.lookup.bind(LookupNode(context, io=graph.io)),
-        graph.directory.bind(DirectoryNode(context)),
+        graph.witness.bind(WitnessNode(context, io=graph.io)),
+        graph.directory.bind(DirectoryNode(context, io=graph.io)),
         graph.registration.bind(registration),
         graph.io.bind(io),
     )

@@ -69,6 +69,20 @@ class RequestArrived(FromPeer, frozen=True):
     tag: bytes
 
 
+class AskNode(FromPeer, frozen=True):
+    """Send this to an address of another node, with SURBs for its answer."""
+
+    card: NodeCard
+    address: bytes
+    request: m.Cosign
+
+
+class NodeAnswered(FromPeer, frozen=True):
+    """A frame of another node, whose signature has not been checked."""
+
+    frame: Frame
+
+
 class SendReply(FromPeer, frozen=True):
     """Sign this and send it to a sender tag, over the SURBs that came from there: one for each packet."""
 
@@ -214,8 +228,7 @@ class NodeHeard(PrivateValue, frozen=True):
 
 
 class AddressChanged(PrivateValue, frozen=True):
-    """The user asks the node at another of its addresses from now on: a route, or a challenge, of the one before is
-    gone."""
+    """The user asks the node at another of its addresses from now on: routes and challenges of the others are gone."""
 
 
 # -- the client's graph: between the exchanges -------------------------------------------------------------------------
@@ -382,8 +395,7 @@ class RetryText(PrivateValue, frozen=True):
 
 
 class SendFile(PrivateValue, frozen=True):
-    """Offer a file to a contact: 1 byte to 10 MiB, under a name that `files.is_name` takes. The answer is the id of
-    the offer's message, once all of it is on disk."""
+    """Offer a file to a contact, under a name that `files.is_name` takes. The answer is the offer's message id."""
 
     recipient: str
     name: str
@@ -393,8 +405,7 @@ class SendFile(PrivateValue, frozen=True):
 
 
 class EndFile(PrivateValue, frozen=True):
-    """Send or receive this file no more, or all with this contact. `erase`: keep nothing of it. The answer is how many
-    files were concerned."""
+    """Send or receive this file no more, or all with this contact. `erase`: keep nothing. The answer is how many."""
 
     contact: str
     message_id: bytes | None
@@ -441,9 +452,8 @@ class FindRecord(PrivateValue, frozen=True):
 
 
 class FoundRecord(PrivateValue, frozen=True):
-    """What the node has under a name, verified: the record, and the chain that it belongs to. `log_size`: of how many
-    epochs the public directory was that showed the identity; None if nothing did. `promise`: the frame in which the
-    node promised that it will, or None."""
+    """What the node has under a name, verified. `log_size`: how many epochs the public directory had that showed the
+    identity, None if nothing did; `promise`: the frame with that proof, or with the promise of one."""
 
     record: KeyRecord
     chain: tuple[Succession, ...]
@@ -460,10 +470,11 @@ class AskName(PrivateValue, frozen=True):
 
 # -- what each actor takes ------------------------------------------------------------------------------------------
 
-NodeIOInbox = TransportReported | SendReply
+NodeIOInbox = TransportReported | SendReply | AskNode
 RegistrationNodeInbox = RequestArrived | MixnetConnected | MixnetDisconnected | CardDue | BeatDue | Drain | Tick
 LookupNodeInbox = RequestArrived
-DirectoryNodeInbox = Tick
+DirectoryNodeInbox = NodeAnswered | Tick
+WitnessNodeInbox = RequestArrived
 ForwardingNodeInbox = (
     RequestArrived | RouteOpened | IdentityReplaced | CardRenewed | MixnetConnected | MixnetDisconnected | CommitBatch
     | NoticesDue | HintsDue | RoutesEnded | Tick

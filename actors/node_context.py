@@ -1,4 +1,4 @@
-"""What all actors of a node share: runtime, store, clock, mark and key."""
+"""What all actors of a node share: runtime, store, clock, marks and key."""
 
 from __future__ import annotations
 
@@ -21,5 +21,8 @@ class NodeContext:
     store: NodeStore
     clock: NodeClock
     mark: HeadMark
+    """Has the newest head of its log that it has given out."""
+    witness_mark: HeadMark
+    """Has the newest heads of other nodes' logs that it has signed."""
     key: SigningKey = field(repr=False)
     """The node's key. It signs all that the node sends; its public half is the node's name."""

@@ -26,6 +26,7 @@ from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 from usernym.storage.node.head_mark import FileMark
 from usernym.storage.node.store import NodeStore
+from usernym.storage.node.witnesses import WITNESS_MARK_NAME
 from usernym.timers import ThreadTimers
 
 ASKERS = 20
@@ -150,6 +151,7 @@ class LoadedNode:
                 self._store,
                 NodeClock(runtime, self._store),
                 FileMark(path.parent),
+                FileMark(path.parent, WITNESS_MARK_NAME),
                 self._key,
             ),
             new_transport(),

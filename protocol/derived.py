@@ -9,16 +9,19 @@ fields, and compared when this file is imported.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, get_args
+from typing import Final
 
 import msgspec
 from msgspec import inspect
 
 from usernym.protocol import messages as m
-from usernym.protocol.limits import FRAME_BYTES_MAX, NAME_LETTERS_MAX, SIGNATURE_BYTES
+from usernym.protocol.directory.proofs import HASHES_MAX, PROOF_ROOM_BYTES
+from usernym.protocol.directory.shown import SHOWN_HASHES_MAX, SHOWN_ROOM_BYTES
+from usernym.protocol.directory.witnesses import COSIGNATURE_BYTES
+from usernym.protocol.limits import FRAME_BYTES_MAX, HASH_BYTES, NAME_LETTERS_MAX, SIGNATURE_BYTES, WITNESSES_MAX
 from usernym.protocol.packets import reply_packets
 
-ANSWERS: Final[Mapping[type[m.Request], tuple[type[m.Answer], ...]]] = {
+ANSWERS: Final[Mapping[type[m.Request | m.Cosign], tuple[type[m.Answer], ...]]] = {
     m.RegisterAsk: (m.Challenge,),
     m.RegisterProof: (m.Registered,),
     m.LoginAsk: (m.Challenge,),
@@ -29,13 +32,14 @@ ANSWERS: Final[Mapping[type[m.Request], tuple[type[m.Answer], ...]]] = {
     m.Forward: (m.Accepted,),
     m.Delete: (m.Deleted,),
     m.Heartbeat: (m.Alive,),
+    m.Cosign: (m.Cosigned,),
 }
 """The answers to each request, unless it is `Refused`."""
 
 _WAITING: Final = (m.NewCard, m.Deliver, m.Delivered, m.Expired, m.NotOpened, m.SurbsWanted)
 """What may wait for a user, and is sent when the user is heard from."""
 
-TELLS: Final[Mapping[type[m.FromClient], tuple[type[m.Tell], ...]]] = {
+TELLS: Final[Mapping[type[m.ToNode], tuple[type[m.Tell], ...]]] = {
     m.RegisterAsk: (),
     m.RegisterProof: (),
     m.LoginAsk: (),
@@ -49,12 +53,13 @@ TELLS: Final[Mapping[type[m.FromClient], tuple[type[m.Tell], ...]]] = {
     m.Acknowledge: _WAITING,
     m.Unopenable: (m.NotOpened,),
     m.TopUp: _WAITING,
+    m.Cosign: (),
 }
-"""What each message of a client can make the node tell this user or another one, at once or later."""
+"""What each message to a node can make the node tell this user or another one, at once or later."""
 
 ROUTE_ANSWERS: Final = (m.Forward, m.Heartbeat)
 """Requests whose answers are paid from the route's stock; the others bring the SURBs for theirs."""
-WITHOUT_ROUTE: Final = tuple(kind for kind in get_args(m.Request) if kind not in ROUTE_ANSWERS)
+WITHOUT_ROUTE: Final = tuple(kind for kind in ANSWERS if kind not in ROUTE_ANSWERS)
 """Requests of parties that need no login: a node answers with one packet, or it would multiply what strangers send."""
 
 PROVED: Final = (m.Proved, m.Absent, m.Promised)
@@ -62,7 +67,7 @@ PROVED: Final = (m.Proved, m.Absent, m.Promised)
 PROOF_PACKETS: Final = 2
 
 
-def outcomes(kind: type[m.FromClient]) -> tuple[type[m.FromNode], ...]:
+def outcomes(kind: type[m.ToNode]) -> tuple[type[m.FromNode], ...]:
     """All that the node may send because of a message of this kind."""
     answers = ANSWERS.get(kind)  # type: ignore[arg-type]  # statements have no answer
     return (() if answers is None else (*answers, m.Refused)) + TELLS[kind]
@@ -73,9 +78,19 @@ def answer_packets(request: m.Request) -> int:
     return PROOF_PACKETS if isinstance(request, m.Lookup) and request.prove else 1
 
 
+_COSIGNATURES_MAX: Final = WITNESSES_MAX * COSIGNATURE_BYTES
+_SHARED: Final[Mapping[type[m.Message], int]] = {
+    m.Proved: HASHES_MAX * HASH_BYTES + _COSIGNATURES_MAX - PROOF_ROOM_BYTES,
+    m.Absent: HASHES_MAX * HASH_BYTES + _COSIGNATURES_MAX - PROOF_ROOM_BYTES,
+    m.LoggedIn: SHOWN_HASHES_MAX * HASH_BYTES + _COSIGNATURES_MAX - SHOWN_ROOM_BYTES,
+    m.Alive: SHOWN_HASHES_MAX * HASH_BYTES + _COSIGNATURES_MAX - SHOWN_ROOM_BYTES,
+}
+"""Bytes by which two fields that share their room are together shorter than each by itself could be."""
+
+
 def longest_frame(kind: type[m.Message]) -> int:
     """The length in bytes of the longest frame of this kind that the node makes: names in it are registered ones."""
-    return 1 + _longest(inspect.type_info(kind)) + SIGNATURE_BYTES
+    return 1 + _longest(inspect.type_info(kind)) + SIGNATURE_BYTES - _SHARED.get(kind, 0)
 
 
 def _longest(kind: inspect.Type) -> int:

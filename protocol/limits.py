@@ -81,6 +81,9 @@ ADDRESSES_MAX: Final = 8
 """Nym addresses that a card may list, one for each process of its node. Eight have 784 bytes, so that `NewCard` takes
 one packet, and a client that finds all but one of them silent has found the last one within a minute."""
 
+WITNESSES_MAX: Final = 3
+"""Nodes that sign another one's heads: so many signatures nearly always fit beside a proof into two packets."""
+
 # Times in seconds.
 EPOCH_S: Final = MINUTE_S
 """How long a change waits for its epoch at most, while the disk lets the node write."""
@@ -132,6 +135,9 @@ least. usernym learns nothing of it, so it is kept small."""
 SURBS_REQUEST: Final = SURBS_WITHHELD + 1
 """SURBs with every request that wants an answer: one for the answer, beside those that are withheld. The third costs
 no further packet."""
+SURBS_TO_NODE: Final = 2
+"""With a node's request to another one under a tag of its own: one for the answer, and one with which a lost packet is
+sent again."""
 SURBS_TARGET: Final = 12
 """SURBs a logged-in client wants the node to hold. More than two packets' worth of answers, fewer than a hoard."""
 SURBS_LOW: Final = SURBS_WITHHELD + 4

@@ -12,9 +12,17 @@ from typing import Annotated, Final
 import msgspec
 
 from usernym.protocol.cards import NodeCard
-from usernym.protocol.directory.proofs import ChainEnd, DeletedEnd, MapProof, Origin, OtherLeaf
-from usernym.protocol.directory.shown import LogAsked, LogShown
-from usernym.protocol.limits import ACKNOWLEDGED_MAX, CONFIRMED_MAX, NOTICES_MAX, SUCCESSIONS_PER_ANSWER_MAX
+from usernym.protocol.directory.checkpoints import SignedHead
+from usernym.protocol.directory.proofs import ChainEnd, DeletedEnd, MapProof, Origin, OtherLeaf, check_room
+from usernym.protocol.directory.shown import CONTINUING_HASHES_MAX, LogAsked, LogShown
+from usernym.protocol.directory.witnesses import COSIGNATURE_BYTES, Cosignatures
+from usernym.protocol.limits import (
+    ACKNOWLEDGED_MAX,
+    CONFIRMED_MAX,
+    HASH_BYTES,
+    NOTICES_MAX,
+    SUCCESSIONS_PER_ANSWER_MAX,
+)
 from usernym.protocol.payloads import SEALED_SIZES
 from usernym.protocol.records import KeyRecord, Succession
 from usernym.protocol.wire import U8, U32, BootId, Hash, Id, Key, Mac, Name, Number, RequestId, Signature, Token, Wire
@@ -181,6 +189,21 @@ class TopUp(Wire, frozen=True, tag=13):
     login_id: Id
 
 
+# -- a node asks another one -----------------------------------------------------------------------------------------
+
+
+class Cosign(Wire, frozen=True, tag=14):
+    """Sign the head of my log, too. `log` is the key of the node that asks, and signs this; `hashes` show how the
+    head's log continues the one of `known` entries, as in `LogShown`."""
+
+    request_id: RequestId
+    surbs: U8
+    log: Key
+    head: SignedHead
+    known: U32
+    hashes: Annotated[bytes, msgspec.Meta(max_length=CONTINUING_HASHES_MAX * HASH_BYTES)]
+
+
 # -- the node answers ------------------------------------------------------------------------------------------------
 
 
@@ -268,7 +291,7 @@ class Refused(Wire, frozen=True, tag=29):
 
 class Proved(Wire, frozen=True, tag=30):
     """The user's key record, and that the public directory has its identity. `origin` is what the record that made the
-    identity has otherwise; None if it is this one."""
+    identity has otherwise; None if it is this one. `cosignatures` are those of other nodes to the proof's head."""
 
     request_id: RequestId
     name: Name
@@ -276,6 +299,10 @@ class Proved(Wire, frozen=True, tag=30):
     origin: Origin | None
     chain: ChainEnd
     proof: MapProof
+    cosignatures: Cosignatures = b""
+
+    def __post_init__(self) -> None:
+        check_room(self.proof, self.cosignatures)
 
 
 class Absent(Wire, frozen=True, tag=31):
@@ -287,6 +314,10 @@ class Absent(Wire, frozen=True, tag=31):
     other: OtherLeaf | None
     deletion: DeletedEnd | None
     proof: MapProof
+    cosignatures: Cosignatures = b""
+
+    def __post_init__(self) -> None:
+        check_room(self.proof, self.cosignatures)
 
 
 class Promised(Wire, frozen=True, tag=32):
@@ -301,6 +332,16 @@ class Promised(Wire, frozen=True, tag=32):
     chain: ChainEnd
     size: U32
     due: U32
+
+
+class Cosigned(Wire, frozen=True, tag=33):
+    """A witness's word on a head. `cosignature` is its signature, empty if it did not sign. Then `head` is the newest
+    one of that log that it has signed, None if it has signed none; and `witness` is 0 if it signs none."""
+
+    request_id: RequestId
+    witness: Annotated[int, msgspec.Meta(ge=0, le=1)]
+    head: SignedHead | None
+    cosignature: Annotated[bytes, msgspec.Meta(max_length=COSIGNATURE_BYTES)]
 
 
 # -- the node tells, unasked -----------------------------------------------------------------------------------------
@@ -401,20 +442,21 @@ Challenged = RegisterAsk | RegisterProof | LoginAsk | LoginProof
 Request = Challenged | Publish | Lookup | History | Forward | Delete | Heartbeat
 Statement = Acknowledge | Unopenable | TopUp
 FromClient = Request | Statement
+ToNode = FromClient | Cosign
 Answer = (
     Challenge | Registered | LoggedIn | Published | Found | Links | Accepted | Deleted | Alive | Refused
-    | Proved | Absent | Promised
+    | Proved | Absent | Promised | Cosigned
 )  # fmt: skip
 Tell = Deliver | Delivered | Expired | NotOpened | SurbsWanted | NewCard | Displaced
 FromNode = Answer | Tell
-Message = FromClient | FromNode | Direct
+Message = ToNode | FromNode | Direct
 
 SIGNED_BY_CLIENT: Final = (
-    RegisterProof, LoginProof, Publish, Forward, Delete, Acknowledge, Unopenable, Heartbeat, TopUp
+    RegisterProof, LoginProof, Publish, Forward, Delete, Acknowledge, Unopenable, Heartbeat, TopUp, Cosign
 )  # fmt: skip
 SIGNED_BY_NODE: Final = (
     Challenge, Registered, LoggedIn, Published, Found, Links, Accepted, Deleted, Alive, Refused, Proved, Absent,
-    Promised, Deliver, Delivered, Expired, NotOpened, SurbsWanted, NewCard, Displaced,
+    Promised, Cosigned, Deliver, Delivered, Expired, NotOpened, SurbsWanted, NewCard, Displaced,
 )  # fmt: skip
 UNSIGNED: Final = (RegisterAsk, LoginAsk, Lookup, History, Direct)
 """Asks prove nothing yet; lookups are anonymous; a direct message has its inner signature."""

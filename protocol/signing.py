@@ -67,7 +67,10 @@ def digest(context: Context, *parts: bytes) -> bytes:
 
 
 NOTE_START: Final = b"usernym/directory/"
-"""How the text of each signed note begins. What is signed with a label begins with `usernym/1 `."""
+"""How the text of a node's own head begins. What is signed with a label begins with `usernym/1 `."""
+COSIGNED_START: Final = b"cosignature/v1\n"
+"""The same of another node's head, as a witness signs it."""
+_TEXT_STARTS: Final = (NOTE_START, COSIGNED_START)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class SigningKey:
 
     def sign_text(self, text: bytes) -> bytes:
         """A 64-byte signature over a text of a C2SP signed note, which has no label: it begins otherwise than one."""
-        if not text.startswith(NOTE_START):
+        if not text.startswith(_TEXT_STARTS):
             raise ValueError("not a text that can't be taken for a labelled one")
         return self._key.sign(text)
 
@@ -133,7 +136,7 @@ def is_signed(public: bytes, signature: bytes, context: Context, *parts: bytes) 
 
 def text_is_signed(public: bytes, signature: bytes, text: bytes) -> bool:
     """Whether `signature` is `public`'s over the text of a signed note."""
-    return text.startswith(NOTE_START) and _holds(public, signature, text)
+    return text.startswith(_TEXT_STARTS) and _holds(public, signature, text)
 
 
 def _holds(public: bytes, signature: bytes, data: bytes) -> bool:

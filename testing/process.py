@@ -221,7 +221,7 @@ class Process:
 
 
 class KeptMark:
-    """The mark of a node's newest signed head, which outlives the node's process. It has all heads before, too."""
+    """A mark of a node's, which outlives the node's process. It has all that was written before, too."""
 
     def __init__(self) -> None:
         self.given_out: list[bytes] = []
@@ -229,8 +229,8 @@ class KeptMark:
     def read(self) -> bytes | None:
         return self.given_out[-1] if self.given_out else None
 
-    def write(self, checkpoint: bytes) -> None:
-        self.given_out.append(checkpoint)
+    def write(self, newest: bytes) -> None:
+        self.given_out.append(newest)
 
 
 class NodeProcess(Process):
@@ -244,6 +244,7 @@ class NodeProcess(Process):
         super().__init__(world, name)
         self.cards: list[NodeCard] = []
         self.mark = KeptMark()
+        self.witness_mark = KeptMark()
 
     @property
     def card(self) -> NodeCard:
@@ -297,7 +298,9 @@ class NodeProcess(Process):
         if not self.store.workers.shared:
             self.store.workers = SoleWorker(self.world.other_addresses)
         clock = NodeClock(self.runtime, self.store)
-        context = NodeContext(self.runtime, self.report_failure, self.store, clock, self.mark, self.key)
+        context = NodeContext(
+            self.runtime, self.report_failure, self.store, clock, self.mark, self.witness_mark, self.key
+        )
         self.graph = node_graph(
             context,
             self.world.node_transport(transport, self),

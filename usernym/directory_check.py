@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from usernym.protocol.cards import decode_card
 from usernym.protocol.directory.checkpoints import LogHead, read_checkpoint
 from usernym.protocol.directory.epochs import EpochEntry, decode_changes, decode_entry
 from usernym.protocol.directory.events import DirectoryEvent
 from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.directory.log_tree import Frontier, entry_hash
 from usernym.protocol.directory.name_map import ROOT_PLACE, MapLeaf, bucket_of, raised
+from usernym.protocol.directory.shown import KnownLog
+from usernym.protocol.directory.witnesses import is_cosigned
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.records import decode_succession
+from usernym.protocol.wire import decoder_of, unpack
 from usernym.storage.integrity import ReadOnlyStore
 from usernym.storage.node.epochs import stored_roots
 
@@ -20,6 +24,7 @@ from usernym.storage.node.epochs import stored_roots
 def directory_problems(store: ReadOnlyStore, node: bytes) -> Iterator[str]:
     """What is wrong, in words. All leaves are in memory meanwhile."""
     yield from _waiting_problems(store)
+    yield from _witness_problems(store)
     leaves: dict[bytes, MapLeaf] = {}
     former: dict[bytes, bytes] = {}
     roots: dict[int, bytes] = {}
@@ -63,6 +68,21 @@ def _waiting_problems(store: ReadOnlyStore) -> Iterator[str]:
             decode_succession(link)
         except (RemoteProtocolError, ValueError):
             yield f"event for the directory's log, row {row}: it is damaged"
+
+
+def _witness_problems(store: ReadOnlyStore) -> Iterator[str]:
+    roots = dict(store.rows("SELECT number + 1, checkpoint FROM directory_epoch"))
+    rows = store.rows("SELECT number, node, card, signed, size, cosignature FROM witness")
+    for number, witness, card, signed, size, cosignature in rows:
+        try:
+            log = None if signed is None else unpack(decoder_of(KnownLog), signed)
+            holds = decode_card(card).node == witness and (log is None or log.head.is_signed(witness))
+            if holds and cosignature is not None:
+                holds = size in roots and is_cosigned(witness, read_checkpoint(roots[size]), cosignature)
+        except (RemoteProtocolError, DirectoryInvalid):
+            holds = False
+        if not holds:
+            yield f"witness, row {number}: it is damaged"
 
 
 def _map_problems(

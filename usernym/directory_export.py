@@ -15,10 +15,12 @@ from pathlib import Path
 from usernym.protocol.directory.checkpoints import CHECKPOINT_BYTES_MAX, read_checkpoint
 from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.directory.tiles import CHECKPOINT, changes_path, tile_files
+from usernym.protocol.directory.witnesses import note_line
 from usernym.storage.errors import StoreInaccessible
 from usernym.storage.files import file_errors, sync_folder
 from usernym.storage.node.head_mark import HeadMark
 from usernym.storage.node.store import NodeStore
+from usernym.storage.node.witnesses import PEERS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ def export_log(store: NodeStore, mark: HeadMark, folder: Path) -> ExportedLog:
             "the log has no epoch yet: the first one comes within a minute of the first registration"
         )
     head = read_checkpoint(checkpoint)
+    signed = store.witnesses.cosignatures(head.size, PEERS_MAX)
+    checkpoint += b"".join(note_line(witness, cosignature) for witness, cosignature in signed)
     with file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         before = _read(folder / CHECKPOINT)

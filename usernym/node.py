@@ -26,6 +26,7 @@ from usernym.errors import Closed, GraphFailed, NotReady, SettingsError
 from usernym.logger import logger
 from usernym.mixnet.transport import Transport
 from usernym.mixnets import node_transport
+from usernym.node_witnesses import WitnessStatus, exchange
 from usernym.protocol.cards import NodeCard, card_text
 from usernym.protocol.limits import SEED_BYTES, WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
@@ -35,6 +36,7 @@ from usernym.storage.errors import StorageError
 from usernym.storage.locks import Home, hold_file
 from usernym.storage.node.head_mark import FileMark
 from usernym.storage.node.store import NodeStore
+from usernym.storage.node.witnesses import WITNESS_MARK_NAME
 from usernym.timers import ThreadTimers
 
 STORE_NAME: Final = "node.db"
@@ -133,7 +135,8 @@ class Node:
             undo.callback(timers.close)
             runtime = ThreadRuntime(timers)
             clock = NodeClock(runtime, node_store)
-            context = NodeContext(runtime, node._on_failed, node_store, clock, FileMark(folder), key)
+            marks = FileMark(folder), FileMark(folder, WITNESS_MARK_NAME)
+            context = NodeContext(runtime, node._on_failed, node_store, clock, *marks, key)
             node._graph = node_graph(
                 context, transport, on_card=node._on_card, work_bits=work_bits, on_mixnet=node._on_mixnet
             )
@@ -239,6 +242,17 @@ class Node:
         if self._store is None:
             raise Closed("the node is closed")
         return export_log(self._store, FileMark(self._home), Path(folder))
+
+    def exchange_signatures(self, card: str, *, remove: bool = False) -> list[WitnessStatus]:
+        """Sign the heads of the log of the node with this card, and ask it to sign this node's; or, with `remove`, end
+        that. Returns all such nodes; with an empty card it does nothing else.
+
+        Raises `SettingsError` for what is no card of another node, `StorageError` where the store can't be written, and
+        `Closed`.
+        """
+        if self._store is None:
+            raise Closed("the node is closed")
+        return exchange(self._store, card, remove=remove)
 
     def close(self) -> None:
         """Stop the actors, close the store, release the home. Closing twice is harmless."""

@@ -37,6 +37,7 @@ from usernym.storage.locks import LOCK_NAME, Home
 from usernym.storage.node.head_mark import MARK_NAME
 from usernym.storage.node.schema import NODE_SCHEMA
 from usernym.storage.node.store import NodeStore
+from usernym.storage.node.witnesses import WITNESS_MARK_NAME
 
 NUMBERS_SKIPPED: Final = 2**24
 """Notice numbers that a restored node skips. It may have used them after its backup was made: an old confirmation must
@@ -48,7 +49,7 @@ BESIDE: Final = Beside(
     is_part=lambda name: name in (NODE_MIXNET_NAME, SETTINGS_NAME, WORKERS_FOLDER) or _NYM.fullmatch(name) is not None,
     # A reply block serves once, and the node may use these after its backup was made. They would be of no use either:
     # a restored node's users log in again. Locks, sockets and copies are of processes. Where the database was is of no
-    # use where the store is a file, and may have a password in it. The mark of the newest head is newer than a backup.
+    # use where the store is a file, and may have a password in it. The marks are newer than a backup.
     left_out=frozenset(
         {
             "persistent_reply_store.sqlite",
@@ -58,6 +59,7 @@ BESIDE: Final = Beside(
             COPY_FOLDER,
             NODE_STORE_NAME,
             MARK_NAME,
+            WITNESS_MARK_NAME,
         }
     ),
 )
@@ -101,6 +103,7 @@ def _prepare(path: Path) -> None:
     try:
         _renew_card(store)
         store.log.hold_back()
+        store.witnesses.hold_back()
     finally:
         store.close()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

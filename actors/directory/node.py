@@ -1,15 +1,17 @@
 """The directory, the node's half: an epoch of its log each minute in which something happened to a name.
 
-Serves docs/directory.md, "The node". Receives: nothing but its own timer. Sends: nothing. Owns: the log's rows of the
-store, and the mark beside it. A head is signed within the transaction that stores it, and given out after that.
+Serves docs/directory.md, "The node" and "Witnesses". Receives: its own timer, and what other nodes answer. Sends:
+`AskNode` for other nodes' signatures to a new head. Owns: the log's rows of the store, and the mark beside it. A head
+is signed within the transaction that stores it, and given out after that.
 """
 
 from __future__ import annotations
 
 from typing import Final, assert_never
 
-from usernym.actors.base import PASSING_FAILURES, Actor
-from usernym.actors.messages import DirectoryNodeInbox, Tick
+from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
+from usernym.actors.directory.cosigners import Cosigners
+from usernym.actors.messages import AskNode, DirectoryNodeInbox, NodeAnswered, Tick
 from usernym.actors.node_context import NodeContext
 from usernym.logger import logger
 from usernym.protocol.limits import EPOCH_S
@@ -25,13 +27,16 @@ class DirectoryNode(Actor[DirectoryNodeInbox]):
 
     name = "directory"
 
-    def __init__(self, context: NodeContext) -> None:
+    def __init__(self, context: NodeContext, *, io: Tellable[AskNode]) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._log = context.store.log
         self._clock = context.clock
         self._mark = context.mark
         self._workers = context.store.workers
+        self._witnesses = context.store.witnesses
+        self._witness_mark = context.witness_mark
         self._signer = EpochSigner.of(context.key)
+        self._cosigners = Cosigners(context, io, self.counts)
         self._refused = ""
 
     def acquire(self) -> None:
@@ -40,6 +45,8 @@ class DirectoryNode(Actor[DirectoryNodeInbox]):
 
     def receive(self, message: DirectoryNodeInbox) -> None:
         match message:
+            case NodeAnswered(frame):
+                self._cosigners.take(frame)
             case Tick():
                 self._make_epoch()
             case _:
@@ -50,6 +57,9 @@ class DirectoryNode(Actor[DirectoryNodeInbox]):
         try:
             more = self._log.make_epoch(self._signer, self._mark, self._workers, self._clock.now())
             self._refused = ""
+            if self._workers.leads():
+                self._cosigners.ask()
+            self._witnesses.follow(self._witness_mark)
         except LogRolledBack as refused:
             # The rest of the node works: names and texts do not need the log. An operator has to see to it.
             if str(refused) != self._refused:

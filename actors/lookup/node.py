@@ -111,7 +111,7 @@ class LookupNode(Actor[LookupNodeInbox]):
         record, origin, identity = made
         chain = _end_of(place, place.former, ALIVE, identity)
         return None if chain is None else m.Proved(
-            request.request_id, request.name, record, origin, chain, place.proof
+            request.request_id, request.name, record, origin, chain, place.proof, place.cosignatures
         )  # fmt: skip
 
     def _promised(self, request: m.Lookup, account: Account | None) -> m.Promised | None:
@@ -144,13 +144,14 @@ def _absence_at(request: m.Lookup, place: ProvedPlace) -> m.Absent | None:
     leaf = place.leaf
     if place.former is None:
         other = OtherLeaf(leaf.label, leaf.events, leaf.head)
-        return m.Absent(request.request_id, request.name, other, None, place.proof)
+        return m.Absent(request.request_id, request.name, other, None, place.proof, place.cosignatures)
     if place.deleted is None:
         return None
     chain = _end_of(place, place.former, (DirectoryEvent.DELETED,), place.deleted)
     if chain is None:
         return None
-    return m.Absent(request.request_id, request.name, None, DeletedEnd(chain, place.deleted), place.proof)
+    deletion = DeletedEnd(chain, place.deleted)
+    return m.Absent(request.request_id, request.name, None, deletion, place.proof, place.cosignatures)
 
 
 def _end_of(place: ProvedPlace, former: bytes, events: Collection[DirectoryEvent], identity: bytes) -> ChainEnd | None:

@@ -37,11 +37,11 @@ from usernym.actors.messages import (
     TransportReported,
 )
 from usernym.actors.mixnet_io import node_addresses as na
+from usernym.actors.mixnet_io.contradictions import Contradictions
 from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
 from usernym.actors.mixnet_io.in_flight import BOUND, LOOKUPS, Destinations, InFlight
 from usernym.actors.mixnet_io.login_route import LoginRoute
 from usernym.actors.mixnet_io.surb_account import SurbAccount
-from usernym.actors.mixnet_io.witness import Witness
 from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import surbs_that_fit
 from usernym.mixnet.transport import Transport, TransportUp
@@ -123,7 +123,7 @@ class ClientIO(Actor[ClientIOInbox]):
         self._dispatch = dispatch
         self._waiting: dict[bytes, InFlight] = {}
         self._route = LoginRoute(runtime)
-        self._witness = Witness(node)
+        self._contradictions = Contradictions(node)
         self._account = SurbAccount(runtime, given_surbs, self._endpoint.surbs_out)
         self._owed = 0
         """SURBs that the node asked for, and that it could not have yet."""
@@ -257,7 +257,7 @@ class ClientIO(Actor[ClientIOInbox]):
             raise
         self._given_up = 0
         self._account.note_spent(len(data))
-        evidence = self._witness.look(frame, data)
+        evidence = self._contradictions.look(frame, data)
         if evidence is not None and self._dispatch.evidence is not None:
             self._dispatch.evidence.tell(EvidenceFound(evidence))
 

@@ -165,10 +165,14 @@ class MixnetEndpoint:
         return self._transport.fresh_tags
 
     def send(self, address: bytes, message: m.Message, surbs: int, counter: str, *, fresh_tag: bool = False) -> None:
+        self.send_frame(address, lambda: self.encode(message), surbs, counter, fresh_tag=fresh_tag)
+
+    def send_frame(
+        self, address: bytes, frame: Callable[[], bytes], surbs: int, counter: str, *, fresh_tag: bool = False
+    ) -> None:
+        """Send a frame to an address, if there is a mixnet client."""
         if self.up:
-            self._hand_over(
-                lambda: self._transport.send(address, self.encode(message), surbs, fresh_tag=fresh_tag), counter
-            )
+            self._hand_over(lambda: self._transport.send(address, frame(), surbs, fresh_tag=fresh_tag), counter)
         else:
             self._counts["unsent"] += 1
 

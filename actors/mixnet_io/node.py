@@ -1,8 +1,9 @@
 """Mixnet I/O, the node's half: decodes requests, and passes them on; signs answers, and sends them.
 
 Serves every exchange (docs/protocol.md, "Frames", "Requests and answers").
-Receives: what the transport reports; `SendReply`. Sends: each request to the actor that the wiring named for its type;
-`MixnetConnected` and `MixnetDisconnected` to all watchers. Owns: nothing.
+Receives: what the transport reports; `SendReply`; `AskNode`. Sends: each request to the actor that the wiring named for
+its type; `NodeAnswered` to the one that asks other nodes; `MixnetConnected` and `MixnetDisconnected` to all watchers.
+Owns: nothing.
 """
 
 from __future__ import annotations
@@ -10,15 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, assert_never
 
+from msgspec.structs import replace
+
 from usernym.actors.base import Actor, Tellable
-from usernym.actors.messages import NodeIOInbox, RequestArrived, SendReply, TransportReported
+from usernym.actors.messages import (
+    AskNode,
+    NodeAnswered,
+    NodeIOInbox,
+    RequestArrived,
+    SendReply,
+    TransportReported,
+)
 from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
 from usernym.actors.node_context import NodeContext
 from usernym.mixnet.transport import Transport
 from usernym.protocol import messages as m
-from usernym.protocol.codec import Frame, decode, encode
+from usernym.protocol.codec import Frame, decode, encode, encode_signed
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import BUSY_RETRY_S
+from usernym.protocol.limits import BUSY_RETRY_S, SURBS_REQUEST, SURBS_TO_NODE
 
 REQUESTS_WAITING_MAX: Final = 1_000
 """Requests in one node actor's inbox. More are refused as BUSY: a client does better to come back than to wait."""
@@ -26,6 +36,13 @@ REQUESTS_WAITING_MAX: Final = 1_000
 
 class RequestQueue(Tellable[RequestArrived], Protocol):
     """An actor of the node that takes requests; when too many wait, further ones are refused."""
+
+    def backlog(self) -> int:
+        """How many messages wait in its inbox."""
+
+
+class AnswerQueue(Tellable[NodeAnswered], Protocol):
+    """The actor of the node that asks other nodes; when too much waits, further answers are dropped."""
 
     def backlog(self) -> int:
         """How many messages wait in its inbox."""
@@ -41,14 +58,17 @@ class NodeIO(Actor[NodeIOInbox]):
         context: NodeContext,
         transport: Transport,
         *,
-        requests: Mapping[type[m.FromClient], RequestQueue],
+        requests: Mapping[type[m.ToNode], RequestQueue],
+        answers: AnswerQueue,
         watchers: Sequence[Watcher],
         on_mixnet: Callable[[str | None], None],
     ) -> None:
         super().__init__(context.runtime, context.on_failed)
         key = context.key
         self._endpoint = MixnetEndpoint(self, context.runtime, transport, key, key.public, watchers, on_mixnet)
+        self._key = key
         self._requests = requests
+        self._answers = answers
 
     def acquire(self) -> None:
         self._endpoint.open()
@@ -60,11 +80,16 @@ class NodeIO(Actor[NodeIOInbox]):
                     self._on_frame(decode(incoming.data), incoming.sender_tag)
             case SendReply(tag, reply):
                 self._endpoint.reply(tag, reply)
+            case AskNode():
+                self._ask(message)
             case _:
                 assert_never(message)
 
     def _on_frame(self, frame: Frame, tag: bytes | None) -> None:
-        if not isinstance(frame.message, m.FromClient):
+        if isinstance(frame.message, m.Cosigned) and tag is None and self._answers.backlog() < REQUESTS_WAITING_MAX:
+            self._answers.tell(NodeAnswered(frame))
+            return
+        if not isinstance(frame.message, m.ToNode):
             raise RemoteProtocolError(Code.UNEXPECTED, "a node takes requests only")
         if tag is None:
             raise RemoteProtocolError(Code.UNEXPECTED, "a request without a sender tag")
@@ -73,6 +98,16 @@ class NodeIO(Actor[NodeIOInbox]):
             self._refuse_busy(frame, tag)
         else:
             queue.tell(RequestArrived(frame, tag))
+
+    def _ask(self, message: AskNode) -> None:
+        """Where its address is tells no one what the node's card does not: so these SURBs are on no account."""
+        alone = message.card.fresh_tags and self._endpoint.fresh_tags
+        surbs = SURBS_TO_NODE if alone else SURBS_REQUEST
+        request = replace(message.request, surbs=surbs)
+        self._endpoint.send_frame(
+            message.address, lambda: encode_signed(request, self._key, message.card.node), surbs, "nodes_asked",
+            fresh_tag=alone,
+        )  # fmt: skip
 
     def _refuse_busy(self, frame: Frame, tag: bytes) -> None:
         self.counts["refused_busy"] += 1

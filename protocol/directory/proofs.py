@@ -25,8 +25,10 @@ DEPTHS_MAX: Final = 30
 """Nodes on the way to a label: the longest way of a million labels has about 25, that of ten million 29."""
 HASHES_MAX: Final = 40
 """Hashes in a proof: with a million names and a million epochs 20 of the map and 10 of the log are usual, and few
-proofs have more than 34. So many leave room in two packets for three signatures of others to a head. What would have
-more than 40 is not proved until the log has grown."""
+proofs have more than 34. What would have more than 40 is not proved until the log has grown."""
+PROOF_ROOM_BYTES: Final = HASHES_MAX * HASH_BYTES + 48
+"""What an answer of two packets has for a proof's hashes and for signatures of others to its head. Three of them, of 76
+bytes each, have room beside 34 hashes."""
 ALIVE: Final = (DirectoryEvent.REGISTERED, DirectoryEvent.SUCCEEDED, DirectoryEvent.RETURNED)
 """The newest event of a name that someone has."""
 
@@ -46,6 +48,12 @@ class MapProof(Wire, frozen=True):
     head_signature: Signature
     depths: Annotated[bytes, msgspec.Meta(max_length=DEPTHS_MAX)]
     hashes: Annotated[bytes, msgspec.Meta(max_length=HASHES_MAX * HASH_BYTES)]
+
+
+def check_room(proof: MapProof, cosignatures: bytes) -> None:
+    """Raise ValueError for a proof, and signatures of others to its head, that no answer has room for."""
+    if len(proof.hashes) + len(cosignatures) > PROOF_ROOM_BYTES:
+        raise ValueError("no answer has room for the proof and the signatures of others")
 
 
 class Origin(Wire, frozen=True):

@@ -6,6 +6,7 @@ continue that one, and says of an earlier head of someone else's whether it was 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -18,6 +19,7 @@ from usernym.protocol.directory.log_tree import Frontier, beginning, hashes_in, 
 from usernym.protocol.directory.name_map import MapLeaf
 from usernym.protocol.directory.proofs import ALIVE, DEPTHS_MAX, ChainEnd, MapProof, head_above
 from usernym.protocol.directory.vrf import VRF_PROOF_BYTES
+from usernym.protocol.directory.witnesses import Cosignatures
 from usernym.protocol.limits import HASH_BYTES
 from usernym.protocol.wire import U32, Hash, Key, Number, Signature, Wire
 
@@ -25,6 +27,10 @@ SHOWN_HASHES_MAX: Final = 36
 """Hashes in one answer: what one packet has room for beside the rest of a login's answer with the proof of a label.
 With a million names and a million epochs a client that was away for a day is shown 30 usually. What would have more
 comes in two steps: first how the log continues, then, with the next heartbeat, the name's leaf."""
+SHOWN_ROOM_BYTES: Final = SHOWN_HASHES_MAX * HASH_BYTES
+"""The hashes, and signatures of other nodes to the head where hashes leave room for them."""
+CONTINUING_HASHES_MAX: Final = 64
+"""Hashes that show how a log continues: 63 at most in one of 2^32 entries."""
 
 
 class LogAsked(Wire, frozen=True):
@@ -68,6 +74,11 @@ class LogShown(Wire, frozen=True):
     head_signature: Signature
     leaf: OwnLeaf | None
     hashes: Annotated[bytes, msgspec.Meta(max_length=SHOWN_HASHES_MAX * HASH_BYTES)]
+    cosignatures: Cosignatures = b""
+
+    def __post_init__(self) -> None:
+        if len(self.hashes) + len(self.cosignatures) > SHOWN_ROOM_BYTES:
+            raise ValueError("no answer has room for the hashes and the signatures of others")
 
 
 class KnownLog(Wire, frozen=True):
@@ -87,6 +98,25 @@ class KnownLog(Wire, frozen=True):
     def head(self) -> SignedHead:
         """The newest head."""
         return SignedHead(self.size, self.frontier.root(), self.head_signature)
+
+
+def continued(
+    node: bytes, known: KnownLog | None, size: int, head_signature: bytes, hashes: Sequence[bytes]
+) -> KnownLog:
+    """The log of `size` entries, which these hashes show to continue the one that is known, and whose head the node has
+    signed. Raises `DirectoryInvalid` if that does not hold."""
+    before = Frontier() if known is None else known.frontier
+    if size < before.size:
+        raise DirectoryInvalid("the node shows an older log than before")
+    if known is not None and size == known.size:
+        if head_signature != known.head_signature or hashes:
+            raise DirectoryInvalid("the node shows another log of the same size")
+        return known
+    former = before.through(size - 1, hashes[:-1])
+    log = KnownLog(size, b"".join(former.peaks), b"".join(hashes[-1:]), head_signature)
+    if not hashes or not log.head.is_signed(node):
+        raise DirectoryInvalid("the node does not show how its log continues")
+    return log
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +146,10 @@ def take_shown(node: bytes, known: KnownLog | None, asked: LogAsked, shown: LogS
     """What the node has shown to a client that knows this of the log. Raises `DirectoryInvalid` if it does not hold."""
     hashes = hashes_in(shown.hashes)
     before = Frontier() if known is None else known.frontier
-    if shown.size < before.size or len(shown.hashes) % HASH_BYTES:
-        raise DirectoryInvalid("the node shows an older log than before")
+    if len(shown.hashes) % HASH_BYTES:
+        raise DirectoryInvalid("what shows that the log continues is malformed")
     new = continuing_hashes(before.size, shown.size)
-    if known is not None and not new:
-        log = known
-        if shown.head_signature != known.head_signature:
-            raise DirectoryInvalid("the node shows another log of the same size")
-    else:
-        former = before.through(shown.size - 1, hashes[: new - 1])
-        log = KnownLog(shown.size, b"".join(former.peaks), b"".join(hashes[new - 1 : new]), shown.head_signature)
-        if len(hashes) < new or not log.head.is_signed(node):
-            raise DirectoryInvalid("the node does not show how its log continues")
+    log = continued(node, known, shown.size, shown.head_signature, hashes[:new])
     way = new + (0 if shown.leaf is None else len(shown.leaf.depths))
     if len(hashes) < way:
         raise DirectoryInvalid("the way to the own leaf is malformed")

@@ -14,7 +14,7 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any, Final
 
-from usernym.protocol.directory.checkpoints import LogHead, read_checkpoint
+from usernym.protocol.directory.checkpoints import LogHead, SignedHead, read_checkpoint
 from usernym.protocol.directory.epochs import EVENTS_AT_ONCE_MAX, EpochEntry, MapChange, encode_changes
 from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
 from usernym.protocol.directory.faults import DirectoryInvalid
@@ -163,6 +163,15 @@ class DirectoryLog:
                 mark.write(newest.checkpoint)
             self._given = newest.checkpoint
             return newest.checkpoint
+
+    def note_signed(self, node: bytes, head: SignedHead, mark: HeadMark) -> None:
+        """Note a head that someone shows, and that this node has signed: if the store has another one of that size, or
+        none, the store is older than it, and the mark has it from now on."""
+        with self._giving_out:
+            there = self._epoch(head.size - 1)
+            shown = LogHead(node, head.size, head.root)
+            if head.is_signed(node) and (there is None or not there.checkpoint.startswith(shown.text())):
+                mark.write(shown.note(head.signature))
 
     def epochs(self, size: int) -> Iterator[Epoch]:
         """The first `size` epochs, in their order."""

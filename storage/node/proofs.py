@@ -5,19 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from usernym.protocol.directory.checkpoints import LogHead
+from usernym.protocol.directory.checkpoints import LogHead, SignedHead
 from usernym.protocol.directory.epochs import EpochEntry, decode_entry
 from usernym.protocol.directory.events import label_of, prove_label
 from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.directory.log_tree import entry_hash, hashes_in, root_of, root_with, spans
 from usernym.protocol.directory.name_map import MapLeaf, MapPath, path_to, root_above
-from usernym.protocol.directory.proofs import DEPTHS_MAX, HASHES_MAX, MapProof
-from usernym.protocol.directory.shown import SHOWN_HASHES_MAX, LabelShown, LogAsked, LogShown, OwnLeaf
+from usernym.protocol.directory.proofs import DEPTHS_MAX, HASHES_MAX, PROOF_ROOM_BYTES, MapProof
+from usernym.protocol.directory.shown import (
+    SHOWN_HASHES_MAX,
+    SHOWN_ROOM_BYTES,
+    LabelShown,
+    LogAsked,
+    LogShown,
+    OwnLeaf,
+)
+from usernym.protocol.directory.witnesses import COSIGNATURE_BYTES
+from usernym.protocol.limits import HASH_BYTES
 from usernym.storage.database import marks
 from usernym.storage.engine import Engine
 from usernym.storage.errors import StoreCorrupt
 from usernym.storage.node.epochs import TREE_LEVEL_MIN, DirectoryLog, EpochSigner, tree_place
 from usernym.storage.node.head_mark import HeadMark
+from usernym.storage.node.witnesses import Witnesses
 
 _NEWEST: Final = (
     "SELECT size, former_peaks, restored, entry, checkpoint FROM directory_log, directory_epoch"
@@ -34,6 +44,8 @@ class ProvedPlace:
     """Where a name is in the map, or would be."""
 
     proof: MapProof
+    cosignatures: bytes
+    """Those of other nodes to the proof's head, as many as have room beside it."""
     leaf: MapLeaf
     """The leaf there."""
     former: bytes | None
@@ -59,9 +71,10 @@ class _Newest:
 class DirectoryProofs:
     """Proofs from the log's newest epoch."""
 
-    def __init__(self, database: Engine, log: DirectoryLog) -> None:
+    def __init__(self, database: Engine, log: DirectoryLog, witnesses: Witnesses) -> None:
         self._db = database
         self._log = log
+        self._witnesses = witnesses
 
     def place_of(self, signer: EpochSigner, mark: HeadMark, name: str) -> ProvedPlace | None:
         """The place of a name, proved; None before the first epoch, or if the proof would be too long.
@@ -89,7 +102,21 @@ class DirectoryProofs:
             b"".join((*path.siblings, *newest.peaks)),
         )
         former, deleted = own or (None, None)
-        return ProvedPlace(proof, path.leaf, former, deleted)
+        cosignatures = self._cosignatures(newest.size, PROOF_ROOM_BYTES - len(proof.hashes))
+        return ProvedPlace(proof, cosignatures, path.leaf, former, deleted)
+
+    def continuing(self, signer: EpochSigner, mark: HeadMark, known: int) -> tuple[SignedHead, bytes] | None:
+        """The newest head, and the hashes which show that its log continues that of `known` epochs; None before the
+        first epoch, or if there are fewer. Raises as `place_of`."""
+        with self._db.one_moment():
+            newest = self._newest(signer)
+            if newest is None or newest.size < known:
+                return None
+            hashes: list[bytes] = []
+            if newest.size > known:
+                hashes = [*self._roots(known, newest.size - 1), entry_hash(newest.entry_data)]
+        self._give_out(newest, mark)
+        return SignedHead(newest.size, newest.head.root, signer.key.sign_text(newest.head.text())), b"".join(hashes)
 
     def shown(self, signer: EpochSigner, mark: HeadMark, name: str, asked: LogAsked) -> LogShown | None:
         """What a client that has proved to be `name` wants to see of the log; None before the first epoch, or if the
@@ -111,7 +138,13 @@ class DirectoryProofs:
         if len(hashes) > SHOWN_HASHES_MAX:
             return None
         self._give_out(newest, mark)
-        return LogShown(newest.size, signer.key.sign_text(newest.head.text()), leaf, b"".join(hashes))
+        cosignatures = self._cosignatures(newest.size, SHOWN_ROOM_BYTES - len(hashes) * HASH_BYTES)
+        signature = signer.key.sign_text(newest.head.text())
+        return LogShown(newest.size, signature, leaf, b"".join(hashes), cosignatures)
+
+    def _cosignatures(self, size: int, room: int) -> bytes:
+        """As many as have room."""
+        return b"".join(each for _, each in self._witnesses.cosignatures(size)[: room // COSIGNATURE_BYTES])
 
     def _own_leaf(
         self, newest: _Newest, signer: EpochSigner, name: str, asked: LogAsked, room: int

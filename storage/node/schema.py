@@ -231,9 +231,26 @@ class DirectoryTreeRow(NodeRow):
     hash = BlobField(constraints=[length("hash", 32)])
 
 
+class WitnessRow(NodeRow):
+    """Another node with which this one exchanges signatures to heads, or has, where `active` is 0.
+
+    `signed` is what this one has signed of its log, `fork` the proof that it has signed two histories; `cosignature` is
+    its newest signature to a head of this node's log, the one with `size` epochs.
+    """
+
+    number = AutoField(constraints=[NEVER_AGAIN])
+    node = BlobField(unique=True, constraints=[length("node", 32)])
+    card = BlobField()
+    active = IntegerField()
+    signed = BlobField(null=True)
+    fork = BlobField(null=True)
+    size = IntegerField()
+    cosignature = BlobField(null=True)
+
+
 class DirectoryLogRow(NodeRow):
     """How far the log is; one row. Who makes an epoch locks it first, until the commit. `former_peaks` are those before
-    the newest entry."""
+    the newest entry. `cosigns` is 0 if the store may lack heads of other nodes that this one has signed."""
 
     id = IntegerField(primary_key=True, constraints=[ONLY_ROW])
     size = IntegerField()
@@ -242,6 +259,7 @@ class DirectoryLogRow(NodeRow):
     names = IntegerField()
     made_at = IntegerField()
     restored = IntegerField()
+    cosigns = IntegerField()
 
 
 NODE_SCHEMA: Final = schema_of(
@@ -249,6 +267,6 @@ NODE_SCHEMA: Final = schema_of(
     NodeRow,
     "INSERT INTO remembered_count (id, rows) VALUES (1, 0)",
     "INSERT INTO clock (id, floor) VALUES (1, 0)",
-    "INSERT INTO directory_log (id, size, peaks, former_peaks, names, made_at, restored)"
-    " VALUES (1, 0, NULL, NULL, 0, 0, 0)",
+    "INSERT INTO directory_log (id, size, peaks, former_peaks, names, made_at, restored, cosigns)"
+    " VALUES (1, 0, NULL, NULL, 0, 0, 0, 1)",
 )

@@ -23,6 +23,7 @@ from usernym.storage.node.promises import DirectoryPromises
 from usernym.storage.node.proofs import DirectoryProofs
 from usernym.storage.node.replay_ids import ReplayIds
 from usernym.storage.node.schema import NODE_SCHEMA, NodeRow
+from usernym.storage.node.witnesses import Witnesses
 from usernym.storage.node.workers import Membership, SoleWorker, Workers
 
 T = TypeVar("T")
@@ -48,7 +49,8 @@ class NodeStore(Store):
         self.profile = NodeProfile(database)
         self.directory = Directory(database)
         self.log = DirectoryLog(database)
-        self.proofs = DirectoryProofs(database, self.log)
+        self.witnesses = Witnesses(database)
+        self.proofs = DirectoryProofs(database, self.log, self.witnesses)
         self.promises = DirectoryPromises(database, self.log)
         self.mailbox = Mailbox(database)
         self.notices = Notices(database)

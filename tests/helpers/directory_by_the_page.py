@@ -91,6 +91,23 @@ def checkpoint(note: bytes) -> tuple[bytes, int, bytes]:
     return node, int(size), base64.b64decode(root, validate=True)
 
 
+def cosigners(note: bytes) -> set[bytes]:
+    """The witnesses that have signed a checkpoint."""
+    text, signatures = note.decode().split("\n\n")
+    found = set()
+    for line in signatures.splitlines():
+        _, name, signature = line.split(" ")
+        start, raw = "usernym/witness/", base64.b64decode(signature, validate=True)
+        if name.startswith(start):
+            key = bytes.fromhex(name.removeprefix(start))
+            demand(raw[:4] == hashlib.sha256(name.encode() + b"\n\x04" + key).digest()[:4], "the key's id")
+            at = int.from_bytes(raw[4:12], "big")
+            signed = f"cosignature/v1\ntime {at}\n{text}\n".encode()
+            Ed25519PublicKey.from_public_bytes(key).verify(raw[12:], signed)
+            found.add(key)
+    return found
+
+
 def number_path(number: int) -> str:
     """A number in three-digit parts, all but the last behind an x."""
     digits = str(number)

@@ -26,7 +26,7 @@ from usernym.protocol import (
     words,
 )
 from usernym.protocol import messages as m
-from usernym.protocol.directory import checkpoints, epochs, events, log_tree, name_map, shown, vrf
+from usernym.protocol.directory import checkpoints, epochs, events, log_tree, name_map, shown, vrf, witnesses
 from usernym.protocol.directory.checkpoints import HeadTold
 from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -380,6 +380,15 @@ def _checkpoint(given: dict[str, Any]) -> Any:
     return {"root": head.root.hex(), "checkpoint": note.decode()}
 
 
+def _cosignature(given: dict[str, Any]) -> Any:
+    witness, cosignature = bytes.fromhex(given["witness"]), bytes.fromhex(given["cosignature"])
+    head = checkpoints.LogHead(bytes.fromhex(given["node"]), given["size"], bytes.fromhex(given["root"]))
+    if not witnesses.is_cosigned(witness, head, cosignature):
+        raise RemoteProtocolError(Code.PROOF_INVALID)
+    assert witnesses.cosign(SigningKey.from_seed(bytes.fromhex(given["seed"])), head, given["at"]) == cosignature
+    return {"line": witnesses.note_line(witness, cosignature).decode()}
+
+
 def _proved_answer(given: dict[str, Any]) -> Any:
     node, message = bytes.fromhex(given["node"]), codec.decode(unhexed(given["frame"])).message
     assert isinstance(message, m.Proved | m.Absent)
@@ -425,6 +434,7 @@ OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "safety": _safety,
     "proved_answer": _proved_answer,
     "log_shown": _log_shown,
+    "cosignature": _cosignature,
     "label": _label,
     "event_chain": _event_chain,
     "map": _map,

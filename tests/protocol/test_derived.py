@@ -50,10 +50,10 @@ def test_no_frame_is_longer_than_the_longest(kind: Any, data: st.DataObject) -> 
 
 
 def test_every_kind_of_message_has_its_consequences() -> None:
-    assert set(derived.TELLS) == set(get_args(m.FromClient))
-    assert set(derived.ANSWERS) == set(get_args(m.Request))
+    assert set(derived.TELLS) == set(get_args(m.ToNode))
+    assert set(derived.ANSWERS) == {*get_args(m.Request), m.Cosign}
     assert {kind for tells in derived.TELLS.values() for kind in tells} == set(get_args(m.Tell))
-    assert set(derived.WITHOUT_ROUTE) == set(get_args(m.Request)) - {m.Forward, m.Heartbeat}
+    assert set(derived.WITHOUT_ROUTE) == set(derived.ANSWERS) - {m.Forward, m.Heartbeat}
 
 
 def test_a_seal_as_long_as_a_frame_would_not_fit_its_delivery(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,9 @@ from usernym.protocol import codec, limits, packets, payloads
 from usernym.protocol import messages as m
 from usernym.protocol.cards import CARD_TEXT_MAX, card_text, make_card
 from usernym.protocol.derived import longest_frame
-from usernym.protocol.directory.proofs import Origin, OtherLeaf
+from usernym.protocol.directory.checkpoints import SignedHead
+from usernym.protocol.directory.proofs import PROOF_ROOM_BYTES, Origin, OtherLeaf
+from usernym.protocol.directory.witnesses import COSIGNATURE_BYTES
 from usernym.protocol.errors import Code, LocalProtocolError
 from usernym.protocol.limits import (
     HASH_BYTES,
@@ -25,6 +27,7 @@ from usernym.protocol.limits import (
     PACKETS_MAX,
     SEAL_OVERHEAD_BYTES,
     SURBS_REQUEST,
+    SURBS_TO_NODE,
     UINT32_MAX,
 )
 from usernym.protocol.records import Authority, KeyRecord, RecordStub, Succession
@@ -188,10 +191,19 @@ def test_a_lookup_with_proof_is_answered_in_two_packets_with_room_for_three_cosi
     assert packets.anonymous_packets(len(asked), SURBS_REQUEST) == 1, "over a route"
     assert packets.anonymous_packets(len(asked), SURBS_REQUEST + 1) == 2, "without one"
     assert packets.reply_packets(longest_frame(m.Proved)) == 2
-    few_hashes = 6 * HASH_BYTES
-    assert longest_frame(m.Proved) - few_hashes + 3 * 76 <= packets.reply_capacity(2)
+    assert PROOF_ROOM_BYTES - limits.WITNESSES_MAX * COSIGNATURE_BYTES >= 34 * HASH_BYTES
     other = len(pack(OtherLeaf(UINT32_MAX.to_bytes(32, "big"), UINT32_MAX, bytes(32)))) - 1
-    assert longest_frame(m.Absent) - few_hashes - other <= packets.reply_capacity(1), "it has one of two ends"
+    without_few_hashes = longest_frame(m.Absent) - (PROOF_ROOM_BYTES - 34 * HASH_BYTES)
+    assert without_few_hashes - other <= packets.reply_capacity(1), "it has one of two ends"
+
+
+def test_a_signature_of_a_witness_costs_a_packet_each_way() -> None:
+    """In the usual case: the witness has signed the epoch before, and the request's tag is its own."""
+    head = SignedHead(UINT32_MAX, bytes(32), bytes(64))
+    asked = frame(m.Cosign(RID, SURBS_TO_NODE, bytes(32), head, UINT32_MAX - 1, bytes(HASH_BYTES)))
+    assert packets.anonymous_packets(len(asked), SURBS_TO_NODE) == 1
+    assert packets.anonymous_packets(len(asked), SURBS_REQUEST) == 2, "over a nym-client, which withholds two"
+    assert packets.reply_packets(longest_frame(m.Cosigned)) == 1
 
 
 def test_a_promise_of_a_name_that_was_just_registered_is_one_packet_and_any_other_two() -> None:

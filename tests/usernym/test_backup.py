@@ -47,11 +47,11 @@ def put(store: NodeStore, number: int) -> None:
 
 
 def content(path: Path) -> list[str]:
-    """Every row of every table, as text; but not that the log is held back, which a restoration notes."""
+    """Every row of every table, as text; but not that no heads are signed, which a restoration notes."""
     connection = sqlite3.connect(path)
     try:
         lines = [
-            line.rpartition(",")[0] if line.startswith('INSERT INTO "directory_log"') else line
+            line.rsplit(",", 2)[0] if line.startswith('INSERT INTO "directory_log"') else line
             for line in connection.iterdump()
         ]
         return sorted(line for line in lines if "sqlite_sequence" not in line and "node_card" not in line)

@@ -28,6 +28,9 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of a node that has seen registrations, a rotation, a deletion, waiting messages and notices."""
     path = tmp_path_factory.mktemp("lived-in") / "node.db"
     world = World()
+    other = world.add_node("another_node")
+    world.node.store.witnesses.add(other.card)
+    other.store.witnesses.add(world.node.card)
     writer, reader = (world.client(name) for name in NAMES)
     gone = world.client("gone_again")
     world.settle(61)  # an epoch of the directory's log has the names; the next one has the deletion
@@ -135,6 +138,8 @@ DAMAGES = {
     "leaf": ("UPDATE directory_leaf SET events = events + 1", "leaves are not those of its log"),
     "map": ("UPDATE directory_node SET hash = zeroblob(32) WHERE place = 1", "map is not that of its leaves"),
     "tree": ("UPDATE directory_tree SET hash = zeroblob(32)", "stored tree is not that of its log"),
+    "witness": ("UPDATE witness SET signed = x'00'", "witness, row"),
+    "witness's signature": ("UPDATE witness SET cosignature = zeroblob(76)", "witness, row"),
     "event that waits": ("UPDATE directory_change SET link = x'00'", "event for the directory's log, row"),
     "trigger": (
         "CREATE TRIGGER theirs AFTER DELETE ON mail BEGIN DELETE FROM notice; END",

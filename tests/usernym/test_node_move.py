@@ -13,6 +13,7 @@ from tests.storage.node.test_node_directory import newer, register
 from tests.storage.node.test_two_writers import put
 from usernym import Node, SettingsError, node_move
 from usernym.node import STORE_NAME
+from usernym.protocol.cards import make_card
 from usernym.protocol.signing import SigningKey
 from usernym.settings import NODE_STORE_NAME
 from usernym.storage import errors
@@ -38,6 +39,7 @@ def fill(store: NodeStore) -> None:
     store.commit(lambda: store.log.append(signer, {bytes(range(32)): [b"e" * 32], b"\xff" * 32: [b"f" * 32]}, 5))
     for _ in range(2**TREE_LEVEL_MIN):  # enough for a row about the log's tree
         store.commit(lambda: store.log.append(signer, {bytes(range(32)): [b"g" * 32]}, 6))
+    store.witnesses.add(make_card(SigningKey.from_seed(b"w" * 32), [bytes(96)], 1, 1))
     for number in range(5):
         put(store, number, recipient=("alice", "bob")[number % 2])
         store.replay_ids.remember(number.to_bytes(32, "big"), b"", 99)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -13,6 +13,9 @@ from usernym.cli.command import Entry, Invocation, option
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.terminal import print_line
 from usernym.settings import CommonSettings, absolute_path, card_argument
+
+if TYPE_CHECKING:
+    from usernym.protocol.directory.checkpoints import LogHead
 
 
 class AuditedEpochJson(msgspec.Struct, frozen=True):
@@ -40,6 +43,8 @@ class AuditReply(msgspec.Struct, frozen=True):
     """Epochs at the last audit; 0 if there was none."""
     changes: list[AuditedEpochJson]
     """Of the epochs since then."""
+    witnesses: list[str]
+    """Nodes that have signed the log's newest head, by their identities."""
     seen: str
     """The file that has the head, for the next audit."""
 
@@ -62,6 +67,7 @@ def audit(typed: Invocation[CommonSettings]) -> None:
     except DirectoryInvalid as invalid:
         raise CommandFailed(Exit.REFUSED, "log_invalid", str(invalid)) from None
     _check_node(typed, found.head.node)
+    signers = _check_witnesses(typed, found.checkpoint, found.head)
     if found.checkpoint != known:
         write_private(seen, found.checkpoint, replace=True)
     changes = [AuditedEpochJson(each.number, each.made_at, each.new_names, each.changed_names) for each in found.epochs]
@@ -72,6 +78,7 @@ def audit(typed: Invocation[CommonSettings]) -> None:
         found.head.root.hex(),
         found.known_before,
         changes,
+        sorted(each.hex() for each in signers),
         str(seen),
     )
     typed.show(reply, _print_audit)
@@ -98,11 +105,27 @@ def _check_node(typed: Invocation[CommonSettings], node: bytes) -> None:
         raise CommandFailed(Exit.REFUSED, "log_invalid", "the log is another node's than the one of this card")
 
 
+def _check_witnesses(typed: Invocation[CommonSettings], checkpoint: bytes, head: LogHead) -> frozenset[bytes]:
+    """Who has signed the head. Raises unless all of the witnesses whose cards were given have."""
+    from usernym.protocol.cards import parse_card
+    from usernym.protocol.directory.witnesses import signers_of
+
+    signers = signers_of(checkpoint, head)
+    cards: list[str] = typed.given.witness_cards or []
+    missing = [card for card in cards if parse_card(card_argument(card)).node not in signers]
+    if missing:
+        text = f"{len(missing)} of the witnesses that were named have not signed the newest head of the log"
+        raise CommandFailed(Exit.REFUSED, "log_not_witnessed", text)
+    return signers
+
+
 def _print_audit(reply: AuditReply, _given: Namespace) -> None:
     for each in reply.changes:
         when = _time_text(each.made_at)
         print_line(f"epoch {each.epoch}, {when}: {each.new_names} new names, {each.changed_names} changed")
     print_line(f"the log of node {reply.node} holds: {reply.epochs} epochs, {reply.names} names")
+    for witness in reply.witnesses:
+        print_line(f"node {witness} has signed it, too")
     if reply.checked_before:
         print_line(f"it continues the {reply.checked_before} epochs that were checked before")
 
@@ -120,6 +143,8 @@ ENTRIES: Final = (
           (option("folder", type=Path, metavar="FOLDER", help="the log's files, as `node log export` writes them"),
            option("--node", dest="card", metavar="CARD", help="the node's card: its text, or a file; the log must be"
                   " that node's"),
+           option("--witness", dest="witness_cards", action="append", metavar="CARD", help="the card of a node that"
+                  " must have signed the log's newest head, too"),
            option("--seen", type=Path, metavar="FILE", help="where the newest head is kept from one audit to the next;"
                   " default: FOLDER.seen, beside the folder")),
           "none", (AuditReply,)),

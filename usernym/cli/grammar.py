@@ -44,7 +44,7 @@ TOPICS: Final = (
     Topic("the chat page", "chat", ("chat",)),
     Topic("running a node", "node", ("node run", "node card", "node status", "node drain")),
     Topic("running a node", "node_store", ("node backup", "node restore", "node move", "node check")),
-    Topic("running a node", "node_log", ("node log export", "node log recover")),
+    Topic("running a node", "node_log", ("node log export", "node log recover", "node witness")),
     Topic("checking a node", "audit", ("audit",)),
     Topic("trying and testing", "mixnet", ("mixnet",)),
     Topic("trying and testing", "demo", ("demo",)),

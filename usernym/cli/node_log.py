@@ -1,4 +1,4 @@
-"""The log of a node's directory: `usernym node log export` and `recover`."""
+"""The log of a node's directory: `usernym node log export` and `recover`, and `usernym node witness`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from usernym import control
-from usernym.cli.command import Deadline, Entry, Invocation, NodeCommand, option
+from usernym.cli.command import Deadline, Entry, Invocation, NodeCommand, option, switch
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.node import remembered
+from usernym.cli.replies import reply_of
 from usernym.cli.session import ask_holder
 from usernym.cli.terminal import print_line
-from usernym.settings import NODE_STORE_NAME, NodeSettings, absolute_path
+from usernym.settings import NODE_STORE_NAME, NodeSettings, absolute_path, card_argument
 
 if TYPE_CHECKING:
     from usernym import Node
+    from usernym.node_witnesses import WitnessStatus
 
 
 class LogExportedReply(msgspec.Struct, frozen=True):
@@ -99,6 +101,73 @@ def _print_recovered(reply: LogRecoveredReply, _given: Namespace) -> None:
     print_line(f"the log had {reply.epochs_before} epochs, and has {reply.epochs} now: the node can sign again")
 
 
+class WitnessJson(msgspec.Struct, frozen=True):
+    """A node with which this one exchanges signatures."""
+
+    node: str
+    """Its identity, 64 digits."""
+    signed_by_it: int
+    """How many epochs the newest head of this node has that it has signed; 0 for none."""
+    signed_for_it: int
+    """How many epochs the newest head of its log has that this node has signed; 0 for none."""
+    evidence: str | None
+    """Proof that it has shown two histories, if it has; `usernym evidence check` reads it."""
+
+
+class WitnessesReply(msgspec.Struct, frozen=True):
+    """All nodes with which this one exchanges signatures to the heads of their logs."""
+
+    witnesses: list[WitnessJson]
+
+
+class WitnessCommand(NodeCommand[WitnessesReply], frozen=True, tag="node witness"):
+    """Exchange signatures with the node of this card, or end that, or only show."""
+
+    card: str
+    remove: bool
+
+    def perform(self, node: Node, _deadline: Deadline, /) -> WitnessesReply:
+        return _witnesses(node.exchange_signatures(self.card, remove=self.remove))
+
+
+def _witnesses(found: list[WitnessStatus]) -> WitnessesReply:
+    return WitnessesReply([reply_of(WitnessJson, each) for each in found])
+
+
+def witness(typed: Invocation[NodeSettings]) -> None:
+    """`usernym node witness [CARD]`, whether the node runs or not."""
+    given: str | None = typed.given.card
+    if given is None and typed.given.remove:
+        raise CommandFailed(Exit.USAGE, "settings", "name the card of the node that is to be removed")
+    card = "" if given is None else card_argument(given)
+    try:
+        reply = ask_holder(typed.home, WitnessCommand(card, typed.given.remove), Deadline(typed.settings.timeout))
+    except control.NoHolder:
+        reply = _witness_here(typed, card)
+    typed.show(reply, _print_witnesses)
+
+
+def _witness_here(typed: Invocation[NodeSettings], card: str) -> WitnessesReply:
+    from usernym.node import opened_store
+    from usernym.node_witnesses import exchange
+    from usernym.storage.locks import Home
+
+    url = _store_of(typed)
+    with Home(typed.home, "node witness"), opened_store(typed.home, url) as store:
+        return _witnesses(exchange(store, card, remove=typed.given.remove))
+
+
+def _print_witnesses(reply: WitnessesReply, _given: Namespace) -> None:
+    if not reply.witnesses:
+        print_line("this node exchanges signatures with no other node: `usernym node witness CARD` names one")
+    for each in reply.witnesses:
+        ours = f"signed this node's log up to epoch {each.signed_by_it}" if each.signed_by_it else "signed nothing yet"
+        theirs = f"epoch {each.signed_for_it} of its log" if each.signed_for_it else "nothing of its log"
+        print_line(f"{each.node}: {ours}; this node signed {theirs}")
+        if each.evidence is not None:
+            print_line(f"IT HAS SHOWN TWO HISTORIES, and this proves it (usernym evidence check): {each.evidence}")
+
+
 ENTRIES: Final = (
     Entry("node log export", "write the directory's log as files that any web server serves", export,
           (option("folder", type=Path, metavar="FOLDER", help="a folder for it: what is missing there is written"),),
@@ -106,4 +175,7 @@ ENTRIES: Final = (
     Entry("node log recover", "let a node whose store is older than its log continue the log, from an export", recover,
           (option("folder", type=Path, metavar="FOLDER", help="the newest export of the log"),),
           "node", (LogRecoveredReply,)),
+    Entry("node witness", "sign the log of another node, which does the same for this one; or show how that is",
+          witness, (option("card", metavar="CARD", nargs="?", help="the other node's card: its text, or a file"),
+                    switch("--remove", "exchange no signatures with it any more")), "node", (WitnessesReply,)),
 )  # fmt: skip

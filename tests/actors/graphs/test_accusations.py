@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.helpers.examples import examples
 from tests.helpers.hostile import HostileWorld, RawClient
 from usernym.actors.events import NodeCaught
-from usernym.actors.mixnet_io.witness import REMEMBERED_BYTES_MAX, Witness
+from usernym.actors.mixnet_io.contradictions import REMEMBERED_BYTES_MAX, Contradictions
 from usernym.mixnet.emulator.state import Faults
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
@@ -169,9 +169,9 @@ def test_proofs_without_end_fill_neither_disk_nor_page() -> None:
 
 
 @pytest.mark.parametrize("size", [1_338, 65_498])
-def test_what_a_witness_remembers_is_bounded(size: int) -> None:
+def test_what_is_remembered_of_a_node_is_bounded(size: int) -> None:
     key = SigningKey.from_seed(b"n" * 32)
-    witness = Witness(key.public)
+    seen = Contradictions(key.public)
 
     def frame(counter: int, fill: int) -> bytes:
         told = m.Deliver(bytes(16), counter, "bob", bytes(16), 1, bytes([fill]) * size, bytes(64), None)
@@ -179,8 +179,8 @@ def test_what_a_witness_remembers_is_bounded(size: int) -> None:
 
     many = 3 * REMEMBERED_BYTES_MAX // len(frame(1, 0))
     for counter in range(1, many):
-        assert witness.look(decode(data := frame(counter, 0)), data) is None
-    assert witness._bytes <= REMEMBERED_BYTES_MAX
-    assert sum(map(len, witness._tells.values())) == witness._bytes
-    assert witness.look(decode(data := frame(many - 1, 1)), data) is not None
-    assert witness.look(decode(data := frame(1, 1)), data) is None, "forgotten"
+        assert seen.look(decode(data := frame(counter, 0)), data) is None
+    assert seen._bytes <= REMEMBERED_BYTES_MAX
+    assert sum(map(len, seen._tells.values())) == seen._bytes
+    assert seen.look(decode(data := frame(many - 1, 1)), data) is not None
+    assert seen.look(decode(data := frame(1, 1)), data) is None, "forgotten"

@@ -30,6 +30,6 @@ def test_every_message_of_a_client_has_its_actor_at_the_node_and_every_tell_its_
     note(ClientIO)
     with World() as world:
         world.client("alice")
-    assert set(wired[NodeIO]["requests"]) == set(get_args(m.FromClient))
+    assert set(wired[NodeIO]["requests"]) == set(get_args(m.ToNode))
     own = {m.SurbsWanted}  # I/O does itself what it asks for
     assert set(wired[ClientIO]["dispatch"].tells) == set(get_args(m.Tell)) - own

@@ -76,7 +76,9 @@ def test_a_head_is_given_out_with_a_proof_only_when_the_mark_has_it(node: NodeSt
     register(node, "alice")
     epoch(node, ours)
     assert others.read() is None
-    proofs.DirectoryProofs(node.database, type(node.log)(node.database)).place_of(SIGNER, others, "alice")
+    proofs.DirectoryProofs(node.database, type(node.log)(node.database), node.witnesses).place_of(
+        SIGNER, others, "alice"
+    )
     assert others.read() == ours.read()
 
 
@@ -87,7 +89,7 @@ def test_a_store_that_was_put_back_shows_no_proof(node: NodeStore) -> None:
     node.log.hold_back()
     again = type(node.log)(node.database)
     with pytest.raises(LogRolledBack):
-        proofs.DirectoryProofs(node.database, again).place_of(SIGNER, mark, "alice")
+        proofs.DirectoryProofs(node.database, again, node.witnesses).place_of(SIGNER, mark, "alice")
 
 
 @pytest.mark.parametrize("change", [

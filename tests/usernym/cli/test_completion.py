@@ -61,7 +61,7 @@ def test_a_shell_offers_what_may_follow(offered: Any, tmp_path: Path) -> None:
     (tmp_path / "some.card").touch()
     assert set(offered("usernym ", tmp_path)) >= set(grammar.first_words())
     assert set(offered("usernym re", tmp_path)) == {"register", "restore", "replace-identity", "requests", "retry"}
-    of_node = {"run", "card", "status", "drain", "backup", "restore", "move", "check", "log"}
+    of_node = {"run", "card", "status", "drain", "backup", "restore", "move", "check", "log", "witness"}
     assert set(offered("usernym node ", tmp_path)) == of_node
     assert set(offered("usernym node log ", tmp_path)) == {"export", "recover"}
     assert offered("usernym --json --home folder node run --form", tmp_path) == ["--former-mixnet"]

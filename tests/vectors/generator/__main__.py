@@ -28,6 +28,7 @@ from tests.vectors.generator import (
     shown,
     text,
     trust,
+    witnesses,
 )
 from tests.vectors.generator.base import Vector
 
@@ -57,6 +58,7 @@ def files(kept: dict[str, str]) -> dict[str, str]:
         "proofs.json": _render("Answers to lookups with proof", proofs.vectors()),
         "shown.json": _render("What a node shows of its log, and evidence from it", shown.vectors()),
         "text.json": _render("Words, names, safety numbers, challenges, proof of work", text.vectors()),
+        "witnesses.json": _render("Signatures of other nodes to a log's heads", witnesses.vectors()),
         "links.json": _render("Links, and safety numbers as scanners read them", links.vectors()),
         "seals.json": _render("Seals, inner signatures, statements", seals.vectors(kept)),
     }

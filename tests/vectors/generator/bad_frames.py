@@ -93,6 +93,10 @@ def _structure() -> Found:
             _body(message, array_header(count + 1) + message.body[1:]),
             message,
         )
+    more_than_room = f.PROVED.replaced(5, (*f.PROVED.fields[5][:7], fixed("hashes", 35 * 32)))  # type: ignore[index]
+    yield "proved, more hashes and cosignatures than there is room for", frame(more_than_room), more_than_room
+    shown = f.LOGGED_IN.replaced(6, (*f.LOGGED_IN.fields[6][:3], fixed("hashes", 29 * 32), fixed("any", 228)))  # type: ignore[index]
+    yield "logged in, more hashes and cosignatures than there is room for", frame(shown), shown
     known = {message.tag for message in f.PLAIN}
     beside = {tag + step for tag in known for step in (-1, 1)} - known
     for kind in sorted(beside | {127}):

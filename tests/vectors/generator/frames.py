@@ -90,7 +90,7 @@ REGISTERED: Final = answered("Registered", 21, REQUEST_ID)
 _LEAF: Final = (
     NOW, 1_000_000, 3, fixed("chain"), bytes(range(20)), (fixed("label key"), fixed("label proof", 80), fixed("former"))
 )  # fmt: skip
-_SHOWN: Final = (70_000, fixed("head", 64), _LEAF, fixed("hashes", 30 * 32))
+_SHOWN: Final = (70_000, fixed("head", 64), _LEAF, fixed("hashes", 30 * 32), fixed("cosignatures", 152))
 LOGGED_IN: Final = answered("LoggedIn", 22, REQUEST_ID, LOGIN_ID, BOOT_ID, 12, NOW, 21, _SHOWN)
 PUBLISHED: Final = answered("Published", 23, REQUEST_ID, 12)
 FOUND: Final = answered("Found", 24, REQUEST_ID, RECORD)
@@ -98,7 +98,7 @@ LINKS: Final = answered("Links", 25, REQUEST_ID, CHAIN, 3)
 ACCEPTED: Final = answered("Accepted", 26, REQUEST_ID)
 DELETED: Final = answered("Deleted", 27, REQUEST_ID, NOW + 365 * 86_400)
 ALIVE: Final = answered(
-    "Alive", 28, REQUEST_ID, BOOT_ID, 11, (70_001, fixed("head", 64), None, fixed("hashes", 12 * 32))
+    "Alive", 28, REQUEST_ID, BOOT_ID, 11, (70_001, fixed("head", 64), None, fixed("hashes", 12 * 32), b"")
 )
 REFUSED: Final = answered("Refused", 29, REQUEST_ID, 50, NOW)
 _PROOF: Final = (
@@ -107,10 +107,21 @@ _PROOF: Final = (
 )  # fmt: skip
 _CHAIN_END: Final = (3, fixed("chain"), 2)
 PROVED: Final = answered(
-    "Proved", 30, REQUEST_ID, "alice", RECORD, (3, fixed("hpke hash"), 3, 20_500, fixed("previous")), _CHAIN_END, _PROOF
+    "Proved",
+    30,
+    REQUEST_ID,
+    "alice",
+    RECORD,
+    (3, fixed("hpke hash"), 3, 20_500, fixed("previous")),
+    _CHAIN_END,
+    _PROOF,
+    fixed("cosignatures", 3 * 76),
 )
-ABSENT: Final = answered("Absent", 31, REQUEST_ID, "bob", (fixed("label"), 1, fixed("chain")), None, _PROOF)
+ABSENT: Final = answered("Absent", 31, REQUEST_ID, "bob", (fixed("label"), 1, fixed("chain")), None, _PROOF, b"")
 PROMISED: Final = answered("Promised", 32, REQUEST_ID, "alice", RECORD, None, (1, bytes(32), 1), 70_000, NOW + 120)
+_HEAD: Final = (70_000, fixed("root"), fixed("head", 64))
+COSIGN: Final = asked("Cosign", 14, REQUEST_ID, 2, ALICE.public, _HEAD, 69_998, fixed("hashes", 2 * 32))
+COSIGNED: Final = answered("Cosigned", 33, REQUEST_ID, 1, None, fixed("cosignature", 76))
 DELIVER: Final = told("Deliver", 40, LOGIN_ID, 1, "alice", MESSAGE_ID, 3, SEALED, INNER, ALICE.public)
 DELIVERED: Final = told("Delivered", 41, LOGIN_ID, 2, ((1, MESSAGE_ID, TOKEN), (65_536, TOKEN, MESSAGE_ID)))
 EXPIRED: Final = told("Expired", 42, LOGIN_ID, 3, ((2, MESSAGE_ID),))
@@ -147,6 +158,8 @@ PLAIN: Final = (
     PROVED,
     ABSENT,
     PROMISED,
+    COSIGN,
+    COSIGNED,
     DELIVER,
     DELIVERED,
     EXPIRED,
@@ -183,14 +196,26 @@ EDGES: Final = {
     "new card, eight addresses": NEW_CARD.replaced(2, card(addresses=ADDRESSES[:8])),
     "heartbeat, 255 surbs": HEARTBEAT.replaced(1, 255),
     "logged in, no log": LOGGED_IN.replaced(6, None),
-    "alive, the own leaf without its label": ALIVE.replaced(3, (1, fixed("head", 64), (*_LEAF[:5], None), b"")),
+    "alive, the own leaf without its label": ALIVE.replaced(3, (1, fixed("head", 64), (*_LEAF[:5], None), b"", b"")),
     "lookup with proof": LOOKUP.replaced(3, 1),
+    "logged in, as many hashes and cosignatures as there is room for": LOGGED_IN.replaced(
+        6, (70_000, fixed("head", 64), _LEAF, fixed("hashes", 28 * 32), fixed("cosignatures", 228))
+    ),
+    "cosign, the first head, the most hashes": COSIGN.replaced(3, (UINT32_MAX, *_HEAD[1:]))
+    .replaced(4, 0)
+    .replaced(5, fixed("hashes", 64 * 32)),
+    "cosigned, another head was signed": COSIGNED.replaced(2, _HEAD).replaced(3, b""),
+    "cosigned, no witness": COSIGNED.replaced(1, 0).replaced(3, b""),
     "proved, the record that made the identity, and no hashes": PROVED.replaced(3, None).replaced(
         5, (*_PROOF[:6], b"", b"")
     ),
     "proved, the most": PROVED.replaced(1, LONG)
     .replaced(4, (UINT32_MAX, fixed("chain"), 4))
-    .replaced(5, (*_PROOF[:2], *(UINT32_MAX,) * 3, _PROOF[5], bytes(range(30)), fixed("hashes", 40 * 32))),
+    .replaced(5, (*_PROOF[:2], *(UINT32_MAX,) * 3, _PROOF[5], bytes(range(30)), fixed("hashes", 40 * 32)))
+    .replaced(6, b""),
+    "proved, as many hashes and cosignatures as there is room for": PROVED.replaced(
+        5, (*_PROOF[:7], fixed("hashes", 34 * 32))
+    ),
     "absent, a deleted name": ABSENT.replaced(2, None).replaced(3, (_CHAIN_END, fixed("identity"))),
     "lookup, the longest name": LOOKUP.replaced(2, LONG),
     "lookup, a name field of 31 letters": LOOKUP.replaced(2, LONG[:31]),

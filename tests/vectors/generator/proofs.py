@@ -106,7 +106,9 @@ class Directory:
     def proved(self, name: str, record: Rec, origin: Rec | None) -> tuple[Message, bytes]:
         """The answer that has a record, and the log's root."""
         _, proof, root = self.proof(name)
-        return answered("Proved", 30, REQUEST_ID, name, record.fields, made_by(origin), self.end(name), proof), root
+        return answered(
+            "Proved", 30, REQUEST_ID, name, record.fields, made_by(origin), self.end(name), proof, b""
+        ), root
 
     def promised(self, name: str, record: Rec, origin: Rec | None, size: int, due: int) -> Message:
         """The promise that an epoch after so many will have what this directory has of the name."""
@@ -118,9 +120,9 @@ class Directory:
         """The answer that no one has the name, and the log's root."""
         leaf, proof, root = self.proof(name)
         if name not in self.chains:
-            return answered("Absent", 31, REQUEST_ID, name, leaf, None, proof), root
+            return answered("Absent", 31, REQUEST_ID, name, leaf, None, proof, b""), root
         deletion = (self.end(name), self.chains[name][-1][1])
-        return answered("Absent", 31, REQUEST_ID, name, None, deletion, proof), root
+        return answered("Absent", 31, REQUEST_ID, name, None, deletion, proof, b""), root
 
 
 OTHERS = {f"user_{number}": [(1, fixed(f"identity {number}"))] for number in range(6)}
@@ -155,13 +157,13 @@ def _of(message: Message, **changes: object) -> Message:
 
 
 def _with_proof(message: Message, at: int, value: object) -> Message:
-    *rest, proof = message.fields
+    *rest, proof, _ = message.fields
     assert isinstance(proof, tuple)
     return message.replaced(len(rest), (*proof[:at], value, *proof[at + 1 :]))
 
 
 def wrong() -> Iterator[tuple[str, Message]]:
-    proof = PROVED.fields[-1]
+    proof = PROVED.fields[-2]
     assert isinstance(proof, tuple)
     for at, field in enumerate(("label's proof", "label's key", "size", "time", "names", "head", "depths", "hashes")):
         value = proof[at]
@@ -200,7 +202,7 @@ def vectors() -> Sequence[Vector]:
     """All of them."""
     found = []
     for what, message, root in _answers():
-        size = message.fields[-1][2]  # type: ignore[index]  # the proof's fields
+        size = message.fields[-2][2]  # type: ignore[index]  # the proof's fields
         given = {"name": message.fields[1]} | frame_input(frame(message), message)
         found.append(good(f"proved answer, {what}", "proved_answer", given, {"size": size, "root": root.hex()}))
     for what, message in wrong():

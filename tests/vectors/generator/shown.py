@@ -109,7 +109,7 @@ class Log:
             parts += siblings
         if other:
             parts += subtrees(hashes[:other]) + covering(hashes, other, known)
-        return size, self.signature(size), own, b"".join(parts)
+        return size, self.signature(size), own, b"".join(parts), b""
 
     def known(self, size: int) -> dict[str, object]:
         """What a client knows of it."""
@@ -160,23 +160,23 @@ def _good() -> Iterator[Vector]:
 
 def _bad() -> Iterator[Vector]:
     given, _ = _shown(LOG, 70, 3)
-    size, signature, own, hashes = LOG.shown(70, 3)
+    size, signature, own, hashes, none = LOG.shown(70, 3)
     assert isinstance(own, tuple)
     assert isinstance(hashes, bytes)
     for what, changed in {
-        "a hash less": (size, signature, own, hashes[:-32]),
-        "a hash more": (size, signature, own, hashes + bytes(32)),
-        "a byte more": (size, signature, own, hashes + b"\0"),
-        "another hash": (size, signature, own, bytes(32) + hashes[32:]),
-        "another size": (71, signature, own, hashes),
-        "another's signature": (size, LOG.signature(70, OTHER_NODE), own, hashes),
-        "another number of events": (size, signature, (*own[:2], 2, *own[3:]), hashes),
-        "another head of the chain": (size, signature, (*own[:3], bytes(32), *own[4:]), hashes),
+        "a hash less": (size, signature, own, hashes[:-32], none),
+        "a hash more": (size, signature, own, hashes + bytes(32), none),
+        "a byte more": (size, signature, own, hashes + b"\0", none),
+        "another hash": (size, signature, own, bytes(32) + hashes[32:], none),
+        "another size": (71, signature, own, hashes, none),
+        "another's signature": (size, LOG.signature(70, OTHER_NODE), own, hashes, none),
+        "another number of events": (size, signature, (*own[:2], 2, *own[3:]), hashes, none),
+        "another head of the chain": (size, signature, (*own[:3], bytes(32), *own[4:]), hashes, none),
         "another label's proof": (
-            size, signature, (*own[:5], (vrf_public(NODE), label_proof(NODE, "bob"), bytes(32))), hashes
+            size, signature, (*own[:5], (vrf_public(NODE), label_proof(NODE, "bob"), bytes(32))), hashes, none
         ),
-        "no label": (size, signature, (*own[:5], None), hashes),
-        "another time": (size, signature, (NOW + 1, *own[1:]), hashes),
+        "no label": (size, signature, (*own[:5], None), hashes, none),
+        "another time": (size, signature, (NOW + 1, *own[1:]), hashes, none),
     }.items():  # fmt: skip
         yield bad(f"log shown, {what}", "log_shown", given | {"shown": pack(changed).hex()}, "PROOF_INVALID")
     for what, known, shown in (
@@ -191,7 +191,7 @@ def _bad() -> Iterator[Vector]:
     forked = FORKED.hashes(60)
     other = pack((81, LOG.signature(81), None, b"".join(
         [*covering(LOG.hashes(81), 70, 80), LOG.hashes(81)[80], *subtrees(forked[:60]), *covering(forked, 60, 60)]
-    )))  # fmt: skip
+    ), b""))  # fmt: skip
     yield bad("log shown, another log's beginning", "log_shown",
               given | {"asked": [70, 60, 1], "shown": other.hex()}, "PROOF_INVALID")  # fmt: skip
 

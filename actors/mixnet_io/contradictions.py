@@ -16,7 +16,7 @@ REMEMBERED_BYTES_MAX: Final = 256 * 1024
 """Frames kept for comparison, the oldest forgotten first: 150 of one packet, or the last three of the longest."""
 
 
-class Witness:
+class Contradictions:
     """Looks at each frame that `node` (its identity key) has signed."""
 
     def __init__(self, node: bytes) -> None:
