@@ -66,6 +66,8 @@ class LogForger(BetweenTransport):
         self.victims: set[str] = set()
         self.silent_for: set[str] = set()
         """Who is shown nothing of the log."""
+        self.from_the_first: set[str] = set()
+        """Who is shown the victims' log from its first entry on, once, whatever log they know."""
         self.log: ForgedLog | None = None
         self.records: dict[str, KeyRecord] = {}
         """Records of the node's own, instead of those of the names: for all who look them up, since it can't tell who
@@ -117,6 +119,9 @@ class LogForger(BetweenTransport):
     def _shown(self, name: str, asked: LogAsked) -> Any:
         assert self.log is not None, "there are victims of a fork only"
         self.log.follow()
+        if name in self.from_the_first:
+            self.from_the_first.remove(name)
+            asked = msgspec.structs.replace(asked, known=0)
         return self.log.store.proofs.shown(self.log.signer, self.log.mark, name, asked)
 
     def _forged_answer(self, asked: m.Lookup) -> m.Answer:

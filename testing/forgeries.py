@@ -100,7 +100,7 @@ def play_forgery(seed: int) -> ForgeryOutcome:
             third.send_and_wait(victim.name, "hi")
             victim.send_and_wait(third.name, "hi")
         world.settle(rng.uniform(0, 10 * MINUTE_S))
-        wrong = _PLAYED[forgery](world, rng, owner, victim, third)
+        wrong = PLAYED[forgery](world, rng, owner, victim, third)
         if not wrong and forgery in ("none", "restored", "withheld", "false_absence"):
             concerned = {"restored": owner, "false_absence": victim}.get(forgery)
             others = [each for each in (owner, victim, third) if each is not concerned]
@@ -245,7 +245,7 @@ def _false_absence(
     return "the name is found although the node hides it"
 
 
-_PLAYED: Final[dict[Forgery, Any]] = {
+PLAYED: Final[dict[Forgery, Any]] = {
     "none": _none,
     "split": _split,
     "false_key": _false_key,
@@ -256,6 +256,7 @@ _PLAYED: Final[dict[Forgery, Any]] = {
     "withheld": _withheld,
     "false_absence": _false_absence,
 }
+"""What plays each: in a world, with chance, for the owner, a victim and a third person; empty, or what is wrong."""
 
 
 def main(arguments: Sequence[str]) -> int:

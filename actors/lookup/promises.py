@@ -2,7 +2,7 @@
 
 docs/directory.md, "Promises" and "Chains that only grow". Owned by the client's lookup, and used in its thread only. A
 client that looked a name up again at a set time would be known by it, so all times here are random within stated
-bounds.
+bounds. With `log_watch` of the registration it keeps docs/models/Directory.tla's ForgeryIsFound.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 docs/directory.md, "Self-audit" and "Heads from others". A part of the registration actor: what it asks goes with logins
 and heartbeats, and costs no packet. What is proved against the node is evidence; what the node only does not show is a
-doubt, which names no one: an honest node whose log is refused shows nothing either.
+doubt, which names no one: an honest node whose log is refused shows nothing either. With `promises` of the lookup it
+keeps docs/models/Directory.tla's ForgeryIsFound.
 """
 
 from __future__ import annotations

@@ -22,6 +22,9 @@ pytestmark = [
 ]
 
 MUTATIONS = {
+    "Directory": dict.fromkeys(
+        ("CheckContinues", "CheckLeaf", "CompareLookups", "CompareTexts", "ChainsGrow"), "ForgeryIsFound"
+    ),
     "Login": {"CheckTag": "RouteIsTheUsers", "CheckOrder": "RoutesDoNotGoBack"},
     "Succession": {"CountMatters": "RecoveriesNeverFall", "FreshSeeds": "ReplacementsAreNew"},
 }

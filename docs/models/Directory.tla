@@ -1,0 +1,120 @@
+----------------------------- MODULE Directory -----------------------------
+(* The log of names, and who finds a name that was forged in it: docs/directory.md.
+
+   One name, of the owner O. A hostile node makes any number of logs, and shows any head of them to anyone. An epoch is
+   what its map says of the name: the length of the name's chain, which begins with O's key. A second event puts a key of
+   the node's there, a third one O's key again. So a chain of length 2 ends in a false key, and one chain continues
+   another if it is not shorter. A head is the history that its hashes stand for: the epochs from the first on.
+
+   A is someone else, who looks the name up. B writes with A, and is shown what O is shown: who is shown a third log
+   is an O or an A to others. A and O can't write to each other past the node where A's key for O is false.
+
+   The node acts unseen. A step by which anyone would hold evidence, or doubt the log, is no step of the model: it would
+   end the run as the users want it. So ForgeryIsFound says that no run gets to where all have looked. *)
+EXTENDS Integers, Sequences
+
+CONSTANTS
+    Epochs,         \* the longest log
+    CheckContinues, \* whether a log that is shown must continue the one that was shown before
+    CheckLeaf,      \* whether O looks at its own name with a login
+    CompareLookups, \* whether heads that come with lookups are compared with the log that one is shown
+    CompareTexts,   \* whether heads that come with texts are
+    ChainsGrow      \* whether a later proof of the name must agree with the one before
+
+VARIABLES
+    known,          \* the log that A is shown, and the one that B and O are
+    leaf,           \* the head with which O saw its own name last
+    proof,          \* the head of the newest proof that A keeps; None before the first
+    lookedUp,       \* the head that came with A's lookup, still to be compared; or None
+    told,           \* the head in the other side's text, still to be compared; or None
+    crossed         \* how long the longest head is that a text has brought to the other side, and was compared
+
+vars == <<known, leaf, proof, lookedUp, told, crossed>>
+
+Sides == {"O", "A"}
+Other(side) == IF side = "O" THEN "A" ELSE "O"
+None == <<>>
+First == <<1>>      \* O has registered, and all have seen that epoch
+Heads == {First \o later : later \in UNION {[1..n -> 1..3] : n \in 0..(Epochs - 1)}}
+Last(head) == IF head = None THEN 0 ELSE head[Len(head)]
+Continues(later, earlier) == Len(earlier) <= Len(later) /\ SubSeq(later, 1, Len(earlier)) = earlier
+Shorter(one, other) == IF Len(one) <= Len(other) THEN one ELSE other
+Longer(one, other) == IF Len(one) <= Len(other) THEN other ELSE one
+
+Init ==
+    /\ known = [side \in Sides |-> First] /\ leaf = First
+    /\ proof = None /\ lookedUp = None
+    /\ told = [side \in Sides |-> None] /\ crossed = 0
+
+(* What a login or a heartbeat shows is refused if it does not continue what is known; the user then reads a doubt. *)
+Shown(side, head) ==
+    /\ CheckContinues => Continues(head, known[side])
+    /\ known' = [known EXCEPT ![side] = head]
+
+(* O logs in, and sees its own name in the newest epoch: no event but its own. *)
+Login(head) ==
+    /\ Shown("O", head)
+    /\ CheckLeaf => Last(head) = 1
+    /\ leaf' = head
+    /\ UNCHANGED <<proof, lookedUp, told, crossed>>
+
+(* Heads that wait are compared with the log as soon as it is as long. One that is of no such log has the node's
+   signature, or its sender sends it again with that. *)
+Heartbeat(side, head) ==
+    LET text == told[side]
+        isText == text # None /\ Len(text) <= Len(head)
+        isLook == side = "A" /\ lookedUp # None /\ Len(lookedUp) <= Len(head)
+    IN
+    /\ Shown(side, head)
+    /\ CompareTexts /\ isText => Continues(head, text)
+    /\ CompareLookups /\ isLook => Continues(head, lookedUp)
+    /\ lookedUp' = IF isLook THEN None ELSE lookedUp
+    /\ told' = IF isText THEN [told EXCEPT ![side] = None] ELSE told
+    /\ crossed' = IF isText /\ Len(text) > crossed THEN Len(text) ELSE crossed
+    /\ UNCHANGED <<leaf, proof>>
+
+(* A looks the name up, with proof. The first time the node shows its key: what was shown before only binds the node.
+   Later, A's client has compared the former head, since one that waits for a minute is a doubt; and of a longer log the
+   chain must not be shorter than before. A proof that is of no longer log, and does not agree, is not kept. *)
+Look(head) ==
+    LET agrees == Last(head) >= Last(proof)
+        isLater == Len(head) > Len(proof)
+    IN
+    /\ lookedUp = None
+    /\ proof = None => Last(head) = 2
+    /\ ChainsGrow /\ isLater => agrees
+    /\ proof' = IF agrees \/ isLater THEN head ELSE proof
+    /\ lookedUp' = head
+    /\ UNCHANGED <<known, leaf, told, crossed>>
+
+(* A text carries the newest head that its writer was shown. *)
+Write(side) ==
+    /\ told[Other(side)] = None
+    /\ told' = [told EXCEPT ![Other(side)] = known[side]]
+    /\ UNCHANGED <<known, leaf, proof, lookedUp, crossed>>
+
+Next ==
+    \/ \E head \in Heads : Login(head) \/ Look(head) \/ \E side \in Sides : Heartbeat(side, head)
+    \/ \E side \in Sides : Write(side)
+
+Spec == Init /\ [][Next]_vars
+
+-----------------------------------------------------------------------------
+(* From the shorter head to the longer one the node has left the chain as it was. One that changes it back and forth, so
+   that A and O see their own each time, or shows an older epoch to those who look the name up, is found by an audit only,
+   which is not in this model. *)
+StoodStill(one, other) ==
+    LET longer == Longer(one, other) IN
+    \A at \in Len(Shorter(one, other))..Len(longer) : longer[at] = Last(longer)
+
+(* All who are due to look have looked: O has seen its name with a login, and A has looked it up, once or again, in epochs
+   between which the node left the chain as it was; A's client has compared what its lookups brought; and a text has come
+   from B to A or from A to B, with a head at least as long as the shorter of both, and was compared. *)
+AllHaveLooked ==
+    /\ proof # None /\ StoodStill(leaf, proof)
+    /\ lookedUp = None
+    /\ crossed >= Len(Shorter(leaf, proof))
+
+(* A node that shows A a false key is found when all have looked, if not before. *)
+ForgeryIsFound == ~AllHaveLooked
+=============================================================================

@@ -1,0 +1,156 @@
+"""The model of the directory beside the code, as `test_models.py` does it for the others.
+
+In each counterexample the node shows bob a false key for alice, all have looked who are due to look (`AllHaveLooked` in
+docs/models/Directory.tla), and no one has found anything: only with the mutation.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+import pytest
+
+from usernym.actors.lookup import promises
+from usernym.actors.registration import log_watch
+from usernym.protocol.directory.faults import DirectoryInvalid
+from usernym.protocol.directory.shown import KnownLog, LogAsked, LogSeen, LogShown, OwnPlace, own_place, take_shown
+from usernym.protocol.limits import HOUR_S
+from usernym.protocol.promises import Word
+from usernym.storage.client.seen_log import SeenLog
+from usernym.testing.forgeries import HEARTBEATS_S, PLAYED, ForgedWorld, doubts, faults
+from usernym.testing.world import SimClient
+
+# -- the mutations --
+
+
+@contextmanager
+def any_log_is_taken() -> Iterator[None]:
+    """`CheckContinues` is FALSE: a log that does not continue the one before is taken, as at first."""
+
+    def take(node: bytes, known: KnownLog | None, asked: LogAsked, shown: LogShown) -> LogSeen:
+        try:
+            return take_shown(node, known, asked, shown)
+        except DirectoryInvalid:
+            return take_shown(node, None, msgspec.structs.replace(asked, known=0), shown)
+
+    with patch.object(log_watch, "take_shown", take):
+        yield
+
+
+@contextmanager
+def leaf_is_not_looked_at() -> Iterator[None]:
+    """`CheckLeaf` is FALSE: once the owner has seen the name, its leaf may be any."""
+
+    def place(*shown: Any) -> OwnPlace | None:
+        before: OwnPlace | None = shown[-1]
+        return own_place(*shown) if before is None else before
+
+    with patch.object(log_watch, "own_place", place):
+        yield
+
+
+@contextmanager
+def lookups_are_not_compared() -> Iterator[None]:
+    """`CompareLookups` is FALSE: no head that comes with a lookup is compared with the log."""
+    with patch.object(SeenLog, "note_looked_up", lambda *_: None):
+        yield
+
+
+@contextmanager
+def texts_are_not_compared() -> Iterator[None]:
+    """`CompareTexts` is FALSE: no head that comes with a text is."""
+    with patch.object(SeenLog, "note", lambda *_: None):
+        yield
+
+
+@contextmanager
+def chains_may_shrink() -> Iterator[None]:
+    """`ChainsGrow` is FALSE: any later proof agrees with the one before."""
+    with patch.object(promises, "judged", lambda *_: Word.KEPT):
+        yield
+
+
+# -- the counterexamples, each as a scenario: whether the harm was done --
+
+
+def is_unseen(world: ForgedWorld, alice: SimClient, bob: SimClient, carol: SimClient) -> bool:
+    """Whether bob has the node's key for alice, and no one has evidence or a doubt: after a text from carol, too."""
+    carol.send_and_wait("bob", "hi")
+    world.settle(HEARTBEATS_S)
+    assert bob.contact("alice").identity_key == world.forger.forged_record("alice")[0].identity_key
+    return not any(faults(each) or doubts(each) for each in (alice, bob, carol))
+
+
+def forge_alice(*victims: str, others_follow: bool = False) -> bool:
+    """The node shows to these a log with a false key for alice, which bob looks up; alice logs in. Then the others may
+    be shown that log as well."""
+    with ForgedWorld(8) as world:
+        alice, bob, carol = world.people("alice", "bob", "carol")
+        carol.send_and_wait("bob", "hi")
+        bob.send_and_wait("carol", "hi")
+        world.settle(2 * HOUR_S)  # they have looked each other up again, and do not do so before a week
+        record, event = world.forger.forged_record("alice")
+        world.forger.fork(*victims).forge("alice", [event])
+        world.new_epoch("dave")
+        alice.restart()
+        alice.go_online()
+        world.forger.records["alice"] = record
+        bob.look_up("alice")
+        assert bob.contact("alice").log_size is not None, "the key is in the public directory"
+        world.settle(HEARTBEATS_S)
+        if others_follow:
+            world.forger.victims |= {"alice", "carol"}
+            world.forger.from_the_first |= {"alice", "carol"}
+            world.settle(HEARTBEATS_S)
+        return is_unseen(world, alice, bob, carol)
+
+
+def all_are_shown_the_false_key() -> bool:
+    """In one log, that of all: only alice can know."""
+    return forge_alice("alice", "bob", "carol")
+
+
+def a_lookup_shows_another_log() -> bool:
+    """Bob's own logins and heartbeats show the log of the others."""
+    return forge_alice()
+
+
+def bob_is_shown_another_log() -> bool:
+    """By his logins and heartbeats as well."""
+    return forge_alice("bob")
+
+
+def the_others_change_over() -> bool:
+    """After alice's login she and carol are shown bob's log, which does not continue theirs."""
+    return forge_alice("bob", others_follow=True)
+
+
+def the_chain_is_put_back() -> bool:
+    """The false key is in the log of all while bob looks, and not when alice does, nor when bob looks again."""
+    with ForgedWorld(8) as world:
+        alice, bob, carol = world.people("alice", "bob", "carol")
+        PLAYED["put_back"](world, random.Random(8), alice, bob, carol)
+        assert bob.counters()["lookup"]["promises_checked"] > 0
+        return is_unseen(world, alice, bob, carol)
+
+
+@pytest.mark.seconds
+@pytest.mark.parametrize(
+    ("mutation", "harm"),
+    [
+        (any_log_is_taken, the_others_change_over),
+        (leaf_is_not_looked_at, all_are_shown_the_false_key),
+        (lookups_are_not_compared, a_lookup_shows_another_log),
+        (texts_are_not_compared, bob_is_shown_another_log),
+        (chains_may_shrink, the_chain_is_put_back),
+    ],
+)
+def test_a_forgery_is_unseen_by_the_mutated_code_only(mutation: Callable[[], Any], harm: Callable[[], bool]) -> None:
+    for planted, expected in ((nullcontext, False), (mutation, True)):
+        with planted():
+            assert harm() is expected
