@@ -72,6 +72,8 @@ class LogForger(BetweenTransport):
         self.records: dict[str, KeyRecord] = {}
         """Records of the node's own, instead of those of the names: for all who look them up, since it can't tell who
         does."""
+        self.of_then: dict[str, m.Proved] = {}
+        """Proofs that it shows of these names, whatever its newest epoch says."""
         self.hidden: set[str] = set()
         """Names of which it says, with an invalid proof, that no one has them."""
         self._names: dict[bytes, str] = {}
@@ -99,6 +101,12 @@ class LogForger(BetweenTransport):
         identity = record_hash(self._node.key.public, name, record.stub())
         return record, commitment(DirectoryEvent.SUCCEEDED, identity)
 
+    def keep_proof(self, name: str) -> None:
+        """Let what it would prove of the name now be what it proves from now on."""
+        proved = self._forged_answer(m.Lookup(bytes(16), 0, name, 1))
+        assert isinstance(proved, m.Proved), "a name in the log"
+        self.of_then[name] = proved
+
     def reply(self, tag: bytes, data: bytes) -> None:
         """Say what the node says, or show the other log."""
         message: Any = decode(data).message
@@ -111,6 +119,8 @@ class LogForger(BetweenTransport):
                 data = self.sign(msgspec.structs.replace(message, log=shown))
         if isinstance(asked, m.Lookup) and asked.name in self.records:
             data = self.sign(self._forged_answer(asked))
+        if isinstance(asked, m.Lookup) and asked.prove and asked.name in self.of_then:
+            data = self.sign(msgspec.structs.replace(self.of_then[asked.name], request_id=asked.request_id))
         if isinstance(message, m.Proved) and message.name in self.hidden:
             leaf = OtherLeaf(hashlib.sha256(message.name.encode()).digest(), 1, message.chain.before)
             data = self.sign(m.Absent(message.request_id, message.name, leaf, None, message.proof))

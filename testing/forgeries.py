@@ -14,7 +14,8 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
 
@@ -24,17 +25,19 @@ from usernym.protocol.directory.events import DirectoryEvent, commitment, label_
 from usernym.protocol.errors import Code
 from usernym.protocol.evidence import Fault, evidence_text, parse_evidence
 from usernym.protocol.limits import HOUR_S, MINUTE_S
+from usernym.protocol.records import KeyRecord
 from usernym.storage.node.epochs import EpochSigner
 from usernym.testing.forger import LogForger
 from usernym.testing.world import SimClient, World
 
 Forgery = Literal[
-    "none", "split", "false_key", "false_key_once", "restored", "put_back", "rollback", "withheld", "false_absence"
+    "none", "split", "false_key", "false_key_once", "restored", "put_back", "of_then", "rollback", "withheld",
+    "false_absence",
 ]  # fmt: skip
 """None at all; two logs for two people; a false key for a first contact, in a log that the victim is always shown, or
 with the lookup alone; a key that is put into a chain and followed by the owner's between two logins; one that the
-victim sees before the former chain is put back; an older log; a name that is
-left out of the log; a false absence."""
+victim sees before the former chain is put back; one that stood in an earlier epoch only, by a proof of that; an older
+log; a name that is left out of the log; a false absence."""
 FORGERIES: Final = get_args(Forgery)
 MAP_TABLES: Final = ("directory_leaf", "directory_node")
 HEARTBEATS_S: Final = 3 * MINUTE_S
@@ -68,6 +71,27 @@ class ForgedWorld(World):
         found = [self.client(name) for name in names]
         self.sim.run_until(lambda: all(each.store.seen_log.own() is not None for each in found))
         return found
+
+    @contextmanager
+    def false_key(self, name: str) -> Iterator[KeyRecord]:
+        """A key of the node's own is the name's, in the log of all; then the former chain is put back, in another
+        epoch."""
+        store, signer = self.node.store, EpochSigner.of(self.node.key)
+
+        def make_epoch(label: bytes, event: bytes) -> None:
+            store.commit(lambda: store.log.append(signer, {label: [event]}, self.sim.unix_s()))
+
+        before = {table: store.database.rows(f"SELECT * FROM {table}") for table in MAP_TABLES}  # noqa: S608 - constants
+        record, event = self.forger.forged_record(name)
+        make_epoch(label_of(signer.vrf, self.node.key.public, name), event)
+        self.forger.records[name] = record
+        yield record
+        self.forger.records.clear()
+        for table, rows in before.items():
+            store.database.run(f"DELETE FROM {table}")  # noqa: S608 - constants
+            for row in rows:
+                store.database.run(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - the same
+        make_epoch(bytes(32), bytes(32))
 
     def new_epoch(self, name: str) -> None:
         """Someone registers, and all who are online are shown the log with it."""
@@ -186,30 +210,30 @@ def _restored(world: ForgedWorld, rng: random.Random, owner: SimClient, _victim:
 
 
 def _put_back(world: ForgedWorld, _rng: random.Random, owner: SimClient, victim: SimClient, _third: SimClient) -> str:
-    store, signer = world.node.store, EpochSigner.of(world.node.key)
-
-    def make_epoch(label: bytes, event: bytes) -> None:
-        store.commit(lambda: store.log.append(signer, {label: [event]}, world.sim.unix_s()))
-
     owner.kill()
-    before = {table: store.database.rows(f"SELECT * FROM {table}") for table in MAP_TABLES}  # noqa: S608 - constants
-    record, event = world.forger.forged_record(owner.name)
-    make_epoch(label_of(signer.vrf, world.node.key.public, owner.name), event)
-    world.forger.records[owner.name] = record
-    if victim.look_up(owner.name).identity_key != record.identity_key:
-        return "the scenario did not forge the key"
-    world.forger.records.clear()
-    for table, rows in before.items():
-        store.database.run(f"DELETE FROM {table}")  # noqa: S608 - constants
-        for row in rows:
-            store.database.run(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - the same
-    make_epoch(bytes(32), bytes(32))
+    with world.false_key(owner.name) as record:
+        if victim.look_up(owner.name).identity_key != record.identity_key:
+            return "the scenario did not forge the key"
     owner.start()
     owner.go_online()
     world.settle(2 * HOUR_S)
     if faults(owner):
         return "the owner sees more than there is to be seen"
     return _unless(faults(victim) == {Fault.CHAIN_REWRITTEN}, "a victim does not see that the chain was put back")
+
+
+def _of_then(world: ForgedWorld, _rng: random.Random, owner: SimClient, victim: SimClient, _third: SimClient) -> str:
+    owner.kill()
+    with world.false_key(owner.name):
+        world.forger.keep_proof(owner.name)
+    owner.start()
+    owner.go_online()
+    world.settle(HEARTBEATS_S)
+    try:
+        victim.look_up(owner.name)
+    except NodeRefused as refused:
+        return _unless(refused.code is Code.PROOF_INVALID and not faults(victim), f"not as an old proof: {refused}")
+    return "a victim takes a key from an epoch before the one that it knows"
 
 
 def _rollback(world: ForgedWorld, _rng: random.Random, _owner: SimClient, victim: SimClient, _third: SimClient) -> str:
@@ -252,6 +276,7 @@ PLAYED: Final[dict[Forgery, Any]] = {
     "false_key_once": _false_key_once,
     "restored": _restored,
     "put_back": _put_back,
+    "of_then": _of_then,
     "rollback": _rollback,
     "withheld": _withheld,
     "false_absence": _false_absence,

@@ -14,7 +14,8 @@ from typing import Final, Generic, TypeVar
 from usernym.actors.messages import FoundRecord
 from usernym.protocol import messages as m
 from usernym.protocol.answers import signed_head, verify_absence, verify_proved
-from usernym.protocol.directory.checkpoints import HeadTold
+from usernym.protocol.directory.checkpoints import HeadTold, LogHead
+from usernym.protocol.directory.proofs import MapProof
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURBS_REQUEST
 from usernym.protocol.promises import verify_promised
@@ -37,6 +38,8 @@ OVERTAKEN_MAX: Final = 2
 class _Question(Generic[W]):
     waiting: list[W]
     prove: bool
+    known: int = 0
+    """How many epochs the client knew when it asked for a proof."""
     record: KeyRecord | None = None
     log_size: int | None = None
     promise: bytes | None = None
@@ -52,7 +55,7 @@ class ChainFetch(Generic[W]):
     `is_enough` is true is found without its chain; for any other the chain is fetched as well. `is_enough` may raise
     `RemoteProtocolError` for a record that can't be true. Names for which `wants_proof` is true are looked up with
     proof; the others only if another identity is found. Without `wants_proof` no proof is asked for. `on_head`
-    gets the head of the log that each proof shows.
+    gets the head of the log that each proof shows. `known_size` is how many epochs of it are known already.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class ChainFetch(Generic[W]):
         is_enough: Callable[[str, KeyRecord], bool] = lambda _name, _record: False,
         wants_proof: Callable[[str], bool] | None = None,
         on_head: Callable[[HeadTold], None] = lambda _head: None,
+        known_size: Callable[[], int] = lambda: 0,
     ) -> None:
         self._node = node
         self._request_id = request_id
@@ -70,6 +74,7 @@ class ChainFetch(Generic[W]):
         self._is_enough = is_enough
         self._wants_proof = wants_proof
         self._on_head = on_head
+        self._known_size = known_size
         self._questions: dict[str, _Question[W]] = {}
 
     def is_full(self, beside: int = 0) -> bool:
@@ -86,6 +91,11 @@ class ChainFetch(Generic[W]):
         question = _Question([waiter], self._wants_proof is not None and self._wants_proof(name))
         self._questions[name] = question
         return self._look_up(name, question)
+
+    def is_of_then(self, name: str, proof: MapProof) -> bool:
+        """Whether a proof is of an older epoch than was known when the name was asked about: it says nothing of now."""
+        question = self._questions.get(name)
+        return question is not None and proof.size < question.known
 
     def end(self, name: str) -> list[W]:
         """Forget the name. Returns those who waited for it."""
@@ -108,13 +118,12 @@ class ChainFetch(Generic[W]):
             case m.Refused():
                 return answer
             case m.Absent() if question.prove:
-                self._on_head(signed_head(verify_absence(self._node, name, answer), answer.proof))
+                self._take_head(name, verify_absence(self._node, name, answer), answer.proof)
                 return answer
             case m.Proved(record=record) if question.prove:
                 verify_record(self._node, name, record)
-                head = signed_head(verify_proved(self._node, name, answer), answer.proof)
-                question.log_size, question.promise = head.size, frame
-                self._on_head(head)
+                self._take_head(name, verify_proved(self._node, name, answer), answer.proof)
+                question.log_size, question.promise = answer.proof.size, frame
                 return self._take_record(name, question, record)
             case m.Promised(record=record) if question.prove:
                 verify_record(self._node, name, record)
@@ -140,7 +149,13 @@ class ChainFetch(Generic[W]):
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit")
 
+    def _take_head(self, name: str, head: LogHead, proof: MapProof) -> None:
+        self._on_head(signed_head(head, proof))
+        if self.is_of_then(name, proof):
+            raise RemoteProtocolError(Code.PROOF_INVALID, "a proof of an older epoch than the node had shown")
+
     def _look_up(self, name: str, question: _Question[W]) -> m.Lookup:
+        question.known = self._known_size() if question.prove else 0
         return m.Lookup(self._request_id(), SURBS_REQUEST, name, int(question.prove))
 
     def _take_record(self, name: str, question: _Question[W], record: KeyRecord) -> m.Lookup | m.History | FoundRecord:

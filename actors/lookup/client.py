@@ -70,7 +70,7 @@ class LookupClient(Actor[LookupClientInbox]):
         self._io = io
         self._fetch: ChainFetch[_Waiting] = ChainFetch(
             context.user.node, context.request_id, LOOKUPS_WAITING_MAX, self._is_enough, self._wants_proof,
-            context.store.seen_log.note_looked_up,
+            context.store.seen_log.note_looked_up, self._known_size,
         )  # fmt: skip
 
         self._promises = PromiseChecks(context)
@@ -129,7 +129,7 @@ class LookupClient(Actor[LookupClientInbox]):
 
     def _on_answer(self, name: str, answer: m.Answer, frame: bytes) -> None:
         try:
-            if isinstance(answer, m.Proved | m.Absent):
+            if isinstance(answer, m.Proved | m.Absent) and not self._fetch.is_of_then(name, answer.proof):
                 self._judge(name, answer, frame)
             match self._fetch.take(name, answer, frame):
                 case m.Lookup() | m.History() as request:
@@ -164,6 +164,10 @@ class LookupClient(Actor[LookupClientInbox]):
             return False
         contact = self._store.contacts.get(name)
         return contact is None or contact.log_size is None or self._promises.is_due(name)
+
+    def _known_size(self) -> int:
+        known = self._store.seen_log.known()
+        return 0 if known is None else known.size
 
     def _pin(self, name: str, found: FoundRecord) -> FoundRecord | None:
         """Store a found record, if it follows from the one that was pinned before; return it where no one is pinned."""

@@ -19,17 +19,19 @@ CONSTANTS
     CheckLeaf,      \* whether O looks at its own name with a login
     CompareLookups, \* whether heads that come with lookups are compared with the log that one is shown
     CompareTexts,   \* whether heads that come with texts are
+    ProofsAreNew,   \* whether a proof of the name must be of a log at least as long as the one that A knows
     ChainsGrow      \* whether a later proof of the name must agree with the one before
 
 VARIABLES
     known,          \* the log that A is shown, and the one that B and O are
     leaf,           \* the head with which O saw its own name last
     proof,          \* the head of the newest proof that A keeps; None before the first
+    knew,           \* how long the log was that A knew when it looked last
     lookedUp,       \* the head that came with A's lookup, still to be compared; or None
     told,           \* the head in the other side's text, still to be compared; or None
     crossed         \* how long the longest head is that a text has brought to the other side, and was compared
 
-vars == <<known, leaf, proof, lookedUp, told, crossed>>
+vars == <<known, leaf, proof, knew, lookedUp, told, crossed>>
 
 Sides == {"O", "A"}
 Other(side) == IF side = "O" THEN "A" ELSE "O"
@@ -43,7 +45,7 @@ Longer(one, other) == IF Len(one) <= Len(other) THEN other ELSE one
 
 Init ==
     /\ known = [side \in Sides |-> First] /\ leaf = First
-    /\ proof = None /\ lookedUp = None
+    /\ proof = None /\ knew = 0 /\ lookedUp = None
     /\ told = [side \in Sides |-> None] /\ crossed = 0
 
 (* What a login or a heartbeat shows is refused if it does not continue what is known; the user then reads a doubt. *)
@@ -56,7 +58,7 @@ Login(head) ==
     /\ Shown("O", head)
     /\ CheckLeaf => Last(head) = 1
     /\ leaf' = head
-    /\ UNCHANGED <<proof, lookedUp, told, crossed>>
+    /\ UNCHANGED <<proof, knew, lookedUp, told, crossed>>
 
 (* Heads that wait are compared with the log as soon as it is as long. One that is of no such log has the node's
    signature, or its sender sends it again with that. *)
@@ -71,19 +73,22 @@ Heartbeat(side, head) ==
     /\ lookedUp' = IF isLook THEN None ELSE lookedUp
     /\ told' = IF isText THEN [told EXCEPT ![side] = None] ELSE told
     /\ crossed' = IF isText /\ Len(text) > crossed THEN Len(text) ELSE crossed
-    /\ UNCHANGED <<leaf, proof>>
+    /\ UNCHANGED <<leaf, proof, knew>>
 
 (* A looks the name up, with proof. The first time the node shows its key: what was shown before only binds the node.
    Later, A's client has compared the former head, since one that waits for a minute is a doubt; and of a longer log the
-   chain must not be shorter than before. A proof that is of no longer log, and does not agree, is not kept. *)
+   chain must not be shorter than before. A proof of no longer log that does not agree is not kept. One of a shorter log
+   than A knows is refused. *)
 Look(head) ==
     LET agrees == Last(head) >= Last(proof)
         isLater == Len(head) > Len(proof)
     IN
     /\ lookedUp = None
     /\ proof = None => Last(head) = 2
+    /\ ProofsAreNew => Len(head) >= Len(known["A"])
     /\ ChainsGrow /\ isLater => agrees
     /\ proof' = IF agrees \/ isLater THEN head ELSE proof
+    /\ knew' = Len(known["A"])
     /\ lookedUp' = head
     /\ UNCHANGED <<known, leaf, told, crossed>>
 
@@ -91,7 +96,7 @@ Look(head) ==
 Write(side) ==
     /\ told[Other(side)] = None
     /\ told' = [told EXCEPT ![Other(side)] = known[side]]
-    /\ UNCHANGED <<known, leaf, proof, lookedUp, crossed>>
+    /\ UNCHANGED <<known, leaf, proof, knew, lookedUp, crossed>>
 
 Next ==
     \/ \E head \in Heads : Login(head) \/ Look(head) \/ \E side \in Sides : Heartbeat(side, head)
@@ -101,17 +106,18 @@ Spec == Init /\ [][Next]_vars
 
 -----------------------------------------------------------------------------
 (* From the shorter head to the longer one the node has left the chain as it was. One that changes it back and forth, so
-   that A and O see their own each time, or shows an older epoch to those who look the name up, is found by an audit only,
-   which is not in this model. *)
+   that A and O see their own each time, is found by an audit only, which is not in this model. *)
 StoodStill(one, other) ==
     LET longer == Longer(one, other) IN
     \A at \in Len(Shorter(one, other))..Len(longer) : longer[at] = Last(longer)
 
 (* All who are due to look have looked: O has seen its name with a login, and A has looked it up, once or again, in epochs
-   between which the node left the chain as it was; A's client has compared what its lookups brought; and a text has come
-   from B to A or from A to B, with a head at least as long as the shorter of both, and was compared. *)
+   between which the node left the chain as it was; or A has been shown an older epoch than O, although A knew a log as
+   long as O's. A's client has compared what its lookups brought; and a text has come from B to A or from A to B, with a
+   head at least as long as the shorter of both, and was compared. *)
 AllHaveLooked ==
-    /\ proof # None /\ StoodStill(leaf, proof)
+    /\ proof # None
+    /\ StoodStill(leaf, proof) \/ (Len(proof) < Len(leaf) /\ Len(leaf) <= knew)
     /\ lookedUp = None
     /\ crossed >= Len(Shorter(leaf, proof))
 

@@ -23,7 +23,8 @@ pytestmark = [
 
 MUTATIONS = {
     "Directory": dict.fromkeys(
-        ("CheckContinues", "CheckLeaf", "CompareLookups", "CompareTexts", "ChainsGrow"), "ForgeryIsFound"
+        ("CheckContinues", "CheckLeaf", "CompareLookups", "CompareTexts", "ProofsAreNew", "ChainsGrow"),
+        "ForgeryIsFound",
     ),
     "Login": {"CheckTag": "RouteIsTheUsers", "CheckOrder": "RoutesDoNotGoBack"},
     "Succession": {"CountMatters": "RecoveriesNeverFall", "FreshSeeds": "ReplacementsAreNew"},

@@ -364,13 +364,19 @@ def test_other_lookups_of_a_contact_ask_for_no_proof() -> None:
         assert cost(tap, since) == (1, 1, [m.Found])
 
 
+@pytest.mark.parametrize("proof", [None, "of then"])
 def test_a_contact_whose_proof_is_never_shown_again_is_not_called_in_the_directory(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, proof: str | None
 ) -> None:
     with settled("alice", "bob") as world:
         alice = client_of(world, "alice")
         alice.look_up("bob")
-        lying(monkeypatch, lambda _request, _honest: None)
+        found = alice.store.promises.of("bob")
+        assert found is not None
+        said = said_in(found.frame)
+        world.client("carol")
+        world.settle(2 * EPOCH_S)
+        lying(monkeypatch, lambda asks, _: proof and msgspec.structs.replace(said, request_id=asks.request_id))
         times = asked(world, "bob")
         while len(times) < CHECKS_MAX:
             assert shown(alice, "bob") is InDirectory.SHOWN

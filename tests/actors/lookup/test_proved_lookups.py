@@ -228,6 +228,22 @@ def test_an_absence_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         refused_with_proof_invalid(client_of(world, "alice"), "bob")
 
 
+@pytest.mark.parametrize("name", ["bob", "carol"])
+def test_a_proof_of_an_older_epoch_than_was_shown_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Else a key could stand in one epoch only, and be shown for good; or a name be hidden that is there since."""
+    with settled("alice", "bob") as world:
+        mallory = RawClient(world)
+        mallory.throw(mallory.encode(m.Lookup(mallory.new_id(), 2, name, 1)), 6)
+        world.settle()
+        (of_then,) = (*mallory.received(m.Proved), *mallory.received(m.Absent))
+        world.client("carol")
+        world.settle(2 * EPOCH_S)
+        lying(world, monkeypatch, lambda answer: msgspec.structs.replace(of_then, request_id=answer.request_id))
+        alice = client_of(world, "alice")
+        refused_with_proof_invalid(alice, name)
+        assert not alice.store.evidence.all(), "it was true"
+
+
 def test_a_false_key_without_proof_is_shown_as_not_in_the_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     """So far a node gets that shows one user a key which is in no log: the user sees the words."""
     with settled("alice", "bob") as world:
