@@ -18,7 +18,7 @@ from usernym.protocol.evidence import evidence_of_word
 from usernym.protocol.limits import DAY_S, HOUR_S, MINUTE_S
 from usernym.protocol.promises import Word, judged, said_in
 from usernym.storage.client.promises import CHECKS_MAX
-from usernym.storage.client.types import Consent, InDirectory
+from usernym.storage.client.types import InDirectory
 
 CHECK_MIN_S: Final = 5 * MINUTE_S
 CHECK_MAX_S: Final = 65 * MINUTE_S
@@ -73,9 +73,7 @@ class PromiseChecks:
             return None
         if word is Word.BROKEN and (evidence := evidence_of_word(self._node, kept.frame, frame)) is not None:
             self._context.keep_evidence(evidence)
-        contact = self._contacts.get(name)
-        is_friend = contact is not None and contact.consent is Consent.ACCEPTED
-        if word is Word.KEPT and isinstance(answer, m.Proved) and is_friend:
+        if word is Word.KEPT and isinstance(answer, m.Proved):
             again = self._context.runtime.unix_s() + self._some(AGAIN_MIN_S, AGAIN_MAX_S)
             self._promises.renew(name, frame, again)
         else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from usernym.storage.client.schema import PromiseRow
+from usernym.storage.client.types import Consent
 from usernym.storage.database import StoreDatabase
 from usernym.storage.tables import Table
 
@@ -27,7 +28,10 @@ class KeptPromise:
 
 _PROMISES: Final = Table(PromiseRow, KeptPromise)
 _OF: Final = _PROMISES.select("WHERE contact = ?")
-_DUE: Final = _PROMISES.select("WHERE checks < ? AND check_at <= ? ORDER BY check_at LIMIT 1")
+_ACCEPTED: Final = f"(SELECT name FROM contact WHERE consent = {Consent.ACCEPTED.number})"  # noqa: S608 - a constant
+_DUE: Final = _PROMISES.select(
+    f"WHERE checks < ? AND check_at <= ? AND (is_promise OR contact IN {_ACCEPTED}) ORDER BY check_at LIMIT 1"
+)
 _OPEN: Final = "SELECT contact FROM promise WHERE is_promise = 1 AND checks < ?"
 _KEEP: Final = """
     INSERT INTO promise (contact, frame, is_promise, check_at) VALUES (?, ?, ?, ?)
@@ -56,11 +60,12 @@ class KeptPromises:
         return _PROMISES.first(self._db, _OF, (contact,))
 
     def due(self, now: int) -> KeptPromise | None:
-        """The one that is to be checked first."""
+        """The one that is to be checked first. A proof of who is not accepted waits until they are: else everyone who
+        writes would be looked up again and again."""
         return _PROMISES.first(self._db, _DUE, (CHECKS_MAX, now))
 
     def any_open(self) -> bool:
-        """Whether any is still to be checked."""
+        """Whether any is still to be checked, now or when its contact is accepted."""
         return self._db.row("SELECT 1 FROM promise WHERE checks < ? LIMIT 1", (CHECKS_MAX,)) is not None
 
     def open_ones(self) -> frozenset[str]:

@@ -22,7 +22,7 @@ from usernym.protocol.evidence import Fault, decode_evidence
 from usernym.protocol.limits import DAY_S, EPOCH_S, HOUR_S, PROMISE_S
 from usernym.protocol.promises import said_in
 from usernym.storage.client.promises import CHECKS_MAX
-from usernym.storage.client.types import InDirectory
+from usernym.storage.client.types import Consent, InDirectory
 from usernym.testing.tap import Heard
 from usernym.testing.world import SimClient, World
 from usernym.views import contact_view
@@ -353,6 +353,25 @@ def test_a_contacts_proof_is_compared_again_at_random_times_for_as_long_as_they_
             assert len(times) == again, "within two weeks"
         assert alice.contact("bob").log_size is not None
         assert not alice.of_kind(NodeCaught)
+
+
+@pytest.mark.parametrize("consent", [Consent.PENDING, Consent.DECLINED, Consent.BLOCKED])
+def test_the_proof_of_who_is_not_accepted_is_compared_when_they_are(consent: Consent) -> None:
+    """Else everyone who writes would have themselves looked up for as long as the client runs."""
+    with settled("bob") as world:
+        bob, alice = client_of(world, "bob"), world.client("alice")
+        alice.send_and_wait("bob", "hello")
+        bob.store.contacts.set_consent("alice", consent)
+        times = asked(world, "alice")
+        world.settle(CHECKED_S + LOOK_MAX_S)
+        assert bob.contact("alice").log_size is not None
+        assert len(times) == 1, "the promise is checked"
+        much_later(world, AGAIN_MAX_S + HOUR_S)
+        assert len(times) == 1
+        bob.store.contacts.set_consent("alice", Consent.ACCEPTED)
+        much_later(world, 0)
+        assert len(times) == 2
+        assert not bob.of_kind(NodeCaught)
 
 
 def test_other_lookups_of_a_contact_ask_for_no_proof() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import pytest
 
 from usernym.actors.events import NodeCaught
@@ -17,6 +19,8 @@ from usernym.protocol.packets import PACKET_PAYLOAD_BYTES
 from usernym.storage.node.epochs import EpochSigner
 from usernym.testing.forgeries import ForgedWorld, doubts, faults
 from usernym.testing.tap import Heard
+
+T = TypeVar("T")
 
 LONG_TEXT = "a text that leaves no room for a signature, but for the head itself"
 
@@ -106,8 +110,7 @@ def test_a_key_that_was_put_there_between_two_looks_is_found_by_its_owner() -> N
 def test_a_name_that_never_comes_into_the_log_is_a_doubt() -> None:
     with ForgedWorld() as world:
         world.people("alice")
-        world.node.store.database.run("CREATE TRIGGER withheld AFTER INSERT ON directory_change WHEN NEW.name = 'bob'"
-                                      " BEGIN DELETE FROM directory_change WHERE id = NEW.id; END")  # fmt: skip
+        world.withhold("bob")
         bob = world.client("bob")
         world.settle(20 * MINUTE_S)
         assert bob.store.seen_log.own() is None
@@ -125,6 +128,36 @@ def test_a_node_that_shows_nothing_more_is_a_doubt_which_ends() -> None:
         world.settle(3 * MINUTE_S)
         assert doubts(alice) == [True, False]
         assert not faults(alice)
+
+
+def test_a_doubt_about_the_own_name_lasts_while_a_contacts_head_is_compared() -> None:
+    with ForgedWorld() as world:
+        world.people("alice")
+        world.withhold("bob")
+        bob = world.client("bob")
+        before = bob.store.seen_log.known()
+        assert before is not None
+        world.new_epoch("carol")
+        world.settle(20 * MINUTE_S)
+        assert doubts(bob) == [True]
+        bob.store.seen_log.note("alice", HeadTold(before.size, before.head.root, None))
+        world.settle(3 * MINUTE_S)
+        assert not bob.store.seen_log.heads_of(before.size), "it was compared"
+        assert doubts(bob) == [True]
+
+
+def test_what_fails_for_a_moment_is_no_doubt_and_its_end_is_none_either() -> None:
+    with ForgedWorld() as world:
+        (alice,) = world.people("alice")
+        answers: list[m.Alive] = []
+        world.mixnet.listeners.append(lambda heard: note(heard, answers, m.Alive, at="alice"))
+        world.forger.silent_for.add("alice")
+        world.sim.run_until(lambda: answers != [])
+        assert [each.log for each in answers] == [None]
+        world.forger.silent_for.clear()
+        world.settle(3 * MINUTE_S)
+        assert answers[-1].log is not None
+        assert doubts(alice) == []
 
 
 def test_an_older_log_than_before_is_a_doubt() -> None:
@@ -148,17 +181,17 @@ def test_the_node_does_not_learn_by_its_questions_whether_a_client_has_a_head_to
             events = {bytes((number,)) * 32: [bytes(32)]}
             store.commit(lambda events=events: store.log.append(signer, events, world.sim.unix_s()))  # type: ignore[misc]
         world.settle(3 * MINUTE_S)
-        world.mixnet.listeners.append(lambda heard: note(heard, asked))
+        world.mixnet.listeners.append(lambda heard: note(heard, asked, m.Heartbeat, at="node"))
         world.settle(60 * MINUTE_S)
     sizes = {each.log.other for each in asked if each.log.other}
     assert len(sizes) > 10, "without anything to compare it asks about one of the newest sizes"
 
 
-def note(heard: Heard, asked: list[m.Heartbeat]) -> None:
-    if heard.what == "arrived" and heard.who == "node":
+def note(heard: Heard, noted: list[T], kind: type[T], *, at: str) -> None:
+    if heard.what == "arrived" and heard.who == at:
         message = decode(heard.data).message
-        if isinstance(message, m.Heartbeat):
-            asked.append(message)
+        if isinstance(message, kind):
+            noted.append(message)
 
 
 def test_a_text_has_the_newest_head_where_padding_would_stand_and_takes_no_packet_more() -> None:
