@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import local
 from typing import Any, Final, Literal
 
 from usernym.storage.drivers import connect
@@ -43,6 +44,10 @@ class _SqliteConnection(Connection):
             params = {str(number): value for number, value in enumerate(params, 1)}
         cursor = self._raw.execute(sql, params)
         return cursor.fetchall(), cursor.rowcount
+
+    def copy_to(self, other: Connection) -> None:
+        """Fill another connection's database with what is in this one's."""
+        self._raw.backup(other._raw)  # noqa: SLF001 - a connection like this one
 
 
 class StoreDatabase(Engine):
@@ -93,6 +98,12 @@ class StoreDatabase(Engine):
     def _connect_driver(self, name: str, **options: Any) -> Any:
         # One thread uses it at a time, behind its lock: it is only ever closed from another one.
         return connect(name, self._key, timeout=self._busy_s, check_same_thread=False, **options)
+
+    def begin_as(self, other: StoreDatabase) -> None:
+        """Become a copy of a database in memory of the same thread."""
+        source, target = other._connection(), self._connection()
+        assert isinstance(source, _SqliteConnection)
+        source.copy_to(target)
 
     def execute(self, sql: str, params: Parameters = ()) -> Done:
         try:
@@ -154,6 +165,8 @@ def open_database(
             if key is None:
                 _check_header(path, schema)
     try:
+        if database.in_memory:
+            database.begin_as(_MADE.of(schema))
         migrate(database, schema)
         _check_readable(database, schema)
     except DRIVER_ERRORS as error:
@@ -163,6 +176,23 @@ def open_database(
         database.close()
         raise
     return database
+
+
+class _Made(local):
+    """Empty databases in memory, of which a thread's others are copies: simulations open thousands."""
+
+    def __init__(self) -> None:
+        self._made: dict[Schema, StoreDatabase] = {}
+
+    def of(self, schema: Schema) -> StoreDatabase:
+        if schema not in self._made:
+            database = StoreDatabase(IN_MEMORY)
+            migrate(database, schema)
+            self._made[schema] = database
+        return self._made[schema]
+
+
+_MADE: Final = _Made()
 
 
 def _check_header(path: Path, schema: Schema) -> None:

@@ -3,21 +3,26 @@ warnings that are errors."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
+from functools import cache
 from itertools import groupby
 
 import pytest
 from hypothesis import HealthCheck, settings
+from mnemonic import Mnemonic
 
 from tests.helpers.examples import CI_EXAMPLES, DEFAULT_EXAMPLES, QUICK_EXAMPLES
 from tests.helpers.postgres import PostgresServer
 from usernym.logger import logger
 from usernym.storage import keyfile
+from usernym.testing.signatures import Remembered
 
 # Hypothesis would load a `ci` of its own where it sees a CI server: the profile is what the command line says, if any.
 settings.register_profile("default", deadline=None, max_examples=DEFAULT_EXAMPLES)
@@ -31,6 +36,18 @@ settings.load_profile("default")
 def pytest_configure(config: pytest.Config) -> None:
     """Python 3.14 refuses what SQLite's driver only warns of since 3.12: a numbered placeholder bound by its place."""
     config.addinivalue_line("filterwarnings", "error:Binding .* is a named parameter:DeprecationWarning")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while tests are collected, and what is there then never: thousands of tests and all modules
+    would be walked through again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
@@ -71,6 +88,21 @@ def cheap_passphrases() -> Iterator[keyfile.Argon2Cost]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keyfile, "DEFAULT_COST", cheap)
         yield real
+
+
+@pytest.fixture(scope="session", autouse=True)
+def seeds_of_words_once() -> Iterator[None]:
+    """Let the words of a simulated user, which follow from the world's seed, be stretched once in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Mnemonic, "to_seed", staticmethod(cache(Mnemonic.to_seed)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signatures_once_where_it_is_quick(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Let `make quick` verify no signature that the same process made, as a search does not (docs/testing.md)."""
+    with Remembered() if pytestconfig.getoption("--hypothesis-profile") == "quick" else nullcontext():
+        yield
 
 
 @pytest.fixture

@@ -221,8 +221,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
 
     def _on_tick(self) -> None:
         self.tell_self_later(TICK_S, Tick())
-        self._files.go_on()
-        self._files.doubt_quiet()
+        self._files.on_tick()
         self._inbox.forget_keys()
         self._ticks += 1
         if self._ticks % TICKS_PER_ERASING == 0:

@@ -229,9 +229,13 @@ class FileTransfers:
         self.want_more()
         self._outbox.flush()
 
-    def doubt_quiet(self) -> None:
-        """Put the route in doubt if a file has become quiet since the last look."""
+    def on_tick(self) -> None:
+        """Continue, and put the route in doubt if a file has become quiet since the last look. Mostly there is none."""
         before, self._looked_at = self._looked_at, self._context.runtime.unix_s()
+        if not self._files.any_open():
+            self._outbox.flush()
+            return
+        self.go_on()
         if any(is_doubtful(moved_at, before, self._looked_at) for moved_at in self._files.last_moves()):
             self._host.registration.tell(RouteDoubted())
 

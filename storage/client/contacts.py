@@ -168,6 +168,8 @@ class Contacts:
 
         The ids of their messages stay remembered. A request that was declined or blocked is a decision, and stays.
         """
+        if not self._db.row(_EXPIRED, (before,)):
+            return []  # as nearly always: no commit
         with self._db.one_commit():
             found = self._db.rows(_EXPIRED, (before,))
             for name, _ in found:

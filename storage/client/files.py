@@ -35,6 +35,7 @@ _TO_WANT: Final = _FILES.select(f"""
 _COMING: Final = f"""
     SELECT count(*) FROM file WHERE direction = {_IN} AND state = {FileState.UNDER_WAY.number} AND moved_at > ?
 """  # noqa: S608 - constants
+_ANY_OPEN: Final = f"SELECT 1 FROM file WHERE state IN ({_OPEN}) LIMIT 1"  # noqa: S608 - constants
 _LAST_MOVES: Final = f"SELECT moved_at FROM file WHERE state = {FileState.UNDER_WAY.number}"  # noqa: S608 - constants
 _KEPT: Final = f"""
     SELECT coalesce(sum(size), 0) FROM file
@@ -108,6 +109,10 @@ class Files:
     def page(self, contact: str | None, limit: int, before: int | None = None) -> Sequence[StoredFile]:
         """The last `limit` files, with a contact or with all, of those before file `before`; the newest first."""
         return _FILES.all(self._db, _PAGE, (contact, _NO_ROW if before is None else before, limit))
+
+    def any_open(self) -> bool:
+        """Whether any file is neither whole nor ended."""
+        return self._db.row(_ANY_OPEN) is not None
 
     def sending(self) -> Sequence[StoredFile]:
         """The user's files that their recipients want, the oldest first."""

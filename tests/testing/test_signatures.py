@@ -14,6 +14,13 @@ from usernym.testing.loop import Quiet
 SEED, OTHER = bytes(32), bytes(range(32))
 
 
+@pytest.fixture(autouse=True)
+def outside_of_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before each test signatures are the product's, in `make quick` too."""
+    monkeypatch.setattr(signing, "Ed25519PrivateKey", Ed25519PrivateKey)
+    monkeypatch.setattr(signing, "Ed25519PublicKey", Ed25519PublicKey)
+
+
 def test_what_was_signed_here_is_valid_and_nothing_else() -> None:
     with Quiet():
         key, other = SigningKey.from_seed(SEED), SigningKey.from_seed(OTHER)

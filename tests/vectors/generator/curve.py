@@ -14,22 +14,36 @@ _BASE_Y: Final = 4 * pow(5, -1, PRIME) % PRIME
 
 def added(one: Point, other: Point) -> Point:
     """The sum of two points."""
-    (x, y), (u, v) = one, other
-    product = _D * x * u * y * v
-    return (
-        (x * v + y * u) * pow(1 + product, -1, PRIME) % PRIME,
-        (y * v + x * u) * pow(1 - product, -1, PRIME) % PRIME,
-    )
+    return _affine(_sum(_extended(one), _extended(other)))
 
 
 def times(number: int, point: Point) -> Point:
     """A point, so many times."""
-    found: Point = (0, 1)
+    found, power = _extended((0, 1)), _extended(point)
     while number:
         if number & 1:
-            found = added(found, point)
-        number, point = number >> 1, added(point, point)
-    return found
+            found = _sum(found, power)
+        number, power = number >> 1, _sum(power, power)
+    return _affine(found)
+
+
+def _extended(point: Point) -> tuple[int, int, int, int]:
+    """X, Y, Z, T of RFC 8032, section 5.1.4: so that a sum needs no inverse."""
+    x, y = point
+    return x, y, 1, x * y % PRIME
+
+
+def _affine(point: tuple[int, int, int, int]) -> Point:
+    x, y, z, _ = point
+    inverse = pow(z, -1, PRIME)
+    return x * inverse % PRIME, y * inverse % PRIME
+
+
+def _sum(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    (x, y, z, t), (u, v, w, s) = one, other
+    a, b, c, d = (y - x) * (v - u) % PRIME, (y + x) * (v + u) % PRIME, 2 * t * s * _D % PRIME, 2 * z * w % PRIME
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % PRIME, g * h % PRIME, f * g % PRIME, e * h % PRIME
 
 
 def point_of(data: bytes) -> Point:
