@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from inspect import Parameter, isfunction, signature
 from typing import Any
 from unittest.mock import patch
 
@@ -70,9 +71,23 @@ def defect(says: str, among: list[PlantedDefect] = DEFECTS) -> Callable[[Plant],
     return add
 
 
+def _takes(new: Any, old: Any) -> bool:
+    """Whether a function can be called in all the ways in which another one can."""
+    more, fewer = signature(new).parameters.values(), signature(old).parameters.values()
+    kinds = {each.kind for each in more}
+    by_name = {each.name for each in fewer if each.kind is each.KEYWORD_ONLY}
+    if Parameter.VAR_KEYWORD not in kinds and not by_name <= {each.name for each in more}:
+        return False
+    counts = [[each.default is each.empty for each in some if each.kind is each.POSITIONAL_OR_KEYWORD]
+              for some in (more, fewer)]  # fmt: skip
+    return sum(counts[0]) <= sum(counts[1]) and (len(counts[0]) >= len(counts[1]) or Parameter.VAR_POSITIONAL in kinds)
+
+
 def swap(stack: ExitStack, owner: Any, name: str, new: Any) -> Any:
-    """Put `new` instead of an attribute; what was there before."""
+    """Put `new` instead of an attribute; what was there before. A function takes what the one before took."""
     old = getattr(owner, name)
+    if isfunction(old) and isfunction(new):
+        assert _takes(new, old), f"{name}{signature(old)} is called otherwise than {signature(new)}"
     stack.enter_context(patch.object(owner, name, new))
     return old
 
@@ -171,8 +186,7 @@ def commits_not_synced(stack: ExitStack) -> None:
 
 @defect("a client remembers the ids that it has seen in memory only")
 def ids_forgotten_at_restart(stack: ExitStack) -> None:
-    def mark_seen(self: Any, contact: str, message_id: bytes, key_number: int) -> bool:
-        del key_number
+    def mark_seen(self: Any, contact: str, message_id: bytes, _key_number: int, _token: bytes | None = None) -> bool:
         seen = self.__dict__.setdefault("seen", set())
         new = (contact, message_id) not in seen
         seen.add((contact, message_id))

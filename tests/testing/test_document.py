@@ -1,4 +1,5 @@
-"""docs/testing.md and testing-figures.md: the example runs, the lists of faults and planted defects are complete."""
+"""docs/testing.md and testing-figures.md: the example runs, the lists of faults and planted defects are complete, and
+numbers are those of the code."""
 
 from __future__ import annotations
 
@@ -8,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.planted_defects import DEFECTS
+from tests.helpers.planted_harm import HARMS
 from tests.helpers.planted_workers import WORKER_DEFECTS
 from usernym.testing import ScenarioFailed, faults
+from usernym.testing.forgeries import FORGERIES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "testing.md").read_text()
 FIGURES = (DOCS / "testing-figures.md").read_text()
+MAKEFILE = (DOCS.parent / "Makefile").read_text()
 (EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
@@ -36,9 +40,17 @@ def test_the_example_is_worth_its_while() -> None:
 def test_every_fault_and_every_defect_is_listed() -> None:
     for name in faults.STEPS:
         assert f"`{name}`" in PAGE, name
-    for defect in [*DEFECTS, *WORKER_DEFECTS]:
+    for defect in [*DEFECTS, *WORKER_DEFECTS, *(harm for _, harm in HARMS)]:
         (row,) = (line for line in FIGURES.splitlines() if line.startswith(f"| `{defect.name}` |"))
-        _, _, says, scenarios, found, _ = (cell.strip() for cell in row.split("|"))
+        _, _, says, *_, scenarios, found, _ = (cell.strip() for cell in row.split("|"))
         assert says == defect.says
-        assert int(scenarios) > 0
+        assert int(scenarios.replace(",", "")) > 0
         assert found
+
+
+def test_the_numbers_of_defects_and_of_forgeries_are_those_of_the_code() -> None:
+    count = len(DEFECTS) + len(HARMS) + len(WORKER_DEFECTS)
+    assert f"plant {count} defects" in MAKEFILE
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    assert f"one of {words[len(FORGERIES) - 1]} ways, or in none" in PAGE
+    assert f"{words[len(HARMS)].capitalize()} kinds of harm" in FIGURES
