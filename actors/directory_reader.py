@@ -11,7 +11,9 @@ from typing import TypeVar
 from usernym.actors.base import PASSING_FAILURES
 from usernym.actors.node_context import NodeContext
 from usernym.logger import logger
+from usernym.protocol.directory.checkpoints import read_checkpoint
 from usernym.protocol.directory.shown import LogAsked, LogShown
+from usernym.protocol.limits import LOG_PART_BYTES
 from usernym.storage.errors import LogRolledBack, StoreCorrupt
 from usernym.storage.node.epochs import EpochSigner
 from usernym.storage.node.promises import ComingEnd
@@ -36,6 +38,16 @@ class DirectoryReader:
     def coming_end(self, name: str) -> ComingEnd | None:
         """What the next epoch will say of the name. Raises as `place_of`."""
         return self._store.promises.coming_end(self._signer, self._mark, name)
+
+    def part(self, epoch: int, offset: int) -> tuple[int, bytes] | None:
+        """How many epochs there are, and a part of them from a byte of one on; None where nothing may be shown."""
+
+        def part() -> tuple[int, bytes] | None:
+            newest = self._store.log.give_out(self._mark)
+            size = 0 if newest is None else read_checkpoint(newest).size
+            return size, self._store.log.part(size, epoch, offset, LOG_PART_BYTES)
+
+        return self.read(part)
 
     def shown(self, name: str, asked: LogAsked) -> LogShown | None:
         """What the client of this name wants to see. A login or a heartbeat does not fail by it."""

@@ -134,6 +134,7 @@ def node_graph(
         m.Delete: graph.registration,
         m.Lookup: graph.lookup,
         m.History: graph.lookup,
+        m.LogRead: graph.lookup,
         m.Forward: graph.forwarding,
         m.Acknowledge: graph.forwarding,
         m.Unopenable: graph.forwarding,

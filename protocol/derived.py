@@ -32,6 +32,7 @@ ANSWERS: Final[Mapping[type[m.Request | m.Cosign], tuple[type[m.Answer], ...]]] 
     m.Forward: (m.Accepted,),
     m.Delete: (m.Deleted,),
     m.Heartbeat: (m.Alive,),
+    m.LogRead: (m.LogPart,),
     m.Cosign: (m.Cosigned,),
 }
 """The answers to each request, unless it is `Refused`."""
@@ -53,6 +54,7 @@ TELLS: Final[Mapping[type[m.ToNode], tuple[type[m.Tell], ...]]] = {
     m.Acknowledge: _WAITING,
     m.Unopenable: (m.NotOpened,),
     m.TopUp: _WAITING,
+    m.LogRead: (),
     m.Cosign: (),
 }
 """What each message to a node can make the node tell this user or another one, at once or later."""

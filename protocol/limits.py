@@ -81,6 +81,8 @@ ADDRESSES_MAX: Final = 8
 """Nym addresses that a card may list, one for each process of its node. Eight have 784 bytes, so that `NewCard` takes
 one packet, and a client that finds all but one of them silent has found the last one within a minute."""
 
+LOG_PART_BYTES: Final = 1_500
+"""What one answer has of a node's log: so that it is one packet."""
 WITNESSES_MAX: Final = 3
 """Nodes that sign another one's heads: so many signatures nearly always fit beside a proof into two packets."""
 

@@ -20,6 +20,7 @@ from usernym.protocol.limits import (
     ACKNOWLEDGED_MAX,
     CONFIRMED_MAX,
     HASH_BYTES,
+    LOG_PART_BYTES,
     NOTICES_MAX,
     SUCCESSIONS_PER_ANSWER_MAX,
 )
@@ -189,6 +190,15 @@ class TopUp(Wire, frozen=True, tag=13):
     login_id: Id
 
 
+class LogRead(Wire, frozen=True, tag=15):
+    """What has the log of the directory, from this byte of this epoch on? Anonymous: anyone may ask."""
+
+    request_id: RequestId
+    surbs: U8
+    epoch: U32
+    offset: U32
+
+
 # -- a node asks another one -----------------------------------------------------------------------------------------
 
 
@@ -344,6 +354,14 @@ class Cosigned(Wire, frozen=True, tag=33):
     cosignature: Annotated[bytes, msgspec.Meta(max_length=COSIGNATURE_BYTES)]
 
 
+class LogPart(Wire, frozen=True, tag=34):
+    """A part of the log, with each epoch as `epochs.joined` has it; `size` is how many there are."""
+
+    request_id: RequestId
+    size: U32
+    data: Annotated[bytes, msgspec.Meta(max_length=LOG_PART_BYTES)]
+
+
 # -- the node tells, unasked -----------------------------------------------------------------------------------------
 
 
@@ -439,13 +457,13 @@ class Direct(Wire, frozen=True, tag=60):
 
 
 Challenged = RegisterAsk | RegisterProof | LoginAsk | LoginProof
-Request = Challenged | Publish | Lookup | History | Forward | Delete | Heartbeat
+Request = Challenged | Publish | Lookup | History | Forward | Delete | Heartbeat | LogRead
 Statement = Acknowledge | Unopenable | TopUp
 FromClient = Request | Statement
 ToNode = FromClient | Cosign
 Answer = (
     Challenge | Registered | LoggedIn | Published | Found | Links | Accepted | Deleted | Alive | Refused
-    | Proved | Absent | Promised | Cosigned
+    | Proved | Absent | Promised | Cosigned | LogPart
 )  # fmt: skip
 Tell = Deliver | Delivered | Expired | NotOpened | SurbsWanted | NewCard | Displaced
 FromNode = Answer | Tell
@@ -456,7 +474,7 @@ SIGNED_BY_CLIENT: Final = (
 )  # fmt: skip
 SIGNED_BY_NODE: Final = (
     Challenge, Registered, LoggedIn, Published, Found, Links, Accepted, Deleted, Alive, Refused, Proved, Absent,
-    Promised, Cosigned, Deliver, Delivered, Expired, NotOpened, SurbsWanted, NewCard, Displaced,
+    Promised, Cosigned, LogPart, Deliver, Delivered, Expired, NotOpened, SurbsWanted, NewCard, Displaced,
 )  # fmt: skip
-UNSIGNED: Final = (RegisterAsk, LoginAsk, Lookup, History, Direct)
+UNSIGNED: Final = (RegisterAsk, LoginAsk, Lookup, History, LogRead, Direct)
 """Asks prove nothing yet; lookups are anonymous; a direct message has its inner signature."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from usernym.protocol.directory.checkpoints import CHECKPOINT_BYTES_MAX, LogHead, read_checkpoint
-from usernym.protocol.directory.epochs import EpochEntry, decode_changes, decode_entry
+from usernym.protocol.directory.epochs import CHANGES_BYTES_MAX, EpochEntry, decode_changes, decode_entry
 from usernym.protocol.directory.faults import DirectoryInvalid, LogForked
 from usernym.protocol.directory.log_tree import entry_hash, root_of
 from usernym.protocol.directory.name_map import ROOT_PLACE, MapLeaf, bucket_of, raised
@@ -27,8 +27,6 @@ from usernym.protocol.directory.tiles import (
 from usernym.protocol.limits import HASH_BYTES
 
 BUNDLE_BYTES_MAX: Final = TILE_WIDTH * (ENTRY_BYTES_MAX + 2)
-CHANGES_BYTES_MAX: Final = 16 * 2**20
-"""A node's epoch has 1,000 events, which are 69 kB at most; a larger file is not read."""
 
 
 @dataclass(frozen=True, slots=True)

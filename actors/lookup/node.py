@@ -1,15 +1,15 @@
 """Lookup, the node's half: answers from the directory, with proofs from its log where they are asked for.
 
-Serves docs/protocol.md, "Lookup" and "History", and docs/directory.md, "Lookups with proof". Receives: `RequestArrived`
-with `Lookup` or `History`, from any client. Sends: one signed answer to each, to the tag it came from. Owns nothing,
-remembers no request, writes nothing but the mark of the head that it gives out. It checks each proof before it signs
-it: a false one accuses the node for good.
+Serves docs/protocol.md, "Lookup" and "History", and docs/directory.md, "Lookups with proof" and "Reading the log".
+Receives: `RequestArrived` with `Lookup`, `History` or `LogRead`, from anyone. Sends: one signed answer to each, to the
+tag it came from. Owns nothing, remembers no request, writes nothing but the mark of the head that it gives out. It
+checks each proof before it signs it: a false one accuses the node for good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import assert_never
+from collections.abc import Collection, Mapping
+from typing import Final, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
 from usernym.actors.directory_reader import DirectoryReader
@@ -28,6 +28,8 @@ from usernym.protocol.records import KeyRecord, decode_record, decode_succession
 from usernym.storage.errors import StoreCorrupt
 from usernym.storage.node.directory import Account
 from usernym.storage.node.proofs import ProvedPlace
+
+_COUNTS: Final[Mapping[type[m.Message], str]] = {m.Lookup: "lookups", m.History: "histories", m.LogRead: "log_reads"}
 
 
 class LookupNode(Actor[LookupNodeInbox]):
@@ -51,21 +53,30 @@ class LookupNode(Actor[LookupNodeInbox]):
                 assert_never(message)
 
     def _answer(self, request: m.Message, tag: bytes) -> None:
-        if not isinstance(request, m.Lookup | m.History):
+        if not isinstance(request, m.Lookup | m.History | m.LogRead):
             raise RemoteProtocolError(Code.UNEXPECTED, "not a request of this exchange")
         try:
-            check(request.name)
-            account = self._store.directory.account(request.name)
-            present = account if account is not None and account.deleted_until is None else None
-            answer = self._shown(request, present) or self._found(request, present)
+            answer = self._part(request) if isinstance(request, m.LogRead) else self._about(request)
         except RemoteProtocolError as error:
             self.refuse(error)
             answer = m.Refused(request.request_id, error.code, 0)
         except PASSING_FAILURES as failure:
             self.note_failure(failure)
             answer = m.Refused(request.request_id, Code.BUSY, BUSY_RETRY_S)
-        self.counts["lookups" if isinstance(request, m.Lookup) else "histories"] += 1
+        self.counts[_COUNTS[type(request)]] += 1
         self._io.tell(SendReply(tag, encode(answer)))
+
+    def _part(self, request: m.LogRead) -> m.Answer:
+        part = self._directory.part(request.epoch, request.offset)
+        if part is None:
+            raise RemoteProtocolError(Code.BUSY, "its log is refused")
+        return m.LogPart(request.request_id, *part)
+
+    def _about(self, request: m.Lookup | m.History) -> m.Answer:
+        check(request.name)
+        account = self._store.directory.account(request.name)
+        present = account if account is not None and account.deleted_until is None else None
+        return self._shown(request, present) or self._found(request, present)
 
     def _found(self, request: m.Lookup | m.History, account: Account | None) -> m.Answer:
         if account is None:

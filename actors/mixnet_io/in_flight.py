@@ -154,7 +154,7 @@ def _is_anonymous(request: m.Request) -> bool:
     """Whether it is asked before a login, by a user whom the choice of an address must not show. A kind has no answer
     by default: forgotten here, it would go to the address that follows from the user's key."""
     match request:
-        case m.Lookup() | m.History() | m.RegisterAsk() | m.RegisterProof():
+        case m.Lookup() | m.History() | m.LogRead() | m.RegisterAsk() | m.RegisterProof():
             return True
         case m.LoginAsk() | m.LoginProof() | m.Publish() | m.Forward() | m.Delete() | m.Heartbeat():
             return False

@@ -17,6 +17,9 @@ EVENTS_AT_ONCE_MAX: Final = 255
 _START: Final = labelled(Context.EPOCH)
 _NUMBER_BYTES: Final = 8
 ENTRY_BYTES: Final = len(_START) + 2 * KEY_BYTES + 3 * _NUMBER_BYTES + HASH_BYTES
+_LENGTH_BYTES: Final = 4
+CHANGES_BYTES_MAX: Final = 16 * 2**20
+"""A node's epoch has 1,000 events, which are 69 kB at most; what is longer is not read."""
 _CHANGE_HEAD_BYTES: Final = HASH_BYTES + 4 + 1
 
 
@@ -53,6 +56,23 @@ def decode_entry(data: bytes) -> EpochEntry:
         int.from_bytes(data[at + place : at + place + _NUMBER_BYTES], "big") for place in (0, 8, 16)
     )
     return EpochEntry(node, vrf, number, made_at, names, data[-HASH_BYTES:])
+
+
+def joined(entry: bytes, changes: bytes) -> bytes:
+    """An epoch as it is read from a node (`LogRead`): its entry, the length of its changes in four bytes, and these."""
+    return entry + len(changes).to_bytes(_LENGTH_BYTES, "big") + changes
+
+
+def parted(data: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """The entry and the changes of the first epoch in `data`, and what follows it; None if it is not whole yet. Raises
+    `DirectoryInvalid` for more than an epoch can have."""
+    start = ENTRY_BYTES + _LENGTH_BYTES
+    length = int.from_bytes(data[ENTRY_BYTES:start], "big")
+    if len(data) >= start and length > CHANGES_BYTES_MAX:
+        raise DirectoryInvalid("an epoch has more changes than there can be")
+    if len(data) < start + length or len(data) < start:
+        return None
+    return data[:ENTRY_BYTES], data[start : start + length], data[start + length :]
 
 
 @dataclass(frozen=True, slots=True)

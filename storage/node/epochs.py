@@ -15,7 +15,14 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from usernym.protocol.directory.checkpoints import LogHead, SignedHead, read_checkpoint
-from usernym.protocol.directory.epochs import EVENTS_AT_ONCE_MAX, EpochEntry, MapChange, encode_changes
+from usernym.protocol.directory.epochs import (
+    ENTRY_BYTES,
+    EVENTS_AT_ONCE_MAX,
+    EpochEntry,
+    MapChange,
+    encode_changes,
+    joined,
+)
 from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
 from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.directory.log_tree import Frontier, completed, entry_hash, hashes_in
@@ -178,6 +185,12 @@ class DirectoryLog:
         for start in range(0, size, EPOCHS_AT_ONCE):
             rest = "WHERE number >= ? AND number < ? ORDER BY number"
             yield from _EPOCHS.all(self._db, _EPOCHS.select(rest), (start, min(size, start + EPOCHS_AT_ONCE)))
+
+    def part(self, size: int, number: int, offset: int, most: int) -> bytes:
+        """At most so many bytes of the first `size` epochs, joined, from a byte of an epoch on."""
+        rest = "WHERE number >= ? AND number < ? ORDER BY number LIMIT ?"
+        few = _EPOCHS.all(self._db, _EPOCHS.select(rest), (number, size, most // ENTRY_BYTES + 1))
+        return b"".join(joined(epoch.entry, epoch.changes) for epoch in few)[offset : offset + most]
 
     def hold_back(self) -> None:
         """Note that the store came from a backup: what the node has signed since is not in it."""

@@ -119,6 +119,8 @@ PROVED: Final = answered(
 )
 ABSENT: Final = answered("Absent", 31, REQUEST_ID, "bob", (fixed("label"), 1, fixed("chain")), None, _PROOF, b"")
 PROMISED: Final = answered("Promised", 32, REQUEST_ID, "alice", RECORD, None, (1, bytes(32), 1), 70_000, NOW + 120)
+LOG_READ: Final = asked("LogRead", 15, REQUEST_ID, 2, 70_000, 1_400, key=None)
+LOG_PART: Final = answered("LogPart", 34, REQUEST_ID, 70_001, fixed("log", 1_500))
 _HEAD: Final = (70_000, fixed("root"), fixed("head", 64))
 COSIGN: Final = asked("Cosign", 14, REQUEST_ID, 2, ALICE.public, _HEAD, 69_998, fixed("hashes", 2 * 32))
 COSIGNED: Final = answered("Cosigned", 33, REQUEST_ID, 1, None, fixed("cosignature", 76))
@@ -158,8 +160,10 @@ PLAIN: Final = (
     PROVED,
     ABSENT,
     PROMISED,
+    LOG_READ,
     COSIGN,
     COSIGNED,
+    LOG_PART,
     DELIVER,
     DELIVERED,
     EXPIRED,
@@ -205,6 +209,7 @@ EDGES: Final = {
     .replaced(4, 0)
     .replaced(5, fixed("hashes", 64 * 32)),
     "cosigned, another head was signed": COSIGNED.replaced(2, _HEAD).replaced(3, b""),
+    "log part, nothing more": LOG_PART.replaced(2, b""),
     "cosigned, no witness": COSIGNED.replaced(1, 0).replaced(3, b""),
     "proved, the record that made the identity, and no hashes": PROVED.replaced(3, None).replaced(
         5, (*_PROOF[:6], b"", b"")
