@@ -149,7 +149,7 @@ def node_graph(
         context,
         transport,
         requests=requests,
-        answers=graph.directory,
+        answers={m.Cosigned: graph.directory, m.LogPart: graph.witness},
         watchers=(graph.registration, graph.forwarding),
         on_mixnet=on_mixnet,
     )

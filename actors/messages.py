@@ -74,7 +74,7 @@ class AskNode(FromPeer, frozen=True):
 
     card: NodeCard
     address: bytes
-    request: m.Cosign
+    request: m.Cosign | m.LogRead
 
 
 class NodeAnswered(FromPeer, frozen=True):
@@ -474,7 +474,7 @@ NodeIOInbox = TransportReported | SendReply | AskNode
 RegistrationNodeInbox = RequestArrived | MixnetConnected | MixnetDisconnected | CardDue | BeatDue | Drain | Tick
 LookupNodeInbox = RequestArrived
 DirectoryNodeInbox = NodeAnswered | Tick
-WitnessNodeInbox = RequestArrived
+WitnessNodeInbox = RequestArrived | NodeAnswered
 ForwardingNodeInbox = (
     RequestArrived | RouteOpened | IdentityReplaced | CardRenewed | MixnetConnected | MixnetDisconnected | CommitBatch
     | NoticesDue | HintsDue | RoutesEnded | Tick

@@ -18,6 +18,7 @@ from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.records import decode_succession
 from usernym.protocol.wire import decoder_of, unpack
 from usernym.storage.integrity import ReadOnlyStore
+from usernym.storage.node.checked_logs import checked_log
 from usernym.storage.node.epochs import stored_roots
 
 
@@ -72,9 +73,10 @@ def _waiting_problems(store: ReadOnlyStore) -> Iterator[str]:
 
 def _witness_problems(store: ReadOnlyStore) -> Iterator[str]:
     roots = dict(store.rows("SELECT number + 1, checkpoint FROM directory_epoch"))
-    rows = store.rows("SELECT number, node, card, signed, size, cosignature FROM witness")
-    for number, witness, card, signed, size, cosignature in rows:
+    rows = store.rows("SELECT number, node, card, signed, size, cosignature, checked FROM witness")
+    for number, witness, card, signed, size, cosignature, checked in rows:
         try:
+            checked_log(checked)
             log = None if signed is None else unpack(decoder_of(KnownLog), signed)
             holds = decode_card(card).node == witness and (log is None or log.head.is_signed(witness))
             if holds and cosignature is not None:

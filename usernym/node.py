@@ -243,16 +243,17 @@ class Node:
             raise Closed("the node is closed")
         return export_log(self._store, FileMark(self._home), Path(folder))
 
-    def exchange_signatures(self, card: str, *, remove: bool = False) -> list[WitnessStatus]:
+    def exchange_signatures(self, card: str, *, remove: bool = False, check: bool = False) -> list[WitnessStatus]:
         """Sign the heads of the log of the node with this card, and ask it to sign this node's; or, with `remove`, end
-        that. Returns all such nodes; with an empty card it does nothing else.
+        that. With `check`, that log is read and checked before it is signed. Returns all such nodes; with an empty card
+        it does nothing else.
 
         Raises `SettingsError` for what is no card of another node, `StorageError` where the store can't be written, and
         `Closed`.
         """
         if self._store is None:
             raise Closed("the node is closed")
-        return exchange(self._store, card, remove=remove)
+        return exchange(self._store, card, remove=remove, check=check)
 
     def close(self) -> None:
         """Stop the actors, close the store, release the home. Closing twice is harmless."""

@@ -2,7 +2,7 @@
 
 Serves every exchange (docs/protocol.md, "Frames", "Requests and answers").
 Receives: what the transport reports; `SendReply`; `AskNode`. Sends: each request to the actor that the wiring named for
-its type; `NodeAnswered` to the one that asks other nodes; `MixnetConnected` and `MixnetDisconnected` to all watchers.
+its type; `NodeAnswered` to the one that asked another node; `MixnetConnected` and `MixnetDisconnected` to all watchers.
 Owns: nothing.
 """
 
@@ -26,7 +26,7 @@ from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
 from usernym.actors.node_context import NodeContext
 from usernym.mixnet.transport import Transport
 from usernym.protocol import messages as m
-from usernym.protocol.codec import Frame, decode, encode, encode_signed
+from usernym.protocol.codec import Frame, decode, encode, encode_signed, encode_unsigned, is_signed
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import BUSY_RETRY_S, SURBS_REQUEST, SURBS_TO_NODE
 
@@ -59,7 +59,7 @@ class NodeIO(Actor[NodeIOInbox]):
         transport: Transport,
         *,
         requests: Mapping[type[m.ToNode], RequestQueue],
-        answers: AnswerQueue,
+        answers: Mapping[type[m.Answer], AnswerQueue],
         watchers: Sequence[Watcher],
         on_mixnet: Callable[[str | None], None],
     ) -> None:
@@ -86,8 +86,10 @@ class NodeIO(Actor[NodeIOInbox]):
                 assert_never(message)
 
     def _on_frame(self, frame: Frame, tag: bytes | None) -> None:
-        if isinstance(frame.message, m.Cosigned) and tag is None and self._answers.backlog() < REQUESTS_WAITING_MAX:
-            self._answers.tell(NodeAnswered(frame))
+        asker = self._answers.get(type(frame.message)) if tag is None else None  # type: ignore[arg-type]  # most are none
+        if asker is not None:
+            if asker.backlog() < REQUESTS_WAITING_MAX:
+                asker.tell(NodeAnswered(frame))
             return
         if not isinstance(frame.message, m.ToNode):
             raise RemoteProtocolError(Code.UNEXPECTED, "a node takes requests only")
@@ -104,10 +106,13 @@ class NodeIO(Actor[NodeIOInbox]):
         alone = message.card.fresh_tags and self._endpoint.fresh_tags
         surbs = SURBS_TO_NODE if alone else SURBS_REQUEST
         request = replace(message.request, surbs=surbs)
-        self._endpoint.send_frame(
-            message.address, lambda: encode_signed(request, self._key, message.card.node), surbs, "nodes_asked",
-            fresh_tag=alone,
-        )  # fmt: skip
+
+        def frame() -> bytes:
+            if is_signed(request):
+                return encode_signed(request, self._key, message.card.node)
+            return encode_unsigned(request)
+
+        self._endpoint.send_frame(message.address, frame, surbs, "nodes_asked", fresh_tag=alone)
 
     def _refuse_busy(self, frame: Frame, tag: bytes) -> None:
         self.counts["refused_busy"] += 1

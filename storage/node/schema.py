@@ -235,7 +235,8 @@ class WitnessRow(NodeRow):
     """Another node with which this one exchanges signatures to heads, or has, where `active` is 0.
 
     `signed` is what this one has signed of its log, `fork` the proof that it has signed two histories; `cosignature` is
-    its newest signature to a head of this node's log, the one with `size` epochs.
+    its newest signature to a head of this node's log, the one with `size` epochs. `checks` is 1 if its log is checked
+    before it is signed, and `checked` says how far it is.
     """
 
     number = AutoField(constraints=[NEVER_AGAIN])
@@ -246,6 +247,31 @@ class WitnessRow(NodeRow):
     fork = BlobField(null=True)
     size = IntegerField()
     cosignature = BlobField(null=True)
+    checks = IntegerField()
+    checked = BlobField(null=True)
+
+
+class CheckedLeafRow(NodeRow):
+    """A leaf of the map in another node's log: as `directory_leaf`. `witness` is the number of that node's row."""
+
+    witness = IntegerField()
+    label = BlobField(constraints=[length("label", 32)])
+    events = IntegerField()
+    head = BlobField(constraints=[length("head", 32)])
+
+    class Meta:
+        primary_key = CompositeKey("witness", "label")
+
+
+class CheckedNodeRow(NodeRow):
+    """A hash of the map's upper levels in another node's log: as `directory_node`."""
+
+    witness = IntegerField()
+    place = IntegerField()
+    hash = BlobField(constraints=[length("hash", 32)])
+
+    class Meta:
+        primary_key = CompositeKey("witness", "place")
 
 
 class DirectoryLogRow(NodeRow):

@@ -23,6 +23,7 @@ from usernym.protocol.limits import WITNESSES_MAX
 from usernym.protocol.wire import Key, Wire, decoder_of, pack, unpack
 from usernym.storage.engine import Engine
 from usernym.storage.errors import LogRolledBack, RowLimitReached, StoreCorrupt
+from usernym.storage.node.checked_logs import LogCheck, checked_log
 from usernym.storage.node.head_mark import HeadMark
 from usernym.storage.node.schema import DirectoryLogRow, WitnessRow
 from usernym.storage.tables import Table
@@ -60,6 +61,10 @@ class WitnessPeer:
     size: int
     """Of the newest head of this node's log that it has signed; 0 for none."""
     cosignature: bytes | None = field(repr=False)
+    number: int
+    checks: int
+    """1: what changes in its log is read and checked before a head is signed."""
+    checked: bytes | None = field(repr=False)
 
     @property
     def node_card(self) -> NodeCard:
@@ -80,6 +85,8 @@ class WitnessWord:
     is_witness: bool
     signs: bool
     newest: SignedHead | None
+    to_check: tuple[NodeCard, int] | None = None
+    """The epochs from this one on have to be read from that node, and checked, before the head can be signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +116,9 @@ class Witnesses:
         """Those with which it does now, in the order in which they came."""
         return _PEERS.all(self._db, _ACTIVE)
 
-    def add(self, card: NodeCard) -> None:
-        """Exchange signatures with the node of this card from now on, or know its newer card.
+    def add(self, card: NodeCard, *, checks: bool = False) -> None:
+        """Exchange signatures with the node of this card from now on, or know its newer card; with `checks` sign only
+        heads of a log that was read and checked.
 
         Raises `RowLimitReached` for one too many.
         """
@@ -122,9 +130,9 @@ class Witnesses:
             if (there != 1 and active >= PEERS_MAX) or (there is None and known >= LOGS_MAX):
                 raise RowLimitReached(f"a node exchanges signatures with {PEERS_MAX} others at most")
             self._db.run(
-                "INSERT INTO witness (node, card, active, size) VALUES (?, ?, 1, 0)"
-                " ON CONFLICT (node) DO UPDATE SET card = excluded.card, active = 1",
-                (card.node, pack(card)),
+                "INSERT INTO witness (node, card, active, size, checks) VALUES (?, ?, 1, 0, ?)"
+                " ON CONFLICT (node) DO UPDATE SET card = excluded.card, active = 1, checks = excluded.checks",
+                (card.node, pack(card), int(checks)),
             )
 
         self._db.commit(put)
@@ -160,6 +168,12 @@ class Witnesses:
             after = continued(log, before, head.size, head.signature, hashes)
             if after.head != head:
                 raise DirectoryInvalid("the hashes lead to another head")
+            if peer.checks:
+                checked = checked_log(peer.checked)
+                if checked.size < head.size:
+                    return WitnessWord(True, False, newest, (peer.node_card, checked.size))
+                if (checked.size, checked.root) != (head.size, head.root):
+                    raise DirectoryInvalid("the head is not that of the log that was checked")
             self._db.run("UPDATE witness SET signed = ? WHERE node = ?", (pack(after), log))
             return WitnessWord(True, True, head)
 
@@ -167,6 +181,24 @@ class Witnesses:
         if word.signs:
             self.follow(mark)
         return word
+
+    def check(self, log: bytes, start: int, epochs: Sequence[tuple[bytes, bytes]]) -> int:
+        """Check epochs of another node's log, from the one with the number `start` on, each as its entry and its
+        changes: how many are checked now. Raises `DirectoryInvalid` for one that can't follow on those before: then
+        nothing is changed."""
+
+        def carry_out() -> int:
+            peer = _PEERS.first(self._db, _OF + self._db.locked, (log,))
+            if peer is None:
+                raise DirectoryInvalid("this log is not checked any more")
+            check = LogCheck(self._db, peer.number, log, checked_log(peer.checked))
+            if check.checked.size == start:  # else it was done, by another worker or by this one
+                for entry, changes in epochs:
+                    check.take(entry, changes)
+                self._db.run("UPDATE witness SET checked = ? WHERE node = ?", (pack(check.checked), log))
+            return check.checked.size
+
+        return self._db.commit(carry_out)
 
     def follow(self, mark: HeadMark) -> None:
         """Let the mark have what the store has: with several workers, also what another one has signed. Raises

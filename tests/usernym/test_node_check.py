@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.actors.directory.test_witnesses import grow
 from usernym import node_backup as backup
 from usernym.actors.messages import DeleteAccount
 from usernym.node_check import PROBLEMS_MAX, check_store
@@ -29,7 +30,8 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("lived-in") / "node.db"
     world = World()
     other = world.add_node("another_node")
-    world.node.store.witnesses.add(other.card)
+    world.node.store.witnesses.add(other.card, checks=True)
+    grow(other)
     other.store.witnesses.add(world.node.card)
     writer, reader = (world.client(name) for name in NAMES)
     gone = world.client("gone_again")
@@ -139,6 +141,7 @@ DAMAGES = {
     "map": ("UPDATE directory_node SET hash = zeroblob(32) WHERE place = 1", "map is not that of its leaves"),
     "tree": ("UPDATE directory_tree SET hash = zeroblob(32)", "stored tree is not that of its log"),
     "witness": ("UPDATE witness SET signed = x'00'", "witness, row"),
+    "check of a log": ("UPDATE witness SET checked = x'00'", "witness, row"),
     "witness's signature": ("UPDATE witness SET cosignature = zeroblob(76)", "witness, row"),
     "event that waits": ("UPDATE directory_change SET link = x'00'", "event for the directory's log, row"),
     "trigger": (

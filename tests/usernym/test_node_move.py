@@ -39,7 +39,9 @@ def fill(store: NodeStore) -> None:
     store.commit(lambda: store.log.append(signer, {bytes(range(32)): [b"e" * 32], b"\xff" * 32: [b"f" * 32]}, 5))
     for _ in range(2**TREE_LEVEL_MIN):  # enough for a row about the log's tree
         store.commit(lambda: store.log.append(signer, {bytes(range(32)): [b"g" * 32]}, 6))
-    store.witnesses.add(make_card(SigningKey.from_seed(b"w" * 32), [bytes(96)], 1, 1))
+    store.witnesses.add(make_card(signer.key, [bytes(96)], 1, 1), checks=True)
+    first = next(store.log.epochs(1))
+    store.witnesses.check(signer.key.public, 0, [(first.entry, first.changes)])
     for number in range(5):
         put(store, number, recipient=("alice", "bob")[number % 2])
         store.replay_ids.remember(number.to_bytes(32, "big"), b"", 99)

@@ -110,6 +110,8 @@ class WitnessJson(msgspec.Struct, frozen=True):
     """How many epochs the newest head of this node has that it has signed; 0 for none."""
     signed_for_it: int
     """How many epochs the newest head of its log has that this node has signed; 0 for none."""
+    checked: int | None
+    """How many epochs of its log this node has read and checked; null if it signs without that."""
     evidence: str | None
     """Proof that it has shown two histories, if it has; `usernym evidence check` reads it."""
 
@@ -125,9 +127,10 @@ class WitnessCommand(NodeCommand[WitnessesReply], frozen=True, tag="node witness
 
     card: str
     remove: bool
+    check: bool
 
     def perform(self, node: Node, _deadline: Deadline, /) -> WitnessesReply:
-        return _witnesses(node.exchange_signatures(self.card, remove=self.remove))
+        return _witnesses(node.exchange_signatures(self.card, remove=self.remove, check=self.check))
 
 
 def _witnesses(found: list[WitnessStatus]) -> WitnessesReply:
@@ -140,8 +143,9 @@ def witness(typed: Invocation[NodeSettings]) -> None:
     if given is None and typed.given.remove:
         raise CommandFailed(Exit.USAGE, "settings", "name the card of the node that is to be removed")
     card = "" if given is None else card_argument(given)
+    command = WitnessCommand(card, typed.given.remove, typed.given.check)
     try:
-        reply = ask_holder(typed.home, WitnessCommand(card, typed.given.remove), Deadline(typed.settings.timeout))
+        reply = ask_holder(typed.home, command, Deadline(typed.settings.timeout))
     except control.NoHolder:
         reply = _witness_here(typed, card)
     typed.show(reply, _print_witnesses)
@@ -154,7 +158,7 @@ def _witness_here(typed: Invocation[NodeSettings], card: str) -> WitnessesReply:
 
     url = _store_of(typed)
     with Home(typed.home, "node witness"), opened_store(typed.home, url) as store:
-        return _witnesses(exchange(store, card, remove=typed.given.remove))
+        return _witnesses(exchange(store, card, remove=typed.given.remove, check=typed.given.check))
 
 
 def _print_witnesses(reply: WitnessesReply, _given: Namespace) -> None:
@@ -163,7 +167,8 @@ def _print_witnesses(reply: WitnessesReply, _given: Namespace) -> None:
     for each in reply.witnesses:
         ours = f"signed this node's log up to epoch {each.signed_by_it}" if each.signed_by_it else "signed nothing yet"
         theirs = f"epoch {each.signed_for_it} of its log" if each.signed_for_it else "nothing of its log"
-        print_line(f"{each.node}: {ours}; this node signed {theirs}")
+        checked = "" if each.checked is None else f", and has checked {each.checked} epochs"
+        print_line(f"{each.node}: {ours}; this node signed {theirs}{checked}")
         if each.evidence is not None:
             print_line(f"IT HAS SHOWN TWO HISTORIES, and this proves it (usernym evidence check): {each.evidence}")
 
@@ -177,5 +182,6 @@ ENTRIES: Final = (
           "node", (LogRecoveredReply,)),
     Entry("node witness", "sign the log of another node, which does the same for this one; or show how that is",
           witness, (option("card", metavar="CARD", nargs="?", help="the other node's card: its text, or a file"),
+                    switch("--check", "read and check all that changes in its log before it is signed"),
                     switch("--remove", "exchange no signatures with it any more")), "node", (WitnessesReply,)),
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from usernym.actors.messages import AskNode
@@ -270,3 +272,88 @@ def test_whenever_node_or_witness_dies_one_history_is_signed_and_in_the_end_all_
         assert heads.are_of_one_log_of(world.node.store)
         assert sum(map(len, heads.heads.values())) > 10
         world.check()
+
+
+# -- a witness that checks --------------------------------------------------------------------------------------------
+
+
+def checked(world: World, name: str = "one") -> SimNode:
+    """A witness that reads and checks the log of the world's node before it signs."""
+    other = world.add_node(name)
+    world.node.store.witnesses.add(other.card)
+    other.store.witnesses.add(world.node.card, checks=True)
+    return other
+
+
+def epoch_of(node: SimNode, events: dict[bytes, list[bytes]]) -> None:
+    log = node.store.log
+    node.store.commit(lambda: log.append(EpochSigner.of(node.key), events, node.runtime.unix_s()))
+
+
+def test_a_log_that_is_as_it_must_be_is_checked_and_signed_for_two_packets_an_epoch() -> None:
+    world = World(10)
+    other = checked(world)
+    alice = world.client("alice")
+    grow(world.node, 30)
+    epoch_of(world.node, {bytes((7, number)) * 16: [bytes(32)] * (1 + number) for number in range(40)})
+    world.settle(2 * EPOCH_S)
+    assert signers(world.node) == {other.key.public}
+    assert counts(other)["epochs_checked"] == world.node.store.log.size()
+    alice.kill()
+    world.settle(2 * EPOCH_S)
+    before = [world.mixnet.counts(node.client_number).sent() for node in (world.node, other)]
+    grow(world.node)
+    world.settle(2 * EPOCH_S)
+    assert signers(world.node) == {other.key.public}
+    after = [world.mixnet.counts(node.client_number).sent() for node in (world.node, other)]
+    assert [new - old for new, old in zip(after, before, strict=True)] == [2, 2]
+    world.check()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_check_continues_where_it_was_when_either_side_dies_or_packets_are_lost(seed: int) -> None:
+    with World(seed, faults=Faults(loss=0.2), disks=True) as world:
+        other = checked(world)
+        heads = SignedHeads(world)
+        grow(world.node, 200)
+        for number in range(6):
+            world.settle(world.chance.uniform(0.0, EPOCH_S + 20))
+            victim = (other, world.node)[number % 2]
+            victim.kill()
+            victim.start_and_wait()
+        world.settle(4 * HOUR_S)
+        assert signers(world.node) == {other.key.public}
+        assert heads.are_of_one_log_of(world.node.store)
+        assert "logs_not_continued" not in counts(other)
+        world.check()
+
+
+def damaged_chain(store: NodeStore) -> None:
+    """The node replaces a chain by another one of the same length: each entry is right for the map that it gives."""
+    store.database.run("UPDATE directory_leaf SET head = zeroblob(32) WHERE label = ?", (bytes(32),))
+
+
+def taken_back(store: NodeStore) -> None:
+    """A name is put out of the map."""
+    store.database.run("DELETE FROM directory_leaf WHERE label = ?", (bytes(32),))
+    store.database.run("UPDATE directory_log SET names = names - 1")
+
+
+@pytest.mark.parametrize("harm", [damaged_chain, taken_back])
+def test_a_chain_that_is_changed_otherwise_than_at_its_end_is_not_signed(harm: Callable[[NodeStore], None]) -> None:
+    world = World(11)
+    other, trusting = checked(world), world.add_node("trusting")
+    world.node.store.witnesses.add(trusting.card)
+    trusting.store.witnesses.add(world.node.card)
+    grow(world.node, 3)
+    world.settle(2 * EPOCH_S)
+    assert signers(world.node) == {other.key.public, trusting.key.public}
+    harm(world.node.store)
+    # A change in its bucket has the new map's hashes computed from what is stored.
+    epoch_of(world.node, {bytes(31) + b"\x01": [bytes(32)]})
+    world.settle(2 * EPOCH_S)
+    assert signers(world.node) == {trusting.key.public}, "who only signs does not see it"
+    assert counts(other)["logs_not_continued"] >= 1
+    (peer,) = other.store.witnesses.peers()
+    assert peer.log is not None
+    assert peer.log.size == 3

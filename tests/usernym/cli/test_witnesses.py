@@ -36,11 +36,13 @@ def test_a_node_is_named_shown_and_removed(tmp_path: Path, capsys: pytest.Captur
     code, shown = run(capsys, *command, OTHER_CARD)
     assert code == 0
     (witness,) = shown["witnesses"]
-    assert witness == {"node": OTHER.public.hex(), "signed_by_it": 0, "signed_for_it": 0, "evidence": None}
+    nothing = {"signed_by_it": 0, "signed_for_it": 0, "checked": None, "evidence": None}
+    assert witness == {"node": OTHER.public.hex(), **nothing}
     assert run(capsys, *command)[1] == shown
     assert main([*map(str, command)]) == 0
     out = capsys.readouterr().out
     assert f"{OTHER.public.hex()}: signed nothing yet; this node signed nothing of its log" in out
+    assert run(capsys, *command, OTHER_CARD, "--check")[1]["witnesses"] == [witness | {"checked": 0}]
     assert run(capsys, *command, OTHER_CARD, "--remove") == (0, {"witnesses": []})
     assert main([*map(str, command)]) == 0
     assert "with no other node" in capsys.readouterr().out
@@ -88,7 +90,7 @@ def test_two_running_nodes_sign_each_others_logs(network: Any) -> None:
     terminal = network.terminal
     other = terminal.start("other", "--home", "other", "node", "run", "--mixnet", network.mixnet())
     card = other.wait_for("its card", lambda told: told.get("event") == "up")["card"]
-    terminal.ok("--home", "other", "node", "witness", "node.card")
+    terminal.ok("--home", "other", "node", "witness", "node.card", "--check")
     terminal.ok("--home", "node", "node", "witness", card)
     network.user("wes")
     end = time.monotonic() + 2 * EPOCH_S + WAIT_S
@@ -99,7 +101,7 @@ def test_two_running_nodes_sign_each_others_logs(network: Any) -> None:
         time.sleep(1)
     assert ours["signed_by_it"] >= 1
     (theirs,) = terminal.ok("--home", "other", "node", "witness")["witnesses"]
-    assert theirs["signed_for_it"] >= ours["signed_by_it"]
+    assert theirs["checked"] >= theirs["signed_for_it"] >= ours["signed_by_it"]
     terminal.ok("--home", "node", "node", "log", "export", "log")
     assert len(cosigners((terminal.folder / "log" / "checkpoint").read_bytes())) == 1
     terminal.ok("audit", "log", "--node", "node.card", "--witness", card)
