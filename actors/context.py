@@ -8,6 +8,7 @@ from typing import Final
 from usernym.actors.base import OnFailed
 from usernym.actors.events import EventSink, NodeCaught
 from usernym.actors.runtime import Runtime
+from usernym.protocol.directory.witnesses import NO_WITNESSES, WitnessPolicy
 from usernym.protocol.evidence import Evidence
 from usernym.protocol.limits import REQUEST_ID_BYTES
 from usernym.protocol.sealing import Envelope
@@ -48,6 +49,8 @@ class ClientContext:
     accept_strangers: bool
     """Whether a stranger's first message makes a contact at once; else it waits for its owner's consent, and its sender
     learns no more than that the node accepted it."""
+    witnesses: WitnessPolicy = NO_WITNESSES
+    """Of whom the user wants signatures to the heads of the node's log; of no one if not said otherwise."""
 
     def request_id(self) -> bytes:
         return self.runtime.random_bytes(REQUEST_ID_BYTES)

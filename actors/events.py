@@ -115,7 +115,8 @@ class ContactChanged:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryChanged:
-    """The node has shown that a contact's identity is in its public directory, or that it broke its promise of that."""
+    """The node has shown that a contact's identity is in its public directory, or that it broke its promise of that; or
+    the user's witnesses have signed the log that shows it."""
 
     name: str = field(repr=False)
     """The contact's name, in canonical form."""

@@ -135,8 +135,9 @@ class ContactLine(msgspec.Struct, frozen=True):
     nickname: str
     """Empty: none."""
     trust: Literal["confirmed", "verified", "changed"]
-    directory: Literal["shown", "promised", "not_shown"]
-    """Whether the node has shown, or promised, that the identity is in its public directory."""
+    directory: Literal["shown", "not_witnessed", "promised", "not_shown"]
+    """Whether the node has shown, or promised, that the identity is in its public directory; *not_witnessed*: in one
+    that too few of the user's witnesses have signed."""
     state: Literal["accepted", "pending", "declined", "blocked"]
     route: Literal["none", "offered", "offer_received", "active", "ended_by_me", "ended_by_peer"]
     direct_only: bool

@@ -145,4 +145,4 @@ class LogForger(BetweenTransport):
         if place is None or place.former is None:
             return m.Found(asked.request_id, record)
         chain = ChainEnd(place.leaf.events, place.former, DirectoryEvent.SUCCEEDED)
-        return m.Proved(asked.request_id, asked.name, record, None, chain, place.proof)
+        return m.Proved(asked.request_id, asked.name, record, None, chain, place.proof, place.cosignatures)

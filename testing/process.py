@@ -19,6 +19,7 @@ from usernym.actors.simulation import ProcessDied, Simulation
 from usernym.identity import IdentityMaker, WordsUnfit
 from usernym.mixnet.emulator.state import SURB_REQUEST_MAX
 from usernym.protocol.cards import NodeCard
+from usernym.protocol.directory.witnesses import NO_WITNESSES, WitnessPolicy
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client.schema import CLIENT_SCHEMA
@@ -310,7 +311,8 @@ class NodeProcess(Process):
 
 
 class ClientProcess(Process):
-    """A user's client. `accept_strangers`: see `ClientContext`. `store`: one that is open already, for tests."""
+    """A user's client. `accept_strangers`, `witnesses`: see `ClientContext`. `store`: one that is open already, for
+    tests."""
 
     store: ClientStore
     graph: ClientGraph
@@ -323,11 +325,13 @@ class ClientProcess(Process):
         node: NodeProcess,
         store: ClientStore | None = None,
         accept_strangers: bool = True,
+        witnesses: WitnessPolicy = NO_WITNESSES,
     ) -> None:
         super().__init__(world, name)
         self.node = node
         self.events: list[Event] = []
         self.accept_strangers = accept_strangers
+        self.witnesses = witnesses
         self.words: str | None = None
         self._found: FoundRecord | None = None
         """What a node showed of the name, for a home that is to be made from the words."""
@@ -353,8 +357,15 @@ class ClientProcess(Process):
         identity = self.store.profile.identity()
         self._note_newest()
         self.user = User(identity.name, SigningKey.from_seed(identity.seed), card.node)
+        self.store.witnessed.want(self.witnesses)
         context = ClientContext(
-            self.runtime, self.report_failure, self.on_event, self.store, self.user, self.accept_strangers
+            self.runtime,
+            self.report_failure,
+            self.on_event,
+            self.store,
+            self.user,
+            self.accept_strangers,
+            self.witnesses,
         )
         self.graph = client_graph(context, transport, card)
 

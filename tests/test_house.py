@@ -12,6 +12,7 @@ PRODUCT: Final = ("usernym", "actors", "protocol", "storage", "mixnet", "testing
 LINES_MAX: Final = 500
 """What a person reads in one go. Splitting one class over files to stay below it is worse than a long file."""
 LONGER: Final = {
+    "actors/messages.py": (560, "all that actors tell each other, in one place: a list, which one looks things up in"),
     "usernym/client.py": (655, "all that a program can do with a client, in one class; a third of it is docstrings"),
 }
 """Files of the product and of the tests that may be longer: up to how many lines, and why."""

@@ -155,7 +155,9 @@ class Inbox:
         contact = self._store.contacts.get(arrival.sender)
         if contact is None and stranger is not None:
             consent = Consent.ACCEPTED if self._context.accept_strangers else Consent.PENDING
-            contact = Contact.found(arrival.sender, stranger.record, consent, stranger.log_size)
+            contact = Contact.found(
+                arrival.sender, stranger.record, consent, stranger.log_size, lacks_witnesses=stranger.lacks_witnesses
+            )
         found = _Findings(arrival, contact)
         facts = self._known(found)
         while isinstance(decision := decide(facts), Check):
@@ -369,7 +371,7 @@ class Inbox:
         now = self._context.runtime.unix_s()
         self._store.contacts.add(
             sender.name, sender.identity_key, sender.record, Trust.CONFIRMED, sender.consent, asked_at=now,
-            log_size=sender.log_size,
+            log_size=sender.log_size, lacks_witnesses=sender.lacks_witnesses,
         )  # fmt: skip
 
     def _read_receipts(self, found: _Findings) -> None:

@@ -16,6 +16,7 @@ from usernym.protocol import messages as m
 from usernym.protocol.answers import signed_head, verify_absence, verify_proved
 from usernym.protocol.directory.checkpoints import HeadTold, LogHead
 from usernym.protocol.directory.proofs import MapProof
+from usernym.protocol.directory.witnesses import NO_WITNESSES, WitnessPolicy
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURBS_REQUEST
 from usernym.protocol.promises import verify_promised
@@ -42,6 +43,7 @@ class _Question(Generic[W]):
     """How many epochs the client knew when it asked for a proof."""
     record: KeyRecord | None = None
     log_size: int | None = None
+    lacks_witnesses: bool = False
     promise: bytes | None = None
     links: list[Succession] = field(default_factory=list)
     overtaken: int = 0
@@ -55,7 +57,8 @@ class ChainFetch(Generic[W]):
     `is_enough` is true is found without its chain; for any other the chain is fetched as well. `is_enough` may raise
     `RemoteProtocolError` for a record that can't be true. Names for which `wants_proof` is true are looked up with
     proof; the others only if another identity is found. Without `wants_proof` no proof is asked for. `on_head`
-    gets the head of the log that each proof shows. `known_size` is how many epochs of it are known already.
+    gets the head of the log that each proof shows. `known_size` is how many epochs of it are known already. An absence
+    from a log whose head lacks signatures that `witnesses` wants counts as the node's word: `Refused`.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class ChainFetch(Generic[W]):
         wants_proof: Callable[[str], bool] | None = None,
         on_head: Callable[[HeadTold], None] = lambda _head: None,
         known_size: Callable[[], int] = lambda: 0,
+        witnesses: WitnessPolicy = NO_WITNESSES,
     ) -> None:
         self._node = node
         self._request_id = request_id
@@ -75,6 +79,7 @@ class ChainFetch(Generic[W]):
         self._wants_proof = wants_proof
         self._on_head = on_head
         self._known_size = known_size
+        self._witnesses = witnesses
         self._questions: dict[str, _Question[W]] = {}
 
     def is_full(self, beside: int = 0) -> bool:
@@ -118,12 +123,17 @@ class ChainFetch(Generic[W]):
             case m.Refused():
                 return answer
             case m.Absent() if question.prove:
-                self._take_head(name, verify_absence(self._node, name, answer), answer.proof)
-                return answer
+                head = verify_absence(self._node, name, answer)
+                self._take_head(name, head, answer.proof)
+                if self._witnesses.is_met(head, answer.cosignatures):
+                    return answer
+                return m.Refused(answer.request_id, Code.NO_SUCH_USER, 0)
             case m.Proved(record=record) if question.prove:
                 verify_record(self._node, name, record)
-                self._take_head(name, verify_proved(self._node, name, answer), answer.proof)
-                question.log_size, question.promise = answer.proof.size, frame
+                head = verify_proved(self._node, name, answer)
+                self._take_head(name, head, answer.proof)
+                question.log_size, question.promise = head.size, frame
+                question.lacks_witnesses = not self._witnesses.is_met(head, answer.cosignatures)
                 return self._take_record(name, question, record)
             case m.Promised(record=record) if question.prove:
                 verify_record(self._node, name, record)
@@ -145,7 +155,7 @@ class ChainFetch(Generic[W]):
                     question.overtaken += 1
                     return self._look_up(name, question)
                 verify_record_in_chain(self._node, name, chain, question.record)
-                return FoundRecord(question.record, chain, question.log_size, question.promise)
+                return _found(question, question.record, chain)
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit")
 
@@ -160,7 +170,7 @@ class ChainFetch(Generic[W]):
 
     def _take_record(self, name: str, question: _Question[W], record: KeyRecord) -> m.Lookup | m.History | FoundRecord:
         if self._is_enough(name, record):
-            return FoundRecord(record, (), question.log_size, question.promise)
+            return _found(question, record, ())
         if self._wants_proof is not None and not question.prove:
             question.prove = True
             return self._look_up(name, question)
@@ -169,6 +179,10 @@ class ChainFetch(Generic[W]):
 
     def _ask_links(self, name: str, question: _Question[W]) -> m.History:
         return m.History(self._request_id(), SURBS_REQUEST, name, len(question.links))
+
+
+def _found(question: _Question[W], record: KeyRecord, chain: tuple[Succession, ...]) -> FoundRecord:
+    return FoundRecord(record, chain, question.log_size, question.lacks_witnesses, question.promise)
 
 
 def _is_ahead(last: Succession, record: KeyRecord) -> bool:

@@ -70,7 +70,7 @@ class LookupClient(Actor[LookupClientInbox]):
         self._io = io
         self._fetch: ChainFetch[_Waiting] = ChainFetch(
             context.user.node, context.request_id, LOOKUPS_WAITING_MAX, self._is_enough, self._wants_proof,
-            context.store.seen_log.note_looked_up, self._known_size,
+            context.store.seen_log.note_looked_up, self._known_size, context.witnesses,
         )  # fmt: skip
 
         self._promises = PromiseChecks(context)
@@ -159,11 +159,12 @@ class LookupClient(Actor[LookupClientInbox]):
         return contact is None or is_update(decode_record(contact.record), record)
 
     def _wants_proof(self, name: str) -> bool:
-        """Whether nothing has shown yet that the name's identity is in the public directory, or that is due again."""
+        """Whether nothing has shown yet, as the user wants it, that the name's identity is in the public directory; or
+        that is due again."""
         if name == self._user.name:
             return False
         contact = self._store.contacts.get(name)
-        return contact is None or contact.log_size is None or self._promises.is_due(name)
+        return contact is None or contact.directory is not InDirectory.SHOWN or self._promises.is_due(name)
 
     def _known_size(self) -> int:
         known = self._store.seen_log.known()
@@ -182,13 +183,17 @@ class LookupClient(Actor[LookupClientInbox]):
                     self._promises.set_aside(name, found.promise)
                     self._look_later()
                 return found
-            contacts.add(name, key, packed, Trust.CONFIRMED, Consent.ACCEPTED, log_size=found.log_size)
+            contacts.add(
+                name, key, packed, Trust.CONFIRMED, Consent.ACCEPTED,
+                log_size=found.log_size, lacks_witnesses=found.lacks_witnesses,
+            )  # fmt: skip
         elif is_update(decode_record(contact.record), record):
-            contacts.pin(name, key, packed, found.log_size)
-            if contact.log_size is None and found.log_size is not None:
-                self._context.on_event(DirectoryChanged(name, InDirectory.SHOWN))
+            contacts.pin(name, key, packed, found.log_size, lacks_witnesses=found.lacks_witnesses)
+            now = contacts.get(name)
+            if now is not None and now.directory is not contact.directory:
+                self._context.on_event(DirectoryChanged(name, now.directory))
         elif accepts_change(decode_record(contact.record), found.chain):
-            contacts.pin(name, key, packed, found.log_size)
+            contacts.pin(name, key, packed, found.log_size, lacks_witnesses=found.lacks_witnesses)
             self._context.on_event(IdentityChanged(name, contact.trust is Trust.VERIFIED))
             if contact.handshake is not HandshakeState.NONE:
                 self._context.on_event(HandshakeChanged(name, HandshakeState.NONE))

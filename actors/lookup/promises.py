@@ -13,12 +13,13 @@ from usernym.actors.context import ClientContext
 from usernym.actors.events import DirectoryChanged
 from usernym.actors.failures import Failure
 from usernym.protocol import messages as m
+from usernym.protocol.answers import verify_shown
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.evidence import evidence_of_word
 from usernym.protocol.limits import DAY_S, HOUR_S, MINUTE_S
 from usernym.protocol.promises import Word, judged, said_in
-from usernym.storage.client.promises import CHECKS_MAX
-from usernym.storage.client.types import InDirectory
+from usernym.storage.client.promises import CHECKS_MAX, KeptPromise
+from usernym.storage.client.types import Contact, InDirectory
 
 CHECK_MIN_S: Final = 5 * MINUTE_S
 CHECK_MAX_S: Final = 65 * MINUTE_S
@@ -53,7 +54,9 @@ class PromiseChecks:
         now, said = self._context.runtime.unix_s(), said_in(frame)
         wait = min(max(0, said.due - now), DUE_MAX_S) if isinstance(said, m.Promised) else 0
         check_at = now + wait + self._some(CHECK_MIN_S, CHECK_MAX_S)
-        self._promises.keep(name, frame, check_at, is_promise=isinstance(said, m.Promised))
+        contact = self._contacts.get(name)
+        checks = int(contact is not None and contact.directory is InDirectory.NOT_WITNESSED)
+        self._promises.keep(name, frame, check_at, is_promise=isinstance(said, m.Promised), checks=checks)
 
     def set_aside(self, name: str, frame: bytes) -> None:
         """Remember what was stated about someone who is a contact as soon as their message proves to be theirs."""
@@ -73,12 +76,35 @@ class PromiseChecks:
             return None
         if word is Word.BROKEN and (evidence := evidence_of_word(self._node, kept.frame, frame)) is not None:
             self._context.keep_evidence(evidence)
-        if word is Word.KEPT and isinstance(answer, m.Proved):
-            again = self._context.runtime.unix_s() + self._some(AGAIN_MIN_S, AGAIN_MAX_S)
-            self._promises.renew(name, frame, again)
+        contact = self._contacts.get(name)
+        if contact is not None and word is Word.KEPT and isinstance(answer, m.Proved):
+            self._promises.renew(name, frame, *self._again(contact, kept, answer))
         else:
             self._promises.settle(name)
         return word is Word.KEPT
+
+    def _again(self, contact: Contact, kept: KeptPromise, answer: m.Proved) -> tuple[int, int]:
+        """When to look again at a contact whose proof agrees, and how many checks brought too few signatures by then.
+
+        As long as the user's witnesses lack it is looked at as an open promise is, with one count from the first proof
+        on; 0 where those lookups are over.
+        """
+        now, same = self._context.runtime.unix_s(), contact.identity_key == answer.record.identity_key
+        usual = now + self._some(AGAIN_MIN_S, AGAIN_MAX_S), 0
+        if (same and contact.directory is InDirectory.SHOWN) or self._is_witnessed(answer):
+            return usual
+        if not same or contact.directory is InDirectory.NOT_SHOWN:
+            return now + self._some(CHECK_MIN_S, CHECK_MAX_S), 1
+        if kept.check_at > now:
+            return kept.check_at, kept.checks
+        if kept.checks in (0, CHECKS_MAX - 1):
+            return usual
+        return now + (self._some(CHECK_MIN_S, CHECK_MAX_S) << kept.checks), kept.checks + 1
+
+    def _is_witnessed(self, answer: m.Proved) -> bool:
+        """Whether the user's witnesses have signed the head of this proof, which holds."""
+        policy = self._context.witnesses
+        return policy.needed == 0 or policy.is_met(verify_shown(self._node, answer), answer.cosignatures)
 
     def is_due(self, name: str) -> bool:
         """Whether the name's next lookup is to bring a proof."""

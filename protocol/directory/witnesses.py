@@ -10,6 +10,8 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import msgspec
@@ -48,6 +50,12 @@ def is_cosigned(witness: bytes, head: LogHead, cosignature: bytes) -> bool:
     )
 
 
+def each_of(cosignatures: bytes) -> Iterator[bytes]:
+    """The single ones; what is no whole one at the end is left out."""
+    for at in range(0, len(cosignatures) - COSIGNATURE_BYTES + 1, COSIGNATURE_BYTES):
+        yield cosignatures[at : at + COSIGNATURE_BYTES]
+
+
 def note_line(witness: bytes, cosignature: bytes) -> bytes:
     """The line of a signed note with it."""
     return f"— {key_name(witness)} {base64.b64encode(cosignature).decode()}\n".encode()
@@ -64,6 +72,28 @@ def _decoded(line: bytes) -> bytes:
         return base64.b64decode(line, validate=True)
     except binascii.Error:
         return b""
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessPolicy:
+    """Of which witnesses, by their nodes' keys, a user wants at least how many to have signed a head."""
+
+    witnesses: Collection[bytes] = ()
+    needed: int = 0
+
+    def signers(self, head: LogHead, cosignatures: bytes) -> int:
+        """How many of them have signed this head."""
+        return sum(
+            any(is_cosigned(witness, head, each) for each in each_of(cosignatures)) for witness in set(self.witnesses)
+        )
+
+    def is_met(self, head: LogHead, cosignatures: bytes) -> bool:
+        """Whether enough of them have."""
+        return self.signers(head, cosignatures) >= self.needed
+
+
+NO_WITNESSES: Final = WitnessPolicy()
+"""The policy of a user who wants no signatures: each head meets it."""
 
 
 def _text(head: LogHead, at: int) -> bytes:

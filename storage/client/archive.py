@@ -148,7 +148,8 @@ def _take_contact(store: ClientStore, row: tuple[Any, ...], former: Collection[s
     theirs = dict(zip(_CONTACT, row, strict=True))
     ours = store.contacts.get(theirs["name"])
     if ours is None:
-        store.database.run(_ADD_CONTACT, theirs)
+        # Which witnesses that home wanted is not in the backup.
+        store.database.run(_ADD_CONTACT, theirs | {"lacks_witnesses": store.witnessed.are_wanted()})
         if theirs["name"] in former:
             store.contacts.end_agreements(theirs["name"])
         return True

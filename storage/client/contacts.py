@@ -8,7 +8,16 @@ from typing import Any, Final, get_args
 from usernym.protocol.limits import ADDRESS_BYTES
 from usernym.protocol.payloads import COUNTERS_A_HOME, Handshake
 from usernym.storage.client.schema import ContactRow
-from usernym.storage.client.types import ERASED, Consent, Contact, Direction, Fallback, HandshakeState, Trust
+from usernym.storage.client.types import (
+    ERASED,
+    Consent,
+    Contact,
+    Direction,
+    Fallback,
+    HandshakeState,
+    InDirectory,
+    Trust,
+)
 from usernym.storage.database import StoreDatabase
 from usernym.storage.tables import Table, defaults_of, insertion, update_one
 
@@ -71,17 +80,28 @@ class Contacts:
         *,
         asked_at: int = 0,
         log_size: int | None = None,
+        lacks_witnesses: bool = False,
     ) -> bool:
         """Add a contact; False, and nothing changed, if there is one. `asked_at`: when a stranger first wrote.
-        `log_size` is as in `Contact`."""
+        `log_size` and `lacks_witnesses` are as in `Contact`."""
         said = {
             "name": name, "identity_key": identity_key, "record": record, "trust": trust.number,
             "consent": consent.number, "asked_at": asked_at, "log_size": log_size,
+            "lacks_witnesses": lacks_witnesses,
         }  # fmt: skip
         return self._db.run(_ADD, _UNSAID | said) > 0
 
-    def pin(self, name: str, identity_key: bytes, record: bytes, log_size: int | None = None) -> bool:
-        """Replace a contact's record by a newer one. `log_size` is as in `Contact`; None leaves what is known.
+    def pin(
+        self,
+        name: str,
+        identity_key: bytes,
+        record: bytes,
+        log_size: int | None = None,
+        *,
+        lacks_witnesses: bool = False,
+    ) -> bool:
+        """Replace a contact's record by a newer one. `log_size` and `lacks_witnesses` are as in `Contact`; None leaves
+        what is known. What witnesses have signed once of an identity stays signed.
 
         One of another identity is `CHANGED` until the user has looked at it, and ends in the same commit all that was
         agreed with the former one.
@@ -91,8 +111,13 @@ class Contacts:
             if before is None:
                 return False
             same = before.identity_key == identity_key
-            known = before.log_size if same and log_size is None else log_size
-            self._update(name, identity_key=identity_key, record=record, log_size=known)
+            if same and log_size is None:
+                log_size, lacks_witnesses = before.log_size, before.lacks_witnesses
+            elif same and before.directory is InDirectory.SHOWN:
+                lacks_witnesses = False
+            self._update(
+                name, identity_key=identity_key, record=record, log_size=log_size, lacks_witnesses=lacks_witnesses
+            )
             if not same:
                 self.set_trust(name, Trust.CHANGED)
                 self.end_agreements(name)

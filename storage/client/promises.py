@@ -18,7 +18,7 @@ What was stated stays, for any later lookup."""
 @dataclass(frozen=True, slots=True)
 class KeptPromise:
     """A promise, or a proof. `frame` is what the node signed, `check_at` when to look the name up again (Unix seconds),
-    `checks` how many such lookups brought no word."""
+    `checks` how many such lookups brought no word, or too few signatures of witnesses."""
 
     contact: str = field(repr=False)
     frame: bytes = field(repr=False)
@@ -34,7 +34,7 @@ _DUE: Final = _PROMISES.select(
 )
 _OPEN: Final = "SELECT contact FROM promise WHERE is_promise = 1 AND checks < ?"
 _KEEP: Final = """
-    INSERT INTO promise (contact, frame, is_promise, check_at) VALUES (?, ?, ?, ?)
+    INSERT INTO promise (contact, frame, is_promise, check_at, checks) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (contact) DO UPDATE
     SET frame = excluded.frame, is_promise = 1, check_at = excluded.check_at, checks = 0
     WHERE promise.is_promise = 0 AND excluded.is_promise = 1
@@ -47,14 +47,14 @@ class KeptPromises:
     def __init__(self, database: StoreDatabase) -> None:
         self._db = database
 
-    def keep(self, contact: str, frame: bytes, check_at: int, *, is_promise: bool) -> None:
+    def keep(self, contact: str, frame: bytes, check_at: int, *, is_promise: bool, checks: int = 0) -> None:
         """Keep this promise, or proof, unless there is an older one; a promise says more than a proof before it."""
-        self._db.run(_KEEP, (contact, frame, is_promise, check_at))
+        self._db.run(_KEEP, (contact, frame, is_promise, check_at, checks))
 
-    def renew(self, contact: str, frame: bytes, check_at: int) -> None:
+    def renew(self, contact: str, frame: bytes, check_at: int, checks: int) -> None:
         """Keep this proof instead of what it agrees with."""
-        change = "UPDATE promise SET frame = ?, is_promise = 0, check_at = ?, checks = 0 WHERE contact = ?"
-        self._db.run(change, (frame, check_at, contact))
+        change = "UPDATE promise SET frame = ?, is_promise = 0, check_at = ?, checks = ? WHERE contact = ?"
+        self._db.run(change, (frame, check_at, checks, contact))
 
     def of(self, contact: str) -> KeptPromise | None:
         return _PROMISES.first(self._db, _OF, (contact,))

@@ -81,6 +81,7 @@ class ContactRow(ClientRow):
     disappears_after = IntegerField(null=True, index=True)
     asked_at = IntegerField()
     log_size = IntegerField(null=True)
+    lacks_witnesses = BooleanField(default=False)
     nickname = TextField(default="")
     is_muted = BooleanField(default=False)
     is_pinned = BooleanField(default=False)

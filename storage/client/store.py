@@ -25,6 +25,7 @@ from usernym.storage.client.profile import Profile
 from usernym.storage.client.promises import KeptPromises
 from usernym.storage.client.schema import CLIENT_SCHEMA
 from usernym.storage.client.seen_log import SeenLog
+from usernym.storage.client.witnessed import WitnessedHeads
 from usernym.storage.database import BUSY_TIMEOUT_S, IN_MEMORY, Store, StoreDatabase, Synchronous, open_database
 from usernym.storage.errors import PassphraseNeeded, StoreCorrupt
 from usernym.storage.files import make_private_folder
@@ -63,6 +64,7 @@ class ClientStore(Store):
         self.evidence = EvidenceKept(database)
         self.given_surbs = GivenSurbs(database)
         self.seen_log = SeenLog(database, self.profile)
+        self.witnessed = WitnessedHeads(database, self.profile)
         self._protected = protected
         self._key_path = key_path
 

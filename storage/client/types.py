@@ -33,6 +33,8 @@ class InDirectory(StrEnum):
     see it."""
 
     SHOWN = "in the public directory"
+    NOT_WITNESSED = "in the public directory, but not signed by your witnesses"
+    """Too few of the witnesses that the user has named have signed the head of the log that shows it."""
     PROMISED = "not in the public directory yet"
     """The node has promised that it will be, and the client is going to check that."""
     NOT_SHOWN = "not in the public directory"
@@ -190,6 +192,7 @@ class Contact:
     `peer_address`: where the contact can be reached directly, 96 bytes. `direct_silent_since`: since when the direct
     route has not answered (Unix seconds). `disappears_after`: the seconds after which texts are erased here, or None.
     `log_size`: of how many epochs the node's public directory was that showed the identity; None if nothing did yet.
+    `lacks_witnesses`: whether no head that showed it had the signatures that the user wants.
     """
 
     name: str = field(repr=False)
@@ -208,14 +211,19 @@ class Contact:
     direct_silent_since: int | None
     disappears_after: int | None
     log_size: int | None
+    lacks_witnesses: bool
 
     @property
     def directory(self) -> InDirectory:
-        """What `log_size` says; a promise is not in it."""
-        return InDirectory.NOT_SHOWN if self.log_size is None else InDirectory.SHOWN
+        """What was shown; a promise is not in it."""
+        if self.log_size is None:
+            return InDirectory.NOT_SHOWN
+        return InDirectory.NOT_WITNESSED if self.lacks_witnesses else InDirectory.SHOWN
 
     @classmethod
-    def found(cls, name: str, record: KeyRecord, consent: Consent, log_size: int | None) -> Contact:
+    def found(
+        cls, name: str, record: KeyRecord, consent: Consent, log_size: int | None, *, lacks_witnesses: bool
+    ) -> Contact:
         """Someone whose record was looked up just now, as a contact would begin."""
         return cls(
             name,
@@ -234,6 +242,7 @@ class Contact:
             direct_silent_since=None,
             disappears_after=None,
             log_size=log_size,
+            lacks_witnesses=lacks_witnesses,
         )
 
     def begins_again_with(self, counter: int) -> bool:

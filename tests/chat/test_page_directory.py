@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.seconds]
 
 WORDS_OF_THE_DIRECTORY: Final = {
     "shown": ("In the public directory", "anyone can check"),
+    "not_witnessed": ("In the public directory, but not signed by your witnesses", "may show you another log"),
     "promised": ("Not in the public directory yet", "has promised"),
     "not_shown": ("Not in the public directory", "has not shown"),
 }

@@ -165,7 +165,8 @@ class ContactJson(msgspec.Struct, frozen=True, tag_field="event", tag="contact",
 
 
 class DirectoryJson(msgspec.Struct, frozen=True, tag_field="event", tag="directory", rename=_OF):
-    """The node has shown that a contact's key is in its public directory, or that its promise about it was broken."""
+    """The node has shown that a contact's key is in its public directory, or that its promise about it was broken; or
+    the witnesses that were named have signed the log that shows it."""
 
     name: str
     directory: str

@@ -42,6 +42,8 @@ _TRUST_NOTES: Final = {
 
 _DIRECTORY_NOTES: Final = {
     "in the public directory": "the node has shown that its signed log, which anyone can check, has this key",
+    "in the public directory, but not signed by your witnesses": "the node has shown it, in a log whose head too few of"
+    " your witnesses have signed; this is checked again within hours, then every week or two",
     "not in the public directory yet": "the node has promised that it soon will be; this is checked within two hours",
     "not in the public directory": "the node has not shown that it is; looking them up again asks for it",
 }

@@ -55,8 +55,14 @@ class ListedContactReply(msgspec.Struct, frozen=True):
 
     name: str
     trust: Literal["confirmed by the node", "verified", "changed"]
-    directory: Literal["in the public directory", "not in the public directory yet", "not in the public directory"]
-    """Whether the node has shown that the identity is there; *yet*: whether it has promised to."""
+    directory: Literal[
+        "in the public directory",
+        "in the public directory, but not signed by your witnesses",
+        "not in the public directory yet",
+        "not in the public directory",
+    ]
+    """Whether the node has shown that the identity is there, and whether so many of the witnesses that were named have
+    signed that as are wanted; *yet*: whether it has promised to."""
     state: Literal["accepted", "pending", "declined", "blocked"]
     handshake: str
     """`none`, `offered`, `offer received`, `active`, `ended by me` or `ended by peer`."""

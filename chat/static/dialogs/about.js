@@ -22,6 +22,7 @@ const MEANINGS = [
   ["trust.verified", "meaning.verified"],
   ["trust.changed", "meaning.changed"],
   ["directory.shown", "directory.shown_means"],
+  ["directory.not_witnessed", "directory.not_witnessed_means"],
   ["directory.promised", "directory.promised_means"],
   ["directory.not_shown", "directory.not_shown_means"],
 ];

@@ -15,6 +15,7 @@ import { decide } from "./notes.js";
 const TRUST = { verified: "trust.verified", confirmed: "trust.confirmed", changed: "trust.changed" };
 const DIRECTORY = {
   shown: ["directory.shown", "directory.shown_means"],
+  not_witnessed: ["directory.not_witnessed", "directory.not_witnessed_means"],
   promised: ["directory.promised", "directory.promised_means"],
   not_shown: ["directory.not_shown", "directory.not_shown_means"],
 };

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from usernym.protocol.directory.witnesses import NO_WITNESSES, WitnessPolicy
 from usernym.protocol.records import KeyRecord
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
@@ -18,6 +19,7 @@ from usernym.storage.client.types import (
     HandshakeState,
     Identity,
     IdentityState,
+    InDirectory,
     Route,
     Trust,
 )
@@ -135,3 +137,14 @@ def test_an_older_word_unblocks_no_one(word_here: Consent, word_there: Consent, 
         if strict in words:
             assert alice.consent is strict
             break
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_backup_does_not_say_what_this_homes_witnesses_have_signed(wanted: bool, tmp_path: Path) -> None:
+    source, target = store_with(), ClientStore.open_plain()
+    source.contacts.pin("alice", b"k" * 32, b"record", 7, lacks_witnesses=not wanted)
+    target.witnessed.want(WitnessPolicy([b"w" * 32], 1) if wanted else NO_WITNESSES)
+    import_archive(target, exported(source, tmp_path / "backup"), "pass", b"me")
+    alice = target.contacts.get("alice")
+    assert alice is not None
+    assert alice.directory is (InDirectory.NOT_WITNESSED if wanted else InDirectory.SHOWN)

@@ -26,7 +26,7 @@ from usernym.storage.errors import RowConflict
 KEY = b"k" * 32
 BOB = Contact(
     "bob", KEY, b"record", None, Trust.CONFIRMED, Consent.ACCEPTED, 1, 0, False, 0,
-    HandshakeState.NONE, None, Fallback.NODE, None, None, None,
+    HandshakeState.NONE, None, Fallback.NODE, None, None, None, False,
 )  # fmt: skip
 
 
