@@ -76,6 +76,8 @@ class HomeSettings:
     node: str | None = None
     mixnet: str | None = None
     accept_strangers: bool = False
+    witnesses: tuple[str, ...] = ()
+    witnesses_needed: int | None = None
     passphrase: str | None = field(default=None, repr=False)
 
 
@@ -290,7 +292,13 @@ class Person:
         await self._close_finder()
         settings = self.settings
         opened = AsyncClient(
-            settings.home, node=self.node, mixnet=self.mixnet, accept_strangers=settings.accept_strangers, **more
+            settings.home,
+            node=self.node,
+            mixnet=self.mixnet,
+            accept_strangers=settings.accept_strangers,
+            witnesses=settings.witnesses,
+            witnesses_needed=settings.witnesses_needed,
+            **more,
         )
         try:
             self._threads = await self._stack.enter_async_context(opened)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -28,6 +28,7 @@ from usernym.mixnet.transport import Transport
 from usernym.mixnets import parse_mixnet
 from usernym.passphrases import check_new_passphrase
 from usernym.protocol.cards import NodeCard, card_text, parse_card
+from usernym.protocol.directory.witnesses import NO_WITNESSES
 from usernym.protocol.errors import Code
 from usernym.protocol.names import canonical
 from usernym.protocol.signing import SigningKey
@@ -37,6 +38,7 @@ from usernym.storage.keyfile import Protection
 from usernym.storage.locks import Home
 from usernym.subscriptions import EventHub
 from usernym.timers import ThreadTimers
+from usernym.witnesses import witness_policy
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -62,6 +64,11 @@ class ClientOptions(TypedDict, total=False):
     """Make a new home without a passphrase: anyone who can read its files can read everything."""
     accept_strangers: bool
     """Whether the first message of a stranger makes them a contact (the default), or a request."""
+    witnesses: Sequence[str | NodeCard]
+    """Cards of other nodes, one to eight, that are to sign the heads of the node's log. Not remembered: without them,
+    signatures are not looked at."""
+    witnesses_needed: int | None
+    """How many of them must have signed a head, one to three. None: all, but at most three."""
     restore: Restore | None
     """Give a new home an identity that exists, by its recovery words. `go_online` then gives the node its new message
     key before it logs in."""
@@ -82,6 +89,7 @@ class RunningClient:
         self.want_online = False
         """Whether to log in again after a change of the identity."""
         self._accept_strangers = True
+        self._witnesses = NO_WITNESSES
         self._failed: str | None = None
         self._stopping = False
         self._undo = contextlib.ExitStack()
@@ -100,7 +108,8 @@ class RunningClient:
     def start(
         self, home: Path, *, name: str | None = None, node: str | NodeCard | None = None,
         mixnet: str | Transport | None = None, passphrase: str | None = None, unprotected: bool = False,
-        accept_strangers: bool = True, restore: Restore | None = None,
+        accept_strangers: bool = True, witnesses: Sequence[str | NodeCard] = (), witnesses_needed: int | None = None,
+        restore: Restore | None = None,
     ) -> str | None:  # fmt: skip
         """Take the home, open its store, start the actors. Returns the recovery words of an identity that it made.
 
@@ -110,7 +119,9 @@ class RunningClient:
         card = parse_card(node) if isinstance(node, str) else node
         # Before the home is made: a mixnet that can't be used must leave nothing behind.
         given = _transport(mixnet, home) if isinstance(mixnet, str) else mixnet
-        self._accept_strangers = accept_strangers
+        self._accept_strangers, self._witnesses = accept_strangers, witness_policy(witnesses, witnesses_needed)
+        if card is not None:
+            self._check_witnesses(card)  # before the home is made, too
         with self._changing, contextlib.ExitStack() as undo:
             self._check_wanted()
             if passphrase is not None and ClientStore.protection(home) is Protection.ABSENT:
@@ -226,8 +237,13 @@ class RunningClient:
                 raise SettingsError("this home is registered at another node; choose another home")
             if known is None or parse_card(known.decode()).sequence < card.sequence:
                 store.profile.set_setting("node_card", card_text(card).encode())
+        self._check_witnesses(self._own_card())
         if isinstance(mixnet, str):
             store.profile.set_setting("mixnet", mixnet.encode())
+
+    def _check_witnesses(self, card: NodeCard) -> None:
+        if card.node in self._witnesses.witnesses:
+            raise SettingsError("a node can't be its own witness: name others")
 
     def _start_graph(self) -> None:
         """Start the actors with what the store has now."""
@@ -237,7 +253,10 @@ class RunningClient:
         identity, card = store.profile.identity(), self._own_card()
         self.user = User(identity.name, SigningKey.from_seed(identity.seed), card.node)
         runtime, publish = ThreadRuntime(self._timers), self.events.publish
-        context = ClientContext(runtime, self._on_failed, publish, store, self.user, self._accept_strangers)
+        store.witnessed.want(self._witnesses)
+        context = ClientContext(
+            runtime, self._on_failed, publish, store, self.user, self._accept_strangers, self._witnesses
+        )
         self._graph = client_graph(context, self._kept.lend(), card)
 
     def _stop_graph(self) -> None:

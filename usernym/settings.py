@@ -95,6 +95,10 @@ class ClientSettings(CommonSettings, frozen=True, forbid_unknown_fields=True, kw
     accept_strangers: bool | None = None
     """None leaves it to the program: commands accept, the chat page asks."""
     unprotected: bool = False
+    witnesses: tuple[Text, ...] = ()
+    """Other nodes' cards, each as its text; in a layer also the name of a file that has it."""
+    witnesses_needed: int | None = None
+    """How many of them must sign; None: all, but at most three."""
 
 
 class NodeSettings(CommonSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -125,13 +129,15 @@ def read_settings(
 ) -> S:
     """The settings of one kind for `home`. `flags` are options by a setting's name; None is one that was not given.
 
-    A client's `node` comes as the card's text, however it was named. Raises `SettingsError`.
+    Cards come as their text, however they were named. Raises `SettingsError`.
     """
     variables = os.environ if environment is None else environment
     values = _of_file(kind, *_settings_file(home, config, variables))
     values |= _of_environment(kind, variables) | _of_flags(kind, flags or {})
     if values.get("node") is not None:
         values["node"] = card_argument(values["node"])
+    if "witnesses" in values:
+        values["witnesses"] = tuple(map(card_argument, values["witnesses"]))
     return kind(**values)
 
 
@@ -153,7 +159,11 @@ def _of_file(kind: type[CommonSettings], path: Path, must_exist: bool) -> dict[s
         # The other kind's section is checked too: a mistake there should be found now, not when it is used.
         values = _of_table(_SECTIONS[name], section, path, f"{name}.")
         if _SECTIONS[name] is kind:
-            found |= values | ({"node": _beside(path, values["node"])} if "node" in values else {})
+            found |= values
+            if "node" in values:
+                found["node"] = _beside(path, values["node"], "node")
+            if "witnesses" in values:
+                found["witnesses"] = [_beside(path, card, "witnesses") for card in values["witnesses"]]
     return found
 
 
@@ -289,13 +299,13 @@ def _port(value: object) -> Port:
     return Port(port)
 
 
-def _beside(path: Path, node: str) -> str:
+def _beside(path: Path, card: str, key: str) -> str:
     """A card's file that a settings file names is beside that file, wherever the command is typed."""
-    if node == "-":
-        raise SettingsError(f"{path}: node: name a file, or write the card's text")
-    if node.startswith(CARD_PREFIX):
-        return node
-    return str(path.parent / user_path(node))
+    if card == "-":
+        raise SettingsError(f"{path}: {key}: name a file, or write the card's text")
+    if card.startswith(CARD_PREFIX):
+        return card
+    return str(path.parent / user_path(card))
 
 
 def card_argument(value: str) -> str:

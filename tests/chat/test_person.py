@@ -17,6 +17,8 @@ from usernym.chat.person import HomeSettings, Outgoing, Person, Stage
 from usernym.chat.problems import PageRefused
 from usernym.chat.wire import Problem
 from usernym.errors import AccountStays
+from usernym.protocol.cards import card_text, make_card
+from usernym.protocol.signing import SigningKey
 from usernym.storage.errors import StorageError
 
 PASSPHRASE = "correct horse"
@@ -228,5 +230,19 @@ def test_an_end_while_the_home_is_being_opened_closes_it(handles: Handles) -> No
         await person.close()
         await opening
         usernym.Client.open(handles.home("alice"), passphrase=PASSPHRASE).close()  # no one holds it any more
+
+    asyncio.run(play())
+
+
+def test_a_home_is_opened_with_the_witnesses_that_were_named(handles: Handles) -> None:
+    handles.client("alice").close()
+    witness = card_text(make_card(SigningKey.from_seed(bytes(32)), [bytes(96)], 1, 1))
+
+    async def play() -> None:
+        async with opened(
+            handles.home("alice"), mixnet=NOWHERE, witnesses=(witness, witness), witnesses_needed=1
+        ) as person:
+            assert person.stage is Stage.READY
+            assert person.client._running.store.witnessed.are_wanted()
 
     asyncio.run(play())

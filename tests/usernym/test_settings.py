@@ -43,6 +43,14 @@ def write(home: Path, text: str) -> Path:
         ("log_level", '"info"', "error", "debug", ["info", "error", "debug"]),
         ("accept_strangers", "false", "yes", False, [False, True, False]),
         ("unprotected", "true", "off", True, [True, False, True]),
+        (
+            "witnesses",
+            f'["{CARD}1"]',
+            f"{CARD}2, {CARD}3",
+            [f"{CARD}4"],
+            [(f"{CARD}1",), (f"{CARD}2", f"{CARD}3"), (f"{CARD}4",)],
+        ),
+        ("witnesses_needed", "1", "2", 3, [1, 2, 3]),
         ("node", f'"{CARD}1"', f"{CARD}2", f"{CARD}3", [f"{CARD}{n}" for n in (1, 2, 3)]),
     ],
 )
@@ -152,8 +160,12 @@ def test_a_cards_file_is_sought_beside_the_settings_that_name_it(
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     (tmp_path / "node.card").write_text(f"{CARD}\n")
-    write(tmp_path, '[client]\nnode = "node.card"\n')
-    assert read_settings(ClientSettings, tmp_path, environment={}).node == CARD
+    write(tmp_path, '[client]\nnode = "node.card"\nwitnesses = ["node.card"]\n')
+    settings = read_settings(ClientSettings, tmp_path, environment={})
+    assert (settings.node, settings.witnesses) == (CARD, (CARD,))
+    write(tmp_path, '[client]\nwitnesses = ["-"]\n')
+    with pytest.raises(SettingsError, match="witnesses: name a file"):
+        read_settings(ClientSettings, tmp_path, environment={})
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n"])

@@ -54,15 +54,19 @@ def chat(typed: Invocation[ClientSettings]) -> None:
     from usernym.cli.browser import NAME
     from usernym.control_server import ControlServer
     from usernym.mixnets import parse_mixnet
+    from usernym.witnesses import witness_policy
 
     settings = typed.settings
     if settings.mixnet is not None:
         parse_mixnet(settings.mixnet).check()  # validate first: an error is for the terminal, not for the page
+    witness_policy(settings.witnesses, settings.witnesses_needed)  # the same
     home = HomeSettings(
         typed.home,
         node=settings.node,
         mixnet=settings.mixnet,
         accept_strangers=settings.accept_strangers is True,
+        witnesses=settings.witnesses,
+        witnesses_needed=settings.witnesses_needed,
         passphrase=os.environ.get(PASSPHRASE_VARIABLE) or None,
     )
 

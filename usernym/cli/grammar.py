@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from usernym._version import __version__
-from usernym.cli.command import Entry, seconds
+from usernym.cli.command import Entry, number, seconds
 from usernym.cli.failures import MEANINGS
 from usernym.cli.terminal import print_err, print_whole
+from usernym.protocol.limits import WITNESSES_MAX
 from usernym.settings import LOG_FORMATS, LOG_LEVELS
 
 
@@ -146,6 +147,10 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
     shared.add_argument("--node", metavar="CARD", help="the node's card: its text, a file, or - to read it")
     text = "whether a stranger's first message makes them a contact at once (default), or waits as a request"
     shared.add_argument("--accept-strangers", action=argparse.BooleanOptionalAction, help=text)
+    text = "another node that must sign the heads of the node's log: its card, or a file; may be given several times"
+    shared.add_argument("--witness", dest="witnesses", action="append", metavar="CARD", help=text)
+    text = "how many of these must sign a head; default: all, but at most 3"
+    shared.add_argument("--witnesses-needed", type=number(1, WITNESSES_MAX), metavar="N", help=text)
 
 
 # -- help and mistakes ------------------------------------------------------------------------------------------------

@@ -170,6 +170,8 @@ class Session:
             passphrase=self._passphrases[protection],
             unprotected=unprotected and protection is not Protection.PASSPHRASE,
             accept_strangers=settings.accept_strangers is not False,
+            witnesses=settings.witnesses,
+            witnesses_needed=settings.witnesses_needed,
             restore=self._restore,
         )
 
