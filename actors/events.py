@@ -179,6 +179,19 @@ class DirectoryDoubted:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryUnwitnessed:
+    """For three hours with a login the node has shown no head of its public directory that enough of the user's
+    witnesses have signed; or it shows one again.
+
+    No one is accused: the witnesses may be away. But they sign one history only, so a node that shows this user another
+    one than them can't show their signatures.
+    """
+
+    since: int | None
+    """When it showed the last one, or the first without (Unix seconds); None: it shows one again."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeAddressChanged:
     """The node sent a card with other addresses, and the client logs in at one of them. A node may send each user
     another card."""
@@ -199,8 +212,8 @@ class ConnectionChanged:
 
 Event = (
     MessageArrived | DeliveryChanged | FileChanged | TextsErased | HandshakeChanged | DirectSilent | ContactChanged
-    | DirectoryChanged | IdentityChanged | NodeCaught | DirectoryDoubted | RotationStalled | ConnectionChanged
-    | NodeAddressChanged
+    | DirectoryChanged | IdentityChanged | NodeCaught | DirectoryDoubted | DirectoryUnwitnessed | RotationStalled
+    | ConnectionChanged | NodeAddressChanged
 )  # fmt: skip
 
 EventSink = Callable[[Event], None]

@@ -453,8 +453,8 @@ class FindRecord(PrivateValue, frozen=True):
 
 class FoundRecord(PrivateValue, frozen=True):
     """What the node has under a name, verified. `log_size`: how many epochs the public directory had that showed the
-    identity, None if nothing did; `lacks_witnesses`: whether too few of the user's witnesses have signed its head;
-    `promise`: the frame with that proof, or with the promise of one."""
+    identity, None if nothing did; `lacks_witnesses` is as in `Contact`; `promise`: the frame with that proof, or with
+    the promise of one."""
 
     record: KeyRecord
     chain: tuple[Succession, ...]

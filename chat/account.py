@@ -80,6 +80,7 @@ def _about(person: Person, client: Client, number: int) -> AboutWire:
         version=__version__,
         name=known.name,
         node=known.node,
+        witnesses=known.witnesses,
         mixnet=known.mixnet,
         emulated=known.emulated,
         identity_key=known.identity_key,

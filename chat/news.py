@@ -130,6 +130,7 @@ class News:
         return WarningsWire(
             caught=list(person.caught),  # type: ignore[arg-type]  # the names of `Fault`
             doubted_since=person.doubted_since,
+            unwitnessed_since=person.unwitnessed_since,
             stalled_since=person.stalled_since,
             node_moved=person.node_moved,
         )

@@ -22,6 +22,7 @@ from usernym import (
     Client,
     ConnectionChanged,
     DirectoryDoubted,
+    DirectoryUnwitnessed,
     Event,
     NodeAddressChanged,
     NodeCaught,
@@ -110,6 +111,7 @@ class Person:
         self.caught: list[str] = []
         """What a dishonest node did; shown in every window, also in one that is opened later."""
         self.doubted_since: int | None = None
+        self.unwitnessed_since: int | None = None
         self.stalled_since: int | None = None
         self.node_moved = False
         self.online = False
@@ -187,6 +189,8 @@ class Person:
                 self.caught.append(event.fault)
         elif isinstance(event, DirectoryDoubted):
             self.doubted_since = event.since
+        elif isinstance(event, DirectoryUnwitnessed):
+            self.unwitnessed_since = event.since
         elif isinstance(event, RotationStalled):
             self.stalled_since = event.since
         elif isinstance(event, NodeAddressChanged):
@@ -280,6 +284,7 @@ class Person:
         """Read the account again."""
         self.known = known = await self.run(self.client.whoami)
         self.caught, self.doubted_since = list(known.faults), known.directory_doubted_since
+        self.unwitnessed_since = None if known.witnesses is None else known.witnesses.unmet_since
         return known
 
     async def account_changed(self) -> None:

@@ -43,6 +43,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from usernym import WitnessesView
+
 TEXT_BYTES_MAX: Final = 65_536
 """Of a text, in UTF-8: the protocol's bound."""
 PROBLEMS: Final = frozenset(
@@ -66,19 +68,15 @@ PROBLEMS: Final = frozenset(
         "no_such_contact", "no_such_text", "duration_out_of_range", "nickname_too_long",
         # of files: `most` is bytes
         "file_too_large", "file_empty", "file_unfit", "picture_unfit", "pictures_missing", "no_such_file", "file_over",
-        # of the disk: `exists` and `not_absolute` have the `path`
+        # of the disk and the system: `exists` and `not_absolute` have the `path`
         "home_in_use", "disk_full", "not_readable", "not_a_backup", "damaged", "exposed", "newer_version", "exists",
-        "not_absolute", "storage",
-        # of the system
-        "limit", "system", "installation",
+        "not_absolute", "storage", "limit", "system", "installation",
         # of the account and its program
         "own_name_differs", "elsewhere", "account_stays", "account_deleted", "not_possible_now", "other_login",
-        "node_moved", "closed",
-        "stopped", "stopped_outside", "settings", "internal",
+        "node_moved", "closed", "stopped", "stopped_outside", "settings", "internal",
     }
 )  # fmt: skip
 """The codes of `Problem`. `internal` has `kind`, the error's class; `settings` and `stopped` have an English `text`."""
-
 
 ListName = Literal["contacts", "archived", "requests", "refused"]
 """`refused`: declined and blocked."""
@@ -136,8 +134,7 @@ class ContactLine(msgspec.Struct, frozen=True):
     """Empty: none."""
     trust: Literal["confirmed", "verified", "changed"]
     directory: Literal["shown", "not_witnessed", "promised", "not_shown"]
-    """Whether the node has shown, or promised, that the identity is in its public directory; *not_witnessed*: in one
-    that too few of the user's witnesses have signed."""
+    """Whether the node has shown, or promised, that the identity is in its public directory; or in one not signed."""
     state: Literal["accepted", "pending", "declined", "blocked"]
     route: Literal["none", "offered", "offer_received", "active", "ended_by_me", "ended_by_peer"]
     direct_only: bool
@@ -266,6 +263,8 @@ class WarningsWire(Wired, frozen=True):
     """What the node signed, and no honest node signs."""
     doubted_since: int | None
     """Since when the node does not show that its public directory continues the one that it showed before."""
+    unwitnessed_since: int | None
+    """Since when it shows a log that too few of the user's witnesses have signed."""
     stalled_since: int | None
     """Since when the user's new message key waits for the node to publish it."""
     node_moved: bool
@@ -434,6 +433,7 @@ class AboutWire(_Answer, frozen=True):
     name: str
     node: str
     """The node's identity key, 64 hexadecimal digits."""
+    witnesses: WitnessesView | None
     mixnet: str
     emulated: bool
     identity_key: str
@@ -487,8 +487,8 @@ AnswerWire = (
 )  # fmt: skip
 PushWire = (
     AdmittedWire | NotAdmittedWire | HomeWire | ConnectionWire | WarningsWire | TotalsWire | ContactChangedWire
-    | ContactGoneWire | ListsChangedWire | TextChangedWire | TextsGoneWire
-    | ArrivedWire | DraftChangedWire | OutgoingWire | EndedWire
+    | ContactGoneWire | ListsChangedWire | TextChangedWire | TextsGoneWire | ArrivedWire | DraftChangedWire
+    | OutgoingWire | EndedWire
 )  # fmt: skip
 ToWindow = AnswerWire | PushWire
 

@@ -10,11 +10,12 @@ Each of these is opened (`Client.open(...)`), used from any thread, and closed; 
 
 What they return:
 
-- `Whoami`, `ContactView`, `ListedContact` with its `LastText`, `RequestView`, `MessageView`, `EvidenceView`,
-  `FileView`, `ConversationEntry`, `Picture`, `Sent`, `Imported`: what a client has.
+- `Whoami` with its `WitnessesView`, `ContactView`, `ListedContact` with its `LastText`, `RequestView`, `MessageView`,
+  `EvidenceView`, `FileView`, `ConversationEntry`, `Picture`, `Sent`, `Imported`: what a client has.
 - `Subscription`, `AsyncSubscription`: the events of a client, each an `Event`: `MessageArrived`, `DeliveryChanged`,
   `ContactChanged`, `DirectoryChanged`, `IdentityChanged`, `HandshakeChanged`, `DirectSilent`, `TextsErased`,
-  `ConnectionChanged`, `NodeAddressChanged`, `RotationStalled`, `FileChanged`, `DirectoryDoubted` or `NodeCaught`.
+  `ConnectionChanged`, `NodeAddressChanged`, `RotationStalled`, `FileChanged`, `DirectoryDoubted`,
+  `DirectoryUnwitnessed` or `NodeCaught`.
 - `NameState`, `FoundRecord`: what a finder found. `NodeStatus`: how a node is.
 - `DeliveryState`, `FileState`, `Route`, `Trust`, `InDirectory`, `Consent`, `HandshakeState`, `NameVerdict`, `Code`: the
   words that they use.
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         DeliveryChanged,
         DirectoryChanged,
         DirectoryDoubted,
+        DirectoryUnwitnessed,
         DirectSilent,
         Event,
         FileChanged,
@@ -110,13 +112,13 @@ if TYPE_CHECKING:
     from usernym.storage.errors import HomeInUse, PassphraseNeeded, StorageError, StoreUnprotected, WrongPassphrase
     from usernym.subscriptions import AsyncSubscription, Subscription
     from usernym.transfers import FileView, Transfers
-    from usernym.views import ContactView, EvidenceView, MessageView, RequestView, Sent, Whoami
+    from usernym.views import ContactView, EvidenceView, MessageView, RequestView, Sent, Whoami, WitnessesView
 
 _HOMES = {
     "actors.events": (
         "ConnectionChanged", "ContactChanged", "DeliveryChanged", "DirectSilent", "DirectoryChanged",
-        "DirectoryDoubted", "Event", "FileChanged", "HandshakeChanged", "IdentityChanged", "MessageArrived",
-        "NodeAddressChanged", "NodeCaught", "RotationStalled", "TextsErased",
+        "DirectoryDoubted", "DirectoryUnwitnessed", "Event", "FileChanged", "HandshakeChanged", "IdentityChanged",
+        "MessageArrived", "NodeAddressChanged", "NodeCaught", "RotationStalled", "TextsErased",
     ),
     "actors.failures": (
         "FileUnfit", "HandshakeNotPossible", "NodeRefused", "NodeSilent", "RetryNotPossible", "TextTooLong",
@@ -146,7 +148,7 @@ _HOMES = {
     "storage.errors": ("HomeInUse", "PassphraseNeeded", "StorageError", "StoreUnprotected", "WrongPassphrase"),
     "subscriptions": ("AsyncSubscription", "Subscription"),
     "transfers": ("FileView", "Transfers"),
-    "views": ("ContactView", "EvidenceView", "MessageView", "RequestView", "Sent", "Whoami"),
+    "views": ("ContactView", "EvidenceView", "MessageView", "RequestView", "Sent", "Whoami", "WitnessesView"),
 }  # fmt: skip
 """The names of the interface, by the module that defines them."""
 
@@ -156,16 +158,16 @@ __all__ = [
     "AccountStays", "AsyncClient", "AsyncContactList", "AsyncEntries", "AsyncSubscription", "AsyncTransfers",
     "Client", "ClientOptions", "Closed", "Code", "ConnectionChanged", "Consent", "ContactChanged", "ContactList",
     "ContactView", "ConversationEntry", "DeliveryChanged", "DeliveryState", "DirectSilent", "DirectoryChanged",
-    "DirectoryDoubted", "Entries", "Event", "EvidenceView", "FileChanged", "FileState", "FileUnfit", "FileView",
-    "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged", "HandshakeNotPossible", "HandshakeState",
-    "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "InDirectory", "LastText", "LinkMismatch",
-    "ListedContact", "MessageArrived", "MessageView", "Mismatch", "MixnetSpec", "NameState", "NameVerdict",
-    "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node", "NodeAddressChanged", "NodeCaught", "NodeRefused",
-    "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "PassphraseWeak", "Picture", "PictureUnfit",
-    "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible", "RotationStalled",
-    "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription", "TextTooLong",
-    "TextsErased", "Transfers", "Trust", "Whoami", "WordsInvalid", "WordsUnfit", "WrongPassphrase", "__version__",
-    "parse_mixnet",
+    "DirectoryDoubted", "DirectoryUnwitnessed", "Entries", "Event", "EvidenceView", "FileChanged", "FileState",
+    "FileUnfit", "FileView", "Finder", "FoundRecord", "GraphFailed", "HandshakeChanged", "HandshakeNotPossible",
+    "HandshakeState", "HomeInUse", "IdentityChanged", "IdentityMoved", "Imported", "InDirectory", "LastText",
+    "LinkMismatch", "ListedContact", "MessageArrived", "MessageView", "Mismatch", "MixnetSpec", "NameState",
+    "NameVerdict", "NoSuchContact", "NoSuchFile", "NoSuchMessage", "Node", "NodeAddressChanged", "NodeCaught",
+    "NodeRefused", "NodeSilent", "NodeStatus", "NotReady", "PassphraseNeeded", "PassphraseWeak", "Picture",
+    "PictureUnfit", "PicturesMissing", "RemoteProtocolError", "RequestView", "Restore", "RetryNotPossible",
+    "RotationStalled", "Route", "Sent", "SettingsError", "StorageError", "StoreUnprotected", "Subscription",
+    "TextTooLong", "TextsErased", "Transfers", "Trust", "Whoami", "WitnessesView", "WordsInvalid", "WordsUnfit",
+    "WrongPassphrase", "__version__", "parse_mixnet",
 ]  # fmt: skip
 
 

@@ -17,7 +17,6 @@ from typing import Final, Self, Unpack
 from usernym.actors import messages as msg
 from usernym.actors.events import ContactChanged, TextsErased
 from usernym.actors.failures import RetryNotPossible
-from usernym.actors.registration.keys import stalled_since
 from usernym.contact_list import ContactList
 from usernym.delivery import Wait, deliver, follow
 from usernym.entries import Entries
@@ -27,11 +26,10 @@ from usernym.passphrases import check_new_passphrase
 from usernym.protocol.cards import NodeCard, parse_card
 from usernym.protocol.links import link_text, make_link
 from usernym.protocol.names import canonical
-from usernym.protocol.records import decode_record
 from usernym.running import ClientOptions, RunningClient
 from usernym.storage.client.archive import Imported, export_archive, import_archive
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import Consent, Contact, Fallback, IdentityState, RecoveryWords, Trust
+from usernym.storage.client.types import Consent, Contact, Fallback, RecoveryWords, Trust
 from usernym.storage.errors import StorageError
 from usernym.subscriptions import Subscription
 from usernym.transfers import Transfers, end_files
@@ -43,12 +41,11 @@ from usernym.views import (
     RequestView,
     Sent,
     Whoami,
+    account_view,
     contact_view,
     directions,
     evidence_view,
-    faults_in,
     id_bytes,
-    is_emulated_card,
     named_views,
     text_views,
 )
@@ -151,26 +148,7 @@ class Client:
 
     def whoami(self) -> Whoami:
         """The account that this home has."""
-
-        def read(store: ClientStore) -> Whoami:
-            identity, mixnet = store.profile.identity(), store.profile.setting("mixnet")
-            return Whoami(
-                identity.name,
-                self._running.user.node.hex(),
-                self._running.user.key.public.hex(),
-                "" if mixnet is None else mixnet.decode(),
-                identity.state is IdentityState.REGISTERED,
-                store.protected,
-                decode_record(identity.record).recoveries,
-                stalled_since(store, int(time.time())),
-                identity.state is IdentityState.DELETED,
-                is_emulated_card((store.profile.setting("node_card") or b"").decode()),
-                store.seen_log.own() is not None,
-                store.seen_log.doubted_at(),
-                faults_in(each.packed for each in store.evidence.all()),
-            )
-
-        return self._running.read(read)
+        return self._running.read(lambda store: account_view(store, self._running.user, int(time.time())))
 
     def register(self, timeout: float = TIMEOUT_S) -> None:
         """Register the name at the node. An account that is registered already stays so.

@@ -8,10 +8,13 @@ from typing import Final
 
 from usernym.actors.context import User
 from usernym.actors.messages import PayloadKind
+from usernym.actors.registration.keys import stalled_since
+from usernym.actors.registration.witness_watch import UNWITNESSED_S
 from usernym.mixnet.addresses import is_emulated
 from usernym.protocol.cards import parse_card
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.evidence import Fault, decode_evidence, evidence_text
+from usernym.protocol.records import decode_record
 from usernym.protocol.safety import safety_number
 from usernym.storage.client.gaps import MissingCounters
 from usernym.storage.client.store import ClientStore
@@ -22,6 +25,7 @@ from usernym.storage.client.types import (
     Direction,
     Fallback,
     HandshakeState,
+    IdentityState,
     InDirectory,
     Message,
     Route,
@@ -127,6 +131,22 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessesView:
+    """The witnesses that a user has named, and what they have signed of what the node has shown since."""
+
+    named: int
+    """How many."""
+    needed: int
+    """How many of them must have signed a head of the directory's log."""
+    signed: int | None
+    """How many of them have signed the newest head that the node has shown; None: it has shown none."""
+    met_at: int | None
+    """When the node showed a head last that enough of them had signed (Unix seconds); None: never."""
+    unmet_since: int | None
+    """Since when it shows none, if for three hours with a login (Unix seconds)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Whoami:
     """The account of a home."""
 
@@ -154,6 +174,8 @@ class Whoami:
     """Whether the node has shown that its public directory has this name, with this identity."""
     directory_doubted_since: int | None = None
     """Since when the node does not show that its directory continues the one that it showed before (Unix seconds)."""
+    witnesses: WitnessesView | None = None
+    """The witnesses that the user has named; None without any."""
     faults: tuple[str, ...] = ()
     """What the evidence in this home shows of the node, each once: names of `Fault`, in small letters."""
 
@@ -171,6 +193,37 @@ class EvidenceView:
     text: str = field(repr=False)
     """The proof, one line. It may hold the name of someone who wrote to the user, or whom they looked up; never a
     text."""
+
+
+def account_view(store: ClientStore, user: User, now: int) -> Whoami:
+    """The account of a home; `now` in Unix seconds."""
+    identity, mixnet = store.profile.identity(), store.profile.setting("mixnet")
+    return Whoami(
+        identity.name,
+        user.node.hex(),
+        user.key.public.hex(),
+        "" if mixnet is None else mixnet.decode(),
+        identity.state is IdentityState.REGISTERED,
+        store.protected,
+        decode_record(identity.record).recoveries,
+        stalled_since(store, now),
+        identity.state is IdentityState.DELETED,
+        is_emulated_card((store.profile.setting("node_card") or b"").decode()),
+        store.seen_log.own() is not None,
+        store.seen_log.doubted_at(),
+        _witnesses_view(store),
+        faults_in(each.packed for each in store.evidence.all()),
+    )
+
+
+def _witnesses_view(store: ClientStore) -> WitnessesView | None:
+    (needed, named), seen = store.witnessed.wanted(), store.witnessed.seen()
+    if not needed:
+        return None
+    if seen is None:
+        return WitnessesView(named, needed, None, None, None)
+    unmet_since = seen.since if seen.waited_s >= UNWITNESSED_S else None
+    return WitnessesView(named, needed, seen.signers, seen.met_at, unmet_since)
 
 
 def is_emulated_card(card: str) -> bool:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from usernym.actors.events import DirectoryDoubted
-from usernym.protocol.directory.checkpoints import SignedHead
+from usernym.actors.registration.witness_watch import WitnessWatch
+from usernym.protocol.directory.checkpoints import LogHead, SignedHead
 from usernym.protocol.directory.complaints import Fork, complain
 from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.directory.shown import (
@@ -58,6 +59,7 @@ class LogWatch:
         self._context = context
         self._log = context.store.seen_log
         self._origin = origin
+        self._witnesses = WitnessWatch(context)
         self._leaf_at: float | None = None
         self._leaf_asked = False
         self._absent_since: float | None = None
@@ -127,7 +129,12 @@ class LogWatch:
             change = complain(user.key, user.node, user.name, self._origin(), own, place)
             self._accuse_of(evidence_of_change(user.node, change))
             place = None  # it is looked for again: so the next change is found as well
-        self._log.save(seen.log, place)
+        head = LogHead(user.node, seen.log.size, seen.log.head.root)
+        with self._context.store.transaction():
+            self._log.save(seen.log, place)
+            told = self._witnesses.take(head, shown.cosignatures)
+        if told is not None:
+            self._context.on_event(told)
         if known is not None and seen.earlier is not None:
             self._compare(asked.other, seen.earlier.root(), known.head, seen.earlier_hashes)
         self._compare(seen.log.size, seen.log.head.root, seen.log.head, b"")

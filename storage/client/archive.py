@@ -149,7 +149,7 @@ def _take_contact(store: ClientStore, row: tuple[Any, ...], former: Collection[s
     ours = store.contacts.get(theirs["name"])
     if ours is None:
         # Which witnesses that home wanted is not in the backup.
-        store.database.run(_ADD_CONTACT, theirs | {"lacks_witnesses": store.witnessed.are_wanted()})
+        store.database.run(_ADD_CONTACT, theirs | {"lacks_witnesses": store.witnessed.wanted() != (0, 0)})
         if theirs["name"] in former:
             store.contacts.end_agreements(theirs["name"])
         return True

@@ -48,17 +48,22 @@ def test_the_panel_tells_the_directory_from_the_node_s_word_and_from_the_user_s(
 def test_a_forged_name_and_a_doubt_stay_on_the_screen_and_say_what_to_do(chromium: Chromium) -> None:
     account = Account()
     account.warnings = WarningsWire(
-        caught=["name_changed", "forked_log"], doubted_since=1_700_000_000, stalled_since=None, node_moved=False
+        caught=["name_changed", "forked_log"],
+        doubted_since=1_700_000_000,
+        unwitnessed_since=1_700_000_000,
+        stalled_since=None,
+        node_moved=False,
     )
     with Stage(account) as stage:
         window = PageWindow(stage, chromium)
         lines = window.page.get_by_role("alert")
-        expect(lines).to_have_count(3)
+        expect(lines).to_have_count(4)
         for line, words in enumerate(
             (
                 "has a change of your name that did not come from this program",
                 "it showed different histories of its public directory",
                 "does not show that its public directory is still the one that it showed before",
+                "shows a log that your witnesses have not signed",
             )
         ):
             expect(lines.nth(line)).to_contain_text(words)

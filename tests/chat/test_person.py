@@ -243,6 +243,6 @@ def test_a_home_is_opened_with_the_witnesses_that_were_named(handles: Handles) -
             handles.home("alice"), mixnet=NOWHERE, witnesses=(witness, witness), witnesses_needed=1
         ) as person:
             assert person.stage is Stage.READY
-            assert person.client._running.store.witnessed.are_wanted()
+            assert person.client.whoami().witnesses == usernym.WitnessesView(1, 1, None, None, None)
 
     asyncio.run(play())

@@ -67,7 +67,11 @@ def every_account() -> Account:
     """One with people and texts of every kind."""
     account = full_account()
     account.warnings = WarningsWire(
-        caught=["two_tells"], doubted_since=1_700_000_000, stalled_since=1_700_000_000, node_moved=True
+        caught=["two_tells"],
+        doubted_since=1_700_000_000,
+        unwitnessed_since=1_700_000_000,
+        stalled_since=1_700_000_000,
+        node_moved=True,
     )
     account.connection = ConnectionWire(state="offline", problem=Problem("no_answer"))
     rows = iter(range(20_000, 30_000))

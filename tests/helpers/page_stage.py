@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from usernym import qr
+from usernym import WitnessesView, qr
 from usernym.chat.files import STATIC, PageFiles
 from usernym.chat.guard import Guard
 from usernym.chat.keys import Keys
@@ -124,7 +124,9 @@ class Account:
     def __init__(self) -> None:
         self.home = HomeWire(screen="main", name="maya", emulated=False)
         self.connection = ConnectionWire(state="connected")
-        self.warnings = WarningsWire(caught=[], doubted_since=None, stalled_since=None, node_moved=False)
+        self.warnings = WarningsWire(
+            caught=[], doubted_since=None, unwitnessed_since=None, stalled_since=None, node_moved=False
+        )
         self.people: dict[str, ContactLine] = {}
         self.texts: dict[str, list[TextView]] = {}
         self.sent: list[Ask] = []
@@ -391,6 +393,7 @@ class Stage:
     def _about(self, ask: GetAboutAsk) -> AnswerWire:
         return AboutWire(
             id=ask.id, version="0.1.0", name="maya", node="7f3c9a51" * 8, mixnet="nym", emulated=False,
+            witnesses=WitnessesView(3, 2, 2, 1_700_000_000, None),
             identity_key="0b6d1c2f" * 8, protected=True, recoveries=0, home="/home/maya/.local/share/usernym",
             backup_folder="/home/maya/usernym-backup",
         )  # fmt: skip

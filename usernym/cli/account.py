@@ -12,10 +12,19 @@ import usernym
 from usernym.cli.command import NAME, YES, ClientCommand, Deadline, Entry, Invocation, switch
 from usernym.cli.failures import NAME_REFUSALS, CommandFailed, Exit, failure_of, refused
 from usernym.cli.holder import retry_until
-from usernym.cli.replies import WhoAmIReply, doubted_text, fault_text, reply_of, stalled_text
+from usernym.cli.replies import (
+    WhoAmIReply,
+    WitnessesReply,
+    doubted_text,
+    fault_text,
+    reply_of,
+    stalled_text,
+    unwitnessed_text,
+)
 from usernym.cli.session import WAITING, Session, asks
 from usernym.cli.terminal import (
     LINE_MAX,
+    clock,
     confirm_by_name,
     date,
     has_terminal,
@@ -152,13 +161,25 @@ def _print_account(who: WhoAmIReply, _given: Namespace) -> None:
         ("in the public directory", "yes" if who.in_directory else "not seen there yet"),
         ("replaced", "never" if not who.recoveries else f"{who.recoveries} times, with the recovery words"),
     ]
+    if who.witnesses is not None:
+        rows.append(("witnesses", _witnesses_text(who.witnesses)))
     print_line(table(rows))
     if who.rotation_stalled_since is not None:
         print_line(f"! {stalled_text(who.rotation_stalled_since)}")
     if who.directory_doubted_since is not None:
         print_line(f"! {doubted_text(who.directory_doubted_since)}")
+    if who.witnesses is not None and who.witnesses.unmet_since is not None:
+        print_line(f"! {unwitnessed_text(who.witnesses.unmet_since)}")
     for fault in who.faults:
         print_line(f"! {fault_text(fault)}")
+
+
+def _witnesses_text(witnesses: WitnessesReply) -> str:
+    wanted = f"{witnesses.needed} of {witnesses.named} must sign"
+    if witnesses.signed is None:
+        return f"{wanted}; the node has shown no log since they were named"
+    last = "never yet" if witnesses.met_at is None else f"last at {clock(witnesses.met_at)}"
+    return f"{wanted}; {witnesses.signed} have signed what was shown last; enough had signed {last}"
 
 
 # -- check-name -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import msgspec
 import usernym
 from usernym.cli.command import Entry, Invocation, option, seconds
 from usernym.cli.holder import retry_until
-from usernym.cli.replies import Way, doubted_text, fault_text, reason_word, reply_of, stalled_text
+from usernym.cli.replies import Way, doubted_text, fault_text, reason_word, reply_of, stalled_text, unwitnessed_text
 from usernym.cli.session import Session
 from usernym.cli.signals import Interruptions
 from usernym.cli.terminal import clock, print_err, print_json, print_marked
@@ -212,6 +212,17 @@ class DirectoryDoubtedJson(msgspec.Struct, frozen=True, tag_field="event", tag="
         return "* the node shows its public directory again" if self.since is None else f"! {doubted_text(self.since)}"
 
 
+class DirectoryUnwitnessedJson(msgspec.Struct, frozen=True, tag_field="event", tag="directory_unwitnessed"):
+    """The node shows a log that too few of the witnesses that were named have signed, or shows a signed one again."""
+
+    since: int | None
+    """When it showed the last head with enough, or the first without; null when it shows one again."""
+
+    def line(self) -> str:
+        again = "* the node shows a log again that your witnesses have signed"
+        return again if self.since is None else f"! {unwitnessed_text(self.since)}"
+
+
 class RotationStalledJson(msgspec.Struct, frozen=True, tag_field="event", tag="rotation_stalled"):
     """A new message key waits for two weeks or more to be published by the node, or was published after that."""
 
@@ -245,7 +256,8 @@ class ConnectionJson(msgspec.Struct, frozen=True, tag_field="event", tag="connec
 
 EventJson = (
     DeliveryJson | FileJson | ErasedJson | HandshakeJson | DirectJson | ContactJson | DirectoryJson
-    | IdentityChangedJson | NodeCaughtJson | DirectoryDoubtedJson | RotationStalledJson | NodeAddressJson
+    | IdentityChangedJson | NodeCaughtJson | DirectoryDoubtedJson | DirectoryUnwitnessedJson | RotationStalledJson
+    | NodeAddressJson
     | ConnectionJson
 )  # fmt: skip
 
@@ -276,6 +288,8 @@ def event_json(event: Event) -> EventJson:
             return reply_of(NodeCaughtJson, event, fault=event.fault)
         case usernym.DirectoryDoubted():
             return reply_of(DirectoryDoubtedJson, event)
+        case usernym.DirectoryUnwitnessed():
+            return reply_of(DirectoryUnwitnessedJson, event)
         case usernym.RotationStalled():
             return reply_of(RotationStalledJson, event)
         case usernym.NodeAddressChanged():
@@ -388,7 +402,8 @@ ENTRIES: Final = (
     Entry("listen", "show messages and events as they come", listen,
           (option("--for", dest="duration", type=seconds, metavar="TIME", help="how long, from the connection on"),),
           prints=(MessageJson, DeliveryJson, FileJson, ErasedJson, HandshakeJson, DirectJson, ContactJson,
-                  DirectoryJson, IdentityChangedJson, NodeCaughtJson, DirectoryDoubtedJson, RotationStalledJson,
+                  DirectoryJson, IdentityChangedJson, NodeCaughtJson, DirectoryDoubtedJson, DirectoryUnwitnessedJson,
+                  RotationStalledJson,
                   NodeAddressJson,
                   ConnectionJson)),
 )  # fmt: skip

@@ -24,6 +24,20 @@ ANSWER_BYTES_MAX: Final = control.LINE_BYTES_MAX - 4096
 """Of a page in one answer on the control socket; the rest is for what is around it."""
 
 
+class WitnessesReply(msgspec.Struct, frozen=True):
+    """Witnesses that were named, and what they have signed of what the node has shown since."""
+
+    named: int
+    needed: int
+    """How many of them must have signed a head of the directory's log."""
+    signed: int | None
+    """How many of them have signed the newest head that the node has shown; null before the first."""
+    met_at: int | None
+    """When the node showed a head last that enough of them had signed; null if it never did."""
+    unmet_since: int | None
+    """Since when it shows none, if for three hours with a login; else null."""
+
+
 class WhoAmIReply(msgspec.Struct, frozen=True):
     """The account of a home."""
 
@@ -46,6 +60,8 @@ class WhoAmIReply(msgspec.Struct, frozen=True):
     """Whether the node has shown that its public directory has this name, with this identity."""
     directory_doubted_since: int | None
     """Since when the node does not show that its directory continues the one that it showed before; else null."""
+    witnesses: WitnessesReply | None
+    """The witnesses that were named; null without any."""
     faults: list[str]
     """What the evidence against the node in this home shows: `usernym evidence` has it."""
 
@@ -186,6 +202,15 @@ def doubted_text(since: int) -> str:
         f"since {clock(since)} the node does not show that its public directory is still the one that it showed before."
         " It may be in disorder, after a backup was put back: its operator can tell you. Or it shows different people"
         " different directories. Until it shows it again, compare safety numbers before you trust a new contact"
+    )
+
+
+def unwitnessed_text(since: int) -> str:
+    """What a person should know of a node that shows a log which the witnesses do not sign."""
+    return (
+        f"since {clock(since)} the node shows a log that your witnesses have not signed. They may be away, or not sign"
+        " for this node any more: their operators can tell you. Or the node shows you another directory than it shows"
+        " them. Until it shows their signatures, compare safety numbers before you trust a new contact"
     )
 
 

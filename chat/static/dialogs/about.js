@@ -1,5 +1,6 @@
 // What this program is, which node it uses, and what its words mean.
 import { html, useLayoutEffect, useState } from "../base/html.js";
+import { full } from "../base/time.js";
 import { t } from "../base/words.js";
 import { model } from "../model/use.js";
 import { Notice } from "../parts/notice.js";
@@ -34,6 +35,13 @@ export function Help() {
     <dl class="facts">${MEANINGS.map(([word, means]) => html`<div><dt>${t(word)}</dt><dd>${t(means)}</dd></div>`)}</dl>`;
 }
 
+function witnessesText({ named, needed, signed, met_at }) {
+  const wanted = t("about.witnesses_wanted", { needed, named });
+  if (signed === null) return `${wanted} ${t("about.witnesses_none")}`;
+  const last = met_at === null ? t("about.witnesses_never") : t("about.witnesses_last", { at: full(met_at) });
+  return `${wanted} ${t("about.witnesses_signed", { signed })} ${last}`;
+}
+
 export function About() {
   const [about, setAbout] = useState(null);
   const [run, { problem }] = useAction();
@@ -46,6 +54,7 @@ export function About() {
     ["about.name", about.name],
     ["about.key", about.identity_key],
     ["about.node", about.node],
+    ...(about.witnesses ? [["about.witnesses", witnessesText(about.witnesses)]] : []),
     ["about.mixnet", about.emulated ? t("emulator.title") : about.mixnet],
     ["about.home", about.home],
   ];

@@ -8,7 +8,7 @@ import { IconButton } from "../parts/button.js";
 import { Icon } from "../parts/icon.js";
 
 export function Warnings({ state, home }) {
-  const { caught, doubted_since, stalled_since, node_moved } = state.warnings;
+  const { caught, doubted_since, unwitnessed_since, stalled_since, node_moved } = state.warnings;
   const [hidden, setHidden] = useState([]);
   const lines = [];
   for (const code of caught) {
@@ -16,6 +16,7 @@ export function Warnings({ state, home }) {
     lines.push({ kind: "bad", text: code === "name_changed" ? t("warning.name_changed") : t("warning.caught", { what }) });
   }
   if (doubted_since !== null) lines.push({ kind: "bad", text: t("warning.doubted", { since: full(doubted_since) }) });
+  if (unwitnessed_since !== null) lines.push({ kind: "bad", text: t("warning.unwitnessed", { since: full(unwitnessed_since) }) });
   if (stalled_since !== null) lines.push({ kind: "bad", text: t("warning.stalled", { since: full(stalled_since) }) });
   if (home.deleted) lines.push({ kind: "warn", text: t("warning.deleted") });
   if (state.link === "lost") lines.push({ kind: "warn", text: t("warning.lost") });

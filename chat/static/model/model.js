@@ -14,7 +14,7 @@ function nothing() {
   return {
     home: null,
     connection: { state: "connecting", problem: null },
-    warnings: { caught: [], doubted_since: null, stalled_since: null, node_moved: false },
+    warnings: { caught: [], doubted_since: null, unwitnessed_since: null, stalled_since: null, node_moved: false },
     totals: { unread: 0, requests: 0, archived: 0, refused: 0 },
     lists: emptyLists(),
     open: null,
