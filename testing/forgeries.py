@@ -3,8 +3,9 @@
     python -m usernym.testing.forgeries --scenarios 1000 --seed 1
 
 A scenario has three people with a node that is honest at first; chance decides how they begin, when it begins to forge,
-and who is its victim. Each forgery has its limit: what must have happened until it is found. A scenario in which it is
-not found, or in which anyone is accused without a forgery, is printed with its seed.
+and who is its victim. In a part of them the people have named two witnesses: other, honest nodes that sign the heads of
+the node's log. Each forgery has its limit: what must have happened until it is found. A scenario in which it is not
+found, or in which anyone is accused or warned without a forgery, is printed with its seed.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
 
-from usernym.actors.events import DirectoryDoubted, NodeCaught
+from usernym.actors.events import DirectoryDoubted, DirectoryUnwitnessed, NodeCaught
 from usernym.actors.failures import NodeRefused
+from usernym.actors.registration.witness_watch import UNWITNESSED_S
 from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
+from usernym.protocol.directory.witnesses import WitnessPolicy
 from usernym.protocol.errors import Code
 from usernym.protocol.evidence import Fault, evidence_text, parse_evidence
 from usernym.protocol.limits import HOUR_S, MINUTE_S
 from usernym.protocol.records import KeyRecord
+from usernym.storage.client.types import InDirectory
 from usernym.storage.node.epochs import EpochSigner
 from usernym.testing.forger import LogForger
 from usernym.testing.world import SimClient, World
@@ -40,6 +44,7 @@ victim sees before the former chain is put back; one that stood in an earlier ep
 log; a name that is left out of the log; a false absence."""
 FORGERIES: Final = get_args(Forgery)
 MAP_TABLES: Final = ("directory_leaf", "directory_node")
+WITNESSES: Final = 2
 HEARTBEATS_S: Final = 3 * MINUTE_S
 """Enough for two heartbeats."""
 
@@ -50,14 +55,17 @@ class ForgeryOutcome:
 
     seed: int
     forgery: Forgery
+    witnessed: bool
+    """Whether there were witnesses."""
     wrong: str
     """What should have been found, or should not have been; empty: all is as it should be."""
 
 
 class ForgedWorld(World):
-    """A world whose node forges its directory when asked to."""
+    """A world whose node forges its directory when asked to; with so many other nodes that sign the heads of its log,
+    and whose signatures its people want."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, witnesses: int = 0) -> None:
         self.forger = cast(LogForger, None)
 
         def between(transport: Any, node: Any) -> Any:
@@ -67,10 +75,15 @@ class ForgedWorld(World):
             return self.forger
 
         super().__init__(seed, node_transport=between)
+        others = [self.add_node(f"witness_{number}") for number in range(witnesses)]
+        for other in others:
+            self.node.store.witnesses.add(other.card)
+            other.store.witnesses.add(self.node.card)
+        self.policy = WitnessPolicy([other.key.public for other in others], witnesses)
 
     def people(self, *names: str) -> list[SimClient]:
         """Users whose names are in the log, as they have seen."""
-        found = [self.client(name) for name in names]
+        found = [self.client(name, witnesses=self.policy) for name in names]
         self.sim.run_until(lambda: all(each.store.seen_log.own() is not None for each in found))
         return found
 
@@ -98,7 +111,7 @@ class ForgedWorld(World):
     def new_epoch(self, name: str) -> None:
         """Someone registers, and all who are online are shown the log with it."""
         size = self.node.store.log.size()
-        self.client(name)
+        self.client(name, witnesses=self.policy)
         self.sim.run_until(lambda: self.node.store.log.size() > size)
         self.settle(HEARTBEATS_S)
 
@@ -126,7 +139,8 @@ def play_forgery(seed: int) -> ForgeryOutcome:
     """Play the scenario of this seed."""
     rng = random.Random(f"forgery {seed}")  # noqa: S311 - repeatable on purpose
     forgery: Forgery = rng.choice(FORGERIES)
-    with ForgedWorld(seed) as world:
+    witnesses = rng.choice((0, 0, WITNESSES))
+    with ForgedWorld(seed, witnesses) as world:
         names = rng.sample(("alice", "bob", "carol"), 3)
         owner, victim, third = world.people(*names)
         if rng.random() < 0.5:
@@ -138,7 +152,11 @@ def play_forgery(seed: int) -> ForgeryOutcome:
             concerned = {"restored": owner, "false_absence": victim}.get(forgery)
             others = [each for each in (owner, victim, third) if each is not concerned]
             wrong = next((f"{each.name} accuses the node" for each in others if faults(each)), "")
-    return ForgeryOutcome(seed, forgery, wrong)
+        if not wrong:
+            told = {each.name for each in (owner, victim, third) if each.of_kind(DirectoryUnwitnessed)}
+            expected = {victim.name} if forgery == "split" and witnesses else set()
+            wrong = _unless(told == expected, f"missing signatures are a doubt of {told}, not of {expected}")
+    return ForgeryOutcome(seed, forgery, witnesses > 0, wrong)
 
 
 def _unless(found: bool, what: str) -> str:
@@ -155,6 +173,10 @@ def _none(world: ForgedWorld, rng: random.Random, owner: SimClient, victim: SimC
     third.send_and_wait(victim.name, "x" * rng.randint(1, 120))
     victim.look_up(owner.name)
     world.settle(HEARTBEATS_S)
+    if world.policy.needed:
+        world.settle(UNWITNESSED_S + HOUR_S)
+    if victim.contact(owner.name).directory is not InDirectory.SHOWN:
+        return "a key that is in the log of all is not called so"
     return _unless(not any(doubts(each) for each in (owner, victim, third)), "a doubt without a reason")
 
 
@@ -170,6 +192,8 @@ def _split(world: ForgedWorld, rng: random.Random, owner: SimClient, victim: Sim
         world.settle(HEARTBEATS_S)
         third.send_and_wait(victim.name, text)
         world.settle(HEARTBEATS_S)
+    if world.policy.needed:
+        world.settle(UNWITNESSED_S + HOUR_S)
     return _unless(Fault.FORKED_LOG in faults(victim), "a victim who exchanged texts has no evidence of the fork")
 
 
@@ -187,8 +211,12 @@ def _false_key(
     world.forger.records[owner.name] = record
     world.new_epoch("dave")
     world.forger.victims.add(victim.name)
-    if victim.look_up(owner.name).identity_key != record.identity_key:
+    contact = victim.look_up(owner.name)
+    if contact.identity_key != record.identity_key:
         return "the scenario did not forge the key"
+    word = InDirectory.NOT_WITNESSED if world.policy.needed else InDirectory.SHOWN
+    if contact.directory is not word:
+        return f"a false key in a log of its own is called {contact.directory}"
     if once:
         world.forger.victims.clear()
     else:
@@ -296,15 +324,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--scenarios", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
-    begun, played, failed = time.monotonic(), Counter[str](), 0
+    begun, played, witnessed, failed = time.monotonic(), Counter[str](), 0, 0
     for seed in range(given.seed, given.seed + given.scenarios):
         outcome = play_forgery(seed)
         played[outcome.forgery] += 1
+        witnessed += outcome.witnessed
         if outcome.wrong:
             failed += 1
             sys.stdout.write(f"seed {seed}, {outcome.forgery}: {outcome.wrong}\n")
     sys.stdout.write(
-        f"{given.scenarios} scenarios in {time.monotonic() - begun:.0f} s, {failed} wrong: {dict(played)}\n"
+        f"{given.scenarios} scenarios in {time.monotonic() - begun:.0f} s, {witnessed} with witnesses, {failed} wrong:"
+        f" {dict(played)}\n"
     )
     return int(failed > 0)
 

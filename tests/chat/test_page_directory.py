@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import expect
 from tests.helpers.browser import Chromium
 from tests.helpers.page_stage import Account, Stage, contact
 from tests.helpers.page_window import PageWindow
+from usernym import WitnessesView
 from usernym.chat.wire import WarningsWire
 
 pytestmark = [pytest.mark.browser, pytest.mark.seconds]
@@ -69,3 +71,32 @@ def test_a_forged_name_and_a_doubt_stay_on_the_screen_and_say_what_to_do(chromiu
             expect(lines.nth(line)).to_contain_text(words)
             expect(lines.nth(line).get_by_role("button")).to_have_count(0)
         expect(lines.first).to_contain_text("Compare safety numbers")
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "words"),
+    [
+        (
+            WitnessesView(3, 2, 1, 1_700_000_000, None),
+            "2 of 3 must sign .* signatures of 1. The last with enough was .* 2023",
+        ),
+        (WitnessesView(1, 1, 0, None, None), "1 of 1 must sign .* signatures of 0. None with enough was shown yet"),
+        (WitnessesView(1, 1, None, None, None), "has not shown it since they were named"),
+        (None, None),
+    ],
+)
+def test_about_says_how_many_witnesses_have_signed_and_when_enough_had(
+    chromium: Chromium, witnesses: WitnessesView | None, words: str | None
+) -> None:
+    account = Account()
+    account.witnesses = witnesses
+    with Stage(account) as stage:
+        window = PageWindow(stage, chromium)
+        window.press("Settings")
+        window.press("About")
+        expect(window.dialog).to_contain_text("Folder of this account")
+        row = window.dialog.locator("div", has=window.page.locator("dt", has_text="Witnesses"))
+        if words is None:
+            expect(row).to_have_count(0)
+        else:
+            expect(row.last).to_contain_text(re.compile(words))

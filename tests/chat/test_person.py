@@ -13,15 +13,19 @@ import pytest
 import usernym
 from tests.helpers.handles import Handles
 from usernym.account_home import discard
+from usernym.actors.events import DirectoryUnwitnessed
+from usernym.actors.registration.witness_watch import UNWITNESSED_S
 from usernym.chat.person import HomeSettings, Outgoing, Person, Stage
 from usernym.chat.problems import PageRefused
 from usernym.chat.wire import Problem
 from usernym.errors import AccountStays
 from usernym.protocol.cards import card_text, make_card
 from usernym.protocol.signing import SigningKey
+from usernym.storage.client.witnessed import SignaturesSeen
 from usernym.storage.errors import StorageError
 
 PASSPHRASE = "correct horse"
+WITNESS = card_text(make_card(SigningKey.from_seed(bytes(32)), [bytes(96)], 1, 1))
 
 
 @pytest.fixture
@@ -236,13 +240,28 @@ def test_an_end_while_the_home_is_being_opened_closes_it(handles: Handles) -> No
 
 def test_a_home_is_opened_with_the_witnesses_that_were_named(handles: Handles) -> None:
     handles.client("alice").close()
-    witness = card_text(make_card(SigningKey.from_seed(bytes(32)), [bytes(96)], 1, 1))
 
     async def play() -> None:
         async with opened(
-            handles.home("alice"), mixnet=NOWHERE, witnesses=(witness, witness), witnesses_needed=1
+            handles.home("alice"), mixnet=NOWHERE, witnesses=(WITNESS, WITNESS), witnesses_needed=1
         ) as person:
             assert person.stage is Stage.READY
             assert person.client.whoami().witnesses == usernym.WitnessesView(1, 1, None, None, None)
+
+    asyncio.run(play())
+
+
+def test_missing_signatures_are_warned_of_as_long_as_they_are_missing(handles: Handles) -> None:
+    alice = handles.client("alice", online=False, witnesses=[WITNESS])
+    alice._running.store.witnessed.note(SignaturesSeen(0, 5, 7, UNWITNESSED_S))
+
+    async def play() -> None:
+        async with holding(handles, alice) as person:
+            await person.account_changed()
+            warned = [person.unwitnessed_since]
+            for since in (None, 9):
+                person._tell(DirectoryUnwitnessed(since))
+                warned.append(person.unwitnessed_since)
+            assert warned == [7, None, 9]
 
     asyncio.run(play())

@@ -127,6 +127,7 @@ class Account:
         self.warnings = WarningsWire(
             caught=[], doubted_since=None, unwitnessed_since=None, stalled_since=None, node_moved=False
         )
+        self.witnesses: WitnessesView | None = WitnessesView(3, 2, 2, 1_700_000_000, None)
         self.people: dict[str, ContactLine] = {}
         self.texts: dict[str, list[TextView]] = {}
         self.sent: list[Ask] = []
@@ -393,7 +394,7 @@ class Stage:
     def _about(self, ask: GetAboutAsk) -> AnswerWire:
         return AboutWire(
             id=ask.id, version="0.1.0", name="maya", node="7f3c9a51" * 8, mixnet="nym", emulated=False,
-            witnesses=WitnessesView(3, 2, 2, 1_700_000_000, None),
+            witnesses=self.account.witnesses,
             identity_key="0b6d1c2f" * 8, protected=True, recoveries=0, home="/home/maya/.local/share/usernym",
             backup_folder="/home/maya/usernym-backup",
         )  # fmt: skip

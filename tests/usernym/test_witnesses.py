@@ -12,12 +12,15 @@ import pytest
 
 import usernym
 from tests.helpers.handles import Handles
+from usernym.actors.registration.witness_watch import UNWITNESSED_S
+from usernym.cli.terminal import clock
 from usernym.errors import SettingsError
 from usernym.protocol.cards import card_text, make_card
 from usernym.protocol.directory.witnesses import NO_WITNESSES, WitnessPolicy
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import Consent, InDirectory, Trust
+from usernym.storage.client.witnessed import SignaturesSeen
 from usernym.witnesses import NAMED_MAX, witness_policy
 
 NOWHERE = "ws://127.0.0.1:9"
@@ -132,3 +135,27 @@ def test_the_chat_page_takes_the_same_options(home: Path, typed: Any, monkeypatc
     assert (settings.witnesses, settings.witnesses_needed) == ((card_of(1), card_of(2)), 1)
     assert typed("chat", *options, "--witnesses-needed", "3").code == 2
     assert len(served) == 1, "a mistake is for the terminal"
+
+
+def test_whoami_says_what_the_witnesses_have_signed(home: Path, typed: Any) -> None:
+    def who(*more: str) -> Any:
+        return typed("whoami", "--home", home, "--mixnet", NOWHERE, *more)
+
+    def seen(signatures: SignaturesSeen) -> None:
+        with closing(ClientStore.open(home, None, unprotected=True)) as store:
+            store.witnessed.note(signatures)
+
+    assert "witnesses" not in who().out
+    assert json.loads(who("--json").out)["witnesses"] is None
+    named = ("--witness", card_of(1), "--witness", card_of(2), "--witness", card_of(3), "--witnesses-needed", "2")
+    assert "2 of 3 must sign; the node has shown no log since they were named" in who(*named).out
+    seen(SignaturesSeen(2, 1_700_000_000, 1_700_000_060, 0))
+    assert f"2 have signed what was shown last; enough had signed last at {clock(1_700_000_060)}" in who(*named).out
+    assert json.loads(who(*named, "--json").out)["witnesses"] == {
+        "named": 3, "needed": 2, "signed": 2, "met_at": 1_700_000_060, "unmet_since": None,
+    }  # fmt: skip
+    seen(SignaturesSeen(1, 1_700_000_000, None, UNWITNESSED_S))
+    said = " ".join(who(*named).out.split())
+    assert "1 have signed what was shown last; enough had signed never yet" in said
+    assert f"! since {clock(1_700_000_000)} the node shows a log that your witnesses have not signed" in said
+    assert json.loads(who(*named, "--json").out)["witnesses"]["unmet_since"] == 1_700_000_000

@@ -120,6 +120,24 @@ def test_a_contact_whose_key_was_signed_once_stays_in_the_directory() -> None:
         assert not directories(alice)
 
 
+def test_a_contact_whose_key_was_signed_once_is_not_looked_at_more_often_after_a_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with World() as world:
+        (other,) = with_witnesses(world, "alice", "bob")
+        alice, times = client_of(world, "alice"), asked(world, "bob")
+        alice.look_up("bob")
+        lying(monkeypatch, lambda _request, _answer: None)
+        much_later(world, CHECK_MAX_S)
+        monkeypatch.undo()
+        other.kill()
+        add_epoch(world)
+        much_later(world, CHECK_MAX_S << 1)
+        assert len(times) == 3
+        much_later(world, 3 * DAY_S)
+        assert len(times) == 3
+
+
 def test_witnesses_who_are_away_accuse_no_one_and_cost_a_bounded_number_of_lookups() -> None:
     with World() as world:
         (other,) = with_witnesses(world, "alice", "bob")
@@ -165,6 +183,7 @@ def test_another_identity_of_a_contact_must_be_signed_itself() -> None:
         (other,) = with_witnesses(world, "alice", "bob")
         alice, bob = client_of(world, "alice"), client_of(world, "bob")
         alice.look_up("bob")
+        much_later(world, CHECK_MAX_S)  # now it would not be looked at for a week
         other.kill()
         assert bob.move(replace=True)
         bob.go_online()
