@@ -35,8 +35,8 @@ class WitnessWatch:
         self._shown_at: float | None = None
 
     def take(self, head: LogHead, cosignatures: bytes) -> DirectoryUnwitnessed | None:
-        """Note what has signed a head of the log that the client knows. What the user is told, if anything, when that
-        is on the disk. Raises `StorageError`s."""
+        """Note who has signed a head of the log that the client knows. Returns what the user learns, if anything, when
+        that is on the disk. Raises `StorageError`s."""
         if not self._policy.needed:
             return None
         now, unix_s = self._context.runtime.now(), self._context.runtime.unix_s()

@@ -10,6 +10,7 @@ import pytest
 from tests.actors.directory.test_witnesses import newest_head, witnessed
 from tests.actors.lookup.test_promises import CHECKED_S, asked, lying, much_later, shown
 from tests.actors.lookup.test_proved_lookups import client_of
+from tests.helpers.hostile import message_of
 from usernym.actors.events import DirectoryChanged, NodeCaught
 from usernym.actors.failures import NodeRefused
 from usernym.actors.lookup.promises import AGAIN_MAX_S, CHECK_MAX_S
@@ -21,6 +22,7 @@ from usernym.protocol.signing import SigningKey
 from usernym.storage.client.promises import CHECKS_MAX
 from usernym.storage.client.types import InDirectory
 from usernym.testing.forgeries import ForgedWorld
+from usernym.testing.tap import Heard
 from usernym.testing.world import SimClient, SimNode, World
 
 SHOWS = "as its public directory shows"
@@ -66,6 +68,31 @@ def test_a_key_in_a_log_that_the_witnesses_have_signed_is_in_the_directory_at_on
         world.check()
 
 
+def test_what_a_client_sends_does_not_say_whose_signatures_it_wants() -> None:
+    def sent(policy: Callable[[list[SimNode]], WitnessPolicy]) -> list[tuple[float, type, int]]:
+        """All that alice sends while the signatures are there: when, of which kind, and how long."""
+        with World() as world:
+            frames: list[tuple[float, type, int]] = []
+
+            def hear(heard: Heard) -> None:
+                if (heard.what, heard.who) == ("sent", "alice"):
+                    frames.append((heard.at, type(message_of(heard.data)), len(heard.data)))
+
+            others = witnessed(world, "one", "two")
+            world.mixnet.listeners.append(hear)
+            alice, _bob = world.client("alice", witnesses=policy(others)), world.client("bob")
+            world.settle(3 * EPOCH_S)
+            assert alice.look_up("bob").directory is InDirectory.SHOWN
+            alice.send_and_wait("bob", "hi")
+            world.settle(CHECKED_S)
+            return frames
+
+    without = sent(lambda _others: WitnessPolicy())
+    assert len(without) > 20
+    assert without == sent(policy_of)
+    assert without == sent(lambda others: policy_of(others[:1]))
+
+
 def test_a_head_that_is_not_signed_yet_is_no_alarm_and_is_looked_at_again() -> None:
     with World() as world:
         with_witnesses(world, "alice", "bob")
@@ -95,6 +122,19 @@ def test_a_user_who_asks_again_gets_the_word_at_once() -> None:
         assert alice.look_up("bob").directory is InDirectory.SHOWN
 
 
+def test_however_often_a_user_asks_the_program_looks_as_soon_as_it_would_have() -> None:
+    with World() as world:
+        (other,) = with_witnesses(world, "alice", "bob")
+        alice = client_of(world, "alice")
+        other.kill()
+        add_epoch(world)
+        for _ in range(CHECKS_MAX + 1):
+            alice.look_up("bob")
+        other.start_and_wait()
+        world.settle(CHECKED_S)
+        assert shown(alice, "bob") is InDirectory.SHOWN
+
+
 def test_an_absence_that_is_not_signed_is_the_nodes_word_only() -> None:
     with World() as world:
         (other,) = with_witnesses(world, "alice")
@@ -103,6 +143,19 @@ def test_an_absence_that_is_not_signed_is_the_nodes_word_only() -> None:
         with pytest.raises(NodeRefused) as refused:
             client_of(world, "alice").look_up("nobody")
         assert (refused.value.code, SHOWS in str(refused.value)) == (Code.NO_SUCH_USER, False)
+
+
+def test_an_answer_without_proof_changes_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    with World() as world:
+        (other,) = with_witnesses(world, "alice", "bob", "carol")
+        alice = client_of(world, "alice")
+        alice.look_up("carol")
+        other.kill()
+        add_epoch(world)
+        alice.look_up("bob")
+        lying(monkeypatch, lambda _request, _answer: None)
+        assert alice.look_up("bob").directory is InDirectory.NOT_WITNESSED
+        assert alice.look_up("carol").directory is InDirectory.SHOWN
 
 
 def test_a_contact_whose_key_was_signed_once_stays_in_the_directory() -> None:
@@ -152,6 +205,8 @@ def test_witnesses_who_are_away_accuse_no_one_and_cost_a_bounded_number_of_looku
         much_later(world, 3 * DAY_S)
         assert len(times) == CHECKS_MAX, "from now on as rarely as any contact"
         much_later(world, AGAIN_MAX_S)
+        assert len(times) == CHECKS_MAX + 1
+        much_later(world, 3 * DAY_S)
         assert len(times) == CHECKS_MAX + 1
         assert shown(alice, "bob") is InDirectory.NOT_WITNESSED
         assert not directories(alice)

@@ -20,7 +20,7 @@ from usernym.views import WitnessesView, account_view
 
 
 def told(client: SimClient) -> list[int | None]:
-    """Each doubt about signatures that the user was told of, and each end of one."""
+    """Each doubt about signatures that was reported to the user, and each end of one."""
     return [event.since for event in client.of_kind(DirectoryUnwitnessed)]
 
 
