@@ -3,7 +3,7 @@
 Serves docs/directory.md, "Witnesses". Receives: `RequestArrived` with `Cosign`, from nodes that the operator has named;
 `NodeAnswered` with what it reads of a log that it checks before it signs. Sends: one signed answer to each request, to
 the tag it came from; `AskNode` with `LogRead`. Owns: what it has signed, in the store and in the mark. That is on the
-disk before a signature leaves.
+disk before a signature leaves: so it keeps docs/models/Witness.tla's OneHistory.
 """
 
 from __future__ import annotations

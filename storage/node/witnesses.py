@@ -3,7 +3,7 @@ its own.
 
 A node signs a head of another one's log only if that continues all that it has signed of it; and what it has signed is
 on its disk before the signature leaves. A second file, the mark, has the newest heads, too: a store that was put back
-to an older state signs nothing. docs/directory.md, "Witnesses".
+to an older state signs nothing. docs/directory.md, "Witnesses"; docs/models/Witness.tla, OneHistory.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ MUTATIONS = {
         "ForgeryIsFound",
     ),
     "Login": {"CheckTag": "RouteIsTheUsers", "CheckOrder": "RoutesDoNotGoBack"},
+    "Witness": dict.fromkeys(("WitnessChecks", "PersistFirst", "CheckMark"), "OneHistory"),
     "Succession": {"CountMatters": "RecoveriesNeverFall", "FreshSeeds": "ReplacementsAreNew"},
 }
 """By model: which constant, made FALSE, violates which invariant or property."""

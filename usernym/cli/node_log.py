@@ -116,25 +116,25 @@ class WitnessJson(msgspec.Struct, frozen=True):
     """Proof that it has shown two histories, if it has; `usernym evidence check` reads it."""
 
 
-class WitnessesReply(msgspec.Struct, frozen=True):
+class NodeWitnessesReply(msgspec.Struct, frozen=True):
     """All nodes with which this one exchanges signatures to the heads of their logs."""
 
     witnesses: list[WitnessJson]
 
 
-class WitnessCommand(NodeCommand[WitnessesReply], frozen=True, tag="node witness"):
+class WitnessCommand(NodeCommand[NodeWitnessesReply], frozen=True, tag="node witness"):
     """Exchange signatures with the node of this card, or end that, or only show."""
 
     card: str
     remove: bool
     check: bool
 
-    def perform(self, node: Node, _deadline: Deadline, /) -> WitnessesReply:
+    def perform(self, node: Node, _deadline: Deadline, /) -> NodeWitnessesReply:
         return _witnesses(node.exchange_signatures(self.card, remove=self.remove, check=self.check))
 
 
-def _witnesses(found: list[WitnessStatus]) -> WitnessesReply:
-    return WitnessesReply([reply_of(WitnessJson, each) for each in found])
+def _witnesses(found: list[WitnessStatus]) -> NodeWitnessesReply:
+    return NodeWitnessesReply([reply_of(WitnessJson, each) for each in found])
 
 
 def witness(typed: Invocation[NodeSettings]) -> None:
@@ -151,7 +151,7 @@ def witness(typed: Invocation[NodeSettings]) -> None:
     typed.show(reply, _print_witnesses)
 
 
-def _witness_here(typed: Invocation[NodeSettings], card: str) -> WitnessesReply:
+def _witness_here(typed: Invocation[NodeSettings], card: str) -> NodeWitnessesReply:
     from usernym.node import opened_store
     from usernym.node_witnesses import exchange
     from usernym.storage.locks import Home
@@ -161,7 +161,7 @@ def _witness_here(typed: Invocation[NodeSettings], card: str) -> WitnessesReply:
         return _witnesses(exchange(store, card, remove=typed.given.remove, check=typed.given.check))
 
 
-def _print_witnesses(reply: WitnessesReply, _given: Namespace) -> None:
+def _print_witnesses(reply: NodeWitnessesReply, _given: Namespace) -> None:
     if not reply.witnesses:
         print_line("this node exchanges signatures with no other node: `usernym node witness CARD` names one")
     for each in reply.witnesses:
@@ -183,5 +183,5 @@ ENTRIES: Final = (
     Entry("node witness", "sign the log of another node, which does the same for this one; or show how that is",
           witness, (option("card", metavar="CARD", nargs="?", help="the other node's card: its text, or a file"),
                     switch("--check", "read and check all that changes in its log before it is signed"),
-                    switch("--remove", "exchange no signatures with it any more")), "node", (WitnessesReply,)),
+                    switch("--remove", "exchange no signatures with it any more")), "node", (NodeWitnessesReply,)),
 )  # fmt: skip
