@@ -47,6 +47,7 @@ class Context(StrEnum):
     MAP_LEAF = "directory map leaf"
     MAP_NODE = "directory map node"
     EPOCH = "directory epoch"
+    DAY_KEY = "directory day key"
     NOT_ORDERED = "not ordered"
 
 

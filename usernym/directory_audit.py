@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from usernym.protocol.directory.checkpoints import CHECKPOINT_BYTES_MAX, LogHead, read_checkpoint
+from usernym.protocol.directory.days import DAY_KEY, DAY_KEY_BYTES_MAX, DAYS, check_days
 from usernym.protocol.directory.epochs import CHANGES_BYTES_MAX, EpochEntry, decode_changes, decode_entry
 from usernym.protocol.directory.faults import DirectoryInvalid, LogForked
 from usernym.protocol.directory.log_tree import entry_hash, root_of
@@ -48,6 +49,9 @@ class AuditedLog:
     known_before: int
     names: int
     epochs: list[AuditedEpoch]
+    signed_days: int
+    day_key: bytes | None
+    """The file with the key that they are signed with; None if there is none."""
 
 
 class FolderLog:
@@ -55,6 +59,9 @@ class FolderLog:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # Before the checkpoint, since an export writes it before the day's head.
+        self.days = {day: self._read(f"{DAYS}/{day}", CHECKPOINT_BYTES_MAX) for day in self._days()}
+        self.day_key = self._read(DAY_KEY, DAY_KEY_BYTES_MAX) if (folder / DAY_KEY).exists() else None
         self.checkpoint = self._read(CHECKPOINT, CHECKPOINT_BYTES_MAX)
         self.head = read_checkpoint(self.checkpoint)
         self.entries = self._entries()
@@ -72,6 +79,10 @@ class FolderLog:
         if len(content) > size_max:
             raise DirectoryInvalid(f"{self._folder / path} is too long")
         return content
+
+    def _days(self) -> list[str]:
+        """The days that have files. A name that begins with a dot is that of a file which was not whole."""
+        return sorted(path.name for path in (self._folder / DAYS).glob("[!.]*"))
 
     def _tile(self, kind: str, number: int, width: int, size_max: int) -> tuple[bytes, int]:
         """A tile, or a bundle, and its width: the whole one where the part that was wanted is not there any more."""
@@ -152,7 +163,8 @@ def audit_log(folder: Path, known: bytes | None) -> AuditedLog:
         if number >= size_before:
             found.append(AuditedEpoch(number, entry.made_at, new, old))
         last = entry
-    return AuditedLog(log.head, log.checkpoint, size_before, tree.names, found)
+    check_days(log.days, log.day_key, log.checkpoint, log.entries)
+    return AuditedLog(log.head, log.checkpoint, size_before, tree.names, found, len(log.days), log.day_key)
 
 
 def _check_continues(log: FolderLog, before: LogHead, known: bytes) -> None:

@@ -1,21 +1,24 @@
 """A node's log as a folder of files, which any web server serves: the layout of c2sp.org/tlog-tiles.
 
-Files never change once they are there, but for the checkpoint, which comes last: who reads it finds all that
-belongs to it. docs/directory.md, "The export".
+Files never change once they are there, but for the checkpoint, which comes after all that belongs to it. A day's head
+comes after the checkpoint: who reads it finds a log that has it. docs/directory.md, "The export".
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from usernym.protocol.directory.checkpoints import CHECKPOINT_BYTES_MAX, read_checkpoint
+from usernym.protocol.directory.days import day_files
+from usernym.protocol.directory.epochs import decode_entry
 from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.directory.tiles import CHECKPOINT, changes_path, tile_files
 from usernym.protocol.directory.witnesses import note_line
+from usernym.protocol.signing import SigningKey
 from usernym.storage.errors import StoreInaccessible
 from usernym.storage.files import file_errors, sync_folder
 from usernym.storage.node.head_mark import HeadMark
@@ -43,25 +46,29 @@ def export_log(store: NodeStore, mark: HeadMark, folder: Path) -> ExportedLog:
         )
     head = read_checkpoint(checkpoint)
     signed = store.witnesses.cosignatures(head.size, PEERS_MAX)
+    seed = store.profile.stored_seed()
+    assert seed is not None, "it has signed the head"
     checkpoint += b"".join(note_line(witness, cosignature) for witness, cosignature in signed)
     with file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         before = _read(folder / CHECKPOINT)
         if before is not None:
             _check_older(folder, before, head.node, head.size)
-        written = sum(_written(folder / path, content) for path, content in _files(store, head.size))
+        written, entries = 0, []
+        for epoch in store.log.epochs(head.size):
+            entries.append(epoch.entry)
+            written += _written(folder / changes_path(epoch.number), epoch.changes)
+        written += _all_written(folder, tile_files(entries))
         if before != checkpoint:
             _replace(folder / CHECKPOINT, checkpoint)
             written += 1
+        made_at = decode_entry(entries[-1]).made_at
+        written += _all_written(folder, day_files(SigningKey.from_seed(seed), head, made_at))
     return ExportedLog(head.size, written)
 
 
-def _files(store: NodeStore, size: int) -> Iterator[tuple[str, bytes]]:
-    entries = []
-    for epoch in store.log.epochs(size):
-        entries.append(epoch.entry)
-        yield changes_path(epoch.number), epoch.changes
-    yield from tile_files(entries)
+def _all_written(folder: Path, files: Iterable[tuple[str, bytes]]) -> int:
+    return sum(_written(folder / path, content) for path, content in files)
 
 
 def _read(path: Path) -> bytes | None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 WIDTH: Final = 256
 
@@ -156,6 +158,36 @@ def changes(data: bytes) -> Iterator[tuple[bytes, int, list[bytes]]]:
         last, data = name, data[37 + 32 * count :]
 
 
+def day_key(folder: Path, node: bytes) -> tuple[bytes, bytes]:
+    """The id of the node's key for the heads of days, and the key."""
+    line, signature = (folder / "ml-dsa-44").read_bytes().splitlines()
+    name, key_id, encoded = line.split(b"+", 2)
+    raw = base64.b64decode(encoded, validate=True)
+    demand(name == f"usernym/ml-dsa-44/{node.hex()}".encode() and raw[:1] == b"\x06" and len(raw) == 1313, "the key")
+    demand(key_id.decode() == hashlib.sha256(name + b"\n" + raw).hexdigest()[:8], "the key's id")
+    signed = label("directory day key") + raw[1:]
+    Ed25519PublicKey.from_public_bytes(node).verify(base64.b64decode(signature, validate=True), signed)
+    return bytes.fromhex(key_id.decode()), raw[1:]
+
+
+def check_day(folder: Path, day: str, logged: list[bytes]) -> int:
+    """The size of the log in a day's head, with both signatures, which must be one of the log of these entries."""
+    note = (folder / "daily" / day).read_bytes()
+    node, size, root = checkpoint(note)
+    demand(log_root([hashlib.sha256(b"\0" + entry).digest() for entry in logged[:size]]) == root, "a day's root")
+    key_id, key = day_key(folder, node)
+    _, name, signature = note.splitlines()[-1].split(b" ")
+    raw = base64.b64decode(signature, validate=True)
+    demand(name == f"usernym/ml-dsa-44/{node.hex()}".encode() and raw[:4] == key_id, "a day's key")
+    origin = note.splitlines()[0]
+    signed = b"subtree/v1\n\0" + bytes([len(name)]) + name + raw[4:12] + bytes([len(origin)]) + origin
+    MLDSA44PublicKey.from_public_bytes(key).verify(raw[12:], signed + bytes(8) + size.to_bytes(8, "big") + root)
+    start = len(label("directory epoch")) + 72
+    demand(logged[size - 1][start : start + 8] == raw[4:12], "a day's time")
+    demand(f"{datetime.fromtimestamp(int.from_bytes(raw[4:12], 'big'), UTC):%Y-%m-%d}" == day, "a day's name")
+    return size
+
+
 def check_folder(folder: Path) -> dict[bytes, tuple[int, bytes]]:
     """Everything of an export; the chains by label. Raises if anything is not as the page says."""
     node, size, root = checkpoint((folder / "checkpoint").read_bytes())
@@ -182,4 +214,6 @@ def check_folder(folder: Path) -> dict[bytes, tuple[int, bytes]]:
         demand(names == len(chains) and map_root(chains) == body[56:], "the map")
         last_time = time
     demand(len(keys) == 1, "the key of the labels")
+    for day in folder.glob("daily/*"):
+        check_day(folder, day.name, logged)
     return chains

@@ -44,10 +44,10 @@ class Home:
     def open(self) -> NodeStore:
         return NodeStore.open(self.folder / "node.db", synchronous="OFF")
 
-    def epoch_with(self, *names: str) -> None:
+    def epoch_with(self, *names: str, at: int = NOW) -> None:
         for name in names:
             register(self.store, name)
-        epoch(self.store, self.mark)
+        epoch(self.store, self.mark, at)
 
     def export(self) -> Path:
         export_log(self.store, self.mark, self.export_folder)
@@ -221,6 +221,9 @@ def test_a_log_that_became_shorter_or_is_another_nodes_is_refused(home: Home, ex
         (exported / path).parent.mkdir(parents=True, exist_ok=True)
         (exported / path).write_bytes(content)
     rewritten(exported, first)
+    with pytest.raises(DirectoryInvalid, match="2027-01-15: its head has 2 epochs, and the log 1"):
+        audit_log(exported, None)
+    shutil.rmtree(exported / "daily")
     audit_log(exported, None)
     with pytest.raises(DirectoryInvalid, match="taken back"):
         audit_log(exported, known)

@@ -45,6 +45,8 @@ class AuditReply(msgspec.Struct, frozen=True):
     """Of the epochs since then."""
     witnesses: list[str]
     """Nodes that have signed the log's newest head, by their identities."""
+    signed_days: int
+    """Days of which the node has signed a head with ML-DSA-44, too."""
     seen: str
     """The file that has the head, for the next audit."""
 
@@ -52,22 +54,30 @@ class AuditReply(msgspec.Struct, frozen=True):
 def audit(typed: Invocation[CommonSettings]) -> None:
     """`usernym audit FOLDER`."""
     from usernym.directory_audit import audit_log
+    from usernym.protocol.directory.days import DAY_KEY, DAYS
     from usernym.protocol.directory.faults import DirectoryInvalid, LogForked
     from usernym.storage.files import write_private
 
     folder: Path = absolute_path(typed.given.folder)
     seen = absolute_path(typed.given.seen) if typed.given.seen is not None else folder.with_name(f"{folder.name}.seen")
-    known = _read(seen)
+    seen_key = seen.with_name(f"{seen.name}-key")
+    known, known_key = _read(seen), _read(seen_key)
     try:
         found = audit_log(folder, known)
     except LogForked as fork:
-        text = f"{fork}. {seen} and {folder / 'checkpoint'} prove it: keep both"
+        first = seen if fork.first == known else folder / DAYS
+        text = f"{fork}. {first} and {folder / 'checkpoint'} prove it: keep both"
         extra = {"first": fork.first.decode(), "second": fork.second.decode()}
         raise CommandFailed(Exit.REFUSED, "log_forked", text, extra) from None
     except DirectoryInvalid as invalid:
         raise CommandFailed(Exit.REFUSED, "log_invalid", str(invalid)) from None
     _check_node(typed, found.head.node)
     signers = _check_witnesses(typed, found.checkpoint, found.head)
+    if found.day_key is not None and found.day_key != known_key:
+        if known_key is not None:
+            text = f"the key in {folder / DAY_KEY} is another one than at an earlier audit, in {seen_key}"
+            raise CommandFailed(Exit.REFUSED, "log_invalid", text)
+        write_private(seen_key, found.day_key, replace=True)
     if found.checkpoint != known:
         write_private(seen, found.checkpoint, replace=True)
     changes = [AuditedEpochJson(each.number, each.made_at, each.new_names, each.changed_names) for each in found.epochs]
@@ -79,13 +89,14 @@ def audit(typed: Invocation[CommonSettings]) -> None:
         found.known_before,
         changes,
         sorted(each.hex() for each in signers),
+        found.signed_days,
         str(seen),
     )
     typed.show(reply, _print_audit)
 
 
 def _read(seen: Path) -> bytes | None:
-    """The head that was seen last; None if there is none."""
+    """What an earlier audit has kept there; None if there is nothing."""
     from usernym.protocol.directory.checkpoints import CHECKPOINT_BYTES_MAX
     from usernym.storage.files import file_errors
 
@@ -126,6 +137,8 @@ def _print_audit(reply: AuditReply, _given: Namespace) -> None:
     print_line(f"the log of node {reply.node} holds: {reply.epochs} epochs, {reply.names} names")
     for witness in reply.witnesses:
         print_line(f"node {witness} has signed it, too")
+    if reply.signed_days:
+        print_line(f"heads of {reply.signed_days} days are signed with ML-DSA-44, too")
     if reply.checked_before:
         print_line(f"it continues the {reply.checked_before} epochs that were checked before")
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.storage.node.test_epochs import KEY, NOW
+from tests.usernym.test_directory_days import DAY, other_key_file
 from tests.usernym.test_directory_log import NODE_CARD, Home
 from usernym.cli import main
+from usernym.protocol.limits import DAY_S
 
 
 @pytest.fixture
@@ -79,6 +83,46 @@ def test_a_card_of_another_node_is_noticed(home: Home, capsys: pytest.CaptureFix
     assert (code, failed["error"]) == (1, "log_invalid")
     assert "another node" in failed["text"]
     assert not home.export_folder.with_name(f"{home.export_folder.name}.seen").exists()
+
+
+def test_days_are_counted_and_their_key_stays_the_one_that_was_seen(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home.export()
+    seen_key = folder.with_name(f"{folder.name}.seen-key")
+    assert run(capsys, "audit", folder)[1]["signed_days"] == 1
+    assert seen_key.read_bytes() == (folder / "ml-dsa-44").read_bytes()
+    home.epoch_with("carol", at=NOW + DAY_S)
+    home.export()
+    assert main(["audit", str(folder)]) == 0
+    assert "heads of 2 days are signed with ML-DSA-44, too" in capsys.readouterr().out
+    # Who can make the node's Ed25519 signatures, but does not have its seed:
+    seen = folder.with_name(f"{folder.name}.seen").read_bytes()
+    home.epoch_with("dave", at=NOW + 2 * DAY_S)
+    home.export()
+    shutil.rmtree(folder / "daily")
+    (folder / "ml-dsa-44").write_bytes(other_key_file(KEY))
+    code, failed = run(capsys, "audit", folder)
+    assert (code, failed["error"]) == (1, "log_invalid")
+    assert str(seen_key) in failed["text"]
+    assert folder.with_name(f"{folder.name}.seen").read_bytes() == seen, "what was seen is kept"
+    seen_key.unlink()
+    assert run(capsys, "audit", folder)[0] == 0, "nothing else is wrong"
+
+
+def test_a_days_head_of_another_history_ends_an_audit_with_both_heads(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home.export()
+    twin = Home(tmp_path / "twin")
+    twin.epoch_with("mallory")
+    day = (twin.export() / DAY).read_bytes()
+    twin.store.close()
+    (folder / DAY).write_bytes(day)
+    code, failed = run(capsys, "audit", folder)
+    assert (code, failed["error"]) == (1, "log_forked")
+    assert (failed["first"].encode(), failed["second"].encode()) == (day, (folder / "checkpoint").read_bytes())
+    assert str(folder / "daily") in failed["text"]
 
 
 def test_a_log_is_recovered_by_a_command(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
