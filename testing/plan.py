@@ -318,6 +318,10 @@ def _add_files(steps: list[f.Step], seed: int, profile: PlanProfile) -> None:
         who, to = (step.who, step.to) if rng.random() < 0.8 else (step.to, step.who)
         at = rng.randint(place + 1, len(steps))
         steps.insert(at, f.WriteFile(who, to, rng.choice(FILE_SIZES)))
+    if "Crash" in dict(profile.weights) and rng.random() < 0.5:
+        # One of the two dies while it is on its way: that takes seconds, in which hardly anything else happens.
+        at, file = rng.choice([(at, step) for at, step in enumerate(steps) if isinstance(step, f.WriteFile)])
+        steps[at + 1 : at + 1] = [_pause(rng, profile), _crash(rng, (), rng.choice((file.who, file.to)))]
 
 
 def _pause(rng: random.Random, profile: PlanProfile) -> f.Step:
@@ -345,9 +349,9 @@ def _weather(rng: random.Random, _names: tuple[str, ...]) -> f.Step:
     )
 
 
-def _crash(rng: random.Random, names: tuple[str, ...]) -> f.Step:
+def _crash(rng: random.Random, names: tuple[str, ...], who: str | None = None) -> f.Step:
     down_s = round(rng.choice((0.0, 0.5, 5.0, 60.0)) * rng.random(), 2)
-    who, commits, moment = _anybody(rng, names), 0, Moment.BEFORE
+    who, commits, moment = who or _anybody(rng, names), 0, Moment.BEFORE
     if rng.random() >= 0.3:
         commits, moment = rng.randint(1, 12), rng.choice(list(Moment))
     return f.Crash(who, commits, moment, down_s, mixnet_lives=rng.random() < 0.5)
