@@ -51,16 +51,16 @@ def export_log(store: NodeStore, mark: HeadMark, folder: Path) -> ExportedLog:
     checkpoint += b"".join(note_line(witness, cosignature) for witness, cosignature in signed)
     with file_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        before = _read(folder / CHECKPOINT)
+        before = checkpoint_in(folder)
         if before is not None:
             _check_older(folder, before, head.node, head.size)
         written, entries = 0, []
         for epoch in store.log.epochs(head.size):
             entries.append(epoch.entry)
-            written += _written(folder / changes_path(epoch.number), epoch.changes)
+            written += write_new(folder / changes_path(epoch.number), epoch.changes)
         written += _all_written(folder, tile_files(entries))
         if before != checkpoint:
-            _replace(folder / CHECKPOINT, checkpoint)
+            put_file(folder / CHECKPOINT, checkpoint)
             written += 1
         made_at = decode_entry(entries[-1]).made_at
         written += _all_written(folder, day_files(SigningKey.from_seed(seed), head, made_at))
@@ -68,10 +68,12 @@ def export_log(store: NodeStore, mark: HeadMark, folder: Path) -> ExportedLog:
 
 
 def _all_written(folder: Path, files: Iterable[tuple[str, bytes]]) -> int:
-    return sum(_written(folder / path, content) for path, content in files)
+    return sum(write_new(folder / path, content) for path, content in files)
 
 
-def _read(path: Path) -> bytes | None:
+def checkpoint_in(folder: Path) -> bytes | None:
+    """The checkpoint of a folder, unchecked; None if there is none."""
+    path = folder / CHECKPOINT
     if not path.exists():
         return None
     with path.open("rb") as file:
@@ -91,17 +93,18 @@ def _check_older(folder: Path, checkpoint: bytes, node: bytes, size: int) -> Non
         raise StoreInaccessible(f"{folder} has {there.size} epochs, and this node's log {size}: nothing was written")
 
 
-def _written(path: Path, content: bytes) -> bool:
+def write_new(path: Path, content: bytes) -> bool:
     """Write the file unless it is there; whether it was written. A part of a tile goes when the whole tile is there."""
     if path.exists():
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, content)
+    put_file(path, content)
     shutil.rmtree(path.with_name(f"{path.name}.p"), ignore_errors=True)
     return True
 
 
-def _replace(path: Path, content: bytes) -> None:
+def put_file(path: Path, content: bytes) -> None:
+    """Write a file of a log, whole and lasting, also over another one. Its folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     with new.open("wb") as file:
         file.write(content)

@@ -1,19 +1,24 @@
-"""`usernym node log` and `usernym audit`, without a node that runs."""
+"""`usernym node log` and `usernym audit`."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import usernym
+from tests.helpers.handles import PATIENCE_S, QUICK_HOPS
+from tests.helpers.mixnet_networks import ServerThread
 from tests.storage.node.test_epochs import KEY, NOW
 from tests.usernym.test_directory_days import DAY, other_key_file
 from tests.usernym.test_directory_log import NODE_CARD, Home
 from usernym.cli import main
+from usernym.mixnet.emulator.server import ServerSettings
 from usernym.protocol.limits import DAY_S
 
 
@@ -147,3 +152,96 @@ def test_a_home_without_a_node_is_left_as_it_is(tmp_path: Path, capsys: pytest.C
     for words in ("export", "recover"):
         assert run(capsys, "--home", tmp_path / "none", "node", "log", words, tmp_path / "log")[0] == 4
     assert not (tmp_path / "none").exists()
+
+
+# -- a log that is read from a running node ----------------------------------------------------------------------------
+
+
+@contextmanager
+def running(home: Home) -> Iterator[tuple[str, str]]:
+    """A node on this home, whose store is closed meanwhile: its card, and a mixnet client for someone else."""
+    home.store.close()
+    server = ServerThread(ServerSettings(first_port=0, clients=2, faults=QUICK_HOPS))
+    try:
+        with usernym.Node.open(home.folder, mixnet=server.url(0)) as node:
+            yield node.card(PATIENCE_S), server.url(1)
+    finally:
+        server.close()
+        home.store = home.open()
+
+
+def test_a_log_is_read_from_its_node_and_followed(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / KEY.public.hex()[:16]
+    with running(home) as (card, mixnet):
+        code, audited = run(capsys, "audit", card, "--mixnet", mixnet)
+    assert (code, audited["names"], audited["checked_before"], len(audited["changes"])) == (0, 2, 0, 1)
+    assert (audited["folder"], audited["seen"]) == (str(folder), f"{folder}.seen")
+    home.epoch_with("carol")
+    with running(home) as (card, mixnet):
+        (tmp_path / "node.card").write_text(card)
+        assert main(["audit", "node.card", "--mixnet", mixnet, "--node", card]) == 0
+    out = capsys.readouterr().out
+    assert "epoch 1, 2027-01-15 08:00:00 UTC: 1 new names, 0 changed" in out
+    assert f"holds, in {folder}: 2 epochs" in out
+    assert "continues the 1 epochs" in out
+    assert run(capsys, "audit", folder)[1]["checked_before"] == 2
+
+
+def test_a_fork_that_a_node_shows_ends_an_audit_with_both_heads(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, seen = home.export(), home.export_folder.with_name(f"{home.export_folder.name}.seen")
+    assert run(capsys, "audit", folder)[0] == 0
+    known = seen.read_bytes()
+    twin = Home(tmp_path / "twin")
+    twin.epoch_with("mallory")
+    twin.epoch_with("bob")
+    with running(twin) as (card, mixnet):
+        code, failed = run(capsys, "audit", card, "--mixnet", mixnet, "--into", folder)
+        elsewhere = run(capsys, "audit", card, "--mixnet", mixnet, "--into", tmp_path / "new", "--seen", seen)
+    twin.store.close()
+    other = folder.with_name(f"{folder.name}.fork") / "checkpoint"
+    assert (code, failed["error"], failed["first"].encode()) == (1, "log_forked", known)
+    assert failed["second"].encode() == other.read_bytes()
+    assert str(folder) in failed["text"]
+    assert str(other.parent) in failed["text"]
+    assert (elsewhere[0], elsewhere[1]["error"]) == (1, "log_forked"), "by the head that was seen"
+    assert seen.read_bytes() == known
+    assert run(capsys, "audit", folder)[0] == 0, "the copy stays"
+
+
+def test_a_node_whose_log_does_not_hold_is_refused(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home.export()
+    (folder / "changes/000").write_bytes(b"")
+    with running(home) as (card, mixnet):
+        code, failed = run(capsys, "audit", card, "--mixnet", mixnet, "--into", folder)
+    assert (code, failed["error"]) == (1, "log_invalid")
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    ((NODE_CARD,), "needs --mixnet"),
+    (("usernym-node:nonsense", "--mixnet", "ws://127.0.0.1:1"), "card"),
+    ((NODE_CARD, "--mixnet", "nonsense"), "mixnet"),
+    (("folder", "--into", "other"), "name its card"),
+    (("folder", "--mixnet", "ws://127.0.0.1:1"), "name its card"),
+])  # fmt: skip
+def test_what_can_not_be_read_is_said_before_anything_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: Any, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, failed = run(capsys, "audit", *arguments)
+    assert code == 2
+    assert text in failed["text"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_node_that_is_silent_ends_an_audit_in_time(
+    silent_mixnet: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    into = tmp_path / "log"
+    code, failed = run(capsys, "audit", NODE_CARD, "--mixnet", silent_mixnet, "--into", into, "--timeout", "0.5s")
+    assert (code, failed["error"]) == (3, "no_mixnet")
+    assert not into.exists()
