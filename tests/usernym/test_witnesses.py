@@ -12,6 +12,7 @@ import pytest
 
 import usernym
 from tests.helpers.handles import Handles
+from usernym.actors.directory import node as directory
 from usernym.actors.registration.witness_watch import UNWITNESSED_S
 from usernym.cli.terminal import clock
 from usernym.errors import SettingsError
@@ -89,6 +90,16 @@ def test_a_client_goes_by_the_witnesses_that_it_is_opened_with(home: Path, handl
             return (await client.contact("bob")).directory
 
     assert asyncio.run(opened_too()) is InDirectory.NOT_WITNESSED
+
+
+def test_its_lookups_go_by_them_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(directory, "EPOCH_S", 0.2)
+    with closing(Handles(tmp_path)) as handles:
+        alice = handles.client("alice", witnesses=[card_of(1)])
+        handles.client("bob")
+        not_yet = (InDirectory.NOT_SHOWN, InDirectory.PROMISED)
+        handles.wait_for(lambda: alice.look_up("bob").directory not in not_yet)
+        assert alice.contact("bob").directory is InDirectory.NOT_WITNESSED
 
 
 def test_a_wrong_policy_opens_nothing(home: Path, handles: Handles, tmp_path: Path) -> None:
