@@ -89,7 +89,7 @@ def test_an_export_that_ended_before_the_days_file_is_made_whole_by_the_next(hom
 
 def test_an_audit_holds_while_an_export_goes_on(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, written = home.export(), []
-    replace, read = directory_export._replace, FolderLog._read
+    replace, read = directory_export.put_file, FolderLog._read
 
     def replaced(path: Path, content: bytes) -> None:
         replace(path, content)
@@ -105,7 +105,7 @@ def test_an_audit_holds_while_an_export_goes_on(home: Home, monkeypatch: pytest.
 
     home.epoch_with("bob", at=NOW + DAY_S)
     with monkeypatch.context() as watched:
-        watched.setattr(directory_export, "_replace", replaced)
+        watched.setattr(directory_export, "put_file", replaced)
         home.export()
     assert written[-2:] == ["checkpoint", "2027-01-16"]
     monkeypatch.setattr(FolderLog, "_read", exported_meanwhile)
