@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from usernym.protocol.directory.checkpoints import LogHead, SignedHead, read_checkpoint
 from usernym.protocol.directory.epochs import (
-    ENTRY_BYTES,
     EVENTS_AT_ONCE_MAX,
     EpochEntry,
     MapChange,
@@ -188,9 +187,13 @@ class DirectoryLog:
 
     def part(self, size: int, number: int, offset: int, most: int) -> bytes:
         """At most so many bytes of the first `size` epochs, joined, from a byte of an epoch on."""
-        rest = "WHERE number >= ? AND number < ? ORDER BY number LIMIT ?"
-        few = _EPOCHS.all(self._db, _EPOCHS.select(rest), (number, size, most // ENTRY_BYTES + 1))
-        return b"".join(joined(epoch.entry, epoch.changes) for epoch in few)[offset : offset + most]
+        data = b""
+        while number < size and len(data) < offset + most and (epoch := self._epoch(number)) is not None:
+            data += joined(epoch.entry, epoch.changes)
+            number += 1
+            if offset >= len(data):
+                return b""  # an epoch has no such byte
+        return data[offset : offset + most]
 
     def hold_back(self) -> None:
         """Note that the store came from a backup: what the node has signed since is not in it."""

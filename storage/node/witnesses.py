@@ -177,6 +177,8 @@ class Witnesses:
             self._db.run("UPDATE witness SET signed = ? WHERE node = ?", (pack(after), log))
             return WitnessWord(True, True, head)
 
+        if self._db.row("SELECT 1 FROM witness WHERE node = ? AND active = 1", (log,)) is None:
+            return _NO_WITNESS  # strangers cost no transaction
         word = self._db.commit(judge)
         if word.signs:
             self.follow(mark)
