@@ -114,9 +114,6 @@ def test_killed_again_and_again_for_minutes(tmp_path: Path, request: pytest.Fixt
             victim = chooser.choice([*of_node, "mixnet", *names])
             go_on_killing(crowd, chooser, [victim])
             kills[victim] += 1
-        # SURBs that lie at workers which died are on a client's account for as long as its mixnet client lives; one
-        # that can't have another address may wait for a day (docs/threat-model.md).
-        go_on_killing(crowd, chooser, ["mixnet"])
         crowd.settle(3 * SETTLE_S)
         texts = crowd.end_and_check()
         sys.stdout.write(f"{texts} texts, kills {dict(kills)}: each arrived, and was shown once\n")
