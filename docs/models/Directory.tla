@@ -9,6 +9,9 @@
    A is someone else, who looks the name up. B writes with A, and is shown what O is shown: who is shown a third log
    is an O or an A to others. A and O can't write to each other past the node where A's key for O is false.
 
+   W is a witness, which signs one history (Witness.tla). Where clients count only heads that W has signed, no text has to
+   cross, and in these runs none does.
+
    The node acts unseen. A step by which anyone would hold evidence, or doubt the log, is no step of the model: it would
    end the run as the users want it. So ForgeryIsFound says that no run gets to where all have looked. *)
 EXTENDS Integers, Sequences
@@ -20,7 +23,8 @@ CONSTANTS
     CompareLookups, \* whether heads that come with lookups are compared with the log that one is shown
     CompareTexts,   \* whether heads that come with texts are
     ProofsAreNew,   \* whether a proof of the name must be of a log at least as long as the one that A knows
-    ChainsGrow      \* whether a later proof of the name must agree with the one before
+    ChainsGrow,     \* whether a later proof of the name must agree with the one before
+    CheckWitness    \* whether clients that count on W take no head without its signature
 
 VARIABLES
     known,          \* the log that A is shown, and the one that B and O are
@@ -29,9 +33,13 @@ VARIABLES
     knew,           \* how long the log was that A knew when it looked last
     lookedUp,       \* the head that came with A's lookup, still to be compared; or None
     told,           \* the head in the other side's text, still to be compared; or None
-    crossed         \* how long the longest head is that a text has brought to the other side, and was compared
+    crossed,        \* how long the longest head is that a text has brought to the other side, and was compared
+    witnessed,      \* whether clients count on W
+    signed          \* the newest head that W has signed
 
-vars == <<known, leaf, proof, knew, lookedUp, told, crossed>>
+people == <<known, leaf, proof, knew, lookedUp, told, crossed>>
+witness == <<witnessed, signed>>
+vars == <<people, witness>>
 
 Sides == {"O", "A"}
 Other(side) == IF side = "O" THEN "A" ELSE "O"
@@ -47,9 +55,14 @@ Init ==
     /\ known = [side \in Sides |-> First] /\ leaf = First
     /\ proof = None /\ knew = 0 /\ lookedUp = None
     /\ told = [side \in Sides |-> None] /\ crossed = 0
+    /\ witnessed \in BOOLEAN /\ signed = First
+
+(* Clients that count on W take this head. *)
+Counts(head) == witnessed /\ CheckWitness => Continues(signed, head)
 
 (* What a login or a heartbeat shows is refused if it does not continue what is known; the user then reads a doubt. *)
 Shown(side, head) ==
+    /\ Counts(head)
     /\ CheckContinues => Continues(head, known[side])
     /\ known' = [known EXCEPT ![side] = head]
 
@@ -58,7 +71,7 @@ Login(head) ==
     /\ Shown("O", head)
     /\ CheckLeaf => Last(head) = 1
     /\ leaf' = head
-    /\ UNCHANGED <<proof, knew, lookedUp, told, crossed>>
+    /\ UNCHANGED <<proof, knew, lookedUp, told, crossed, witness>>
 
 (* Heads that wait are compared with the log as soon as it is as long. One that is of no such log has the node's
    signature, or its sender sends it again with that. *)
@@ -73,7 +86,7 @@ Heartbeat(side, head) ==
     /\ lookedUp' = IF isLook THEN None ELSE lookedUp
     /\ told' = IF isText THEN [told EXCEPT ![side] = None] ELSE told
     /\ crossed' = IF isText /\ Len(text) > crossed THEN Len(text) ELSE crossed
-    /\ UNCHANGED <<leaf, proof, knew>>
+    /\ UNCHANGED <<leaf, proof, knew, witness>>
 
 (* A looks the name up, with proof. The first time the node shows its key: what was shown before only binds the node.
    Later, A's client has compared the former head, since one that waits for a minute is a doubt; and of a longer log the
@@ -83,6 +96,7 @@ Look(head) ==
     LET agrees == Last(head) >= Last(proof)
         isLater == Len(head) > Len(proof)
     IN
+    /\ Counts(head)
     /\ lookedUp = None
     /\ proof = None => Last(head) = 2
     /\ ProofsAreNew => Len(head) >= Len(known["A"])
@@ -90,16 +104,23 @@ Look(head) ==
     /\ proof' = IF agrees \/ isLater THEN head ELSE proof
     /\ knew' = Len(known["A"])
     /\ lookedUp' = head
-    /\ UNCHANGED <<known, leaf, told, crossed>>
+    /\ UNCHANGED <<known, leaf, told, crossed, witness>>
 
 (* A text carries the newest head that its writer was shown. *)
 Write(side) ==
+    /\ ~witnessed
     /\ told[Other(side)] = None
     /\ told' = [told EXCEPT ![Other(side)] = known[side]]
-    /\ UNCHANGED <<known, leaf, proof, knew, lookedUp, crossed>>
+    /\ UNCHANGED <<known, leaf, proof, knew, lookedUp, crossed, witness>>
+
+(* The node has W sign a head. *)
+Sign(head) ==
+    /\ witnessed /\ Continues(head, signed)
+    /\ signed' = head
+    /\ UNCHANGED <<people, witnessed>>
 
 Next ==
-    \/ \E head \in Heads : Login(head) \/ Look(head) \/ \E side \in Sides : Heartbeat(side, head)
+    \/ \E head \in Heads : Login(head) \/ Look(head) \/ Sign(head) \/ \E side \in Sides : Heartbeat(side, head)
     \/ \E side \in Sides : Write(side)
 
 Spec == Init /\ [][Next]_vars
@@ -113,13 +134,13 @@ StoodStill(one, other) ==
 
 (* All who are due to look have looked: O has seen its name with a login, and A has looked it up, once or again, in epochs
    between which the node left the chain as it was; or A has been shown an older epoch than O, although A knew a log as
-   long as O's. A's client has compared what its lookups brought; and a text has come from B to A or from A to B, with a
-   head at least as long as the shorter of both, and was compared. *)
+   long as O's. A's client has compared what its lookups brought; and where clients do not count on W, a text has come
+   from B to A or from A to B, with a head at least as long as the shorter of both, and was compared. *)
 AllHaveLooked ==
     /\ proof # None
     /\ StoodStill(leaf, proof) \/ (Len(proof) < Len(leaf) /\ Len(leaf) <= knew)
     /\ lookedUp = None
-    /\ crossed >= Len(Shorter(leaf, proof))
+    /\ witnessed \/ crossed >= Len(Shorter(leaf, proof))
 
 (* A node that shows A a false key is found when all have looked, if not before. *)
 ForgeryIsFound == ~AllHaveLooked

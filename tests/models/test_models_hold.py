@@ -23,7 +23,7 @@ pytestmark = [
 
 MUTATIONS = {
     "Directory": dict.fromkeys(
-        ("CheckContinues", "CheckLeaf", "CompareLookups", "CompareTexts", "ProofsAreNew", "ChainsGrow"),
+        ("CheckContinues", "CheckLeaf", "CompareLookups", "CompareTexts", "ProofsAreNew", "ChainsGrow", "CheckWitness"),
         "ForgeryIsFound",
     ),
     "Login": {"CheckTag": "RouteIsTheUsers", "CheckOrder": "RoutesDoNotGoBack"},

@@ -20,9 +20,11 @@ from usernym.actors.lookup.chain_fetch import ChainFetch
 from usernym.actors.registration import log_watch
 from usernym.protocol.directory.faults import DirectoryInvalid
 from usernym.protocol.directory.shown import KnownLog, LogAsked, LogSeen, LogShown, OwnPlace, own_place, take_shown
+from usernym.protocol.directory.witnesses import WitnessPolicy
 from usernym.protocol.limits import HOUR_S
 from usernym.protocol.promises import Word
 from usernym.storage.client.seen_log import SeenLog
+from usernym.storage.client.types import InDirectory
 from usernym.testing.forgeries import HEARTBEATS_S, PLAYED, ForgedWorld, doubts, faults
 from usernym.testing.world import SimClient
 
@@ -80,6 +82,13 @@ def chains_may_shrink() -> Iterator[None]:
 def proofs_may_be_of_then() -> Iterator[None]:
     """`ProofsAreNew` is FALSE: a proof may be of an older epoch than the client knows."""
     with patch.object(ChainFetch, "is_of_then", lambda *_: False):
+        yield
+
+
+@contextmanager
+def signatures_are_not_counted() -> Iterator[None]:
+    """`CheckWitness` is FALSE: clients that count on witnesses take a head without their signatures."""
+    with patch.object(WitnessPolicy, "is_met", lambda *_: True):
         yield
 
 
@@ -158,6 +167,24 @@ def a_proof_of_then_is_shown() -> bool:
         return is_unseen(world, alice, bob, carol)
 
 
+def no_text_comes_and_no_witness_has_signed() -> bool:
+    """Bob counts on witnesses. All that he is shown is of a log with a false key, and he hears from no one."""
+    with ForgedWorld(8, witnesses=2) as world:
+        alice, bob = world.people("alice", "bob")
+        record, event = world.forger.forged_record("alice")
+        world.forger.fork("bob").forge("alice", [event])
+        world.forger.from_the_first.add("bob")
+        world.new_epoch("dave")
+        alice.restart()
+        alice.go_online()
+        world.forger.records["alice"] = record
+        pinned = bob.look_up("alice")
+        world.settle(HEARTBEATS_S)
+        assert pinned.identity_key == record.identity_key
+        unseen = not any(faults(each) or doubts(each) for each in (alice, bob))
+        return unseen and bob.contact("alice").directory is InDirectory.SHOWN
+
+
 @pytest.mark.seconds
 @pytest.mark.parametrize(
     ("mutation", "harm"),
@@ -168,6 +195,7 @@ def a_proof_of_then_is_shown() -> bool:
         (texts_are_not_compared, bob_is_shown_another_log),
         (chains_may_shrink, the_chain_is_put_back),
         (proofs_may_be_of_then, a_proof_of_then_is_shown),
+        (signatures_are_not_counted, no_text_comes_and_no_witness_has_signed),
     ],
 )
 def test_a_forgery_is_unseen_by_the_mutated_code_only(mutation: Callable[[], Any], harm: Callable[[], bool]) -> None:
