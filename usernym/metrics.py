@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Final, Self
@@ -31,6 +32,8 @@ REQUEST_S: Final = 10.0
 READ_EVERY_S: Final = 1.0
 """The node is asked at most this often, since it counts rows for that; requests that come sooner get the last
 figures."""
+CLOSE_LOOK_S = 0.5
+"""How often the server looks whether it is to end."""
 STATUS_S: Final = 5.0
 """How long the node may take to answer; a busy one gives 503."""
 
@@ -171,7 +174,8 @@ class MetricsServer:
         except OSError as error:
             raise SettingsError(f"the metrics' port {port} can't be used: {error.strerror}") from None
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="usernym-metrics", daemon=True)
+        serve = partial(self._server.serve_forever, CLOSE_LOOK_S)
+        self._thread = threading.Thread(target=serve, name="usernym-metrics", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

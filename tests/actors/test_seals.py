@@ -40,6 +40,7 @@ def who_names_seal() -> Iterator[str]:
                     yield path.relative_to(ROOT).as_posix()
 
 
+@pytest.mark.seconds
 def test_one_place_of_the_product_seals() -> None:
     assert set(who_names_seal()) == {"actors/seals.py"}
 

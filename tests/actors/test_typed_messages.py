@@ -158,6 +158,7 @@ def test_a_forgotten_message_is_refused_in_every_actor(tmp_path: Path) -> None:
         assert any('Argument 1 to "assert_never"' in text for text in forgotten), (receiver.name, errors)
 
 
+@pytest.mark.seconds
 def test_wrong_tells_are_refused(tmp_path: Path) -> None:
     snippet = tmp_path / "nonsense.py"
     snippet.write_text(NONSENSE, encoding="utf-8")
@@ -169,6 +170,7 @@ def test_wrong_tells_are_refused(tmp_path: Path) -> None:
     assert {line for _, line, _ in errors} == wrong, "nothing else is wrong with it"
 
 
+@pytest.mark.seconds
 def test_no_collaborator_takes_anything_at_all(tmp_path: Path) -> None:
     """At each parameter that is a reference or a `Tellable`, a tell of an arbitrary object is planted."""
     shadows, planted = {}, set()

@@ -91,6 +91,7 @@ def test_a_protected_home_is_locked_until_the_passphrase_fits(handles: Handles) 
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_one_press_is_one_text_however_often_it_comes(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     alice.look_up("bob")
@@ -138,6 +139,7 @@ NOWHERE = "ws://127.0.0.1:9"
 """A mixnet that no one serves: the tests' own lives in this process only."""
 
 
+@pytest.mark.seconds
 def test_a_deleted_account_keeps_its_texts_and_can_not_be_started_over(handles: Handles) -> None:
     alice = handles.client("alice")
     handles.client("bob")
@@ -222,6 +224,7 @@ def test_what_was_registered_meanwhile_is_not_started_over(handles: Handles) -> 
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 @pytest.mark.usefixtures("real_passphrases")
 def test_an_end_while_the_home_is_being_opened_closes_it(handles: Handles) -> None:
     handles.client("alice", passphrase=PASSPHRASE).close()

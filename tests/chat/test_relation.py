@@ -26,6 +26,7 @@ async def trust(window: WireWindow) -> str:
     return str(listed["contacts"][0]["trust"])
 
 
+@pytest.mark.seconds
 def test_a_safety_number_verifies_typed_or_scanned_and_nothing_else_is_an_alarm(handles: Handles) -> None:
     bob = handles.client("bob")
 
@@ -52,6 +53,7 @@ def test_a_safety_number_verifies_typed_or_scanned_and_nothing_else_is_an_alarm(
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_after_another_number_one_press_does_not_verify(handles: Handles) -> None:
     handles.client("bob")
 
@@ -71,6 +73,7 @@ def test_after_another_number_one_press_does_not_verify(handles: Handles) -> Non
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_a_decision_is_about_the_identity_that_was_seen(handles: Handles) -> None:
     handles.client("bob")
 
@@ -87,6 +90,7 @@ def test_a_decision_is_about_the_identity_that_was_seen(handles: Handles) -> Non
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_a_direct_route_is_offered_taken_and_ended(handles: Handles) -> None:
     bob = handles.client("bob")
 
@@ -115,6 +119,7 @@ def test_a_direct_route_is_offered_taken_and_ended(handles: Handles) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_texts_disappear_after_a_time_that_is_in_bounds(handles: Handles) -> None:
     handles.client("bob")
 
@@ -132,6 +137,7 @@ def test_texts_disappear_after_a_time_that_is_in_bounds(handles: Handles) -> Non
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_the_account_tells_about_itself_and_keeps_one_rule_for_passphrases(handles: Handles, tmp_path: Path) -> None:
     handles.client("bob")
 

@@ -42,6 +42,7 @@ def names(answer: dict[str, Any]) -> list[str]:
     return [line["name"] for line in answer["contacts"]]
 
 
+@pytest.mark.seconds
 def test_a_text_goes_and_an_answer_comes(handles: Handles) -> None:
     bob = handles.client("bob")
 
@@ -77,6 +78,7 @@ def test_a_text_goes_and_an_answer_comes(handles: Handles) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_one_press_is_one_text_however_often_it_comes(handles: Handles) -> None:
     bob = handles.client("bob")
 
@@ -95,6 +97,7 @@ def test_one_press_is_one_text_however_often_it_comes(handles: Handles) -> None:
     handles.wait_for(lambda: [text.text for text in bob.conversation("alice")] == ["hello", "hello"])
 
 
+@pytest.mark.seconds
 def test_texts_keep_the_order_in_which_they_were_sent(handles: Handles) -> None:
     handles.client("bob")
 
@@ -109,6 +112,7 @@ def test_texts_keep_the_order_in_which_they_were_sent(handles: Handles) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_texts_that_can_not_be_sent_are_refused(handles: Handles) -> None:
     handles.client("bob")
 
@@ -127,6 +131,7 @@ def test_texts_that_can_not_be_sent_are_refused(handles: Handles) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_conversations_are_read_by_the_page(handles: Handles) -> None:
     handles.client("bob")
     alice = handles.client("alice")
@@ -157,6 +162,7 @@ def test_conversations_are_read_by_the_page(handles: Handles) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_lists_are_read_by_the_page_in_their_order(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
     people = ["bob", "carol", "dave", "erin"]
     for name in people:
@@ -200,6 +206,7 @@ def test_lists_are_read_by_the_page_in_their_order(handles: Handles, monkeypatch
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_a_message_brings_a_conversation_out_of_the_archive_unless_it_is_muted(handles: Handles) -> None:
     bob, carol = handles.client("bob"), handles.client("carol")
 
@@ -219,6 +226,7 @@ def test_a_message_brings_a_conversation_out_of_the_archive_unless_it_is_muted(h
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_a_deletion_can_be_taken_back_and_is_carried_out_at_the_end(handles: Handles) -> None:
     handles.client("bob")
 
@@ -245,6 +253,7 @@ def test_a_deletion_can_be_taken_back_and_is_carried_out_at_the_end(handles: Han
         assert alice.conversation("bob") == []
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("all_texts", [False, True])
 def test_a_deleted_text_that_waits_does_not_leave_while_it_can_be_taken_back(handles: Handles, all_texts: bool) -> None:
     handles.client("bob")
@@ -272,6 +281,7 @@ def test_a_deleted_text_that_waits_does_not_leave_while_it_can_be_taken_back(han
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_drafts_survive_a_restart_and_become_texts(handles: Handles) -> None:
     handles.client("bob")
 
@@ -296,6 +306,7 @@ def test_drafts_survive_a_restart_and_become_texts(handles: Handles) -> None:
     asyncio.run(go_on())
 
 
+@pytest.mark.seconds
 def test_requests_are_decided(handles: Handles) -> None:
     bob = handles.client("bob")
 
@@ -353,6 +364,7 @@ def test_a_waiting_text_is_cancelled_and_sent_again(handles: Handles) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_every_push_is_of_use_to_a_second_window(handles: Handles) -> None:
     """A window that comes later hears the same as one that was there."""
     handles.client("bob")
@@ -373,6 +385,7 @@ def test_every_push_is_of_use_to_a_second_window(handles: Handles) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.seconds
 def test_a_draft_is_kept_though_its_window_closes_at_once(handles: Handles) -> None:
     handles.client("bob")
 

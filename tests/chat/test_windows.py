@@ -34,6 +34,7 @@ def handles(tmp_path: Path) -> Iterator[Handles]:
     handles.close()
 
 
+@pytest.mark.seconds
 def test_only_a_token_that_was_not_used_or_its_key_admits(handles: Handles) -> None:
     async def play() -> None:
         async with page_of(handles) as page:
@@ -52,6 +53,7 @@ def test_only_a_token_that_was_not_used_or_its_key_admits(handles: Handles) -> N
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_before_hello_nothing_is_answered(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "HELLO_S", 0.5)
 
@@ -103,6 +105,7 @@ NO_MESSAGES: list[str | bytes] = [
 ]  # fmt: skip
 
 
+@pytest.mark.seconds
 def test_a_frame_that_is_no_message_ends_its_window_and_no_other(handles: Handles) -> None:
     async def play() -> None:
         async with page_of(handles) as page, page.window() as bystander:
@@ -187,6 +190,7 @@ def test_any_request_gets_one_answer_with_a_known_code(handles: Handles, caplog:
     assert not [record for record in caplog.records if "a bug" in record.getMessage()]
 
 
+@pytest.mark.seconds
 def test_the_windows_are_bounded(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "WINDOWS_MAX", 3)
 
@@ -206,6 +210,7 @@ def test_the_windows_are_bounded(handles: Handles, monkeypatch: pytest.MonkeyPat
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_connections_without_a_key_are_bounded_and_keep_no_one_out_who_has_one(
     handles: Handles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +231,7 @@ def test_connections_without_a_key_are_bounded_and_keep_no_one_out_who_has_one(
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_a_window_has_a_bounded_number_of_requests_under_way(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windows, "REQUESTS_MAX", 2)
 
@@ -261,6 +267,7 @@ def test_a_window_that_does_not_read_is_closed_and_its_queue_is_bounded(
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_the_end_empties_all_windows(handles: Handles) -> None:
     async def play() -> None:
         async with page_of(handles) as page, page.window() as one, page.window() as other:

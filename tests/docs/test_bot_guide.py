@@ -46,6 +46,7 @@ def test_these_are_all_examples() -> None:
     assert set(EXAMPLES) == {"A whole program", *bots}, "tests/usernym/test_readme.py runs the first"
 
 
+@pytest.mark.seconds
 def test_a_bot_with_threads(handles: Handles) -> None:
     alice, bob, stop = handles.client("alice"), handles.client("bob"), threading.Event()
     alice.send("bob", "before it runs", wait="delivered", timeout=PATIENCE_S)
@@ -61,6 +62,7 @@ def test_a_bot_with_threads(handles: Handles) -> None:
     assert bob.unread() == []
 
 
+@pytest.mark.seconds
 def test_a_bot_with_asyncio(handles: Handles) -> None:
     alice = handles.client("alice")
 
@@ -108,6 +110,7 @@ class Dies(Exception):
     """In the place where a process might end."""
 
 
+@pytest.mark.seconds
 def test_once(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     alice.send("bob", "hello", wait="delivered", timeout=PATIENCE_S)
@@ -129,6 +132,7 @@ def test_once(handles: Handles) -> None:
     assert database.execute("SELECT texts FROM total").fetchone() == (1,)
 
 
+@pytest.mark.seconds
 def test_errors(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     deliver = example("Errors", "deliver")

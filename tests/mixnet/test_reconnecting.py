@@ -64,6 +64,7 @@ def test_a_link_that_ends_by_a_bug_is_replaced(caplog: pytest.LogCaptureFixture)
     assert "ValueError: a bug" in caplog.text
 
 
+@pytest.mark.seconds
 def test_a_bug_that_comes_back_ends_the_transport_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconnecting, "BACKOFF_S_MAX", 0.2)
     transport, events = _opened([BuggyLink() for _ in range(BUGS_MAX + 5)])

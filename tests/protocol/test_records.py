@@ -223,6 +223,7 @@ def thefts(draw: st.DrawFn) -> tuple[list[Link], int, Chain, Thief]:
     return links, pinned, thief.forge(draw, chain_of(links), publics), thief
 
 
+@pytest.mark.seconds
 @given(thefts())
 @examples(1500)
 def test_no_thief_gets_past_a_recovery_or_changes_a_recovery_key(theft: tuple[list[Link], int, Chain, Thief]) -> None:

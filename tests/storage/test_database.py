@@ -366,6 +366,7 @@ def test_close_closes_the_connections_of_threads_that_go_on(tmp_path: Path, key:
         things.names()
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("key", [None, b"k" * 32], ids=["plain", "encrypted"])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_threads_may_end_while_the_store_is_closed(tmp_path: Path, key: bytes | None) -> None:

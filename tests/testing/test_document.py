@@ -26,6 +26,7 @@ def test_the_example_runs() -> None:
     exec(compile(EXAMPLE, "docs/testing.md", "exec"), {"__name__": "example"})
 
 
+@pytest.mark.seconds
 def test_the_example_is_worth_its_while() -> None:
     """As the page says: marked as read too early, an answer is lost, and the seed is named."""
     careless = EXAMPLE.replace(

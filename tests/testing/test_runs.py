@@ -141,6 +141,7 @@ def test_shrinking_keeps_what_fails_and_leaves_out_the_rest() -> None:
     assert shrink(plan, fails=lambda smaller: crash in smaller.steps).steps == (crash,)
 
 
+@pytest.mark.seconds
 def test_every_fault_happens_and_is_survived() -> None:
     """One plan with each kind of step, so that none is a dead letter."""
     people = ("alice", "bob", "carol")

@@ -192,6 +192,7 @@ def test_a_node_that_breaks_a_promise_is_found_and_a_client_that_did_not_notice_
         assert oracle.wrong == ([] if keeps else [none])
 
 
+@pytest.mark.seconds
 def test_what_is_asked_of_a_node_that_is_honest_again_finds_its_broken_promises() -> None:
     """In a run like any other: the client's own lookups come within its end, and successions make epochs."""
     steps = (

@@ -95,6 +95,7 @@ def test_a_twin_calls_its_own_and_hands_all_arguments_on(
     assert called == [(method, {"self": recorder, **given})]
 
 
+@pytest.mark.seconds
 def test_a_story(handles: Handles) -> None:
     async def story() -> None:
         async with handles.coroutine("alice") as alice:
@@ -172,6 +173,7 @@ def test_a_cancelled_wait_loses_no_event(handles: Handles) -> None:
     assert asyncio.run(story()) == [str(number) for number in range(9)]
 
 
+@pytest.mark.seconds
 @pytest.mark.usefixtures("real_passphrases")
 @pytest.mark.parametrize(
     "after_s", [0.0, 0.05, *(pytest.param(after_s, marks=pytest.mark.seconds) for after_s in (0.001, 0.02, 0.2))]
@@ -199,6 +201,7 @@ def test_an_opening_that_is_cancelled_gives_the_home_back(handles: Handles, afte
     asyncio.run(story())
 
 
+@pytest.mark.seconds
 def test_an_opening_that_asks_the_node_is_cancelled_at_once(handles: Handles, some_card: str) -> None:
     """No node answers: it would wait for it as long as `Restore.timeout` says."""
     words = handles.client("alice", online=False).take_recovery_words()

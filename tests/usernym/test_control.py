@@ -214,6 +214,7 @@ def test_without_sockets_it_continues_alone_and_says_so(
             ask(tmp_path, {}, TIMEOUT_S)
 
 
+@pytest.mark.seconds
 def test_a_holder_that_does_not_answer_costs_little_more_than_the_time_that_was_given(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(str(tmp_path / control.SOCKET_NAME))

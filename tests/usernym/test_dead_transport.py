@@ -67,6 +67,7 @@ def test_a_client_whose_transport_is_dead_says_so_to_every_call(handles: Handles
     handles.wait_for(fails)
 
 
+@pytest.mark.seconds
 def test_who_waits_for_an_answer_hears_at_once_that_none_comes(handles: Handles) -> None:
     transport = MortalTransport(handles.mixnet.transport())
     alice = handles.client("alice", mixnet=transport, online=False)
@@ -91,6 +92,7 @@ def _failing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     monkeypatch.setattr(nym_client._NymClientLink, "receive", fails)
 
 
+@pytest.mark.seconds
 def test_over_a_websocket_a_bug_that_comes_back_ends_the_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = ServerNetwork()
     try:

@@ -43,6 +43,7 @@ def came(bob: Client) -> FileView:
     return bob.files.page("alice")[0]
 
 
+@pytest.mark.seconds
 def test_from_folder_to_folder(people: tuple[Client, Client], tmp_path: Path) -> None:
     alice, bob = people
     source, target = tmp_path / "report.pdf", tmp_path / "inbox"
@@ -69,6 +70,7 @@ def test_from_folder_to_folder(people: tuple[Client, Client], tmp_path: Path) ->
         bob.files.content("alice", file.file_id)
 
 
+@pytest.mark.seconds
 def test_a_picture_leaves_without_metadata_and_can_be_shown(people: tuple[Client, Client], tmp_path: Path) -> None:
     alice, bob = people
     exif = Image.Exif()
@@ -88,6 +90,7 @@ def test_a_picture_leaves_without_metadata_and_can_be_shown(people: tuple[Client
     assert b"where it was taken" not in bob.files.picture("alice", came(bob).file_id).content
 
 
+@pytest.mark.seconds
 def test_nothing_of_a_file_is_read_before_it_is_whole(people: tuple[Client, Client]) -> None:
     alice, bob = people
     alice.send("bob", "hi", wait="delivered", timeout=PATIENCE_S)
@@ -123,6 +126,7 @@ def test_nothing_is_overwritten_or_followed(tmp_path: Path) -> None:
         saved(b"", tmp_path / "missing", "x")
 
 
+@pytest.mark.seconds
 def test_files_stand_among_the_texts_and_in_the_list_of_contacts(people: tuple[Client, Client]) -> None:
     alice, bob = people
     for number in range(3):

@@ -34,6 +34,7 @@ def finder(handles: Handles) -> Iterator[Finder]:
         yield finder
 
 
+@pytest.mark.seconds
 def test_what_a_name_is(handles: Handles, finder: Finder) -> None:
     alice = handles.client("alice")
 
@@ -124,6 +125,7 @@ def test_a_newer_question_does_not_wait_for_an_older_one(handles: Handles, finde
                 each.result(PATIENCE_S)
 
 
+@pytest.mark.seconds
 def test_a_silent_node_and_a_missing_mixnet_are_told_apart_in_time(handles: Handles) -> None:
     with Finder.open(node=silent_card(), mixnet=handles.mixnet.transport()) as finder:
         with pytest.raises(usernym.NodeSilent) as silent:

@@ -41,6 +41,7 @@ def client(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node, name: st
     )
 
 
+@pytest.mark.seconds
 def test_two_clients_on_threads(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:
     with client(tmp_path, mixnet, node, "alice") as alice, client(tmp_path, mixnet, node, "bob") as bob:
         words = alice.take_recovery_words()

@@ -65,6 +65,7 @@ def test_pages_search_and_erasing(handles: Handles) -> None:
         do(EraseCommand("carol"))
 
 
+@pytest.mark.seconds
 def test_when_texts_came_and_which_were_late(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     before = int(time.time())

@@ -30,6 +30,7 @@ def somebody_elses(client: usernym.Client, name: str) -> str:
     return link_text(make_link(bytes.fromhex(client.whoami().node), name, b"\x05" * 32))
 
 
+@pytest.mark.seconds
 def test_a_friends_link_verifies_at_once(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     contact = alice.add_link(f" {bob.link().upper()}\n", PATIENCE_S)
@@ -40,6 +41,7 @@ def test_a_friends_link_verifies_at_once(handles: Handles) -> None:
     assert alice.add_link(bob.link(), PATIENCE_S) == contact
 
 
+@pytest.mark.seconds
 def test_what_verifies_nobody_says_why(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     elsewhere = link_text(make_link(b"\x09" * 32, "bob", bytes.fromhex(bob.whoami().identity_key)))
@@ -84,6 +86,7 @@ def test_a_link_of_before_a_replaced_identity_is_called_that(handles: Handles) -
     assert [text.text for text in bob.conversation("alice")] == ["is it you?"]
 
 
+@pytest.mark.seconds
 def test_an_identity_that_changes_at_the_last_moment_is_not_verified(
     handles: Handles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +143,7 @@ def test_a_node_that_hides_the_chain_hides_no_mismatch(handles: Handles, monkeyp
     assert why(alice, former) is usernym.Mismatch.OLDER_IDENTITY
 
 
+@pytest.mark.seconds
 def test_a_blocked_persons_link_verifies_and_lets_nobody_in(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob")
     alice.look_up("bob", PATIENCE_S)

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain_tex
 
 import usernym
 from tests.helpers.handles import QUICK_HOPS
+from usernym import metrics
 from usernym.errors import NotReady
 from usernym.metrics import CONNECTIONS_MAX, MetricsServer
 from usernym.mixnet.emulator.core import Emulator
@@ -26,6 +27,12 @@ from usernym.timers import ThreadTimers
 
 PATIENCE_S = 30.0
 NAMES = ("tlaloc_the_sender", "coatlicue_who_reads")
+
+
+@pytest.fixture(autouse=True)
+def _quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that ends is not waited for."""
+    monkeypatch.setattr(metrics, "CLOSE_LOOK_S", 0.02)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from usernym.storage.client.schema import CLIENT_SCHEMA
 from usernym.storage.client.store import ClientStore
 
 
+@pytest.mark.seconds
 def test_the_recovery_words_are_stored_nowhere(handles: Handles, caplog: pytest.LogCaptureFixture) -> None:
     """Not even in a home without a passphrase, nor what can be made from the words alone."""
     caplog.set_level("DEBUG")

@@ -84,6 +84,7 @@ def test_what_came_before_the_backup_arrives_and_what_was_delivered_since_is_sho
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_sender_who_knows_a_newer_key_than_the_restored_node_waits_for_its_owner(world: RestorableWorld) -> None:
     alice, bob = world.client("alice"), world.client("bob")
     world.back_up()
@@ -125,6 +126,7 @@ def test_somebody_who_registered_after_the_backup_registers_again(world: Restora
     world.check()
 
 
+@pytest.mark.seconds
 def test_so_does_somebody_whose_message_key_was_rotated_since(world: RestorableWorld) -> None:
     alice = world.client("alice")
     world.back_up()

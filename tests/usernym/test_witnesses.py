@@ -92,6 +92,7 @@ def test_a_client_goes_by_the_witnesses_that_it_is_opened_with(home: Path, handl
     assert asyncio.run(opened_too()) is InDirectory.NOT_WITNESSED
 
 
+@pytest.mark.seconds
 def test_its_lookups_go_by_them_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(directory, "EPOCH_S", 0.2)
     with closing(Handles(tmp_path)) as handles:

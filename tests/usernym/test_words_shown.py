@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.helpers.handles import PATIENCE_S, Handles
 
 
@@ -18,6 +20,7 @@ def test_words_that_were_taken_are_not_made_again(handles: Handles) -> None:
     assert (again.words_to_show(), again.whoami().identity_key) == (None, key)
 
 
+@pytest.mark.seconds
 def test_words_that_no_one_took_are_replaced_with_their_identity(handles: Handles) -> None:
     alice = handles.client("alice", online=False)
     lost, key = alice.words_to_show(), alice.whoami().identity_key

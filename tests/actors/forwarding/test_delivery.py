@@ -200,6 +200,7 @@ def tries(tap: Wiretap, world: World, client: SimClient, seconds: float) -> list
     return times
 
 
+@pytest.mark.seconds
 def test_the_outbox_tries_again_with_backoff_and_jitter_until_the_node_answers() -> None:
     gaps: dict[int, list[float]] = {}
     for seed in range(6):

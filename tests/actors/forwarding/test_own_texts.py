@@ -63,6 +63,7 @@ def test_texts_go_after_their_time_on_one_side_only_and_leave_no_gap() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_what_was_not_shown_and_what_is_not_decided_stays() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
@@ -109,6 +110,7 @@ def test_what_is_due_goes_when_the_client_starts() -> None:
     assert bob.texts() == ["hello"]
 
 
+@pytest.mark.seconds
 def test_a_clock_put_back_keeps_texts_and_one_put_on_for_a_moment_costs_none() -> None:
     world = World()
     alice, _ = world.client("alice"), world.client("bob")

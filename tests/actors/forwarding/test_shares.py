@@ -121,6 +121,7 @@ def changed(limits: ShareLimits, **changes: Any) -> ShareLimits:
     return dataclasses.replace(limits, **changes)
 
 
+@pytest.mark.seconds
 def test_a_table_stays_small() -> None:
     of = shares(LIMITS)
     for number in range(20_000):

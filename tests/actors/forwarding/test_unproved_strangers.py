@@ -143,6 +143,7 @@ def test_a_contact_of_long_standing_who_is_accepted_has_no_such_bound() -> None:
         world.check()
 
 
+@pytest.mark.seconds
 def test_a_request_that_no_one_decides_about_expires_and_may_come_again() -> None:
     with World(16) as world:
         alice, bob = world.client("alice"), world.client("bob", accept_strangers=False)

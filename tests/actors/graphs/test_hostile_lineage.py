@@ -185,6 +185,7 @@ def test_a_sign_up_that_failed_half_way_does_not_burn_the_name() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_message_that_waits_for_the_node_holds_up_no_direct_one() -> None:
     world = World()
     alice, bob, _ = world.client("alice"), world.client("bob"), world.client("carol")

@@ -150,6 +150,7 @@ def test_the_account_of_surbs_holds_over_all_addresses_for_a_day(living: bool) -
     world.check()
 
 
+@pytest.mark.seconds
 def test_users_spread_over_the_addresses_and_show_no_choice_before_a_login() -> None:
     world = World(0, other_addresses=3, node_transport=at_all_addresses)
     people = [world.client(f"user{number:02}") for number in range(24)]

@@ -92,6 +92,7 @@ def test_answering_a_stranger_accepts_them() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("limit", [LIMITS.newcomer, LIMITS.known])
 def test_a_full_share_of_a_mailbox_is_said_and_mends_itself(limit: Share) -> None:
     world = World()

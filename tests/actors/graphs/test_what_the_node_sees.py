@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.helpers.hostile import Wiretap
 from usernym.protocol import messages as m
 from usernym.protocol.codec import decode
@@ -75,6 +77,7 @@ def test_an_acknowledgement_shows_the_node_who_is_accepted_by_whom() -> None:
         assert shown == {"carol": True, "alice": False}
 
 
+@pytest.mark.seconds
 def test_a_record_shows_anyone_in_which_weeks_its_owner_was_there() -> None:
     """A warning of the page: a key is replaced only while its owner's client runs, and the record has its day."""
     with World() as world:

@@ -127,6 +127,7 @@ def test_a_worker_that_is_killed_leaves_its_users_to_the_others(seed: int) -> No
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_dead_worker_leaves_the_card_and_comes_back() -> None:
     world, alice, bob = apart(1)
     dead = worker_of(bob)
@@ -242,6 +243,7 @@ def test_a_connection_that_is_lost_at_a_commit_loses_and_repeats_nothing(seed: i
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_worker_whose_clock_is_behind_accepts_nothing_that_another_one_forgot() -> None:
     world, alice, bob = apart(4)
     world.sim.run_for(900)  # clocks that run evenly are trusted with deletions

@@ -61,6 +61,7 @@ def test_direct_only_keeps_waiting() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_key_that_changed_travels_with_a_direct_message() -> None:
     world, alice, bob = direct_pair()
     for client in (alice, bob):

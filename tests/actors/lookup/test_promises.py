@@ -96,6 +96,7 @@ def test_a_young_name_is_promised_and_shown_later_without_anyones_asking() -> No
         world.check()
 
 
+@pytest.mark.seconds
 def test_the_time_of_a_check_is_another_one_each_time() -> None:
     """A node can't know a client by when it checks."""
     waits = []
@@ -229,6 +230,7 @@ def promised_falsely(world: World, monkeypatch: pytest.MonkeyPatch) -> SimClient
     return alice
 
 
+@pytest.mark.seconds
 def test_a_node_that_breaks_a_promise_is_found_by_the_clients_own_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
     """It can't tell the lookup that checks from any other, so it shows there what it shows to all."""
     with settled("alice", "bob") as world:
@@ -383,6 +385,7 @@ def test_other_lookups_of_a_contact_ask_for_no_proof() -> None:
         assert cost(tap, since) == (1, 1, [m.Found])
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("proof", [None, "of then"])
 def test_a_contact_whose_proof_is_never_shown_again_is_not_called_in_the_directory(
     monkeypatch: pytest.MonkeyPatch, proof: str | None

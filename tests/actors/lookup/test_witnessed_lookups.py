@@ -68,6 +68,7 @@ def test_a_key_in_a_log_that_the_witnesses_have_signed_is_in_the_directory_at_on
         world.check()
 
 
+@pytest.mark.seconds
 def test_what_a_client_sends_does_not_say_whose_signatures_it_wants() -> None:
     def sent(policy: Callable[[list[SimNode]], WitnessPolicy]) -> list[tuple[float, type, int]]:
         """All that alice sends while the signatures are there: when, of which kind, and how long."""
@@ -93,6 +94,7 @@ def test_what_a_client_sends_does_not_say_whose_signatures_it_wants() -> None:
     assert without == sent(lambda others: policy_of(others[:1]))
 
 
+@pytest.mark.seconds
 def test_a_head_that_is_not_signed_yet_is_no_alarm_and_is_looked_at_again() -> None:
     with World() as world:
         with_witnesses(world, "alice", "bob")
@@ -122,6 +124,7 @@ def test_a_user_who_asks_again_gets_the_word_at_once() -> None:
         assert alice.look_up("bob").directory is InDirectory.SHOWN
 
 
+@pytest.mark.seconds
 def test_however_often_a_user_asks_the_program_looks_as_soon_as_it_would_have() -> None:
     with World() as world:
         (other,) = with_witnesses(world, "alice", "bob")
@@ -191,6 +194,7 @@ def test_a_contact_whose_key_was_signed_once_is_not_looked_at_more_often_after_a
         assert len(times) == 3
 
 
+@pytest.mark.seconds
 def test_witnesses_who_are_away_accuse_no_one_and_cost_a_bounded_number_of_lookups() -> None:
     with World() as world:
         (other,) = with_witnesses(world, "alice", "bob")

@@ -247,6 +247,7 @@ def test_a_top_up_comes_before_the_stock_runs_dry() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_message_that_is_never_acknowledged_does_not_cost_all_surbs_each_minute() -> None:
     in_all = [surbs_for_an_unacknowledged_message(seed) for seed in range(4)]
     assert sum(in_all) / len(in_all) <= 8 * SURBS_TOP_UP

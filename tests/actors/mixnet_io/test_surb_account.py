@@ -187,6 +187,7 @@ def test_what_is_asked_for_leaves_room_for_requests() -> None:
     assert requests == SURBS_GIVEN_MAX - ON_DEMAND_BELOW, "one each"
 
 
+@pytest.mark.seconds
 def test_a_client_that_is_killed_beside_a_nym_client_uses_what_the_node_still_has() -> None:
     """Else a node would count on the few that each login brings, and ask for others until the account is full."""
     world = World(disks=True, nym_clients=("alice",))
@@ -361,6 +362,7 @@ def test_a_client_keeps_the_address_that_a_contact_was_given(
     assert starve(node, alice) is not keeps
 
 
+@pytest.mark.seconds
 def test_a_client_that_is_killed_while_its_nym_client_lives_on_keeps_its_account() -> None:
     """Each process of it would give as much as the first, to a node that always asks."""
     world = HostileWorld(17)
@@ -413,6 +415,7 @@ def test_an_ephemeral_client_is_back_soon_after_a_storm_of_a_day() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("hours", [1, 4, 12, *(pytest.param(hours, marks=pytest.mark.seconds) for hours in (24, 48))])
 def test_a_client_that_keeps_its_address_is_back_within_its_longest_pause(hours: int) -> None:
     world = World()

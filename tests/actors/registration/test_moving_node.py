@@ -106,6 +106,7 @@ def test_nothing_is_told_to_those_who_have_the_card() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("seed", range(4))
 def test_a_client_that_was_away_finds_the_node_where_it_was_and_is_sent_on(seed: int) -> None:
     world = World(seed)

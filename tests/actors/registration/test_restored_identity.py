@@ -66,6 +66,7 @@ def number_between(one: SimClient, other: SimClient) -> str:
     return safety_number(one.user.node, (one.name, one.user.key.public), (contact.name, contact.identity_key))
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("rotations", [0, 1])
 def test_words_bring_name_identity_and_waiting_messages_back(rotations: int) -> None:
     world = World()

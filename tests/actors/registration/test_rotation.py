@@ -29,6 +29,7 @@ def rotate(world: World, client: SimClient) -> int:
     return decode_record(client.store.profile.identity().record).hpke_number
 
 
+@pytest.mark.seconds
 def test_a_key_is_rotated_after_a_week_and_published() -> None:
     world = World()
     bob = world.client("bob")
@@ -44,6 +45,7 @@ def test_a_key_is_rotated_after_a_week_and_published() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_message_sealed_to_yesterdays_key_is_opened() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")
@@ -99,6 +101,7 @@ def test_old_private_keys_are_destroyed_when_nothing_can_need_them() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_rotation_cut_off_before_its_answer_goes_on_with_the_same_record() -> None:
     world = World()
     bob = world.client("bob")
@@ -113,6 +116,7 @@ def test_a_rotation_cut_off_before_its_answer_goes_on_with_the_same_record() -> 
     world.check()
 
 
+@pytest.mark.seconds
 def test_what_no_key_opens_is_sealed_again_to_the_newest() -> None:
     """A recipient who lost a private key says so, signed; the sender looks up and seals again, by itself."""
     world = World()
@@ -132,6 +136,7 @@ def test_what_no_key_opens_is_sealed_again_to_the_newest() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_node_restored_from_an_older_copy_gets_the_newest_record_again() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")

@@ -52,6 +52,7 @@ def bodies(store: ClientStore) -> list[bytes]:
     return [message.body for message in store.messages.conversation("alice", 100_000)]
 
 
+@pytest.mark.seconds
 def test_an_empty_store_becomes_what_was_exported(tmp_path: Path) -> None:
     source, target = store_with(texts=1200), ClientStore.open_plain()
     folder = exported(source, tmp_path / "backup")

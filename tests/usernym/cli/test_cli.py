@@ -171,6 +171,7 @@ def test_a_person_is_asked_twice_for_a_new_passphrase(
     ClientStore.open(tmp_path, "the right one").close()
 
 
+@pytest.mark.seconds
 def test_registering_where_nothing_answers_shows_the_words_and_can_be_gone_on_with(
     typed: Any, tmp_path: Path, some_card: str, silent_mixnet: str
 ) -> None:

@@ -86,6 +86,7 @@ def test_a_file_that_can_not_go_now_is_kept_and_that_is_said(handles: Handles, p
     assert [file.id for file in FilesCommand(9).perform(bob, Deadline(1)).files] == [sent.id]
 
 
+@pytest.mark.seconds
 def test_who_is_blocked_or_declined_gets_no_files(handles: Handles, path: str) -> None:
     handles.client("alice")
     bob = handles.client("bob")

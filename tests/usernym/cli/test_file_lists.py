@@ -22,6 +22,7 @@ def refused(do: Any, command: Any) -> tuple[Exit, str]:
     return failed.value.exit_code, failed.value.kind
 
 
+@pytest.mark.seconds
 def test_pages_of_files_and_one_by_its_digits(
     handles: Handles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -48,6 +49,7 @@ def test_pages_of_files_and_one_by_its_digits(
     assert [file.name for file in do(FilesCommand(50, "bob")).files] == ["1", "0"]
 
 
+@pytest.mark.seconds
 def test_a_file_that_is_under_way_is_cancelled_once(handles: Handles, tmp_path: Path) -> None:
     alice = handles.client("alice")
     handles.client("bob").close()

@@ -21,10 +21,12 @@ from usernym.protocol.limits import EPOCH_S
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
+@pytest.mark.seconds
 def test_the_page_is_what_the_program_says() -> None:
     assert (DOCS / "json.md").read_text() == page(), "write it again: make json"
 
 
+@pytest.mark.seconds
 def test_its_links_lead_to_its_sections() -> None:
     headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^### (.+)$", page(), re.MULTILINE)}
     links = set(re.findall(r"\]\(#([^)]+)\)", page()))
@@ -32,6 +34,7 @@ def test_its_links_lead_to_its_sections() -> None:
     assert links <= headings
 
 
+@pytest.mark.seconds
 def test_no_two_objects_share_a_heading() -> None:
     headings = re.findall(r"^### (.+)$", page(), re.MULTILINE)
     assert len(headings) == len(set(headings))
@@ -95,6 +98,7 @@ def test_a_running_nodes_log_is_exported_and_audited_by_commands(network: Any) -
     assert strictly(terminal.ok("audit", "log"), grammar.entry("audit").prints[0]).checked_before == exported.epochs
 
 
+@pytest.mark.seconds
 def test_texts_and_contacts_over_the_control_socket(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.helpers.holder import performing
     from usernym.cli.people import ContactsCommand, RequestsCommand

@@ -19,6 +19,7 @@ from usernym.cli.terminal import clock
 from usernym.cli.texts import SendCommand
 
 
+@pytest.mark.seconds
 def test_a_text_that_the_node_does_not_take_in_time_is_kept_and_sent_later(handles: Handles) -> None:
     alice, bob = handles.client("alice"), handles.client("bob", online=False)
     bob.register(PATIENCE_S)
@@ -37,6 +38,7 @@ def test_a_text_that_the_node_does_not_take_in_time_is_kept_and_sent_later(handl
     assert alice.conversation("bob") == []
 
 
+@pytest.mark.seconds
 def test_a_text_to_someone_unknown_is_said_not_to_be_kept(handles: Handles) -> None:
     bob = handles.client("bob")
     handles.node.close()
@@ -45,6 +47,7 @@ def test_a_text_to_someone_unknown_is_said_not_to_be_kept(handles: Handles) -> N
     assert "the text was NOT kept" in failed.value.text
 
 
+@pytest.mark.seconds
 def test_a_text_to_someone_who_is_blocked_comes_with_a_warning(
     handles: Handles, capsys: pytest.CaptureFixture[str]
 ) -> None:

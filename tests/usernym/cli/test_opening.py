@@ -54,6 +54,7 @@ def test_each_page_has_an_owner_only_file_that_leads_there(
     assert [list(folder.iterdir()) for _, folder in pages] == [[], []]
 
 
+@pytest.mark.seconds
 def test_a_real_browser_command_line_has_no_address(
     pages: list[tuple[str, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

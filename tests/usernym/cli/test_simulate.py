@@ -21,6 +21,7 @@ def planted(name: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.seconds
 def test_a_search_that_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--scenarios", "3", "--jobs", "1"]) == Exit.OK
     assert "continue with: --seed 3" in capsys.readouterr().out
@@ -50,6 +51,7 @@ def test_a_search_may_be_bounded_by_messages_or_minutes(capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out)["scenarios"] >= 1
 
 
+@pytest.mark.seconds
 def test_a_failure_ends_in_a_line_that_brings_it_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     chart, mermaid = tmp_path / "chart.txt", tmp_path / "chart.mmd"
     files = ["--chart", str(chart), "--mermaid", str(mermaid)]
