@@ -7,6 +7,7 @@ is signed within the transaction that stores it, and given out after that.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final, assert_never
 
 from usernym.actors.base import PASSING_FAILURES, Actor, Tellable
@@ -15,7 +16,7 @@ from usernym.actors.messages import AskNode, DirectoryNodeInbox, NodeAnswered, T
 from usernym.actors.node_context import NodeContext
 from usernym.logger import logger
 from usernym.protocol.limits import EPOCH_S
-from usernym.storage.errors import LogRolledBack
+from usernym.storage.errors import LogRolledBack, StoreCorrupt
 from usernym.storage.node.epochs import EpochSigner
 
 EPOCH_AGAIN_S: Final = 1.0
@@ -59,7 +60,6 @@ class DirectoryNode(Actor[DirectoryNodeInbox]):
             self._refused = ""
             if self._workers.leads():
                 self._cosigners.ask()
-            self._witnesses.follow(self._witness_mark)
         except LogRolledBack as refused:
             # The rest of the node works: names and texts do not need the log. An operator has to see to it.
             if str(refused) != self._refused:
@@ -69,4 +69,11 @@ class DirectoryNode(Actor[DirectoryNodeInbox]):
             self.note_failure(failure)
         finally:
             self.counts["heads_refused"] = int(bool(self._refused))
+            self._follow_witness()
             self.tell_self_later(EPOCH_AGAIN_S if more else EPOCH_S, Tick())
+
+    def _follow_witness(self) -> None:
+        """Let this worker's mark have what others have signed. A witness that signs nothing any more says so when it is
+        asked: the own log has nothing to do with that."""
+        with suppress(LogRolledBack, StoreCorrupt, *PASSING_FAILURES):
+            self._witnesses.follow(self._witness_mark)

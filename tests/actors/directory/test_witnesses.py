@@ -174,9 +174,7 @@ def test_a_witness_signs_no_head_of_another_history_and_keeps_the_proof_of_one()
     grow(world.node, 2)
     world.settle(2 * EPOCH_S)
     assert signers(world.node) == {other.key.public}
-    for number in range(2):
-        events = {bytes((number,)) * 32: [bytes(32)]}
-        forged.store.commit(lambda events=events: forged.store.log.append(forged.signer, events, 1))  # type: ignore[misc] # a default binds
+    forge(forged, 2)
     # Of the same length as what the witness has signed: both heads are there, and prove it.
     world.node.store, honest = forged.store, world.node.store
     asks(world, other, forged, 5)
@@ -187,6 +185,13 @@ def test_a_witness_signs_no_head_of_another_history_and_keeps_the_proof_of_one()
     grow(world.node, 2)
     asks(world, other, forged, 5)
     assert heads.are_of_one_log_of(honest)
+
+
+def forge(forged: ForgedLog, epochs: int) -> None:
+    """So many more epochs of the forged log."""
+    for number in range(epochs):
+        events = {bytes((number,)) * 32: [bytes(32)]}
+        forged.store.commit(lambda events=events: forged.store.log.append(forged.signer, events, 1))  # type: ignore[misc] # a default binds
 
 
 def asks(world: World, other: SimNode, forged: ForgedLog, known: int) -> None:
@@ -210,9 +215,7 @@ def test_a_longer_log_of_another_history_is_not_signed(epochs: int) -> None:
     forged.stays = True
     grow(world.node)
     world.settle(2 * EPOCH_S)
-    for number in range(epochs + 1):
-        events = {bytes((number,)) * 32: [bytes(32)]}
-        forged.store.commit(lambda events=events: forged.store.log.append(forged.signer, events, 1))  # type: ignore[misc] # a default binds
+    forge(forged, epochs + 1)
     for known in (0, 3, 4):
         asks(world, other, forged, known)
     assert counts(other)["heads_signed"] == 2
@@ -357,3 +360,25 @@ def test_a_chain_that_is_changed_otherwise_than_at_its_end_is_not_signed(harm: C
     (peer,) = other.store.witnesses.peers()
     assert peer.log is not None
     assert peer.log.size == 3
+
+
+@pytest.mark.parametrize("harm", ["restored", "rolled back", "damaged"])
+def test_a_witness_that_signs_nothing_any_more_costs_its_own_log_nothing(harm: str) -> None:
+    world = World(12)
+    (other,) = witnessed(world, "one")
+    grow(world.node)
+    world.settle(2 * EPOCH_S)
+    if harm == "restored":
+        other.store.witnesses.hold_back()
+    elif harm == "rolled back":
+        other.store.database.run("UPDATE witness SET signed = NULL")
+    else:
+        other.witness_mark.write(b"damaged")
+    grow(world.node)
+    world.client("alice", node=other)
+    world.settle(3 * EPOCH_S)
+    assert signers(world.node) == set()
+    assert other.store.log.size() == 1
+    assert counts(other)["heads_refused"] == 0
+    assert other.running
+    world.check()
