@@ -375,7 +375,7 @@ class Workers(Membership):
             self._db.run(f"DELETE FROM hint WHERE worker = ? AND name IN ({marks(len(names))})", (self.number, *names))  # noqa: S608
             return self.held(names)
 
-        return self._db.commit(take)
+        return self._db.commit(take) if self._waits("hint") else []
 
     def report(self, reports: Iterable[Report]) -> None:
         for one in reports:
@@ -389,7 +389,11 @@ class Workers(Membership):
                 for sender, recipient, messages, size, receipt in rows
             ]
 
-        return self._db.commit(take)
+        return self._db.commit(take) if self._waits("report") else []
+
+    def _waits(self, table: str) -> bool:
+        """Whether there is a row for this worker: nearly each poll finds none, and needs no transaction for that."""
+        return bool(self._db.rows(f"SELECT 1 FROM {table} WHERE worker = ? LIMIT 1", (self.number,)))  # noqa: S608
 
     def listen(self, woken: Callable[[], None]) -> None:
         self._woken = woken

@@ -21,6 +21,8 @@ from usernym.storage.node.store import NodeStore
 from usernym.storage.tables import table_name
 from usernym.testing.world import World
 
+pytestmark = pytest.mark.seconds  # the store that all of them look at has a life of nine days
+
 NAMES = ("quilla_who_writes", "mama_cocha")
 
 
