@@ -135,7 +135,7 @@ json: $(READY) ## rewrite docs/json.md, what commands print with --json, from th
 	@mkdir -p build
 	$(BIN)/python -Im tests.helpers.json_page > build/json.md && mv build/json.md docs/json.md
 
-pictures: $(READY) ## draw docs/pictures anew, from the chat page in Chromium (apt install chromium fonts-noto-color-emoji)
+pictures: $(READY) ## draw docs/pictures anew, from the chat page in Chromium (apt install chromium fonts-noto-color-emoji fonts-noto-cjk)
 	$(BIN)/python -Im tests.helpers.make_pictures
 
 man: $(READY) ## write the man page to build/usernym.1

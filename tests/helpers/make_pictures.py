@@ -17,7 +17,7 @@ from playwright.sync_api import Page
 from tests.helpers.browser import launched
 from tests.helpers.page_scenes import evening_account, full_account, harbour_account
 from tests.helpers.page_stage import Account, Stage
-from usernym.chat.wire import HomeWire
+from usernym.chat.wire import HomeWire, WarningsWire
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 BYTES_MAX: Final = 80_000
@@ -176,6 +176,12 @@ def empty(page: Page) -> None:
     draw(page, "empty")
 
 
+def alarm(page: Page) -> None:
+    page.get_by_role("alert").first.wait_for()
+    turn_to(page, "amara")
+    draw(page, "alarm")
+
+
 def before(account: Account, home: HomeWire | None, look: Callable[[Page], None], **context: Any) -> None:
     """Open a window before an account, and draw what `look` draws."""
     if home is not None:
@@ -198,6 +204,11 @@ def main() -> None:
     before(Account(), None, empty)
     for look in (conversation, request, safety_number, direct_route, search):
         before(full_account(), None, look)
+    forged = full_account()
+    forged.warnings = WarningsWire(
+        caught=["name_changed"], doubted_since=None, unwitnessed_since=None, stalled_since=None, node_moved=False
+    )
+    before(forged, None, alarm)
     before(harbour_account(), None, files)
     before(evening_account(), None, dark, color_scheme="dark")
     before(evening_account(), None, phone, viewport=PHONE, has_touch=True)
