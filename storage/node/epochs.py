@@ -109,6 +109,9 @@ def stored_roots(size: int, peaks: Sequence[bytes], leaf: bytes) -> list[tuple[i
     return [(tree_place(level, size >> level), root) for level, root in completed_now if level >= TREE_LEVEL_MIN]
 
 
+_STANDS: Final = "SELECT size, EXISTS (SELECT 1 FROM directory_change) FROM directory_log"
+
+
 def note_event(database: Engine, name: str, event: DirectoryEvent) -> None:
     """Let the next epoch have this event about the identity that the name has now; a part of the caller's commit."""
     database.run(_NOTE, (name, int(event)))
@@ -121,7 +124,7 @@ class DirectoryLog:
         self._db = database
         self._giving_out = Lock()
         """The mark never goes back: one thread reads the newest head and writes it there."""
-        self._given: bytes | None = None
+        self._given: Epoch | None = None
 
     def make_epoch(
         self, signer: EpochSigner, mark: HeadMark, workers: Membership, now: int, events_max: int = EVENTS_MAX
@@ -131,6 +134,9 @@ class DirectoryLog:
         Nothing waits, or another worker leads: nothing is made. The mark has the newest head then, too. Raises
         `LogRolledBack`, and signs nothing, if the store is older than the mark.
         """
+        (size, waits), given = self._db.rows(_STANDS)[0], self._given
+        if not waits and given is not None and given.number + 1 == size and given.checkpoint == mark.read():
+            return False  # as in most minutes of most nodes
         node = signer.key.public
         waiting = self._pending(events_max) if workers.leads() else []
         # Before the transaction: others wait for its end, and a label takes half a millisecond.
@@ -156,7 +162,8 @@ class DirectoryLog:
 
     def is_given_out(self, checkpoint: bytes) -> bool:
         """Whether `give_out` has returned this head last."""
-        return checkpoint == self._given
+        given = self._given
+        return given is not None and checkpoint == given.checkpoint
 
     def give_out(self, mark: HeadMark) -> bytes | None:
         """The newest signed head, for others to see: the mark has it, or a newer one, from now on. None before the
@@ -167,7 +174,7 @@ class DirectoryLog:
                 return None
             if newest.checkpoint != mark.read():
                 mark.write(newest.checkpoint)
-            self._given = newest.checkpoint
+            self._given = newest
             return newest.checkpoint
 
     def note_signed(self, node: bytes, head: SignedHead, mark: HeadMark) -> None:
