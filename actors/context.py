@@ -60,6 +60,10 @@ class ClientContext:
         if self.store.evidence.add(pack(evidence), self.runtime.unix_s()):
             self.on_event(NodeCaught(evidence))
 
+    def some(self, least: int, most: int) -> int:
+        """A number from `least` to `most`, all as likely."""
+        return least + int.from_bytes(self.runtime.random_bytes(4), "big") * (most - least + 1) // 2**32
+
     def with_jitter(self, pause_s: float) -> float:
         """A pause of which up to a quarter is taken off at random: who failed together shall not come back together."""
         return pause_s * (1 - JITTER * self.runtime.random_bytes(1)[0] / 255)

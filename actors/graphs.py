@@ -202,7 +202,7 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
     graph.start(
         graph.handshake.bind(HandshakeClient(context, forwarding=graph.forwarding)),
         graph.forwarding.bind(forwarding),
-        graph.lookup.bind(LookupClient(context, io=graph.io)),
+        graph.lookup.bind(LookupClient(context, io=graph.io, registration=graph.registration)),
         graph.finder.bind(finder),
         graph.registration.bind(registration),
         graph.io.bind(io),

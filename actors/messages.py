@@ -328,8 +328,8 @@ class LogInAgain(PrivateValue, frozen=True):
     """The pause after a failed login is over."""
 
 
-class PromisesDue(PrivateValue, frozen=True):
-    """Look whether a promise of the node's is to be checked."""
+class LooksDue(PrivateValue, frozen=True):
+    """Look whether a promise of the node's is to be checked, or the own name looked up."""
 
 
 class AcknowledgeNow(PrivateValue, frozen=True):
@@ -451,6 +451,12 @@ class FindRecord(PrivateValue, frozen=True):
     answer: Future[FoundRecord]
 
 
+class OwnNameShown(FromPeer, frozen=True):
+    """What the node answers to who looks the user's name up. Its record and its proof hold, if it has any."""
+
+    answer: m.Answer
+
+
 class FoundRecord(PrivateValue, frozen=True):
     """What the node has under a name, verified. `log_size`: how many epochs the public directory had that showed the
     identity, None if nothing did; `lacks_witnesses` is as in `Contact`; `promise`: the frame with that proof, or with
@@ -486,10 +492,10 @@ ClientIOInbox = TransportReported | SendRequest | SendStatement | SendDirect | D
 RegistrationClientInbox = (
     Register | GoOnline | TakeCard | DeleteAccount | AnswerArrived | RequestFailed | TellArrived | MixnetConnected
     | MixnetDisconnected | RouteDoubted | NodeHeard | AddressChanged | EvidenceFound | WorkOn | HeartbeatDue
-    | LogInAgain | Tick
+    | LogInAgain | OwnNameShown | Tick
 )  # fmt: skip
 LookupClientInbox = (
-    FindContact | Resolve | AnswerArrived | RequestFailed | WentOnline | WentOffline | PromisesDue
+    FindContact | Resolve | AnswerArrived | RequestFailed | WentOnline | WentOffline | LooksDue
 )  # fmt: skip
 ForwardingClientInbox = (
     SendText | CancelText | RetryText | SendFile | EndFile | RequestsDecided | IdentityLookedAt | AnswerArrived

@@ -53,7 +53,7 @@ def judged(node: bytes, said: Said, answer: m.Proved | m.Absent) -> Word:
     """
     check_name(said.name, answer)
     verify_shown(node, answer)
-    events, head = _shown(node, answer)
+    events, head = chain_shown(node, answer)
     end = said.chain.head(identity_of(node, said.name, said.record, said.origin))
     if events > said.chain.events or (events, head) == (said.chain.events, end):
         return Word.KEPT
@@ -66,8 +66,8 @@ def judged(node: bytes, said: Said, answer: m.Proved | m.Absent) -> Word:
     return Word.BROKEN if is_due else Word.OPEN
 
 
-def _shown(node: bytes, answer: m.Proved | m.Absent) -> tuple[int, bytes]:
-    """How many events the name's chain has, and its head."""
+def chain_shown(node: bytes, answer: m.Proved | m.Absent) -> tuple[int, bytes]:
+    """How many events the name's chain has, and its head, as the answer says. Its proof is not checked here."""
     match answer:
         case m.Proved(name=name, record=record, origin=origin, chain=chain):
             return chain.events, chain.head(identity_of(node, name, record, origin))

@@ -6,7 +6,7 @@ It shows one log to most and another to its victims, each consistent in itself, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -76,11 +76,14 @@ class LogForger(BetweenTransport):
         """Proofs that it shows of these names, whatever its newest epoch says."""
         self.hidden: set[str] = set()
         """Names of which it says, with an invalid proof, that no one has them."""
+        self.before: Callable[[m.Message], None] = lambda _message: None
+        """Called before the node takes a message."""
         self._names: dict[bytes, str] = {}
         self._asked: dict[bytes, m.LoginProof | m.Heartbeat | m.Lookup] = {}
 
     def hears(self, message: m.Message, tag: bytes) -> bool:
         """It takes note of who asks what."""
+        self.before(message)
         if isinstance(message, m.LoginProof | m.Heartbeat | m.Lookup):
             self._asked[message.request_id] = message
         if isinstance(message, m.LoginProof):

@@ -15,14 +15,17 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
 
 from usernym.actors.events import DirectoryDoubted, DirectoryUnwitnessed, NodeCaught
 from usernym.actors.failures import NodeRefused
+from usernym.actors.lookup.own_name import SOON_MAX_S
+from usernym.actors.lookup.promises import LOOK_MAX_S
 from usernym.actors.registration.witness_watch import UNWITNESSED_S
+from usernym.protocol import messages as m
 from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
 from usernym.protocol.directory.witnesses import WitnessPolicy
 from usernym.protocol.errors import Code
@@ -35,12 +38,13 @@ from usernym.testing.forger import LogForger
 from usernym.testing.world import SimClient, World
 
 Forgery = Literal[
-    "none", "split", "false_key", "false_key_once", "restored", "put_back", "of_then", "rollback", "withheld",
-    "false_absence",
+    "none", "split", "false_key", "false_key_once", "restored", "put_back", "two_faces", "of_then", "rollback",
+    "withheld", "false_absence",
 ]  # fmt: skip
 """None at all; two logs for two people; a false key for a first contact, in a log that the victim is always shown, or
 with the lookup alone; a key that is put into a chain and followed by the owner's between two logins; one that the
-victim sees before the former chain is put back; one that stood in an earlier epoch only, by a proof of that; an older
+victim sees before the former chain is put back; one that is there before each lookup, and not when the owner logs in
+or is connected; one that stood in an earlier epoch only, by a proof of that; an older
 log; a name that is left out of the log; a false absence."""
 FORGERIES: Final = get_args(Forgery)
 MAP_TABLES: Final = ("directory_leaf", "directory_node")
@@ -91,22 +95,46 @@ class ForgedWorld(World):
     def false_key(self, name: str) -> Iterator[KeyRecord]:
         """A key of the node's own is the name's, in the log of all; then the former chain is put back, in another
         epoch."""
+        put_back = self._put_false_key(name)
+        yield self.forger.records[name]
+        put_back()
+
+    def show_two_faces(self, name: str) -> None:
+        """From now on that key is there before each lookup of the name, the owner's, too, and the former chain
+        before each login and heartbeat of the owner."""
+        put_back: Callable[[], None] | None = None
+
+        def before(message: m.Message) -> None:
+            nonlocal put_back
+            if isinstance(message, m.Lookup) and message.name == name:
+                put_back = put_back or self._put_false_key(name)
+            elif isinstance(message, m.LoginProof | m.Heartbeat) and message.name == name and put_back is not None:
+                put_back()
+                put_back = None
+
+        self.forger.before = before
+
+    def _put_false_key(self, name: str) -> Callable[[], None]:
+        """Returns what puts the former chain back."""
         store, signer = self.node.store, EpochSigner.of(self.node.key)
-
-        def make_epoch(label: bytes, event: bytes) -> None:
-            store.commit(lambda: store.log.append(signer, {label: [event]}, self.sim.unix_s()))
-
         before = {table: store.database.rows(f"SELECT * FROM {table}") for table in MAP_TABLES}  # noqa: S608 - constants
         record, event = self.forger.forged_record(name)
-        make_epoch(label_of(signer.vrf, self.node.key.public, name), event)
+        self._make_epoch(label_of(signer.vrf, self.node.key.public, name), event)
         self.forger.records[name] = record
-        yield record
+        return lambda: self._put_back(before)
+
+    def _make_epoch(self, label: bytes, event: bytes) -> None:
+        store, signer = self.node.store, EpochSigner.of(self.node.key)
+        store.commit(lambda: store.log.append(signer, {label: [event]}, self.sim.unix_s()))
+
+    def _put_back(self, before: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+        store = self.node.store
         self.forger.records.clear()
         for table, rows in before.items():
             store.database.run(f"DELETE FROM {table}")  # noqa: S608 - constants
             for row in rows:
                 store.database.run(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - the same
-        make_epoch(bytes(32), bytes(32))
+        self._make_epoch(bytes(32), bytes(32))
 
     def new_epoch(self, name: str) -> None:
         """Someone registers, and all who are online are shown the log with it."""
@@ -259,6 +287,16 @@ def _put_back(world: ForgedWorld, _rng: random.Random, owner: SimClient, victim:
     return _unless(faults(victim) == {Fault.CHAIN_REWRITTEN}, "a victim does not see that the chain was put back")
 
 
+def _two_faces(world: ForgedWorld, _rng: random.Random, owner: SimClient, victim: SimClient, _third: SimClient) -> str:
+    world.show_two_faces(owner.name)
+    if victim.look_up(owner.name).identity_key == owner.user.key.public:
+        return "the scenario did not forge the key"
+    world.settle(SOON_MAX_S + LOOK_MAX_S + HEARTBEATS_S)
+    if faults(victim):
+        return "the victim sees more than there is to be seen"
+    return _unless(faults(owner) == {Fault.NAME_CHANGED}, "an owner does not see what others are shown under the name")
+
+
 def _of_then(world: ForgedWorld, _rng: random.Random, owner: SimClient, victim: SimClient, _third: SimClient) -> str:
     owner.kill()
     with world.false_key(owner.name):
@@ -310,6 +348,7 @@ PLAYED: Final[dict[Forgery, Any]] = {
     "false_key_once": _false_key_once,
     "restored": _restored,
     "put_back": _put_back,
+    "two_faces": _two_faces,
     "of_then": _of_then,
     "rollback": _rollback,
     "withheld": _withheld,

@@ -2,9 +2,10 @@
 
 Serves docs/protocol.md, "Lookup", "History" and "Trust", and docs/directory.md, "Lookups with proof". Receives:
 `FindContact` from the edges, `Resolve` from other actors, answers. Sends: `Lookup` and `History` requests; `Resolved`
-or `ResolveFailed`. Owns: the contacts' records and trust in the store, and the node's promises about them. A record is
-taken only if it is signed and follows from the one pinned before; a changed identity is taken only with a succession
-that holds, is always reported, and is never `verified`. A promise is checked by a lookup that no one asked for.
+or `ResolveFailed`; `OwnNameShown` to registration. Owns: the contacts' records and trust in the store, and the node's
+promises about them. A record is taken only if it is signed and follows from the one pinned before; a changed identity
+is taken only with a succession that holds, is always reported, and is never `verified`. A promise is checked, and the
+user's own name looked at, by a lookup that no one asked for.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from usernym.actors.context import ClientContext
 from usernym.actors.events import DirectoryChanged, HandshakeChanged, IdentityChanged
 from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.lookup.chain_fetch import ChainFetch
-from usernym.actors.lookup.promises import PromiseChecks
+from usernym.actors.lookup.own_name import OwnNameLooks
+from usernym.actors.lookup.promises import LOOK_MAX_S, PromiseChecks
 from usernym.actors.messages import (
     AnswerArrived,
     FindContact,
     FoundRecord,
+    LooksDue,
     LookupClientInbox,
-    PromisesDue,
+    OwnNameShown,
     RequestFailed,
     Resolve,
     Resolved,
@@ -62,28 +65,29 @@ class LookupClient(Actor[LookupClientInbox]):
 
     name = "lookup"
 
-    def __init__(self, context: ClientContext, *, io: Tellable[SendRequest]) -> None:
+    def __init__(
+        self, context: ClientContext, *, io: Tellable[SendRequest], registration: Tellable[OwnNameShown]
+    ) -> None:
         super().__init__(context.runtime, context.on_failed)
         self._context = context
         self._store = context.store
         self._user = context.user
         self._io = io
+        self._registration = registration
         self._fetch: ChainFetch[_Waiting] = ChainFetch(
             context.user.node, context.request_id, LOOKUPS_WAITING_MAX, self._is_enough, self._wants_proof,
             context.store.seen_log.note_looked_up, self._known_size, context.witnesses,
         )  # fmt: skip
 
         self._promises = PromiseChecks(context)
+        self._own_name = OwnNameLooks(context)
         self._online = False
         self._looks = False
 
     def acquire(self) -> None:
-        """Set the timer, if a promise is to be checked. Whether there is a login outlives a bug."""
+        """Set the timer. Whether there is a login outlives a bug."""
         self._looks = False
-        try:
-            self._look_later()
-        except StorageError as failure:
-            self.note_failure(failure)
+        self._look_later()
 
     def receive(self, message: LookupClientInbox) -> None:
         match message:
@@ -100,8 +104,8 @@ class LookupClient(Actor[LookupClientInbox]):
                 self._look_later()
             case WentOffline():
                 self._online = False
-            case PromisesDue():
-                self._look_at_promises()
+            case LooksDue():
+                self._look_at_what_is_due()
             case _:
                 assert_never(message)
 
@@ -131,7 +135,10 @@ class LookupClient(Actor[LookupClientInbox]):
         try:
             if isinstance(answer, m.Proved | m.Absent) and not self._fetch.is_of_then(name, answer.proof):
                 self._judge(name, answer, frame)
-            match self._fetch.take(name, answer, frame):
+            taken = self._fetch.take(name, answer, frame)
+            if name == self._user.name and taken is not None:
+                self._registration.tell(OwnNameShown(answer))
+            match taken:
                 case m.Lookup() | m.History() as request:
                     self._send(request)
                 case FoundRecord() as found:
@@ -150,10 +157,8 @@ class LookupClient(Actor[LookupClientInbox]):
             raise
 
     def _is_enough(self, name: str, record: KeyRecord) -> bool:
-        """Whether the record can be pinned without its chain: it is a new contact's, an update, or our own."""
+        """Whether the record is taken without its chain: it is a new contact's, an update, or under our own name."""
         if name == self._user.name:
-            if record.identity_key != self._user.key.public:
-                raise RemoteProtocolError(Code.RECORD_INVALID, "the node shows another's key under our name")
             return True
         contact = self._store.contacts.get(name)
         return contact is None or is_update(decode_record(contact.record), record)
@@ -162,7 +167,7 @@ class LookupClient(Actor[LookupClientInbox]):
         """Whether nothing has shown yet, as the user wants it, that the name's identity is in the public directory; or
         that is due again."""
         if name == self._user.name:
-            return False
+            return True
         contact = self._store.contacts.get(name)
         return contact is None or contact.directory is not InDirectory.SHOWN or self._promises.is_due(name)
 
@@ -173,6 +178,8 @@ class LookupClient(Actor[LookupClientInbox]):
     def _pin(self, name: str, found: FoundRecord) -> FoundRecord | None:
         """Store a found record, if it follows from the one that was pinned before; return it where no one is pinned."""
         if name == self._user.name:
+            if found.record.identity_key != self._user.key.public:
+                raise RemoteProtocolError(Code.RECORD_INVALID, "the node shows another's key under our name")
             return None
         record, contacts = found.record, self._store.contacts
         key, packed = record.identity_key, pack(record)
@@ -181,7 +188,6 @@ class LookupClient(Actor[LookupClientInbox]):
             if all(waiting.stranger for waiting in self._fetch.waiting(name)):
                 if found.promise is not None:
                     self._promises.set_aside(name, found.promise)
-                    self._look_later()
                 return found
             contacts.add(
                 name, key, packed, Trust.CONFIRMED, Consent.ACCEPTED,
@@ -201,10 +207,9 @@ class LookupClient(Actor[LookupClientInbox]):
             raise RemoteProtocolError(Code.SUCCESSION_INVALID, "does not follow from the identity known before")
         if found.promise is not None:
             self._promises.take(name, found.promise)
-            self._look_later()
         return None
 
-    # -- promises --
+    # -- what is looked up unasked --
 
     def _judge(self, name: str, answer: m.Proved | m.Absent, frame: bytes) -> None:
         was_kept = self._promises.judge(name, answer, frame)
@@ -214,13 +219,13 @@ class LookupClient(Actor[LookupClientInbox]):
             self._context.on_event(DirectoryChanged(name, InDirectory.NOT_SHOWN))
 
     def _look_later(self) -> None:
-        if self._online and not self._looks and (pause_s := self._promises.next_look_s()) is not None:
+        if self._online and not self._looks:
             self._looks = True
-            self.tell_self_later(pause_s, PromisesDue())
+            self.tell_self_later(float(self._context.some(1, LOOK_MAX_S)), LooksDue())
 
-    def _look_at_promises(self) -> None:
-        """Look one name up whose promise was due, and set the timer. Only while there is a login: a node that is away
-        is given no SURBs for this."""
+    def _look_at_what_is_due(self) -> None:
+        """Look one name up whose promise was due, or else the own one, and set the timer. Only while there is a login:
+        a node that is away is given no SURBs for this."""
         self._looks = False
         if not self._online:
             return
@@ -229,6 +234,9 @@ class LookupClient(Actor[LookupClientInbox]):
             if name is not None:
                 self.counts["promises_checked"] += 1
                 self._look_up(name, _Waiting(lambda outcome: self._promises.checked(name, outcome), True))
+            elif self._own_name.is_due():
+                self.counts["own_looks"] += 1
+                self._look_up(self._user.name, _Waiting(self._own_name.looked, True))
         finally:
             self._look_later()
 

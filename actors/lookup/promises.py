@@ -47,6 +47,7 @@ class PromiseChecks:
         self._node = context.user.node
         self._promises = context.store.promises
         self._contacts = context.store.contacts
+        self._some = context.some
         self._aside: dict[str, bytes] = {}
 
     def take(self, name: str, frame: bytes) -> None:
@@ -135,11 +136,3 @@ class PromiseChecks:
         self._promises.postpone(name, self._context.runtime.unix_s() + pause, checks)
         if checks >= CHECKS_MAX and self._contacts.call_not_shown(name):
             self._context.on_event(DirectoryChanged(name, InDirectory.NOT_SHOWN))
-
-    def next_look_s(self) -> float | None:
-        """How long until the next look; None if nothing is to be checked."""
-        return float(self._some(1, LOOK_MAX_S)) if self._aside or self._promises.any_open() else None
-
-    def _some(self, least: int, most: int) -> int:
-        """A number of seconds from `least` to `most`, all as likely."""
-        return least + int.from_bytes(self._context.runtime.random_bytes(4), "big") * (most - least + 1) // 2**32

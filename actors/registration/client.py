@@ -2,9 +2,9 @@
 
 Serves docs/protocol.md, "Registration and login", "Heartbeat", "Moving to another address", "Publishing", "Deleting".
 Receives: `Register`, `GoOnline`, `TakeCard` and `DeleteAccount` from the edges; answers; `Displaced` and `NewCard` from
-the node; reports about the mixnet. Sends: requests; `DropRoute` and `SetCard` to I/O; `WentOnline` and `WentOffline` to
-forwarding and lookup, `RecordPublished` to forwarding. Owns: the identity's record, the message keys, the login, the
-node's card.
+the node; `OwnNameShown` from lookup; reports about the mixnet. Sends: requests; `DropRoute` and `SetCard` to I/O;
+`WentOnline` and `WentOffline` to forwarding and lookup, `RecordPublished` to forwarding. Owns: the identity's record,
+the message keys, the login, the node's card.
 The login is a machine (`login.py`, drawn in docs/machines.md): this actor translates messages into its inputs, and
 carries its effects out. It signs a challenge only as part of a whole request, for its own node; the work it does for a
 node is capped.
@@ -32,6 +32,7 @@ from usernym.actors.messages import (
     MixnetConnected,
     MixnetDisconnected,
     NodeHeard,
+    OwnNameShown,
     RecordPublished,
     Register,
     RegistrationClientInbox,
@@ -132,6 +133,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._on_card_given(card, given)
             case EvidenceFound(evidence):
                 self._context.keep_evidence(evidence)
+            case OwnNameShown(answer):
+                self._watch.take_looked_up(answer)
             case (
                 MixnetConnected()
                 | MixnetDisconnected()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from usernym.actors.events import DirectoryDoubted
 from usernym.actors.registration.witness_watch import WitnessWatch
+from usernym.protocol import messages as m
 from usernym.protocol.directory.checkpoints import LogHead, SignedHead
 from usernym.protocol.directory.complaints import Fork, complain
 from usernym.protocol.directory.faults import DirectoryInvalid
@@ -28,8 +29,10 @@ from usernym.protocol.directory.shown import (
     own_place,
     take_shown,
 )
+from usernym.protocol.errors import Code
 from usernym.protocol.evidence import Evidence, Fault, decode_evidence, evidence_of_change, evidence_of_fork
 from usernym.protocol.limits import HOUR_S, MINUTE_S
+from usernym.protocol.promises import chain_shown
 from usernym.protocol.records import RecordStub, record_hash
 
 if TYPE_CHECKING:
@@ -64,6 +67,10 @@ class LogWatch:
         self._leaf_asked = False
         self._absent_since: float | None = None
         self._failed_at: int | None = None
+        self._accused_of: tuple[int, bytes] | None = None
+        """The chain of the own name that a lookup showed, and that the node was accused of."""
+        self._is_hidden = False
+        """Whether the newest lookup of the own name did not show the user's key, and proved nothing."""
 
     # -- what is asked --
 
@@ -140,6 +147,31 @@ class LogWatch:
         self._compare(seen.log.size, seen.log.head.root, seen.log.head, b"")
         self._judge(is_shown=self._is_all_shown(asked, shown, seen, place))
 
+    def take_looked_up(self, answer: m.Answer) -> None:
+        """Take what the node answers to who looks the own name up, which need not be what it shows at a login. Raises
+        `StorageError`s.
+
+        A name that no one has is no evidence: the user may have deleted it, and not have heard of it yet.
+        """
+        own, user = self._own(), self._context.user
+        if own is None:
+            self._is_hidden = False
+            return
+        if isinstance(answer, m.Proved) and (leaf := chain_shown(user.node, answer)) != own.leaf:
+            now = OwnPlace(own.identity, answer.chain, *leaf, answer.proof)
+            change = evidence_of_change(user.node, complain(user.key, user.node, user.name, self._origin(), own, now))
+            if change is not None:
+                self._is_hidden = False
+                if leaf != self._accused_of:  # once: each epoch has it
+                    self._accused_of = leaf
+                    self._accuse_of(change)
+                return
+        match answer:
+            case m.Found(record=record) | m.Proved(record=record) | m.Promised(record=record):
+                self._is_hidden = record.identity_key != user.key.public
+            case m.Absent() | m.Refused(code=Code.NO_SUCH_USER):
+                self._is_hidden = True
+
     def _compare(self, size: int, root: bytes, later: SignedHead, hashes: bytes) -> None:
         """Compare the heads of this size with the log's own one, which `hashes` join to a later head of it."""
         for head in self._log.heads_of(size):
@@ -172,7 +204,7 @@ class LogWatch:
         elif new <= _UNKNOWN_HASHES_MIN and self._absent_since is None:
             self._absent_since = now
         is_late = self._absent_since is not None and now - self._absent_since >= ABSENT_S
-        return is_compared and not is_late and not self._log.is_behind(shown.size)
+        return is_compared and not is_late and not self._is_hidden and not self._log.is_behind(shown.size)
 
     def _judge(self, *, is_shown: bool) -> None:
         """Note whether the node shows its log as it should; the user hears of a doubt that lasts, and of its end."""

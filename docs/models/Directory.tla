@@ -20,6 +20,7 @@ CONSTANTS
     Epochs,         \* the longest log
     CheckContinues, \* whether a log that is shown must continue the one that was shown before
     CheckLeaf,      \* whether O looks at its own name with a login
+    LookAsOthers,   \* whether O looks at its own name as others do, too, by a lookup
     CompareLookups, \* whether heads that come with lookups are compared with the log that one is shown
     CompareTexts,   \* whether heads that come with texts are
     ProofsAreNew,   \* whether a proof of the name must be of a log at least as long as the one that A knows
@@ -28,7 +29,8 @@ CONSTANTS
 
 VARIABLES
     known,          \* the log that A is shown, and the one that B and O are
-    leaf,           \* the head with which O saw its own name last
+    leaf,           \* the head with which O saw its own name last, at a login
+    same,           \* whether O was shown A's newest proof, by a lookup of its own name
     proof,          \* the head of the newest proof that A keeps; None before the first
     knew,           \* how long the log was that A knew when it looked last
     lookedUp,       \* the head that came with A's lookup, still to be compared; or None
@@ -37,7 +39,7 @@ VARIABLES
     witnessed,      \* whether clients count on W
     signed          \* the newest head that W has signed
 
-people == <<known, leaf, proof, knew, lookedUp, told, crossed>>
+people == <<known, leaf, same, proof, knew, lookedUp, told, crossed>>
 witness == <<witnessed, signed>>
 vars == <<people, witness>>
 
@@ -52,7 +54,7 @@ Shorter(one, other) == IF Len(one) <= Len(other) THEN one ELSE other
 Longer(one, other) == IF Len(one) <= Len(other) THEN other ELSE one
 
 Init ==
-    /\ known = [side \in Sides |-> First] /\ leaf = First
+    /\ known = [side \in Sides |-> First] /\ leaf = First /\ same = FALSE
     /\ proof = None /\ knew = 0 /\ lookedUp = None
     /\ told = [side \in Sides |-> None] /\ crossed = 0
     /\ witnessed \in BOOLEAN /\ signed = First
@@ -71,7 +73,7 @@ Login(head) ==
     /\ Shown("O", head)
     /\ CheckLeaf => Last(head) = 1
     /\ leaf' = head
-    /\ UNCHANGED <<proof, knew, lookedUp, told, crossed, witness>>
+    /\ UNCHANGED <<same, proof, knew, lookedUp, told, crossed, witness>>
 
 (* Heads that wait are compared with the log as soon as it is as long. One that is of no such log has the node's
    signature, or its sender sends it again with that. *)
@@ -86,7 +88,7 @@ Heartbeat(side, head) ==
     /\ lookedUp' = IF isLook THEN None ELSE lookedUp
     /\ told' = IF isText THEN [told EXCEPT ![side] = None] ELSE told
     /\ crossed' = IF isText /\ Len(text) > crossed THEN Len(text) ELSE crossed
-    /\ UNCHANGED <<leaf, proof, knew, witness>>
+    /\ UNCHANGED <<leaf, same, proof, knew, witness>>
 
 (* A looks the name up, with proof. The first time the node shows its key: what was shown before only binds the node.
    Later, A's client has compared the former head, since one that waits for a minute is a doubt; and of a longer log the
@@ -104,14 +106,21 @@ Look(head) ==
     /\ proof' = IF agrees \/ isLater THEN head ELSE proof
     /\ knew' = Len(known["A"])
     /\ lookedUp' = head
+    /\ same' = (same /\ proof' = proof)
     /\ UNCHANGED <<known, leaf, told, crossed, witness>>
+
+(* O looks its own name up, and sees no event but its own. The node does not know that it is O who asks. *)
+OwnLook(head) ==
+    /\ LookAsOthers => Last(head) = 1
+    /\ same' = (proof # None /\ head = proof)
+    /\ UNCHANGED <<known, leaf, proof, knew, lookedUp, told, crossed, witness>>
 
 (* A text carries the newest head that its writer was shown. *)
 Write(side) ==
     /\ ~witnessed
     /\ told[Other(side)] = None
     /\ told' = [told EXCEPT ![Other(side)] = known[side]]
-    /\ UNCHANGED <<known, leaf, proof, knew, lookedUp, crossed, witness>>
+    /\ UNCHANGED <<known, leaf, same, proof, knew, lookedUp, crossed, witness>>
 
 (* The node has W sign a head. *)
 Sign(head) ==
@@ -120,14 +129,14 @@ Sign(head) ==
     /\ UNCHANGED <<people, witnessed>>
 
 Next ==
-    \/ \E head \in Heads : Login(head) \/ Look(head) \/ Sign(head) \/ \E side \in Sides : Heartbeat(side, head)
+    \/ \E head \in Heads :
+        Login(head) \/ Look(head) \/ OwnLook(head) \/ Sign(head) \/ \E side \in Sides : Heartbeat(side, head)
     \/ \E side \in Sides : Write(side)
 
 Spec == Init /\ [][Next]_vars
 
 -----------------------------------------------------------------------------
-(* From the shorter head to the longer one the node has left the chain as it was. One that changes it back and forth, so
-   that A and O see their own each time, is found by an audit only, which is not in this model. *)
+(* From the shorter head to the longer one the node has left the chain as it was. *)
 StoodStill(one, other) ==
     LET longer == Longer(one, other) IN
     \A at \in Len(Shorter(one, other))..Len(longer) : longer[at] = Last(longer)
@@ -135,12 +144,17 @@ StoodStill(one, other) ==
 (* All who are due to look have looked: O has seen its name with a login, and A has looked it up, once or again, in epochs
    between which the node left the chain as it was; or A has been shown an older epoch than O, although A knew a log as
    long as O's. A's client has compared what its lookups brought; and where clients do not count on W, a text has come
-   from B to A or from A to B, with a head at least as long as the shorter of both, and was compared. *)
+   from B to A or from A to B, with a head at least as long as the shorter of both, and was compared.
+
+   A node may change the chain back and forth, so that A's lookups and O's logins see their own each time. It can't tell
+   O's lookups from A's, and so shows both the same before long. Where it can tell, as over a nym-client, an audit alone
+   finds it, which is not in this model. *)
 AllHaveLooked ==
-    /\ proof # None
-    /\ StoodStill(leaf, proof) \/ (Len(proof) < Len(leaf) /\ Len(leaf) <= knew)
-    /\ lookedUp = None
-    /\ witnessed \/ crossed >= Len(Shorter(leaf, proof))
+    \/ same
+    \/ /\ proof # None
+       /\ StoodStill(leaf, proof) \/ (Len(proof) < Len(leaf) /\ Len(leaf) <= knew)
+       /\ lookedUp = None
+       /\ witnessed \/ crossed >= Len(Shorter(leaf, proof))
 
 (* A node that shows A a false key is found when all have looked, if not before. *)
 ForgeryIsFound == ~AllHaveLooked

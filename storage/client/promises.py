@@ -64,10 +64,6 @@ class KeptPromises:
         writes would be looked up again and again."""
         return _PROMISES.first(self._db, _DUE, (CHECKS_MAX, now))
 
-    def any_open(self) -> bool:
-        """Whether any is still to be checked, now or when its contact is accepted."""
-        return self._db.row("SELECT 1 FROM promise WHERE checks < ? LIMIT 1", (CHECKS_MAX,)) is not None
-
     def open_ones(self) -> frozenset[str]:
         """The contacts whose promises are still to be checked."""
         return frozenset(name for (name,) in self._db.rows(_OPEN, (CHECKS_MAX,)))

@@ -17,6 +17,7 @@ HEADS_MAX: Final = 256
 """Heads that wait: one is compared with each heartbeat, and a contact whose head finds no room sends a later one."""
 _KNOWN: Final = "directory_known"
 _OWN: Final = "directory_own"
+_OWN_LOOK: Final = "directory_own_look"
 _DOUBTED: Final = "directory_doubted"
 _known_decoder: Final = decoder_of(KnownLog)
 _own_decoder: Final = decoder_of(OwnPlace)
@@ -58,6 +59,11 @@ class SeenLog:
         packed = self._profile.setting(_OWN)
         return None if packed is None else unpack(_own_decoder, packed)
 
+    def own_look_at(self) -> int | None:
+        """When the user's own name is to be looked up next, in Unix seconds; None: no time is set."""
+        value = self._profile.setting(_OWN_LOOK)
+        return None if value is None else int(value)
+
     def doubted_at(self) -> int | None:
         """Since when the node has not shown how its log continues, in Unix seconds; None: it does."""
         value = self._profile.setting(_DOUBTED)
@@ -68,6 +74,10 @@ class SeenLog:
         with self._db.one_commit():
             self._write(_KNOWN, known)
             self._write(_OWN, own)
+
+    def set_own_look(self, at: int) -> None:
+        """Note when to look the own name up."""
+        self._profile.set_setting(_OWN_LOOK, str(at).encode())
 
     def set_doubted(self, at: int | None) -> None:
         """Note since when, or that there is no doubt."""

@@ -23,7 +23,16 @@ pytestmark = [
 
 MUTATIONS = {
     "Directory": dict.fromkeys(
-        ("CheckContinues", "CheckLeaf", "CompareLookups", "CompareTexts", "ProofsAreNew", "ChainsGrow", "CheckWitness"),
+        (
+            "CheckContinues",
+            "CheckLeaf",
+            "LookAsOthers",
+            "CompareLookups",
+            "CompareTexts",
+            "ProofsAreNew",
+            "ChainsGrow",
+            "CheckWitness",
+        ),
         "ForgeryIsFound",
     ),
     "Login": {"CheckTag": "RouteIsTheUsers", "CheckOrder": "RoutesDoNotGoBack"},

@@ -58,6 +58,13 @@ def leaf_is_not_looked_at() -> Iterator[None]:
 
 
 @contextmanager
+def own_lookups_are_not_looked_at() -> Iterator[None]:
+    """`LookAsOthers` is FALSE: what a lookup of the own name shows its owner may be any."""
+    with patch.object(log_watch.LogWatch, "take_looked_up", lambda *_: None):
+        yield
+
+
+@contextmanager
 def lookups_are_not_compared() -> Iterator[None]:
     """`CompareLookups` is FALSE: no head that comes with a lookup is compared with the log."""
     with patch.object(SeenLog, "note_looked_up", lambda *_: None):
@@ -159,6 +166,15 @@ def the_chain_is_put_back() -> bool:
         return is_unseen(world, alice, bob, carol)
 
 
+def the_chain_changes_before_each_look() -> bool:
+    """The false key is in the log of all before each lookup, and not before alice's logins and heartbeats."""
+    with ForgedWorld(8) as world:
+        alice, bob, carol = world.people("alice", "bob", "carol")
+        PLAYED["two_faces"](world, random.Random(8), alice, bob, carol)
+        assert alice.counters()["lookup"]["own_looks"] > 0
+        return is_unseen(world, alice, bob, carol)
+
+
 def a_proof_of_then_is_shown() -> bool:
     """The false key is in the log of all for one epoch. That is what the node shows bob, who knows later ones."""
     with ForgedWorld(8) as world:
@@ -191,6 +207,7 @@ def no_text_comes_and_no_witness_has_signed() -> bool:
     [
         (any_log_is_taken, the_others_change_over),
         (leaf_is_not_looked_at, all_are_shown_the_false_key),
+        (own_lookups_are_not_looked_at, the_chain_changes_before_each_look),
         (lookups_are_not_compared, a_lookup_shows_another_log),
         (texts_are_not_compared, bob_is_shown_another_log),
         (chains_may_shrink, the_chain_is_put_back),

@@ -68,7 +68,7 @@ def test_whatever_a_frame_brings_about_is_marked() -> None:
     marked = {
         msg.RequestArrived, msg.TellArrived, msg.AnswerArrived, msg.DirectArrived, msg.HandshakeArrived, msg.SendReply,
         msg.RouteOpened, msg.CommitBatch, msg.NoticesDue, msg.HintsDue, msg.Resolved, msg.ResolveFailed,
-        msg.NodeAnswered, msg.TransportReported, msg.AskNode,
+        msg.NodeAnswered, msg.TransportReported, msg.AskNode, msg.OwnNameShown,
     }  # fmt: skip
     assert {kind for kind in vars(msg).values() if isinstance(kind, type) and issubclass(kind, FromPeer)} - {
         FromPeer

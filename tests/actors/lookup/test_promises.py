@@ -32,12 +32,12 @@ CHECKED_S = PROMISE_S + CHECK_MAX_S + LOOK_MAX_S + 60
 
 
 def asked(world: World, name: str) -> list[float]:
-    """When the name is looked up from now on."""
+    """When others than its owner look the name up from now on."""
     times: list[float] = []
 
     def hear(heard: Heard) -> None:
         message = message_of(heard.data) if heard.what == "sent" else None
-        if isinstance(message, m.Lookup) and message.name == name:
+        if isinstance(message, m.Lookup) and message.name == name != heard.who:
             times.append(heard.at)
 
     world.mixnet.listeners.append(hear)
@@ -85,7 +85,7 @@ def test_a_young_name_is_promised_and_shown_later_without_anyones_asking() -> No
         assert 0 <= world.sim.unix_s() + PROMISE_S - promise.due <= 3
         due, since = world.sim.now() + PROMISE_S, now_in(tap)
         world.settle(CHECKED_S)
-        assert cost(tap, since) == (1, 2, [m.Proved])
+        assert cost(tap, since, alice) == (1, 2, [m.Proved])
         assert due + CHECK_MIN_S <= times[-1] <= due + CHECK_MAX_S + LOOK_MAX_S + 1
         assert shown(alice, "bob") is InDirectory.SHOWN
         assert alice.of_kind(DirectoryChanged) == [DirectoryChanged("bob", InDirectory.SHOWN)]
@@ -346,7 +346,7 @@ def test_a_contacts_proof_is_compared_again_at_random_times_for_as_long_as_they_
         alice.look_up("bob")
         since = now_in(tap)
         world.settle(CHECK_MAX_S + LOOK_MAX_S)
-        assert cost(tap, since) == (1, 2, [m.Proved])
+        assert cost(tap, since, alice) == (1, 2, [m.Proved])
         assert len(times) == 2
         for again in (3, 4):
             much_later(world, AGAIN_MIN_S - DAY_S)

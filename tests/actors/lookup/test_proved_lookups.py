@@ -36,12 +36,16 @@ def client_of(world: World, name: str) -> SimClient:
     return world.clients[name]
 
 
-def cost(tap: Wiretap, since: tuple[int, int]) -> tuple[int, int, list[type]]:
-    """Packets up and down for lookups since then, and the kinds of the answers."""
+def cost(tap: Wiretap, since: tuple[int, int], by: SimClient | None = None) -> tuple[int, int, list[type]]:
+    """Packets up and down for lookups since then, and the kinds of the answers; with `by`, for those that this client
+    made of other names than its own."""
     asked = [one for one in tap.sent[since[0] :] if isinstance(message_of(one.data), m.Lookup | m.History)]
+    if by is not None:
+        asked = [one for one in asked if one.client == by.client_number and message_of(one.data).name != by.name]
     answers = [data for _, _, data in tap.replies[since[1] :]]
     kinds = (m.Found, m.Proved, m.Absent, m.Promised, m.Links, m.Refused)
-    answers = [data for data in answers if isinstance(message_of(data), kinds)]
+    ids = {message_of(one.data).request_id for one in asked}
+    answers = [data for data in answers if isinstance(message_of(data), kinds) and message_of(data).request_id in ids]
     up = sum(anonymous_packets(len(one.data), one.surbs or 0) for one in asked)
     return up, sum(reply_packets(len(data)) for data in answers), [type(message_of(data)) for data in answers]
 
