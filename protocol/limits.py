@@ -137,6 +137,9 @@ least. usernym learns nothing of it, so it is kept small."""
 SURBS_REQUEST: Final = SURBS_WITHHELD + 1
 """SURBs with every request that wants an answer: one for the answer, beside those that are withheld. The third costs
 no further packet."""
+SURBS_OF_LOGIN: Final = 2 * SURBS_REQUEST - 2
+"""What a node counts on after a login, beside what it believes to have from before: what the two requests brought, less
+the two answers. A client that is careful with them brings fewer, and claims fewer, or gives the others at once."""
 SURBS_TO_NODE: Final = 2
 """With a node's request to another one under a tag of its own: one for the answer, and one with which a lost packet is
 sent again."""

@@ -39,7 +39,8 @@ from usernym.actors.messages import (
 from usernym.actors.mixnet_io import node_addresses as na
 from usernym.actors.mixnet_io.contradictions import Contradictions
 from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
-from usernym.actors.mixnet_io.in_flight import BOUND, LOOKUPS, Destinations, InFlight
+from usernym.actors.mixnet_io.held_surbs import HeldSurbs
+from usernym.actors.mixnet_io.in_flight import BOUND, LOGIN, LOOKUPS, Destinations, InFlight
 from usernym.actors.mixnet_io.login_route import LoginRoute
 from usernym.actors.mixnet_io.surb_account import SurbAccount
 from usernym.actors.runtime import Runtime
@@ -122,9 +123,10 @@ class ClientIO(Actor[ClientIOInbox]):
         """The request that looks whether the first address answers again: its id, and that address."""
         self._dispatch = dispatch
         self._waiting: dict[bytes, InFlight] = {}
-        self._route = LoginRoute(runtime)
+        self._held = HeldSurbs(runtime, lambda: self._to.own.address)
+        self._route = LoginRoute(runtime, self._held)
         self._contradictions = Contradictions(node)
-        self._account = SurbAccount(runtime, given_surbs, self._endpoint.surbs_out)
+        self._account = SurbAccount(runtime, self._held, given_surbs, self._endpoint.surbs_out)
         self._owed = 0
         """SURBs that the node asked for, and that it could not have yet."""
         self._stocked_at = 0.0
@@ -194,7 +196,6 @@ class ClientIO(Actor[ClientIOInbox]):
 
     def _on_up(self, address: bytes) -> None:
         """There is a mixnet client. What was given before it leads nowhere, if its address is another one."""
-        self._route.begin_anew()
         self._owed = 0
         self._account.begin_at(address)
         self._own_address = address
@@ -225,7 +226,7 @@ class ClientIO(Actor[ClientIOInbox]):
         del self._waiting[answer.request_id]
         self._to.note_answered(waiting, answer)
         if waiting.address == self._to.own.address:  # else that of another address
-            if isinstance(waiting.request, ROUTE_ANSWERS):
+            if isinstance(waiting.request, (*ROUTE_ANSWERS, *LOGIN)):
                 self._route.spend(len(data))
             if isinstance(answer, m.Alive):
                 self._route.reconcile(answer.stock)
@@ -299,7 +300,9 @@ class ClientIO(Actor[ClientIOInbox]):
         elif not waiting.surbs:
             waiting.surbs = self._surbs_for(waiting, request.surbs, doubtful=doubtful)
             if isinstance(request, m.LoginProof):
-                waiting.request = request = msgspec.structs.replace(request, held=self._route.to_claim())
+                at, alive = self._to.address_for(request), self._account.alive()
+                held = self._held.claim(at, brings=waiting.surbs, alive=alive)
+                waiting.request = request = msgspec.structs.replace(request, held=held)
         if not waiting.surbs or not self._account.has_room_for(waiting.surbs):
             self.counts["requests_held_back"] += 1
             self._renew()
@@ -310,6 +313,8 @@ class ClientIO(Actor[ClientIOInbox]):
         elif self._account.leave(waiting.surbs):
             request = msgspec.structs.replace(request, surbs=waiting.surbs)
             address, alone = self._note_sent(waiting), self._has_own_tag(waiting)
+            if isinstance(request, LOGIN):
+                self._held.at(address).add(waiting.surbs, self._runtime.now())
             self._endpoint.send(address, request, waiting.surbs, "requests_sent", fresh_tag=alone)
         else:
             del self._waiting[request.request_id]
@@ -420,11 +425,10 @@ class ClientIO(Actor[ClientIOInbox]):
             self._leave_route()
 
     def _leave_route(self) -> None:
-        """The user is asked for at another address: the route ends, and the SURBs for it are no use there."""
+        """The user is asked for at another address: the route ends. Its SURBs are no use there, and wait here."""
         self.counts["addresses_changed"] += 1
         if self._route.login_id is not None:
             self._route.drop(self._route.login_id)
-        self._route.begin_anew()
         self._owed = 0
         if self._dispatch.heard is not None:
             self._dispatch.heard.tell(AddressChanged())
@@ -452,14 +456,13 @@ class ClientIO(Actor[ClientIOInbox]):
     def _open_route(self, name: str, login: m.LoggedIn) -> None:
         """The login holds the route from now on; what the node has already sent for it is taken now."""
         self._owed, self._stocked_at = 0, self._runtime.now()
-        for tell, size in self._route.open(name, login.login_id, login.stock):
+        more = max(0, self._held.claim_inherited(alive=self._account.alive()) - login.stock)
+        for tell, size in self._route.open(name, login.login_id, login.stock + more):
             try:
                 self._take_tell(tell, size)
             except RemoteProtocolError as error:
                 self.refuse(error)
-        # Another process of ours may have given them to another address.
-        if (more := self._account.take_inheritance() - login.stock) > 0 and self._to.own.alone:
-            self._route.give(more)
+        if more:
             self._endpoint.send(self._to.own.address, m.TopUp(more, name, login.login_id), 0, "top_ups_sent")
         # Answers to earlier requests can no longer arrive: they were tied to the previous route.
         self._ask_again(lambda waiting: isinstance(waiting.request, m.Forward))

@@ -35,6 +35,8 @@ CHALLENGES_NOTED: Final = 16
 
 LOOKUPS: Final = (m.Lookup, m.History)
 """Requests that show the node about whom a user asks."""
+LOGIN: Final = (m.LoginAsk, m.LoginProof)
+"""Requests whose SURBs are the route's when it is there."""
 BOUND: Final = (*ROUTE_ANSWERS, m.RegisterProof, m.LoginProof)
 """Requests that mean nothing at another address: of a route that is there, or with a challenge that it made."""
 

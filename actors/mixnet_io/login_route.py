@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from usernym.actors.mixnet_io.held_surbs import HeldSurbs
 from usernym.actors.runtime import Runtime
-from usernym.actors.surbs import CounterWindow, SurbStock
+from usernym.actors.surbs import CounterWindow
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX, SURBS_REQUEST, SURBS_TARGET
+from usernym.protocol.limits import SURBS_GIVEN_MAX, SURBS_REQUEST, SURBS_TARGET
 from usernym.protocol.packets import reply_packets
 
 EARLY_TELLS_MAX: Final = 32
@@ -19,14 +20,14 @@ EARLY_TELLS_MAX: Final = 32
 
 
 class LoginRoute:
-    """One login's route at a time, or none."""
+    """One login's route at a time, or none. What the node holds for it outlives the login: its mixnet client has it."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, held: HeldSurbs) -> None:
         self._runtime = runtime
+        self._held = held
         self.name = ""
         self.login_id: bytes | None = None
         self._previous: bytes | None = None
-        self._stock = SurbStock()
         self._window = CounterWindow()
         self._early: list[tuple[m.Tell, int]] = []
 
@@ -66,15 +67,11 @@ class LoginRoute:
         self.spend(size)
         return True
 
-    # -- the node's stock: it outlives the login, since the node's mixnet client has it --
-
-    def begin_anew(self) -> None:
-        """The mixnet client may be another one: what was given before can't be used any more."""
-        self._stock = SurbStock()
+    # -- the node's stock --
 
     def held(self) -> int:
         """SURBs that the node should have."""
-        return self._stock.left(self._runtime.now())
+        return self._held.here.left(self._runtime.now())
 
     def lacking(self) -> int:
         """How many the node lacks to the target; none without a route."""
@@ -91,19 +88,12 @@ class LoginRoute:
 
     def give(self, count: int) -> None:
         """`count` travel to the node."""
-        self._stock.add(count, self._runtime.now())
+        self._held.here.add(count, self._runtime.now())
 
     def spend(self, size: int) -> None:
         """A frame of `size` bytes came over SURBs of a route."""
-        self._stock.take_any(reply_packets(size), self._runtime.now())
+        self._held.here.take_any(reply_packets(size), self._runtime.now())
 
     def reconcile(self, stock: int) -> None:
         """The node says what it holds."""
-        self._stock.set(min(stock, SURBS_GIVEN_MAX), self._runtime.now())
-
-    def to_claim(self) -> int:
-        """How many the node should still have from before the next login. The node counts their age from that on, so
-        none is claimed in the second half of its life."""
-        now = self._runtime.now()
-        self._stock.forget_before(now - SURB_S / 2)
-        return self._stock.left(now)
+        self._held.here.set(min(stock, SURBS_GIVEN_MAX), self._runtime.now())

@@ -12,16 +12,17 @@ deaths would leave a client that keeps its address without an answer for a day.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
 from usernym.actors.base import PASSING_FAILURES
+from usernym.actors.mixnet_io.held_surbs import HeldSurbs
 from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import SurbStock
 from usernym.protocol.limits import SURB_S, SURBS_GIVEN_MAX, SURBS_REQUEST
 from usernym.protocol.packets import reply_packets
-from usernym.storage.client.given_surbs import GivenSurbs, KeptAccount, SurbLot
+from usernym.storage.client.given_surbs import GivenSurbs, KeptAccount, SurbLot, SurbsAt
 from usernym.storage.errors import StorageError
 
 PLENTY_BELOW: Final = SURBS_GIVEN_MAX // 3
@@ -45,14 +46,19 @@ UNDER_WAY_S: Final = 30.0
 class SurbAccount:
     """SURBs that left, by their age, less those that the node has visibly spent.
 
-    `kept` is where it outlives the process; None: nowhere, for a program without a store. `out` tells how many the
-    mixnet client knows to be out, or None (`Transport.surbs_out`).
+    `held` is what the node should hold of them, and where. `kept` is where both outlive the process; None: nowhere, for
+    a program without a store. `out` tells how many the mixnet client knows to be out, or None (`Transport.surbs_out`).
     """
 
     def __init__(
-        self, runtime: Runtime, kept: GivenSurbs | None = None, out: Callable[[], int | None] = lambda: None
+        self,
+        runtime: Runtime,
+        held: HeldSurbs,
+        kept: GivenSurbs | None = None,
+        out: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._runtime = runtime
+        self._held = held
         self._kept = kept
         self._out = out
         self._address: bytes | None = None
@@ -61,7 +67,6 @@ class SurbAccount:
         self._ahead = 0
         self._kept_count = 0
         """How many another process would begin with."""
-        self._inherited = 0
 
     def load(self) -> None:
         """Read what another process kept; before `begin_at`."""
@@ -74,25 +79,39 @@ class SurbAccount:
         used; but a client that was away is taken for a new one."""
         before, self._before = self._before, None
         lots, out = self._given.lots(self._runtime.now()), self._out()
+        self._held.clear()
         if address != self._address:
             lots = [] if before is None or before.address != address else self._kept_lots(before)
             known = sum(count for _, count in lots) if out is None else out
+            if lots and before is not None and out is None:
+                # A mixnet client that tells what it knows of is another one, with another sender tag.
+                self._held.inherit(self._kept_places(before))
         else:
             known = out or 0
         self._address, self._given, self._ahead = address, SurbStock(float(SURB_S)), 0
         for born, count in reversed(lots):
             self._given.add_older(min(count, known), born)
             known -= min(count, known)
-        # A mixnet client that tells what it knows of is another one, with another sender tag.
-        now = self._runtime.now()
-        young = sum(count for born, count in self._given.lots(now) if born > now - SURB_S / 2)
-        self._inherited = young if out is None else 0
-        self._kept_count = self._given.left(now) + self._ahead
+        self._kept_count = self._given.left(self._runtime.now()) + self._ahead
 
     def _kept_lots(self, kept: KeptAccount) -> list[tuple[float, int]]:
         """When they left, at the earliest, and how many: the oldest first."""
+        return sorted([*self._read(kept.lots), (self._runtime.now(), kept.ahead)])
+
+    def _kept_places(self, kept: KeptAccount) -> list[tuple[bytes, list[tuple[float, int]]]]:
+        """The same of what was held at each address. What may have left since went where the login was."""
+        places = [(place.at, self._read(place.lots)) for place in kept.held]
+        for _, lots in places[:1]:
+            lots.append((self._runtime.now(), kept.ahead))
+        return places
+
+    def _read(self, lots: Iterable[SurbLot]) -> list[tuple[float, int]]:
         now, unix_s = self._runtime.now(), self._runtime.unix_s()
-        return sorted([*((now - _age_s(lot, now, unix_s), lot.count) for lot in kept.lots), (now, kept.ahead)])
+        return [(now - _age_s(lot, now, unix_s), lot.count) for lot in lots]
+
+    def _written(self, lots: Iterable[tuple[float, int]]) -> tuple[SurbLot, ...]:
+        now, unix_s = self._runtime.now(), self._runtime.unix_s()
+        return tuple(SurbLot(unix_s - int(now - born), born, count) for born, count in lots)
 
     def alive(self) -> int:
         """How many the node can have: given in the last 24 hours, less the packets that came.
@@ -116,11 +135,6 @@ class SurbAccount:
             on_their_way = sum(count for born, count in self._given.lots(now) if born > now - UNDER_WAY_S)
             self._given.take_any(left - out - on_their_way, now)
 
-    def take_inheritance(self) -> int:
-        """How many the node should still have that another process of ours gave, over the same mixnet client; once."""
-        inherited, self._inherited = self._inherited, 0
-        return inherited
-
     def leave(self, count: int) -> bool:
         """Whether `count` may leave: then they are on the account, and on the disk before. Else the disk has no room
         for that."""
@@ -138,10 +152,10 @@ class SurbAccount:
 
     def _keep(self, ahead: int) -> bool:
         if self._kept is not None and self._address is not None:
-            now, unix_s = self._runtime.now(), self._runtime.unix_s()
-            lots = tuple(SurbLot(unix_s - int(now - born), born, count) for born, count in self._given.lots(now))
+            lots = self._written(self._given.lots(self._runtime.now()))
+            held = tuple(SurbsAt(at, self._written(there)) for at, there in self._held.lots())
             try:
-                self._kept.save(KeptAccount(self._address, lots, ahead))
+                self._kept.save(KeptAccount(self._address, lots, ahead, held))
             except PASSING_FAILURES:
                 return False
         self._ahead, self._kept_count = ahead, self._given.left(self._runtime.now()) + ahead

@@ -47,7 +47,7 @@ from usernym.protocol.limits import (
     NOTICE_S,
     SEEN_S,
     SURBS_GIVEN_MAX,
-    SURBS_REQUEST,
+    SURBS_OF_LOGIN,
     WORK_BITS_MAX,
     WORK_BITS_MIN,
 )
@@ -334,19 +334,13 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._challenger.check(proof, now)
         number = self._login_nonces.number(proof.nonce, tag)
         frame.verify(account.identity_key, self._node)
-        # What the two requests brought, less the two answers. A client that is careful with them brings fewer, and
-        # gives the others at once; its texts are answered meanwhile.
-        stock = 2 * SURBS_REQUEST - 2
-        life = self._boot_id + tag
-        if self._mixnet_is_older and self._spent.life(proof.name) != life:
-            # Later logins are no reason to believe it: a client whose route works does not log in again.
-            stock += proof.held
         login = self._spent.login_by(proof.name, number, _whole(frame))
         if login is None:
-            login = TakenLogin(
-                number, _whole(frame), life, self._runtime.random_bytes(ID_BYTES), min(stock, SURBS_GIVEN_MAX)
-            )
+            life = self._boot_id + tag
+            stock = SURBS_OF_LOGIN + (proof.held if self._believes(proof.name, life, number >> 32) else 0)
             fence = self._take_route(proof.name, number >> 32)
+            login_id = self._runtime.random_bytes(ID_BYTES)
+            login = TakenLogin(number, _whole(frame), life, login_id, min(stock, SURBS_GIVEN_MAX), fence)
             self._spent.note_login(proof.name, login)
             self._forwarding.tell(
                 RouteOpened(
@@ -358,6 +352,12 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         return m.LoggedIn(
             proof.request_id, login.login_id, self._boot_id, account.record_number, now, login.stock, shown
         )
+
+    def _believes(self, name: str, life: bytes, fence: int) -> bool:
+        """Whether the SURBs that a client claims in a login can be there: its first one of this life, or one that comes
+        back from another worker. Any other is a sign that some are missing: who has a route does not log in again."""
+        before = self._spent.latest(name)
+        return self._mixnet_is_older if before is None or before.life != life else before.fence < fence
 
     def _take_route(self, name: str, fence: int) -> int:
         """Take the route for this worker; returns its new fence."""

@@ -33,6 +33,8 @@ class TakenLogin:
     login_id: bytes = field(repr=False)
     stock: int
     """SURBs that the route began with."""
+    fence: int
+    """By which it took the route."""
 
 
 class SpentProofs:
@@ -42,10 +44,9 @@ class SpentProofs:
         self._latest: dict[str, TakenLogin] = {}
         self._registrations: dict[bytes, tuple[bytes, int]] = {}
 
-    def life(self, name: str) -> bytes:
-        """Where the user's latest login came from; empty if it is not known."""
-        latest = self._latest.get(name)
-        return b"" if latest is None else latest.life
+    def latest(self, name: str) -> TakenLogin | None:
+        """The user's latest login, if it is known."""
+        return self._latest.get(name)
 
     def login_by(self, name: str, number: int, proved: bytes) -> TakenLogin | None:
         """What this proof was when it was taken before; None if it may be taken now.

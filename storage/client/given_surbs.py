@@ -26,6 +26,14 @@ class SurbLot(msgspec.Struct, frozen=True, array_like=True):
     count: int
 
 
+class SurbsAt(msgspec.Struct, frozen=True, array_like=True):
+    """What the node should hold at one of its addresses."""
+
+    at: bytes
+    """96 bytes."""
+    lots: tuple[SurbLot, ...]
+
+
 class KeptAccount(msgspec.Struct, frozen=True, array_like=True):
     """An account as it was, and what may have left since."""
 
@@ -35,6 +43,8 @@ class KeptAccount(msgspec.Struct, frozen=True, array_like=True):
     """The oldest first."""
     ahead: int
     """How many more may have left since it was kept."""
+    held: tuple[SurbsAt, ...]
+    """Where the login was, first."""
 
 
 class GivenSurbs:

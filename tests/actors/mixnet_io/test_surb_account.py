@@ -14,6 +14,7 @@ from tests.helpers.examples import examples
 from tests.helpers.hostile import HostileWorld, ScriptedNode
 from usernym.actors.messages import PayloadKind
 from usernym.actors.mixnet_io.client import RENEW_AGAIN_S, RENEWALS_AT_ONCE, STARVED_S
+from usernym.actors.mixnet_io.held_surbs import HeldSurbs
 from usernym.actors.mixnet_io.surb_account import (
     KEPT_AHEAD,
     KEPT_BEHIND,
@@ -34,6 +35,7 @@ from usernym.storage.errors import StoreFull
 from usernym.testing.world import SimClient, World
 
 ADDRESS = bytes(range(96))
+NODE = bytes(96)
 
 
 class MovedClock(Simulation):
@@ -47,7 +49,7 @@ class MovedClock(Simulation):
 
 def begun(sim: Simulation, kept: GivenSurbs | None, address: bytes = ADDRESS) -> SurbAccount:
     """The account of a process that starts."""
-    account = SurbAccount(sim, kept)
+    account = SurbAccount(sim, HeldSurbs(sim, lambda: NODE), kept)
     account.load()
     account.begin_at(address)
     return account
@@ -145,7 +147,7 @@ def test_nothing_leaves_that_is_not_on_the_disk_before() -> None:
 
 def test_what_the_mixnet_client_gives_by_itself_joins_the_account() -> None:
     sim, out = Simulation(0), 0
-    account = SurbAccount(sim, None, lambda: out)
+    account = SurbAccount(sim, HeldSurbs(sim, lambda: NODE), None, lambda: out)
     account.begin_at(ADDRESS)
     account.leave(10)
     assert account.alive() == 10, "on its way to the mixnet client"
@@ -164,7 +166,7 @@ def test_what_the_mixnet_client_gives_by_itself_joins_the_account() -> None:
 def test_of_what_was_given_a_mixnet_client_that_comes_back_tells_what_it_has_the_keys_for() -> None:
     """All of it if it ended in order, nothing if it was killed: then a few deaths lock no one out."""
     sim, out = Simulation(0), 0
-    account = SurbAccount(sim, None, lambda: out)
+    account = SurbAccount(sim, HeldSurbs(sim, lambda: NODE), None, lambda: out)
     account.begin_at(ADDRESS)
     account.leave(30)
     out = 20

@@ -104,7 +104,7 @@ def test_a_deletion_that_comes_again_does_not_delete_the_name_that_was_taken_bac
 
 
 def login(number: int, proved: bytes, login_id: bytes = b"") -> TakenLogin:
-    return TakenLogin(number, proved, b"a mixnet client", login_id, 4)
+    return TakenLogin(number, proved, b"a mixnet client", login_id, 4, 0)
 
 
 def take(spent: SpentProofs, name: str, new: TakenLogin) -> TakenLogin:
