@@ -479,7 +479,9 @@ class AskName(PrivateValue, frozen=True):
 # -- what each actor takes ------------------------------------------------------------------------------------------
 
 NodeIOInbox = TransportReported | SendReply | AskNode
-RegistrationNodeInbox = RequestArrived | MixnetConnected | MixnetDisconnected | CardDue | BeatDue | Drain | Tick
+RegistrationNodeInbox = (
+    RequestArrived | MixnetConnected | MixnetDisconnected | CommitBatch | CardDue | BeatDue | Drain | Tick
+)
 LookupNodeInbox = RequestArrived
 DirectoryNodeInbox = NodeAnswered | Tick
 WitnessNodeInbox = RequestArrived | NodeAnswered

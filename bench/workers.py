@@ -11,7 +11,6 @@ import os
 import secrets
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ from typing import Any, Final
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from bench.load import ACCEPTED, PIPELINE, Answers, Sender, Users, new_account, new_names
+from bench.load import ACCEPTED, PIPELINE, Answers, Sender, Users
+from bench.registrations import print_registrations
 from tests.helpers.crash_world import start, stop, usernym_command
 from tests.helpers.postgres import PostgresServer, binaries
 from usernym.demo.processes import Running
@@ -54,7 +54,6 @@ TURNS: Final = 3
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 SURBS_EACH: Final = 4
 """With each acknowledgement: more than what is replied for one text."""
-REGISTRATIONS: Final = 1_000
 NOTHING: Final = 0
 """No message has this kind: what is counted are receipts, by `Reader`."""
 
@@ -197,16 +196,6 @@ def spent_s(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def registrations_per_s(store: NodeStore) -> float:
-    """Names that one thread registers there, each in a commit of its own."""
-    accounts = [new_account(bytes(32), name)[1] for name in new_names(REGISTRATIONS)]
-    began = time.perf_counter()
-    for account in accounts:
-        store.directory.register(**account)
-    store.close()
-    return REGISTRATIONS / (time.perf_counter() - began)
-
-
 def costs(server: PostgresServer, each: int, at_once: int, *, read: bool) -> list[list[Cost]]:
     """Those of a node in a file, of one on PostgreSQL, and of one with two workers: all turns."""
     found: list[list[Cost]] = [[], [], []]
@@ -233,11 +222,7 @@ def print_workers() -> None:
             _print_costs("in a file", file, file)
             _print_costs("PostgreSQL, one worker", one, file)
             _print_costs("PostgreSQL, two workers", two, one)
-        with tempfile.TemporaryDirectory() as folder:
-            file_per_s = registrations_per_s(NodeStore.open(Path(folder) / "node.db"))
-        per_s = registrations_per_s(NodeStore.connect(server.new_database()))
-        print(f"  registrations into the store, one after the other: in a file {file_per_s:,.0f} /s,", end=" ")
-        print(f"PostgreSQL {per_s:,.0f} /s")
+        print_registrations(server)
 
 
 def _print_costs(name: str, of: list[Cost], beside: list[Cost]) -> None:

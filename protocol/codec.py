@@ -13,7 +13,7 @@ from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.limits import FRAME_BYTES_MAX, SIGNATURE_BYTES, VERSION
 from usernym.protocol.payloads import SEALED_SIZES
-from usernym.protocol.signing import Context, SigningKey, verify
+from usernym.protocol.signing import Context, SigningKey, digest, verify
 from usernym.protocol.wire import Wire, decoder_of, pack, unpack
 
 _KINDS: Final = {cast(int, kind.__struct_config__.tag): kind for kind in get_args(m.Message)}
@@ -45,6 +45,10 @@ class Frame:
         if context is None:
             raise LocalProtocolError(Code.UNEXPECTED, f"{type(self.message).__name__} is not signed")
         verify(public, self.signature, context, node, self.body)
+
+    def digest(self) -> bytes:
+        """A digest of all that is signed in it."""
+        return digest(Context.REQUEST, self.body)
 
 
 def encode_unsigned(message: m.Message) -> bytes:

@@ -5,7 +5,7 @@ docs/protocol.md, "Forwarding". A part of forwarding at the node; used in its th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from usernym.actors.forwarding.shares import Shares
@@ -14,7 +14,6 @@ from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import ACCEPTANCE_WINDOW_S, MAILBOX_S, SEEN_S
 from usernym.protocol.signing import Context, digest, prefixed
-from usernym.storage.errors import StorageError
 from usernym.storage.node.mail import mail_blob
 from usernym.storage.node.mailbox import Enqueued, RemovedMessage
 from usernym.storage.node.workers import Report
@@ -33,31 +32,22 @@ Outcomes = list[tuple[HandedIn, Enqueued | Code]]
 
 
 class Intake:
-    """Stores messages. `drop_bug`: see `Actor.drop_bug`."""
+    """Stores messages."""
 
-    def __init__(self, context: NodeContext, shares: Shares, drop_bug: Callable[[Exception, str], None]) -> None:
+    def __init__(self, context: NodeContext, shares: Shares) -> None:
         self._now = context.runtime.now
         self._store = context.store
         self._clock = context.clock
         self._shares = shares
-        self._drop_bug = drop_bug
         self._sealed_again: list[RemovedMessage] = []
 
     def take(self, batch: list[HandedIn]) -> Outcomes:
-        """Store all in one commit. If one of them brings a bug about, store each by itself, and drop that one.
-
-        Raises `StorageError`s; then nothing is stored.
-        """
+        """Store all in one commit. If that raises, nothing is stored."""
         try:
             outcomes = self._store.commit(lambda: self._take_each(batch))
-        except Exception as error:
+        except Exception:
             self._shares.undo(self._now())
-            if isinstance(error, StorageError):
-                raise
-            if len(batch) == 1:
-                self._drop_bug(error, "Forward")
-                return []
-            return [outcome for each in batch for outcome in self.take([each])]
+            raise
         self._shares.keep()
         for report in reports_of(self._sealed_again, receipt=False):
             self._shares.reported(report, self._now())

@@ -34,6 +34,7 @@ from usernym.actors.messages import (
     Tick,
 )
 from usernym.actors.node_context import NodeContext
+from usernym.actors.shared_commit import SharedCommit
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, encode
 from usernym.protocol.errors import Code, RemoteProtocolError
@@ -96,14 +97,12 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self._shares = Shares(context.store.mailbox)
         self._boot_id = b""
         self._routes = UserRoutes(context.runtime, io, self.counts)
-        self._intake = Intake(context, self._shares, self.drop_bug)
-        self._batch: list[HandedIn] = []
+        self._commits = SharedCommit(self, Intake(context, self._shares).take)
         self._notices_for: set[str] = set()
         self._notices_set = False
 
     def acquire(self) -> None:
         """Start the sweep. The routes outlive a bug: losing them would cost every user a login."""
-        self._batch = []
         self._notices_for = set()
         self._notices_set = False
         self.tell_self_later(SWEEP_S, Tick())
@@ -195,9 +194,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             self.refuse(error)
             self._refuse_forward(forward, tag, error.code)
             return
-        if not self._batch:
-            self.tell_self(CommitBatch())
-        self._batch.append(HandedIn(forward, tag, sender_key))
+        self._commits.add(HandedIn(forward, tag, sender_key))
 
     def _refuse_forward(self, forward: m.Forward, tag: bytes, code: Code) -> None:
         detail = self._clock.now() if code is Code.CLOCK_SKEW else 0
@@ -221,16 +218,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
 
     def _commit(self) -> None:
         """Commit all that was gathered, then answer each, then deliver."""
-        batch, self._batch = self._batch, []
-        try:
-            outcomes = self._intake.take(batch)
-        except PASSING_FAILURES as failure:
-            self.note_failure(failure)
-            for each in batch:
-                self._refuse_forward(each.forward, each.tag, Code.BUSY)
-            return
         recipients: dict[str, None] = {}
-        for each, outcome in outcomes:
+        for each, outcome in self._commits.carry_out():
             forward, tag = each.forward, each.tag
             if isinstance(outcome, Code):
                 self._refuse_forward(forward, tag, outcome)

@@ -18,6 +18,7 @@ from usernym.actors.messages import (
     BeatDue,
     CardDue,
     CardRenewed,
+    CommitBatch,
     Drain,
     IdentityReplaced,
     MixnetConnected,
@@ -31,11 +32,14 @@ from usernym.actors.messages import (
 )
 from usernym.actors.node_context import NodeContext
 from usernym.actors.registration.members import BEAT_S, Members
+from usernym.actors.registration.newcomers import Newcomer, Newcomers
 from usernym.actors.registration.node_card import renew_card
+from usernym.actors.registration.record_rules import RecordRules, free_again
 from usernym.actors.registration.spent_proofs import SpentProofs, TakenLogin
+from usernym.actors.shared_commit import SharedCommit
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
-from usernym.protocol.challenges import Challenger, LoginNonces, work_holds
+from usernym.protocol.challenges import Challenger, LoginNonces
 from usernym.protocol.codec import Frame, encode
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import (
@@ -48,28 +52,13 @@ from usernym.protocol.limits import (
     SEEN_S,
     SURBS_GIVEN_MAX,
     SURBS_OF_LOGIN,
-    WORK_BITS_MAX,
     WORK_BITS_MIN,
 )
-from usernym.protocol.names import SKELETON_VERSION, check, check_registrable, skeleton
-from usernym.protocol.records import (
-    NO_PREVIOUS,
-    Authority,
-    KeyRecord,
-    Succession,
-    decode_record,
-    decode_succession,
-    extend_chain,
-    first_succession,
-    is_update,
-    record_hash,
-    verify_record,
-    verify_record_in_chain,
-)
-from usernym.protocol.signing import Context, digest
+from usernym.protocol.names import check
+from usernym.protocol.records import Authority, decode_record
 from usernym.protocol.wire import pack
 from usernym.storage.errors import RouteLost
-from usernym.storage.node.directory import Account, Registration
+from usernym.storage.node.directory import Account
 from usernym.storage.node.mail import NoticeKind
 from usernym.storage.node.notices import NewNotice
 from usernym.storage.node.replay_ids import DELETIONS_TOO_MAX
@@ -81,13 +70,6 @@ SWEEP_AGAIN_S: Final = 1.0
 """When there was more to forget than one sweep takes."""
 CARD_AGAIN_S: Final = 1.0
 """When a card that could not be stored is tried again."""
-REGISTRATIONS_PER_BIT: Final = 32
-"""Registrations within `SWEEP_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price
-each time, while a busy day costs newcomers tenths of a second."""
-BITS_BEHIND_MAX: Final = 1
-"""How much easier than today's a challenge may be when it is answered. A user who asked as a wave of names began is let
-in; a store of challenges from before the wave is worth no more than its first 64 names, and half the price after
-that."""
 
 
 class RegistrationNode(Actor[RegistrationNodeInbox]):
@@ -113,7 +95,6 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._io = io
         self._forwarding = forwarding
         self._on_card = on_card
-        self._work_bits_min = work_bits
         self._challenger = Challenger(context.runtime.random_bytes(32))
         self._login_nonces = LoginNonces(context.runtime.random_bytes(32))
         self._logins_asked = 0
@@ -125,11 +106,13 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._boot_id = self._address = b""
         self._mixnet_is_older = False
         self._fresh_tags = False
-        self._recent, self._recent_since = 0, context.runtime.now()
+        self._rules = RecordRules(self._node, context.store.directory)
+        self._newcomers = Newcomers(context, self._challenger, self._spent, self.counts, work_bits)
+        self._commits = SharedCommit(self, self._newcomers.register)
 
     def acquire(self) -> None:
         """Start the sweep. The challenges' secret outlives a bug: clients that are answering one can finish."""
-        self._set_recent(0)
+        self._newcomers.forget_recent()
         self.tell_self_later(SWEEP_S, Tick())
         if self._workers.shared:
             self.tell_self_later(BEAT_S, BeatDue())
@@ -138,6 +121,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         match message:
             case RequestArrived(frame, tag):
                 self._answer(frame, tag)
+            case CommitBatch():
+                self._commit()
             case MixnetConnected(address, boot_id, older, fresh_tags):
                 self._boot_id, self._mixnet_is_older, self._address = boot_id, older, address
                 self._fresh_tags = fresh_tags
@@ -203,14 +188,18 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         except PASSING_FAILURES as failure:
             self.note_failure(failure)
             answer = m.Refused(request.request_id, Code.BUSY, BUSY_RETRY_S)
-        self._io.tell(SendReply(tag, encode(answer)))
+        if answer is not None:
+            self._io.tell(SendReply(tag, encode(answer)))
 
-    def _carry_out(self, request: m.Challenged | m.Publish | m.Delete, frame: Frame, tag: bytes) -> m.Answer:
+    def _carry_out(self, request: m.Challenged | m.Publish | m.Delete, frame: Frame, tag: bytes) -> m.Answer | None:
+        """The answer; None if it comes when the request is committed."""
         match request:
             case m.RegisterAsk():
-                return self._register_ask(request)
+                return self._newcomers.challenge(request)
             case m.RegisterProof():
-                return self._register(request, frame)
+                self._newcomers.check(request, frame)
+                self._commits.add(Newcomer(request, tag))
+                return None
             case m.LoginAsk():
                 return self._login_ask(request, tag)
             case m.LoginProof():
@@ -222,10 +211,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
 
     def _sweep(self) -> None:
         """Forget what is due; the difficulty falls again."""
-        now, more = self._runtime.now(), False
-        if now - self._recent_since >= SWEEP_S:
-            self._recent_since = now
-            self._set_recent(0)
+        more = False
+        self._newcomers.sweep()
         try:
             due = self._clock.deletion_time()
             if due is not None:
@@ -236,85 +223,22 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
 
     # -- registration --
 
-    def _set_recent(self, registrations: int) -> None:
-        self._recent = registrations
-        self.counts["work_bits"] = self._difficulty
-
-    @property
-    def _difficulty(self) -> int:
-        return min(WORK_BITS_MAX, self._work_bits_min + self._recent // REGISTRATIONS_PER_BIT)
-
-    def _check_free(self, name: str, identity_key: bytes) -> None:
-        """Raise unless this key may have this name, as far as the directory knows now."""
-        check_registrable(name)
-        now = self._clock.now()
-        account = self._store.directory.account(name)
-        if account is not None and not _free_again(account, now):
-            if account.identity_key != identity_key:
-                raise RemoteProtocolError(Code.NAME_TAKEN if account.deleted_until is None else Code.NAME_HELD)
-            return
-        alike = self._store.directory.account_by_skeleton(skeleton(name))
-        if alike is not None and alike.name != name and not _free_again(alike, now):
-            raise RemoteProtocolError(Code.NAME_LOOKS_ALIKE)
-
-    def _register_ask(self, ask: m.RegisterAsk) -> m.Answer:
-        self._check_free(ask.name, ask.identity_key)
-        self.counts["challenges"] += 1
-        nonce = self._runtime.random_bytes(ID_BYTES)
-        return self._challenger.challenge(ask, nonce, self._clock.now(), self._difficulty)
-
-    def _register(self, proof: m.RegisterProof, frame: Frame) -> m.Answer:
-        """Create the account, or find it created by the same proof or the same key."""
-        now = self._clock.now()
-        record = proof.record
-        self._challenger.check(proof, now)
-        if proof.difficulty + BITS_BEHIND_MAX < self._difficulty:
-            raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "it was made when work was cheaper")
-        if not work_holds(self._node, proof.nonce, proof.work, proof.difficulty):
-            raise RemoteProtocolError(Code.WORK_INSUFFICIENT)
-        frame.verify(record.identity_key, self._node)
-        self._check_free(proof.name, record.identity_key)
-        self._check_record(proof.name, record)
-        proved = _whole(frame)
-        self._spent.check_registration(proof.nonce, proved, now)
-        outcome = self._store.directory.register(
-            name=proof.name,
-            skeleton=skeleton(proof.name),
-            skeleton_version=SKELETON_VERSION,
-            identity_key=record.identity_key,
-            record=pack(record),
-            record_number=record.number,
-            hpke_number=record.hpke_number,
-            link=pack(first_succession(record)),
-            now=now,
-        )
-        self._spent.note_registration(proof.nonce, proved, proof.expires_at)
-        match outcome:
-            case Registration.NAME_TAKEN:
-                raise RemoteProtocolError(Code.NAME_TAKEN)
-            case Registration.LOOKS_ALIKE:
-                raise RemoteProtocolError(Code.NAME_LOOKS_ALIKE)
-            case Registration.CREATED:
-                self._set_recent(self._recent + 1)
-                self.counts["registrations"] += 1
-        return m.Registered(proof.request_id)
-
-    def _check_record(self, name: str, record: KeyRecord) -> None:
-        """Raise unless the record may start the name's chain, or follow in it where its owner takes the name back."""
-        verify_record(self._node, name, record)
-        account = self._store.directory.account(name)
-        if account is None or account.identity_key != record.identity_key:
-            if record.number != 1 or record.recoveries or record.previous != NO_PREVIOUS:
-                raise RemoteProtocolError(Code.RECORD_INVALID, "not the first record of a name")
-        elif record.number > account.record_number:
-            self._check_update(name, decode_record(account.record), record, self._chain(name))
+    def _commit(self) -> None:
+        """Register all who came together, then answer each."""
+        for newcomer, outcome in self._commits.carry_out():
+            request_id = newcomer.proof.request_id
+            answer: m.Answer = m.Registered(request_id)
+            if isinstance(outcome, Code):
+                self.refuse(RemoteProtocolError(outcome))
+                answer = m.Refused(request_id, outcome, BUSY_RETRY_S if outcome is Code.BUSY else 0)
+            self._io.tell(SendReply(newcomer.tag, encode(answer)))
 
     # -- login --
 
     def _account(self, name: str, *, held_too: bool = False) -> Account:
         check(name)
         account = self._store.directory.account(name)
-        if account is None or _free_again(account, self._clock.now()) or (account.deleted_until and not held_too):
+        if account is None or free_again(account, self._clock.now()) or (account.deleted_until and not held_too):
             raise RemoteProtocolError(Code.NOT_REGISTERED)
         return account
 
@@ -334,13 +258,13 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self._challenger.check(proof, now)
         number = self._login_nonces.number(proof.nonce, tag)
         frame.verify(account.identity_key, self._node)
-        login = self._spent.login_by(proof.name, number, _whole(frame))
+        login = self._spent.login_by(proof.name, number, frame.digest())
         if login is None:
             life = self._boot_id + tag
             stock = SURBS_OF_LOGIN + (proof.held if self._believes(proof.name, life, number >> 32) else 0)
             fence = self._take_route(proof.name, number >> 32)
             login_id = self._runtime.random_bytes(ID_BYTES)
-            login = TakenLogin(number, _whole(frame), life, login_id, min(stock, SURBS_GIVEN_MAX), fence)
+            login = TakenLogin(number, frame.digest(), life, login_id, min(stock, SURBS_GIVEN_MAX), fence)
             self._spent.note_login(proof.name, login)
             self._forwarding.tell(
                 RouteOpened(
@@ -381,8 +305,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         current = decode_record(account.record)
         if record == current and account.deleted_until is None:
             return m.Published(publish.request_id, record.number)
-        verify_record(self._node, account.name, record)
-        new_link = self._check_change(account.name, current, publish)
+        new_link = self._rules.check_published(current, publish)
         now = self._clock.now()
 
         def replace() -> bool:
@@ -406,34 +329,6 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         self.counts["published"] += 1
         return m.Published(publish.request_id, record.number)
 
-    def _check_change(self, name: str, current: KeyRecord, publish: m.Publish) -> tuple[int, bytes] | None:
-        """The chain's new link with its place, or None if the identity stays. Raises if the record may not follow."""
-        record, succession = publish.record, publish.succession
-        chain = self._chain(name)
-        by_recovery = succession is not None and succession.authority is Authority.RECOVERY
-        if record.number <= current.number and not by_recovery:
-            # A recovery may go back behind the numbers that a thief used up.
-            raise RemoteProtocolError(Code.RECORD_STALE, "not a newer record")
-        if succession is None:
-            self._check_update(name, current, record, chain)
-            return None
-        extended = extend_chain(self._node, name, chain, succession)
-        verify_record_in_chain(self._node, name, extended, record)
-        has_new_key = record.hpke_key != current.hpke_key and (by_recovery or record.hpke_number > current.hpke_number)
-        if record.stub() != succession.stub or not has_new_key:
-            raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a succession comes with its own record and a new key")
-        return len(extended) - 1, pack(succession)
-
-    def _chain(self, name: str) -> tuple[Succession, ...]:
-        return tuple(decode_succession(link.blob) for link in self._store.directory.links(name, 0))
-
-    def _check_update(self, name: str, current: KeyRecord, record: KeyRecord, chain: tuple[Succession, ...]) -> None:
-        """Raise unless the identity of `current` may put `record` in its place."""
-        if not is_update(current, record):
-            raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a new identity needs a succession")
-        if record.previous != record_hash(self._node, name, chain[-1].stub):
-            raise RemoteProtocolError(Code.RECORD_INVALID, "does not name the record that set its identity")
-
     def _delete(self, request: m.Delete, frame: Frame) -> m.Answer:
         now = self._clock.now()
         check(request.name)
@@ -453,7 +348,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             self._workers.close_route(account.name)
             self._store.mailbox.lock([account.name])
             known = self._store.replay_ids.remember(
-                _whole(frame), held_until.to_bytes(4, "big"), now + SEEN_S, DELETIONS_TOO_MAX
+                frame.digest(), held_until.to_bytes(4, "big"), now + SEEN_S, DELETIONS_TOO_MAX
             )
             if known is None:
                 # What waits for the name will never be fetched: its senders get a notice.
@@ -470,13 +365,3 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             self._forwarding.tell(IdentityReplaced(account.name))
             self.counts["deleted"] += 1
         return m.Deleted(request.request_id, held_until if known is None else int.from_bytes(known, "big"))
-
-
-def _whole(frame: Frame) -> bytes:
-    """A digest of all that is signed in a frame."""
-    return digest(Context.REQUEST, frame.body)
-
-
-def _free_again(account: Account, now: int) -> bool:
-    """Whether a deleted name has been held back long enough."""
-    return account.deleted_until is not None and account.deleted_until <= now

@@ -71,8 +71,11 @@ class SpentProofs:
         if len(self._latest) > LATEST_MAX:
             del self._latest[next(iter(self._latest))]
 
-    def check_registration(self, nonce: bytes, proved: bytes, now: int) -> None:
-        """Raise CHALLENGE_USED if this nonce has proved something else, `RowLimitReached` if it can't be remembered."""
+    def note_registration(self, nonce: bytes, proved: bytes, expires_at: int, now: int) -> None:
+        """This nonce proves this; its challenge expires then.
+
+        Raises CHALLENGE_USED if it has proved something else, `RowLimitReached` if it can't be remembered.
+        """
         while self._registrations and next(iter(self._registrations.values()))[1] < now:
             del self._registrations[next(iter(self._registrations))]
         known = self._registrations.get(nonce)
@@ -80,7 +83,4 @@ class SpentProofs:
             check_row_limit(len(self._registrations), REGISTRATIONS_MAX, "registrations of the last minutes")
         elif known[0] != proved:
             raise RemoteProtocolError(Code.CHALLENGE_USED)
-
-    def note_registration(self, nonce: bytes, proved: bytes, expires_at: int) -> None:
-        """This nonce has proved this; its challenge expires then."""
         self._registrations[nonce] = (proved, expires_at)

@@ -65,7 +65,7 @@ class _NewRecord:
 
 _ACCOUNTS: Final = Table(AccountRow, Account)
 _BY_NAME: Final = _ACCOUNTS.select("WHERE name = ?")
-_BY_SKELETON: Final = _ACCOUNTS.select("WHERE skeleton = ?")
+_IN_THE_WAY: Final = _ACCOUNTS.select("WHERE name = ? OR skeleton = ?")
 _INSERT_LINK: Final = "INSERT INTO link (name, generation, blob) VALUES (?, ?, ?)"
 _INSERT_NUMBER: Final = "INSERT INTO hpke_number (name, number) VALUES (?, ?)"
 _INSERT: Final = f"{insertion(AccountRow)} ON CONFLICT DO NOTHING"
@@ -80,17 +80,13 @@ class Directory:
     def __init__(self, database: Engine) -> None:
         self._db = database
 
-    def _locked(self, sql: str, value: str) -> Account | None:
-        """An account that no other transaction changes before the commit."""
-        return _ACCOUNTS.first(self._db, sql + self._db.locked, (value,))
-
     def account(self, name: str) -> Account | None:
         """The account of this name, deleted or not."""
         return _ACCOUNTS.first(self._db, _BY_NAME, (name,))
 
-    def account_by_skeleton(self, skeleton: str) -> Account | None:
-        """The account whose name looks like this, deleted or not."""
-        return _ACCOUNTS.first(self._db, _BY_SKELETON, (skeleton,))
+    def in_the_way(self, name: str, skeleton: str) -> list[Account]:
+        """The account of this name, and one whose name looks like it, deleted or not."""
+        return _ACCOUNTS.all(self._db, _IN_THE_WAY, (name, skeleton))
 
     def register(
         self,
@@ -114,10 +110,13 @@ class Directory:
 
         def register() -> Registration:
             db = self._db
-            for held in (self._locked(_BY_NAME, name), self._locked(_BY_SKELETON, skeleton)):
-                if held is not None and held.identity_key != identity_key and _free_again(held, now):
-                    db.change(AccountRow.delete().where(AccountRow.name == held.name))
-            existing = self._locked(_BY_NAME, name)
+            held = []
+            for account in _ACCOUNTS.all(db, _IN_THE_WAY + db.locked, (name, skeleton)):
+                if account.identity_key != identity_key and _free_again(account, now):
+                    db.change(AccountRow.delete().where(AccountRow.name == account.name))
+                else:
+                    held.append(account)
+            existing = next((account for account in held if account.name == name), None)
             if existing is not None:
                 if existing.identity_key != identity_key:
                     return Registration.NAME_TAKEN
@@ -126,8 +125,7 @@ class Directory:
                 _revive(db, existing, new)
                 note_event(db, name, DirectoryEvent.RETURNED)
                 return Registration.REVIVED
-            alike = self.account_by_skeleton(skeleton)
-            if alike is not None and alike.name != name:
+            if held:
                 return Registration.LOOKS_ALIKE
             added = {
                 "name": name, "skeleton": skeleton, "skeleton_version": skeleton_version, "identity_key": identity_key,
@@ -165,7 +163,7 @@ class Directory:
 
         def replace() -> bool:
             db = self._db
-            current = self._locked(_BY_NAME, name)
+            current = _ACCOUNTS.first(db, _BY_NAME + db.locked, (name,))
             if current is None:
                 return False
             held = current.deleted_until is not None

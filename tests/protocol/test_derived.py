@@ -73,10 +73,11 @@ def test_links_of_more_than_one_packet_would_multiply_what_strangers_send(monkey
         derived.check_derived()
 
 
-CAUSES: dict[type[Any], tuple[type[Any], ...]] = {
-    msg.RouteOpened: (m.LoginProof,),
-    msg.CommitBatch: (m.Forward,),
-    msg.NoticesDue: (m.Acknowledge, m.Unopenable, m.Delete),
+CAUSES: dict[tuple[type[Any], type[Any]], tuple[type[Any], ...]] = {
+    (ForwardingNode, msg.RouteOpened): (m.LoginProof,),
+    (ForwardingNode, msg.CommitBatch): (m.Forward,),
+    (RegistrationNode, msg.CommitBatch): (m.RegisterProof,),
+    (ForwardingNode, msg.NoticesDue): (m.Acknowledge, m.Unopenable, m.Delete),
 }
 
 
@@ -91,7 +92,7 @@ def test_a_node_sends_nothing_else_because_of_a_message(monkeypatch: pytest.Monk
 
         def watch(self: Any, message: Any) -> None:
             causes.append((type(message.frame.message),) if isinstance(message, msg.RequestArrived)
-                          else CAUSES.get(type(message), ()))  # fmt: skip
+                          else CAUSES.get((actor, type(message)), ()))  # fmt: skip
             receive(self, message)
             causes.pop()
 

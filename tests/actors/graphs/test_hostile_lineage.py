@@ -15,7 +15,7 @@ import pytest
 from tests.helpers.hostile import HostileWorld, RawClient, Wiretap, message_of, total
 from usernym.actors.events import DirectSilent, MessageArrived, NodeCaught
 from usernym.actors.forwarding.outbox import DIRECT_AGAIN_S
-from usernym.actors.registration.node import REGISTRATIONS_PER_BIT, SWEEP_S
+from usernym.actors.registration.newcomers import RECENT_S, REGISTRATIONS_PER_BIT
 from usernym.mixnet.emulator.state import Faults
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
@@ -64,7 +64,7 @@ def test_limits_are_not_renewed_with_a_sender_tag() -> None:
     challenge = late.challenge()
     assert challenge.difficulty == 2, "one bit more, for a mixnet client that was never seen before"
     assert isinstance(late.ask(late.proof(challenge)), m.Registered)
-    world.sim.run_for(2 * SWEEP_S)
+    world.sim.run_for(2 * RECENT_S)
     assert late.challenge().difficulty == 1
     world.check()
 

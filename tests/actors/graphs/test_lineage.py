@@ -28,8 +28,9 @@ from usernym.actors.lookup import chain_fetch
 from usernym.actors.mixnet_io import surb_account
 from usernym.actors.mixnet_io.endpoint import MixnetEndpoint
 from usernym.actors.node_clock import NodeClock
-from usernym.actors.registration import node as registration_node
-from usernym.actors.registration.node import REGISTRATIONS_PER_BIT, RegistrationNode
+from usernym.actors.registration import newcomers
+from usernym.actors.registration.newcomers import REGISTRATIONS_PER_BIT, Newcomers
+from usernym.actors.registration.node import RegistrationNode
 from usernym.mixnet.emulator.state import Faults
 from usernym.protocol import messages as m
 from usernym.protocol import signing
@@ -158,7 +159,7 @@ def check_names(_: Path) -> None:
 
 
 def plant_names(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(registration_node, "check_registrable", lambda _name: None)
+    patch.setattr(newcomers, "check_registrable", lambda _name: None)
 
 
 # -- limits are kept by sender tag, which is free to renew ------------------------------------------------------------
@@ -172,7 +173,7 @@ def check_limits(_: Path) -> None:
 
 
 def plant_limits(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(RegistrationNode, "_difficulty", property(lambda self: self._work_bits_min))
+    patch.setattr(Newcomers, "_difficulty", lambda self, _created: self._work_bits_min)
 
 
 # -- "delivered" means handed to the mixnet ---------------------------------------------------------------------------
@@ -306,13 +307,14 @@ def kept(world: World) -> int:
 
 
 def plant_challenges(patch: pytest.MonkeyPatch) -> None:
-    old = RegistrationNode._register_ask
+    old = RegistrationNode._carry_out
 
-    def ask(self: Any, said: m.RegisterAsk) -> Any:
-        vars(self).setdefault("pending", {})[said.request_id] = said
-        return old(self, said)
+    def ask(self: Any, said: Any, *arguments: Any) -> Any:
+        if isinstance(said, m.RegisterAsk):
+            vars(self).setdefault("pending", {})[said.request_id] = said
+        return old(self, said, *arguments)
 
-    patch.setattr(RegistrationNode, "_register_ask", ask)
+    patch.setattr(RegistrationNode, "_carry_out", ask)
 
 
 # -- the identity key is stored unencrypted, in a file that others can read -------------------------------------------

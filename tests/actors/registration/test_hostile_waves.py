@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.helpers.hostile import RawClient
-from usernym.actors.registration.node import BITS_BEHIND_MAX, REGISTRATIONS_PER_BIT, SWEEP_S
+from usernym.actors.registration.newcomers import BITS_BEHIND_MAX, RECENT_S, REGISTRATIONS_PER_BIT
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
 from usernym.testing.world import World
@@ -36,6 +36,6 @@ def test_challenges_hoarded_before_a_wave_expire_in_it() -> None:
     assert (refused.code, world.node.store.directory.account("hoarder")) == (Code.CHALLENGE_EXPIRED, None)
     assert isinstance(in_time.ask(in_time.proof(still_good)), m.Registered)
     assert isinstance(hoarder.register(), m.Registered), "at today's price they may"
-    world.sim.run_for(2 * SWEEP_S)
+    world.sim.run_for(2 * RECENT_S)
     assert RawClient(world, "afterwards", 11).challenge().difficulty == 1
     world.check()

@@ -152,11 +152,10 @@ def test_registrations_are_remembered_until_their_challenges_expire(monkeypatch:
     monkeypatch.setattr(spent_proofs, "REGISTRATIONS_MAX", 3)
     spent = SpentProofs()
     for number in range(3):
-        spent.check_registration(bytes([number]), b"proof", 10)
-        spent.note_registration(bytes([number]), b"proof", 100 + number)
-    spent.check_registration(bytes([1]), b"proof", 10)
+        spent.note_registration(bytes([number]), b"proof", 100 + number, 10)
+    spent.note_registration(bytes([1]), b"proof", 101, 10)
     with pytest.raises(RemoteProtocolError, match="challenge_used"):
-        spent.check_registration(bytes([1]), b"another", 10)
+        spent.note_registration(bytes([1]), b"another", 101, 10)
     with pytest.raises(RowLimitReached):
-        spent.check_registration(bytes([9]), b"proof", 100)
-    spent.check_registration(bytes([9]), b"proof", 101)
+        spent.note_registration(bytes([9]), b"proof", 200, 100)
+    spent.note_registration(bytes([9]), b"proof", 200, 101)

@@ -41,8 +41,9 @@ def test_a_registration_is_found_by_name_and_by_skeleton(node: NodeStore) -> Non
     assert node.directory.account("alice") is None
     assert register(node) is Registration.CREATED
     expected = Account("alice", "allce", 1, ANN, b"record 1", 1, 1, 100, 100, None)
-    assert node.directory.account("alice") == node.directory.account_by_skeleton("allce") == expected
-    assert node.directory.account_by_skeleton("alice") is None
+    assert node.directory.account("alice") == expected
+    assert node.directory.in_the_way("alice", "allce") == node.directory.in_the_way("al1ce", "allce") == [expected]
+    assert node.directory.in_the_way("allce", "alice") == []
     assert node.directory.links("alice", 0) == [ChainLink(0, b"link 0")]
     assert node.directory.key_superseded_at("alice", 1) is None
     assert node.counts().accounts == 1
