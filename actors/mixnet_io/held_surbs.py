@@ -26,7 +26,7 @@ class HeldSurbs:
         self._where = where
         self._stocks: dict[bytes, SurbStock] = {}
         self._inherited: set[bytes] = set()
-        """Addresses that hold some of another process of ours, and have not been told so."""
+        """Addresses that hold some of another process of ours, and do not know it yet."""
 
     @property
     def here(self) -> SurbStock:
