@@ -13,10 +13,12 @@ import msgspec
 
 from usernym.protocol import messages as m
 from usernym.protocol.codec import decode
+from usernym.protocol.directory.checkpoints import read_checkpoint
 from usernym.protocol.directory.epochs import decode_changes, decode_entry
 from usernym.protocol.directory.events import DirectoryEvent, commitment, label_of
 from usernym.protocol.directory.proofs import ChainEnd, OtherLeaf
 from usernym.protocol.directory.shown import LogAsked
+from usernym.protocol.directory.witnesses import cosign
 from usernym.protocol.limits import SEED_BYTES
 from usernym.protocol.records import KeyRecord, first_record, record_hash
 from usernym.protocol.signing import SigningKey
@@ -28,16 +30,22 @@ from usernym.testing.process import KeptMark, NodeProcess
 
 
 class ForgedLog:
-    """The log that victims are shown: that of the node, with events of its own from some epoch on."""
+    """The log that victims are shown: that of the node, with events of its own from some epoch on.
 
-    def __init__(self, node: NodeProcess) -> None:
+    `accomplices` are witnesses that sign its heads, too.
+    """
+
+    def __init__(self, node: NodeProcess, accomplices: Sequence[NodeProcess] = ()) -> None:
         self._node = node
+        self._accomplices = accomplices
         self.signer = EpochSigner.of(node.key)
         self.mark = KeptMark()
         self.store = NodeStore.open(IN_MEMORY, synchronous="OFF")
         self._forged: dict[bytes, list[bytes]] = {}
         self.stays = False
         """Whether it grows no more."""
+        for each in accomplices:
+            self.store.witnesses.add(each.card)
         self.follow()
 
     def forge(self, name: str, events: Sequence[bytes]) -> None:
@@ -56,6 +64,11 @@ class ForgedLog:
             self._forged = {}
             at = decode_entry(epoch.entry).made_at
             self.store.commit(lambda events=events, at=at: self.store.log.append(self.signer, events, at))  # type: ignore[misc] # a default binds
+        if self._accomplices and (checkpoint := self.store.log.give_out(self.mark)) is not None:
+            head = read_checkpoint(checkpoint)
+            for each in self._accomplices:
+                signature = cosign(each.key, head, self._node.world.sim.unix_s())
+                self.store.witnesses.note_cosignature(each.key.public, head.size, signature)
 
 
 class LogForger(BetweenTransport):
@@ -90,10 +103,10 @@ class LogForger(BetweenTransport):
             self._names[tag] = message.name
         return True
 
-    def fork(self, *victims: str) -> ForgedLog:
+    def fork(self, *victims: str, accomplices: Sequence[NodeProcess] = ()) -> ForgedLog:
         """Show a log of its own to these users from now on."""
         self.victims |= set(victims)
-        self.log = self.log or ForgedLog(self._node)
+        self.log = self.log or ForgedLog(self._node, accomplices)
         return self.log
 
     def forged_record(self, name: str, seed: bytes = bytes(SEED_BYTES)) -> tuple[KeyRecord, bytes]:

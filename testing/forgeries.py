@@ -39,13 +39,14 @@ from usernym.testing.world import SimClient, World
 
 Forgery = Literal[
     "none", "split", "false_key", "false_key_once", "restored", "put_back", "two_faces", "of_then", "rollback",
-    "withheld", "false_absence",
+    "withheld", "false_absence", "forked_witnesses",
 ]  # fmt: skip
 """None at all; two logs for two people; a false key for a first contact, in a log that the victim is always shown, or
 with the lookup alone; a key that is put into a chain and followed by the owner's between two logins; one that the
 victim sees before the former chain is put back; one that is there before each lookup, and not when the owner logs in
 or is connected; one that stood in an earlier epoch only, by a proof of that; an older
-log; a name that is left out of the log; a false absence."""
+log; a name that is left out of the log; a false absence; a false key in a log of the victim's own, which the witnesses
+sign as well as the log of all."""
 FORGERIES: Final = get_args(Forgery)
 MAP_TABLES: Final = ("directory_leaf", "directory_node")
 WITNESSES: Final = 2
@@ -79,11 +80,11 @@ class ForgedWorld(World):
             return self.forger
 
         super().__init__(seed, node_transport=between)
-        others = [self.add_node(f"witness_{number}") for number in range(witnesses)]
-        for other in others:
+        self.witnesses = [self.add_node(f"witness_{number}") for number in range(witnesses)]
+        for other in self.witnesses:
             self.node.store.witnesses.add(other.card)
             other.store.witnesses.add(self.node.card)
-        self.policy = WitnessPolicy([other.key.public for other in others], witnesses)
+        self.policy = WitnessPolicy([other.key.public for other in self.witnesses], witnesses)
 
     def people(self, *names: str) -> list[SimClient]:
         """Users whose names are in the log, as they have seen."""
@@ -167,7 +168,7 @@ def play_forgery(seed: int) -> ForgeryOutcome:
     """Play the scenario of this seed."""
     rng = random.Random(f"forgery {seed}")  # noqa: S311 - repeatable on purpose
     forgery: Forgery = rng.choice(FORGERIES)
-    witnesses = rng.choice((0, 0, WITNESSES))
+    witnesses = WITNESSES if forgery == "forked_witnesses" else rng.choice((0, 0, WITNESSES))
     with ForgedWorld(seed, witnesses) as world:
         names = rng.sample(("alice", "bob", "carol"), 3)
         owner, victim, third = world.people(*names)
@@ -233,16 +234,18 @@ def _false_key(
     third: SimClient,
     *,
     once: bool = False,
+    signed: bool = False,
 ) -> str:
     record, event = world.forger.forged_record(owner.name)
-    world.forger.fork(*(() if once else (victim.name,))).forge(owner.name, [event])
+    accomplices = world.witnesses if signed else ()
+    world.forger.fork(*(() if once else (victim.name,)), accomplices=accomplices).forge(owner.name, [event])
     world.forger.records[owner.name] = record
     world.new_epoch("dave")
     world.forger.victims.add(victim.name)
     contact = victim.look_up(owner.name)
     if contact.identity_key != record.identity_key:
         return "the scenario did not forge the key"
-    word = InDirectory.NOT_WITNESSED if world.policy.needed else InDirectory.SHOWN
+    word = InDirectory.NOT_WITNESSED if world.policy.needed and not signed else InDirectory.SHOWN
     if contact.directory is not word:
         return f"a false key in a log of its own is called {contact.directory}"
     if once:
@@ -257,6 +260,12 @@ def _false_key_once(
     world: ForgedWorld, rng: random.Random, owner: SimClient, victim: SimClient, third: SimClient
 ) -> str:
     return _false_key(world, rng, owner, victim, third, once=True)
+
+
+def _forked_witnesses(
+    world: ForgedWorld, rng: random.Random, owner: SimClient, victim: SimClient, third: SimClient
+) -> str:
+    return _false_key(world, rng, owner, victim, third, signed=True)
 
 
 def _restored(world: ForgedWorld, rng: random.Random, owner: SimClient, _victim: SimClient, _third: SimClient) -> str:
@@ -353,6 +362,7 @@ PLAYED: Final[dict[Forgery, Any]] = {
     "rollback": _rollback,
     "withheld": _withheld,
     "false_absence": _false_absence,
+    "forked_witnesses": _forked_witnesses,
 }
 """What plays each: in a world, with chance, for the owner, a victim and a third person; empty, or what is wrong."""
 
