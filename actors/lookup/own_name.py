@@ -36,7 +36,7 @@ class OwnNameLooks:
         if look_at is None:
             self._look_within(SOON_MIN_S, SOON_MAX_S)
             return False
-        return look_at <= self._context.runtime.unix_s()
+        return not 0 < look_at - self._context.runtime.unix_s() <= AGAIN_MAX_S  # also after a clock that was ahead
 
     def looked(self, failure: object) -> None:
         """A look has ended; `failure` is None if it showed the user's key."""

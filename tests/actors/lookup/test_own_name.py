@@ -168,3 +168,11 @@ def test_that_the_name_was_deleted_is_no_evidence() -> None:
         world.settle(HEARTBEATS_S)
         assert doubts(alice) == [True]
         assert not faults(alice)
+
+
+def test_a_clock_that_was_far_ahead_holds_no_look_up() -> None:
+    with settled("alice") as world:
+        alice, seen = client_of(world, "alice"), looks(world)
+        alice.store.seen_log.set_own_look(world.sim.unix_s() + 30 * DAY_S)
+        world.settle(LOOK_MAX_S + MINUTE_S)
+        assert len(seen) == 1
