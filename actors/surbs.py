@@ -24,19 +24,21 @@ class SurbStock:
     def __init__(self, lifetime_s: float = SURB_S - _MARGIN_S) -> None:
         self._lifetime_s = lifetime_s
         self._lots: deque[tuple[float, int]] = deque()
+        self._count = 0
 
     def add(self, count: int, now: float) -> None:
         """`count` fresh ones came. Past `STOCK_MAX` the oldest are forgotten."""
         if count:
             self._lots.append((now, count))
+            self._count += count
             while (surplus := self.left(now) - STOCK_MAX) > 0:
                 self.take(surplus, now)
 
     def left(self, now: float) -> int:
         """How many are alive."""
         while self._lots and self._lots[0][0] + self._lifetime_s <= now:
-            self._lots.popleft()
-        return sum(count for _, count in self._lots)
+            self._count -= self._lots.popleft()[1]
+        return self._count
 
     def lots(self, now: float) -> list[tuple[float, int]]:
         """Those that are alive: when they came, and how many; the oldest first."""
@@ -47,6 +49,7 @@ class SurbStock:
         """Spend `count`, oldest first; False, and none spent, if there are fewer."""
         if self.left(now) < count:
             return False
+        self._count -= count
         while count:
             born, lot = self._lots.popleft()
             if lot > count:
@@ -59,6 +62,7 @@ class SurbStock:
         dead = 0
         while self._lots and self._lots[0][0] < at:
             dead += self._lots.popleft()[1]
+        self._count -= dead
         return dead
 
     def take_any(self, count: int, now: float) -> None:
@@ -69,6 +73,7 @@ class SurbStock:
         """`count` came then, before all others."""
         if count:
             self._lots.appendleft((born, count))
+            self._count += count
 
     def set(self, count: int, now: float) -> None:
         """The holder says that it has `count`."""
