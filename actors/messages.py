@@ -320,6 +320,15 @@ class WorkOn(PrivateValue, frozen=True):
     start: int
 
 
+class WorkWanted(PrivateValue, frozen=True):
+    """The node has too many lookups: this one is to be sent when the work for its ticket is done. It was searched for
+    below `start`."""
+
+    request: m.Lookup | m.History
+    ticket: int
+    start: int = 0
+
+
 class HeartbeatDue(PrivateValue, frozen=True):
     """A heartbeat that had to wait for the one before may follow now."""
 
@@ -497,7 +506,7 @@ RegistrationClientInbox = (
     | LogInAgain | OwnNameShown | Tick
 )  # fmt: skip
 LookupClientInbox = (
-    FindContact | Resolve | AnswerArrived | RequestFailed | WentOnline | WentOffline | LooksDue
+    FindContact | Resolve | AnswerArrived | RequestFailed | WentOnline | WentOffline | LooksDue | WorkWanted
 )  # fmt: skip
 ForwardingClientInbox = (
     SendText | CancelText | RetryText | SendFile | EndFile | RequestsDecided | IdentityLookedAt | AnswerArrived
@@ -507,4 +516,4 @@ ForwardingClientInbox = (
 HandshakeInbox = (
     OfferHandshake | AcceptHandshake | RevokeHandshake | HandshakeArrived | MixnetConnected | MixnetDisconnected
 )  # fmt: skip
-NameFinderInbox = FindRecord | AskName | AnswerArrived | RequestFailed
+NameFinderInbox = FindRecord | AskName | AnswerArrived | RequestFailed | WorkWanted

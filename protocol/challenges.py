@@ -9,13 +9,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from typing import Final
 
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import CHALLENGE_S, MAC_BYTES
 from usernym.protocol.messages import Challenge, LoginAsk, LoginProof, RegisterAsk, RegisterProof
 from usernym.protocol.records import KeyRecord
-from usernym.protocol.signing import Context, digest, labelled, prefixed
+from usernym.protocol.signing import Context, labelled, prefixed
 from usernym.protocol.wire import pack
+
+WORK_SLICE: Final = 20_000
+"""Hashes that a search does in one go: some 20 ms, after which others have their turn."""
 
 
 def whole_record_hash(record: KeyRecord) -> bytes:
@@ -95,18 +99,25 @@ class LoginNonces:
         return bytes(a ^ b for a, b in zip(number, mask, strict=False))
 
 
-def _work_digest(node: bytes, nonce: bytes, counter: int) -> bytes:
-    return digest(Context.WORK, node, nonce, counter.to_bytes(8, "big"))
-
-
 def work_holds(node: bytes, nonce: bytes, counter: int, bits: int) -> bool:
     """Whether the digest of `counter` starts with `bits` zero bits."""
-    return int.from_bytes(_work_digest(node, nonce, counter), "big") >> (256 - bits) == 0
+    return zeros_lead(labelled(Context.WORK, node, nonce), counter, bits)
 
 
 def search_work(node: bytes, nonce: bytes, bits: int, start: int, tries: int) -> int | None:
     """The first counter that suffices, of `tries` from `start` on; None if there is none: call again from there."""
-    prefix = hashlib.sha256(labelled(Context.WORK, node, nonce))
+    return search_leading_zeros(labelled(Context.WORK, node, nonce), bits, start, tries)
+
+
+def zeros_lead(subject: bytes, counter: int, bits: int) -> bool:
+    """Whether SHA-256 over what the work is for, and `counter`, starts with `bits` zero bits."""
+    found = hashlib.sha256(subject + counter.to_bytes(8, "big")).digest()
+    return int.from_bytes(found, "big") >> (256 - bits) == 0
+
+
+def search_leading_zeros(subject: bytes, bits: int, start: int, tries: int) -> int | None:
+    """The first counter of `tries` from `start` on for which `zeros_lead`, or None."""
+    prefix = hashlib.sha256(subject)
     for counter in range(start, start + tries):
         attempt = prefix.copy()
         attempt.update(counter.to_bytes(8, "big"))

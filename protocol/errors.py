@@ -57,6 +57,7 @@ class Code(IntEnum):
     UNOPENABLE = 64
 
     BUSY = 70
+    WORK_WANTED = 71
 
     @classmethod
     def known(cls, number: int) -> Code:

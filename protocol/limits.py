@@ -126,6 +126,11 @@ WORK_BITS_MIN: Final = 16
 WORK_BITS_MAX: Final = 26
 """The most a client will do for a node: a minute at that rate, on average. A node that asks for more is refused."""
 
+LOOKUP_BITS_MIN: Final = 16
+"""The same for a lookup at a node that has too many of them."""
+LOOKUP_BITS_MAX: Final = 22
+"""The most a client will do for a lookup: some four seconds, on average."""
+
 # Reply blocks.
 SURBS_WITHHELD: Final = 2
 """SURBs of each sender that a node's mixnet client never spends on replies. It spends one each time that it sends a

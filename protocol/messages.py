@@ -31,6 +31,7 @@ from usernym.protocol.wire import U8, U32, BootId, Hash, Id, Key, Mac, Name, Num
 Sealed = Annotated[bytes, msgspec.Meta(min_length=min(SEALED_SIZES), max_length=max(SEALED_SIZES))]
 """A frame is refused unless this has one of `SEALED_SIZES`."""
 Difficulty = Annotated[int, msgspec.Meta(ge=0, le=255)]
+Work = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Confirmed = Annotated[tuple[Number, ...], msgspec.Meta(max_length=CONFIRMED_MAX)]
 
 
@@ -58,7 +59,7 @@ class RegisterProof(Wire, frozen=True, tag=2):
     expires_at: U32
     difficulty: Difficulty
     mac: Mac
-    work: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    work: Work
 
 
 class LoginAsk(Wire, frozen=True, tag=3):
@@ -96,14 +97,22 @@ class Publish(Wire, frozen=True, tag=5):
     succession: Succession | None
 
 
+class Paid(Wire, frozen=True):
+    """The work that a full node has asked for, with the ticket that it named. See `lookup_work`."""
+
+    ticket: U32
+    work: Work
+
+
 class Lookup(Wire, frozen=True, tag=6):
     """Whose name is this? Anonymous: anyone may ask. `prove` is 1 where the answer is to show that it is in the public
-    directory, and may take two packets."""
+    directory, and may take two packets. `paid` is None unless the node has asked for work."""
 
     request_id: RequestId
     surbs: U8
     name: Name
     prove: Annotated[int, msgspec.Meta(ge=0, le=1)] = 0
+    paid: Paid | None = None
 
 
 class History(Wire, frozen=True, tag=7):
@@ -113,6 +122,7 @@ class History(Wire, frozen=True, tag=7):
     surbs: U8
     name: Name
     start: U8
+    paid: Paid | None = None
 
 
 class Forward(Wire, frozen=True, tag=8):
@@ -292,7 +302,8 @@ class Alive(Wire, frozen=True, tag=28):
 
 
 class Refused(Wire, frozen=True, tag=29):
-    """No, and why: a `Code`. `detail` is the node's clock for CLOCK_SKEW, seconds to wait for BUSY, else 0."""
+    """No, and why: a `Code`. `detail` is the node's clock for CLOCK_SKEW, seconds to wait for BUSY, a ticket for
+    WORK_WANTED, else 0."""
 
     request_id: RequestId
     code: U8

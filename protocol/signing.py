@@ -33,6 +33,7 @@ class Context(StrEnum):
     HPKE = "hpke"
     CHALLENGE = "challenge"
     WORK = "work"
+    LOOKUP_WORK = "lookup work"
     IDENTITY = "identity"
     RECOVERY = "recovery"
     SAFETY = "safety number"

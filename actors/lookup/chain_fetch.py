@@ -11,14 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from usernym.actors.messages import FoundRecord
+from msgspec.structs import replace
+
+from usernym.actors.messages import FoundRecord, WorkWanted
 from usernym.protocol import messages as m
 from usernym.protocol.answers import signed_head, verify_absence, verify_proved
+from usernym.protocol.challenges import WORK_SLICE
 from usernym.protocol.directory.checkpoints import HeadTold, LogHead
 from usernym.protocol.directory.proofs import MapProof
 from usernym.protocol.directory.witnesses import NO_WITNESSES, WitnessPolicy
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import SURBS_REQUEST
+from usernym.protocol.limits import BUSY_RETRY_S, LOOKUP_BITS_MAX, SURBS_REQUEST
+from usernym.protocol.lookup_work import bits_of, search_payment
 from usernym.protocol.promises import verify_promised
 from usernym.protocol.records import (
     Authority,
@@ -31,6 +35,8 @@ from usernym.protocol.records import (
 
 W = TypeVar("W")
 
+PAID_MAX: Final = 2
+"""How often work is done for one fetch: the price may have risen meanwhile."""
 OVERTAKEN_MAX: Final = 2
 """How often a fetch begins again because the name got another identity meanwhile: a node must not keep it going."""
 
@@ -39,6 +45,9 @@ OVERTAKEN_MAX: Final = 2
 class _Question(Generic[W]):
     waiting: list[W]
     prove: bool
+    asked: m.Lookup | m.History | None = None
+    paid: int = 0
+    """How often work was done for it."""
     known: int = 0
     """How many epochs the client knew when it asked for a proof."""
     record: KeyRecord | None = None
@@ -109,8 +118,9 @@ class ChainFetch(Generic[W]):
 
     def take(
         self, name: str, answer: m.Answer, frame: bytes
-    ) -> m.Lookup | m.History | FoundRecord | m.Refused | m.Absent | None:
-        """Take an answer of the node about a name, and its frame: the next request to send, or how the fetch came out.
+    ) -> m.Lookup | m.History | WorkWanted | FoundRecord | m.Refused | m.Absent | None:
+        """Take an answer of the node about a name, and its frame: the next request to send, at once or when the work
+        for it is done, or how the fetch came out.
 
         `Absent` is proved, `Refused` is not. None for a name that is not being fetched. The caller ends the fetch,
         also after an error. Raises `RemoteProtocolError` for a record, a chain or a proof that can't be true, and for
@@ -120,6 +130,8 @@ class ChainFetch(Generic[W]):
         match answer:
             case _ if question is None:
                 return None
+            case m.Refused(code=Code.WORK_WANTED, detail=ticket):
+                return self._pay(question, answer, ticket)
             case m.Refused():
                 return answer
             case m.Absent() if question.prove:
@@ -159,6 +171,20 @@ class ChainFetch(Generic[W]):
             case _:
                 raise RemoteProtocolError(Code.UNEXPECTED, "an answer that does not fit")
 
+    def _pay(self, question: _Question[W], answer: m.Refused, ticket: int) -> WorkWanted | m.Refused:
+        """Ask the same again with work, unless it is too much, or was done twice."""
+        if question.asked is None or question.paid == PAID_MAX or bits_of(ticket) > LOOKUP_BITS_MAX:
+            return replace(answer, code=Code.BUSY, detail=BUSY_RETRY_S)
+        question.paid += 1
+        return WorkWanted(replace(question.asked, request_id=self._request_id()), ticket)
+
+    def work(self, wanted: WorkWanted) -> m.Lookup | m.History | WorkWanted:
+        """Do a slice of the work: the request to send, or what is still wanted."""
+        paid = search_payment(self._node, wanted.request, wanted.ticket, wanted.start, WORK_SLICE)
+        if paid is None:
+            return replace(wanted, start=wanted.start + WORK_SLICE)
+        return replace(wanted.request, paid=paid)
+
     def _take_head(self, name: str, head: LogHead, proof: MapProof) -> None:
         self._on_head(signed_head(head, proof))
         if self.is_of_then(name, proof):
@@ -166,7 +192,8 @@ class ChainFetch(Generic[W]):
 
     def _look_up(self, name: str, question: _Question[W]) -> m.Lookup:
         question.known = self._known_size() if question.prove else 0
-        return m.Lookup(self._request_id(), SURBS_REQUEST, name, int(question.prove))
+        question.asked = m.Lookup(self._request_id(), SURBS_REQUEST, name, int(question.prove))
+        return question.asked
 
     def _take_record(self, name: str, question: _Question[W], record: KeyRecord) -> m.Lookup | m.History | FoundRecord:
         if self._is_enough(name, record):
@@ -178,7 +205,8 @@ class ChainFetch(Generic[W]):
         return self._ask_links(name, question)
 
     def _ask_links(self, name: str, question: _Question[W]) -> m.History:
-        return m.History(self._request_id(), SURBS_REQUEST, name, len(question.links))
+        question.asked = m.History(self._request_id(), SURBS_REQUEST, name, len(question.links))
+        return question.asked
 
 
 def _found(question: _Question[W], record: KeyRecord, chain: tuple[Succession, ...]) -> FoundRecord:

@@ -36,6 +36,7 @@ from usernym.actors.messages import (
     SendRequest,
     WentOffline,
     WentOnline,
+    WorkWanted,
 )
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
@@ -106,6 +107,8 @@ class LookupClient(Actor[LookupClientInbox]):
                 self._online = False
             case LooksDue():
                 self._look_at_what_is_due()
+            case WorkWanted():
+                self._work(message)
             case _:
                 assert_never(message)
 
@@ -141,6 +144,8 @@ class LookupClient(Actor[LookupClientInbox]):
             match taken:
                 case m.Lookup() | m.History() as request:
                     self._send(request)
+                case WorkWanted() as wanted:
+                    self.tell_self(wanted)
                 case FoundRecord() as found:
                     self._finish(name, self._pin(name, found))
                 case m.Absent() as absent:
@@ -208,6 +213,13 @@ class LookupClient(Actor[LookupClientInbox]):
         if found.promise is not None:
             self._promises.take(name, found.promise)
         return None
+
+    def _work(self, wanted: WorkWanted) -> None:
+        match self._fetch.work(wanted):
+            case WorkWanted() as more:
+                self.tell_self(more)
+            case request:
+                self._send(request)
 
     # -- what is looked up unasked --
 

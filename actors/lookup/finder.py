@@ -23,6 +23,7 @@ from usernym.actors.messages import (
     NameFinderInbox,
     RequestFailed,
     SendRequest,
+    WorkWanted,
 )
 from usernym.actors.runtime import Runtime
 from usernym.protocol import messages as m
@@ -66,6 +67,8 @@ class NameFinder(Actor[NameFinderInbox]):
                 self._on_answer(request, answered, frame)
             case RequestFailed(request, failure):
                 self._on_failure(request, failure)
+            case WorkWanted():
+                self._work(message)
             case _:
                 assert_never(message)
 
@@ -89,6 +92,13 @@ class NameFinder(Actor[NameFinderInbox]):
 
     def _send(self, request: m.Request) -> None:
         self._io.tell(SendRequest(request, self.own_ref, unlinked=True))
+
+    def _work(self, wanted: WorkWanted) -> None:
+        match self._fetch.work(wanted):
+            case WorkWanted() as more:
+                self.tell_self(more)
+            case request:
+                self._send(request)
 
     def _request_id(self) -> bytes:
         return self._runtime.random_bytes(REQUEST_ID_BYTES)
@@ -134,6 +144,8 @@ class NameFinder(Actor[NameFinderInbox]):
             match self._fetch.take(name, answer, frame):
                 case m.Lookup() | m.History() as request:
                     self._send(request)
+                case WorkWanted() as wanted:
+                    self.tell_self(wanted)
                 case FoundRecord() as found:
                     for waiting in self._fetch.end(name):
                         resolve(waiting, found)

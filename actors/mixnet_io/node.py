@@ -23,6 +23,7 @@ from usernym.actors.messages import (
     TransportReported,
 )
 from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
+from usernym.actors.mixnet_io.lookup_gate import LookupGate
 from usernym.actors.node_context import NodeContext
 from usernym.mixnet.transport import Transport
 from usernym.protocol import messages as m
@@ -32,6 +33,9 @@ from usernym.protocol.limits import BUSY_RETRY_S, SURBS_REQUEST, SURBS_TO_NODE
 
 REQUESTS_WAITING_MAX: Final = 1_000
 """Requests in one node actor's inbox. More are refused as BUSY: a client does better to come back than to wait."""
+LOOKUPS_FREE_MAX: Final = REQUESTS_WAITING_MAX
+LOOKUPS_PAID_MAX: Final = 1_000
+"""Lookups that may wait beside those, if work was done for them."""
 
 
 class RequestQueue(Tellable[RequestArrived], Protocol):
@@ -69,6 +73,7 @@ class NodeIO(Actor[NodeIOInbox]):
         self._key = key
         self._requests = requests
         self._answers = answers
+        self._gate = LookupGate(context.runtime, key.public, free=LOOKUPS_FREE_MAX, paid=LOOKUPS_PAID_MAX)
 
     def acquire(self) -> None:
         self._endpoint.open()
@@ -96,10 +101,16 @@ class NodeIO(Actor[NodeIOInbox]):
         if tag is None:
             raise RemoteProtocolError(Code.UNEXPECTED, "a request without a sender tag")
         queue = self._requests[type(frame.message)]
-        if queue.backlog() >= REQUESTS_WAITING_MAX:
+        if isinstance(frame.message, m.Lookup | m.History):
+            refused = self._gate.judge(frame.message, queue.backlog())
+            if refused is not None:
+                self.counts["refused_busy"] += 1
+                self._endpoint.reply(tag, encode(refused))
+                return
+        elif queue.backlog() >= REQUESTS_WAITING_MAX:
             self._refuse_busy(frame, tag)
-        else:
-            queue.tell(RequestArrived(frame, tag))
+            return
+        queue.tell(RequestArrived(frame, tag))
 
     def _ask(self, message: AskNode) -> None:
         """Where its address is tells no one what the node's card does not: so these SURBs are on no account."""

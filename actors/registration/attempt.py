@@ -17,14 +17,12 @@ from usernym.actors.messages import WorkOn
 from usernym.actors.registration.keys import KeyRing
 from usernym.actors.registration.login import TRY_AGAIN
 from usernym.protocol import messages as m
-from usernym.protocol.challenges import search_work, whole_record_hash
+from usernym.protocol.challenges import WORK_SLICE, search_work, whole_record_hash
 from usernym.protocol.errors import Code
 from usernym.protocol.limits import SURBS_REQUEST, WORK_BITS_MAX
 
 CHALLENGES_MAX: Final = 3
 """Challenges that one registration may use up: one may expire on the way, a third is no use."""
-WORK_SLICE: Final = 20_000
-"""Hashes between two looks into the inbox: some 20 ms."""
 
 
 class RegistrationAttempt:

@@ -18,6 +18,7 @@ from usernym.protocol import (
     evidence,
     files,
     links,
+    lookup_work,
     names,
     payloads,
     records,
@@ -249,6 +250,15 @@ def _work(given: dict[str, Any]) -> Any:
     return {"first": challenges.search_work(node, nonce, bits, 0, given["counter"] + 1)}
 
 
+def _lookup_work(given: dict[str, Any]) -> Any:
+    node, ticket = bytes.fromhex(given["node"]), given["ticket"]
+    request = m.Lookup(bytes.fromhex(given["request_id"]), 1, "bob", 0, m.Paid(ticket, given["counter"]))
+    if not lookup_work.is_valid(ticket, given["now"]) or not lookup_work.is_paid(node, request):
+        raise RemoteProtocolError(Code.WORK_INSUFFICIENT)
+    found = lookup_work.search_payment(node, request, ticket, 0, given["counter"] + 1)
+    return {"first": None if found is None else found.work}
+
+
 def _payload(given: dict[str, Any]) -> Any:
     fields = from_plain(given["fields"])
     kind = getattr(payloads, given["kind"])
@@ -447,6 +457,7 @@ OPERATIONS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "challenge": _challenge,
     "proof": _proof,
     "work": _work,
+    "lookup work": _lookup_work,
     "payload": _payload,
     "unpad": _unpad,
     "ladder": _ladder,

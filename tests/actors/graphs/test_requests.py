@@ -144,20 +144,21 @@ def test_who_is_blocked_sends_into_the_void_and_fills_no_disk() -> None:
 
 
 def test_more_lookups_than_a_node_can_queue_are_refused_and_others_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixnet_io, "LOOKUPS_FREE_MAX", 5)
     world = World()
     alice, _bob = world.client("alice"), world.client("bob")
-    monkeypatch.setattr(mixnet_io, "REQUESTS_WAITING_MAX", 5)
     flood = RawClient(world, "nobody_here")
     lookup: Any = next(actor for actor in world.node.runtime.actors if actor.name == "lookup")
-    world.sim.hold([lookup], 2)
+    world.sim.hold([lookup], 4)
     for _number in range(200):
         flood.throw(flood.encode(m.Lookup(flood.new_id(), 2, "bob")))
-    world.settle(5)
+    world.settle(1)
+    assert lookup.backlog() == 5
     alice.look_up("bob")
-    busy = [answer for answer in flood.received(m.Refused) if answer.code == Code.BUSY]
-    assert busy
-    assert busy[0].detail > 0, "how long to wait"
-    assert len(flood.received(m.Found)) + len(busy) == 200
+    refused = flood.received(m.Refused)
+    assert world.node.counters()["io"]["refused_busy"] == len(refused) + 1, "she has paid, and was let in"
+    assert {answer.code for answer in refused} == {Code.WORK_WANTED}
+    assert len(flood.received(m.Found)) + len(refused) == 200
     assert lookup.backlog() == 0
     alice.send_and_wait("bob", "still served")
     world.check()

@@ -53,6 +53,7 @@ CODES: Final = {
     "SENDER_SHARE_FULL": 63,
     "UNOPENABLE": 64,
     "BUSY": 70,
+    "WORK_WANTED": 71,
 }
 """The list of docs/protocol.md, "Refusals", a second time."""
 

@@ -70,13 +70,15 @@ MAC: Final = fixed("mac", 16)
 SEALED: Final = fixed("sealed bytes", 1136 + 169)
 INNER: Final = fixed("inner signature", 64)
 
+TICKET: Final = NOW // 60 % 2**24 << 8 | 16
 REGISTER_ASK: Final = asked("RegisterAsk", 1, REQUEST_ID, 2, "alice", ALICE.public, fixed("record hash"), key=None)
 REGISTER_PROOF: Final = asked("RegisterProof", 2, REQUEST_ID, 2, "alice", RECORD, NONCE, NOW + 600, 18, MAC, 2**40 + 7)
 LOGIN_ASK: Final = asked("LoginAsk", 3, REQUEST_ID, 2, "alice", key=None)
 LOGIN_PROOF: Final = asked("LoginProof", 4, REQUEST_ID, 2, "alice", NONCE, NOW + 600, MAC, 3, 17, (0, 0, 1))
 PUBLISH: Final = asked("Publish", 5, REQUEST_ID, 2, "alice", RECORD, None)
-LOOKUP: Final = asked("Lookup", 6, REQUEST_ID, 2, "bob", 0, key=None)
-HISTORY: Final = asked("History", 7, REQUEST_ID, 4, "alice", 0, key=None)
+PAID: Final = (TICKET, 91_327)
+LOOKUP: Final = asked("Lookup", 6, REQUEST_ID, 2, "bob", 0, None, key=None)
+HISTORY: Final = asked("History", 7, REQUEST_ID, 4, "alice", 0, None, key=None)
 FORWARD: Final = asked("Forward", 8, REQUEST_ID, "alice", "bob", MESSAGE_ID, NOW, 3, SEALED, INNER, None)
 DELETE: Final = asked("Delete", 9, REQUEST_ID, 2, "alice", NOW)
 ACKNOWLEDGE: Final = asked(
@@ -202,6 +204,9 @@ EDGES: Final = {
     "logged in, no log": LOGGED_IN.replaced(6, None),
     "alive, the own leaf without its label": ALIVE.replaced(3, (1, fixed("head", 64), (*_LEAF[:5], None), b"", b"")),
     "lookup with proof": LOOKUP.replaced(3, 1),
+    "lookup, paid": LOOKUP.replaced(4, PAID),
+    "lookup, paid with the largest numbers": LOOKUP.replaced(4, (2**32 - 1, 2**63 - 1)),
+    "history, paid": HISTORY.replaced(4, PAID),
     "logged in, as many hashes and cosignatures as there is room for": LOGGED_IN.replaced(
         6, (70_000, fixed("head", 64), _LEAF, fixed("hashes", 28 * 32), fixed("cosignatures", 228))
     ),

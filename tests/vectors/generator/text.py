@@ -322,6 +322,42 @@ def _work_vectors() -> Iterator[Vector]:
                 yield bad(f"work of {bits} bits, {what}", "work", given | changed, "WORK_INSUFFICIENT")
 
 
+def _lookup_work_bits(node: bytes, request_id: bytes, ticket: int, counter: int) -> int:
+    subject = labelled("lookup work", node, request_id, ticket.to_bytes(4, "big"), counter.to_bytes(8, "big"))
+    return 256 - int.from_bytes(hashlib.sha256(subject).digest(), "big").bit_length()
+
+
+def _lookup_work_vectors() -> Iterator[Vector]:
+    def works(bits: int, minute: int, now: int) -> dict[str, object]:
+        ticket = minute % 2**24 << 8 | bits
+        counter = next(at for at in range(2**24) if _lookup_work_bits(NODE.public, f.REQUEST_ID, ticket, at) >= bits)
+        named: dict[str, object] = {"node": NODE.public.hex(), "request_id": f.REQUEST_ID.hex()}
+        return named | {"ticket": ticket, "counter": counter, "now": now}
+
+    for bits in (0, 8, 16):
+        minute = NOW // 60
+        given = works(bits, minute, NOW)
+        first = {"first": given["counter"]}
+        yield good(f"lookup work of {bits} bits", "lookup work", given, first)
+        late = given | {"now": (minute + 3) * 60 - 1}
+        yield good(f"lookup work of {bits} bits, at the last moment", "lookup work", late, first)
+        changes: dict[str, dict[str, object]] = {
+            "too late": {"now": (minute + 3) * 60},
+            "before its ticket": {"now": minute * 60 - 1},
+        }
+        if bits:
+            changes |= {
+                "for another request": {"request_id": fixed("other request", 8).hex()},
+                "for another node": {"node": OTHER_NODE.public.hex()},
+                "for the minute before": works(bits, minute - 1, NOW) | {"counter": given["counter"]},
+                "the counter before": {"counter": int(str(given["counter"])) - 1},
+            }
+        for what, changed in changes.items():
+            yield bad(f"lookup work of {bits} bits, {what}", "lookup work", given | changed, "WORK_INSUFFICIENT")
+    given = works(8, 2**24 - 1, (2**24 + 1) * 60)
+    yield good("lookup work, the largest minute, two later", "lookup work", given, {"first": given["counter"]})
+
+
 def vectors() -> Sequence[Vector]:
     """All of them."""
     return [
@@ -330,4 +366,5 @@ def vectors() -> Sequence[Vector]:
         *_safety_vectors(),
         *_challenge_vectors(),
         *_work_vectors(),
+        *_lookup_work_vectors(),
     ]
