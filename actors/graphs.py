@@ -23,7 +23,8 @@ from usernym.actors.handshake.client import HandshakeClient
 from usernym.actors.lookup.client import LookupClient
 from usernym.actors.lookup.finder import NameFinder
 from usernym.actors.lookup.node import LookupNode
-from usernym.actors.mixnet_io.client import ClientIO, Dispatch
+from usernym.actors.mixnet_io.client import ClientIO
+from usernym.actors.mixnet_io.dispatch import Dispatch
 from usernym.actors.mixnet_io.node import NodeIO, RequestQueue
 from usernym.actors.node_context import NodeContext
 from usernym.actors.registration.client import RegistrationClient
@@ -229,6 +230,7 @@ def finder_graph(
         node=card.node,
         addresses=card.addresses,
         fresh_tags=card.fresh_tags,
+        logs_in=False,
         dispatch=Dispatch(on_mixnet=on_mixnet),
     )
     graph.start(graph.finder.bind(NameFinder(runtime, on_failed, node=card.node, io=graph.io)), graph.io.bind(io))

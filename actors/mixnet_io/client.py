@@ -11,13 +11,12 @@ It takes nothing for the node's that the node has not signed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 import msgspec
 
-from usernym.actors.base import Actor, OnFailed, Tellable
+from usernym.actors.base import Actor, OnFailed
 from usernym.actors.failures import Failure
 from usernym.actors.messages import (
     AddressChanged,
@@ -37,8 +36,10 @@ from usernym.actors.messages import (
     TransportReported,
 )
 from usernym.actors.mixnet_io import node_addresses as na
+from usernym.actors.mixnet_io.blur import Blur
 from usernym.actors.mixnet_io.contradictions import Contradictions
-from usernym.actors.mixnet_io.endpoint import MixnetEndpoint, Watcher
+from usernym.actors.mixnet_io.dispatch import Dispatch
+from usernym.actors.mixnet_io.endpoint import MixnetEndpoint
 from usernym.actors.mixnet_io.held_surbs import HeldSurbs
 from usernym.actors.mixnet_io.in_flight import BOUND, LOGIN, LOOKUPS, Destinations, InFlight
 from usernym.actors.mixnet_io.login_route import LoginRoute
@@ -71,31 +72,18 @@ RENEW_AGAIN_S: Final = 600.0
 """The mixnet client is renewed once in so many seconds at most, on average: each time costs a login at a gateway."""
 RENEWALS_AT_ONCE: Final = 6
 """But an hour's may come together: at 20 % loss a file of 1 MB uses three accounts up within a minute or two."""
+EARLY_S: Final = 0.001
+"""A timer may come so early, by rounding."""
 HEARD_EVERY_S: Final = 5.0
 """`NodeHeard` at most this often."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatch:
-    """Where what comes unasked is sent, by its type. What has no place here is refused."""
-
-    tells: Mapping[type[m.Tell], Tellable[TellArrived]] = field(default_factory=dict)
-    direct: Tellable[DirectArrived] | None = None
-    heard: Tellable[NodeHeard | AddressChanged] | None = None
-    """Learns that the node sent something over the route, at most every `HEARD_EVERY_S` seconds, and that the node is
-    asked at another of its addresses."""
-    watchers: Sequence[Watcher] = ()
-    on_mixnet: Callable[[str | None], None] = lambda _problem: None
-    """Called with the reason each time that there is no mixnet client, and with None when there is one."""
-    evidence: Tellable[EvidenceFound] | None = None
-    """Keeps what proves that the node is not honest."""
 
 
 class ClientIO(Actor[ClientIOInbox]):
     """Asks one node for its user, and hears from it.
 
     `signer` is the user's key, `node` the node's identity key, `addresses` the node's on the mixnet (96 bytes each).
-    `is_agreed` tells whether a contact may write to this Nym address of ours, because of a handshake.
+    `is_agreed` tells whether a contact may write to this Nym address of ours, because of a handshake. What never
+    `logs_in` sends nothing under its usual tag that times could link its requests with.
     """
 
     name = "mixnet-io"
@@ -110,6 +98,7 @@ class ClientIO(Actor[ClientIOInbox]):
         node: bytes,
         addresses: Sequence[bytes],
         fresh_tags: bool,
+        logs_in: bool = True,
         dispatch: Dispatch,
         given_surbs: GivenSurbs | None = None,
         is_agreed: Callable[[bytes], bool] = lambda _address: False,
@@ -117,7 +106,7 @@ class ClientIO(Actor[ClientIOInbox]):
         super().__init__(runtime, on_failed)
         self._endpoint = MixnetEndpoint(self, runtime, transport, signer, node, dispatch.watchers, dispatch.on_mixnet)
         self._node = node
-        self._to = Destinations(runtime, addresses, signer.public)
+        self._to = Destinations(runtime, addresses, signer.public, logs_in=logs_in)
         self._to.fresh_tags = fresh_tags and self._endpoint.fresh_tags
         self._home_asked: tuple[bytes, bytes] | None = None
         """The request that looks whether the first address answers again: its id, and that address."""
@@ -140,12 +129,14 @@ class ClientIO(Actor[ClientIOInbox]):
         self._heard_at = float("-inf")
         self._given_up = 0
         """Requests given up since the node was heard last."""
-        self._tick_set = False
+        self._blur = Blur(runtime)
+        self._tick_at = float("inf")
+        """When the next look at what waits comes."""
 
     def acquire(self) -> None:
         """Open the transport. What is in flight outlives a bug."""
         self._account.load()
-        self._tick_set = False
+        self._tick_at = float("inf")
         self._set_tick()
         self._endpoint.open()
 
@@ -173,8 +164,9 @@ class ClientIO(Actor[ClientIOInbox]):
                 self._to.fresh_tags = fresh_tags and self._endpoint.fresh_tags
                 self._ask_again(lambda waiting: not isinstance(waiting.request, BOUND) and self._to.was_left(waiting))
             case Tick():
-                self._tick_set = False
-                self._retry_waiting()
+                if self._runtime.now() > self._tick_at - EARLY_S:  # else it was set before one that came earlier
+                    self._tick_at = float("inf")
+                self._look_at_waiting()
             case _:
                 assert_never(message)
 
@@ -200,7 +192,7 @@ class ClientIO(Actor[ClientIOInbox]):
         self._account.begin_at(address)
         self._own_address = address
         for waiting in list(self._waiting.values()):
-            self._send_request(waiting)
+            self._send_soon(waiting)
 
     def _renew(self) -> None:
         """The node can have as many SURBs as a client gives. With another address they are worthless, and the account
@@ -230,7 +222,12 @@ class ClientIO(Actor[ClientIOInbox]):
                 self._route.spend(len(data))
             if isinstance(answer, m.Alive):
                 self._route.reconcile(answer.stock)
-        waiting.reply_to.tell(AnswerArrived(waiting.request, answer, data))
+        arrived = AnswerArrived(waiting.request, answer, data)
+        if self._to.is_blurred(waiting):
+            self._blur.hold(waiting.reply_to, arrived)
+            self._set_tick()
+            return
+        waiting.reply_to.tell(arrived)
         if isinstance(waiting.request, m.LoginProof) and isinstance(answer, m.LoggedIn):
             self._open_route(waiting.request.name, answer)
         self._keep_stocked()
@@ -282,13 +279,23 @@ class ClientIO(Actor[ClientIOInbox]):
         waiting.next_at = self._runtime.now() + pauses_s[waiting.attempts]
         self._waiting[message.request.request_id] = waiting
         self._keep_stocked()
-        self._send_request(waiting)
+        self._send_soon(waiting)
         self._ask_home()
         self._set_tick()
 
+    def _send_soon(self, waiting: InFlight) -> None:
+        """Send it: at once, or, if it is not to be linked with what leaves now, a random time later."""
+        if not self._to.is_blurred(waiting):
+            self._send_request(waiting)
+        elif waiting.leaves_at is None:
+            pause_s = self._blur.some_s()
+            waiting.leaves_at = self._runtime.now() + pause_s
+            waiting.next_at += pause_s
+            self._set_tick()
+
     def _send_request(self, waiting: InFlight) -> None:
         """Send it, if there is a mixnet client, and room in the account for the SURBs that it needs."""
-        request = waiting.request
+        request, waiting.leaves_at = waiting.request, None
         if not self._endpoint.up:
             return
         if isinstance(request, m.Forward):
@@ -312,7 +319,7 @@ class ClientIO(Actor[ClientIOInbox]):
             self._send_with_more(request, waiting.surbs, "requests_sent")
         elif self._account.leave(waiting.surbs):
             request = msgspec.structs.replace(request, surbs=waiting.surbs)
-            address, alone = self._note_sent(waiting), self._has_own_tag(waiting)
+            address, alone = self._note_sent(waiting), self._to.has_own_tag(waiting)
             if isinstance(request, LOGIN):
                 self._held.at(address).add(waiting.surbs, self._runtime.now())
             self._endpoint.send(address, request, waiting.surbs, "requests_sent", fresh_tag=alone)
@@ -326,15 +333,11 @@ class ClientIO(Actor[ClientIOInbox]):
         needs, and one with which a lost packet is sent again. Where it is in doubt, one has to do, and brings no proof.
         """
         packets = answer_packets(waiting.request)
-        if self._has_own_tag(waiting):
+        if self._to.has_own_tag(waiting):
             wanted = packets + 1
         elif self._route.login_id is None:
             wanted += packets - 1
         return self._account.for_request(1 if doubtful else wanted, packets)
-
-    def _has_own_tag(self, waiting: InFlight) -> bool:
-        """Whether nothing but its content and time can link the request with others."""
-        return waiting.unlinked and self._to.fresh_tags
 
     def _note_sent(self, waiting: InFlight) -> bytes:
         waiting.address, waiting.sent_at = self._to.address_for(waiting.request), self._runtime.now()
@@ -364,23 +367,28 @@ class ClientIO(Actor[ClientIOInbox]):
     # -- requests in flight --
 
     def _set_tick(self) -> None:
-        due = [waiting.next_at for waiting in self._waiting.values()]
+        due = [waiting.due_at for waiting in self._waiting.values()] + self._blur.due_at()
         if self._looks_at is not None:
             due.append(self._looks_at)
-        if due and not self._tick_set:
-            self._tick_set = True
-            self.tell_self_later(max(0.0, min(due) - self._runtime.now()), Tick())
+        if due and min(due) < self._tick_at:
+            self._tick_at = min(due)
+            self.tell_self_later(max(0.0, self._tick_at - self._runtime.now()), Tick())
 
     def _ask_again(self, which: Callable[[InFlight], bool]) -> None:
         """Send these at once, and wait as long for their answers as though this were their first try."""
         for waiting in list(self._waiting.values()):
             if which(waiting):
                 waiting.attempts, waiting.next_at = 0, self._runtime.now() + self._to.pauses_s(waiting.request)[0]
-                self._send_request(waiting)
+                self._send_soon(waiting)
 
-    def _retry_waiting(self) -> None:
+    def _look_at_waiting(self) -> None:
+        """Send what was to leave later, and again what has no answer; pass answers on that were held."""
         now = self._runtime.now()
+        if self._blur.pass_on():
+            self._keep_stocked()
         for request_id, waiting in list(self._waiting.items()):
+            if waiting.leaves_at is not None and waiting.leaves_at <= now:
+                self._send_request(waiting)
             if waiting.next_at > now:
                 continue
             waiting.attempts += 1

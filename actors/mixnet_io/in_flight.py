@@ -50,6 +50,9 @@ class InFlight:
     attempts: int = 0
     """Tries without an answer, at the address that it is sent to now."""
     next_at: float = 0.0
+    """When it is sent again."""
+    leaves_at: float | None = None
+    """When it is sent, if that is to come."""
     unlinked: bool = False
     """Whether it goes under a sender tag of its own, where that can be done."""
     surbs: int = 0
@@ -62,12 +65,18 @@ class InFlight:
     addresses_left: int = 0
     """How many addresses it was sent to before."""
 
+    @property
+    def due_at(self) -> float:
+        """When something is to be done with it."""
+        return self.next_at if self.leaves_at is None else min(self.leaves_at, self.next_at)
+
 
 class Destinations:
     """`addresses` are those of the node's card, `own_key` the user's identity key."""
 
-    def __init__(self, runtime: Runtime, addresses: Sequence[bytes], own_key: bytes) -> None:
+    def __init__(self, runtime: Runtime, addresses: Sequence[bytes], own_key: bytes, *, logs_in: bool = True) -> None:
         self._runtime = runtime
+        self._logs_in = logs_in
         self.fresh_tags = False
         """Whether requests can go under sender tags of their own: then no lookup goes where only this user comes."""
         self._addresses = self._given = frozenset(addresses)
@@ -110,6 +119,14 @@ class Destinations:
         if isinstance(request, m.RegisterProof | m.LoginProof):
             return self._challenged_at.get(request.nonce, address)
         return address
+
+    def has_own_tag(self, waiting: InFlight) -> bool:
+        """Whether nothing but its content and time can link the request with others."""
+        return waiting.unlinked and self.fresh_tags
+
+    def is_blurred(self, waiting: InFlight) -> bool:
+        """Whether its time is not to link it, either, with what the client sends under its usual tag."""
+        return self._logs_in and self.has_own_tag(waiting)
 
     def pauses_s(self, request: m.Request) -> tuple[float, ...]:
         """How long to wait for an answer, try by try."""

@@ -7,6 +7,7 @@ import pytest
 from usernym.actors.events import DeliveryChanged, HandshakeChanged, MessageArrived
 from usernym.actors.failures import NodeRefused
 from usernym.actors.forwarding.shares import LIMITS, Share
+from usernym.actors.mixnet_io.blur import ANONYMOUS_BLUR_S
 from usernym.protocol.errors import Code
 from usernym.storage.client.types import DeliveryState, HandshakeState, Route
 from usernym.testing.world import World
@@ -74,7 +75,7 @@ def test_what_waited_comes_with_the_login_whichever_overtakes_the_other(seed: in
     alice.send_and_wait("bob", "for later", DeliveryState.ACCEPTED)
     bob.start()
     bob.go_online()
-    world.settle(3)
+    world.settle(3 + 2 * ANONYMOUS_BLUR_S)  # its sender is looked up before it is shown
     assert bob.texts() == ["for later"]
     world.check()
 

@@ -10,7 +10,8 @@ import pytest
 from usernym.actors import messages as msg
 from usernym.actors.base import Ref
 from usernym.actors.mixnet_io import node_addresses as na
-from usernym.actors.mixnet_io.client import ClientIO, Dispatch
+from usernym.actors.mixnet_io.client import ClientIO
+from usernym.actors.mixnet_io.dispatch import Dispatch
 from usernym.actors.simulation import Simulation
 from usernym.mixnet.transport import Incoming, TransportEvent, TransportUp
 from usernym.protocol import messages as m

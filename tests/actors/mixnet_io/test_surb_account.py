@@ -407,7 +407,7 @@ def storm(world: World, hours: float) -> None:
 
 @pytest.mark.seconds
 def test_an_ephemeral_client_is_back_soon_after_a_storm_of_a_day() -> None:
-    world = World(2)  # in which its login is due soon then: there are two an hour
+    world = World(1)  # in which its login is due soon then: there are two an hour
     alice, bob = world.client("alice"), world.client("bob")
     alice.send_and_wait("bob", "before")
     storm(world, 24)
