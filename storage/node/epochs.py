@@ -143,8 +143,7 @@ class DirectoryLog:
         labels = {name: label_of(signer.vrf, node, name) for name in {each.name for each in waiting}}
 
         def make() -> bool:
-            state = self._state(self._db.locked)
-            self._checked(state, mark)
+            state, _ = self._checked(mark, self._db.locked)
             # Who led when it began may have been taken for dead since.
             taken, events, deleted = self._taken(events_max, labels, node) if workers.leads() else ([], {}, {})
             if taken:
@@ -155,7 +154,7 @@ class DirectoryLog:
 
         more = False
         if waiting:
-            self._checked(self._state(), mark)  # what is refused should not cost the work above each time
+            self._checked(mark)  # what is refused should not cost the work above each time
             more = self._db.commit(make)
         self.give_out(mark)
         return more
@@ -169,7 +168,7 @@ class DirectoryLog:
         """The newest signed head, for others to see: the mark has it, or a newer one, from now on. None before the
         first epoch. Raises `LogRolledBack`."""
         with self._giving_out:
-            newest = self._checked(self._state(), mark)
+            _, newest = self._checked(mark)
             if newest is None:
                 return None
             if newest.checkpoint != mark.read():
@@ -227,17 +226,19 @@ class DirectoryLog:
     def _pending(self, events_max: int) -> list[_Pending]:
         return _PENDING.all(self._db, _PENDING.select("ORDER BY id LIMIT ?"), (events_max,))
 
-    def _checked(self, state: _LogState, mark: HeadMark) -> Epoch | None:
-        """The newest epoch; None before the first. Raises `LogRolledBack` unless a further head would continue all
-        that the node has given out."""
+    def _checked(self, mark: HeadMark, locked: str = "") -> tuple[_LogState, Epoch | None]:
+        """Where the log stands, and its newest epoch; None before the first. Raises `LogRolledBack` unless a further
+        head would continue all that the node has given out."""
+        note = mark.read()  # first: what others make and give out meanwhile is in the store by then
+        state = self._state(locked)
         if state.restored:
             raise LogRolledBack(
                 "this node's store came from a backup, and does not know which heads the node has signed since:"
                 " `usernym node log recover FOLDER` takes them from the newest export of its log"
             )
-        note, newest = mark.read(), self._epoch(state.size - 1)
+        newest = self._epoch(state.size - 1)
         if note is None or (newest is not None and note == newest.checkpoint):
-            return newest
+            return state, newest
         try:
             marked = read_checkpoint(note)
         except DirectoryInvalid as error:
@@ -249,7 +250,7 @@ class DirectoryLog:
                 " the newest store back, or take what is missing from the newest export of the log"
                 " (`usernym node log recover FOLDER`)"
             )
-        return newest
+        return state, newest
 
     def _taken(
         self, events_max: int, labels: Mapping[str, bytes], node: bytes

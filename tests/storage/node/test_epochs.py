@@ -213,6 +213,23 @@ def test_two_who_make_epochs_at_once_make_one_history(node: NodeStore) -> None:
     assert all(events == 1 for events, _ in check(node).values())
 
 
+def test_what_is_given_out_while_a_worker_looks_is_no_sign_of_an_older_store(node: NodeStore) -> None:
+    """Another one makes an epoch, and this process gives it out, between its looks at the mark and at the store."""
+
+    class Overtaken(KeptMark):
+        overtaken = False
+
+        def read(self) -> bytes | None:
+            if not self.overtaken:
+                self.overtaken = True
+                epoch(node, self)
+            return super().read()
+
+    register(node, "alice")
+    epoch(node, Overtaken())
+    assert node.log.size() == 1
+
+
 def test_a_worker_that_leads_no_longer_when_it_has_the_lock_makes_nothing(node: NodeStore) -> None:
     class Deposed(SoleWorker):
         answers = iter((True, False))
