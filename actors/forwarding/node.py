@@ -248,13 +248,9 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def _end_turns(self, name: str, route: UserRoute, patience_s: float) -> None:
         """What was sent so long ago, and not acknowledged, makes room for what others have sent."""
         now, clock = self._runtime.now(), self._clock.now()
-        over = {number: at for number, at in route.sent_at.items() if now - at >= patience_s}
-        if not over:
+        sent = [(number, clock - int(now - at)) for number, at in route.end_turns(now, patience_s).items()]
+        if not sent:
             return
-        route.lost_latest = max(route.lost_latest, *over.values())
-        for number in over:
-            del route.sent_at[number]
-        sent = [(number, clock - int(now - at)) for number, at in over.items()]
         try:
             self._commit_on(name, route, lambda: self._store.mailbox.note_unacknowledged(name, sent))
         except PASSING_FAILURES as failure:  # the same messages come first again, until there is room
@@ -287,6 +283,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                 self._routes.want_surbs(route, needed)
                 if not route.gives_up(row.number, needed, now):
                     return
+                route.unsent.add(row.number)
             route.sent_at[row.number] = now
 
     def _acknowledge(self, said: m.Acknowledge, frame: Frame, tag: bytes) -> None:
@@ -349,6 +346,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             self._shares.reported(report, self._runtime.now())
 
     def _note_arrived(self, route: UserRoute, row: RemovedMessage) -> None:
+        route.unsent.discard(row.number)
         sent_at = route.sent_at.pop(row.number, None)
         if sent_at is None and row.attempted_at > route.login_at:  # late: its turn was over
             sent_at = self._runtime.now() - max(0, self._clock.now() - row.attempted_at)

@@ -53,6 +53,8 @@ class UserRoute:
     counter: int = 0
     sent_at: dict[int, float] = field(default_factory=dict)
     """Mailbox row → when it was sent on this route, until it is acknowledged or its turn is over."""
+    unsent: set[int] = field(default_factory=set)
+    """Of these rows, those that had their turn and were not sent: there were too few SURBs. Nothing of them is lost."""
     lost_latest: float = float("-inf")
     """Send time of the newest message whose turn ended without an acknowledgement."""
     lacks_surbs: tuple[int, float, int] = (0, 0.0, 0)
@@ -106,6 +108,15 @@ class UserRoute:
         self.lacks_surbs = (row, since, needed)
         return now - since >= RETRY_S
 
+    def end_turns(self, now: float, patience_s: float) -> dict[int, float]:
+        """Take out the mailbox rows that had their turn so long ago, and have not been acknowledged; when that was."""
+        over = {row: at for row, at in self.sent_at.items() if now - at >= patience_s}
+        self.lost_latest = max([self.lost_latest, *(at for row, at in over.items() if row not in self.unsent)])
+        self.unsent -= over.keys()
+        for row in over:
+            del self.sent_at[row]
+        return over
+
     def lacking(self, now: float) -> int:
         """How many SURBs the next message takes, if it waits for them; else 0."""
         row, since, needed = self.lacks_surbs
@@ -113,7 +124,8 @@ class UserRoute:
 
     def lost_at(self, now: float) -> float | None:
         """Send time of the newest message presumed lost; None if a later one arrived."""
-        said = [at for at in (*self.sent_at.values(), *self.notices_at.values()) if now - at >= RETRY_S]
+        sent = (at for row, at in self.sent_at.items() if row not in self.unsent)
+        said = [at for at in (*sent, *self.notices_at.values()) if now - at >= RETRY_S]
         latest = max(said, default=self.lost_latest)
         return latest if latest > self.reached_at else None
 

@@ -11,6 +11,8 @@ from tests.helpers.hostile import RawClient, Wiretap, message_of, total
 from usernym.actors.events import ConnectionChanged
 from usernym.actors.forwarding.node import RETRY_MAX_S
 from usernym.actors.forwarding.routes import UserRoute
+from usernym.actors.mixnet_io.client import ClientIO
+from usernym.actors.mixnet_io.surb_account import ON_DEMAND_BELOW
 from usernym.actors.registration.client import TICK_S
 from usernym.actors.registration.login import HEARTBEAT_S
 from usernym.actors.surbs import SurbStock
@@ -270,6 +272,21 @@ def surbs_for_an_unacknowledged_message(seed: int) -> int:
     assert bob.texts() == ["hello", "unacknowledged"]
     world.check()
     return sum(top_ups)
+
+
+def test_a_text_for_which_there_are_too_few_surbs_costs_none_of_those_that_there_are() -> None:
+    """It has its turn without being sent, so nothing of it is lost; the short ones behind it come."""
+    world = World(nym_clients=("alice",))
+    alice, bob = world.client("alice"), world.client("bob")
+    bob.send_and_wait("alice", "hello")
+    (io,) = [actor for actor in alice.runtime.actors if isinstance(actor, ClientIO)]
+    io._account.leave(ON_DEMAND_BELOW - 10 - io._account.alive())  # to where they are no use
+    bob.send("alice", "long " * 10_000)
+    world.settle(5 * MINUTE_S)
+    assert total(world.node.counters(), "surbs_doubted") == 0
+    bob.send_and_wait("alice", "short")
+    assert alice.texts() == ["hello", "short"]
+    world.check()
 
 
 def test_long_texts_in_a_row_do_not_wait_for_heartbeats() -> None:
