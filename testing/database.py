@@ -33,12 +33,16 @@ assert int(NoticeKind.DELIVERED) == 1, "as the statement below has it"
 _WATCHED: Final = (
     "CREATE TEMP TABLE gone (recipient TEXT)",
     "CREATE TEMP TABLE receipt (id INTEGER)",
+    "CREATE TEMP TABLE turn_over (recipient TEXT)",
+    "CREATE TEMP TRIGGER turn AFTER UPDATE OF attempts ON mail BEGIN INSERT INTO turn_over VALUES (old.recipient); END",
     "CREATE TEMP TRIGGER mail_gone AFTER DELETE ON mail BEGIN INSERT INTO gone VALUES (old.recipient); END",
     "CREATE TEMP TRIGGER notified AFTER INSERT ON notice WHEN new.kind = 1 BEGIN INSERT INTO receipt VALUES (1); END",
 )
 _BY_OTHERS: Final = """
-    SELECT DISTINCT gone.recipient FROM gone JOIN route ON route.name = gone.recipient
-    WHERE route.worker <> ? AND EXISTS (SELECT * FROM receipt)
+    SELECT 'took an acknowledgement of', recipient FROM gone JOIN route ON route.name = recipient
+    WHERE route.worker <> ?1 AND EXISTS (SELECT * FROM receipt)
+    UNION SELECT 'ended the turn of a text to', recipient FROM turn_over JOIN route ON route.name = recipient
+    WHERE route.worker <> ?1
 """
 
 
@@ -74,11 +78,16 @@ class DatabaseServer:
         self.loses_hints = False
 
     def check_routes(self, worker: int) -> None:
-        """A worker is about to commit. Only the one that holds a recipient's route takes an acknowledgement."""
-        for (recipient,) in self.database.rows(_BY_OTHERS, (worker,)):
-            self.on_broken(f"a worker took an acknowledgement of {recipient}, whose route another one had")
-        self.database.execute("DELETE FROM gone")
-        self.database.execute("DELETE FROM receipt")
+        """A worker is about to commit. Only the one that holds a recipient's route takes an acknowledgement, and notes
+        that what it sent was not acknowledged, so that others' messages come before it."""
+        for what, recipient in self.database.rows(_BY_OTHERS, (worker,)):
+            self.on_broken(f"a worker {what} {recipient}, whose route another one had")
+        for table in ("gone", "receipt", "turn_over"):
+            self.database.execute(f"DELETE FROM {table}")  # noqa: S608 - one of these
+
+    def worker_of(self, name: str) -> int | None:
+        """The number of the worker that has a user's route; None: no one has had it yet."""
+        return self.database.value(int, "SELECT worker FROM route WHERE name = ?", (name,))
 
     def undo(self) -> None:
         """A worker is gone: what it had not committed is undone."""
@@ -96,10 +105,18 @@ class ServerLink(Disk):
     """
 
     def __init__(
-        self, server: DatabaseServer, rng: random.Random, *, bury: Callable[[], None], stall: Callable[[float], None]
+        self,
+        server: DatabaseServer,
+        rng: random.Random,
+        *,
+        bury: Callable[[], None],
+        stall: Callable[[float], None],
+        hear: Callable[[Callable[[], None]], None] = lambda act: act(),
     ) -> None:
+        """`hear` lets the worker's process do something when it is awake: a notification came."""
         super().__init__(Path(), rng, bury=bury, stall=stall)
         self.server = server
+        self.hear = hear
         self._is_dead = False
 
     @property
@@ -189,7 +206,7 @@ class WorkerDatabase(StoreDatabase):
         self._server.notify(channel)
 
     def listen(self, channel: str, woken: Callable[[], None]) -> Callable[[], None]:
-        self._server.listeners[channel] = woken
+        self._server.listeners[channel] = partial(self._link.hear, woken)
         return lambda: self._server.listeners.pop(channel, None) and None
 
     def close(self) -> None:

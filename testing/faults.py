@@ -232,7 +232,8 @@ class SlowDisk:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """`who`'s process does nothing for so long, as one that is stopped or swapped out; then it handles what came."""
+    """`who`'s process does nothing for so long, as one that is stopped or swapped out; then it handles what came. For a
+    user it is the process of the node's that has their route."""
 
     who: str
     seconds: float

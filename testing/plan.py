@@ -34,6 +34,8 @@ CARD_KEPT_S: Final = 600.0
 """A client takes no other card sooner (docs/protocol.md, "Node cards")."""
 DRAINED_S: Final = 70.0
 """After so long a worker that is drained has ended."""
+LEFT_S: Final = (17.0, 20.0)
+"""A worker that is silent for so long is about to be left by a user who asks it something, or has just been."""
 PROMPT: Final = (f.Write, f.Pause, f.Turns, f.LookUpUser, f.HintsLost, f.WorkerDrained)
 """Steps of such a plan: a text is delivered at once, at whichever worker its recipient is."""
 WORKERS_MAX: Final = 8
@@ -299,10 +301,15 @@ def _hints_lost(steps: list[f.Step]) -> list[f.Step]:
 
 
 def _in_mid_flight(step: f.Step, rng: random.Random, names: tuple[str, ...]) -> list[f.Step]:
-    """A worker falls asleep while a text, or its acknowledgement, is on its way."""
-    if not isinstance(step, f.Sleep) or rng.random() < 0.5:
+    """A worker falls asleep while a text, or its acknowledgement, is on its way. Most often it is that of the
+    recipient, who has something to say, and so goes to another one at about the time that it wakes."""
+    if not isinstance(step, f.Sleep) or (chance := rng.random()) < 0.25:
         return [step]
-    return [f.Write(*_two(rng, names)), f.Turns(rng.randint(10, 60)), step]
+    who, to = _two(rng, names)
+    begun: list[f.Step] = [f.Write(who, to), f.Turns(rng.randint(10, 40))]
+    if chance < 0.5:
+        return [*begun, step]
+    return [*begun, f.Sleep(to, round(rng.uniform(*LEFT_S), 1)), f.Write(to, who)]
 
 
 def _add_files(steps: list[f.Step], seed: int, profile: PlanProfile) -> None:

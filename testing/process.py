@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -52,11 +53,16 @@ class App(Protocol):
         """The client tells something. Called inside an actor's message: begin things here, wait for nothing."""
 
 
+WAKES_S: Final = 0.01
+"""How long a process takes at most, when it wakes, until it has looked at what is due."""
+
+
 class ProcessRuntime:
     """The simulation as one process has it: with a wall clock of its own."""
 
     def __init__(self, sim: Simulation) -> None:
         self._sim = sim
+        self.awake_at = float("-inf")
         self.clock_error_s = 0
         self.actors: list[Any] = []
 
@@ -71,8 +77,21 @@ class ProcessRuntime:
         return self._sim.random_bytes(count)
 
     def call_later(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Run `action` after `delay_s` virtual seconds."""
-        self._sim.call_later(delay_s, action)
+        """Run `action` after `delay_s` virtual seconds, or when the process is awake again: before or after what came
+        meanwhile, as its threads happen to run."""
+
+        def act() -> None:
+            if (asleep_s := self.awake_at - self._sim.now()) > 0:
+                self._sim.call_later(asleep_s + self._sim.random.uniform(0.0, WAKES_S), act)
+            else:
+                action()
+
+        self._sim.call_later(delay_s, act)
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for so long."""
+        self.awake_at = max(self.awake_at, self._sim.now() + seconds)
+        self._sim.hold(self.actors, seconds)
 
     def inbox(self) -> Any:
         """A queue that the scheduler looks into."""
@@ -126,13 +145,13 @@ class Process:
 
     def _make_disk(self) -> Disk | None:
         folder = self.world.folder
-        return None if folder is None else Disk(folder / self.name, self._chance(), bury=self.bury, stall=self.sleep)
+        return None if folder is None else Disk(folder / self.name, self._chance(), bury=self.bury, stall=self.wait)
 
     def _chance(self) -> random.Random:
         return random.Random(f"{self.world.sim.seed} {self.name}")  # noqa: S311 - repeatable on purpose
 
-    def sleep(self, seconds: float) -> None:
-        """Do nothing for so long: what comes meanwhile is handled afterwards."""
+    def wait(self, seconds: float) -> None:
+        """Wait for the disk for so long: what comes meanwhile, and what is due, is handled afterwards in this order."""
         self.world.sim.hold(self.runtime.actors, seconds)
 
     # -- life and death --
@@ -180,6 +199,7 @@ class Process:
         self.bugs += self._bugs_now()
         self.world.sim.drop(self.runtime.actors)
         self.runtime.actors.clear()
+        self.runtime.awake_at = float("-inf")
         transport, self._transport = self._transport, None
         if transport is not None:
             self._mixnet_client = (transport.address, transport.client)
@@ -254,7 +274,9 @@ class NodeProcess(Process):
     def _make_disk(self) -> Disk | None:
         if self._server is None:
             return super()._make_disk()
-        return ServerLink(self._server, self._chance(), bury=self.bury, stall=self.sleep)
+        return ServerLink(
+            self._server, self._chance(), bury=self.bury, stall=self.wait, hear=partial(self.runtime.call_later, 0.0)
+        )
 
     def _open_store(self) -> None:
         if isinstance(self.disk, ServerLink):

@@ -183,7 +183,7 @@ class Troubles:
             case f.Inject(count):
                 self._hostile().inject(count)
             case f.Sleep(who, seconds):
-                world.process(who).sleep(seconds)
+                self._with_route(who).runtime.sleep(seconds)
             case f.HintsLost(seconds):
                 self._server().loses_hints = True
                 world.sim.call_later(seconds, self._server().find_hints)
@@ -200,6 +200,12 @@ class Troubles:
                 self._break(step)
             case _:
                 raise ValueError(f"{step} is done by a person: let the client do it")
+
+    def _with_route(self, who: str) -> Process:
+        if who not in self.world.clients:
+            return self.world.process(who)
+        number = self._server().worker_of(who)
+        return next((each for each in self.world.workers if each.store.workers.number == number), self.world.node)
 
     def _lose(self, worker: SimNode, down_s: float) -> None:
         if worker.running:

@@ -25,6 +25,7 @@ from usernym.protocol.limits import EPOCH_S
 from usernym.protocol.records import decode_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.storage.client.types import Trust
+from usernym.storage.node.mail import NoticeKind
 from usernym.testing import faults as f
 from usernym.testing import watch
 from usernym.testing.hostile import LyingTransport
@@ -115,6 +116,32 @@ def test_a_head_of_another_history_and_an_older_one_again() -> None:
             oracle = Oracle()
             Watch(world, oracle).check_heads()
             assert (oracle.wrong == []) is is_sound
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_what_follows_from_a_route_is_written_by_the_worker_that_has_it(holds: bool) -> None:
+    with World(3, workers=3) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.send_and_wait("bob", "before")
+        bob.kill()
+        alice.send("bob", "waits")
+        world.settle(5)
+        assert world.server is not None
+        number = world.server.worker_of("bob")
+        store = next(each.store for each in world.workers if (each.store.workers.number == number) is holds)
+        oracle = Oracle()
+        Watch(world, oracle)
+        (waiting,) = store.mailbox.waiting("bob", 9)
+
+        def acknowledge() -> None:
+            store.mailbox.acknowledge("bob", [("alice", waiting.message_id)])
+            store.notices.add("alice", NoticeKind.DELIVERED, b"", 0, 1)
+
+        store.commit(lambda: store.mailbox.note_unacknowledged("bob", [(waiting.number, 1)]))
+        store.commit(acknowledge)
+        written = ("ended the turn of a text to", "took an acknowledgement of")
+        wrong = [f"a worker {what} bob, whose route another one had" for what in written]
+        assert oracle.wrong == ([] if holds else wrong)
 
 
 FALSE_PROOFS = 5

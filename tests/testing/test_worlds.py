@@ -23,6 +23,32 @@ from usernym.testing import (
     Write,
     check,
 )
+from usernym.testing import faults as f
+from usernym.testing.process import WAKES_S
+
+
+def test_a_users_worker_sleeps_and_its_user_goes_to_another_one() -> None:
+    with World(3, workers=3) as world:
+        assert world.server is not None
+        alice, bob = world.client("alice"), world.client("bob")
+        left = world.server.worker_of("bob")
+        Troubles(world).apply(f.Sleep("bob", 60.0))
+        bob.send("alice", "from elsewhere")
+        world.sim.run_until(lambda: world.server is not None and world.server.worker_of("bob") != left, 30)
+        world.sim.run_until(lambda: alice.texts() == ["from elsewhere"], 90)
+        world.check()
+
+
+def test_what_is_due_while_a_process_sleeps_happens_when_it_wakes() -> None:
+    with World(3) as world:
+        happened: list[float] = []
+        began = world.sim.now()
+        world.node.runtime.call_later(5.0, lambda: happened.append(world.sim.now() - began))
+        world.node.runtime.sleep(60.0)
+        world.settle(59)
+        assert happened == []
+        world.settle(2)
+        assert 60.0 <= happened[0] <= 60.0 + WAKES_S
 
 
 def test_each_node_has_its_own_directory_and_its_own_misfortune() -> None:

@@ -107,7 +107,7 @@ def test_a_worker_that_slept_while_another_one_led_continues_its_log() -> None:
         oracle = Oracle()
         world.client("alice")
         world.settle(2 * EPOCH_S)
-        world.workers[0].sleep(2 * DEAD_S)
+        world.workers[0].runtime.sleep(2 * DEAD_S)
         world.client("bob")
         world.settle(3 * DEAD_S)
         assert sum(events(world)) == 2

@@ -159,7 +159,7 @@ def test_a_worker_that_slept_past_its_death_does_no_harm(seed: int) -> None:
     asleep = worker_of(bob)
     number = asleep.store.workers.number
     alice.send(bob.name, "before it sleeps")
-    asleep.sleep(DEAD_S + 4 * BEAT_S)
+    asleep.runtime.sleep(DEAD_S + 4 * BEAT_S)
     world.sim.run_for(1)
     for place in range(3):
         alice.send(bob.name, f"while it sleeps {place}")
