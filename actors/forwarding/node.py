@@ -404,7 +404,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             if route is None:
                 continue
             if (now.worker, now.fence) == (self._workers.number, route.fence):
-                self._notify(now.name, route)
+                self._plan_notices(now.name)
                 self._deliver(now.name, route, again=False)
             elif now.worker != self._workers.number:  # else a newer login here is on its way to this actor
                 self._routes.drop(now.name)
@@ -431,6 +431,9 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             route = self._routes.get(name)
             if route is not None:
                 self._notify(name, route)
+                if self._workers.shared:
+                    # Another worker may have committed a message after its hint was taken: one that was there already.
+                    self._deliver(name, route, again=False)
 
     def _notify(self, name: str, route: UserRoute) -> None:
         now = self._runtime.now()

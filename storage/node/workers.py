@@ -238,6 +238,14 @@ _HINT: Final = """
 """
 
 
+# This and `_REPORTED` are run without a transaction around them: each message for a user of another worker brings the
+# one about, and each second the other.
+_HINTED: Final = """
+    DELETE FROM hint
+    WHERE worker = ?1 AND name IN (SELECT name FROM hint WHERE worker = ?1 ORDER BY name LIMIT ?2)
+    RETURNING name, (SELECT worker FROM route WHERE route.name = hint.name),
+        (SELECT fence FROM route WHERE route.name = hint.name)
+"""
 _REPORT: Final = """
     INSERT INTO report (worker, sender, recipient, messages, size, receipt)
     SELECT number, ?, ?, ?, ?, ? FROM worker WHERE number <> ? ORDER BY number
@@ -367,33 +375,19 @@ class Workers(Membership):
                 self._db.notify(_channel(worker))
 
     def hinted(self, limit: int) -> Sequence[HeldRoute]:
-        def take() -> Sequence[HeldRoute]:
-            sql = f"SELECT name FROM hint WHERE worker = ? ORDER BY name LIMIT ?{self._db.locked}"  # noqa: S608
-            names = [str(row[0]) for row in self._db.rows(sql, (self.number, limit))]
-            if not names:
-                return []
-            self._db.run(f"DELETE FROM hint WHERE worker = ? AND name IN ({marks(len(names))})", (self.number, *names))  # noqa: S608
-            return self.held(names)
-
-        return self._db.commit(take) if self._waits("hint") else []
+        rows = self._db.rows(_HINTED, (self.number, limit))
+        return [HeldRoute(name, worker, fence) for name, worker, fence in rows if worker is not None]
 
     def report(self, reports: Iterable[Report]) -> None:
         for one in reports:
             self._db.run(_REPORT, (*astuple(one)[:-1], int(one.receipt), self.number))
 
     def reported(self, limit: int) -> Sequence[Report]:
-        def take() -> Sequence[Report]:
-            rows = self._db.rows(_REPORTED, (self.number, limit))
-            return [
-                Report(sender, recipient, messages, size, bool(receipt))
-                for sender, recipient, messages, size, receipt in rows
-            ]
-
-        return self._db.commit(take) if self._waits("report") else []
-
-    def _waits(self, table: str) -> bool:
-        """Whether there is a row for this worker: nearly each poll finds none, and needs no transaction for that."""
-        return bool(self._db.rows(f"SELECT 1 FROM {table} WHERE worker = ? LIMIT 1", (self.number,)))  # noqa: S608
+        rows = self._db.rows(_REPORTED, (self.number, limit))
+        return [
+            Report(sender, recipient, messages, size, bool(receipt))
+            for sender, recipient, messages, size, receipt in rows
+        ]
 
     def listen(self, woken: Callable[[], None]) -> None:
         self._woken = woken

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.hostile import Wiretap
 from usernym.actors import messages as msg
 from usernym.actors.events import ConnectionChanged
-from usernym.actors.forwarding.node import POLL_S, ForwardingNode
+from usernym.actors.forwarding.node import NOTICE_DELAY_S, POLL_S, ForwardingNode
 from usernym.actors.forwarding.shares import LIMITS
 from usernym.actors.mixnet_io.client import ClientIO
 from usernym.actors.mixnet_io.node_addresses import NodeAddresses
 from usernym.actors.registration.members import BEAT_S, DEAD_S
 from usernym.actors.registration.node_card import ADDED_AGAIN_S
+from usernym.protocol import messages as m
 from usernym.protocol.limits import ACCEPTANCE_WINDOW_S, DAY_S
 from usernym.storage.client.types import DeliveryState, IdentityState
 from usernym.testing.world import SimClient, SimNode, World
@@ -82,6 +84,21 @@ def test_where_hints_are_lost_a_text_waits_for_the_poll(seed: int) -> None:
     message_id = alice.send(bob.name, "polled")
     alice.wait_for_state(message_id, DeliveryState.DELIVERED, 2 * (HOP_S + POLL_S))
     world.check()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_text_whose_hint_was_there_already_and_is_taken_before_its_commit_comes_soon(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, alice, bob = apart(seed)
+    tap = Wiretap(world)
+    tap.lost = (m.Acknowledge,)  # each would bring what waits
+    alice.send(bob.name, "with a hint")
+    world.sim.run_until(lambda: "with a hint" in bob.texts("alice"))
+    monkeypatch.setattr(worker_of(alice).store.workers, "hint", lambda _names: None)
+    alice.send_and_wait(bob.name, "too late for it", DeliveryState.ACCEPTED)
+    world.sim.run_for(NOTICE_DELAY_S + HOP_S)
+    assert bob.texts("alice")[-1] == "too late for it"
 
 
 def test_everyone_sees_one_directory() -> None:
