@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -30,8 +31,15 @@ from usernym.storage.node.witnesses import WITNESS_MARK_NAME
 from usernym.timers import ThreadTimers
 
 ASKERS = 20
-"""Clients that look names up: a mixnet client keeps at most 200 SURBs of each."""
+"""Mixnet clients that look names up: what one of them can send is not what is measured."""
+LOOKUP_SURBS = 2
+"""With a lookup under a tag of its own: one for the answer, and one more, as clients do."""
 RECIPIENTS = 40
+LETTERS = str.maketrans("0123456789", "abcdefghjk")
+"""Digits are not what they look like in names."""
+FILLED_AT_ONCE = 5_000
+MAILBOXES = 960
+"""Of those who never log in, so many get messages, whatever their number is."""
 TOP_UP, TOP_UP_EVERY = 90, 40
 """SURBs for one sender's answers, below the most that a node believes in; and after how many messages come more."""
 FOUND, ACCEPTED = 24, 26
@@ -41,16 +49,29 @@ PIPELINE = 500
 
 
 class Users:
-    """Names that are registered in a node's store, and their keys."""
+    """Names that are registered in a node's store, and the keys of those who log in: the first `RECIPIENTS`."""
 
-    def __init__(self, store: NodeStore, node: bytes) -> None:
-        """`node`: its key."""
+    def __init__(self, store: NodeStore, node: bytes, count: int = RECIPIENTS) -> None:
+        """`node`: its key. `count`: names in all."""
         self.node = node
+        self.count = count
         self._names = new_names(RECIPIENTS)
         self._keys = {}
         for name in self._names:
             self._keys[name], account = new_account(node, name)
             store.directory.register(**account)
+        fill(store, node, range(RECIPIENTS, count))
+
+    def recipient(self, number: int) -> str:
+        """Someone to write to, whatever the number: who never logs in, if there is anyone."""
+        absent = self.count - RECIPIENTS
+        if absent < MAILBOXES:
+            return self.name(number)
+        return new_name(RECIPIENTS + number % MAILBOXES * (absent // MAILBOXES))
+
+    def anyone(self) -> str:
+        """One of all, by chance."""
+        return new_name(random.randrange(self.count))
 
     def name(self, number: int) -> str:
         """One of the names, whatever the number."""
@@ -61,9 +82,28 @@ class Users:
         return self._keys[self.name(number)]
 
 
+def new_name(number: int) -> str:
+    """One of the longest names, which do not look alike."""
+    return f"user_{number:027d}".translate(LETTERS)
+
+
 def new_names(count: int) -> list[str]:
-    """The longest names, which do not look alike."""
-    return [f"user_{number:027d}".translate(str.maketrans("0123456789", "abcdefghjk")) for number in range(count)]
+    """The first of them."""
+    return [new_name(number) for number in range(count)]
+
+
+def fill(store: NodeStore, node: bytes, numbers: range) -> None:
+    """Register these names, each with a key of its own, but all with one record, which is as long as any other.
+
+    The directory's log does not hear of them: a label takes half a millisecond.
+    """
+    account = new_account(node, "a_name")[1]
+    for start in range(numbers.start, numbers.stop, FILLED_AT_ONCE):
+        with store.transaction():
+            for number in range(start, min(start + FILLED_AT_ONCE, numbers.stop)):
+                name, key = new_name(number), os.urandom(32)
+                store.directory.register(**{**account, "name": name, "skeleton": skeleton(name), "identity_key": key})
+            store.database.run("DELETE FROM directory_change")
 
 
 def new_account(node: bytes, name: str) -> tuple[SigningKey, dict[str, Any]]:
@@ -134,14 +174,14 @@ def opened(transport: Transport, on_event: Callable[[TransportEvent], None]) -> 
 
 
 class LoadedNode:
-    """The node, and clients that ask it anonymously."""
+    """The node, and clients that ask it anonymously. `names`: how many are registered there."""
 
-    def __init__(self, path: Path, new_transport: Callable[[], Transport]) -> None:
+    def __init__(self, path: Path, new_transport: Callable[[], Transport], names: int = RECIPIENTS) -> None:
         self._timers = ThreadTimers()
         self.new_transport = new_transport
         self._store = NodeStore.open(path)
         self._key = SigningKey.from_seed(self._store.profile.identity_seed(os.urandom(32)))
-        self.users = Users(self._store, self._key.public)
+        self.users = Users(self._store, self._key.public, names)
         cards: SimpleQueue[NodeCard] = SimpleQueue()
         runtime = ThreadRuntime(self._timers)
         self._graph = node_graph(
@@ -171,12 +211,13 @@ class LoadedNode:
     def lookup_frames(self, count: int) -> list[bytes]:
         """Frames of lookups, made beforehand."""
         return [
-            encode_unsigned(m.Lookup(number.to_bytes(8, "big"), 2, self.users.name(number))) for number in range(count)
+            encode_unsigned(m.Lookup(number.to_bytes(8, "big"), LOOKUP_SURBS, self.users.anyone()))
+            for number in range(count)
         ]
 
     def ask(self, number: int, frame: bytes) -> None:
-        """Send a request with two SURBs."""
-        self._askers[number % ASKERS].send(self.address, frame, 2)
+        """Send a lookup, under a tag of its own."""
+        self._askers[number % ASKERS].send(self.address, frame, LOOKUP_SURBS, fresh_tag=True)
 
     def sender(self, number: int) -> Sender:
         """A logged-in user with SURBs at the node."""
@@ -240,7 +281,7 @@ class Sender:
     def forward(self, number: int) -> bytes:
         """The frame of a one-packet message to someone; what is sealed does not concern the node."""
         sealed = os.urandom(SEAL_OVERHEAD_BYTES + plaintext_bytes(1, first_contact=False))
-        recipient = self._users.name(number * 7 + int.from_bytes(self._key.public[:4], "big"))
+        recipient = self._users.recipient(number * 7 + int.from_bytes(self._key.public[:4], "big"))
         message = m.Forward(
             os.urandom(8), self.name, recipient, os.urandom(16), int(time.time()), 1, sealed, bytes(64), None
         )
