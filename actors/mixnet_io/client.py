@@ -154,7 +154,8 @@ class ClientIO(Actor[ClientIOInbox]):
             case SendRequest():
                 self._accept_request(message)
             case SendStatement(statement):
-                self._send_statement(statement)
+                if self._endpoint.up:
+                    self._send_with_more(statement, 0, "statements_sent")
             case SendDirect(address, direct):
                 self._endpoint.send(address, direct, 0, "direct_sent")
             case DropRoute(previous):
@@ -274,8 +275,7 @@ class ClientIO(Actor[ClientIOInbox]):
         waiting = InFlight(message.request, message.reply_to)
         waiting.unlinked = message.unlinked or isinstance(message.request, LOOKUPS)
         pauses_s = self._to.pauses_s(waiting.request)
-        if self._node_is_silent:
-            waiting.attempts = len(pauses_s) - 1
+        waiting.attempts = len(pauses_s) - 1 if self._node_is_silent else 0
         waiting.next_at = self._runtime.now() + pauses_s[waiting.attempts]
         self._waiting[message.request.request_id] = waiting
         self._keep_stocked()
@@ -307,8 +307,8 @@ class ClientIO(Actor[ClientIOInbox]):
         elif not waiting.surbs:
             waiting.surbs = self._surbs_for(waiting, request.surbs, doubtful=doubtful)
             if isinstance(request, m.LoginProof):
-                at, alive = self._to.address_for(request), self._account.alive()
-                held = self._held.claim(at, brings=waiting.surbs, alive=alive)
+                at = self._to.address_for(request)
+                held = self._held.claim(at, brings=waiting.surbs, alive=self._account.alive())
                 waiting.request = request = msgspec.structs.replace(request, held=held)
         if not waiting.surbs or not self._account.has_room_for(waiting.surbs):
             self.counts["requests_held_back"] += 1
@@ -347,10 +347,6 @@ class ClientIO(Actor[ClientIOInbox]):
     @property
     def _node_is_silent(self) -> bool:
         return self._given_up >= SILENT_AFTER
-
-    def _send_statement(self, statement: m.Statement) -> None:
-        if self._endpoint.up:
-            self._send_with_more(statement, 0, "statements_sent")
 
     def _send_with_more(self, message: m.Heartbeat | m.Statement, least: int, counter: str) -> None:
         """Send it with as many SURBs as the stock lacks and its packets have room for, but at least `least`."""
