@@ -215,12 +215,12 @@ THIEVES: Final = PlanProfile(
 NODE: Final = PlanProfile(
     messages=(2, 8),
     troubles=(2, 8),
-    pause_s=(0.5, 60.0),
+    pause_s=(0.5, 600.0),
     weights=(("HostileNode", 12), ("Handshake", 2), ("LookAt", 1), ("MachineLost", 1), ("Crash", 1), ("Attack", 1)),
     lies=0,
     long_away=0,
 )
-"""A node that is hostile with a purpose."""
+"""A node that is hostile with a purpose, and takes its time: what it hoards counts for a day."""
 
 
 WORKERS: Final = PlanProfile(

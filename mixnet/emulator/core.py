@@ -119,16 +119,18 @@ class Emulator:
 
     def surbs_of(self, holder: int, giver: int, *, on_request: bool = True, earlier: bool = True) -> int:
         """SURBs of `giver`'s that `holder` could use now, with all sender tags. `on_request`: with those that the
-        giver's mixnet client gave by itself; `earlier`: with those that it gave before it ended in order."""
+        giver's mixnet client gave by itself, else as though what its program gave was spent first; `earlier`: with what
+        it gave before it ended in order."""
         dead_until = max(self._rotated_at, self._now - self.faults.surb_age_s)
         it = self._clients[giver]
-        return sum(
-            int(count)
+        stocks = [
+            stock
             for stock in self._clients[holder].stocks.values()
             if (stock.sender, stock.keys) == (giver, it.keys) and (earlier or stock.process == it.process)
-            for made_at, count, by_itself in stock.batches
-            if made_at > dead_until and (on_request or not by_itself)
-        )
+        ]
+        if not on_request:
+            return sum(stock.given_by_program(dead_until) for stock in stocks)
+        return sum(int(count) for stock in stocks for made_at, count, _ in stock.batches if made_at > dead_until)
 
     def most_waiting(self, holder: int) -> int:
         """Bytes of replies that wait at `holder` for SURBs, of the sender tag with the most. Packets of one reply that

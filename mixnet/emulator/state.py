@@ -239,6 +239,8 @@ class Stock:
     """The sender's set of reply keys: a crash of the sender loses it, and the SURBs lead nowhere."""
     batches: deque[list[float]] = field(default_factory=deque)
     """[made at, how many, whether the sender's mixnet client gave them by itself], oldest first."""
+    spent_gifts: deque[tuple[float, int]] = field(default_factory=deque)
+    """Of those that the mixnet client gave by itself and that were spent: (made at, how many)."""
     count: int = 0
     expected: int = 0
     """SURBs that were requested and have not arrived."""
@@ -265,6 +267,8 @@ class Stock:
             taken = min(surbs, int(batch[1]))
             batch[1] -= taken
             surbs -= taken
+            if batch[2]:
+                self.spent_gifts.append((batch[0], taken))
             if not batch[1]:
                 self.batches.popleft()
 
@@ -272,6 +276,14 @@ class Stock:
         """Forget SURBs made at or before that time."""
         while self.batches and self.batches[0][0] <= dead_until:
             self.count -= int(self.batches.popleft()[1])
+        while self.spent_gifts and self.spent_gifts[0][0] <= dead_until:
+            self.spent_gifts.popleft()
+
+    def given_by_program(self, dead_until: float) -> int:
+        """SURBs made after that time that the sender's program gave, as though they were spent before all others:
+        neither it nor anyone else sees which of them a replier spends."""
+        alive = sum(int(count) for made_at, count, by_itself in self.batches if made_at > dead_until and not by_itself)
+        return max(0, alive - sum(count for made_at, count in self.spent_gifts if made_at > dead_until))
 
     def wanted(self) -> int:
         """SURBs that the waiting packets need."""

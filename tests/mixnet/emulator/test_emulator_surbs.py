@@ -93,6 +93,23 @@ def test_below_the_minimum_more_are_asked_for_on_receipt() -> None:
     assert it.core.surbs(it.bob, tag) == 10
 
 
+def test_what_a_program_gave_counts_as_spent_before_what_its_mixnet_client_gave_by_itself() -> None:
+    """The program sees that some were spent, not which."""
+    it = Driver(surb_minimum=SURB_MINIMUM_NYM_CLIENT)
+    tag = it.tag_of(b"no answer wanted", 1)
+    it.send(b"more", 5)
+    assert [it.core.surbs_of(it.bob, it.alice, on_request=each) for each in (True, False)] == [15, 5]
+    it.reply(tag, b"one")
+    it.reply(tag, b"two")
+    assert [it.core.surbs_of(it.bob, it.alice, on_request=each) for each in (True, False)] == [13, 3]
+    it.now += SURB_AGE_S_MAX
+    it.core.advance(it.now)
+    it.send(b"after a day", 14)
+    assert [it.core.surbs_of(it.bob, it.alice, on_request=each) for each in (True, False)] == [14, 14], (
+        "what was spent is long dead"
+    )
+
+
 def test_ephemeral_clients_keep_twenty_back() -> None:
     it = Driver(surb_minimum=SURB_MINIMUM_EPHEMERAL)
     tag = it.tag_of(b"question", 21)
