@@ -235,7 +235,7 @@ def counters_start_anew(stack: ExitStack) -> None:
 @defect("a client confirms a text before the text is on disk")
 def takes_before_commit(stack: ExitStack) -> None:
     def take(self: Any, contact: Any, command: Any) -> None:
-        runtime = self._context.runtime
+        runtime = self._outbox._context.runtime
         message_id = runtime.random_bytes(ID_BYTES)
         resolve(command.answer, message_id)
         ids = iter([message_id])

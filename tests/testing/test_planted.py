@@ -35,6 +35,7 @@ def test_a_planted_defect_is_found(defect: PlantedDefect, capsys: pytest.Capture
         plans = (plan_at("mixed", seed, (2, 4)) for seed in range(BOUND))
         found = next((outcome for outcome in map(play, plans) if outcome.wrong), None)
     assert found is not None, f"{defect.name} was not found in {BOUND} scenarios"
+    assert "AttributeError" not in found.wrong[0], "the defect does not fit the product any more"
     with capsys.disabled():
         report = f"| `{defect.name}` | {defect.says} | {found.plan.seed + 1} | {found.wrong[0]} |"
         os.write(1, f"\n{report}\n".encode())

@@ -30,6 +30,7 @@ def test_planted_harm_is_found(profile: str, defect: PlantedDefect, capsys: pyte
         with defect.planted():
             found = next((outcome for outcome in map(play, plans) if outcome.wrong), None)
         assert found is not None, f"{defect.name} was not found in {BOUND} scenarios"
+        assert "AttributeError" not in found.wrong[0], "the defect does not fit the product any more"
         with capsys.disabled():
             report = f"| `{defect.name}` | {defect.says} | {profile} | {found.plan.seed + 1} | {found.wrong[0]} |"
             os.write(1, f"\n{report}\n".encode())
