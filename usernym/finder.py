@@ -176,7 +176,9 @@ class Finder:
     def look_up(self, name: str, timeout: float = TIMEOUT_S) -> FoundRecord:
         """What the node has under `name`: its record and the chain of its identities, verified, but not kept.
 
-        Raises `RemoteProtocolError`: an invalid name. `NodeRefused`: NO_SUCH_USER and others. `NodeSilent`.
+        `log_size` is the size of the log that was shown to have the identity, or None. Costs a packet, and two that
+        come; and for the chain one each way for each five identities. Raises `RemoteProtocolError`: an invalid name.
+        `NodeRefused`: NO_SUCH_USER and others. `NodeSilent`.
         """
         name = canonical(name)
         return self._ask(lambda answer: self._graph.finder.tell(FindRecord(name, answer)), timeout)

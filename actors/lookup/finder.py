@@ -1,9 +1,9 @@
 """Finding what the node has under a name, and asking whether a name is free: without an identity, and pinning nothing.
 
 Serves docs/protocol.md, "Lookup", "History" and "Registration and login" (its first step). Receives: `FindRecord` and
-`AskName` from the edges, answers. Sends: `Lookup`, `History` and `RegisterAsk` requests. Owns nothing: words, or a
-link, decide whose record it is that was found. A name is asked for with a key that no one has: the node answers with a
-challenge that is left unanswered, or refuses; it stores nothing either way, and reserves nothing.
+`AskName` from the edges, answers. Sends: `Lookup` (with proof), `History` and `RegisterAsk` requests. Owns nothing:
+words, or a link, decide whose record it is that was found. A name is asked for with a key that no one has: the node
+answers with a challenge that is left unanswered, or refuses; it stores nothing either way, and reserves nothing.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class NameFinder(Actor[NameFinderInbox]):
         super().__init__(runtime, on_failed)
         self._runtime = runtime
         self._io = io
-        self._fetch: ChainFetch[Future[FoundRecord]] = ChainFetch(node, self._request_id, QUESTIONS_MAX)
+        self._fetch: ChainFetch[Future[FoundRecord]] = ChainFetch(
+            node, self._request_id, QUESTIONS_MAX, wants_proof=lambda _name: True
+        )
         self._asked: dict[str, list[Future[Code | None]]] = {}
 
     def receive(self, message: NameFinderInbox) -> None:
@@ -149,6 +151,8 @@ class NameFinder(Actor[NameFinderInbox]):
                 case FoundRecord() as found:
                     for waiting in self._fetch.end(name):
                         resolve(waiting, found)
+                case m.Absent():
+                    _fail_all(self._fetch.end(name), NodeRefused(Code.NO_SUCH_USER, proved=True))
                 case m.Refused(code=code, detail=detail):
                     _fail_all(self._fetch.end(name), NodeRefused(Code.known(code), detail))
         except RemoteProtocolError as error:
