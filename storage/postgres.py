@@ -320,7 +320,7 @@ class PostgresDatabase(Engine):
                 with self._connect_raw() as raw:
                     raw.execute(f"LISTEN {channel}")
                     while not over.is_set() and not self._closed.is_set():
-                        for _ in raw.notifies(timeout=LISTEN_S):
+                        for _ in raw.notifies(timeout=LISTEN_S, stop_after=1):
                             woken()
             except (psycopg.Error, StorageError):
                 over.wait(LISTEN_S)
