@@ -13,6 +13,7 @@ import pytest
 from tests.helpers.local_nym import local_network
 from usernym import Client, InDirectory, Node
 from usernym.actors.directory import node as directory
+from usernym.actors.mixnet_io import blur
 from usernym.mixnet.nym_sdk import NymSdkTransport, installed
 from usernym.mixnet.transport import Incoming, TransportEvent
 from usernym.protocol import messages as m
@@ -62,6 +63,7 @@ class Curious(NymSdkTransport):
 
 def test_of_many_lookups_the_node_links_none(network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directory, "EPOCH_S", 0.5)
+    monkeypatch.setattr(blur, "ANONYMOUS_BLUR_S", 0.0)  # times are not what this is about
     at_node = Curious(network.client_config(fresh_tag_kept=2.0))
     with Node.open(tmp_path / "node", mixnet=at_node) as node:
         card = node.card(timeout=WAIT_S)
