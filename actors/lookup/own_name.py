@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from usernym.actors.context import ClientContext
+from usernym.actors.lookup.promises import LOOK_MAX_S
 from usernym.protocol.limits import HOUR_S, MINUTE_S
 
 SOON_MIN_S: Final = 5 * MINUTE_S
@@ -33,8 +34,8 @@ class OwnNameLooks:
         if self._log.own() is None:
             return False
         look_at = self._log.own_look_at()
-        if look_at is None:
-            self._look_within(SOON_MIN_S, SOON_MAX_S)
+        if look_at is None:  # the name was seen since the turn before this one
+            self._look_within(SOON_MIN_S, SOON_MAX_S - LOOK_MAX_S)
             return False
         return not 0 < look_at - self._context.runtime.unix_s() <= AGAIN_MAX_S  # also after a clock that was ahead
 
