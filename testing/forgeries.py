@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, cast, get_args
 
 from usernym.actors.events import DirectoryDoubted, DirectoryUnwitnessed, NodeCaught
 from usernym.actors.failures import NodeRefused
-from usernym.actors.lookup.own_name import SOON_MAX_S
+from usernym.actors.lookup.own_name import AGAIN_MAX_S, SOON_MAX_S
 from usernym.actors.lookup.promises import LOOK_MAX_S
 from usernym.actors.registration.witness_watch import UNWITNESSED_S
 from usernym.protocol import messages as m
@@ -296,11 +296,20 @@ def _put_back(world: ForgedWorld, _rng: random.Random, owner: SimClient, victim:
     return _unless(faults(victim) == {Fault.CHAIN_REWRITTEN}, "a victim does not see that the chain was put back")
 
 
-def _two_faces(world: ForgedWorld, _rng: random.Random, owner: SimClient, victim: SimClient, _third: SimClient) -> str:
+def _two_faces(world: ForgedWorld, _rng: random.Random, owner: SimClient, victim: SimClient, third: SimClient) -> str:
     world.show_two_faces(owner.name)
     if victim.look_up(owner.name).identity_key == owner.user.key.public:
         return "the scenario did not forge the key"
-    world.settle(SOON_MAX_S + LOOK_MAX_S + HEARTBEATS_S)
+    look_at = owner.store.seen_log.own_look_at()
+    if look_at is not None and look_at - world.sim.unix_s() > SOON_MAX_S:  # the owner looked before it began
+        for each in (owner, victim, third):
+            each.kill()
+        world.sim.run_for(AGAIN_MAX_S)
+        owner.start()
+        owner.go_online()
+        world.settle(LOOK_MAX_S + HEARTBEATS_S)
+    else:
+        world.settle(SOON_MAX_S + LOOK_MAX_S + HEARTBEATS_S)
     if faults(victim):
         return "the victim sees more than there is to be seen"
     return _unless(faults(owner) == {Fault.NAME_CHANGED}, "an owner does not see what others are shown under the name")
