@@ -178,12 +178,15 @@ class ChainFetch(Generic[W]):
         question.paid += 1
         return WorkWanted(replace(question.asked, request_id=self._request_id()), ticket)
 
-    def work(self, wanted: WorkWanted) -> m.Lookup | m.History | WorkWanted:
-        """Do a slice of the work: the request to send, or what is still wanted."""
+    def work(
+        self, wanted: WorkWanted, go_on: Callable[[WorkWanted], None], send: Callable[[m.Lookup | m.History], None]
+    ) -> None:
+        """Do a slice of the work, and `send` the request, or `go_on` with what is still wanted."""
         paid = search_payment(self._node, wanted.request, wanted.ticket, wanted.start, WORK_SLICE)
         if paid is None:
-            return replace(wanted, start=wanted.start + WORK_SLICE)
-        return replace(wanted.request, paid=paid)
+            go_on(replace(wanted, start=wanted.start + WORK_SLICE))
+        else:
+            send(replace(wanted.request, paid=paid))
 
     def _take_head(self, name: str, head: LogHead, proof: MapProof) -> None:
         self._on_head(signed_head(head, proof))

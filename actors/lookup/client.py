@@ -108,7 +108,7 @@ class LookupClient(Actor[LookupClientInbox]):
             case LooksDue():
                 self._look_at_what_is_due()
             case WorkWanted():
-                self._work(message)
+                self._fetch.work(message, self.tell_self, self._send)
             case _:
                 assert_never(message)
 
@@ -213,13 +213,6 @@ class LookupClient(Actor[LookupClientInbox]):
         if found.promise is not None:
             self._promises.take(name, found.promise)
         return None
-
-    def _work(self, wanted: WorkWanted) -> None:
-        match self._fetch.work(wanted):
-            case WorkWanted() as more:
-                self.tell_self(more)
-            case request:
-                self._send(request)
 
     # -- what is looked up unasked --
 

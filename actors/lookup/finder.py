@@ -70,7 +70,7 @@ class NameFinder(Actor[NameFinderInbox]):
             case RequestFailed(request, failure):
                 self._on_failure(request, failure)
             case WorkWanted():
-                self._work(message)
+                self._fetch.work(message, self.tell_self, self._send)
             case _:
                 assert_never(message)
 
@@ -94,13 +94,6 @@ class NameFinder(Actor[NameFinderInbox]):
 
     def _send(self, request: m.Request) -> None:
         self._io.tell(SendRequest(request, self.own_ref, unlinked=True))
-
-    def _work(self, wanted: WorkWanted) -> None:
-        match self._fetch.work(wanted):
-            case WorkWanted() as more:
-                self.tell_self(more)
-            case request:
-                self._send(request)
 
     def _request_id(self) -> bytes:
         return self._runtime.random_bytes(REQUEST_ID_BYTES)
