@@ -60,8 +60,8 @@ class JoinedTransport:
         """See `Transport`: those of the current client."""
         return self._transports[_CURRENT].surbs_out()
 
-    def renew(self) -> bool:
-        """See `Transport`. The addresses of a node stay."""
+    def renew(self, *, keep_address: bool = False) -> bool:  # noqa: ARG002 - see `Transport`
+        """See `Transport`. A node stays as it is."""
         return False
 
     def close(self) -> None:

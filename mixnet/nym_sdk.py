@@ -28,7 +28,9 @@ INSTALL_HINT: Final = (
 )
 
 
-IDENTITY_FILES: Final = ("gateways_registrations.sqlite*", "persistent_reply_store.sqlite*", "*.pem")
+REPLY_KEY_FILES: Final = "persistent_reply_store.sqlite*"
+"""The keys of the SURBs that a client gave, and the SURBs that it holds."""
+IDENTITY_FILES: Final = ("gateways_registrations.sqlite*", REPLY_KEY_FILES, "*.pem")
 """What an identity is in the SDK's folder, in an order in which it can be removed: without its registration, a client
 that finds some of its keys makes those that are missing. What was paid for (`credentials_database.db`) stays."""
 OUTDATED_SURBS: Final = "persistent_reply_store.sqlite._*.corrupted"
@@ -68,7 +70,10 @@ class NymSdkTransport(LinkedTransport):
                 raise LinkLost(f"the Nym client does not start: {error}") from error
 
         super().__init__(
-            connect, "usernym-nym-sdk", forget=lambda: None if storage is None else forget_identity(storage)
+            connect,
+            "usernym-nym-sdk",
+            forget=lambda: None if storage is None else forget_identity(storage),
+            forget_reply_keys=None if storage is None else lambda: _remove(storage, REPLY_KEY_FILES),
         )
 
     @property

@@ -87,8 +87,9 @@ class MixnetLink(Protocol):
 class LinkedTransport:
     """See `Transport`. `connect` makes a link, and raises `LinkLost` when it can't; `name` is the thread's.
 
-    `forget`: called between two links, has the next one be a client with another address; may raise `OSError`. None:
-    it keeps its address. `outlives`: whether the client is a process of its own, which may have run before this one.
+    `forget`, `forget_reply_keys`: called between two links, have the next one be a client with another address, or with
+    the same one and no reply keys; may raise `OSError`. None: it can't be renewed so. `outlives`: whether the client is
+    a process of its own, which may have run before this one.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class LinkedTransport:
         name: str,
         *,
         forget: Callable[[], None] | None = None,
+        forget_reply_keys: Callable[[], None] | None = None,
         outlives: bool = False,
     ) -> None:
         self._connect = connect
@@ -113,6 +115,8 @@ class LinkedTransport:
         self._stop = asyncio.Event()
         self._idle = asyncio.Event()
         self._forget = forget
+        self._forget_reply_keys = forget_reply_keys
+        self._to_forget: Callable[[], None] | None = None
         self._older = outlives
         self._renewal = asyncio.Event()
 
@@ -164,10 +168,12 @@ class LinkedTransport:
         """See `Transport`. nym-client's websocket tells nothing of it."""
         return None
 
-    def renew(self) -> bool:
+    def renew(self, *, keep_address: bool = False) -> bool:
+        forget = self._forget_reply_keys if keep_address else self._forget
         with self._lock:
-            if self._forget is None or not self._up or self._closed or self._loop is None:
+            if forget is None or not self._up or self._closed or self._loop is None:
                 return False
+            self._to_forget = forget
             self._loop.call_soon_threadsafe(self._renewal.set)
             return True
 
@@ -250,9 +256,9 @@ class LinkedTransport:
 
     async def _lifetime(self) -> tuple[str, bool]:
         """Make a link and work until it is lost. Returns why it was, and whether it had been up."""
-        if self._forget is not None and self._renewal.is_set():
+        if self._to_forget is not None and self._renewal.is_set():
             try:
-                self._forget()
+                self._to_forget()
             except OSError as error:
                 return f"the mixnet client can't be renewed: {error.strerror}", False
             self._renewal.clear()

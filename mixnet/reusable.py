@@ -103,9 +103,9 @@ class LentTransport:
         """See `Transport`."""
         return self._kept.inner_of(self).surbs_out()
 
-    def renew(self) -> bool:
+    def renew(self, *, keep_address: bool = False) -> bool:
         """See `Transport`."""
-        return self._kept.inner_of(self).renew()
+        return self._kept.inner_of(self).renew(keep_address=keep_address)
 
     def close(self) -> None:
         """Give it back. What was handed over still leaves."""

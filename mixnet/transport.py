@@ -97,10 +97,12 @@ class Transport(Protocol):
         """SURBs that this mixnet client gave, also by itself, and over which nothing has come back; None: it does not
         tell. What was handed over a moment ago may be missing."""
 
-    def renew(self) -> bool:
-        """Replace the mixnet client by a new one with another address; False, and nothing done, where it would stay.
+    def renew(self, *, keep_address: bool = False) -> bool:
+        """Replace the mixnet client by a new one: with another address, or, with `keep_address`, with the same one and
+        none of the keys of the SURBs that it gave. False, and nothing done, where that is not possible.
 
-        `TransportDown` and `TransportUp` follow. What was given to others, SURBs and the address, leads nowhere then.
+        `TransportDown` and `TransportUp` follow. Nothing comes over what was given before, and nothing to an address
+        that is not kept.
         """
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from typing import Final
 
 from usernym.actors import messages as msg
 from usernym.actors.failures import FileUnfit, NodeRefused, NodeSilent
+from usernym.actors.mixnet_io.surb_account import ON_DEMAND_BELOW
 from usernym.actors.registration.login import HEARTBEAT_S
 from usernym.actors.simulation import ProcessDied, SimulationStuck
 from usernym.protocol.files import PLAIN_FILE, is_whole
@@ -425,6 +426,19 @@ class Run:
                 self.oracle.wrong.append(f"{process.name}'s store is damaged: {found[0]}")
 
     def _wait_until_all_is_known(self) -> None:
+        self._wait_until_known()
+        if starved := [client for client in self.world.clients.values() if self._is_starved(client)]:
+            for client in starved:
+                self.world.mixnet.kill(client.client_number)  # as its log says
+            self._wait_until_known()
+
+    def _is_starved(self, client: SimClient) -> bool:
+        """Whether the user's account of SURBs is full of lost ones, for as long as their nym-client runs."""
+        kept = client.store.given_surbs.load()
+        given = 0 if kept is None else kept.ahead + sum(lot.count for lot in kept.lots)
+        return client.name in self.world.nym_clients and given >= ON_DEMAND_BELOW
+
+    def _wait_until_known(self) -> None:
         deadline = self.world.sim.now() + END_S
         look_at = self.world.sim.now()
         while self.oracle.waiting() and self.world.sim.now() < deadline:

@@ -43,9 +43,11 @@ from usernym.actors.mixnet_io.endpoint import MixnetEndpoint
 from usernym.actors.mixnet_io.held_surbs import HeldSurbs
 from usernym.actors.mixnet_io.in_flight import BOUND, LOGIN, LOOKUPS, Destinations, InFlight
 from usernym.actors.mixnet_io.login_route import LoginRoute
+from usernym.actors.mixnet_io.renewals import Renewals
 from usernym.actors.mixnet_io.surb_account import SurbAccount
 from usernym.actors.runtime import Runtime
 from usernym.actors.surbs import surbs_that_fit
+from usernym.logger import logger
 from usernym.mixnet.transport import Transport, TransportUp
 from usernym.protocol import messages as m
 from usernym.protocol.codec import Frame, decode
@@ -66,12 +68,12 @@ IN_FLIGHT_MAX: Final = 256
 SILENT_AFTER: Final = 2
 """Requests given up in a row, after which each is sent once and with one SURB: the node is probably not there, and each
 SURB that leaves without an answer counts against the account for a day."""
+STARVED: Final = (
+    "the mixnet loses much: so many reply blocks may be out that the node gets hardly any more. Long messages wait for "
+    "up to a day; beside a nym-client, until that is started again"
+)
 STARVED_S: Final = 10.0
 """What is on its way to us when the account has no room for what the node needs makes room within this time."""
-RENEW_AGAIN_S: Final = 600.0
-"""The mixnet client is renewed once in so many seconds at most, on average: each time costs a login at a gateway."""
-RENEWALS_AT_ONCE: Final = 6
-"""But an hour's may come together: at 20 % loss a file of 1 MB uses three accounts up within a minute or two."""
 EARLY_S: Final = 0.001
 """A timer may come so early, by rounding."""
 HEARD_EVERY_S: Final = 5.0
@@ -120,12 +122,11 @@ class ClientIO(Actor[ClientIOInbox]):
         """SURBs that the node asked for, and that it could not have yet."""
         self._stocked_at = 0.0
         """When the node last had, or was given, what it needs."""
-        self._own_address: bytes | None = None
         self._looks_at: float | None = None
         """When to look whether what the node needs can be given by now, if nothing comes before that."""
-        self._renewals_paid_at = float("-inf")
-        """When each of the renewals will have had its `RENEW_AGAIN_S`."""
-        self._is_agreed = is_agreed
+        self._starved = False
+        """Whether the log says so already, of this mixnet client."""
+        self._renewals = Renewals(runtime, self._endpoint, is_agreed)
         self._heard_at = float("-inf")
         self._given_up = 0
         """Requests given up since the node was heard last."""
@@ -189,23 +190,15 @@ class ClientIO(Actor[ClientIOInbox]):
 
     def _on_up(self, address: bytes) -> None:
         """There is a mixnet client. What was given before it leads nowhere, if its address is another one."""
-        self._owed = 0
+        self._owed, self._starved = 0, False
         self._account.begin_at(address)
-        self._own_address = address
         for waiting in list(self._waiting.values()):
             self._send_soon(waiting)
 
-    def _renew(self) -> None:
-        """The node can have as many SURBs as a client gives. With another address they are worthless, and the account
-        is empty again; a client that keeps its address, or has agreed on it with a contact, waits until they die."""
-        paid_at = max(self._runtime.now(), self._renewals_paid_at) + RENEW_AGAIN_S
-        if paid_at - self._runtime.now() > RENEWALS_AT_ONCE * RENEW_AGAIN_S:
-            return
-        if self._own_address is None or self._is_agreed(self._own_address):
-            return
-        if self._endpoint.renew():
-            self._renewals_paid_at = paid_at
-            self.counts["mixnet_renewed"] += 1
+    def _renew(self) -> bool:
+        renewed = self._renewals.renew()
+        self.counts["mixnet_renewed"] += renewed
+        return renewed
 
     def _on_answer(self, answer: m.Answer, data: bytes) -> None:
         if self._home_asked is not None and answer.request_id == self._home_asked[0]:
@@ -485,12 +478,16 @@ class ClientIO(Actor[ClientIOInbox]):
         count, now = max(account.in_advance(wanted), account.on_demand(needed)), self._runtime.now()
         if count < min(needed, SURBS_REQUEST):
             starved_at = self._stocked_at + STARVED_S
-            if now >= starved_at:
-                self._renew()
-            else:  # the node, which lacks SURBs, may send nothing that leads here again
+            if now < starved_at:  # the node, which lacks SURBs, may send nothing that leads here again
                 self._looks_at = starved_at
                 self._set_tick()
-            return
+                return
+            if self._renew():
+                return
+            if not self._starved:
+                self._starved = True
+                logger.warning(STARVED)
+            count = account.at_last(needed)
         self._stocked_at = now
         if not count or not account.leave(count):
             return

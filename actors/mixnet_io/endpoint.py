@@ -78,7 +78,8 @@ class MixnetEndpoint:
         self._counts = actor.counts
         self._opened = False
         self._inbox_limit = InboxLimit()
-        self._address: bytes | None = None
+        self.address: bytes | None = None
+        """The mixnet client's, or the last one's; None: there has been none."""
         self._left: bytes | None = None
         """The address that was given up by a renewal."""
         self.up = False
@@ -111,7 +112,7 @@ class MixnetEndpoint:
             case TransportUp(address) if address == self._left:
                 pass  # reported before the renewal, and over by now
             case TransportUp(address, older):
-                self._address = address
+                self.address = address
                 self._set_up(
                     None, MixnetConnected(address, self._runtime.random_bytes(BOOT_ID_BYTES), older, self.fresh_tags)
                 )
@@ -134,14 +135,12 @@ class MixnetEndpoint:
         for watcher in self._watchers:
             watcher.tell(news)
 
-    def renew(self) -> bool:
-        """Replace the mixnet client by one with another address; False where the address would stay.
-
-        Nothing is sent until it is there: what was given from one address must not count for the other.
-        """
-        if not self._transport.renew():
+    def renew(self, *, keep_address: bool) -> bool:
+        """See `Transport`. Nothing is sent until the new mixnet client is there: what was given from one must not count
+        for the other."""
+        if not self._transport.renew(keep_address=keep_address):
             return False
-        self._left, self.up = self._address, False
+        self._left, self.up = None if keep_address else self.address, False
         return True
 
     def surbs_out(self) -> int | None:

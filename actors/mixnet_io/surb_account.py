@@ -31,6 +31,12 @@ answer does not spend stays small. A third of the bound, so that a node which is
 to ask."""
 ON_DEMAND_BELOW: Final = SURBS_GIVEN_MAX * 5 // 6
 """While fewer are alive, the node gets what it needs now. The rest is kept for requests: they restore a route."""
+STARVED_BELOW: Final = SURBS_GIVEN_MAX * 23 // 24
+"""The same for what it has needed for long, if the mixnet client can't be replaced. The last four are kept for
+requests, of which each carries one by then."""
+STARVED_AGAIN_S: Final = 1800.0
+"""But no more while some of what it got so is missing, for so long: a mixnet that loses much would soon have that,
+too."""
 KEPT_AHEAD: Final = SURBS_REQUEST
 """SURBs that the account on the disk is ahead of those that left: every second heartbeat needs no commit. More would
 save little, since SURBs leave ten at a time where much is received; and a process that is killed leaves up to so many
@@ -64,6 +70,8 @@ class SurbAccount:
         self._address: bytes | None = None
         self._before: KeptAccount | None = None
         self._given = SurbStock(float(SURB_S))
+        self._alive_before, self._given_last_at = 0, float("-inf")
+        """How many were alive when the node last got some `at_last`, and when that was."""
         self._ahead = 0
         self._kept_count = 0
         """How many another process would begin with."""
@@ -117,7 +125,7 @@ class SurbAccount:
         """How many the node can have: given in the last 24 hours, less the packets that came.
 
         A packet is taken off the oldest that are left, whichever the node spent, so that none dies in this account
-        before it does in truth.
+        before it does in truth. So what was lost stays while others come and go: `out` tells better.
         """
         now, out = self._runtime.now(), self._out()
         if out is not None:
@@ -186,6 +194,15 @@ class SurbAccount:
     def on_demand(self, needed: int) -> int:
         """How many of these the node may get, which it needs now."""
         return max(0, min(needed, ON_DEMAND_BELOW - self.alive()))
+
+    def at_last(self, needed: int) -> int:
+        """How many of these the node gets, which it has needed for long: a few, and more at once if they come back."""
+        now, alive = self._runtime.now(), self.alive()
+        count = max(0, min(needed, STARVED_BELOW - alive))
+        if not count or (alive > self._alive_before and now - self._given_last_at < STARVED_AGAIN_S):
+            return 0
+        self._alive_before, self._given_last_at = alive, now
+        return count
 
 
 def _age_s(lot: SurbLot, now: float, unix_s: int) -> float:

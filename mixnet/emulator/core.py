@@ -187,10 +187,14 @@ class Emulator:
     def kill(self, now: float, client: int) -> None:
         """End it as `kill -9` does, and start it again: all SURBs it held are gone, and the reply keys of those it
         gave. Replies to its old tags are lost silently."""
+        self.lose_reply_keys(now, client)
+        self._clients[client].stocks.clear()
+
+    def lose_reply_keys(self, now: float, client: int) -> None:
+        """Restart it in order, but without the reply keys of what it gave: that brings nothing any more."""
         self.restart(now, client)
         it = self._clients[client]
         it.keys += 1
-        it.stocks.clear()
         it.out.clear()
 
     def rotate_keys(self, now: float) -> None:

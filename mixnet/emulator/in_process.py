@@ -90,6 +90,10 @@ class InProcessMixnet:
         """Restart the client in order: down, and up with new tags."""
         self._end_process(client, self._core.restart, "the emulated mixnet client restarts")
 
+    def lose_reply_keys(self, client: int) -> None:
+        """Restart the client in order, without the reply keys of what it gave: down, and up."""
+        self._end_process(client, self._core.lose_reply_keys, "the emulated mixnet client is renewed")
+
     def forget(self, client: int) -> None:
         """Let the client lose all SURBs, tags and reply keys without notice: what a real one does when it is replaced
         without its owner's knowledge. Replies to it and from it vanish, and nothing reports it."""
@@ -294,10 +298,13 @@ class InProcessTransport:
         """See `Transport`."""
         return None if self.own_process else self._mixnet.surbs_out(self.client)
 
-    def renew(self) -> bool:
+    def renew(self, *, keep_address: bool = False) -> bool:
         """See `Transport`."""
         if self.own_process or self._on_event is None or not self._mixnet.is_up(self.client):
             return False
+        if keep_address:
+            self._mixnet.lose_reply_keys(self.client)
+            return True
         self.client = self._mixnet.replace(self, self.client)
         self.address = self._mixnet.address_of(self.client)
         return True

@@ -50,6 +50,33 @@ def test_a_renewed_client_is_another_one_from_then_on_and_keeps_what_was_paid_fo
     assert (tmp_path / "credentials_database.db").stat().st_ino == paid
 
 
+def test_a_client_that_is_renewed_at_its_address_has_lost_the_keys_of_its_surbs_and_nothing_else(
+    network: Any, tmp_path: Path
+) -> None:
+    alice = Member(NymSdkTransport(tmp_path, network.client_config()))
+    bob = Member(NymSdkTransport(None, network.client_config()))
+    alice.transport.send(bob.address, b"question", 5)
+    tag = bob.recorder.skip_to(Incoming).sender_tag
+    assert alice.transport.surbs_out() == 5
+    assert alice.transport.renew(keep_address=True)
+    assert alice.recorder.skip_to(TransportUp).address == alice.address
+    assert alice.transport.surbs_out() == 0
+    bob.transport.reply(tag, b"an answer that no one can read")
+    bob.transport.send(alice.address, b"to the same address", 0)
+    assert alice.recorder.skip_to(Incoming).data == b"to the same address"
+    alice.transport.send(bob.address, b"another question", 5)
+    bob.transport.reply(bob.recorder.skip_to(Incoming).sender_tag, b"another answer")
+    assert alice.recorder.skip_to(Incoming).data == b"another answer"
+    alice.transport.close()
+    bob.transport.close()
+
+
+def test_a_client_whose_identity_is_in_memory_can_not_be_renewed_at_its_address(network: Any) -> None:
+    alice = Member(NymSdkTransport(None, network.client_config()))
+    assert not alice.transport.renew(keep_address=True)
+    alice.transport.close()
+
+
 def copy_settled(source: Path, target: Path) -> None:
     """The SDK's connections to its stores may end a moment after its client, and files go while they are copied."""
     for _ in range(20):

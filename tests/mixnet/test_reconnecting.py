@@ -108,8 +108,9 @@ class OtherLink(SoundLink):
     address = bytes([1]) * 96
 
 
+@pytest.mark.parametrize("keep_address", [True, False])
 @pytest.mark.parametrize("renewable", [True, False])
-def test_a_renewal_makes_a_client_with_another_address_or_changes_nothing(renewable: bool) -> None:
+def test_a_renewal_makes_another_client_or_changes_nothing(renewable: bool, keep_address: bool) -> None:
     events: queue.Queue[TransportEvent] = queue.Queue()
     links: list[BuggyLink] = [SoundLink(), OtherLink()]
 
@@ -124,11 +125,13 @@ def test_a_renewal_makes_a_client_with_another_address_or_changes_nothing(renewa
         if len(forgotten) == 1:
             raise PermissionError(1, "not permitted")
 
-    transport = LinkedTransport(connect, "test", forget=forget if renewable else None)
-    assert not transport.renew(), "it is not open"
+    ways = {"forget_reply_keys" if keep_address else "forget": forget} if renewable else {}
+    transport = LinkedTransport(connect, "test", **ways)
+    assert not transport.renew(keep_address=keep_address), "it is not open"
     transport.open(events.put)
     assert events.get(timeout=10) == TransportUp(ADDRESS)
-    assert transport.renew() is renewable
+    assert not transport.renew(keep_address=not keep_address), "it can be renewed in the other way only, if at all"
+    assert transport.renew(keep_address=keep_address) is renewable
     if renewable:
         assert isinstance(events.get(timeout=10), TransportDown)
         assert events.get(timeout=10) == TransportDown("the mixnet client can't be renewed: not permitted")
@@ -136,4 +139,4 @@ def test_a_renewal_makes_a_client_with_another_address_or_changes_nothing(renewa
     transport.close()
     assert events.empty()
     assert len(forgotten) == (2 if renewable else 0)
-    assert not transport.renew(), "it is closed"
+    assert not transport.renew(keep_address=keep_address), "it is closed"

@@ -18,6 +18,11 @@ FOUND = {
         "I0kCgxk98jya3m0SvChAFm9yomED"
     ),
     "a client looked for room in its account again and again in one moment, by how two sums were rounded": "soak:0:2",
+    "a client whose contact knew its address got nothing from the node for a day, since so much had been lost": (
+        "soak:7000002:3"
+    ),
+    "a client beside a nym-client that had lost as much got no part of a file ever again": "soak:7000063:4",
+    "the simulation waited a day for SURBs of a nym-client that never die while others come and go": "soak:7001090:5",
     "the simulation looked into a home whose disk was to fail, and took that for the client's failure": (
         "eNqLNtQxNTM20jHWSUvMKU7ViY7ViY5WcsksznYtKsovKlbSUUrKT1LSMQKKK_kmJmdk5qX65BeXwMRLikpTY2N1jGMBK_oWtg=="
     ),

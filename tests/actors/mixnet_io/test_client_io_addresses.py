@@ -73,7 +73,7 @@ class Scene:
     def surbs_out(self) -> int | None:
         return None
 
-    def renew(self) -> bool:
+    def renew(self, *, keep_address: bool = False) -> bool:
         return False
 
     def close(self) -> None:

@@ -12,13 +12,20 @@ from hypothesis import strategies as st
 
 from tests.helpers.examples import examples
 from tests.helpers.hostile import HostileWorld, ScriptedNode
+from usernym.actors.events import ConnectionChanged
 from usernym.actors.messages import PayloadKind
-from usernym.actors.mixnet_io.client import RENEW_AGAIN_S, RENEWALS_AT_ONCE, STARVED_S
+from usernym.actors.mixnet_io.client import STARVED, STARVED_S
 from usernym.actors.mixnet_io.held_surbs import HeldSurbs
+from usernym.actors.mixnet_io.renewals import (
+    OTHER_ADDRESS_AGAIN_S,
+    OTHER_ADDRESS_AT_ONCE,
+    SAME_ADDRESS_AT_ONCE,
+)
 from usernym.actors.mixnet_io.surb_account import (
     KEPT_AHEAD,
     KEPT_BEHIND,
     ON_DEMAND_BELOW,
+    STARVED_AGAIN_S,
     UNDER_WAY_S,
     SurbAccount,
 )
@@ -286,19 +293,21 @@ def provoke(node: ScriptedNode, alice: SimClient, every_s: float) -> None:
 def fixed_address(client: SimClient) -> None:
     """As a client whose identity is on disk: it keeps its address."""
     transport: Any = client._transport
-    transport.renew = lambda: False
+    transport.renew = lambda **_: False
 
 
 @pytest.mark.seconds
-@pytest.mark.parametrize("keeps_address", [True, False])
+@pytest.mark.parametrize("address", ["is renewed", "stays", "is agreed"])
 @pytest.mark.parametrize("habit", HABITS)
 def test_a_node_that_provokes_and_lies_sets_no_pace_and_never_has_more_than_the_bound(
-    habit: Callable[[ScriptedNode], None], keeps_address: bool
+    habit: Callable[[ScriptedNode], None], address: str
 ) -> None:
     world = HostileWorld(17)
     node, alice = world.scripted, world.client("alice")
-    if keeps_address:
+    if address == "stays":
         fixed_address(alice)
+    elif address == "is agreed":
+        agree(alice)
     habit(node)
     provoke(node, alice, 2.0)
     addresses = {alice.address}
@@ -311,8 +320,8 @@ def test_a_node_that_provokes_and_lies_sets_no_pace_and_never_has_more_than_the_
         addresses.add(alice.address)
         hoard = world.core.surbs_of(node_client(world), alice.client_number)
         assert hoard <= SURBS_GIVEN_MAX
-    assert len(addresses) <= 2 + RENEWALS_AT_ONCE + MINUTES * MINUTE_S // RENEW_AGAIN_S
-    assert not keeps_address or len(addresses) == 1
+    assert len(addresses) <= 2 + OTHER_ADDRESS_AT_ONCE + MINUTES * MINUTE_S // OTHER_ADDRESS_AGAIN_S
+    assert address == "is renewed" or len(addresses) == 1
     world.check()
 
 
@@ -332,10 +341,24 @@ def test_who_can_give_nothing_more_takes_another_address_at_once_and_not_for_eve
     """The node, which has no SURBs, sends nothing that could remind the client."""
     world = HostileWorld(17)
     node, alice = world.scripted, world.client("alice")
-    assert [starve(node, alice) for _ in range(RENEWALS_AT_ONCE + 1)] == [True] * RENEWALS_AT_ONCE + [False]
+    assert [starve(node, alice) for _ in range(OTHER_ADDRESS_AT_ONCE + 1)] == [True] * OTHER_ADDRESS_AT_ONCE + [False]
     before = alice.address
-    world.settle(int(RENEW_AGAIN_S))
+    world.settle(int(OTHER_ADDRESS_AGAIN_S))
     assert alice.address != before
+
+
+def agree(client: SimClient, handshake: HandshakeState = HandshakeState.ACTIVE, address: bytes | None = None) -> None:
+    """A contact was given an address of the client's: the one that it has, or this one."""
+    client.world.settle(MINUTE_S)
+    client.store.contacts.add("bob", bytes(32), b"a record", Trust.CONFIRMED, Consent.ACCEPTED)
+    client.store.contacts.set_handshake("bob", handshake, None)
+    given = address or client.address
+    assert given is not None
+    step = HandshakeStep.body(given, 0)
+    client.store.messages.add_outgoing(
+        "bob", message_id=bytes(16), token=bytes(16), kind=PayloadKind.HANDSHAKE_OFFER, body=step, now=0
+    )
+    client.store.database.run("DELETE FROM outbox")  # it has been delivered
 
 
 @pytest.mark.parametrize("this_address", [True, False])
@@ -347,21 +370,28 @@ def test_a_client_keeps_the_address_that_a_contact_was_given(
     """Also while the contact has not used it yet; one that was given before a former renewal binds nothing."""
     world = HostileWorld(17)
     node, alice = world.scripted, world.client("alice")
-    world.settle(MINUTE_S)
-    alice.store.contacts.add("bob", bytes(32), b"a record", Trust.CONFIRMED, Consent.ACCEPTED)
-    alice.store.contacts.set_handshake("bob", handshake, None)
-    assert alice.address is not None
-    step = HandshakeStep.body(alice.address if this_address else ADDRESS, 0)
-    alice.store.messages.add_outgoing(
-        "bob", message_id=bytes(16), token=bytes(16), kind=PayloadKind.HANDSHAKE_OFFER, body=step, now=0
-    )
-    alice.store.database.run("DELETE FROM outbox")  # it has been delivered
+    agree(alice, handshake, None if this_address else ADDRESS)
     if restarts:
         alice.restart()
         alice.connect()
         world.settle(MINUTE_S)
     keeps = this_address and handshake in (HandshakeState.OFFERED, HandshakeState.ACTIVE)
     assert starve(node, alice) is not keeps
+
+
+def test_a_client_that_keeps_its_address_gets_rid_of_what_it_gave_twice_and_then_four_times_a_day() -> None:
+    world = HostileWorld(17)
+    node, alice = world.scripted, world.client("alice")
+    agree(alice)
+    address = alice.address
+    renewals = []
+    for _ in range(SAME_ADDRESS_AT_ONCE + 1):
+        alice.events.clear()
+        starve(node, alice)
+        renewals.append(any(isinstance(event, ConnectionChanged) and not event.online for event in alice.events))
+        assert world.core.surbs_of(node_client(world), alice.client_number) <= SURBS_GIVEN_MAX
+    assert renewals == [True] * SAME_ADDRESS_AT_ONCE + [False]
+    assert alice.address == address
 
 
 @pytest.mark.seconds
@@ -398,11 +428,36 @@ def node_client(world: HostileWorld) -> int:
 # -- losses --
 
 
+def given_by(client: SimClient) -> int:
+    """What the client's account has on the disk."""
+    kept = client.store.given_surbs.load()
+    assert kept is not None
+    return kept.ahead + sum(lot.count for lot in kept.lots)
+
+
 def storm(world: World, hours: float) -> None:
     """Nothing arrives for a while."""
     world.mixnet.faults = Faults(silent_loss=1.0)
     world.sim.run_for(hours * HOUR_S)
     world.mixnet.faults = Faults()
+
+
+def test_after_a_lossy_time_beside_a_nym_client_texts_arrive_again_and_the_log_says_what_to_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What was lost stays on the account: the last of its room is for what the node has needed for long."""
+    world = World(nym_clients=("alice",))
+    alice, bob = world.client("alice"), world.client("bob")
+    world.mixnet.faults = Faults(loss=0.4)
+    while given_by(alice) < ON_DEMAND_BELOW or STARVED not in caplog.text:
+        bob.send("alice", "under way")
+        world.sim.run_for(1.0)
+    world.sim.run_for(10 * MINUTE_S)
+    world.mixnet.faults = Faults()
+    after = "after" * 3000
+    bob.send("alice", after)
+    world.sim.run_until(lambda: alice.texts()[-1] == after, STARVED_AGAIN_S + 5 * MINUTE_S)
+    world.check()
 
 
 @pytest.mark.seconds

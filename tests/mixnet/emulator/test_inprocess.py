@@ -274,3 +274,25 @@ def test_a_renewed_client_has_another_address_and_what_was_given_before_leads_no
     assert world.answered(world.tag()), "and all works from there"
     world.alice.close()
     assert not world.alice.renew()
+
+
+def test_a_client_that_is_renewed_at_its_address_has_lost_the_keys_of_its_surbs_and_nothing_else() -> None:
+    world = World()
+    address, tag = world.alice.address, world.tag()
+    world.bob.send(address, b"brings a tag", 5)
+    world.timers.run()
+    bobs = next(event.sender_tag for event in world.alices if isinstance(event, Incoming))
+    assert bobs is not None
+    assert world.alice.surbs_out() == 5
+    assert world.alice.renew(keep_address=True)
+    assert world.alices[-2:] == [TransportDown("the emulated mixnet client is renewed"), TransportUp(address)]
+    assert world.alice.surbs_out() == 0
+    assert not world.answered(tag)
+    world.bob.send(address, b"to the same address", 0)
+    world.alice.reply(bobs, b"over what she held")
+    world.timers.run()
+    assert any(event.data == b"to the same address" for event in world.alices if isinstance(event, Incoming))
+    assert Incoming(b"over what she held", None) in world.bobs
+    assert world.answered(world.tag()), "and all works from there"
+    world.alice.close()
+    assert not world.alice.renew(keep_address=True)
