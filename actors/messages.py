@@ -20,6 +20,7 @@ from usernym.mixnet.transport import Incoming, TransportEvent
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.codec import Frame, Unsigned
+from usernym.protocol.directory.shown import OwnPlace
 from usernym.protocol.errors import Code
 from usernym.protocol.evidence import Evidence
 from usernym.protocol.records import KeyRecord, Succession
@@ -461,9 +462,11 @@ class FindRecord(PrivateValue, frozen=True):
 
 
 class OwnNameShown(FromPeer, frozen=True):
-    """What the node answers to who looks the user's name up. Its record and its proof hold, if it has any."""
+    """What the node answers to who looks the user's name up. Its record and its proof hold, if it has any. `then` is
+    the name's place in the log as it was known when the name was asked about."""
 
     answer: m.Answer
+    then: OwnPlace | None
 
 
 class FoundRecord(PrivateValue, frozen=True):

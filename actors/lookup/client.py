@@ -39,6 +39,7 @@ from usernym.actors.messages import (
     WorkWanted,
 )
 from usernym.protocol import messages as m
+from usernym.protocol.directory.shown import OwnPlace
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
 from usernym.protocol.records import KeyRecord, accepts_change, decode_record, is_update
 from usernym.protocol.wire import pack
@@ -82,6 +83,8 @@ class LookupClient(Actor[LookupClientInbox]):
 
         self._promises = PromiseChecks(context)
         self._own_name = OwnNameLooks(context)
+        self._own_then: OwnPlace | None = None
+        """Where the own name was in the log when it was last asked about."""
         self._online = False
         self._looks = False
 
@@ -120,6 +123,8 @@ class LookupClient(Actor[LookupClientInbox]):
             waiting.outcome(Failure.TOO_MANY)
         else:
             try:
+                if name == self._user.name:
+                    self._own_then = self._store.seen_log.own()
                 request = self._fetch.start(name, waiting)
             except StorageError:
                 waiting.outcome(Failure.NO_STORAGE)  # it would wait forever
@@ -140,7 +145,7 @@ class LookupClient(Actor[LookupClientInbox]):
                 self._judge(name, answer, frame)
             taken = self._fetch.take(name, answer, frame)
             if name == self._user.name and taken is not None:
-                self._registration.tell(OwnNameShown(answer))
+                self._registration.tell(OwnNameShown(answer, self._own_then))
             match taken:
                 case m.Lookup() | m.History() as request:
                     self._send(request)

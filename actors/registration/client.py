@@ -133,8 +133,8 @@ class RegistrationClient(Actor[RegistrationClientInbox]):
                 self._on_card_given(card, given)
             case EvidenceFound(evidence):
                 self._context.keep_evidence(evidence)
-            case OwnNameShown(answer):
-                self._watch.take_looked_up(answer)
+            case OwnNameShown(answer, then):
+                self._watch.take_looked_up(answer, then)
             case (
                 MixnetConnected()
                 | MixnetDisconnected()

@@ -147,9 +147,10 @@ class LogWatch:
         self._compare(seen.log.size, seen.log.head.root, seen.log.head, b"")
         self._judge(is_shown=self._is_all_shown(asked, shown, seen, place))
 
-    def take_looked_up(self, answer: m.Answer) -> None:
+    def take_looked_up(self, answer: m.Answer, then: OwnPlace | None) -> None:
         """Take what the node answers to who looks the own name up, which need not be what it shows at a login. Raises
-        `StorageError`s.
+        `StorageError`s. It is compared with the place of `then`, when the name was asked about: the node may have shown
+        a later one since.
 
         A name that no one has is no evidence: the user may have deleted it, and not have heard of it yet.
         """
@@ -157,9 +158,10 @@ class LogWatch:
         if own is None:
             self._is_hidden = False
             return
-        if isinstance(answer, m.Proved) and (leaf := chain_shown(user.node, answer)) != own.leaf:
+        was = own if then is None or then.identity != own.identity else then
+        if isinstance(answer, m.Proved) and (leaf := chain_shown(user.node, answer)) != was.leaf:
             now = OwnPlace(own.identity, answer.chain, *leaf, answer.proof)
-            change = evidence_of_change(user.node, complain(user.key, user.node, user.name, self._origin(), own, now))
+            change = evidence_of_change(user.node, complain(user.key, user.node, user.name, self._origin(), was, now))
             if change is not None:
                 self._is_hidden = False
                 if leaf != self._accused_of:  # once: each epoch has it

@@ -57,6 +57,7 @@ def test_a_client_that_is_renewed_at_its_address_has_lost_the_keys_of_its_surbs_
     bob = Member(NymSdkTransport(None, network.client_config()))
     alice.transport.send(bob.address, b"question", 5)
     tag = bob.recorder.skip_to(Incoming).sender_tag
+    assert tag is not None
     assert alice.transport.surbs_out() == 5
     assert alice.transport.renew(keep_address=True)
     assert alice.recorder.skip_to(TransportUp).address == alice.address
@@ -65,7 +66,9 @@ def test_a_client_that_is_renewed_at_its_address_has_lost_the_keys_of_its_surbs_
     bob.transport.send(alice.address, b"to the same address", 0)
     assert alice.recorder.skip_to(Incoming).data == b"to the same address"
     alice.transport.send(bob.address, b"another question", 5)
-    bob.transport.reply(bob.recorder.skip_to(Incoming).sender_tag, b"another answer")
+    another = bob.recorder.skip_to(Incoming).sender_tag
+    assert another is not None
+    bob.transport.reply(another, b"another answer")
     assert alice.recorder.skip_to(Incoming).data == b"another answer"
     alice.transport.close()
     bob.transport.close()

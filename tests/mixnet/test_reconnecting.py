@@ -125,8 +125,12 @@ def test_a_renewal_makes_another_client_or_changes_nothing(renewable: bool, keep
         if len(forgotten) == 1:
             raise PermissionError(1, "not permitted")
 
-    ways = {"forget_reply_keys" if keep_address else "forget": forget} if renewable else {}
-    transport = LinkedTransport(connect, "test", **ways)
+    transport = LinkedTransport(
+        connect,
+        "test",
+        forget=forget if renewable and not keep_address else None,
+        forget_reply_keys=forget if renewable and keep_address else None,
+    )
     assert not transport.renew(keep_address=keep_address), "it is not open"
     transport.open(events.put)
     assert events.get(timeout=10) == TransportUp(ADDRESS)

@@ -6,7 +6,7 @@ import pytest
 
 from usernym.testing.forgeries import FORGERIES, main, play_forgery
 
-SEEDS = (*range(1, 61), 423_020, 440_203)
+SEEDS = (*range(1, 61), 423_020, 440_203, 502_772)
 
 
 @pytest.fixture(scope="module")
