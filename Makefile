@@ -39,7 +39,7 @@ demo: $(READY) ## mixnet, node, Alice and Bob as processes: the whole story, wit
 chat: $(READY) ## mixnet, node and two people's chat pages in the browser, to play with; Ctrl-C ends them
 	$(BIN)/usernym demo --chat $(CHAT_ARGS)
 
-quick: $(READY) ## the quick tests, a good minute on two cores: a tenth of the examples, no processes; what failed last comes first
+quick: $(READY) ## the quick tests, a minute on two cores: a tenth of the examples, no processes; what failed last comes first
 	$(BIN)/python -Im pytest -q $(PARALLEL_QUICK) --failed-first --hypothesis-profile=quick -m "not (slow or seconds or processes or nym or browser)" $(PYTEST_ARGS)
 
 test: $(READY) ## all tests, on all processors

@@ -6,6 +6,7 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from usernym.directory_audit import audit_log
@@ -14,8 +15,9 @@ from usernym.protocol import messages as m
 from usernym.protocol.answers import verify_proved
 from usernym.protocol.codec import encode_signed
 from usernym.protocol.directory.events import DirectoryEvent
-from usernym.protocol.directory.proofs import ChainEnd
+from usernym.protocol.directory.proofs import ChainEnd, OtherLeaf
 from usernym.protocol.directory.shown import LogAsked, own_place, take_shown
+from usernym.protocol.packets import reply_packets
 from usernym.protocol.records import KeyRecord, first_record, first_succession, record_hash
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
@@ -26,12 +28,14 @@ from usernym.storage.node.store import NodeStore
 NAMES = 100_000
 AT_ONCE = 20_000
 CHANGES, TRIES = 100, 5
+LOOKUPS = 1_000
 DAY_EPOCHS = 1_440
 NOW = 1_800_000_000
 
 
-def directory_table(names: int = NAMES) -> str:
-    """Seconds and bytes of what the log costs with so many names; the fastest try counts."""
+def directory_table(names: int = NAMES, lookups: int = LOOKUPS) -> str:
+    """Seconds and bytes of what the log costs with so many names; the fastest try counts. So many random names are
+    looked up, half of which are there."""
     with tempfile.TemporaryDirectory() as folder:
         home, chance = Path(folder), random.Random(1)
         store, mark = NodeStore.open(home / "node.db"), FileMark(home)
@@ -53,7 +57,8 @@ def directory_table(names: int = NAMES) -> str:
             started = time.perf_counter()
             store.log.make_epoch(signer, mark, store.workers, NOW)
             epochs.append(time.perf_counter() - started)
-        made, verified, longest = proof_costs(store, signer, mark, record)
+        made, verified = proof_costs(store, signer, mark, record)
+        packets = answer_packets(store, signer, mark, record, lookups)
         shown, seen = login_costs(store, signer, mark, record)
         size = store.database.size()
         store.close()
@@ -71,13 +76,15 @@ def directory_table(names: int = NAMES) -> str:
         f"the directory's log with {names:,} names: an epoch of {CHANGES} changes {min(epochs):.3f} s;"
         f" the store {size / 2**20:,.0f} MiB; from opening it to the newest head {opened:.3f} s;"
         f" an audit of the whole export {audited:.1f} s; a proof is made in {1e3 * made:.2f} ms, verified in"
-        f" {1e3 * verified:.2f} ms, and its answer has {longest:,} bytes at most; what a login shows is made in"
+        f" {1e3 * verified:.2f} ms; of {packets.total():,} answers about random names, half of which are there,"
+        f" {packets[1]:,} have one packet, {packets[2]:,} two, and {packets.total() - packets[1] - packets[2]:,} more;"
+        f" what a login shows is made in"
         f" {1e3 * shown:.2f} ms, checked in {1e3 * seen:.2f} ms"
     )
 
 
-def proof_costs(store: NodeStore, signer: EpochSigner, mark: FileMark, record: KeyRecord) -> tuple[float, float, int]:
-    """Seconds to make and to verify an answer with its proof, on average, and the longest one's bytes."""
+def proof_costs(store: NodeStore, signer: EpochSigner, mark: FileMark, record: KeyRecord) -> tuple[float, float]:
+    """Seconds to make and to verify an answer with its proof, on average."""
     node, answers = signer.key.public, []
     asked = [f"name_{number}_{each}" for number in range(TRIES) for each in range(CHANGES)]
     started = time.perf_counter()
@@ -91,9 +98,33 @@ def proof_costs(store: NodeStore, signer: EpochSigner, mark: FileMark, record: K
     started = time.perf_counter()
     for answer in answers:
         verify_proved(node, answer.name, answer)
-    verified = time.perf_counter() - started
-    longest = max(len(encode_signed(answer, signer.key, node)) for answer in answers)
-    return made / len(asked), verified / len(asked), longest
+    return made / len(asked), (time.perf_counter() - started) / len(asked)
+
+
+def answer_packets(
+    store: NodeStore, signer: EpochSigner, mark: FileMark, record: KeyRecord, lookups: int
+) -> Counter[int]:
+    """How many answers have so many packets."""
+    chance, link, counts = random.Random(2), pack(first_succession(record)), Counter[int]()
+    for start in range(0, lookups // 2, AT_ONCE):
+        with store.transaction():
+            for each in range(start, min(start + AT_ONCE, lookups // 2)):
+                row = (f"there_{each}", link)
+                store.database.run("INSERT INTO directory_change (name, event, link) VALUES (?, 1, ?)", row)
+        store.log.make_epoch(signer, mark, store.workers, NOW)
+    for _ in range(lookups):
+        name = f"{chance.choice(('there', 'gone'))}_{chance.randrange(max(1, lookups // 2))}"
+        place = store.proofs.place_of(signer, mark, name)
+        assert place is not None
+        answer: m.Answer
+        if place.former is None:
+            other = OtherLeaf(place.leaf.label, place.leaf.events, place.leaf.head)
+            answer = m.Absent(bytes(8), name, other, None, place.proof, place.cosignatures)
+        else:
+            chain = ChainEnd(place.leaf.events, place.former, DirectoryEvent.REGISTERED)
+            answer = m.Proved(bytes(8), name, record, None, chain, place.proof, place.cosignatures)
+        counts[reply_packets(len(encode_signed(answer, signer.key, signer.key.public)))] += 1
+    return counts
 
 
 def login_costs(store: NodeStore, signer: EpochSigner, mark: FileMark, record: KeyRecord) -> tuple[float, float]:
@@ -122,4 +153,4 @@ def login_costs(store: NodeStore, signer: EpochSigner, mark: FileMark, record: K
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{directory_table(int(sys.argv[1]) if len(sys.argv) > 1 else NAMES)}\n")
+    sys.stdout.write(f"{directory_table(*map(int, sys.argv[1:]))}\n")

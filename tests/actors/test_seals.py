@@ -106,10 +106,12 @@ def everything_while_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_nothing_is_sealed_to_a_changed_identity_that_was_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     everything_while_changed(monkeypatch)
 
 
+@pytest.mark.seconds
 def test_the_check_above_notices_a_way_round_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
     always = "usernym.actors.{}.may_seal"
     for place in ("seals", "forwarding.outbox", "forwarding.direct_receipts", "handshake.client"):

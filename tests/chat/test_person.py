@@ -66,6 +66,7 @@ def test_a_home_that_is_not_there_is_new(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_a_protected_home_is_locked_until_the_passphrase_fits(handles: Handles) -> None:
     handles.client("alice", passphrase=PASSPHRASE).close()
     # The mixnet of these handles lives in this process only: the home is notified of one that no one serves.
@@ -122,6 +123,7 @@ def test_one_press_is_one_text_however_often_it_comes(handles: Handles) -> None:
     handles.wait_for(lambda: sorted(text.text for text in bob.conversation("alice")) == expected)
 
 
+@pytest.mark.seconds
 def test_a_text_that_failed_may_be_sent_again(handles: Handles) -> None:
     alice = handles.client("alice")
 
@@ -241,6 +243,7 @@ def test_an_end_while_the_home_is_being_opened_closes_it(handles: Handles) -> No
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_a_home_is_opened_with_the_witnesses_that_were_named(handles: Handles) -> None:
     handles.client("alice").close()
 

@@ -79,6 +79,7 @@ def test_before_hello_nothing_is_answered(handles: Handles, monkeypatch: pytest.
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_another_page_gets_no_websocket(handles: Handles) -> None:
     async def play() -> None:
         async with page_of(handles) as page:
@@ -248,6 +249,7 @@ def test_a_window_has_a_bounded_number_of_requests_under_way(handles: Handles, m
     asyncio.run(play())
 
 
+@pytest.mark.seconds
 def test_a_window_that_does_not_read_is_closed_and_its_queue_is_bounded(
     handles: Handles, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def events_of_the_actors() -> set[str]:
     return plain | {f"refused_{code.name.lower()}" for code in Code}
 
 
+@pytest.mark.seconds
 def test_every_metric_that_is_asked_for_is_one_that_a_node_has() -> None:
     known = metrics_of_a_node() | OF_PROMETHEUS
     asked = set()

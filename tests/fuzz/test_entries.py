@@ -223,6 +223,7 @@ def test_responses_of_a_hostile_mixnet_client(fuzz: Fuzzer) -> None:
 # -- the metrics' port ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.seconds
 def test_requests_to_the_metrics(fuzz: Fuzzer) -> None:
     good = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/plain\r\n\r\n"
 

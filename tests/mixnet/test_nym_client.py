@@ -66,6 +66,7 @@ def server() -> Iterator[ServerThread]:
     server.close()
 
 
+@pytest.mark.seconds
 def test_nobody_there_is_told_once_with_what_to_do() -> None:
     port = free_port()
     recorder = Recorder()
@@ -107,6 +108,7 @@ def test_killed_client_is_down_then_up(server: ServerThread) -> None:
     alice.transport.close()
 
 
+@pytest.mark.seconds
 def test_taken_client_is_told(server: ServerThread) -> None:
     alice = Member(NymClientTransport(server.url(0)))
     recorder = Recorder()

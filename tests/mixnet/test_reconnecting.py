@@ -51,6 +51,7 @@ def _opened(links: list[BuggyLink]) -> tuple[LinkedTransport, queue.Queue[Transp
     return transport, events
 
 
+@pytest.mark.seconds
 def test_a_link_that_ends_by_a_bug_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         transport, events = _opened([BuggyLink(), SoundLink()])

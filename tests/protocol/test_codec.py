@@ -100,6 +100,7 @@ def decodes_or_refuses(data: bytes) -> None:
     assert len(frame.signature) == (64 if codec.is_signed(frame.message) else 0)
 
 
+@pytest.mark.seconds
 @examples(1500)
 @given(data=st.data())
 def test_mutated_frames_are_refused_or_frames(data: st.DataObject) -> None:

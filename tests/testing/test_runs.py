@@ -51,6 +51,7 @@ def test_soaking() -> None:
     assert summary.deaths > 0
 
 
+@pytest.mark.seconds
 @examples(
     40,
     derandomize=True,

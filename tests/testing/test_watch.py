@@ -195,6 +195,7 @@ def test_a_key_that_is_in_the_log_is_called_so() -> None:
         assert oracle.wrong == []
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("keeps", [True, False], ids=["as it is", "a client that keeps no evidence"])
 def test_a_node_that_breaks_a_promise_is_found_and_a_client_that_did_not_notice_too(keeps: bool) -> None:
     liars = Liars(5)

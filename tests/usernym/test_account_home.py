@@ -17,6 +17,7 @@ class Killed(BaseException):
     """As by a signal: nothing that comes after it is done."""
 
 
+@pytest.mark.seconds
 def test_an_account_that_was_never_registered_goes_whole(handles: Handles) -> None:
     alice = handles.client("alice", online=False, passphrase=PASSPHRASE)
     discard(alice, handles.home("alice"))

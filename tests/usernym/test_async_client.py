@@ -126,6 +126,7 @@ def test_it_must_be_entered() -> None:
         asyncio.run(usernym.AsyncClient("nowhere").files.page())
 
 
+@pytest.mark.seconds
 @pytest.mark.timeout(120)
 def test_waiting_for_events_may_be_cancelled_again_and_again(handles: Handles) -> None:
     """Each waiting once kept a thread of the pool: after sixteen of them every call hung, `close` included."""

@@ -52,6 +52,7 @@ def test_a_node_whose_transport_is_dead_ends_with_its_reason(handles: Handles, t
             node.wait()
 
 
+@pytest.mark.seconds
 def test_a_client_whose_transport_is_dead_says_so_to_every_call(handles: Handles) -> None:
     transport = MortalTransport(handles.mixnet.transport())
     alice = handles.client("alice", mixnet=transport)
@@ -106,6 +107,7 @@ def test_over_a_websocket_a_bug_that_comes_back_ends_the_node(tmp_path: Path, mo
         network.close()
 
 
+@pytest.mark.seconds
 def test_over_a_websocket_one_bug_costs_one_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = ServerNetwork()
     try:

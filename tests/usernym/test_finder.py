@@ -60,6 +60,7 @@ def test_what_a_name_is(handles: Handles, finder: Finder) -> None:
     assert verdict("alice") == (NameVerdict.HELD, Code.NAME_HELD)
 
 
+@pytest.mark.seconds
 def test_asking_reserves_nothing_and_leaves_nothing_at_the_node(handles: Handles, finder: Finder) -> None:
     before = handles.node.status()
     for _ in range(5):
@@ -72,6 +73,7 @@ def test_asking_reserves_nothing_and_leaves_nothing_at_the_node(handles: Handles
     assert finder.name_state("carol", PATIENCE_S).verdict is NameVerdict.TAKEN
 
 
+@pytest.mark.seconds
 def test_it_finds_a_record_and_pins_nothing(handles: Handles, finder: Finder) -> None:
     alice = handles.client("alice")
     found = finder.look_up(" Alice", PATIENCE_S)
@@ -84,6 +86,7 @@ def test_it_finds_a_record_and_pins_nothing(handles: Handles, finder: Finder) ->
         finder.look_up("no name", PATIENCE_S)
 
 
+@pytest.mark.seconds
 def test_many_threads_ask_at_once_each_gets_its_own_answer(handles: Handles, finder: Finder) -> None:
     alice = handles.client("alice")
     names = [f"free_{number}" for number in range(40)] + ["alice"] * 10
@@ -146,6 +149,7 @@ def test_a_silent_node_and_a_missing_mixnet_are_told_apart_in_time(handles: Hand
     assert missing.value.failure is Failure.NO_MIXNET
 
 
+@pytest.mark.seconds
 def test_who_waits_when_it_is_closed_is_told(handles: Handles) -> None:
     before = threading.active_count()
     finder = Finder.open(node=silent_card(), mixnet=handles.mixnet.transport())
@@ -192,6 +196,7 @@ def first_event(url: str) -> TransportEvent:
         transport.close()
 
 
+@pytest.mark.seconds
 def test_the_one_connection_of_a_mixnet_client_is_free_when_it_is_closed(tmp_path: Path) -> None:
     """Over the emulator's websocket, which takes one program at a time as nym-client does."""
     server = ServerThread(ServerSettings(first_port=0, clients=2, faults=Faults(hop_delay_s=0.001)))

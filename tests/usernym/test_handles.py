@@ -89,6 +89,7 @@ def test_a_closed_client_says_so(tmp_path: Path, mixnet: InProcessMixnet, node: 
         alice.register()
 
 
+@pytest.mark.seconds
 def test_whoever_waits_for_a_client_that_is_closed_is_told_at_once(tmp_path: Path, mixnet: InProcessMixnet) -> None:
     """They waited out their patience, and kept the process from ending."""
     transport = mixnet.transport()
@@ -114,6 +115,7 @@ def test_a_home_is_one_persons_at_one_node(tmp_path: Path, mixnet: InProcessMixn
         usernym.Client.open(tmp_path / "new", mixnet=mixnet.transport(), unprotected=True)
 
 
+@pytest.mark.seconds
 def test_the_same_for_asyncio(tmp_path: Path, mixnet: InProcessMixnet, node: usernym.Node) -> None:
     card = node.card(PATIENCE_S)
 
@@ -137,6 +139,7 @@ def test_the_same_for_asyncio(tmp_path: Path, mixnet: InProcessMixnet, node: use
     assert asyncio.run(story()) == ["from a coroutine", "from a coroutine"]
 
 
+@pytest.mark.seconds
 def test_a_node_keeps_its_identity_and_its_users(tmp_path: Path, mixnet: InProcessMixnet) -> None:
     transport = mixnet.transport()
     address = transport.address

@@ -170,6 +170,7 @@ def test_each_planted_damage_is_found_in_plain_words_without_a_name(path: Path, 
     assert not [name for name in (*NAMES, "gone_again", "nobody_at_all") if name in " ".join(checked.problems)]
 
 
+@pytest.mark.seconds
 def test_damaged_pages_are_found_and_left_alone(path: Path) -> None:
     found = 0
     whole = path.read_bytes()

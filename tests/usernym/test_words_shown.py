@@ -39,6 +39,7 @@ def test_words_that_no_one_took_are_replaced_with_their_identity(handles: Handle
     bob.send("alice", "and back", wait="delivered", timeout=PATIENCE_S)
 
 
+@pytest.mark.seconds
 def test_an_identity_that_was_used_is_never_replaced(handles: Handles) -> None:
     alice = handles.client("alice")
     key = alice.whoami().identity_key

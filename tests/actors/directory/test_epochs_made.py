@@ -77,6 +77,7 @@ def test_a_log_of_many_changes_at_once_is_made_in_several_epochs(monkeypatch: py
     assert max(events(world)) == 2
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("seed", range(3))
 def test_of_three_workers_one_makes_the_log_and_the_next_one_continues_it(seed: int) -> None:
     """All of them have its heads within a minute."""
@@ -102,6 +103,7 @@ def test_of_three_workers_one_makes_the_log_and_the_next_one_continues_it(seed: 
         assert oracle.wrong == []
 
 
+@pytest.mark.seconds
 def test_a_worker_that_slept_while_another_one_led_continues_its_log() -> None:
     with World(5, workers=3) as world:
         oracle = Oracle()

@@ -313,6 +313,7 @@ def test_a_log_that_is_as_it_must_be_is_checked_and_signed_for_two_packets_an_ep
     world.check()
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("seed", range(3))
 def test_a_check_continues_where_it_was_when_either_side_dies_or_packets_are_lost(seed: int) -> None:
     with World(seed, faults=Faults(loss=0.2), disks=True) as world:

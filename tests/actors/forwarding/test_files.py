@@ -154,6 +154,7 @@ def test_a_file_that_becomes_quiet_puts_the_route_in_doubt_a_few_times(
     assert len(doubts) == len(QUIET_S)
 
 
+@pytest.mark.seconds
 def test_the_node_holds_a_windowful_at_most_and_texts_have_their_room(world: World) -> None:
     alice, bob = friends(world)
     file = send(alice, "bob")
@@ -263,6 +264,7 @@ def test_a_file_that_is_not_what_was_offered_is_kept_by_no_one(world: World, mon
     assert bob.store.files.content(found) == b""
 
 
+@pytest.mark.seconds
 def test_few_come_at_once_and_one_that_stalls_lets_another_in(world: World) -> None:
     bob = world.client("bob")
     people = [world.client(name) for name in ("carol", "dave", "erin", "frank")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from usernym.protocol.limits import NOTICES_MAX
 from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import World
@@ -9,6 +11,7 @@ from usernym.testing.world import World
 TEXTS = 3 * NOTICES_MAX + 7
 
 
+@pytest.mark.seconds
 def test_a_hundred_texts_to_somebody_who_was_away_are_soon_known_to_be_delivered() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob")

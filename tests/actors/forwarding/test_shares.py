@@ -190,6 +190,7 @@ def answers_to_a_blocked_sender(seed: int, moments: list[bool]) -> list[Any]:
         return answers
 
 
+@pytest.mark.seconds
 @examples(6)
 @given(st.lists(st.booleans(), min_size=3, max_size=6).filter(any), st.integers(0, 9))
 def test_no_answer_says_whether_the_recipient_was_there(moments: list[bool], seed: int) -> None:
@@ -206,6 +207,7 @@ def what_waits(self: Shares, sender: str, recipient: str, size: int, now: float)
     return Code.SENDER_SHARE_FULL if waiting.get(sender, 0) >= self.limits.newcomer.messages else None
 
 
+@pytest.mark.seconds
 def test_the_rule_that_counted_what_waits_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Shares, "take", what_waits)
     moments = [False, True, True]

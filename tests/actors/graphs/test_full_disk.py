@@ -89,6 +89,7 @@ def test_the_card_is_made_when_the_disk_has_room_again(monkeypatch: pytest.Monke
     world.check()
 
 
+@pytest.mark.seconds
 def test_sweeping_goes_on_when_the_disk_has_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     alice = world.client("alice")

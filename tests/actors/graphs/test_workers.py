@@ -119,6 +119,7 @@ def test_a_handshake_passes_between_workers() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_who_answers_is_known_at_every_worker() -> None:
     """A sender whose texts are acknowledged at another worker may write as many as at a node of one process."""
     world, alice, bob = apart(7)
@@ -162,6 +163,7 @@ def test_a_dead_worker_leaves_the_card_and_comes_back() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_a_worker_that_restarts_soon_costs_no_card() -> None:
     world, alice, _ = apart(2)
     before = world.node.card

@@ -71,6 +71,7 @@ def kept(client: SimClient, name: str) -> m.Promised | None:
     return said if isinstance(said, m.Promised) else None
 
 
+@pytest.mark.seconds
 def test_a_young_name_is_promised_and_shown_later_without_anyones_asking() -> None:
     with settled("alice") as world:
         alice, bob, tap = client_of(world, "alice"), world.client("bob"), Wiretap(world)
@@ -139,6 +140,7 @@ def test_a_promise_outlives_the_process_and_is_checked_by_the_next() -> None:
         assert alice.contact("bob").directory is InDirectory.SHOWN
 
 
+@pytest.mark.seconds
 def test_a_stranger_who_has_just_registered_is_checked_as_well() -> None:
     with settled("bob") as world:
         bob, alice = client_of(world, "bob"), world.client("alice")
@@ -149,6 +151,7 @@ def test_a_stranger_who_has_just_registered_is_checked_as_well() -> None:
         world.check()
 
 
+@pytest.mark.seconds
 def test_a_changed_identity_is_promised_with_its_whole_chain() -> None:
     with settled("alice", "bob", disks=True) as world:
         alice, bob = client_of(world, "alice"), client_of(world, "bob")
@@ -177,6 +180,7 @@ def test_who_removes_a_contact_keeps_no_promise_about_them() -> None:
         assert alice.store.contacts.get("bob") is None
 
 
+@pytest.mark.seconds
 def test_a_node_that_answers_without_proof_is_asked_again_a_bounded_number_of_times(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -195,6 +199,7 @@ def test_a_node_that_answers_without_proof_is_asked_again_a_bounded_number_of_ti
         assert alice.look_up("bob").directory is InDirectory.SHOWN, "a lookup of the user's still asks for it"
 
 
+@pytest.mark.seconds
 def test_what_is_asked_while_there_is_no_mixnet_is_no_check() -> None:
     with settled("alice") as world:
         alice = client_of(world, "alice")
@@ -249,6 +254,7 @@ def test_a_node_that_breaks_a_promise_is_found_by_the_clients_own_lookup(monkeyp
         assert alice.counters()["lookup"]["promises_broken"] == 1
 
 
+@pytest.mark.seconds
 def test_a_log_that_has_not_grown_since_breaks_no_promise(monkeypatch: pytest.MonkeyPatch) -> None:
     """An honest node makes no epoch where nothing happens."""
     with settled("alice", "bob") as world:
@@ -340,6 +346,7 @@ def test_an_honest_node_is_not_accused_whatever_its_clock_and_its_process_do(see
         world.check()
 
 
+@pytest.mark.seconds
 def test_a_contacts_proof_is_compared_again_at_random_times_for_as_long_as_they_are_a_contact() -> None:
     with settled("alice", "bob") as world:
         alice, tap, times = client_of(world, "alice"), Wiretap(world), asked(world, "bob")
@@ -357,6 +364,7 @@ def test_a_contacts_proof_is_compared_again_at_random_times_for_as_long_as_they_
         assert not alice.of_kind(NodeCaught)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("consent", [Consent.PENDING, Consent.DECLINED, Consent.BLOCKED])
 def test_the_proof_of_who_is_not_accepted_is_compared_when_they_are(consent: Consent) -> None:
     """Else everyone who writes would have themselves looked up for as long as the client runs."""

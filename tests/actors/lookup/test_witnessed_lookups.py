@@ -223,6 +223,7 @@ def test_witnesses_who_are_away_accuse_no_one_and_cost_a_bounded_number_of_looku
         assert shown(alice, "bob") is InDirectory.SHOWN
 
 
+@pytest.mark.seconds
 def test_a_young_name_is_promised_then_shown_then_signed() -> None:
     with World() as world:
         (other,) = with_witnesses(world, "alice")
@@ -239,6 +240,7 @@ def test_a_young_name_is_promised_then_shown_then_signed() -> None:
         assert directories(alice) == [InDirectory.NOT_WITNESSED, InDirectory.SHOWN]
 
 
+@pytest.mark.seconds
 def test_another_identity_of_a_contact_must_be_signed_itself() -> None:
     with World(disks=True) as world:
         (other,) = with_witnesses(world, "alice", "bob")
@@ -255,6 +257,7 @@ def test_another_identity_of_a_contact_must_be_signed_itself() -> None:
         assert shown(alice, "bob") is InDirectory.SHOWN
 
 
+@pytest.mark.seconds
 def test_strangers_who_write_are_judged_by_the_same_policy() -> None:
     with World() as world:
         (other,) = with_witnesses(world, "alice", "bob")

@@ -126,6 +126,7 @@ def silent_listener(world: World, surbs: int) -> RawClient:
     return listener
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(("hours", "delivered"), [(23.5, True), (24.5, False)])
 def test_nothing_goes_out_over_a_surb_that_may_be_dead(hours: float, delivered: bool) -> None:
     world = World()

@@ -85,6 +85,7 @@ def test_a_false_key_for_a_first_contact_splits_the_log(audits_show: str) -> Non
             assert faults(bob) == {Fault.FORKED_LOG}, "a text of anyone who sees the common log shows it"
 
 
+@pytest.mark.seconds
 def test_a_key_that_was_put_there_between_two_looks_is_found_by_its_owner() -> None:
     with ForgedWorld() as world:
         alice, bob = world.people("alice", "bob")

@@ -247,6 +247,7 @@ def test_what_waited_for_the_former_identity_is_opened_by_its_keys() -> None:
     world.check()
 
 
+@pytest.mark.seconds
 def test_what_waited_and_can_not_be_opened_any_more_is_sealed_again_to_the_new_identity() -> None:
     """The sender learns of the new identity by a statement that the one it knows did not sign."""
     world = World()

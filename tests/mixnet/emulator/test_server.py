@@ -293,6 +293,7 @@ def test_control_port_tells_counters_and_takes_faults(server: ServerThread) -> N
     assert format_address(address(server, 0)) == server.ready.endpoints[0].address
 
 
+@pytest.mark.seconds
 def test_client_goes_offline_and_comes_back(server: ServerThread) -> None:
     with Program(server, 0) as alice, Program(server, 1) as bob:
         server.ask("offline", client=1)

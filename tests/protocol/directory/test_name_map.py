@@ -31,6 +31,7 @@ LABELS = st.binary(min_size=32, max_size=32) | st.tuples(
 LEAVES = st.builds(MapLeaf, LABELS, st.integers(1, 2**32 - 1), st.binary(min_size=32, max_size=32))
 
 
+@pytest.mark.seconds
 @given(st.lists(st.lists(LEAVES, min_size=1, max_size=6), min_size=1, max_size=6))
 @examples(300)
 def test_a_map_changed_in_epochs_has_the_root_of_the_page(epochs: list[list[MapLeaf]]) -> None:

@@ -124,6 +124,7 @@ def test_a_passphrase_is_the_same_however_it_was_composed(tmp_path: Path, cost: 
         ClientStore.open(tmp_path, "cafe")
 
 
+@pytest.mark.seconds
 @pytest.mark.usefixtures("real_passphrases")
 def test_the_default_cost_is_64_mib_three_passes_one_lane(tmp_path: Path) -> None:
     ClientStore.open(tmp_path, "pass").close()

@@ -52,6 +52,7 @@ def see(store: NodeStore, mark: KeptMark, known: KnownLog | None, other: int = 0
     return seen.log
 
 
+@pytest.mark.seconds
 def test_each_client_sees_how_the_log_continues(node: NodeStore) -> None:
     mark, rng = KeptMark(), random.Random(7)
     assert node.proofs.shown(SIGNER, mark, "alice", LogAsked(0, 0, 1)) is None, "no epoch yet"

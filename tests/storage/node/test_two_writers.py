@@ -81,6 +81,7 @@ def test_what_went_makes_room_again(node: NodeStore, monkeypatch: pytest.MonkeyP
     assert counted(node) == {}, "nothing says who once got messages"
 
 
+@pytest.mark.seconds
 def test_messages_are_numbered_in_the_order_of_their_commits(node: NodeStore) -> None:
     """A reader that has seen a number has seen all below it: so none can be passed over."""
     put(node, 0)

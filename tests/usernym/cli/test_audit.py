@@ -170,6 +170,7 @@ def running(home: Home) -> Iterator[tuple[str, str]]:
         home.store = home.open()
 
 
+@pytest.mark.seconds
 def test_a_log_is_read_from_its_node_and_followed(
     home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +191,7 @@ def test_a_log_is_read_from_its_node_and_followed(
     assert run(capsys, "audit", folder)[1]["checked_before"] == 2
 
 
+@pytest.mark.seconds
 def test_a_fork_that_a_node_shows_ends_an_audit_with_both_heads(
     home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,6 +240,7 @@ def test_what_can_not_be_read_is_said_before_anything_is_done(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.seconds
 def test_a_node_that_is_silent_ends_an_audit_in_time(
     silent_mixnet: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -156,6 +156,7 @@ def test_a_new_home_needs_a_passphrase_or_the_choice_to_have_none(
     assert ClientStore.protection(tmp_path).name == "ABSENT"
 
 
+@pytest.mark.seconds
 def test_a_person_is_asked_twice_for_a_new_passphrase(
     typed: Any, tmp_path: Path, some_card: str, silent_mixnet: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +189,7 @@ def test_registering_where_nothing_answers_shows_the_words_and_can_be_gone_on_wi
     assert typed("--home", tmp_path, "register", "alicia", "--timeout", "300ms").code == 2
 
 
+@pytest.mark.seconds
 def test_the_words_are_shown_to_a_person_before_the_node_is_asked(
     typed: Any, tmp_path: Path, some_card: str, silent_mixnet: str
 ) -> None:
@@ -215,6 +217,7 @@ def test_a_wrong_passphrase_a_missing_one_and_one_too_many_end_with_4(
     assert (shown.code, shown.told["error"]) == (4, "passphrase_needed")
 
 
+@pytest.mark.seconds
 def test_a_home_held_by_a_program_without_a_control_socket_is_said_to_be_in_use(typed: Any, tmp_path: Path) -> None:
     ClientStore.open(tmp_path, None, unprotected=True).close()
     with Home(tmp_path, "somebody's application") as home:
@@ -237,6 +240,7 @@ def test_listen_waits_for_a_command_that_holds_its_home_and_asks_for_the_passphr
     assert len(asked) == 1
 
 
+@pytest.mark.seconds
 def test_asking_a_node_that_does_not_run_ends_with_3(typed: Any, tmp_path: Path) -> None:
     for part in ("card", "status"):
         shown = typed("--home", tmp_path, "--timeout", "200ms", "node", part)

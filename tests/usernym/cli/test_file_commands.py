@@ -129,6 +129,7 @@ class Calls:
         return self.replies.pop(0)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("is_one", [True, False])
 def test_how_far_a_file_is_can_be_seen_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch, is_one: bool) -> None:
     monkeypatch.setattr(terminal, "PATIENCE_S", 0.05)

@@ -115,6 +115,7 @@ def standard_error(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO) -> io.S
     return stream
 
 
+@pytest.mark.seconds
 def test_a_long_wait_shows_a_sign_of_life_and_takes_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = standard_error(monkeypatch, Terminal())
     monkeypatch.setattr(terminal, "PATIENCE_S", 0.05)

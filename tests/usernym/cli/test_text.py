@@ -212,6 +212,7 @@ def test_the_programs_own_lines_stay_whole(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == "usernym-node:" + "x" * 300 + "\\x1b\n"
 
 
+@pytest.mark.seconds
 def test_only_one_place_makes_texts_safe_and_no_text_is_printed_as_the_programs_own() -> None:
     """Every command prints by `terminal`. A text, or an event's line, is never given to what leaves lines unmarked."""
     for path in Path(cli.__path__[0]).glob("*.py"):
