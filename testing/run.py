@@ -18,7 +18,6 @@ from typing import Final
 
 from usernym.actors import messages as msg
 from usernym.actors.failures import FileUnfit, NodeRefused, NodeSilent
-from usernym.actors.mixnet_io.surb_account import ON_DEMAND_BELOW
 from usernym.actors.registration.login import HEARTBEAT_S
 from usernym.actors.simulation import ProcessDied, SimulationStuck
 from usernym.protocol.files import PLAIN_FILE, is_whole
@@ -41,9 +40,8 @@ END_S: Final = 4 * 3600.0
 CALM: Final = (f.Write, f.Pause, f.Turns, f.LookUpUser, f.Decide, f.Befriend, f.Attack, f.Stalk)
 """Steps that leave the mixnet and all processes whole."""
 FRIEND_S: Final = 3 * HEARTBEAT_S
-"""Whatever hostile users do, a text is delivered within so long, and its writer knows it. At most 16 others' messages
-are on their way before it, one heartbeat makes room, and one more covers a lost answer (docs/protocol.md, "Receiving").
-"""
+"""Whatever hostile users do, a text is delivered within so long, and its writer knows it: at most 16 others' messages
+are on their way before it, one heartbeat makes room, one more covers a lost answer (docs/protocol.md, "Receiving")."""
 PROMPT_S: Final = 20.0
 """So soon where only hints are lost: a poll each way, and no heartbeat."""
 CARDS_S: Final = 900.0  # a dead worker leaves the card within two minutes, a new one comes in within ten
@@ -410,6 +408,8 @@ class Run:
             world.sim.run_until(self._all_is_answered, 600)
             self._look_through_conversations()
             self._wait_until_all_is_known()
+            if world.restart_full_nym_clients():
+                self._wait_until_all_is_known()
         world.sim.run_for(QUIET_S)
         with suppress(SimulationStuck):
             world.sim.run_until(self.watch.cards_fit, CARDS_S)
@@ -426,21 +426,7 @@ class Run:
                 self.oracle.wrong.append(f"{process.name}'s store is damaged: {found[0]}")
 
     def _wait_until_all_is_known(self) -> None:
-        self._wait_until_known()
-        if starved := [client for client in self.world.clients.values() if self._is_starved(client)]:
-            for client in starved:
-                self.world.mixnet.kill(client.client_number)  # as its log says
-            self._wait_until_known()
-
-    def _is_starved(self, client: SimClient) -> bool:
-        """Whether the user's account of SURBs is full of lost ones, for as long as their nym-client runs."""
-        kept = client.store.given_surbs.load()
-        given = 0 if kept is None else kept.ahead + sum(lot.count for lot in kept.lots)
-        return client.name in self.world.nym_clients and given >= ON_DEMAND_BELOW
-
-    def _wait_until_known(self) -> None:
-        deadline = self.world.sim.now() + END_S
-        look_at = self.world.sim.now()
+        deadline = (look_at := self.world.sim.now()) + END_S
         while self.oracle.waiting() and self.world.sim.now() < deadline:
             self.world.sim.step()
             if self.oracle.moved and self.world.sim.now() >= look_at:

@@ -88,8 +88,10 @@ class Watch:
         self._oracle.identity_changed(user, contact)
 
     def looks_at(self, user: str, contact: str, identity: bytes) -> None:
-        """A user looks at an identity of a contact's, and continues without comparing."""
-        self._looked_at.setdefault((user, contact), set()).add(identity)
+        """A user looks at an identity of a contact's, and continues without comparing. Without a change before that
+        there is nothing to look at."""
+        if (user, contact) in self._looked_at:
+            self._looked_at[user, contact].add(identity)
 
     def lost_home(self, user: str) -> None:
         """A user begins on another machine: whom they look up there is who they look at."""

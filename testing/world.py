@@ -26,6 +26,7 @@ from typing import Any, Final, Self, TypeVar
 from usernym.actors import messages as msg
 from usernym.actors.base import Tellable
 from usernym.actors.events import DeliveryChanged, Event, MessageArrived
+from usernym.actors.mixnet_io.surb_account import ON_DEMAND_BELOW
 from usernym.actors.simulation import Simulation
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.in_process import InProcessTransport
@@ -120,6 +121,14 @@ class World:
             self.server.close()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restart_full_nym_clients(self) -> bool:
+        """As a client's log says: start those nym-clients again of whose SURBs so many were lost that the account of
+        the user's client is full. Whether there are any."""
+        full = [each for each in self.clients.values() if each.has_nym_client and each.surbs_kept() >= ON_DEMAND_BELOW]
+        for client in full:
+            self.mixnet.kill(client.client_number)
+        return bool(full)
 
     def add_node(self, name: str, server: DatabaseServer | None = None) -> SimNode:
         """One more node, with a directory of its own; or, with a `server`, one more worker of the node on it."""
@@ -221,6 +230,11 @@ class SimClient(ClientProcess):
         """`kill -9`, and a new process on the same store."""
         self.kill()
         self.start()
+
+    def surbs_kept(self) -> int:
+        """How many SURBs its account on the disk has."""
+        kept = self.store.given_surbs.load()
+        return 0 if kept is None else kept.ahead + sum(lot.count for lot in kept.lots)
 
     # -- commands; those that wait let the world continue meanwhile --
 

@@ -487,7 +487,8 @@ class ClientIO(Actor[ClientIOInbox]):
             if not self._starved:
                 self._starved = True
                 logger.warning(STARVED)
-            count = account.at_last(needed)
+            if not (count := account.at_last(needed)):
+                return
         self._stocked_at = now
         if not count or not account.leave(count):
             return

@@ -104,7 +104,7 @@ class NodeIO(Actor[NodeIOInbox]):
         if isinstance(frame.message, m.Lookup | m.History):
             refused = self._gate.judge(frame.message, queue.backlog())
             if refused is not None:
-                self.counts["refused_busy"] += 1
+                self.counts["work_wanted" if refused.code == Code.WORK_WANTED else "refused_busy"] += 1
                 self._endpoint.reply(tag, encode(refused))
                 return
         elif queue.backlog() >= REQUESTS_WAITING_MAX:

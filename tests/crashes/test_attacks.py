@@ -76,15 +76,15 @@ class Attacker:
                 else:
                     self._answers.put(message)
 
-    def throw(self, message: m.Message, surbs: int) -> None:
-        """Send a message with so many SURBs, whatever it says of them."""
+    def throw(self, message: m.Message, surbs: int, pause_s: float = 0.02) -> None:
+        """Send a message with so many SURBs, whatever it says of them; at Nym's 50 packets a second."""
         data = (
             encode_signed(message, self.key, self.card.node) if is_signed(message) else encode_unsigned(message)
         )  # fmt: skip
         with contextlib.suppress(MixnetError):
             self._transport.send(self.card.addresses[0], data, surbs)
             self.sent += 1
-        time.sleep(0.02)  # Nym's 50 packets a second
+        time.sleep(pause_s)
 
     def ask(self, request: Any) -> Any:
         """A request's answer."""
@@ -185,8 +185,15 @@ def asks_for_histories(attacker: Attacker) -> None:
         attacker.throw(m.History(os.urandom(8), SURBS_GIVEN_MAX, "ann", 0), 3)
 
 
+def looks_up_more_than_a_node_answers(attacker: Attacker) -> None:
+    """As of many mixnet clients, none of which pays."""
+    for _ in range(100):
+        attacker.throw(m.Lookup(os.urandom(8), 3, "ann", 1), 3, pause_s=0.0)
+
+
 ATTACKS = [
     longest_messages, never_acknowledged, lies_about_surbs, invents_statements, logs_in_for_ever, asks_for_histories,
+    looks_up_more_than_a_node_answers,
 ]  # fmt: skip
 
 
@@ -218,7 +225,7 @@ def test_a_node_under_attack_serves_the_honest(
     attack: Callable[[Attacker], None] = ATTACKS[number]
     pid, before = crowd.node.process.pid, taken(crowd)
     rounds, slowest = 0, 0.0
-    with Attacker(crowd, crowd.mixnets["cleo"], "xyz" + "abcdef"[number]) as attacker:
+    with Attacker(crowd, crowd.mixnets["cleo"], "xyz" + "abcdefg"[number]) as attacker:
         attacker.register_and_log_in()
         over = threading.Event()
 
@@ -249,5 +256,6 @@ def test_a_node_under_attack_serves_the_honest(
         f" slowest in {slowest:.1f} s; {grown / 2**20:+.1f} MiB, {files:+d} open files\n"
     )
     assert attacker.sent > ATTACK_S, "or it was no attack"
+    assert attack is not looks_up_more_than_a_node_answers or counters["io"]["work_wanted"]
     assert grown < GROWS_BYTES_MAX
     assert files < FILES_MAX

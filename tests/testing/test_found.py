@@ -23,6 +23,10 @@ FOUND = {
     ),
     "a client beside a nym-client that had lost as much got no part of a file ever again": "soak:7000063:4",
     "the simulation waited a day for SURBs of a nym-client that never die while others come and go": "soak:7001090:5",
+    "the simulation took a first contact's identity for a changed one, since an unknown one had been looked at": (
+        "eNqLNtQxNzIwsDAz0jHWSUvMKU7ViY7ViY5Wci4t8U9LU9JRystPSVXSMTXQMwWKK4VkpKaVAEWTE4vyc4B0Un4SkExMK0ktUgLJhxdllqTC"
+        "xaGqjAxiY2MBSUke2A=="
+    ),
     "the simulation looked into a home whose disk was to fail, and took that for the client's failure": (
         "eNqLNtQxNTM20jHWSUvMKU7ViY7ViY5WcsksznYtKsovKlbSUUrKT1LSMQKKK_kmJmdk5qX65BeXwMRLikpTY2N1jGMBK_oWtg=="
     ),

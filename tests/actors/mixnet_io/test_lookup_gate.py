@@ -129,17 +129,17 @@ def test_a_client_pays_and_gets_its_answer(crowded: World) -> None:
     alice = client_of(crowded, "alice")
     alice.send_and_wait("bob", "hi")
     assert client_of(crowded, "bob").texts() == ["hi"]
-    assert crowded.node.counters()["io"]["refused_busy"] >= 1
+    assert crowded.node.counters()["io"]["work_wanted"] >= 1
 
 
 def test_a_node_that_always_wants_more_gets_work_twice(crowded: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LookupGate, "_takes_payment", lambda *_: False)
     alice = client_of(crowded, "alice")
-    before = crowded.node.counters()["io"].get("refused_busy", 0)
+    before = crowded.node.counters()["io"].get("work_wanted", 0)
     with pytest.raises(NodeRefused) as refused:
         alice.do(alice.graph.lookup, lambda answer: FindContact("bob", answer))
     assert refused.value.code is Code.BUSY
-    assert crowded.node.counters()["io"]["refused_busy"] - before == 1 + PAID_MAX
+    assert crowded.node.counters()["io"]["work_wanted"] - before == 1 + PAID_MAX
 
 
 def test_a_client_does_no_work_that_is_too_much(crowded: World, monkeypatch: pytest.MonkeyPatch) -> None:

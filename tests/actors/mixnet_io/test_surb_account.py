@@ -428,13 +428,6 @@ def node_client(world: HostileWorld) -> int:
 # -- losses --
 
 
-def given_by(client: SimClient) -> int:
-    """What the client's account has on the disk."""
-    kept = client.store.given_surbs.load()
-    assert kept is not None
-    return kept.ahead + sum(lot.count for lot in kept.lots)
-
-
 def storm(world: World, hours: float) -> None:
     """Nothing arrives for a while."""
     world.mixnet.faults = Faults(silent_loss=1.0)
@@ -449,7 +442,7 @@ def test_after_a_lossy_time_beside_a_nym_client_texts_arrive_again_and_the_log_s
     world = World(nym_clients=("alice",))
     alice, bob = world.client("alice"), world.client("bob")
     world.mixnet.faults = Faults(loss=0.4)
-    while given_by(alice) < ON_DEMAND_BELOW or STARVED not in caplog.text:
+    while alice.surbs_kept() < ON_DEMAND_BELOW or STARVED not in caplog.text:
         bob.send("alice", "under way")
         world.sim.run_for(1.0)
     world.sim.run_for(10 * MINUTE_S)
