@@ -329,13 +329,12 @@ class Run:
     def _stalk(self, step: f.Stalk) -> None:
         """Write until the node refuses, then once a minute; take note of every answer."""
         stalker, victim, sim = self._troubles.attacker(step.who), self.world.clients[step.to], self.world.sim
-        if not stalker.log_in():
-            return
-        record = stalker.look_up(step.to)
-        if record is None:
+        if not stalker.log_in() or (record := stalker.look_up(step.to)) is None:
             return
         stalker.attack("texts", step.to, 1)
         sim.run_for(BEFRIENDED_S)
+        if victim.store.contacts.get(step.who) is None:
+            return  # no text arrived: there is no one to decide about
         self._decide(victim, step.who, step.decision)
         sim.run_for(BEFRIENDED_S)
         if self._absent:

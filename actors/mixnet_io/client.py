@@ -118,8 +118,8 @@ class ClientIO(Actor[ClientIOInbox]):
         self._route = LoginRoute(runtime, self._held)
         self._contradictions = Contradictions(node)
         self._account = SurbAccount(runtime, self._held, given_surbs, self._endpoint.surbs_out)
-        self._owed = 0
-        """SURBs that the node asked for, and that it could not have yet."""
+        self._owed = self._asked = 0
+        """SURBs that the node asked for, and could not have yet; and with how many it could send what it has to."""
         self._stocked_at = 0.0
         """When the node last had, or was given, what it needs."""
         self._looks_at: float | None = None
@@ -235,7 +235,7 @@ class ClientIO(Actor[ClientIOInbox]):
         if tell.login_id == self._route.login_id:
             self._to.own = na.answered(self._to.own, self._to.own.address)
         if isinstance(tell, m.SurbsWanted):
-            self._owed = tell.count
+            self._owed = self._asked = tell.count
         target = self._dispatch.tells.get(type(tell))
         if target is not None:
             target.tell(TellArrived(tell))
@@ -474,9 +474,12 @@ class ClientIO(Actor[ClientIOInbox]):
         promised = sum(isinstance(waiting.request, m.Forward) for waiting in self._waiting.values())
         runs_short = route.held() - promised < SURBS_LOW
         wanted = max(self._owed, SURBS_TOP_UP if runs_short else 0)
-        needed = max(self._owed, route.lacking_now(promised) if runs_short else 0)
+        lacks = route.lacking_now(promised) if runs_short else 0
+        needed = max(self._owed, lacks)
         count, now = max(account.in_advance(wanted), account.on_demand(needed)), self._runtime.now()
         if count < min(needed, SURBS_REQUEST):
+            if not lacks and route.held() >= self._asked:
+                return  # it asked again before what was on its way came; if not, the next heartbeat tells
             starved_at = self._stocked_at + STARVED_S
             if now < starved_at:  # the node, which lacks SURBs, may send nothing that leads here again
                 self._looks_at = starved_at

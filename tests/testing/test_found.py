@@ -27,6 +27,14 @@ FOUND = {
         "eNqLNtQxNzIwsDAz0jHWSUvMKU7ViY7ViY5Wci4t8U9LU9JRystPSVXSMTXQMwWKK4VkpKaVAEWTE4vyc4B0Un4SkExMK0ktUgLJhxdllqTC"
         "xaGqjAxiY2MBSUke2A=="
     ),
+    "the simulation had a user block someone who had not written": (
+        "eNqLNtQxNzIwMDQ11DHWSUvMKU7ViY7ViY5WciwpSUzOVtJRSi1LBZKJOZnJILo0L78gNS8xKQfIMTIAqlQKLknMwVSXlJMP1B0bGwsAZnMd"
+        "LQ=="
+    ),
+    "a client took a node for starved that had asked twice, and its mixnet client was renewed again and again": (
+        "eNp1j0ELwjAMhf9Lz0HWKRse_QfePJQyui1KsTaj6QT99cYVUUQv70Hel_BiNLR1Vel2DRs4usAIxoIxapezG84KVE7zeBPvqRedyDNFBVqgN4NX"
+        "FB3dYoHiCTkrqKsndEg-f6TLmZLs3cwy0s1q2_y6N7hEQXyONGF0fcDX5h_QXyZi9gJ27O_43aB8UHpIYu0DWYtMXg=="
+    ),
     "the simulation looked into a home whose disk was to fail, and took that for the client's failure": (
         "eNqLNtQxNTM20jHWSUvMKU7ViY7ViY5WcsksznYtKsovKlbSUUrKT1LSMQKKK_kmJmdk5qX65BeXwMRLikpTY2N1jGMBK_oWtg=="
     ),
