@@ -156,7 +156,7 @@ def test_more_lookups_than_a_node_can_queue_are_refused_and_others_are_served(mo
     assert lookup.backlog() == 5
     alice.look_up("bob")
     refused = flood.received(m.Refused)
-    assert world.node.counters()["io"]["refused_busy"] == len(refused) + 1, "she has paid, and was let in"
+    assert world.node.counters()["io"]["work_wanted"] == len(refused) + 1, "she has paid, and was let in"
     assert {answer.code for answer in refused} == {Code.WORK_WANTED}
     assert len(flood.received(m.Found)) + len(refused) == 200
     assert lookup.backlog() == 0
