@@ -159,7 +159,7 @@ class LogWatch:
             self._is_hidden = False
             return
         was = own if then is None or then.identity != own.identity else then
-        if isinstance(answer, m.Proved) and (leaf := chain_shown(user.node, answer)) != was.leaf:
+        if isinstance(answer, m.Proved) and (leaf := chain_shown(user.node, answer)) not in (was.leaf, own.leaf):
             now = OwnPlace(own.identity, answer.chain, *leaf, answer.proof)
             change = evidence_of_change(user.node, complain(user.key, user.node, user.name, self._origin(), was, now))
             if change is not None:

@@ -7,7 +7,8 @@ from typing import TypeVar
 import pytest
 
 from usernym.actors.events import NodeCaught
-from usernym.actors.messages import DeleteAccount
+from usernym.actors.messages import DeleteAccount, FindContact
+from usernym.actors.registration.log_watch import LogWatch
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.codec import decode
@@ -227,9 +228,12 @@ def test_a_head_that_a_contact_made_up_accuses_no_one() -> None:
         assert bob.store.seen_log.differs_from("alice"), "its next text to her has a signed head"
 
 
-def test_a_name_that_its_owner_deleted_and_took_back_accuses_no_one() -> None:
+def test_a_name_that_its_owner_deleted_and_took_back_accuses_no_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a look that was begun before that, and is answered after it."""
+    take_looked_up = LogWatch.take_looked_up
     with ForgedWorld() as world:
         (alice,) = world.people("alice")
+        first = alice.store.seen_log.own()
         alice.do(alice.graph.registration, DeleteAccount)
         world.settle(2 * MINUTE_S)
         alice.register()
@@ -238,5 +242,8 @@ def test_a_name_that_its_owner_deleted_and_took_back_accuses_no_one() -> None:
         own = alice.store.seen_log.own()
         assert own is not None
         assert (own.events, own.chain.event) == (3, DirectoryEvent.RETURNED)
+        monkeypatch.setattr(LogWatch, "take_looked_up", lambda self, answer, _then: take_looked_up(self, answer, first))
+        alice.do(alice.graph.lookup, lambda answer: FindContact("alice", answer))
+        world.settle(1)
         assert not faults(alice)
         assert not doubts(alice)
