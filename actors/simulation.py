@@ -17,6 +17,9 @@ from typing import Any, Final
 START_UNIX_S: Final = 1_800_000_000
 """The wall clock at the start of a simulation (January 2027)."""
 
+STEPS_A_SECOND_MAX: Final = 50_000
+"""Many times what a flood of messages needs. Actors that answer each other without end would hang a search."""
+
 
 class SimulationStuck(Exception):
     """What was waited for can't come any more, or did not come within the virtual time allowed."""
@@ -93,6 +96,8 @@ class Simulation:
         self.clock_error_s = 0
         """Added to the wall clock: a fault that tests set."""
         self.steps = 0
+        self._second = (0, 0)
+        """The virtual second that it is, and the steps before it."""
 
     # -- the runtime --
 
@@ -125,12 +130,17 @@ class Simulation:
         return self._scheduler.randrange(count) if number is None else number % count
 
     def step(self) -> bool:
-        """One message or one timer. False if there is neither."""
+        """One message or one timer. False if there is neither. Raises `SimulationStuck` where actors keep each other
+        busy, and time hardly passes."""
         ready = self._ready
         timer_due = bool(self._timers) and self._timers[0][0] <= self._now
         if not ready and not self._timers:
             return False
         self.steps += 1
+        if self._second[0] != int(self._now):
+            self._second = int(self._now), self.steps
+        elif self.steps - self._second[1] > STEPS_A_SECOND_MAX:
+            raise SimulationStuck(f"seed {self.seed}: more than {STEPS_A_SECOND_MAX} steps in a virtual second")
         choice = self._choose(len(ready) + timer_due) if ready else 0
         if not ready or choice == len(ready):
             at, _, action = heapq.heappop(self._timers)

@@ -42,6 +42,7 @@ class ArrivalOutcome(Enum):
     SENDER_UNKNOWN = (ArrivalFate.DISCARDED, "the node knows no user of its sender's name")
     SENDER_UNCONFIRMED = (ArrivalFate.DISCARDED, "what the node shows as its sender's record does not hold")
     SENDER_NAME_INVALID = (ArrivalFate.DISCARDED, "its sender's name is invalid")
+    SENDER_NAME_OURS = (ArrivalFate.DISCARDED, "its sender's name is our own, to which no client writes")
     NO_DIRECT_ROUTE = (ArrivalFate.DISCARDED, "it came directly, and its sender has no direct route to us")
     NOT_SIGNED = (ArrivalFate.DISCARDED, "its sender's newest identity has not signed it")
     MALFORMED = (ArrivalFate.DISCARDED, "it opens, and holds no valid payload")
@@ -49,7 +50,7 @@ class ArrivalOutcome(Enum):
     CALLED_UNOPENABLE = (ArrivalFate.DISCARDED, "it does not open; its sender is a contact and seals it again")
     UNOPENABLE = (ArrivalFate.DISCARDED, "it does not open, and its sender may not learn so")
     HELD_FOR_LOOKUP = (ArrivalFate.LEFT, "its sender is looked up first; it is held meanwhile")
-    NO_ROOM_TO_HOLD = (ArrivalFate.LEFT, "its sender must be looked up, and too many are held for that")
+    NOT_HELD = (ArrivalFate.LEFT, "its sender must be looked up, and was already, or too many are held for that")
     AWAITS_DECISION = (ArrivalFate.LEFT, "it is sealed to a key of a lost home, and its sender waits for consent")
 
     def __init__(self, fate: ArrivalFate, reason: str) -> None:
@@ -115,6 +116,8 @@ class Facts:
     route: Route
     valid_name: bool
     """Whether the sender's name could be one."""
+    own_name: bool
+    """Whether it is ours. A lookup of that makes no contact."""
     consent: Consent | None
     """The user's decision about the sender; None if the sender is no contact. Of a stranger whose record was looked up:
     what it would be. They become a contact by an arrival that is signed and opens, not before."""
@@ -135,6 +138,8 @@ def decide(facts: Facts) -> ArrivalOutcome | Check:
     """The outcome for an arrival, or the check whose result is needed for it. The order is that of the protocol."""
     if not facts.valid_name:
         return ArrivalOutcome.SENDER_NAME_INVALID
+    if facts.own_name:
+        return ArrivalOutcome.SENDER_NAME_OURS
     if facts.lookup is SenderLookup.NO_SUCH_USER:
         return ArrivalOutcome.SENDER_UNKNOWN
     if facts.lookup is SenderLookup.REFUSED:
@@ -158,7 +163,9 @@ def decide(facts: Facts) -> ArrivalOutcome | Check:
 
 
 def _after_lookup(facts: Facts) -> ArrivalOutcome:
-    return ArrivalOutcome.HELD_FOR_LOOKUP if facts.room_to_hold else ArrivalOutcome.NO_ROOM_TO_HOLD
+    """One lookup for each time that it comes: what were held again after its lookup would be looked up without end."""
+    may_hold = facts.lookup is SenderLookup.NONE and facts.room_to_hold
+    return ArrivalOutcome.HELD_FOR_LOOKUP if may_hold else ArrivalOutcome.NOT_HELD
 
 
 def _by_seal(seal: OpenedSeal, consent: Consent, route: Route) -> ArrivalOutcome:

@@ -177,6 +177,7 @@ class Inbox:
         return Facts(
             arrival.route,
             valid_name=found.error is None,
+            own_name=arrival.sender == self._user.name,
             consent=None if contact is None else contact.consent,
             direct_route=contact is not None and _may_come_directly(contact),
             seen=contact is not None and self._store.messages.was_seen(contact.name, arrival.message_id),
@@ -265,7 +266,8 @@ class Inbox:
             case ArrivalOutcome.SENDER_BLOCKED | ArrivalOutcome.STRANGERS_SHARE_FULL:
                 self._remember(found)
             case (
-                ArrivalOutcome.SENDER_UNKNOWN
+                ArrivalOutcome.SENDER_NAME_OURS
+                | ArrivalOutcome.SENDER_UNKNOWN
                 | ArrivalOutcome.SENDER_UNCONFIRMED
                 | ArrivalOutcome.RECEIPTS_MISPLACED
                 | ArrivalOutcome.NOT_SIGNED
@@ -282,7 +284,7 @@ class Inbox:
                 self._host.look_up(arrival.sender, stranger=True)
             case ArrivalOutcome.AWAITS_DECISION:
                 self._leave_at_node(found)
-            case ArrivalOutcome.SENDER_NAME_INVALID | ArrivalOutcome.NO_ROOM_TO_HOLD:
+            case ArrivalOutcome.SENDER_NAME_INVALID | ArrivalOutcome.NOT_HELD:
                 pass
             case _:
                 assert_never(outcome)
@@ -324,18 +326,11 @@ class Inbox:
         if not is_new or contact.consent is Consent.DECLINED:
             return
         if isinstance(payload, p.Text):
-            self._context.on_event(
-                MessageArrived(
-                    arrival.message_id,
-                    contact.name,
-                    payload.text,
-                    payload.sent_at,
-                    payload.counter,
-                    missing,
-                    arrival.route,
-                    contact.consent is Consent.PENDING,
-                )
-            )
+            event = MessageArrived(
+                arrival.message_id, contact.name, payload.text, payload.sent_at, payload.counter, missing,
+                arrival.route, contact.consent is Consent.PENDING,
+            )  # fmt: skip
+            self._context.on_event(event)
         elif isinstance(payload, p.FileOffer):
             self._files.offered(contact.name, arrival.message_id)
         else:

@@ -22,6 +22,7 @@ FOUND = {
         "soak:7000002:3"
     ),
     "a client beside a nym-client that had lost as much got no part of a file ever again": "soak:7000063:4",
+    "a node delivered what it called the client's own message, which was looked up without end": "mixed:8000763:2",
     "the simulation waited a day for SURBs of a nym-client that never die while others come and go": "soak:7001090:5",
     "the simulation took a first contact's identity for a changed one, since an unknown one had been looked at": (
         "eNqLNtQxNzIwsDAz0jHWSUvMKU7ViY7ViY5Wci4t8U9LU9JRystPSVXSMTXQMwWKK4VkpKaVAEWTE4vyc4B0Un4SkExMK0ktUgLJhxdllqTC"

@@ -119,6 +119,24 @@ def test_a_strangers_message_outlives_a_lookup_that_brought_nothing(failure: Cod
     world.check()
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_a_node_calls_the_clients_own_message_is_discarded_without_a_lookup(count: int) -> None:
+    world = HostileWorld()
+    alice = world.client("alice")
+    writer = RawClient(world, "alice")
+    writer.key = alice.user.key
+    text = p.pad_payload(p.Text(1, 1, bytes(16), None, None, "hello"), first_contact=True)
+    for number in range(1, count + 1):
+        own = writer.forward("alice", world.scripted.records["alice"], text)
+        sealed = own.sealed, own.inner_signature, own.first_key
+        world.scripted.tell("alice", m.Deliver(bytes(16), number, "alice", own.message_id, 1, *sealed))
+    world.settle(60)
+    assert not [request for request in world.scripted.requests if isinstance(request, m.Lookup)]
+    assert any(isinstance(request, m.Acknowledge) for request in world.scripted.requests)
+    assert alice.texts() == []
+    world.check()
+
+
 def test_a_busy_node_refuses_no_message_for_good_and_ends_no_route() -> None:
     world = HostileWorld()
     alice, _ = world.client("alice"), world.client("bob")
