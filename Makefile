@@ -7,6 +7,8 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 # Tests wait for a third of their time, most often for other processes and disks: more of them run than processors.
 PARALLEL := -n $(shell echo $$(($(CORES) > 5 ? 8 : $(CORES) + $(CORES) / 2))) --dist worksteal
 PARALLEL_QUICK := -n $(shell echo $$(($(CORES) > 4 ? 8 : 2 * $(CORES)))) --dist worksteal
+# Each process has Nym networks of its own, and its tests compute for most of their time.
+PARALLEL_BINDING := -n auto --maxprocesses 4 --dist worksteal
 OURS := usernym actors protocol storage mixnet testing chat tests bench
 CARGO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/usernym/cargo-target
 RUST_AT_LEAST := 1.89
@@ -77,7 +79,7 @@ test-nym: test-binding ## the tests that need nym_python_sdk: its own, and usern
 	$(BIN)/python -Im pytest -m nym $(PARALLEL) $(PYTEST_ARGS)
 
 test-binding: nym ## nym_python_sdk's own tests, those of `make test-nym` that know nothing of usernym
-	$(BIN)/python -Im pytest -c nym_python_sdk/pyproject.toml --rootdir nym_python_sdk nym_python_sdk/tests $(PYTEST_ARGS)
+	$(BIN)/python -Im pytest -c nym_python_sdk/pyproject.toml --rootdir nym_python_sdk nym_python_sdk/tests $(PARALLEL_BINDING) $(PYTEST_ARGS)
 
 # `cargo clippy` is `cargo check` with this wrapper around the compiler of our own crates. `check` shares no dependency
 # with `build`: it would compile all 700 a second time.
