@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -16,7 +17,7 @@ from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire,
 from usernym.actors.failures import Failure
 from usernym.actors.graphs import Graph
 from usernym.actors.runtime import Runtime, ThreadRuntime
-from usernym.actors.simulation import Simulation, SimulationStuck
+from usernym.actors.simulation import STEPS_A_SECOND_MAX, Simulation, SimulationStuck
 from usernym.actors.surbs import STOCK_MAX, CounterWindow, SurbStock, surbs_that_fit
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURB_S
@@ -257,6 +258,35 @@ def test_a_graph_for_which_the_system_has_no_threads_leaves_none(threads: Thread
 def test_a_simulation_that_waits_for_what_cannot_come_says_so_with_its_seed() -> None:
     with pytest.raises(SimulationStuck, match="seed 42"):
         Simulation(42).run_until(lambda: False)
+
+
+class Echo(Actor["Note"]):
+    """Answers itself, at once or after a while."""
+
+    name = "echo"
+
+    def __init__(self, sim: Simulation, pause_s: float) -> None:
+        super().__init__(sim, lambda actor, error: None)
+        self.pause_s = pause_s
+
+    def receive(self, message: Note) -> None:
+        if self.pause_s:
+            self.tell_self_later(self.pause_s, message)
+        else:
+            self.tell_self(message)
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 1.0])
+def test_actors_that_keep_each_other_busy_end_a_simulation_and_those_that_wait_do_not(pause_s: float) -> None:
+    """Found by the simulation: it hung. What was waited for was a moment that never came."""
+    sim = Simulation(42)
+    echo = Echo(sim, pause_s)
+    echo.begin()
+    echo.own_ref.tell(Note("again"))
+    busy = pytest.raises(SimulationStuck, match="seed 42: more than 50000 steps in a virtual second")
+    with nullcontext() if pause_s else busy:
+        sim.run_for(STEPS_A_SECOND_MAX * pause_s + 1)
+    assert sim.steps > STEPS_A_SECOND_MAX
 
 
 def interleaving(seed: int, tape: tuple[int, ...] = ()) -> list[str]:
