@@ -12,7 +12,7 @@ import random
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -333,8 +333,9 @@ class Run:
             return
         stalker.attack("texts", step.to, 1)
         sim.run_for(BEFRIENDED_S)
-        if victim.store.contacts.get(step.who) is None:
-            return  # no text arrived: there is no one to decide about
+        with nullcontext() if victim.disk is None else victim.disk.paused():
+            if victim.store.contacts.get(step.who) is None:
+                return  # no text arrived: there is no one to decide about
         self._decide(victim, step.who, step.decision)
         sim.run_for(BEFRIENDED_S)
         if self._absent:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.limits import TOKEN_BYTES
@@ -20,7 +22,8 @@ class Thief(Outsider):
         super().__init__(world, f"who has {victim.name}'s machine")
         self._victim = victim.name
         self._stolen = victim.user.key
-        self._contacts = {contact.name: contact for contact in victim.store.contacts.all()}
+        with nullcontext() if victim.disk is None else victim.disk.paused():
+            self._contacts = {contact.name: contact for contact in victim.store.contacts.all()}
         self.key = SigningKey.from_seed(self.rng.randbytes(32))
 
     def succession(self) -> m.Publish | None:

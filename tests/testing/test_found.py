@@ -36,6 +36,9 @@ FOUND = {
         "eNp1j0ELwjAMhf9Lz0HWKRse_QfePJQyui1KsTaj6QT99cYVUUQv70Hel_BiNLR1Vel2DRs4usAIxoIxapezG84KVE7zeBPvqRedyDNFBVqgN4NX"
         "FB3dYoHiCTkrqKsndEg-f6TLmZLs3cwy0s1q2_y6N7hEQXyONGF0fcDX5h_QXyZi9gJ27O_43aB8UHpIYu0DWYtMXg=="
     ),
+    "the simulation let a thief read a home whose disk was to fail": (
+        "eNqLNtSxMDEwMLEw1jHSSUvMKU7ViY7ViY5WcsksznYtKsovKlbSUUrMyUxOVdIxBMoohWSkppUgxJSS8pNAZGpaflGqUmxsLADhYRjE"
+    ),
     "the simulation looked into a home whose disk was to fail, and took that for the client's failure": (
         "eNqLNtQxNTM20jHWSUvMKU7ViY7ViY5WcsksznYtKsovKlbSUUrKT1LSMQKKK_kmJmdk5qX65BeXwMRLikpTY2N1jGMBK_oWtg=="
     ),
