@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Final, Literal, get_args
 
 import msgspec
@@ -85,7 +84,7 @@ class Attacker(Outsider):
     def _is_anothers(self, login_id: bytes) -> bool:
         for client in self.world.clients.values():
             if client.running:
-                with client.disk.paused() if client.disk is not None else nullcontext():
+                with client.without_faults():
                     if client.store.profile.login_id() == login_id:
                         return True
         return False

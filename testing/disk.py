@@ -108,12 +108,12 @@ class Disk:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Let nothing go wrong within the block: it is the simulation that looks, or writes, and not the process."""
-        self._paused = True
+        before, self._paused = self._paused, True
         self._arm()
         try:
             yield
         finally:
-            self._paused = False
+            self._paused = before
             self._arm()
 
     # -- death and what it leaves --

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import Any, Final, get_args
 
 import msgspec
@@ -147,7 +147,7 @@ class LyingTransport(BetweenTransport):
     def _forgeries(self, message: m.Deliver, number: int) -> list[m.Message]:
         """Texts that no one wrote, instead of `message` to its recipient: under a name that the recipient may know, and
         under one with a key of the node's own."""
-        with self._node.disk.paused() if self._node.disk is not None else nullcontext():
+        with self._node.without_faults():
             return self._forged_for(message, number)
 
     def _forged_for(self, message: m.Deliver, number: int) -> list[m.Message]:
@@ -196,8 +196,8 @@ class Mallory(Outsider):
         """Addresses that others know."""
         addresses = [self.world.node.card.addresses[0]]
         for client in self.world.clients.values():
-            if client.running and client.disk is not None:
-                with client.disk.paused():
+            if client.running:
+                with client.without_faults():
                     contacts = client.store.contacts.all()
                 addresses += [contact.peer_address for contact in contacts if contact.peer_address is not None]
         return addresses

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -154,6 +154,10 @@ class Process:
         """Wait for the disk for so long: what comes meanwhile, and what is due, is handled afterwards in this order."""
         self.world.sim.hold(self.runtime.actors, seconds)
 
+    def without_faults(self) -> AbstractContextManager[None]:
+        """Let its disk do nothing wrong within the block: it is the simulation that reads or writes the store."""
+        return nullcontext() if self.disk is None else self.disk.paused()
+
     # -- life and death --
 
     def start(self) -> None:
@@ -296,7 +300,7 @@ class NodeProcess(Process):
 
     def is_alone(self) -> bool:
         """Whether no other worker takes logins."""
-        with self.disk.paused() if self.disk is not None else nullcontext():
+        with self.without_faults():
             return not self.store.workers.others()
 
     def leave(self) -> None:
@@ -310,7 +314,7 @@ class NodeProcess(Process):
 
     def show(self, name: str) -> FoundRecord | None:
         """What a lookup of this name and its history would find."""
-        with self.disk.paused() if self.disk is not None else nullcontext():
+        with self.without_faults():
             account = self.store.directory.account(name)
             if account is None:
                 return None
@@ -404,7 +408,7 @@ class ClientProcess(Process):
         maker.replace(self.words, self._found)
 
     def _note_newest(self) -> None:
-        with self.disk.paused() if self.disk is not None else nullcontext():
+        with self.without_faults():
             pending = self.store.profile.pending_record()
             record = decode_record(self.store.profile.identity().record) if pending is None else pending.record
         self._newest = max(self._newest, (record.recoveries, record.number))

@@ -12,7 +12,7 @@ import random
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -263,9 +263,9 @@ class Run:
 
     def _accept_changes(self, client: SimClient, *names: str) -> None:
         """The user looks at these contacts' identities, if they have changed; at all without names."""
-        if not client.running or client.disk is None:
+        if not client.running:
             return
-        with client.disk.paused():
+        with client.without_faults():
             changed = [each.name for each in client.store.contacts.all() if each.trust is Trust.CHANGED]
             for name in changed:
                 if name in names or not names:
@@ -274,10 +274,10 @@ class Run:
 
     def _decide(self, client: SimClient, to: str, decision: str) -> None:
         """As `Client.accept`, `decline` and `block` do."""
-        if not client.running or client.disk is None:
+        if not client.running:
             return
         consent = {"accept": Consent.ACCEPTED, "decline": Consent.DECLINED, "block": Consent.BLOCKED}[decision]
-        with client.disk.paused():
+        with client.without_faults():
             client.store.contacts.set_consent(to, consent)
         client.graph.forwarding.tell(msg.RequestsDecided())
 
@@ -321,9 +321,9 @@ class Run:
         sim.run_for(LOOK_S)
         self._write(victim, step.to, 20)
         sim.run_for(BEFRIENDED_S)
-        if step.looks == "after" and friend.running and friend.disk is not None:
+        if step.looks == "after" and friend.running:
             self.watch.looks_at(friend.name, step.who, thief.key.public)
-            with friend.disk.paused():
+            with friend.without_faults():
                 friend.look_at_identity(step.who, thief.key.public)
 
     def _stalk(self, step: f.Stalk) -> None:
@@ -333,7 +333,7 @@ class Run:
             return
         stalker.attack("texts", step.to, 1)
         sim.run_for(BEFRIENDED_S)
-        with nullcontext() if victim.disk is None else victim.disk.paused():
+        with victim.without_faults():
             if victim.store.contacts.get(step.who) is None:
                 return  # no text arrived: there is no one to decide about
         self._decide(victim, step.who, step.decision)
@@ -379,8 +379,7 @@ class Run:
 
     def show_file(self, client: SimClient, sender: str, message_id: bytes) -> None:
         """Show a file that is complete; showing and noting are one step."""
-        assert client.disk is not None, "a run has disks"
-        with client.disk.paused():
+        with client.without_faults():
             offer = client.store.messages.get(sender, message_id, Direction.IN)
             file = client.store.files.get(sender, message_id, Direction.IN)
             if offer is None or file is None or offer.shown or file.state is not FileState.COMPLETE:

@@ -30,8 +30,8 @@ class ReadingScreen:
     def started(self) -> None:
         """Show what the store says was not shown, then go online."""
         client, run = self._client, self._run
-        if client.deaths and client.disk is not None:
-            with client.disk.paused():
+        if client.deaths:
+            with client.without_faults():
                 run.mark_shown(client)
                 unread = client.store.messages.unshown(SCREEN_ROWS, {PayloadKind.TEXT})
                 own = self.own_texts()
@@ -65,8 +65,7 @@ class ReadingScreen:
 
     def _look_at_files(self) -> None:
         client, run = self._client, self._run
-        assert client.disk is not None, "a run has disks"
-        with client.disk.paused():
+        with client.without_faults():
             files = client.store.files.page(None, SCREEN_ROWS)
             sent = [(file, client.store.files.content(file)) for file in files if file.direction is Direction.OUT]
         for file in files:

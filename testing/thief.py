@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.limits import TOKEN_BYTES
@@ -22,7 +20,7 @@ class Thief(Outsider):
         super().__init__(world, f"who has {victim.name}'s machine")
         self._victim = victim.name
         self._stolen = victim.user.key
-        with nullcontext() if victim.disk is None else victim.disk.paused():
+        with victim.without_faults():
             self._contacts = {contact.name: contact for contact in victim.store.contacts.all()}
         self.key = SigningKey.from_seed(self.rng.randbytes(32))
 

@@ -20,7 +20,6 @@ The oracle compares what users see; these are harms that no user sees.
 from __future__ import annotations
 
 from collections import deque
-from contextlib import nullcontext
 from typing import Final
 
 from usernym.protocol import messages as m
@@ -206,7 +205,7 @@ class Watch:
     def check_heads(self) -> None:
         """The rule about the heads of the directory's log."""
         for node in self._world.nodes.values():
-            with node.disk.paused() if node.disk is not None else nullcontext():
+            with node.without_faults():
                 log = {each.number + 1: each.checkpoint for each in node.store.log.epochs(node.store.log.size())}
             heads = [(read_checkpoint(note).size, note) for note in node.mark.given_out]
             sizes = [size for size, _ in heads]
@@ -219,13 +218,13 @@ class Watch:
         heads: dict[bytes, dict[int, bytes]] = {}
         for node in self._world.nodes.values():
             changed, roots = logs.setdefault(node.key.public, {}), heads.setdefault(node.key.public, {})
-            with node.disk.paused() if node.disk is not None else nullcontext():
+            with node.without_faults():
                 for each in node.store.log.epochs(node.store.log.size()):
                     roots[each.number + 1] = read_checkpoint(each.checkpoint).root
                     for change in decode_changes(each.changes):
                         changed.setdefault(change.label, set()).update(change.added)
         for client in self._world.clients.values():
-            with client.disk.paused() if client.disk is not None else nullcontext():
+            with client.without_faults():
                 contacts, known = client.store.contacts.all(), client.store.seen_log.known()
             if known is not None and heads[client.user.node].get(known.size) != known.head.root:
                 self._break(client.name, "known log", f"{client.name} knows a log that the node does not have")
@@ -257,7 +256,7 @@ class Watch:
             kept = self._promise(client, name)
             if kept is not None and kept.frame == said:
                 continue  # it is compared again
-            with client.disk.paused() if client.disk is not None else nullcontext():
+            with client.without_faults():
                 found = [decode_evidence(each.packed).fault for each in client.store.evidence.all()]
             if not {Fault.PROMISE_BROKEN, Fault.CHAIN_REWRITTEN} & {*found} and len(found) < EVIDENCE_MAX:
                 what = f"{user} was shown that the node did not keep its word about {name}, and has no evidence"
@@ -265,12 +264,12 @@ class Watch:
 
     @staticmethod
     def _promise(client: SimClient, name: str) -> KeptPromise | None:
-        with client.disk.paused() if client.disk is not None else nullcontext():
+        with client.without_faults():
             return client.store.promises.of(name)
 
     @staticmethod
     def _contact(client: SimClient, name: str) -> Contact | None:
-        with client.disk.paused() if client.disk is not None else nullcontext():
+        with client.without_faults():
             return client.store.contacts.get(name)
 
 

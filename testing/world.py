@@ -17,7 +17,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -218,7 +217,7 @@ class SimClient(ClientProcess):
 
     def _is_registered(self) -> bool:
         """What the store says, whatever its disk does: the simulation asks, not the client."""
-        with nullcontext() if self.disk is None else self.disk.paused():
+        with self.without_faults():
             return self.store.profile.identity().state is IdentityState.REGISTERED
 
     def begin_app(self) -> None:
