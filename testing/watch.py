@@ -1,7 +1,7 @@
 """Rules for what may leave a process at all, whatever the others do, checked at each frame; the last one at the end.
 
 1. Never more than `SURBS_GIVEN_MAX` of a client's SURBs can be used by the node, over all its processes at one address.
-2. A client's process makes at most `LOGINS_MAX` logins a minute.
+2. A client's process makes at most `LOGINS_MAX` logins a minute, and `LOOKUPS_MAX` lookups of one name.
 3. No more than `WAITING_BYTES_MAX` wait in the memory of the node's mixnet client for the SURBs of one sender tag.
 4. Nothing is sealed to a changed identity that its user has not looked at: a look at another one is none at this.
 5. Nothing goes directly to an address that was agreed with another identity than the one that is pinned: neither to a
@@ -45,7 +45,8 @@ from usernym.testing.world import SimClient, World
 
 LOGINS_MAX: Final = 3
 """Logins begun a minute, at most, of one process: each shows the node that the user is there, and costs it SURBs."""
-
+LOOKUPS_MAX: Final = 15
+"""Lookups of one name begun a minute, at most, of one process: what arrives must not make it ask without end."""
 UNDER_WAY_S: Final = 1.0
 """A frame leaves up to so long after its login began."""
 WAITING_BYTES_MAX: Final = 2 * SURBS_GIVEN_MAX * PACKET_PAYLOAD_BYTES
@@ -63,7 +64,8 @@ class Watch:
         """Nym address to the user, and the identity, that it was."""
         self._looked_at: dict[tuple[str, str], set[bytes]] = {}
         """The identities of a contact that a user has looked at, since they were notified of a change."""
-        self._logins: dict[tuple[str, int], deque[tuple[float, bytes]]] = {}
+        self._begun: dict[tuple[str, int, str], deque[tuple[float, bytes]]] = {}
+        """Of a process, by what it asked for: when, and the request's id."""
         self._broken: dict[tuple[str, str], bytes] = {}
         """A user, and a contact of theirs about whom a promise was shown to be broken."""
         self._said: set[tuple[str, str]] = set()
@@ -114,7 +116,9 @@ class Watch:
             return
         match message:
             case m.LoginAsk(request_id=request_id):
-                self._count_logins(client, request_id)
+                self._count(client, "logins", request_id, LOGINS_MAX)
+            case m.Lookup(request_id=request_id, name=name):
+                self._count(client, f"lookups of {name}", request_id, LOOKUPS_MAX)
             case m.Forward(recipient=name):
                 self._check_seal(client, name, message)
             case m.Direct():
@@ -148,15 +152,15 @@ class Watch:
         if isinstance(said, m.Deliver) and len(said.sealed) not in SEALED_SIZES:
             self._break("node", "sizes", f"the node passes {len(said.sealed)} sealed bytes on")
 
-    def _count_logins(self, client: SimClient, request_id: bytes) -> None:
+    def _count(self, client: SimClient, asked: str, request_id: bytes, most: int) -> None:
         now = self._world.sim.now()
-        logins = self._logins.setdefault((client.name, client.deaths), deque())
-        if all(request_id != seen for _, seen in logins):
-            logins.append((now, request_id))
-        while logins[0][0] <= now - MINUTE_S + UNDER_WAY_S:
-            logins.popleft()
-        if len(logins) > LOGINS_MAX:
-            self._break(client.name, "logins", f"{client.name} made {len(logins)} logins within a minute")
+        begun = self._begun.setdefault((client.name, client.deaths, asked), deque())
+        if all(request_id != seen for _, seen in begun):
+            begun.append((now, request_id))
+        while begun[0][0] <= now - MINUTE_S + UNDER_WAY_S:
+            begun.popleft()
+        if len(begun) > most:
+            self._break(client.name, asked, f"{client.name} made {len(begun)} {asked} within a minute")
 
     def _check_seal(self, client: SimClient, name: str, said: m.Forward | m.Direct) -> None:
         contact = self._contact(client, name)

@@ -50,7 +50,7 @@ class ArrivalOutcome(Enum):
     CALLED_UNOPENABLE = (ArrivalFate.DISCARDED, "it does not open; its sender is a contact and seals it again")
     UNOPENABLE = (ArrivalFate.DISCARDED, "it does not open, and its sender may not learn so")
     HELD_FOR_LOOKUP = (ArrivalFate.LEFT, "its sender is looked up first; it is held meanwhile")
-    NOT_HELD = (ArrivalFate.LEFT, "its sender must be looked up, and was already, or too many are held for that")
+    NOT_HELD = (ArrivalFate.LEFT, "its sender must be looked up, and was just now, or too many others are")
     AWAITS_DECISION = (ArrivalFate.LEFT, "it is sealed to a key of a lost home, and its sender waits for consent")
 
     def __init__(self, fate: ArrivalFate, reason: str) -> None:
@@ -127,7 +127,7 @@ class Facts:
     """Whether a message of the contact with this id was taken before."""
     lookup: SenderLookup
     room_to_hold: bool
-    """Whether one more message may be held for a lookup."""
+    """Whether one more message may be held for a lookup of its sender."""
     share_full: bool
     """Whether the user has not accepted the sender, and as much as is kept of such a sender is kept."""
     signed: bool | None = None

@@ -16,6 +16,7 @@ from typing import Final, assert_never
 from usernym.actors.base import Actor, Tellable, fail, resolve
 from usernym.actors.context import ClientContext
 from usernym.actors.failures import Failure, FileUnfit, NodeRefused, NodeSilent, RetryNotPossible, TextTooLong
+from usernym.actors.forwarding.arrival_lookups import ArrivalLookups
 from usernym.actors.forwarding.files import FileTransfers
 from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.inbox import Inbox
@@ -87,8 +88,9 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         )
         self._outbox = Outbox(self._host)
         self._files = FileTransfers(self._host, self._outbox)
-        self._inbox = Inbox(self._host, self._outbox, self._files)
-        self._unopened = UnopenedReports(self._host, self._outbox)
+        self._lookups = ArrivalLookups(self._host)
+        self._inbox = Inbox(self._host, self._outbox, self._files, self._lookups)
+        self._unopened = UnopenedReports(self._host, self._outbox, self._lookups)
         self._texts = UserTexts(context, self._outbox, self._files)
         self._unsent: dict[str, list[SendText]] = {}
         self._ticks = 0
@@ -266,6 +268,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
     # -- from lookup --
 
     def _on_resolved(self, name: str, found: FoundRecord | None) -> None:
+        self._lookups.ended(name)
         try:
             contact = self._store.contacts.get(name)
         except StorageError:
@@ -284,6 +287,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
         self._inbox.on_resolved(name, found)
 
     def _on_resolve_failed(self, name: str, code: Code | None) -> None:
+        self._lookups.ended(name)
         for command in self._unsent.pop(name, ()):
             fail(command.answer, NodeSilent(Failure.NO_ANSWER) if code is None else NodeRefused(code))
         self._outbox.on_resolve_failed(name, code)

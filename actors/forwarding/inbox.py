@@ -20,6 +20,7 @@ from usernym.actors.forwarding.arrival import (
     SenderLookup,
     decide,
 )
+from usernym.actors.forwarding.arrival_lookups import ArrivalLookups
 from usernym.actors.forwarding.direct_receipts import DirectReceipts
 from usernym.actors.forwarding.files import FileTransfers
 from usernym.actors.forwarding.host import Host
@@ -93,13 +94,14 @@ class _Findings:
 class Inbox:
     """Owned by the forwarding actor, and used in its thread only."""
 
-    def __init__(self, host: Host, outbox: Outbox, files: FileTransfers) -> None:
+    def __init__(self, host: Host, outbox: Outbox, files: FileTransfers, lookups: ArrivalLookups) -> None:
         self._host = host
         self._context = host.context
         self._store = host.context.store
         self._user = host.context.user
         self._outbox = outbox
         self._files = files
+        self._lookups = lookups
         self._held: dict[str, list[Arrival]] = {}
         self._keys: dict[int, MessageKey] = {}
         self._acknowledged: dict[tuple[str, bytes], bytes | None] = {}
@@ -182,7 +184,7 @@ class Inbox:
             direct_route=contact is not None and _may_come_directly(contact),
             seen=contact is not None and self._store.messages.was_seen(contact.name, arrival.message_id),
             lookup=arrival.lookup,
-            room_to_hold=sum(len(held) for held in self._held.values()) < HELD_MAX,
+            room_to_hold=sum(map(len, self._held.values())) < HELD_MAX and self._lookups.may_ask(arrival.sender),
             share_full=contact is not None and self._has_full_share(contact),
         )
 
@@ -281,7 +283,7 @@ class Inbox:
                 found.error = RemoteProtocolError(Code.UNEXPECTED, "a direct message without a direct route")
             case ArrivalOutcome.HELD_FOR_LOOKUP:
                 self._held.setdefault(arrival.sender, []).append(arrival)
-                self._host.look_up(arrival.sender, stranger=True)
+                self._lookups.ask(arrival.sender, stranger=True)
             case ArrivalOutcome.AWAITS_DECISION:
                 self._leave_at_node(found)
             case ArrivalOutcome.SENDER_NAME_INVALID | ArrivalOutcome.NOT_HELD:

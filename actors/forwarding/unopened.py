@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from usernym.actors.forwarding.arrival_lookups import ArrivalLookups
 from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.protocol import messages as m
@@ -21,11 +22,12 @@ DOUBTED_MAX: Final = 64
 class UnopenedReports:
     """Owned by the forwarding actor, and used in its thread only."""
 
-    def __init__(self, host: Host, outbox: Outbox) -> None:
+    def __init__(self, host: Host, outbox: Outbox, lookups: ArrivalLookups) -> None:
         self._host = host
         self._context = host.context
         self._store = host.context.store
         self._outbox = outbox
+        self._lookups = lookups
         self._doubted: dict[str, dict[bytes, m.NotOpened]] = {}
 
     def on_told(self, told: m.NotOpened) -> None:
@@ -33,9 +35,9 @@ class UnopenedReports:
         try:
             self._judge(told)
         except RemoteProtocolError:
-            if sum(map(len, self._doubted.values())) < DOUBTED_MAX:
+            if sum(map(len, self._doubted.values())) < DOUBTED_MAX and self._lookups.may_ask(told.recipient):
                 self._doubted.setdefault(told.recipient, {})[told.message_id] = told
-                self._host.look_up(told.recipient)
+                self._lookups.ask(told.recipient)
             return
         self._host.note_notices([told.notice])
 

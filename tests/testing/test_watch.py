@@ -89,6 +89,7 @@ def test_a_seal_to_a_changed_identity_and_a_former_address() -> None:
     [
         ("SURBS_GIVEN_MAX", 3, "of alice's SURBs"),
         ("LOGINS_MAX", 0, "alice made 1 logins within a minute"),
+        ("LOOKUPS_MAX", 0, "alice made 1 lookups of bob within a minute"),
         ("WAITING_BYTES_MAX", -1, "bytes wait at the node for one client's SURBs"),
     ],
 )
@@ -97,7 +98,8 @@ def test_numbers_that_are_exceeded(constant: str, value: int, says: str) -> None
         with World(2) as world, patch.object(watch, constant, value if low else getattr(watch, constant)):
             oracle = Oracle()
             Watch(world, oracle)
-            world.client("alice")
+            alice, _ = world.client("alice"), world.client("bob")
+            alice.send("bob", "hello")
             world.settle(5)
             assert any(says in wrong for wrong in oracle.wrong) is expected
             assert len(oracle.wrong) == len(set(oracle.wrong))

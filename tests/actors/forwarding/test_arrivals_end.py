@@ -61,7 +61,7 @@ def scene(consent: Consent) -> tuple[World, SimClient, SimClient, RawClient, Key
 
 def all_leave(world: World, alice: SimClient, bob: SimClient) -> None:
     """Nothing stays at the node, a friend's text comes, and the node is not accused of anything."""
-    world.settle(MINUTE_S)
+    world.settle(2 * MINUTE_S)
     assert not world.node.store.mailbox.waiting("bob", 1), "what was judged is gone"
     alice.send_and_wait("bob", "after")
     assert bob.texts("alice")[-1] == "after"
