@@ -15,7 +15,7 @@ import msgspec
 
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import DAY_S, HASH_BYTES, SIGNATURE_BYTES, SUCCESSIONS_MAX
-from usernym.protocol.sealing import MessageKey
+from usernym.protocol.sealing import MessageKey, check_message_key
 from usernym.protocol.signing import Context, SigningKey, digest, is_public_key, prefixed, verify
 from usernym.protocol.wire import U8, U32, Hash, HpkeKey, Key, Number, Signature, Wire, decoder_of, pack, unpack
 
@@ -145,8 +145,9 @@ def verify_stub(node: bytes, name: str, stub: RecordStub) -> None:
 
 
 def verify_record(node: bytes, name: str, record: KeyRecord) -> None:
-    """As `verify_stub`."""
+    """As `verify_stub`, and unless messages can be sealed to the record's message key."""
     verify_stub(node, name, record.stub())
+    check_message_key(record.hpke_key)
 
 
 def authorise(key: SigningKey, node: bytes, name: str, stub: RecordStub, authority: Authority) -> Succession:

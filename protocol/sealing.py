@@ -95,7 +95,20 @@ class Envelope:
 
 def seal(public: bytes, plaintext: bytes, envelope: Envelope) -> bytes:
     """Seal to a user's HPKE public key (1,216 bytes). Raises `RemoteProtocolError(RECORD_INVALID)` if that is not a
-    valid key."""
+    valid key: see `check_message_key`."""
+    return _encrypt(public, plaintext, envelope.info())
+
+
+def check_message_key(public: bytes) -> None:
+    """Raise `RemoteProtocolError(RECORD_INVALID)` unless messages can be sealed to this HPKE public key.
+
+    Of ML-KEM's 1,184 bytes not all are a key (FIPS 203, 7.2), and for some of X25519's points every shared secret is
+    zero (RFC 7748, 6.1). Who signs such a key makes others fail when they seal, which may be much later.
+    """
+    _encrypt(public, b"", b"")
+
+
+def _encrypt(public: bytes, plaintext: bytes, info: bytes) -> bytes:
     if len(public) != HPKE_KEY_BYTES:
         raise RemoteProtocolError(Code.RECORD_INVALID, "not a message key")
     try:
@@ -103,6 +116,6 @@ def seal(public: bytes, plaintext: bytes, envelope: Envelope) -> bytes:
             MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_BYTES]),
             X25519PublicKey.from_public_bytes(public[_MLKEM_BYTES:]),
         )
-        return _SUITE.encrypt(plaintext, key, info=envelope.info())
+        return _SUITE.encrypt(plaintext, key, info=info)
     except (ValueError, InvalidTag, UnsupportedAlgorithm):
         raise RemoteProtocolError(Code.RECORD_INVALID, "not a usable message key") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from usernym.actors.simulation import SimulationStuck
@@ -13,7 +14,7 @@ from usernym.protocol.challenges import search_work, whole_record_hash
 from usernym.protocol.codec import decode, encode_signed, encode_unsigned, is_signed
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import ID_BYTES, REQUEST_ID_BYTES
-from usernym.protocol.records import KeyRecord, first_record
+from usernym.protocol.records import KeyRecord, first_record, verify_record
 from usernym.protocol.sealing import Envelope, seal
 from usernym.protocol.signing import SigningKey
 from usernym.testing.world import World
@@ -110,9 +111,14 @@ class Outsider:
         return self._registered
 
     def look_up(self, name: str) -> KeyRecord | None:
-        """A user's record, if the node is there and has it."""
+        """A user's record, if the node is there and has it, and does not lie."""
         found = self.ask(m.Lookup(self.new_id(), 2, name))
-        return found.record if isinstance(found, m.Found) else None
+        if not isinstance(found, m.Found):
+            return None
+        with suppress(RemoteProtocolError):
+            verify_record(self.world.node.card.node, name, found.record)
+            return found.record
+        return None
 
     def forward(self, to: str, record: KeyRecord, plaintext: bytes, sender: str | None = None) -> m.Forward:
         """A message sealed and signed as it should be, in our name or another's."""

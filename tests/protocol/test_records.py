@@ -35,11 +35,12 @@ from usernym.protocol.records import (
     verify_record_in_chain,
     verify_stub,
 )
+from usernym.protocol.sealing import MessageKey
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
 
 NODE, NAME = b"n" * 32, "alice"
-HPKE = b"h" * 1216
+HPKE = MessageKey.from_seed(bytes(32)).public
 Chain = tuple[Succession, ...]
 LIES = {Code.RECORD_INVALID, Code.SUCCESSION_INVALID}
 
@@ -327,7 +328,7 @@ def test_updates_go_forward_only(data: st.DataObject) -> None:
 
     def version(number: int, hpke: tuple[int, int]) -> KeyRecord:
         made = record(owner.identity, owner.recovery.public, owner.record.stub(), number=number)
-        message_key = bytes((hpke[1],)) * 1216
+        message_key = MessageKey.from_seed(bytes((hpke[1],)) * 32).public
         return sign_record(
             owner.identity, NODE, NAME, msgspec.structs.replace(made, hpke_number=hpke[0], hpke_key=message_key)
         )

@@ -16,8 +16,9 @@ from usernym.actors.messages import RequestsDecided
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
-from usernym.protocol.limits import MINUTE_S, UINT32_MAX
+from usernym.protocol.limits import HPKE_KEY_BYTES, MINUTE_S, UINT32_MAX
 from usernym.protocol.records import KeyRecord, decode_record, sign_record
+from usernym.protocol.sealing import MessageKey
 from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, Route
 from usernym.testing.world import SimClient, World
 
@@ -37,7 +38,7 @@ def text(words: str, record: KeyRecord | None = None) -> bytes:
 def poisoned(mallory: RawClient) -> KeyRecord:
     """A record that no node ever had, with the highest numbers that there are."""
     highest = msgspec.structs.replace(
-        mallory.record, number=UINT32_MAX, hpke_number=UINT32_MAX, hpke_key=bytes([7]) * 1216
+        mallory.record, number=UINT32_MAX, hpke_number=UINT32_MAX, hpke_key=MessageKey.from_seed(bytes(32)).public
     )
     return sign_record(mallory.key, mallory.node, mallory.name, highest)
 
@@ -157,6 +158,25 @@ def test_a_record_sent_directly_serves_the_direct_way_alone() -> None:
     assert bob.contact("mallory").record_for(Route.NODE) == mallory.record, "the node is right, and says so still"
     assert not bob.of_kind(NodeCaught)
     bob.store.contacts.set_consent("mallory", Consent.BLOCKED)
+    world.check()
+
+
+def test_a_record_with_a_key_that_no_one_can_seal_to_is_not_kept() -> None:
+    """Answers to its sender would fail, and with them what goes out together with these."""
+    world, _, bob, mallory, record = scene(Consent.ACCEPTED)
+    assert bob.address is not None
+    bob.store.contacts.set_handshake("mallory", HandshakeState.ACTIVE, mallory.transport.address)
+    useless = msgspec.structs.replace(poisoned(mallory), hpke_key=b"\xff" * HPKE_KEY_BYTES)
+    told = sign_record(mallory.key, mallory.node, "mallory", useless)
+    forward = mallory.forward("bob", record, text("directly", told))
+    direct = m.Direct("mallory", forward.message_id, forward.key_number, forward.sealed, forward.inner_signature)
+    mallory.throw(mallory.encode(direct), 0, bob.address)
+    world.settle(10)
+    assert bob.texts("mallory")[-1] == "directly"
+    assert bob.contact("mallory").record_for(Route.DIRECT) == mallory.record
+    bob.send("mallory", "an answer")
+    world.settle(2)
+    assert mallory.received(m.Direct)[-1].key_number == mallory.record.hpke_number
     world.check()
 
 

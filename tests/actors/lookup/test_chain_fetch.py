@@ -23,10 +23,12 @@ from usernym.protocol.records import (
     record_hash,
     sign_record,
 )
+from usernym.protocol.sealing import MessageKey
 from usernym.protocol.signing import SigningKey
 
 NODE, NAME = b"n" * 32, "alice"
 LINKS, PAGE = 20, 16
+HPKE = MessageKey.from_seed(bytes(32)).public
 
 
 def _key(number: int) -> SigningKey:
@@ -37,7 +39,7 @@ def _key(number: int) -> SigningKey:
 def _life() -> tuple[KeyRecord, tuple[Succession, ...]]:
     """A record whose chain has `LINKS` links, more than a node sends at once."""
     recovery = _key(999).public
-    unsigned = KeyRecord(1, 0, _key(0).public, recovery, b"h" * 1216, 1, 20_000, NO_PREVIOUS, b"")
+    unsigned = KeyRecord(1, 0, _key(0).public, recovery, HPKE, 1, 20_000, NO_PREVIOUS, b"")
     record = sign_record(_key(0), NODE, NAME, unsigned)
     chain = [first_succession(record)]
     for at in range(1, LINKS):
@@ -161,7 +163,7 @@ def _record_of(chain: tuple[Succession, ...], at: int) -> KeyRecord:
     """The record whose stub is this link's."""
     stub = chain[at].stub
     unsigned = KeyRecord(
-        stub.number, stub.recoveries, stub.identity_key, stub.recovery_key, b"h" * 1216, stub.hpke_number,
+        stub.number, stub.recoveries, stub.identity_key, stub.recovery_key, HPKE, stub.hpke_number,
         stub.made_on, stub.previous, b"",
     )  # fmt: skip
     return sign_record(_key(at), NODE, NAME, unsigned)

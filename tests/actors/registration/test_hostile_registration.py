@@ -257,3 +257,24 @@ def state_size(actor: Any) -> dict[str, int]:
         for name, value in vars(actor).items()
         if isinstance(value, list | dict | set) and name != "counts"
     }
+
+
+@pytest.mark.parametrize("part", ["ML-KEM", "X25519"])
+def test_a_message_key_that_no_one_can_seal_to_is_not_taken(part: str) -> None:
+    world = World()
+    client = RawClient(world)
+    key = client.record.hpke_key
+    useless = b"\xff" * (len(key) - 32) + key[-32:] if part == "ML-KEM" else key[:-32] + bytes(32)
+    first = msgspec.structs.replace(client.record, hpke_key=useless)
+    before = dump(world.node.store)
+    assert code_of(client.ask(changed(client, first, client.challenge()))) is Code.RECORD_INVALID
+    assert dump(world.node.store) == before
+    assert isinstance(client.register(), m.Registered)
+    later = sign_record(
+        client.key, client.node, client.name, msgspec.structs.replace(first, number=2, hpke_number=2, signature=b"")
+    )
+    before = dump(world.node.store, DIRECTORY)
+    publish = m.Publish(client.new_id(), 2, client.name, later, None)
+    assert code_of(client.ask(publish)) is Code.RECORD_INVALID
+    assert dump(world.node.store, DIRECTORY) == before
+    world.check()

@@ -12,7 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 VERSION: Final = b"\x01"
 
@@ -175,6 +178,28 @@ def labelled(context: str, *parts: bytes) -> bytes:
 def fixed(what: str, size: int = 32) -> bytes:
     """Bytes that are always the same for `what`, and look random."""
     return hashlib.shake_256(b"usernym test vectors: " + what.encode()).digest(size)
+
+
+def message_key_pair(seed: bytes) -> tuple[hpke.MLKEM768X25519PrivateKey, bytes]:
+    """X-Wing's key pair of a 32-byte seed."""
+    expanded = hashlib.shake_256(seed).digest(96)
+    mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
+    x25519 = X25519PrivateKey.from_private_bytes(expanded[64:])
+    public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
+    return hpke.MLKEM768X25519PrivateKey(mlkem, x25519), public
+
+
+def message_key(what: str) -> bytes:
+    """A message key that is always the same for `what`."""
+    return message_key_pair(fixed(what))[1]
+
+
+def unusable(public: bytes) -> dict[str, bytes]:
+    """Bytes of a message key's length to which no one can seal, each by what is wrong with them."""
+    return {
+        "whose ML-KEM part is out of range": b"\xff" * 1184 + public[1184:],
+        "whose X25519 part is zeros": public[:1184] + bytes(32),
+    }
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from tests.vectors.generator.base import (
     Signer,
     fixed,
     labelled,
+    message_key,
     pack,
     prefixed,
 )
@@ -35,7 +36,7 @@ class Rec:
     number: int = 1
     recoveries: int = 0
     recovery: bytes = ALICE_RECOVERY.public
-    hpke: bytes = fixed("message key 1", 1216)
+    hpke: bytes = message_key("message key 1")
     hpke_number: int = 1
     made_on: int = DAY
     previous: bytes = ZEROS
@@ -85,7 +86,7 @@ class Rec:
         """A later record of the same identity, with another message key."""
         previous = self.hash
         return replace(
-            self, number=number, hpke=fixed(f"message key {hpke}", 1216), hpke_number=hpke, previous=previous
+            self, number=number, hpke=message_key(f"message key {hpke}"), hpke_number=hpke, previous=previous
         )
 
 
@@ -107,7 +108,7 @@ def by_recovery(rec: Rec, authority: Signer) -> tuple[object, ...]:
 A: Final = Rec(ALICE)
 """Alice's first record."""
 A_LATER: Final = A.renewed(5, 4)
-B: Final = A.then(ALICE_2, hpke=fixed("message key 2", 1216), hpke_number=2)
+B: Final = A.then(ALICE_2, hpke=message_key("message key 2"), hpke_number=2)
 """Alice's second identity, which her first allowed."""
 C: Final = B.then(ALICE_3, hpke_number=3, recoveries=1, recovery=ALICE_RECOVERY_2.public)
 """Alice's third identity: her recovery key allowed it, and replaced itself."""

@@ -21,9 +21,11 @@ from tests.vectors.generator.base import (
     bad,
     fixed,
     good,
+    message_key,
     pack,
     plain,
     signer,
+    unusable,
 )
 from tests.vectors.generator.identity import A_LATER, C_LATER, NAME, A, B, C, Rec, T, by_identity, by_recovery, first
 
@@ -76,12 +78,15 @@ def _bad_records() -> Iterator[Vector]:
     weak_fields = list(replace(A, identity=SMALL_ORDER["order 1"]).fields)
     weak_fields[8] = b"\x01" + bytes(63)
     yield bad("record, identity of small order", "record", _record_input(pack(weak_fields)), "RECORD_INVALID")
+    for what, key in unusable(A.hpke).items():
+        data = pack(replace(A, hpke=key).fields)
+        yield bad(f"record, a message key {what}", "record", _record_input(data), "RECORD_INVALID")
     changes: dict[int, object] = {
         0: 2,
         1: 1,
         2: THIEF.public,
         3: THIEF.public,
-        4: fixed("other message key", 1216),
+        4: message_key("other message key"),
         5: 2,
         6: A.made_on + 1,
         7: fixed("previous"),
@@ -350,7 +355,7 @@ def _updates() -> Iterator[Vector]:
         ("an older record", later, A),
         ("the same number, another record", later, replace(later, made_on=later.made_on + 1)),
         ("an older message key", later, replace(later, number=6, hpke_number=3)),
-        ("another message key under the same number", later, replace(later, number=6, hpke=fixed("swapped", 1216))),
+        ("another message key under the same number", later, replace(later, number=6, hpke=message_key("swapped"))),
     ):
         yield bad(f"update, {what}", "update", _pair(pinned, found), "RECORD_STALE")
     for what, found in {
