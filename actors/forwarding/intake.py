@@ -91,12 +91,15 @@ class Intake:
             now=now,
             expires_at=now + MAILBOX_S,
         )
-        if outcome is not Enqueued.STORED:
-            self._shares.undo_last(self._now())
+        if outcome is Enqueued.STORED:
+            self._store.replay_ids.remember(seen, b"", now + SEEN_S)
+            return outcome
+        # What is not stored has no part in the share, so it must not be remembered either.
+        self._shares.undo_last(self._now())
         if outcome is Enqueued.FULL:
             return Code.MAILBOX_FULL
-        self._store.replay_ids.remember(seen, b"", now + SEEN_S)
-        return outcome
+        # Another worker was first; else the sender has used the id for another recipient.
+        return outcome if mailbox.find(recipient, sender, forward.message_id) is not None else Code.REPLAYED
 
 
 def reports_of(rows: Iterable[RemovedMessage], *, receipt: bool) -> list[Report]:

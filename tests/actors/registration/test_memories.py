@@ -73,6 +73,28 @@ def test_one_senders_messages_leave_room_for_anothers(monkeypatch: pytest.Monkey
         world.check()
 
 
+def test_an_id_that_waits_for_another_recipient_is_refused_and_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "REMEMBERED", Share(5, 10**6))
+    with World(15) as world:
+        world.client("bob", online=False)
+        world.client("carol", online=False)
+        mallory = registered(world, "mallory", 99)
+        message_id = bytes(16)
+
+        def hand_in(to: str, seal: int) -> Any:
+            forward = m.Forward(
+                mallory.new_id(), "mallory", to, message_id, world.sim.unix_s(), 1, bytes([seal]) * min(SEALED_SIZES),
+                bytes(64), None,
+            )  # fmt: skip
+            return mallory.hand_in(forward)
+
+        assert isinstance(hand_in("bob", 0), m.Accepted)
+        before = dump(world.node.store)
+        assert {Code(hand_in("carol", seal).code) for seal in range(1, 11)} == {Code.REPLAYED}
+        assert dump(world.node.store) == before
+        world.check()
+
+
 def test_deletions_of_what_is_deleted_are_answered_and_leave_no_row() -> None:
     with World(16) as world:
         mallory = registered(world, "mallory", 99)
