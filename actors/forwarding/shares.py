@@ -1,8 +1,8 @@
 """How much of each mailbox each sender may use: a part of forwarding at the node.
 
-docs/protocol.md, "Shares of a mailbox". A share counts what its sender handed in, less what the sender was notified of;
-not what still waits, since that would show every sender when the recipient was there. In memory only: nothing on disk
-says who wrote to whom, but for the messages themselves. Each mailbox has a table of its own, so no one can use up
+docs/protocol.md, "Shares of a mailbox". A share counts what its sender handed in, less what a known sender was notified
+of; not what still waits, since that would show every sender when the recipient was there. In memory only: nothing on
+disk says who wrote to whom, but for the messages themselves. Each mailbox has a table of its own, so no one can use up
 another's. A node that has several workers has a table at each: it counts what that worker took in, less what any of
 them reports.
 """
@@ -177,13 +177,14 @@ class Shares:
     def reported(self, report: Report, now: float) -> None:
         """The sender is notified of the fate of messages: by the recipient's receipt, or otherwise.
 
-        What all newcomers handed in is not less for it: another one would see that the recipient was there.
+        What all newcomers handed in is not less for it: another one would see that the recipient was there. So what one
+        of them handed in is not less either: with room again and again, one could fill the part of all.
         """
         table = self._table(report.recipient, now)
         if report.receipt:
             table.know(report.sender, now)
-        for bucket, _, _ in table.buckets(report.sender, now, self.limits):
-            if bucket is not table.all_newcomers:
+        if report.sender in table.known:
+            for bucket, _, _ in table.buckets(report.sender, now, self.limits):
                 bucket.add(-report.messages, -report.size)
 
     def forget(self, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +76,16 @@ def test_another_newcomer_does_not_see_what_becomes_of_a_newcomers_messages(rece
     for _ in range(3):
         of.reported(Report("ann", "bob", 1, 10, receipt=receipt), 0)
     assert handed_in(of, "eve", 1) == [Code.MAILBOX_FULL]
+
+
+def test_no_notice_gives_a_newcomer_room_so_one_does_not_fill_the_part_of_all() -> None:
+    of = shares()
+    codes = []
+    for _ in range(9):
+        codes += handed_in(of, "ann", 1)
+        of.reported(Report("ann", "bob", 1, 10, receipt=False), 0)
+    assert codes == [None] * 3 + [Code.SENDER_SHARE_FULL] * 6
+    assert handed_in(of, "eve", 1) == [None]
 
 
 def test_a_full_share_is_empty_after_thirty_days() -> None:
@@ -149,7 +160,7 @@ def give_surbs(client: RawClient) -> None:
     client.world.settle(1)
 
 
-def short(client: RawClient, to: str) -> Any:
+def short(client: RawClient, to: str, **changes: Any) -> Any:
     """Hand in one packet of nothing; the answer's kind, and the code if it is a refusal."""
     number = decode_record(client.world.node.store.directory.account(to).record).hpke_number  # type: ignore[union-attr]
     world = client.world
@@ -157,7 +168,7 @@ def short(client: RawClient, to: str) -> Any:
         client.new_id(), client.name, to, world.sim.random_bytes(16), world.sim.unix_s(), number, bytes(SHORT),
         bytes(64), None,
     )  # fmt: skip
-    answer = client.hand_in(forward)
+    answer = client.hand_in(msgspec.structs.replace(forward, **changes))
     return Code(answer.code) if isinstance(answer, m.Refused) else type(answer)
 
 
@@ -198,6 +209,20 @@ def test_no_answer_says_whether_the_recipient_was_there(moments: list[bool], see
     away = answers_to_a_blocked_sender(seed, [False] * len(moments))
     assert there == away
     assert set(there) == {m.Accepted, Code.SENDER_SHARE_FULL}
+
+
+def test_a_stranger_who_seals_a_message_again_and_again_leaves_room_for_others() -> None:
+    with World(13) as world:
+        world.client("bob", online=False)
+        mallory, other = newcomer(world, "mallory", 99), newcomer(world, "other", 98)
+        answers = []
+        for number in range(LIMITS.newcomer.messages + 5):
+            if number % 20 == 0:
+                give_surbs(mallory)
+            answers.append(short(mallory, "bob", message_id=bytes(16), sealed=bytes([number]) * SHORT))
+        assert answers == [m.Accepted] * LIMITS.newcomer.messages + [Code.SENDER_SHARE_FULL] * 5
+        assert [count for _, count, _ in world.node.store.mailbox.waiting_by_sender("bob")] == [1]
+        assert short(other, "bob") is m.Accepted
 
 
 def what_waits(self: Shares, sender: str, recipient: str, size: int, now: float) -> Code | None:
