@@ -101,6 +101,12 @@ class UserRoute:
         self.unproved += packets
         return True
 
+    def continue_round(self, before: UserRoute, now: float) -> None:
+        """What was handed over in the present round of the user's route before this one counts on, unless something was
+        known to arrive there: a login claims SURBs as any other message does, and proves none of them."""
+        if before.reached_at == float("-inf") and now - before.round_began_at < RETRY_S:
+            self.window, self.unproved, self.round_began_at = before.window, before.unproved, before.round_began_at
+
     def gives_up(self, row: int, needed: int, now: float) -> bool:
         """Whether this message has waited for SURBs so long that its turn is over, though it was not sent: there may
         never be enough for it, and others wait behind it."""
@@ -138,6 +144,8 @@ class UserRoutes:
         self._io = io
         self._counts = counts
         self._routes: OrderedDict[str, UserRoute] = OrderedDict()
+        self._dropped: OrderedDict[str, tuple[float, UserRoute]] = OrderedDict()
+        """Routes that ended within the last `RETRY_S` seconds, and when."""
         self.card: NodeCard | None = None
         """The node's current card."""
 
@@ -148,12 +156,18 @@ class UserRoutes:
         self._routes.move_to_end(name)
 
     def drop(self, name: str) -> None:
-        self._routes.pop(name, None)
+        route, now = self._routes.pop(name, None), self._runtime.now()
+        if route is not None:
+            self._dropped.pop(name, None)
+            self._dropped[name] = now, route
+        while self._dropped and now - next(iter(self._dropped.values()))[0] >= RETRY_S:
+            self._dropped.popitem(last=False)
         self._counts["routes"] = len(self._routes)
 
     def clear(self) -> None:
         """The mixnet client is new: every route is dead."""
         self._routes.clear()
+        self._dropped.clear()
         self._counts["routes"] = 0
 
     def open(self, opened: RouteOpened, login_at: int) -> UserRoute:
@@ -166,10 +180,13 @@ class UserRoutes:
         route = UserRoute(opened.identity_key, opened.tag, opened.login_id, login_at, opened.fence, SurbStock())
         route.card_sequence = opened.card_sequence
         route.stock.add(opened.surbs, now)
+        _, former = self._dropped.pop(opened.name, (0.0, None))
+        if (former := before or former) is not None:
+            route.continue_round(former, now)
         self._routes[opened.name] = route
         self._routes.move_to_end(opened.name)
         if len(self._routes) > ROUTES_MAX:
-            self._routes.popitem(last=False)
+            self.drop(next(iter(self._routes)))
         self._counts["routes"] = len(self._routes)
         return route
 

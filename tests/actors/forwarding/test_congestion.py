@@ -89,6 +89,51 @@ def test_surbs_that_are_only_said_to_be_there_cost_little(monkeypatch: pytest.Mo
         assert handed_over(world, 3) > 6 * FRAME_BYTES_MAX, "without the window, and believing"
 
 
+def log_in_with_another_tag(world: World) -> None:
+    """The liar's login from another mixnet client: three SURBs with each message, whatever they say."""
+    mallory = RawClient(world)
+    ask = m.LoginAsk(mallory.new_id(), 200, "mallory")
+    challenge = mallory.exchange(mallory.encode(ask), ask.request_id, 3)
+    proof = m.LoginProof(
+        mallory.new_id(), 200, "mallory", challenge.nonce, challenge.expires_at, challenge.mac, 2**32 - 1, 200
+    )
+    mallory.login_id = mallory.exchange(mallory.encode(proof), proof.request_id, 3).login_id
+    mallory.throw(mallory.encode(m.TopUp(200, "mallory", mallory.login_id)), 1)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_logins_one_after_the_other_open_no_new_window(elsewhere: bool) -> None:
+    with World(30) as world:
+        liar(world)
+        core: Any = world.core
+        core._answer_surb_request = lambda _now, _request: None
+        stocks = core._clients[world.node.client_number].stocks
+        forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
+        began, logins = world.sim.now(), 0
+        while world.sim.now() < began + RETRY_S:
+            log_in_with_another_tag(world)
+            logins += 1
+            world.settle(0.2)
+            if elsewhere:  # as when another worker has the route for a moment
+                forwarding._routes.drop("mallory")
+        waiting = sum(len(each.flight.data) for stock in stocks.values() for each in stock.waiting)
+        assert logins > 20
+        assert waiting <= 2 * FRAME_BYTES_MAX
+        world.check()
+
+
+def test_a_login_after_something_arrived_begins_a_round() -> None:
+    former, arrived = route(), route()
+    for each in (former, arrived):
+        assert each.hand_over(PACKETS_MAX, 0.0)
+    arrived.note_arrived(0.0)
+    assert arrived.hand_over(PACKETS_MAX, 1.0)
+    for before, now, room in ((former, 2.0, False), (former, RETRY_S, True), (arrived, 2.0, True)):
+        one = route()
+        one.continue_round(before, now)
+        assert one.hand_over(1, now) is room
+
+
 def test_the_account_never_believes_in_more_than_a_client_gives() -> None:
     stock = SurbStock()
     for now in range(50):
