@@ -115,10 +115,10 @@ class StoreDatabase(Engine):
         """Move all of the WAL into the database and truncate it. False if readers are in the way."""
         return self.value(int, "PRAGMA wal_checkpoint(TRUNCATE)") == 0
 
-    def last_number(self, table: str) -> int:
+    def last_number(self, table: str, key: str) -> int:  # noqa: ARG002 - a table has one
         return self.value(int, "SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)) or 0
 
-    def set_last_number(self, table: str, number: int) -> None:
+    def set_last_number(self, table: str, key: str, number: int) -> None:  # noqa: ARG002 - as above
         self.run("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
         self.run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
 

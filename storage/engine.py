@@ -218,11 +218,11 @@ class Engine(ABC):
         """Erase what was deleted, as far as the engine can. False if readers are in the way."""
 
     @abstractmethod
-    def last_number(self, table: str) -> int:
-        """The last number that a key of this table got that counts up; 0 before the first."""
+    def last_number(self, table: str, key: str) -> int:
+        """The last number that this column of the table got, a key that counts up; 0 before the first."""
 
     @abstractmethod
-    def set_last_number(self, table: str, number: int) -> None:
+    def set_last_number(self, table: str, key: str, number: int) -> None:
         """Let the next one be higher than this."""
 
     @abstractmethod

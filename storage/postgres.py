@@ -333,15 +333,13 @@ class PostgresDatabase(Engine):
         self.execute("VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) mail, mailbox, notice")
         return True
 
-    def last_number(self, table: str) -> int:
-        sql = (
-            "SELECT last_value FROM pg_sequences WHERE schemaname = current_schema() AND sequencename = ? || '_id_seq'"
-        )
-        return self.value(int, sql, (table,)) or 0
+    def last_number(self, table: str, key: str) -> int:
+        sql = "SELECT last_value FROM pg_sequences WHERE schemaname = current_schema() AND sequencename = ?"
+        return self.value(int, sql, (f"{table}_{key}_seq",)) or 0
 
-    def set_last_number(self, table: str, number: int) -> None:
+    def set_last_number(self, table: str, key: str, number: int) -> None:
         if number:
-            self.rows("SELECT setval(pg_get_serial_sequence(?, 'id'), ?)", (table, number))
+            self.rows("SELECT setval(pg_get_serial_sequence(?, ?), ?)", (table, key, number))
 
     def retire(self) -> None:
         self.run("UPDATE store SET id = -id")

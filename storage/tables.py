@@ -75,6 +75,13 @@ def keys_of(model: type[peewee.Model]) -> tuple[str, ...]:
     return tuple(key.field_names) if isinstance(key, peewee.CompositeKey) else (key.column_name,)
 
 
+def counted_key_of(model: type[peewee.Model]) -> str | None:
+    """The column of a model's table that counts up, and whose numbers never come back; None if there is none."""
+    key: Any = model._meta.primary_key  # noqa: SLF001 - see `columns_of`
+    rules = getattr(key, "constraints", None) or ()
+    return key.column_name if any(rule is NEVER_AGAIN for rule in rules) else None
+
+
 def creation_of(base: type[Row], dialect: peewee.Database) -> tuple[str, ...]:
     """SQL that makes the tables, which are the subclasses of `base`."""
     statements: list[str] = []

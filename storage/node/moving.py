@@ -12,13 +12,11 @@ import peewee
 from usernym.storage.database import marks, parts
 from usernym.storage.engine import Engine
 from usernym.storage.errors import StoreCorrupt, StoreInaccessible
-from usernym.storage.node.schema import OF_PROCESSES, DirectoryChangeRow, MailboxRow, NodeRow, NoticeRow
+from usernym.storage.node.schema import OF_PROCESSES, NodeRow
 from usernym.storage.node.store import NodeStore
-from usernym.storage.tables import columns_of, keys_of, table_name
+from usernym.storage.tables import columns_of, counted_key_of, keys_of, table_name
 
 ROWS_AT_ONCE: Final = 1_000
-_COUNTED: Final = tuple(table_name(model) for model in (MailboxRow, NoticeRow, DirectoryChangeRow))
-"""Tables whose numbers must not come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,9 @@ def copy_store(source: NodeStore, target: NodeStore) -> list[CopiedTable]:
             target.database.run(f"DELETE FROM {table_name(model)}")  # noqa: S608 - constants
         for model in models:
             _fill(source.database, target.database, model)
-        for table in _COUNTED:
-            target.database.set_last_number(table, source.database.last_number(table))
+            if (key := counted_key_of(model)) is not None:
+                number = source.database.last_number(table_name(model), key)
+                target.database.set_last_number(table_name(model), key, number)
         there = [_described(target.database, model) for model in models]
         if there != [_described(source.database, model) for model in models]:
             raise StoreCorrupt(f"what came to {target.path} differs from {source.path}: nothing was copied")

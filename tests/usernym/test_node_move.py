@@ -22,7 +22,7 @@ from usernym.storage.node import moving
 from usernym.storage.node.epochs import TREE_LEVEL_MIN, EpochSigner
 from usernym.storage.node.schema import OF_PROCESSES, NodeRow
 from usernym.storage.node.store import NodeStore
-from usernym.storage.tables import selection, table_name
+from usernym.storage.tables import counted_key_of, selection, table_name
 
 pytestmark = [needs_postgres, pytest.mark.processes]
 
@@ -78,7 +78,7 @@ def test_there_and_back_it_is_the_same(home: Path, url: str, postgres: PostgresS
     before = of_file(home)
     assert all(before.values())
     with contextlib.closing(NodeStore.open(home / STORE_NAME)) as store:
-        last = store.database.last_number("mailbox")
+        last = store.database.last_number("mailbox", "id")
     there = node_move.move_to_database(home, url)
     assert [each.table for each in there] == [table_name(model) for model in MOVED]
     assert sum(each.rows for each in there) == sum(map(len, before.values()))
@@ -105,6 +105,31 @@ def test_there_and_back_it_is_the_same(home: Path, url: str, postgres: PostgresS
         assert store.notices.add("ann", 1, b"", 1, 9) == 4
     again = node_move.move_to_database(home, postgres.new_database())
     assert [each for each in again if each.table != "notice"] == [each for each in back if each.table != "notice"]
+
+
+COUNTED = [(table_name(model), key) for model in MOVED if (key := counted_key_of(model)) is not None]
+
+
+def numbers(store: NodeStore) -> dict[str, int]:
+    """The last number of each table that counts up."""
+    return {table: store.database.last_number(table, key) for table, key in COUNTED}
+
+
+def test_no_table_that_counts_begins_again(home: Path, url: str) -> None:
+    assert {table for table, _ in COUNTED} == {"mailbox", "notice", "directory_change", "witness"}
+    with contextlib.closing(NodeStore.open(home / STORE_NAME)) as store:
+        before = numbers(store)
+    assert all(before.values())
+    node_move.move_to_database(home, url)
+    with contextlib.closing(NodeStore.connect(url)) as store:
+        assert numbers(store) == before
+        for seed in (b"t", b"u"):
+            store.witnesses.add(make_card(SigningKey.from_seed(seed * 32), [bytes(96)], 1, 1))
+        assert [each.number for each in store.witnesses.peers()] == [1, 2, 3]
+        before = numbers(store)
+    node_move.move_to_file(home, url)
+    with contextlib.closing(NodeStore.open(home / STORE_NAME)) as store:
+        assert numbers(store) == before
 
 
 def test_a_database_that_has_a_node_is_left_alone(home: Path, url: str) -> None:
