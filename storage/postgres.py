@@ -42,6 +42,8 @@ VERSION_MIN: Final = 150_000
 """PostgreSQL 15, Debian 12's: the oldest that is tested."""
 LOCK_TIMEOUT_S: Final = 10
 """How long a statement waits for a lock, as with SQLite: many times the longest sweep."""
+IDLE_S: Final = 60
+"""How long a process that others wait for may stand still within a transaction: then the server undoes it."""
 CONNECT_TIMEOUT_S: Final = 3
 TRIES_S: Final = 5.0
 """How long a commit is tried again, after conflicts and lost connections: a restart of the server takes about a second,
@@ -76,7 +78,7 @@ _SAFE: Final = {
 }
 """Settings by which a server keeps what it commits: which values do, and what happens with others."""
 _SETTINGS: Final = f"""
-    SET lock_timeout = '{LOCK_TIMEOUT_S}s'; SET idle_in_transaction_session_timeout = '60s';
+    SET lock_timeout = '{LOCK_TIMEOUT_S}s';
     SET default_transaction_isolation = 'read committed'; SET client_min_messages = error
 """
 _LOST: Final = ("08", "57P")
@@ -125,6 +127,8 @@ class Ownership:
 class PostgresDatabase(Engine):
     """The database at `url`, a libpq URI (https://www.postgresql.org/docs/15/libpq-connect.html).
 
+    `idle_s`: how long a transaction may wait for this process; 0: as long as it takes, for what reads or writes a whole
+    store while no one waits for it.
     Its errors name the database without the user and the password that the URL may have.
     """
 
@@ -133,9 +137,10 @@ class PostgresDatabase(Engine):
     _begin = "BEGIN"
     _begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, idle_s: int = IDLE_S) -> None:
         super().__init__(name_of(url))
         self._url = url
+        self._idle_s = idle_s
         self._down = False
         self._owner: psycopg.Connection[Any] | None = None
         self._owning = Lock()
@@ -165,7 +170,7 @@ class PostgresDatabase(Engine):
             try:
                 # Always the same type, so that a statement is prepared once.
                 raw.adapters.register_dumper(int, Int8Dumper)
-                raw.execute(_SETTINGS)
+                raw.execute(f"{_SETTINGS}; SET idle_in_transaction_session_timeout = '{self._idle_s}s'")
                 self._check_server(raw)
             except BaseException:
                 raw.close()

@@ -11,7 +11,7 @@ from typing import Final
 from usernym.logger import logger
 from usernym.storage.errors import NotAStore, StoreInUse
 from usernym.storage.migrations import Schema
-from usernym.storage.postgres import DIALECT, Ownership, PostgresDatabase, had_in_time
+from usernym.storage.postgres import DIALECT, IDLE_S, Ownership, PostgresDatabase, had_in_time
 from usernym.storage.tables import Row, creation_of
 
 _TUNING: Final = (
@@ -32,8 +32,8 @@ def open_postgres(
     Raises `StoreUnreachable`, `StoreInaccessible`, `UnsafeServer`, `StoreInUse`, `NotAStore` or `SchemaTooNew`, before
     anything is written.
     """
-    database = PostgresDatabase(url)
     ownership = Ownership(schema.application_id, schema.version, alone=alone, whole=alone or to_copy)
+    database = PostgresDatabase(url, idle_s=0 if ownership.whole else IDLE_S)
     try:
         database.commit(lambda: _migrate(database, schema, base, ownership, to_copy=to_copy))
         database.own(ownership)

@@ -20,7 +20,7 @@ def recover_from(folder: Path, home: Path, url: str | None) -> tuple[int, int]:
 
     Raises `StorageError`s and `DirectoryInvalid`; then nothing was changed.
     """
-    with Home(home, "node log recover"), opened_store(home, url) as store:
+    with Home(home, "node log recover"), opened_store(home, url, alone=True) as store:
         seed = store.profile.stored_seed()
         if seed is None:
             raise StoreInaccessible(f"there is no node in {home}")

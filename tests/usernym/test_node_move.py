@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,10 +16,11 @@ from tests.storage.node.test_node_directory import newer, register
 from tests.storage.node.test_two_writers import put
 from usernym import Node, SettingsError, node_move
 from usernym.node import STORE_NAME
+from usernym.node_copy import store_file
 from usernym.protocol.cards import make_card
 from usernym.protocol.signing import SigningKey
 from usernym.settings import NODE_STORE_NAME
-from usernym.storage import errors
+from usernym.storage import errors, postgres, postgres_schema
 from usernym.storage.locks import Home
 from usernym.storage.node import moving
 from usernym.storage.node.epochs import TREE_LEVEL_MIN, EpochSigner
@@ -160,6 +164,31 @@ def test_a_row_that_did_not_come_is_found_and_nothing_is_kept(
     with contextlib.closing(NodeStore.connect(url)) as empty:
         assert empty.counts().accounts == 0
         assert not empty.database.rows("SELECT * FROM node_identity")
+
+
+class SlowDigest:
+    """As for rows by the million."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self.digest, self.hexdigest = self._digest.digest, self._digest.hexdigest
+
+    def update(self, row: bytes) -> None:
+        time.sleep(0.01)
+        self._digest.update(row)
+
+
+def test_a_move_takes_as_long_as_it_takes(home: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = of_file(home)
+    assert sum(map(len, before.values())) > 100, "more than a second, in which the server is asked for nothing"
+    monkeypatch.setattr(moving, "hashlib", SimpleNamespace(sha256=SlowDigest))
+    for module in (postgres, postgres_schema):
+        monkeypatch.setattr(module, "IDLE_S", 1)
+    node_move.move_to_database(home, url)
+    with store_file(home, url) as copy:
+        assert copy.exists()
+    node_move.move_to_file(home, url)
+    assert of_file(home) == before
 
 
 @pytest.mark.parametrize("back", [False, True])
