@@ -137,7 +137,7 @@ class HandshakeClient(Actor[HandshakeInbox]):
 
     def _sides(self, name: str) -> tuple[Side, Side]:
         contact = self._store.contacts.get(name)
-        heard = 0 if contact is None else contact.highest_in_counter
+        heard = 0 if contact is None else contact.heard_home
         return sides(self._store.messages.last_of_kinds(name, HANDSHAKE_KINDS), heard)
 
     # -- the peer's steps --

@@ -49,7 +49,8 @@ class Side:
 def sides(messages: Iterable[Message], heard: int) -> tuple[Side, Side]:
     """Ours and theirs, from stored handshake messages (at least the last of each kind and side).
 
-    `heard` is the highest counter of theirs that came, in any message: what a home before that one said is void.
+    `heard` is a counter of theirs that came, in any message, from the newest home of this identity: what a home before
+    that one said is void.
     """
     last = {Direction.OUT: [_NOTHING, _NOTHING], Direction.IN: [_NOTHING, _NOTHING]}
     their_home = counters_of_home(heard)

@@ -164,11 +164,13 @@ def _take_contact(store: ClientStore, row: tuple[Any, ...], former: Collection[s
     )
     store.database.run(
         "UPDATE contact SET next_out_counter = max(next_out_counter, ?),"
-        " highest_in_counter = max(highest_in_counter, ?), has_met = max(has_met, ?), fallback = ?,"
+        " highest_in_counter = max(highest_in_counter, ?), heard_home = max(heard_home, ?),"
+        " has_met = max(has_met, ?), fallback = ?,"
         " disappears_after = coalesce(disappears_after, ?) WHERE name = ?",
         (
             theirs["next_out_counter"],
             theirs["highest_in_counter"],
+            theirs["heard_home"] if ours.identity_key == theirs["identity_key"] else 0,
             theirs["has_met"],
             theirs["fallback"],
             theirs["disappears_after"],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, get_args
 
 from usernym.protocol.limits import ADDRESS_BYTES
-from usernym.protocol.payloads import COUNTERS_A_HOME, Handshake
+from usernym.protocol.payloads import COUNTERS_A_HOME, Handshake, counters_of_home
 from usernym.storage.client.schema import ContactRow
 from usernym.storage.client.types import (
     ERASED,
@@ -104,7 +104,8 @@ class Contacts:
         what is known. What witnesses have signed once of an identity stays signed.
 
         One of another identity is `CHANGED` until the user has looked at it, and ends in the same commit all that was
-        agreed with the former one.
+        agreed with the former one. Which homes that one wrote from says nothing of this one's: a thief may have claimed
+        the last home of all.
         """
         with self._db.one_commit():
             before = self.get(name)
@@ -121,6 +122,7 @@ class Contacts:
             if not same:
                 self.set_trust(name, Trust.CHANGED)
                 self.end_agreements(name)
+                self._update(name, heard_home=0)
             return True
 
     def call_not_shown(self, name: str) -> bool:
@@ -132,10 +134,14 @@ class Contacts:
 
         That home has another address, and does not know what the former one said.
         """
-        contact = self.get(name)
-        if contact is not None and contact.begins_again_with(counter):
+        contact, home = self.get(name), counters_of_home(counter)
+        if contact is None:
+            return
+        if contact.begins_again_with(counter):
             self.set_handshake(name, HandshakeState.NONE, None)
             self._update(name, direct_record=None, told_record_number=0)
+        if home > contact.heard_home:
+            self._update(name, heard_home=home)
 
     def end_agreements(self, name: str | None = None) -> None:
         """End what two identities had agreed on, and take back what is sealed or said by one to the other.

@@ -72,6 +72,7 @@ class ContactRow(ClientRow):
     consent = WordField(Consent)
     next_out_counter = IntegerField(default=1)
     highest_in_counter = IntegerField(default=0)
+    heard_home = IntegerField(default=0)
     has_met = BooleanField(default=False)
     told_record_number = IntegerField(default=0)
     handshake = WordField(HandshakeState, default=HandshakeState.NONE)

@@ -187,6 +187,7 @@ class Contact:
     """A contact.
 
     `record`: the one that our own lookup found. `direct_record`: one that the contact sent directly, or None.
+    `heard_home`: from which counter the newest home counts that wrote with this identity; 0 as long as none did.
     `has_met`: the contact's client has shown that it knows the user's key (a message came, or one was delivered).
     `told_record_number`: the newest of the user's own records that was sent to the contact directly; 0 for none.
     `peer_address`: where the contact can be reached directly, 96 bytes. `direct_silent_since`: since when the direct
@@ -203,6 +204,7 @@ class Contact:
     consent: Consent
     next_out_counter: int
     highest_in_counter: int
+    heard_home: int
     has_met: bool
     told_record_number: int
     handshake: HandshakeState
@@ -234,6 +236,7 @@ class Contact:
             consent=consent,
             next_out_counter=1,
             highest_in_counter=0,
+            heard_home=0,
             has_met=False,
             told_record_number=0,
             handshake=HandshakeState.NONE,
@@ -247,7 +250,7 @@ class Contact:
 
     def begins_again_with(self, counter: int) -> bool:
         """Whether this counter is the first of a newer home: the one that we know is lost, with what it knew."""
-        return 0 < self.highest_in_counter < counters_of_home(counter)
+        return self.highest_in_counter > 0 and self.heard_home < counters_of_home(counter)
 
     def record_for(self, way: Route) -> KeyRecord:
         """The record to seal by. Directly, a newer key counts that the pinned identity sent there."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.actors.handshake.test_direct import direct_pair
+from tests.helpers.hostile import RawClient
 from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors.events import HandshakeChanged, IdentityChanged
 from usernym.actors.failures import HandshakeNotPossible
@@ -15,6 +16,7 @@ from usernym.actors.messages import HANDSHAKE_KINDS, FoundRecord
 from usernym.identity import IdentityMaker
 from usernym.mixnet.transport import Incoming
 from usernym.protocol import messages as m
+from usernym.protocol import payloads as p
 from usernym.protocol.codec import decode
 from usernym.protocol.records import decode_record, decode_succession
 from usernym.protocol.signing import SigningKey
@@ -79,6 +81,32 @@ def test_a_route_that_was_agreed_with_a_lost_home_ends_when_its_owner_has_anothe
     world.sim.run_for(3700)
     assert stolen == []
     world.check()
+
+
+def test_a_home_that_a_thief_claimed_does_not_outrank_the_owners_next_one() -> None:
+    """Counters of a handshake are compared within one identity: whatever the last one counted from, the next begins."""
+    with World(37) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.send_and_wait("bob", "hi")
+        bob.kill()
+        thief = RawClient(world, "bob")
+        thief.key = bob.user.key
+        thief.log_in()
+        record = thief.ask(m.Lookup(thief.new_id(), 2, "alice")).record
+        last_home = p.pad_payload(p.Text(p.COUNTER_MAX, 1, bytes(16), None, None, "x"), first_contact=True)
+        assert isinstance(thief.hand_in(thief.forward("alice", record, last_home)), m.Accepted)
+        world.sim.run_until(lambda: alice.texts() == ["x"], 60)
+
+        bob_again = restored_elsewhere(world, bob)
+        alice.look_up("bob")
+        alice.look_at_identity("bob")
+        assert alice.contact("bob").heard_home == 0
+        bob_again.look_up("alice")
+        bob_again.offer("alice")
+        world.sim.run_until(lambda: alice.contact("bob").handshake is HandshakeState.OFFER_RECEIVED, 60)
+        alice.accept("bob")
+        world.sim.run_until(lambda: bob_again.contact("alice").handshake is HandshakeState.ACTIVE, 60)
+        world.check()
 
 
 def thief_of(world: World, victim: SimClient) -> SigningKey:

@@ -25,7 +25,7 @@ from usernym.storage.errors import RowConflict
 
 KEY = b"k" * 32
 BOB = Contact(
-    "bob", KEY, b"record", None, Trust.CONFIRMED, Consent.ACCEPTED, 1, 0, False, 0,
+    "bob", KEY, b"record", None, Trust.CONFIRMED, Consent.ACCEPTED, 1, 0, 0, False, 0,
     HandshakeState.NONE, None, Fallback.NODE, None, None, None, False,
 )  # fmt: skip
 
