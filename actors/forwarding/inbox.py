@@ -299,7 +299,7 @@ class Inbox:
         arrival, contact, payload = found.arrival, found.sender, found.payload
         assert isinstance(payload, p.Text | p.Handshake | p.FileOffer), "nothing else is kept"
         self._note_sender(contact, arrival, payload)
-        kind, body = _kind_and_body(payload)
+        kind, body = _kind_and_body(payload, self._store.contacts.last_out_counter(contact.name))
         with self._store.transaction():
             self._make_contact(contact)
             is_new = self._store.messages.add_incoming(
@@ -483,15 +483,17 @@ def _may_come_directly(contact: Contact) -> bool:
     return contact.handshake in (HandshakeState.ACTIVE, HandshakeState.OFFERED) and contact.consent is Consent.ACCEPTED
 
 
-def _kind_and_body(payload: p.Text | p.Handshake | p.FileOffer) -> tuple[PayloadKind, bytes]:
+def _kind_and_body(payload: p.Text | p.Handshake | p.FileOffer, last_sent: int) -> tuple[PayloadKind, bytes]:
+    """How a payload is stored. `last_sent` is the last counter that was sent to its writer, who can't have seen another
+    one: what had seen all that is to come would outlast every revocation."""
     match payload:
         case p.Text(text=text):
             return PayloadKind.TEXT, text.encode()
         case p.FileOffer(name=name):
             return PayloadKind.FILE_OFFER, name.encode()
         case p.HandshakeOffer(address=address, seen=seen):
-            return PayloadKind.HANDSHAKE_OFFER, HandshakeStep.body(address, seen)
+            return PayloadKind.HANDSHAKE_OFFER, HandshakeStep.body(address, min(seen, last_sent))
         case p.HandshakeAccept(address=address, seen=seen):
-            return PayloadKind.HANDSHAKE_ACCEPT, HandshakeStep.body(address, seen)
+            return PayloadKind.HANDSHAKE_ACCEPT, HandshakeStep.body(address, min(seen, last_sent))
         case p.HandshakeRevoke(seen=seen):
-            return PayloadKind.HANDSHAKE_REVOKE, HandshakeStep.body(b"", seen)
+            return PayloadKind.HANDSHAKE_REVOKE, HandshakeStep.body(b"", min(seen, last_sent))

@@ -55,6 +55,11 @@ _TAKE_COUNTER: Final = f"""
         SELECT coalesce(max(restored_at), 0) FROM identity)) WHERE name = ? RETURNING next_out_counter - 1
 """  # noqa: S608 - a constant
 
+_LAST_COUNTER: Final = f"""
+    SELECT max(coalesce((SELECT next_out_counter FROM contact WHERE name = ?), 1) - 1,
+               {COUNTERS_A_HOME} * (SELECT coalesce(max(restored_at), 0) FROM identity))
+"""  # noqa: S608 - a constant
+
 
 class Contacts:
     """The user's contacts. Changing an unknown contact returns False."""
@@ -226,6 +231,10 @@ class Contacts:
         The first is 1, or the one behind those of all former homes of this identity.
         """
         return self._db.value(int, _TAKE_COUNTER, (name,))
+
+    def last_out_counter(self, name: str) -> int:
+        """The counter of the last message to a contact: none that is higher can have been seen."""
+        return self._db.value(int, _LAST_COUNTER, (name,)) or 0
 
     def _update(self, name: str, **columns: Any) -> bool:
         return update_one(self._db, ContactRow, name, columns)

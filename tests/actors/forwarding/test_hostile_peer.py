@@ -315,3 +315,21 @@ def test_a_record_that_a_peer_slips_in_is_taken_only_as_a_lookup_would() -> None
     assert (after.identity_key, after.record) == (pinned.identity_key, pinned.record)
     assert len(alice.texts("mallory")) == 3
     world.check()
+
+
+@pytest.mark.parametrize("kind", [p.HandshakeOffer, p.HandshakeAccept])
+def test_who_claims_to_have_seen_all_that_is_to_come_can_be_revoked_all_the_same(kind: Any) -> None:
+    world, alice, _, mallory, record = scene()
+    received = HandshakeChanged("mallory", HandshakeState.OFFER_RECEIVED)
+    offer = p.HandshakeOffer(1, 1, bytes(16), None, mallory.transport.address, p.COUNTER_MAX)
+    for counter, step in ((1, offer), (2, kind(2, 1, bytes(16), None, mallory.transport.address, p.COUNTER_MAX))):
+        said = p.pad_payload(step, first_contact=counter == 1)
+        assert isinstance(mallory.hand_in(mallory.forward("alice", record, said)), m.Accepted)
+        world.settle(30)
+        assert alice.events.count(received) == counter
+        alice.accept("mallory")
+        assert alice.contact("mallory").handshake is HandshakeState.ACTIVE
+        alice.revoke("mallory")
+        contact = alice.contact("mallory")
+        assert (contact.handshake, contact.peer_address) == (HandshakeState.ENDED_BY_ME, None)
+    world.check()
