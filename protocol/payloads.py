@@ -74,8 +74,8 @@ class DirectReceipt(Wire, frozen=True, tag=2):
 
 class HandshakeOffer(Wire, frozen=True, tag=3):
     """Let us talk directly; this is my Nym address. `seen` is the highest counter of the other side's handshake
-    messages that the writer had taken, 0 if none: it shows what the writer of an offer, an acceptance or a revocation
-    knew."""
+    messages that the writer had taken, or the number of its newest home: it shows what the writer of an offer, an
+    acceptance or a revocation knew."""
 
     counter: Counter
     sent_at: U32

@@ -123,7 +123,7 @@ class HandshakeClient(Actor[HandshakeInbox]):
             if now_known is None or now_known.identity_key != contact.identity_key:
                 raise HandshakeNotPossible("their identity key has changed just now: look at it first")
             _, theirs = self._sides(contact.name)
-            body = HandshakeStep.body(address, theirs.last)
+            body = HandshakeStep.body(address, theirs.heard)
             self._store.messages.add_outgoing(contact.name, message_id, int(kind), body, token, now)
             direct, peer_address = standing(*self._sides(contact.name))
             # An ending goes through the node: the direct way is closed before it is sent.

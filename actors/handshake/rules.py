@@ -37,6 +37,11 @@ class Side:
         """The counter of this side's last word."""
         return max(self.consent.counter, self.end.counter)
 
+    @property
+    def heard(self) -> int:
+        """What has seen this side's last word, and its newest home, has seen this."""
+        return max(self.last, self.home)
+
     def holds(self, other: Side) -> bool:
         """Whether this side has offered or accepted, neither side has ended that, and the other's home knows of it."""
         consent, home = self.consent, counters_of_home

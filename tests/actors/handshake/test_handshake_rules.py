@@ -56,7 +56,7 @@ class Person:
         self.said, self.taken = [], []
 
     def say(self, other: Person, *, ends: bool) -> None:
-        body = HandshakeStep.body(b"" if ends else self.address, self.sides[1].last)
+        body = HandshakeStep.body(b"" if ends else self.address, self.sides[1].heard)
         kind = PayloadKind.HANDSHAKE_REVOKE if ends else PayloadKind.HANDSHAKE_OFFER
         self.said.append(self._next(Direction.OUT, kind, body))
         other.coming.append(replace(self.said[-1], direction=Direction.IN))
@@ -104,6 +104,7 @@ def test_both_sides_agree_when_all_has_arrived(plan: list[tuple[int, str, int]],
             me.move(homes)
         elif step == "consent" and direct is not HandshakeState.ACTIVE:
             me.say(other, ends=False)
+            assert me.stands()[0] in (HandshakeState.OFFERED, HandshakeState.ACTIVE), "it can be taken back"
         elif step == "end" and direct in (HandshakeState.ACTIVE, HandshakeState.OFFERED, HandshakeState.OFFER_RECEIVED):
             me.say(other, ends=True)
             assert me.stands() == (HandshakeState.ENDED_BY_ME, None), "an end is an end at once"

@@ -126,6 +126,25 @@ def test_a_restored_home_ends_its_direct_route_and_can_offer_another_and_none_of
     world.sim.run_until(lambda: alice.contact("bob").handshake is HandshakeState.ENDED_BY_PEER)
 
 
+def test_an_offer_to_a_restored_home_is_an_offer_and_can_be_taken_back() -> None:
+    with World() as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        bob.send_and_wait("alice", "hi")
+        bob = on_an_empty_machine(world, bob)
+        bob.go_online()
+        bob.send_and_wait("alice", "hi again")
+        for ends in (True, False):
+            alice.offer("bob")
+            assert alice.contact("bob").handshake is HandshakeState.OFFERED
+            world.sim.run_until(lambda: bob.contact("alice").handshake is HandshakeState.OFFER_RECEIVED, 60)
+            if ends:
+                alice.revoke("bob")
+                world.sim.run_until(lambda: bob.contact("alice").handshake is HandshakeState.ENDED_BY_PEER, 60)
+        bob.accept("alice")
+        world.sim.run_until(lambda: alice.contact("bob").handshake is HandshakeState.ACTIVE, 60)
+        world.check()
+
+
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("decision", [Consent.ACCEPTED, Consent.DECLINED, Consent.BLOCKED, None])
 def test_what_waited_for_a_restored_home_that_asks_waits_for_its_users_word(
