@@ -142,7 +142,7 @@ class Outbox:
             row, message = self._store.messages.outbox_row(message_id), self._store.messages.get(name, message_id)
             if contact is None or row is None or message is None:
                 self._store.messages.remove_outgoing(message_id)
-            elif not may_seal(contact):
+            elif not may_seal(contact) or _waits_for_consent(contact):
                 no_way.add(name)
             elif message.kind == PayloadKind.FILE_CHUNK:
                 chunks.append((contact, message, row))
@@ -431,10 +431,20 @@ def _is_silent(contact: Contact, now: int) -> bool:
     return since is not None and abs(now - since) < DIRECT_AGAIN_S
 
 
+def _is_agreed(contact: Contact) -> bool:
+    return contact.handshake is HandshakeState.ACTIVE and contact.peer_address is not None
+
+
+def _waits_for_consent(contact: Contact) -> bool:
+    """Whether messages have no way as long as the user does not want to hear from the contact. A direct message would
+    be sent again and again, since its receipt is not taken: the contact would see by that when the user is there."""
+    return _is_agreed(contact) and contact.consent is not Consent.ACCEPTED and contact.fallback is Fallback.DIRECT_ONLY
+
+
 def goes_direct(contact: Contact, now: int) -> bool:
     """Whether messages to this contact leave directly now."""
-    active = contact.handshake is HandshakeState.ACTIVE and contact.peer_address is not None
-    return active and (contact.fallback is Fallback.DIRECT_ONLY or not _is_silent(contact, now))
+    is_open = contact.fallback is Fallback.DIRECT_ONLY or not _is_silent(contact, now)
+    return _is_agreed(contact) and contact.consent is Consent.ACCEPTED and is_open
 
 
 def _handshake_fields(message: Message) -> tuple[bytes, int]:

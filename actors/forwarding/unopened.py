@@ -14,6 +14,7 @@ from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, RemoteProtocolError
+from usernym.storage.client.types import Consent, DeliveryState
 
 DOUBTED_MAX: Final = 64
 """Statements that wait for a lookup. The node sends the others again."""
@@ -65,4 +66,8 @@ class UnopenedReports:
             told.recipient, contact.identity_key, message.key_number, told.message_id
         )
         envelope.verify_unopenable(told.statement)
-        self._outbox.seal_again(message, Code.UNOPENABLE)
+        if contact.consent is Consent.ACCEPTED:
+            self._outbox.seal_again(message, Code.UNOPENABLE)
+        else:
+            # By a message that is sent again one who is blocked would see that the user is there.
+            self._outbox.settle(message, DeliveryState.REFUSED, Code.UNOPENABLE)

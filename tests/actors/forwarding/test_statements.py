@@ -10,7 +10,7 @@ from usernym.actors.events import NodeCaught
 from usernym.protocol import messages as m
 from usernym.protocol.sealing import Envelope
 from usernym.protocol.signing import SigningKey
-from usernym.storage.client.types import DeliveryState
+from usernym.storage.client.types import Consent, DeliveryState
 from usernym.testing.world import SimClient, World
 
 
@@ -110,3 +110,15 @@ def test_a_message_sealed_again_takes_the_place_of_its_former_seal() -> None:
         repeated = msgspec.structs.replace(first, request_id=mallory.new_id())
         assert isinstance(mallory.hand_in(repeated), m.Accepted)
         assert world.node.store.mailbox.waiting("bob", 10) == [kept], "the former seal, overtaken, changes nothing"
+
+
+@pytest.mark.parametrize("consent", [Consent.BLOCKED, Consent.DECLINED])
+def test_who_is_not_wanted_sees_by_no_statement_whether_the_user_is_there(consent: Consent) -> None:
+    scene = Scene()
+    scene.alice.store.contacts.set_consent("mallory", consent)
+    told, key = scene.delivered[0], scene.mallory.key
+    scene.states(told, scene.envelope(told).sign_unopenable(key))
+    scene.world.settle(120)
+    assert scene.mallory.received(m.Deliver) == scene.delivered, "nothing is sealed again"
+    assert scene.alice.states(told.message_id)[-1] is DeliveryState.REFUSED, "its writer knows that it did not arrive"
+    scene.world.check()

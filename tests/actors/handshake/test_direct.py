@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from tests.helpers.hostile import Wiretap
 from usernym.actors.events import DirectSilent, HandshakeChanged, MessageArrived
 from usernym.actors.failures import HandshakeNotPossible
 from usernym.actors.messages import HANDSHAKE_KINDS
+from usernym.protocol import messages as m
 from usernym.protocol.limits import DAY_S
 from usernym.protocol.records import decode_record
-from usernym.storage.client.types import DeliveryState, Direction, Fallback, HandshakeState, HandshakeStep, Route
+from usernym.storage.client.types import (
+    Consent,
+    DeliveryState,
+    Direction,
+    Fallback,
+    HandshakeState,
+    HandshakeStep,
+    Route,
+)
 from usernym.testing.world import SimClient, World
 
 
@@ -58,6 +68,27 @@ def test_direct_only_keeps_waiting() -> None:
     alice.wait_for_state(message_id, DeliveryState.DELIVERED, 900)
     assert bob.texts()[-1] == "only directly"
     assert world.node.counters()["forwarding"]["forwards"] == forwards
+    world.check()
+
+
+@pytest.mark.parametrize("consent", [Consent.BLOCKED, Consent.DECLINED])
+@pytest.mark.parametrize("fallback", list(Fallback))
+def test_to_whom_the_user_does_not_want_to_hear_from_nothing_goes_directly(
+    consent: Consent, fallback: Fallback
+) -> None:
+    """Receipts of theirs are not taken: each text would be sent again forever, and show that the user is there."""
+    world, alice, bob = direct_pair()
+    tap = Wiretap(world)
+    alice.store.contacts.set_fallback("bob", fallback)
+    alice.store.contacts.set_consent("bob", consent)
+    message_id = alice.send("bob", "goodbye")
+    world.settle(1800)
+    assert not tap.of(alice.client_number, m.Direct)
+    through_node = [DeliveryState.ACCEPTED, DeliveryState.DELIVERED] if fallback is Fallback.NODE else []
+    assert alice.states(message_id) == through_node
+    alice.store.contacts.set_consent("bob", Consent.ACCEPTED)
+    alice.wait_for_state(message_id, DeliveryState.DELIVERED, 900)
+    assert bob.texts()[-1] == "goodbye"
     world.check()
 
 
