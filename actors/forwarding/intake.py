@@ -39,7 +39,6 @@ class Intake:
         self._store = context.store
         self._clock = context.clock
         self._shares = shares
-        self._sealed_again: list[RemovedMessage] = []
 
     def take(self, batch: list[HandedIn]) -> Outcomes:
         """Store all in one commit. If that raises, nothing is stored."""
@@ -49,24 +48,24 @@ class Intake:
             self._shares.undo(self._now())
             raise
         self._shares.keep()
-        for report in reports_of(self._sealed_again, receipt=False):
-            self._shares.reported(report, self._now())
         return outcomes
 
     def _take_each(self, batch: list[HandedIn]) -> Outcomes:
         self._shares.undo(self._now())  # of a run before, whose commit failed
-        self._sealed_again.clear()
         self._store.mailbox.lock(each.forward.recipient for each in batch)
         floor, now = self._clock.others_floor(), self._clock.now()
         outcomes = [(each, self._take(each, now, floor)) for each in batch]
-        self._store.workers.report(reports_of(self._sealed_again, receipt=False))
         self._store.workers.hint(each.forward.recipient for each, outcome in outcomes if outcome is Enqueued.STORED)
         return outcomes
 
     def _take(self, handed_in: HandedIn, now: int, floor: int) -> Enqueued | Code:
         """Store the message, or say why not. An id is remembered with its seal: the same message sealed again is not a
         repetition, and takes the place of a former seal that waits. Its recipient may be unable to open that one, and
-        the sender would not recognise what the recipient says of it."""
+        the sender would not recognise what the recipient says of it.
+
+        Whether one waits shows whether the recipient was there. So neither what is answered nor what is counted depends
+        on that.
+        """
         forward = handed_in.forward
         if floor - forward.made_at > ACCEPTANCE_WINDOW_S:  # another worker may have forgotten it
             return Code.CLOCK_SKEW
@@ -75,14 +74,12 @@ class Intake:
         mailbox, sender, recipient = self._store.mailbox, forward.sender, forward.recipient
         if self._store.replay_ids.knows(seen, now):
             return Enqueued.DUPLICATE
-        waiting = mailbox.find(recipient, sender, forward.message_id)
-        if waiting is not None and waiting.blob == blob:
-            return Enqueued.DUPLICATE
         refused = self._shares.take(sender, recipient, len(blob), self._now())
         if refused is not None:
             return refused
-        if waiting is not None:
-            self._sealed_again += mailbox.acknowledge(recipient, [(sender, forward.message_id)])
+        waiting = mailbox.find(recipient, sender, forward.message_id)
+        if waiting is not None and waiting.blob != blob:
+            mailbox.acknowledge(recipient, [(sender, forward.message_id)])
         outcome = mailbox.enqueue(
             sender=sender,
             recipient=recipient,
@@ -91,15 +88,11 @@ class Intake:
             now=now,
             expires_at=now + MAILBOX_S,
         )
-        if outcome is Enqueued.STORED:
-            self._store.replay_ids.remember(seen, b"", now + SEEN_S)
-            return outcome
-        # What is not stored has no part in the share, so it must not be remembered either.
-        self._shares.undo_last(self._now())
         if outcome is Enqueued.FULL:
+            self._shares.undo_last(self._now())
             return Code.MAILBOX_FULL
-        # Another worker was first; else the sender has used the id for another recipient.
-        return outcome if mailbox.find(recipient, sender, forward.message_id) is not None else Code.REPLAYED
+        self._store.replay_ids.remember(seen, b"", now + SEEN_S)
+        return outcome
 
 
 def reports_of(rows: Iterable[RemovedMessage], *, receipt: bool) -> list[Report]:

@@ -119,7 +119,7 @@ _COUNT: Final = """
         WHERE mailbox.messages < :messages_max AND mailbox.size + :size <= :size_max
     RETURNING id, last
 """
-_INSERT: Final = f"{insertion(MailRow)} ON CONFLICT (sender, message_id) DO NOTHING"
+_INSERT: Final = f"{insertion(MailRow)} ON CONFLICT (sender, message_id, recipient) DO NOTHING"
 # The join looks the pairs up one by one; for an IN, SQLite would walk through all messages.
 _ACKNOWLEDGE: Final = f"""
     WITH pair (sender, message_id) AS (VALUES {{pairs}})

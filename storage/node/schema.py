@@ -87,7 +87,7 @@ class MailRow(NodeRow):
     class Meta:
         primary_key = CompositeKey("recipient", "number")
         indexes = (
-            (("sender", "message_id"), True),
+            (("sender", "message_id", "recipient"), True),
             # These, alone, tell whose turn it is to be delivered, and who fills a mailbox.
             (("recipient", "sender", "attempted_at", "number", "attempts"), False),
             (("recipient", "sender", "size"), False),

@@ -16,7 +16,7 @@ from usernym.actors import messages as msg
 from usernym.actors.forwarding.shares import KNOWN_MAX, LIMITS, Share, ShareLimits, Shares
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
-from usernym.protocol.limits import DAY_S, MAILBOX_S
+from usernym.protocol.limits import DAY_S, MAILBOX_S, SEEN_S
 from usernym.protocol.payloads import SEALED_SIZES
 from usernym.protocol.records import decode_record
 from usernym.storage.client.types import Consent, DeliveryState
@@ -208,6 +208,42 @@ def test_no_answer_says_whether_the_recipient_was_there(moments: list[bool], see
     there = answers_to_a_blocked_sender(seed, moments)
     away = answers_to_a_blocked_sender(seed, [False] * len(moments))
     assert there == away
+    assert set(there) == {m.Accepted, Code.SENDER_SHARE_FULL}
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("seals", [1, 2])
+def test_one_message_again_and_again_does_not_show_whether_it_was_fetched(
+    known: bool, seals: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by the same seal, when the node does not remember it any more, nor by others in its place."""
+    monkeypatch.setattr("usernym.actors.forwarding.shares.LIMITS", dataclasses.replace(LIMITS, known=LIMITS.newcomer))
+
+    def answers(*, online: bool) -> list[Any]:
+        with World(17) as world:
+            bob = world.client("bob", accept_strangers=False)
+            mallory = newcomer(world, "mallory", 99)
+            if known:
+                bob.send("mallory", "hello")
+                world.settle(30)
+            else:
+                short(mallory, "bob")
+                world.settle(60)
+            bob.store.contacts.set_consent("mallory", Consent.BLOCKED)
+            bob.graph.forwarding.tell(msg.RequestsDecided())
+            world.settle(5)
+            if not online:
+                bob.kill()
+            given = []
+            for number in range(LIMITS.newcomer.messages + 4):
+                world.settle(SEEN_S + 60)
+                give_surbs(mallory)
+                given.append(short(mallory, "bob", message_id=bytes(16), sealed=bytes([number % seals]) * SHORT))
+            assert bool(world.node.store.mailbox.waiting("bob", 1)) is not online
+            return given
+
+    there = answers(online=True)
+    assert there == answers(online=False)
     assert set(there) == {m.Accepted, Code.SENDER_SHARE_FULL}
 
 

@@ -27,12 +27,12 @@ def registered(world: World, name: str, seed: int) -> RawClient:
     return client
 
 
-def message(client: RawClient, to: str) -> Any:
-    """Hand in one packet of nothing; the answer."""
+def message(client: RawClient, to: str, message_id: bytes | None = None, seal: bytes = b"\0") -> Any:
+    """Hand in one packet of nothing, under a new id where none is named; the answer."""
     world = client.world
     forward = m.Forward(
-        client.new_id(), client.name, to, world.sim.random_bytes(16), world.sim.unix_s(), 1,
-        bytes(min(SEALED_SIZES)), bytes(64), None,
+        client.new_id(), client.name, to, message_id or world.sim.random_bytes(16), world.sim.unix_s(), 1,
+        seal * min(SEALED_SIZES), bytes(64), None,
     )  # fmt: skip
     return client.hand_in(forward)
 
@@ -73,26 +73,31 @@ def test_one_senders_messages_leave_room_for_anothers(monkeypatch: pytest.Monkey
         world.check()
 
 
-def test_an_id_that_waits_for_another_recipient_is_refused_and_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_id_that_waits_for_another_recipient_shows_nothing_and_counts_like_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or its sender would see, by a second recipient, whether the first one has fetched the message."""
     monkeypatch.setattr(shares, "REMEMBERED", Share(5, 10**6))
-    with World(15) as world:
-        world.client("bob", online=False)
-        world.client("carol", online=False)
-        mallory = registered(world, "mallory", 99)
-        message_id = bytes(16)
 
-        def hand_in(to: str, seal: int) -> Any:
-            forward = m.Forward(
-                mallory.new_id(), "mallory", to, message_id, world.sim.unix_s(), 1, bytes([seal]) * min(SEALED_SIZES),
-                bytes(64), None,
-            )  # fmt: skip
-            return mallory.hand_in(forward)
+    def seen(*, bob_is_there: bool) -> tuple[list[str], list[tuple[str, bytes]]]:
+        with World(15) as world:
+            world.client("bob", online=bob_is_there)
+            world.client("carol", online=False)
+            mallory = registered(world, "mallory", 99)
+            answers = [message(mallory, "bob", bytes(16))]
+            world.settle(60)
+            assert bool(world.node.store.mailbox.waiting("bob", 1)) is not bob_is_there
+            answers += [message(mallory, "carol", bytes(16), bytes([seal])) for seal in range(7)]
+            carols = world.node.store.mailbox.waiting("carol", 10)
+            world.check()
+            return [Code(each.code).name if isinstance(each, m.Refused) else "" for each in answers], [
+                (each.sender, each.message_id) for each in carols
+            ]
 
-        assert isinstance(hand_in("bob", 0), m.Accepted)
-        before = dump(world.node.store)
-        assert {Code(hand_in("carol", seal).code) for seal in range(1, 11)} == {Code.REPLAYED}
-        assert dump(world.node.store) == before
-        world.check()
+    answers, carols = seen(bob_is_there=False)
+    assert answers == [""] * 6 + [Code.BUSY.name] * 2, "one place was free again after a minute"
+    assert carols == [("mallory", bytes(16))]
+    assert (answers, carols) == seen(bob_is_there=True)
 
 
 def test_deletions_of_what_is_deleted_are_answered_and_leave_no_row() -> None:

@@ -116,12 +116,12 @@ class MailboxMachine(RuleBasedStateMachine):
             now=self.now,
             expires_at=self.now + term,
         )
-        assert outcome is self.expected(sender, number)
+        assert outcome is self.expected(sender, recipient, number)
         if outcome is Enqueued.STORED:
             self.kept.append(Kept(sender, recipient, number, size, self.now + term))
 
-    def expected(self, sender: str, number: int) -> Enqueued:
-        if any(kept.sender == sender and kept.number == number for kept in self.kept):
+    def expected(self, sender: str, recipient: str, number: int) -> Enqueued:
+        if any((kept.sender, kept.recipient, kept.number) == (sender, recipient, number) for kept in self.kept):
             return Enqueued.DUPLICATE
         return Enqueued.STORED
 
