@@ -19,6 +19,10 @@ from usernym.storage.node.epochs import note_event
 from usernym.storage.node.schema import AccountRow, HpkeNumberRow, LinkRow
 from usernym.storage.tables import Table, insertion
 
+FORMER_KEYS_MAX: Final = 16
+"""Former key numbers that are known of a name: a key is replaced each week, and messages for it are taken for one more.
+Publishing costs no work: with all that a name ever had, one name could fill the disk."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -68,6 +72,11 @@ _BY_NAME: Final = _ACCOUNTS.select("WHERE name = ?")
 _IN_THE_WAY: Final = _ACCOUNTS.select("WHERE name = ? OR skeleton = ?")
 _INSERT_LINK: Final = "INSERT INTO link (name, generation, blob) VALUES (?, ?, ?)"
 _INSERT_NUMBER: Final = "INSERT INTO hpke_number (name, number) VALUES (?, ?)"
+_FORGET_NUMBERS: Final = """
+    DELETE FROM hpke_number WHERE name = ?1 AND superseded_at IS NOT NULL AND number NOT IN (
+        SELECT number FROM hpke_number WHERE name = ?1 AND superseded_at IS NOT NULL
+        ORDER BY superseded_at DESC, number DESC LIMIT ?2)
+"""
 _INSERT: Final = f"{insertion(AccountRow)} ON CONFLICT DO NOTHING"
 _LINKS: Final = Table(LinkRow, ChainLink)
 _LINKS_FROM: Final = _LINKS.select("WHERE name = ? AND generation >= ? ORDER BY generation")
@@ -200,7 +209,8 @@ class Directory:
         return _LINKS.first(self._db, _LAST_LINK, (name,))
 
     def key_superseded_at(self, name: str, number: int) -> int | None:
-        """When this HPKE key number of a name was superseded; None if it is the current one or was never published."""
+        """When this HPKE key number of a name was superseded; None if it is the current one, or is not known: of the
+        former ones the newest `FORMER_KEYS_MAX` are."""
         return self._db.value(
             int, "SELECT superseded_at FROM hpke_number WHERE name = ? AND number = ?", (name, number)
         )
@@ -249,6 +259,7 @@ def _write_record(db: Engine, account: Account, new: _NewRecord) -> None:
         same = (HpkeNumberRow.name == account.name) & (HpkeNumberRow.number == new.hpke_number)
         db.change(HpkeNumberRow.delete().where(same))
         db.run(_INSERT_NUMBER, (account.name, new.hpke_number))
+        db.run(_FORGET_NUMBERS, (account.name, FORMER_KEYS_MAX))
 
 
 def _revive(db: Engine, account: Account, new: _NewRecord) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from usernym.storage.errors import RowConflict
-from usernym.storage.node.directory import Account, ChainLink, Registration
+from usernym.storage.node.directory import FORMER_KEYS_MAX, Account, ChainLink, Registration
 from usernym.storage.node.store import NodeStore
 
 ANN, BOB = b"A" * 32, b"B" * 32
@@ -100,6 +100,18 @@ def test_a_newer_record_supersedes_the_key(node: NodeStore) -> None:
     assert newer(node, 2, 3, 3, now=900)
     assert (node.directory.key_superseded_at("alice", 1), node.directory.key_superseded_at("alice", 2)) == (500, 900)
     assert node.directory.key_superseded_at("alice", 99) is None
+
+
+def test_of_former_keys_the_newest_are_known_however_often_one_is_replaced(node: NodeStore) -> None:
+    register(node)
+    register(node, "bob", BOB)
+    last = 3 * FORMER_KEYS_MAX
+    for number in range(1, last):
+        assert newer(node, number, number + 1, number + 1, now=100 + number)
+    known = [number for number in range(1, last) if node.directory.key_superseded_at("alice", number) is not None]
+    assert known == list(range(last - FORMER_KEYS_MAX, last))
+    rows = node.database.rows("SELECT name, count(*) FROM hpke_number GROUP BY name ORDER BY name")
+    assert rows == [("alice", FORMER_KEYS_MAX + 1), ("bob", 1)]
 
 
 def test_a_record_that_is_not_expected_changes_nothing(node: NodeStore) -> None:
