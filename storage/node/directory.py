@@ -235,8 +235,10 @@ class Directory:
 
     def release_names(self, now: int, limit: int) -> int:
         """Forget at most `limit` deleted names whose hold has ended, with all that belongs to them; how many."""
-        ended = "SELECT name FROM account WHERE deleted_until <= ? LIMIT ?"
-        return self._db.run(f"DELETE FROM account WHERE name IN ({ended})", (now, limit))  # noqa: S608 - constants
+        # The outer condition is looked at again when the row is had: its owner may have taken the name back meanwhile.
+        ended = "SELECT name FROM account WHERE deleted_until <= ?1 LIMIT ?2"
+        sql = f"DELETE FROM account WHERE deleted_until <= ?1 AND name IN ({ended})"  # noqa: S608 - constants
+        return self._db.run(sql, (now, limit))
 
 
 def _free_again(account: Account, now: int) -> bool:

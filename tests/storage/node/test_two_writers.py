@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 
+from tests.helpers.postgres import PostgresServer, needs_postgres
 from tests.storage.node.test_node_directory import ANN, newer, register
 from usernym.storage.errors import RowLimitReached
 from usernym.storage.node import mailbox
+from usernym.storage.node.directory import Registration
 from usernym.storage.node.mailbox import Enqueued
 from usernym.storage.node.notices import NewNotice
 from usernym.storage.node.store import NodeStore
@@ -252,6 +256,30 @@ def test_of_two_records_one_follows(node: NodeStore) -> None:
         assert found.record_number == number + 1
         current = "SELECT count(*) FROM hpke_number WHERE name = 'alice' AND superseded_at IS NULL"
         assert node.database.value(int, current) == 1
+
+
+@needs_postgres
+@pytest.mark.processes
+def test_a_name_that_is_taken_back_meanwhile_is_not_released(postgres: PostgresServer) -> None:
+    with contextlib.closing(NodeStore.connect(postgres.new_database())) as node:
+        register(node)
+        node.directory.delete_account("alice", 1000)
+        waits = "SELECT 1 FROM pg_locks WHERE NOT granted"
+
+        def take_back(sweep: Callable[[], Future[int]]) -> Future[int]:
+            outcome = register(node, now=2000)
+            assert outcome is Registration.REVIVED
+            released = sweep()
+            while not node.database.rows(waits):
+                time.sleep(0.01)
+            return released
+
+        with ThreadPoolExecutor(1) as pool:
+            sweep = partial(pool.submit, node.directory.release_names, 2000, 9)
+            assert node.commit(lambda: take_back(sweep)).result() == 0
+        found = node.directory.account("alice")
+        assert found is not None
+        assert found.deleted_until is None
 
 
 def test_the_clocks_floor_is_the_latest_of_all(node: NodeStore) -> None:
