@@ -436,12 +436,9 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
                     self._deliver(name, route, again=False)
 
     def _notify(self, name: str, route: UserRoute) -> None:
-        now = self._runtime.now()
-        due = [
-            notice
-            for notice in self._store.notices.of(name, NOTICES_MAX)
-            if now - route.notices_at.get(notice.id, float("-inf")) >= RETRY_S
-        ]
+        now, notices = self._runtime.now(), self._store.notices.of(name, NOTICES_MAX)
+        route.keep_notices(notice.id for notice in notices)
+        due = [each for each in notices if now - route.notices_at.get(each.id, float("-inf")) >= RETRY_S]
         for numbers, tell in self._notice_tells(due, route.login_id):
             if self._routes.tell(route, tell, windowed=True) != 0:
                 return  # too few SURBs, or no room in the window

@@ -6,6 +6,7 @@ In memory only: a route dies with the mixnet client on either side (docs/protoco
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +19,7 @@ from usernym.actors.surbs import SurbStock
 from usernym.protocol import messages as m
 from usernym.protocol.cards import NodeCard
 from usernym.protocol.codec import encode
-from usernym.protocol.limits import PACKETS_MAX, SURBS_GIVEN_MAX, SURBS_TARGET
+from usernym.protocol.limits import NOTICES_MAX, PACKETS_MAX, SURBS_GIVEN_MAX, SURBS_TARGET
 from usernym.protocol.packets import reply_packets
 
 ROUTES_MAX: Final = 100_000
@@ -36,6 +37,8 @@ WINDOW_MIN: Final = 16
 """Packets of a round, at least: as many as there are deliveries at once. So messages that are never acknowledged do
 not close the window for the others."""
 WINDOW_MAX: Final = SURBS_GIVEN_MAX
+NOTICES_SENT_MAX: Final = 2 * NOTICES_MAX
+"""Notices of which a route remembers when they were sent."""
 
 
 @dataclass(slots=True)
@@ -87,6 +90,12 @@ class UserRoute:
         """If nothing has arrived for so long, there will be less in the next round."""
         if self.unproved and now - self.round_began_at >= RETRY_S:
             self.unproved, self.window = 0, max(WINDOW_MIN, self.window // 2)
+
+    def keep_notices(self, numbers: Iterable[int]) -> None:
+        """Of the notices that were sent, these may be sent again. Others went from the store without a confirmation: an
+        account keeps its newest, and a client that never confirms must not have all remembered."""
+        if len(self.notices_at) > NOTICES_SENT_MAX:
+            self.notices_at = {number: self.notices_at[number] for number in numbers if number in self.notices_at}
 
     def hand_over(self, packets: int, now: float) -> bool:
         """Count packets into the window; False if there is no room. One message may go in any round, however long.

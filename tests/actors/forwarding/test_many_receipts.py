@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from tests.helpers.hostile import RawClient
+from usernym.actors.forwarding.routes import NOTICES_SENT_MAX
+from usernym.protocol import messages as m
 from usernym.protocol.limits import NOTICES_MAX
 from usernym.storage.client.types import DeliveryState
 from usernym.testing.world import World
@@ -27,3 +32,21 @@ def test_a_hundred_texts_to_somebody_who_was_away_are_soon_known_to_be_delivered
     assert delivered == TEXTS, "without waiting for heartbeats, a minute each"
     assert sorted(bob.texts()) == sorted(f"text {number}" for number in range(TEXTS))
     world.check()
+
+
+def test_notices_that_nobody_confirms_take_bounded_memory() -> None:
+    with World(3) as world:
+        mallory = RawClient(world)
+        assert isinstance(mallory.register(), m.Registered)
+        mallory.log_in()
+        notices = world.node.store.notices
+        forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
+        for _ in range(10):
+            numbers = [notices.add("mallory", 2, bytes(16), 1, 2**31) for _ in range(NOTICES_MAX)]
+            mallory.throw(mallory.encode(m.TopUp(2, "mallory", mallory.login_id)), 2)
+            world.settle(1)
+            notices.confirm("mallory", numbers)  # as newer ones push them out
+        assert len(mallory.received(m.Expired)) == 10
+        route = forwarding._routes.get("mallory")
+        assert len(route.notices_at) <= NOTICES_SENT_MAX + NOTICES_MAX
+        world.check()
