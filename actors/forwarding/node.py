@@ -290,6 +290,8 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         route = self._verified_route(said, frame, tag)
         route.stock.add(said.surbs, self._runtime.now())
         now = self._clock.now()
+        for item in said.messages:
+            check(item.sender)
         tokens = {(item.sender, item.message_id): item.token for item in said.messages}
 
         def remove() -> Sequence[RemovedMessage]:
@@ -317,6 +319,7 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         """Pass a recipient's statement on, if the sender will be able to verify it; else the message stays."""
         route = self._verified_route(said, frame, tag)
         route.stock.add(said.surbs, self._runtime.now())
+        check(said.sender)
         waiting = self._store.mailbox.find(said.name, said.sender, said.message_id)
         if waiting is None:
             return

@@ -222,3 +222,22 @@ def test_a_stored_row_that_cannot_be_read_holds_up_no_other() -> None:
         assert set(bob.texts("alice")) == {"before", *(str(number) for number in range(10, 20))}
         assert len(world.node.store.mailbox.waiting("bob", 100)) == len(bad), "nothing is thrown away"
         assert bugs_dropped(world) >= len(bad) + 2
+
+
+@pytest.mark.parametrize("kind", [m.Acknowledge, m.Unopenable])
+def test_a_name_that_no_one_can_have_gets_into_no_statement(kind: Any) -> None:
+    """PostgreSQL's texts can't have the letter 0: its driver raises what is a bug here."""
+    with World(41) as world:
+        mallory = RawClient(world)
+        assert isinstance(mallory.register(), m.Registered)
+        mallory.log_in()
+        if kind is m.Acknowledge:
+            said: Any = kind(0, "mallory", mallory.login_id, (m.Acknowledged("a\0b", bytes(16), None),), ())
+        else:
+            said = kind(0, "mallory", mallory.login_id, "a\0b", bytes(16), bytes(64))
+        mallory.throw(mallory.encode(said), 0)
+        world.settle(2)
+        counts = world.node.counters()["forwarding"]
+        assert counts["refused_name_bad_character"] == 1
+        assert "bugs_dropped" not in counts
+        world.check()
