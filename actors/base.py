@@ -25,7 +25,7 @@ import pykka
 from usernym.actors.runtime import Runtime
 from usernym.logger import logger
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
-from usernym.storage.errors import RowLimitReached, StorageError, StoreBusy, StoreFull
+from usernym.storage.errors import RowConflict, RowLimitReached, StorageError, StoreBusy, StoreFull
 
 RESTARTS_MAX: Final = 3
 """Bugs an actor may have within `RESTARTS_WINDOW_S` before its graph stops: a bug that comes back is not a mishap."""
@@ -33,6 +33,12 @@ RESTARTS_WINDOW_S: Final = 60.0
 
 PASSING_FAILURES: Final = (StoreFull, StoreBusy, RowLimitReached)
 """Failures of the disk that may pass. The message is dropped, like one that was lost on its way."""
+
+
+def is_bug(error: BaseException) -> bool:
+    """Whether it is one of ours, and not a disk's or a server's: a row that breaks its table's rules was made here."""
+    return not isinstance(error, StorageError) or isinstance(error, RowConflict)
+
 
 OnFailed = Callable[[str, BaseException], None]
 """Called with an actor's name and its error when the actor cannot continue: its graph must be stopped."""
@@ -260,7 +266,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
             self.note_failure(error)
         except Exception as error:  # noqa: BLE001 - the boundary at which bugs are contained
             kind = type(message).__name__
-            if isinstance(message, FromPeer) and message.by_peer and not isinstance(error, StorageError):
+            if isinstance(message, FromPeer) and message.by_peer and is_bug(error):
                 self.drop_bug(error, kind)
             else:
                 self._restart(error, kind)

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from usernym.actors.base import PASSING_FAILURES, Actor
+from usernym.actors.base import PASSING_FAILURES, Actor, is_bug
 from usernym.actors.messages import CommitBatch
 from usernym.protocol.errors import Code
-from usernym.storage.errors import StorageError
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -52,7 +51,7 @@ class SharedCommit(Generic[R, T]):
         try:
             return self._commit(requests)
         except Exception as error:
-            if isinstance(error, StorageError):
+            if not is_bug(error):
                 raise
             if len(requests) > 1:
                 return [outcome for each in requests for outcome in self._together([each])]

@@ -19,7 +19,7 @@ from usernym.protocol import messages as m
 from usernym.protocol.errors import Code, LocalProtocolError
 from usernym.protocol.limits import FRAME_BYTES_MAX, SIGNATURE_BYTES
 from usernym.protocol.payloads import SEALED_SIZES
-from usernym.storage.errors import StoreCorrupt
+from usernym.storage.errors import RowConflict, StoreCorrupt
 from usernym.testing.world import World
 
 OFTEN = 5 * RESTARTS_MAX
@@ -52,6 +52,15 @@ def test_a_bug_that_a_peer_brings_about_neither_restarts_nor_stops_an_actor(capl
     assert "FailByPeer" in line
     assert "ZeroDivisionError in receive, test_base.py:" in line
     assert "what the peer sent" not in line
+
+
+def test_a_row_that_breaks_a_rule_of_its_table_is_a_bug_like_any_other() -> None:
+    sim = Simulation(0)
+    clerk, ref, failed = clerk_in(sim)
+    for _ in range(RESTARTS_MAX + 1):
+        ref.tell(FailByPeer(RowConflict("a row breaks a rule")))
+    run_dry(sim)
+    assert (clerk.counts, failed) == ({"bugs_dropped": RESTARTS_MAX + 1}, [])
 
 
 def test_a_broken_disk_is_no_peers_doing() -> None:
@@ -177,12 +186,15 @@ def test_a_frame_that_cannot_be_encoded_is_dropped_alone(monkeypatch: pytest.Mon
         assert bob.texts("alice") == ["the node is there"]
 
 
-def test_a_message_that_brings_a_bug_about_costs_no_other_message_of_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bug", [ZeroDivisionError, RowConflict])
+def test_a_message_that_brings_a_bug_about_costs_no_other_message_of_its_batch(
+    bug: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     take = Intake._take
 
     def planted(self: Any, handed_in: HandedIn, *times: int) -> Any:
         if handed_in.forward.sender == "mallory":
-            raise ZeroDivisionError("planted")
+            raise bug("planted")
         return take(self, handed_in, *times)
 
     monkeypatch.setattr(Intake, "_take", planted)
