@@ -30,6 +30,9 @@ KEPT_BYTES_MAX: Final = 256 * 1024 * 1024
 """Files of all contacts that a client keeps without being asked. What is more waits until the user erases some."""
 KEPT_OF_ONE_MAX: Final = KEPT_BYTES_MAX // 4
 """The same, of one contact."""
+ENDS_UNSETTLED_MAX: Final = 64
+"""`FileEnded` to one contact that are not confirmed: each waits on the disk, and a contact can name as many files as
+they like."""
 
 assert FILE_BYTES_MAX <= KEPT_OF_ONE_MAX
 assert WINDOW_NODE * CHUNK_PACKETS <= 3 * PACKETS_MAX
@@ -46,6 +49,6 @@ def to_hand_out(chunks: int, first: int, on_their_way: int, window: int) -> rang
     return range(first, max(first, min(chunks, first + window - on_their_way)))
 
 
-def may_come(size: int, *, coming: int, kept: int, kept_of_sender: int) -> bool:
-    """Whether a file of `size` bytes may come now from a contact whom the user has accepted."""
-    return coming < COMING_MAX and kept + size <= KEPT_BYTES_MAX and kept_of_sender + size <= KEPT_OF_ONE_MAX
+def room_to_come(*, coming: int, kept: int) -> int:
+    """Of how many bytes a file may be that comes now from a contact whom the user has accepted; 0: none may come."""
+    return max(0, KEPT_BYTES_MAX - kept) if coming < COMING_MAX else 0

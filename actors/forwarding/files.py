@@ -12,11 +12,13 @@ from typing import Final
 
 from usernym.actors.events import FileChanged
 from usernym.actors.forwarding.file_rules import (
+    ENDS_UNSETTLED_MAX,
+    KEPT_OF_ONE_MAX,
     STALLED_S,
     WINDOW_DIRECT,
     WINDOW_NODE,
     is_doubtful,
-    may_come,
+    room_to_come,
     to_hand_out,
 )
 from usernym.actors.forwarding.host import Host
@@ -242,19 +244,15 @@ class FileTransfers:
     def want_more(self) -> None:
         """Ask for the oldest files that contacts have offered, as far as there is room."""
         now = self._context.runtime.unix_s()
-        for file in self._files.to_want():
-            contact = self._store.contacts.get(file.contact)
-            may = may_come(
-                file.size,
-                coming=self._files.coming(now - STALLED_S),
-                kept=self._files.kept_bytes(),
-                kept_of_sender=self._files.kept_bytes(file.contact),
-            )
-            if may and contact is not None and contact.consent is Consent.ACCEPTED:
-                with self._store.transaction():
-                    self._files.move(file, FileState.UNDER_WAY, now)
-                    self._say(contact, PayloadKind.FILE_WANTED, file.message_id)
-                self._report(file)
+        while room := room_to_come(coming=self._files.coming(now - STALLED_S, now), kept=self._files.kept_bytes()):
+            file = self._files.to_want(room, KEPT_OF_ONE_MAX)
+            contact = None if file is None else self._store.contacts.get(file.contact)
+            if file is None or contact is None:
+                return
+            with self._store.transaction():
+                self._files.move(file, FileState.UNDER_WAY, now)
+                self._say(contact, PayloadKind.FILE_WANTED, file.message_id)
+            self._report(file)
 
     def _continue(self, name: str, message_id: bytes) -> None:
         """Hand the outbox as many of a file's chunks as its window allows: they and the place are one commit."""
@@ -288,7 +286,8 @@ class FileTransfers:
 
     def _say(self, contact: Contact, kind: PayloadKind, message_id: bytes, number: int = 0) -> None:
         """Queue a message about a file; only to those whom the user has accepted: no one else learns anything."""
-        if contact.consent is Consent.ACCEPTED:
+        is_enough = kind is PayloadKind.FILE_ENDED and self._files.ends_unsettled(contact.name) >= ENDS_UNSETTLED_MAX
+        if contact.consent is Consent.ACCEPTED and not is_enough:
             self._outbox.enqueue(contact, kind, body_of(message_id, number))
 
     def _report(self, before: StoredFile) -> None:

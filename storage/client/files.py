@@ -28,19 +28,22 @@ _FILES: Final = Table(FileRow, StoredFile)
 _ONE: Final = _FILES.select("WHERE contact = ? AND direction = ? AND message_id = ?")
 _PAGE: Final = _FILES.select("WHERE (?1 IS NULL OR contact = ?1) AND id < ?2 ORDER BY id DESC LIMIT ?3")
 _SENDING: Final = _FILES.select(f"WHERE direction = {_OUT} AND state = {FileState.UNDER_WAY.number} ORDER BY id")
+_KEPT_STATES: Final = f"({FileState.UNDER_WAY.number}, {FileState.COMPLETE.number})"
 _TO_WANT: Final = _FILES.select(f"""
     JOIN contact ON contact.name = file.contact
-    WHERE direction = {_IN} AND state = {FileState.OFFERED.number} AND consent = {Consent.ACCEPTED.number} ORDER BY id
-""")
+    LEFT JOIN (SELECT contact, sum(size) AS size FROM file WHERE direction = {_IN} AND state IN {_KEPT_STATES}
+               GROUP BY contact) AS kept ON kept.contact = file.contact
+    WHERE direction = {_IN} AND state = {FileState.OFFERED.number} AND consent = {Consent.ACCEPTED.number}
+        AND file.size <= ?1 AND file.size <= ?2 - coalesce(kept.size, 0) ORDER BY file.id LIMIT 1
+""")  # noqa: S608 - constants
 _COMING: Final = f"""
-    SELECT count(*) FROM file WHERE direction = {_IN} AND state = {FileState.UNDER_WAY.number} AND moved_at > ?
+    SELECT count(*) FROM file
+    WHERE direction = {_IN} AND state = {FileState.UNDER_WAY.number} AND moved_at > ? AND moved_at <= ?
 """  # noqa: S608 - constants
 _ANY_OPEN: Final = f"SELECT 1 FROM file WHERE state IN ({_OPEN}) LIMIT 1"  # noqa: S608 - constants
 _LAST_MOVES: Final = f"SELECT moved_at FROM file WHERE state = {FileState.UNDER_WAY.number}"  # noqa: S608 - constants
 _KEPT: Final = f"""
-    SELECT coalesce(sum(size), 0) FROM file
-    WHERE direction = {_IN} AND state IN ({FileState.UNDER_WAY.number}, {FileState.COMPLETE.number})
-        AND (?1 IS NULL OR contact = ?1)
+    SELECT coalesce(sum(size), 0) FROM file WHERE direction = {_IN} AND state IN {_KEPT_STATES}
 """  # noqa: S608 - constants
 _ON_THEIR_WAY: Final = f"""
     SELECT count(*) FROM message
@@ -50,6 +53,9 @@ _PASSING: Final = f"contact = ? AND direction = {_OUT} AND kind IN {_KINDS} AND 
 _END_MESSAGES: Final = f"DELETE FROM message WHERE {_PASSING}"  # noqa: S608 - constants
 _END_OUTBOX: Final = f"""
     DELETE FROM outbox WHERE message_id IN (SELECT message_id FROM message WHERE {_PASSING})
+"""  # noqa: S608 - constants
+_ENDS_UNSETTLED: Final = f"""
+    SELECT count(*) FROM message WHERE contact = ? AND kind = {FileEnded.__struct_config__.tag} AND direction = {_OUT}
 """  # noqa: S608 - constants
 _ADD: Final = insertion(
     FileRow,
@@ -118,21 +124,23 @@ class Files:
         """The user's files that their recipients want, the oldest first."""
         return _FILES.all(self._db, _SENDING)
 
-    def to_want(self) -> Sequence[StoredFile]:
-        """The files of accepted contacts that wait to be wanted, the oldest first."""
-        return _FILES.all(self._db, _TO_WANT)
+    def to_want(self, room: int, room_of_one: int) -> StoredFile | None:
+        """The oldest file of an accepted contact that waits to be wanted, fits into `room` bytes, and with what is kept
+        of its sender into `room_of_one`."""
+        return _FILES.first(self._db, _TO_WANT, (room, room_of_one))
 
-    def coming(self, since: int) -> int:
-        """How many files are coming, of which anything came after `since` (Unix seconds)."""
-        return self._db.value(int, _COMING, (since,)) or 0
+    def coming(self, since: int, now: int) -> int:
+        """How many files are coming, of which anything came after `since` (Unix seconds). What came at a time that is
+        still to come was dated by a clock that was ahead."""
+        return self._db.value(int, _COMING, (since, now)) or 0
 
     def last_moves(self) -> Sequence[int]:
         """When each file under way has last moved (Unix seconds)."""
         return [moved_at for (moved_at,) in self._db.rows(_LAST_MOVES)]
 
-    def kept_bytes(self, contact: str | None = None) -> int:
-        """The bytes of what is coming and has come, from a contact or from all."""
-        return self._db.value(int, _KEPT, (contact,)) or 0
+    def kept_bytes(self) -> int:
+        """The bytes of what is coming and has come, from all."""
+        return self._db.value(int, _KEPT) or 0
 
     def move(self, file: StoredFile, state: FileState, now: int) -> bool:
         """Move a file on; False if its state is final."""
@@ -178,6 +186,10 @@ class Files:
     def on_their_way(self, file: StoredFile) -> int:
         """How many of the file's chunks are in the outbox."""
         return self._db.value(int, _ON_THEIR_WAY, (file.contact, file.message_id)) or 0
+
+    def ends_unsettled(self, contact: str) -> int:
+        """How many `FileEnded` to this contact are not confirmed."""
+        return self._db.value(int, _ENDS_UNSETTLED, (contact,)) or 0
 
     def end_passing(self, file: StoredFile) -> None:
         """Send nothing more about a file: its chunks, and what the user said about it."""

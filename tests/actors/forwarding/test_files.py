@@ -17,6 +17,7 @@ from usernym.mixnet.emulator.state import Faults
 from usernym.protocol.files import PLAIN_FILE, chunks_of
 from usernym.protocol.limits import FILE_BYTES_MAX
 from usernym.protocol.payloads import CHUNK_BYTES
+from usernym.storage.client.files import Files
 from usernym.storage.client.types import Consent, Direction, FileState, HandshakeState, StoredFile
 from usernym.testing.world import SimClient, World
 
@@ -262,6 +263,26 @@ def test_a_file_that_is_not_what_was_offered_is_kept_by_no_one(world: World, mon
     found = came(bob, "alice", file)
     assert found.state is FileState.DAMAGED
     assert bob.store.files.content(found) == b""
+
+
+def test_what_a_look_for_files_to_want_costs_does_not_grow_with_what_a_contact_offers(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, bob = friends(world)
+    for number in range(300):
+        file = number.to_bytes(16, "big")
+        bob.store.files.add("alice", Direction.IN, file, name="x", size=FILE_BYTES_MAX, kind=0, digest=bytes(32), now=0)
+    world.settle(20)
+    looks = []
+    kept_bytes = Files.kept_bytes
+
+    def noted(self: Files) -> int:
+        looks.append(kept_bytes(self))
+        return looks[-1]
+
+    monkeypatch.setattr(Files, "kept_bytes", noted)
+    world.settle(60)
+    assert 0 < len(looks) <= 20, "one a tick, or two"
 
 
 @pytest.mark.seconds
