@@ -14,7 +14,9 @@ from usernym.storage.database import StoreDatabase
 from usernym.storage.tables import Table
 
 HEADS_MAX: Final = 256
-"""Heads that wait: one is compared with each heartbeat, and a contact whose head finds no room sends a later one."""
+"""Heads of contacts that wait, and as many that came with lookups: one is compared with each heartbeat. A contact whose
+head finds no room sends a later one. Of those that the node showed with lookups the longest log's go: it can show ever
+longer ones, which are compared last."""
 _KNOWN: Final = "directory_known"
 _OWN: Final = "directory_own"
 _OWN_LOOK: Final = "directory_own_look"
@@ -39,6 +41,9 @@ _HEADS: Final = Table(HeadRow, HeadToCompare)
 _NEXT: Final = _HEADS.select("WHERE differs = 0 AND size <= ? ORDER BY size LIMIT 1")
 _OF_SIZE: Final = _HEADS.select("WHERE differs = 0 AND size = ?")
 _LONGER: Final = "SELECT 1 FROM head WHERE differs = 0 AND size > ? AND signature IS NOT NULL LIMIT 1"
+_TOO_MANY: Final = """
+    DELETE FROM head WHERE rowid IN (SELECT rowid FROM head WHERE name = '' ORDER BY size, rowid LIMIT -1 OFFSET ?)
+"""
 _THIS: Final = "WHERE name = ? AND size = ? AND root = ?"
 
 
@@ -96,13 +101,16 @@ class SeenLog:
             if head.signature is not None:
                 self._db.run("DELETE FROM head WHERE name = ? AND differs = 1", (name,))
             if not self._db.row(
-                "SELECT 1 FROM head WHERE name = ? OR (SELECT count(*) FROM head) >= ?", (name, HEADS_MAX)
+                "SELECT 1 FROM head WHERE name = ? OR (SELECT count(*) FROM head WHERE name <> '') >= ?",
+                (name, HEADS_MAX),
             ):
                 self._add(name, head)
 
     def note_looked_up(self, head: HeadTold) -> None:
         """Let the head be compared that came with a lookup."""
-        self._add("", head)
+        with self._db.one_commit():
+            self._add("", head)
+            self._db.run(_TOO_MANY, (HEADS_MAX,))
 
     def _add(self, name: str, head: HeadTold) -> None:
         row = name, head.size, head.root, head.signature

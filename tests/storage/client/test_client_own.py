@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from usernym.protocol.directory.checkpoints import HeadTold
+from usernym.storage.client.notices import KEPT_MAX
+from usernym.storage.client.seen_log import HEADS_MAX
 from usernym.storage.client.store import ClientStore
 from usernym.storage.client.types import HpkeKey, Identity, IdentityState
 from usernym.storage.errors import NoIdentity, RowConflict
@@ -100,3 +103,26 @@ def test_notices_to_confirm(client: ClientStore) -> None:
     assert client.notices.oldest(9) == [3, 5]
     client.notices.add(range(1000, 3000))
     assert len(client.notices.oldest(9999)) == 2002
+
+
+def test_a_node_fills_no_disk_with_numbers_to_confirm(client: ClientStore) -> None:
+    for number in range(2 * KEPT_MAX):
+        client.notices.add([2 * number, 2 * number + 1])
+    kept = client.notices.oldest(9 * KEPT_MAX)
+    assert len(kept) == KEPT_MAX
+    client.notices.remove(kept[:2])
+    client.notices.add([7_777_777])
+    assert client.notices.oldest(9 * KEPT_MAX)[-1] == 7_777_777
+
+
+def test_heads_that_a_node_shows_with_lookups_fill_no_disk_and_crowd_out_none(client: ClientStore) -> None:
+    log = client.seen_log
+    for size in range(2 * HEADS_MAX):
+        log.note_looked_up(HeadTold(10**6 + size, bytes(32), bytes(64)))
+        log.note_looked_up(HeadTold(10**6, size.to_bytes(32, "big"), bytes(64)))
+    for each in range(HEADS_MAX + 1):
+        log.note(f"bob{each}", HeadTold(9, bytes(32), bytes(64)))
+    log.note_looked_up(HeadTold(9, bytes(32), bytes(64)))
+    assert [head.name for head in log.heads_of(9)].count("") == 1, "what can be compared soon has room"
+    assert len(log.heads_of(9)) == HEADS_MAX + 1, "and so have the heads of contacts"
+    assert client.database.value(int, "SELECT count(*) FROM head") == 2 * HEADS_MAX
