@@ -10,7 +10,7 @@ from usernym.actors.events import EventSink, NodeCaught
 from usernym.actors.runtime import Runtime
 from usernym.protocol.directory.witnesses import NO_WITNESSES, WitnessPolicy
 from usernym.protocol.evidence import Evidence
-from usernym.protocol.limits import REQUEST_ID_BYTES
+from usernym.protocol.limits import REQUEST_ID_BYTES, UINT32_MAX
 from usernym.protocol.sealing import Envelope
 from usernym.protocol.signing import SigningKey
 from usernym.protocol.wire import pack
@@ -18,6 +18,11 @@ from usernym.storage.client.store import ClientStore
 
 JITTER: Final = 0.25
 """The part of a pause between tries that is random."""
+
+
+def as_date(unix_s: int) -> int:
+    """The time, or the nearest one that a message can have: no clock makes a message that can't be sent or read."""
+    return min(max(0, unix_s), UINT32_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,11 @@ class ClientContext:
     learns no more than that the node accepted it."""
     witnesses: WitnessPolicy = NO_WITNESSES
     """Of whom the user wants signatures to the heads of the node's log; of no one if not said otherwise."""
+
+    def dated(self, clock_offset_s: int) -> int:
+        """Now by the node's clock, as far as it is known, as a date. After a jump of a clock it may be a wrong one,
+        and the node's refusal brings the right one."""
+        return as_date(self.runtime.unix_s() + clock_offset_s)
 
     def request_id(self) -> bytes:
         return self.runtime.random_bytes(REQUEST_ID_BYTES)

@@ -47,7 +47,7 @@ class DirectReceipts:
         runtime = self._context.runtime
         for at in range(0, len(pairs), RECEIPTS_MAX):
             message_id, token = runtime.random_bytes(ID_BYTES), runtime.random_bytes(TOKEN_BYTES)
-            receipt = p.DirectReceipt(0, runtime.unix_s(), token, None, tuple(pairs[at : at + RECEIPTS_MAX]))
+            receipt = p.DirectReceipt(0, self._context.dated(0), token, None, tuple(pairs[at : at + RECEIPTS_MAX]))
             padded = p.pad_payload(receipt, first_contact=False)
             sealed, key_number = seal_to(contact, Route.DIRECT, user, padded, message_id)
             envelope = user.envelope_to(name, contact.identity_key, key_number, message_id)

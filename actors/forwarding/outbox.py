@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from usernym.actors.context import as_date
 from usernym.actors.events import ContactChanged, DeliveryChanged, DirectSilent
 from usernym.actors.forwarding.host import Host
 from usernym.actors.messages import (
@@ -170,7 +171,7 @@ class Outbox:
             self._user.name,
             contact.name,
             message.message_id,
-            self._context.runtime.unix_s() + self.clock_offset_s,
+            self._context.dated(self.clock_offset_s),
             key_number,
             sealed,
             envelope.sign(self._user.key, sealed),
@@ -401,7 +402,7 @@ class Outbox:
 
     def _payload_of(self, message: Message, record: KeyRecord | None) -> p.Payload | None:
         """The payload of a stored message of ours; None if it is about a file that is gone."""
-        common = message.counter, message.sent_at, message.token or b"", record
+        common = message.counter, as_date(message.sent_at), message.token or b"", record
         kind, files = PayloadKind(message.kind), self._store.files
         match kind:
             case PayloadKind.TEXT:

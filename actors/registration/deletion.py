@@ -41,7 +41,7 @@ class AccountDeletion:
         return True
 
     def _request(self, clock_offset_s: int) -> int:
-        made_at = self._context.runtime.unix_s() + clock_offset_s
+        made_at = self._context.dated(clock_offset_s)
         self._ask(m.Delete(self._context.request_id(), SURBS_REQUEST, self._context.user.name, made_at))
         return made_at
 

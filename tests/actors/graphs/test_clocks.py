@@ -6,12 +6,13 @@ import itertools
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, note
 from hypothesis import strategies as st
 
 from tests.helpers.examples import examples
-from tests.helpers.hostile import RawClient, Wiretap
+from tests.helpers.hostile import HostileWorld, RawClient, Wiretap
 from usernym.actors import messages as msg
 from usernym.actors.events import MessageArrived
 from usernym.actors.failures import NodeRefused
@@ -21,7 +22,7 @@ from usernym.actors.simulation import START_UNIX_S, Simulation
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code
-from usernym.protocol.limits import ACCEPTANCE_WINDOW_S, CHALLENGE_S, DAY_S, HOUR_S, MINUTE_S, SEEN_S
+from usernym.protocol.limits import ACCEPTANCE_WINDOW_S, CHALLENGE_S, DAY_S, HOUR_S, MINUTE_S, SEEN_S, UINT32_MAX
 from usernym.storage.client.types import DeliveryState
 from usernym.storage.database import IN_MEMORY
 from usernym.storage.node.store import NodeStore
@@ -32,6 +33,8 @@ EDGES: Final = (
     SEEN_S + int(SWEEP_S), 2 * SEEN_S, DAY_S,
 )  # fmt: skip
 """Where a replay might slip through."""
+
+YEAR_S: Final = 365 * DAY_S
 
 moments = st.sampled_from(EDGES).flatmap(lambda edge: st.integers(max(0, edge - 1), edge + 1))
 
@@ -337,6 +340,42 @@ def test_a_clients_clock_may_jump_while_it_is_online(jump_s: int) -> None:
     alice.wait_for_state(waiting, DeliveryState.DELIVERED, 900)
     assert sorted(bob.texts()) == ["after", "before", "planned by the old clock"]
     assert not any(state is DeliveryState.REFUSED for state in alice.states(waiting))
+    world.check()
+
+
+@pytest.mark.parametrize("wrong_by_s", [-100 * YEAR_S, -50 * YEAR_S, 70 * YEAR_S, 100 * YEAR_S])
+def test_a_clients_clock_may_show_what_no_date_can_say(wrong_by_s: int) -> None:
+    world = World()
+    alice, bob = world.client("alice"), world.client("bob")
+    alice.send_and_wait("bob", "before")
+    alice.runtime.clock_error_s = wrong_by_s
+    alice.restart()
+    alice.go_online()
+    alice.send_and_wait("bob", "meanwhile")
+    alice.runtime.clock_error_s = 0
+    alice.send_and_wait("bob", "after")
+    assert bob.texts() == ["before", "meanwhile", "after"]
+    alice.runtime.clock_error_s = wrong_by_s
+    alice.send_and_wait("bob", "again")
+    world.check()
+
+
+def test_a_node_that_names_the_last_moment_of_all_once_keeps_no_text_back() -> None:
+    world = HostileWorld()
+    alice, _ = world.client("alice", online=False), world.client("bob")
+    world.scripted.lies[m.LoginProof] = lambda request: [
+        msgspec.structs.replace(answer, now=UINT32_MAX)
+        for answer in world.scripted.honest(request)
+        if isinstance(answer, m.LoggedIn)
+    ]
+    alice.go_online()
+    world.scripted.lies[m.Forward] = lambda request: [
+        m.Accepted(request.request_id)
+        if abs(request.made_at - world.sim.unix_s()) < ACCEPTANCE_WINDOW_S
+        else m.Refused(request.request_id, Code.CLOCK_SKEW, world.sim.unix_s())
+    ]
+    world.settle(60)
+    alice.send_and_wait("bob", "now", DeliveryState.ACCEPTED)
     world.check()
 
 
