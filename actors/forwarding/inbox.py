@@ -299,7 +299,7 @@ class Inbox:
         arrival, contact, payload = found.arrival, found.sender, found.payload
         assert isinstance(payload, p.Text | p.Handshake | p.FileOffer), "nothing else is kept"
         self._note_sender(contact, arrival, payload)
-        kind, body = _kind_and_body(payload, self._store.contacts.last_out_counter(contact.name))
+        kind, body = self._kind_and_body(payload, contact.name)
         with self._store.transaction():
             self._make_contact(contact)
             is_new = self._store.messages.add_incoming(
@@ -395,6 +395,24 @@ class Inbox:
             if payload.record is not None and contact.consent is Consent.ACCEPTED:
                 self._note_sent_record(contact, payload.record)
 
+    def _kind_and_body(self, payload: p.Text | p.Handshake | p.FileOffer, sender: str) -> tuple[PayloadKind, bytes]:
+        """How a payload is stored."""
+        match payload:
+            case p.Text(text=text):
+                return PayloadKind.TEXT, text.encode()
+            case p.FileOffer(name=name):
+                return PayloadKind.FILE_OFFER, name.encode()
+            case p.HandshakeOffer(address=address):
+                return PayloadKind.HANDSHAKE_OFFER, HandshakeStep.body(address, self._seen(payload, sender))
+            case p.HandshakeAccept(address=address):
+                return PayloadKind.HANDSHAKE_ACCEPT, HandshakeStep.body(address, self._seen(payload, sender))
+            case p.HandshakeRevoke():
+                return PayloadKind.HANDSHAKE_REVOKE, HandshakeStep.body(b"", self._seen(payload, sender))
+
+    def _seen(self, step: p.Handshake, sender: str) -> int:
+        """What its writer has seen of ours. Who claims to have seen all that is to come could not be revoked."""
+        return min(step.seen, self._store.contacts.last_out_counter(sender))
+
     def _note_sent_record(self, contact: Contact, record: KeyRecord) -> None:
         """Keep a record that its owner sent, for seals on the direct way. It never stands in for a looked-up one: its
         owner may sign any number, and what the node says is not compared with it."""
@@ -481,19 +499,3 @@ class Inbox:
 def _may_come_directly(contact: Contact) -> bool:
     """Direct messages count from those whom we gave our address, until either side ended it."""
     return contact.handshake in (HandshakeState.ACTIVE, HandshakeState.OFFERED) and contact.consent is Consent.ACCEPTED
-
-
-def _kind_and_body(payload: p.Text | p.Handshake | p.FileOffer, last_sent: int) -> tuple[PayloadKind, bytes]:
-    """How a payload is stored. `last_sent` is the last counter that was sent to its writer, who can't have seen another
-    one: what had seen all that is to come would outlast every revocation."""
-    match payload:
-        case p.Text(text=text):
-            return PayloadKind.TEXT, text.encode()
-        case p.FileOffer(name=name):
-            return PayloadKind.FILE_OFFER, name.encode()
-        case p.HandshakeOffer(address=address, seen=seen):
-            return PayloadKind.HANDSHAKE_OFFER, HandshakeStep.body(address, min(seen, last_sent))
-        case p.HandshakeAccept(address=address, seen=seen):
-            return PayloadKind.HANDSHAKE_ACCEPT, HandshakeStep.body(address, min(seen, last_sent))
-        case p.HandshakeRevoke(seen=seen):
-            return PayloadKind.HANDSHAKE_REVOKE, HandshakeStep.body(b"", min(seen, last_sent))
