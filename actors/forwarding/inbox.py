@@ -365,10 +365,9 @@ class Inbox:
 
     def _make_contact(self, sender: Contact) -> None:
         """Store a stranger who has proved that they have written; a contact is there already."""
-        now = self._context.runtime.unix_s()
         self._store.contacts.add(
-            sender.name, sender.identity_key, sender.record, Trust.CONFIRMED, sender.consent, asked_at=now,
-            log_size=sender.log_size, lacks_witnesses=sender.lacks_witnesses,
+            sender.name, sender.identity_key, sender.record, Trust.CONFIRMED, sender.consent,
+            asked_at=self._context.runtime.unix_s(), log_size=sender.log_size, lacks_witnesses=sender.lacks_witnesses,
         )  # fmt: skip
 
     def _read_receipts(self, found: _Findings) -> None:
