@@ -333,9 +333,9 @@ class PostgresDatabase(Engine):
     # -- upkeep --
 
     def erase_traces(self) -> bool:
-        """Have the server remove deleted rows from its tables. What its disk and its log still have of them is not in
-        our hands."""
-        self.execute("VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) mail, mailbox, notice")
+        """Have the server remove deleted rows from the tables that say who wrote to whom. What its disk and its log
+        still have of them is not in our hands."""
+        self.execute("VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) mail, mailbox, notice, hint, report")
         return True
 
     def last_number(self, table: str, key: str) -> int:

@@ -294,6 +294,8 @@ class Workers(Membership):
         def beat() -> Sequence[WorkerState]:
             if not self._db.run("UPDATE worker SET beats = beats + 1 WHERE number = ?", (self.number,)):
                 raise RouteLost("this worker was taken for dead")
+            for table in ("hint", "report"):  # of commits that began before a worker's row was removed
+                self._db.run(f"DELETE FROM {table} WHERE worker NOT IN (SELECT number FROM worker)")  # noqa: S608
             rows = self._db.rows("SELECT number, beats, address, draining FROM worker ORDER BY number")
             return [WorkerState(number, beats, address, bool(draining)) for number, beats, address, draining in rows]
 

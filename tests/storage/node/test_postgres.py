@@ -26,9 +26,11 @@ from usernym.storage.errors import (
     UnsafeServer,
 )
 from usernym.storage.node.mailbox import Enqueued
+from usernym.storage.node.schema import HintRow, MailboxRow, NodeRow
 from usernym.storage.node.store import NodeStore
 from usernym.storage.postgres import PostgresDatabase
 from usernym.storage.postgres_statements import PREPARED_MAX, numbered
+from usernym.storage.tables import columns_of, table_name
 
 pytestmark = [needs_postgres, pytest.mark.processes]
 
@@ -306,3 +308,13 @@ def test_what_was_stored_outlives_immediate_stops_of_the_server(own_server: Post
     assert kept == stored, "each once, in order"
     assert counted(store) == waits(store)
     store.close()
+
+
+def test_what_says_who_wrote_to_whom_is_removed_from_its_tables(node: NodeStore) -> None:
+    cleaned = "SELECT relname FROM pg_stat_user_tables WHERE vacuum_count > 0"
+    assert node.database.rows(cleaned) == []
+    assert node.erase_traces()
+    tables = {row[0] for row in node.database.rows(cleaned)}
+    people = {"sender", "recipient", "account"}
+    assert tables >= {table_name(model) for model in NodeRow.__subclasses__() if people & set(columns_of(model))}
+    assert tables >= {table_name(MailboxRow), table_name(HintRow)}

@@ -249,6 +249,25 @@ def test_no_hints_for_the_dead(joined: Two) -> None:
     assert one.database.rows("SELECT * FROM hint") == []
 
 
+def test_nothing_stays_for_a_worker_that_is_gone(joined: Two) -> None:
+    one, two = joined
+    take(two, "ann")
+    hint(one, "ann")
+    one.commit(lambda: one.workers.report([Report("ann", "bob", 1, 9, receipt=True)]))
+    # A commit that saw the worker's row before it was removed adds these afterwards.
+    gone = two.workers.number + 1
+    one.database.run("INSERT INTO hint (worker, name) VALUES (?, 'bob')", (gone,))
+    one.database.run(
+        "INSERT INTO report (worker, sender, recipient, messages, size, receipt) VALUES (?, 'ann', 'bob', 1, 9, 1)",
+        (gone,),
+    )
+    one.workers.beat()
+    assert one.database.rows("SELECT worker FROM hint UNION ALL SELECT worker FROM report") == [
+        (two.workers.number,),
+        (two.workers.number,),
+    ]
+
+
 def test_all_other_workers_get_a_report(joined: Two) -> None:
     one, two = joined
     report = Report("ann", "bob", 2, 300, receipt=True)
