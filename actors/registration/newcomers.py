@@ -24,8 +24,9 @@ from usernym.storage.node.directory import Account, Registration
 
 RECENT_S: Final = 5 * MINUTE_S
 REGISTRATIONS_PER_BIT: Final = 32
-"""Registrations within `RECENT_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price
-each time, while a busy day costs newcomers tenths of a second."""
+"""Proofs within `RECENT_S` that raise the next challenge's difficulty by a bit: a wave of them doubles its price each
+time, while a busy day costs newcomers tenths of a second. A proof counts also where it brings no new name: its owner's
+key may prove a name again and again, and each proof is remembered."""
 BITS_BEHIND_MAX: Final = 1
 """How much easier than today's a challenge may be when it is answered. A user who asked as a wave of names began is let
 in; a store of challenges from before the wave is worth no more than its first 64 names, and half the price after
@@ -72,16 +73,12 @@ class Newcomers:
         if self._runtime.now() - self._recent_since >= RECENT_S:
             self.forget_recent()
 
-    def _set_recent(self, registrations: int) -> None:
-        self._recent = registrations
-        self._counts["work_bits"] = self._difficulty(0)
+    def _set_recent(self, proofs: int) -> None:
+        self._recent = proofs
+        self._counts["work_bits"] = self._difficulty()
 
-    def _difficulty(self, created: int) -> int:
-        """Today's, after `created` registrations more."""
-        return min(WORK_BITS_MAX, self._work_bits_min + (self._recent + created) // REGISTRATIONS_PER_BIT)
-
-    def _is_cheap(self, proof: m.RegisterProof, created: int) -> bool:
-        return proof.difficulty + BITS_BEHIND_MAX < self._difficulty(created)
+    def _difficulty(self) -> int:
+        return min(WORK_BITS_MAX, self._work_bits_min + self._recent // REGISTRATIONS_PER_BIT)
 
     def _account_for(self, name: str, identity_key: bytes) -> Account | None:
         """The name's account, deleted or not. Raises unless this key may have this name, as far as the directory knows
@@ -102,48 +99,37 @@ class Newcomers:
         self._account_for(ask.name, ask.identity_key)
         self._counts["challenges"] += 1
         nonce = self._runtime.random_bytes(ID_BYTES)
-        return self._challenger.challenge(ask, nonce, self._clock.now(), self._difficulty(0))
+        return self._challenger.challenge(ask, nonce, self._clock.now(), self._difficulty())
 
     def check(self, proof: m.RegisterProof, frame: Frame) -> None:
         """Raise unless the proof holds, and its key may have the name, as far as the directory knows now."""
         now = self._clock.now()
         record = proof.record
         self._challenger.check(proof, now)
-        if self._is_cheap(proof, 0):
+        if proof.difficulty + BITS_BEHIND_MAX < self._difficulty():
             raise RemoteProtocolError(Code.CHALLENGE_EXPIRED, "it was made when work was cheaper")
         if not work_holds(self._node, proof.nonce, proof.work, proof.difficulty):
             raise RemoteProtocolError(Code.WORK_INSUFFICIENT)
         frame.verify(record.identity_key, self._node)
         self._rules.check_registered(proof.name, record, self._account_for(proof.name, record.identity_key))
-        self._spent.note_registration(proof.nonce, frame.digest(), proof.expires_at, now)
+        if self._spent.note_registration(proof.nonce, frame.digest(), proof.expires_at, now):
+            self._set_recent(self._recent + 1)
 
     def register(self, newcomers: list[Newcomer]) -> list[tuple[Newcomer, Registration | Code]]:
         """Create their accounts in one commit, or find them created by the same proof or the same key.
 
-        One whose name another one got, or whose challenge is too cheap after those before, is refused by itself.
+        One whose name another one got is refused by itself.
         Raises `StorageError`s; then nothing is stored.
         """
         # In one order, so that two workers do not wait for each other; names that look alike stay as they came.
         in_order = sorted((skeleton(each.proof.name), at) for at, each in enumerate(newcomers))
-        created = 0
-
-        def register_each() -> list[tuple[Newcomer, Registration | Code]]:
-            nonlocal created
-            created, outcomes = 0, []
-            for alike, at in in_order:
-                outcome = self._register(newcomers[at].proof, alike, created)
-                created += outcome is Registration.CREATED
-                outcomes.append((newcomers[at], outcome))
-            return outcomes
-
-        outcomes = self._store.commit(register_each)
-        self._set_recent(self._recent + created)
-        self._counts["registrations"] += created
+        outcomes = self._store.commit(
+            lambda: [(newcomers[at], self._register(newcomers[at].proof, alike)) for alike, at in in_order]
+        )
+        self._counts["registrations"] += sum(outcome is Registration.CREATED for _, outcome in outcomes)
         return outcomes
 
-    def _register(self, proof: m.RegisterProof, alike: str, created: int) -> Registration | Code:
-        if self._is_cheap(proof, created):
-            return Code.CHALLENGE_EXPIRED
+    def _register(self, proof: m.RegisterProof, alike: str) -> Registration | Code:
         record = proof.record
         outcome = self._store.directory.register(
             name=proof.name,

@@ -16,8 +16,8 @@ from usernym.storage.database import check_row_limit
 LATEST_MAX: Final = 100_000
 """Users whose latest login is remembered, as many as routes; about 400 bytes each."""
 REGISTRATIONS_MAX: Final = 100_000
-"""Registrations remembered, until their challenges have expired. Each has cost a proof of work that gets harder with
-every 32 of them in five minutes."""
+"""Proofs of registrations remembered, until their challenges have expired. Each has cost a work that gets harder with
+every 32 of them in five minutes, whatever comes of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class SpentProofs:
         if len(self._latest) > LATEST_MAX:
             del self._latest[next(iter(self._latest))]
 
-    def note_registration(self, nonce: bytes, proved: bytes, expires_at: int, now: int) -> None:
-        """This nonce proves this; its challenge expires then.
+    def note_registration(self, nonce: bytes, proved: bytes, expires_at: int, now: int) -> bool:
+        """This nonce proves this; its challenge expires then. Whether it is new.
 
         Raises CHALLENGE_USED if it has proved something else, `RowLimitReached` if it can't be remembered.
         """
@@ -84,3 +84,4 @@ class SpentProofs:
         elif known[0] != proved:
             raise RemoteProtocolError(Code.CHALLENGE_USED)
         self._registrations[nonce] = (proved, expires_at)
+        return known is None

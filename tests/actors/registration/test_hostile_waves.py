@@ -39,3 +39,20 @@ def test_challenges_hoarded_before_a_wave_expire_in_it() -> None:
     world.sim.run_for(2 * RECENT_S)
     assert RawClient(world, "afterwards", 11).challenge().difficulty == 1
     world.check()
+
+
+def test_proofs_that_bring_no_name_raise_the_price_as_well() -> None:
+    """Each is remembered: by proving a name that one has, one could fill that memory at the lowest price."""
+    with World() as world:
+        one = RawClient(world)
+        assert isinstance(one.register(), m.Registered)
+        same = one.proof(one.challenge())
+        for _ in range(REGISTRATIONS_PER_BIT - 2):
+            assert isinstance(one.register(), m.Registered)
+            assert isinstance(one.ask(same), m.Registered)
+        assert one.challenge().difficulty == 2, "one proof counts once, however often it comes"
+        for _ in range(2 * REGISTRATIONS_PER_BIT):
+            assert isinstance(one.register(), m.Registered)
+        assert one.challenge().difficulty == 4
+        assert one.ask(same).code == Code.CHALLENGE_EXPIRED
+        world.check()
