@@ -132,9 +132,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             case BeatDue():
                 self._beat()
             case Drain():
-                self._draining = True
-                self._workers.drain()
-                self._renew_card()
+                self._drain()
             case MixnetDisconnected():
                 pass
             case Tick():
@@ -162,6 +160,18 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
             self._begin_again()
         finally:  # also while the database is away
             self.tell_self_later(BEAT_S, BeatDue())
+
+    def _drain(self) -> None:
+        """Leave the card; tried until that is stored, since logins would come until then."""
+        self._draining = True
+        try:
+            self._workers.drain()
+            self._renew_card()
+        except RouteLost:
+            self._begin_again()
+        except PASSING_FAILURES as failure:
+            self.note_failure(failure)
+            self.tell_self_later(CARD_AGAIN_S, Drain())
 
     def _begin_again(self) -> None:
         """The others took this worker for dead: its users may have gone to them."""

@@ -18,6 +18,7 @@ from usernym.actors.registration.node_card import ADDED_AGAIN_S
 from usernym.protocol import messages as m
 from usernym.protocol.limits import ACCEPTANCE_WINDOW_S, DAY_S
 from usernym.storage.client.types import DeliveryState, IdentityState
+from usernym.storage.errors import StoreUnreachable
 from usernym.testing.world import SimClient, SimNode, World
 
 SEEDS = range(4)
@@ -232,6 +233,29 @@ def test_the_last_worker_serves_until_it_ends() -> None:
 
 
 # -- the database -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_drain_that_could_not_be_stored_is_tried_again(gone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, alice, bob = apart(0)
+    drained = worker_of(bob)
+    workers = drained.store.workers
+    if gone:  # the others took it for dead while it slept
+        drained.store.database.run("DELETE FROM worker WHERE number = ?", (workers.number,))
+    else:
+        store_drain = workers.drain
+
+        def fail_once() -> None:
+            monkeypatch.setattr(workers, "drain", store_drain)
+            raise StoreUnreachable("planted")
+
+        monkeypatch.setattr(workers, "drain", fail_once)
+    drained.graph.registration.tell(msg.Drain())
+    world.sim.run_until(lambda: not routes(drained) and drained.address not in drained.card.addresses, 30)
+    assert "bugs" not in drained.counters()["registration"]
+    drained.kill()
+    alice.send_and_wait(bob.name, "at another one")
+    world.check()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
