@@ -30,6 +30,8 @@ from usernym.storage.errors import RowConflict, RowLimitReached, StorageError, S
 RESTARTS_MAX: Final = 3
 """Bugs an actor may have within `RESTARTS_WINDOW_S` before its graph stops: a bug that comes back is not a mishap."""
 RESTARTS_WINDOW_S: Final = 60.0
+FAILURE_AGAIN_S: Final = 60.0
+"""A failure of the disk is logged so often: each request may meet the same one, and peers must not fill the log."""
 
 PASSING_FAILURES: Final = (StoreFull, StoreBusy, RowLimitReached)
 """Failures of the disk that may pass. The message is dropped, like one that was lost on its way."""
@@ -148,6 +150,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         self._usable = False
         self._life = 0
         self._bug_places: set[str] = set()
+        self._failures_logged: dict[str, float] = {}
         self.counts: Counter[str] = Counter()
         self.actor_urn = f"urn:usernym:{self.name}"
         self._queue = runtime.inbox()
@@ -202,7 +205,10 @@ class Actor(pykka.ThreadingActor, Generic[M]):
     def note_failure(self, error: StorageError) -> None:
         """Report a failure of the disk that may pass. Nothing was changed."""
         self.counts["storage_failed"] += 1
-        logger.error("%s: %s", self.name, error)
+        now, text = self._runtime.now(), str(error)
+        if now - self._failures_logged.get(text, float("-inf")) >= FAILURE_AGAIN_S:
+            self._failures_logged[text] = now
+            logger.error("%s: %s", self.name, text)
 
     def give_up(self, error: BaseException) -> None:
         """Take no more messages, and have the graph stopped."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usernym.actors.base import RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire, PrivateValue, Ref
+from usernym.actors.base import FAILURE_AGAIN_S, RESTARTS_MAX, RESTARTS_WINDOW_S, Actor, Inquire, PrivateValue, Ref
 from usernym.actors.failures import Failure
 from usernym.actors.graphs import Graph
 from usernym.actors.runtime import Runtime, ThreadRuntime
@@ -22,7 +23,7 @@ from usernym.actors.surbs import STOCK_MAX, CounterWindow, SurbStock, surbs_that
 from usernym.protocol.errors import Code, RemoteProtocolError
 from usernym.protocol.limits import SURB_S
 from usernym.protocol.packets import SURB_BYTES, anonymous_packets
-from usernym.storage.errors import StoreFull
+from usernym.storage.errors import StoreBusy, StoreFull
 from usernym.timers import ThreadTimers
 
 if TYPE_CHECKING:
@@ -116,13 +117,20 @@ def test_a_peers_error_is_counted_and_changes_nothing() -> None:
     assert failed == []
 
 
-def test_a_full_disk_is_no_bug() -> None:
+def test_a_full_disk_is_no_bug_and_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
     sim = Simulation(0)
     clerk, ref, failed = clerk_in(sim)
-    for _ in range(10 * RESTARTS_MAX):
+    with caplog.at_level(logging.ERROR):
+        for _ in range(5 * RESTARTS_MAX):
+            ref.tell(Fail(StoreFull("no room")))
+            ref.tell(Fail(StoreBusy("locked")))
+        run_dry(sim)
+        assert caplog.messages == ["clerk: no room", "clerk: locked"]
+        sim.run_for(FAILURE_AGAIN_S)
         ref.tell(Fail(StoreFull("no room")))
-    run_dry(sim)
-    assert clerk.counts == {"storage_failed": 10 * RESTARTS_MAX}
+        run_dry(sim)
+    assert caplog.messages[2:] == ["clerk: no room"]
+    assert clerk.counts == {"storage_failed": 10 * RESTARTS_MAX + 1}
     assert (clerk.released, failed) == (0, [])
 
 
