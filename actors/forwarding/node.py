@@ -391,14 +391,15 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     def _take_hints(self, *, polled: bool) -> None:
         try:
             hinted = self._workers.hinted(HINTS_AT_ONCE)
+            if len(hinted) == HINTS_AT_ONCE:
+                self.tell_self(HintsDue())
+            # At once: they are taken, and a failure of what follows must not lose them.
+            self._look_at(hinted)
             for report in self._workers.reported(REPORTS_AT_ONCE) if polled else ():
                 self._shares.reported(report, self._runtime.now())
         finally:  # also while the database is away
             if polled:
                 self.tell_self_later(POLL_S, HintsDue(polled=True))
-        if len(hinted) == HINTS_AT_ONCE:
-            self.tell_self(HintsDue())
-        self._look_at(hinted)
 
     def _look_at(self, held: Sequence[HeldRoute]) -> None:
         """Deliver what came to these users by other workers, and drop the routes that other workers took."""
@@ -467,10 +468,10 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
             now = self._clock.deletion_time()
             if now is not None:
                 gone = self._give_up_mail(now)
+        finally:  # also when the disk is full: then traces of what went before it was must not stay
+            self.tell_self_later(SWEEP_AGAIN_S if gone == SWEEP_ROWS else SWEEP_S, Tick())
             if not self._store.erase_traces():
                 self.counts["traces_left"] += 1  # until the next sweep
-        finally:  # also when the disk is full
-            self.tell_self_later(SWEEP_AGAIN_S if gone == SWEEP_ROWS else SWEEP_S, Tick())
         self.counts["expired"] += gone
 
     def _give_up_mail(self, now: int) -> int:

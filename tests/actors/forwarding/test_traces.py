@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from usernym.actors.forwarding.node import SWEEP_S
+from usernym.actors.node_clock import STEADY_S
 from usernym.protocol.payloads import SEALED_SIZES
+from usernym.storage.errors import StoreFull
+from usernym.storage.node.mailbox import Mailbox, RemovedMessage
 from usernym.storage.node.store import NodeStore
 from usernym.testing.world import World
 
@@ -51,6 +54,20 @@ def test_who_wrote_to_whom_is_gone_from_every_file_after_a_sweep() -> None:
         assert traces(world.folder, ids) == []
         assert "traces_left" not in world.node.counters()["forwarding"]
         world.check()
+
+
+def test_it_is_gone_although_the_sweep_can_give_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_self: Mailbox, now: int, limit: int) -> list[RemovedMessage]:
+        raise StoreFull(f"{limit} rows due at {now} could not be removed")
+
+    monkeypatch.setattr(Mailbox, "expire", full)
+    with World(16, disks=True) as world:
+        assert world.folder is not None
+        world.settle(STEADY_S + 5)
+        ids = story(world)
+        world.settle(SWEEP_S + 5)
+        assert world.node.counters()["forwarding"]["storage_failed"] > 0
+        assert traces(world.folder, ids) == []
 
 
 def test_the_log_would_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:

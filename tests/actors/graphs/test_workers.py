@@ -77,6 +77,21 @@ def test_a_text_and_its_receipt_pass_between_workers_at_once(seed: int) -> None:
     world.check()
 
 
+def test_a_hint_is_not_lost_by_reports_that_can_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, alice, bob = apart(0)
+
+    def fail(_limit: int) -> list[Any]:
+        raise StoreUnreachable("planted")
+
+    monkeypatch.setattr(worker_of(bob).store.workers, "reported", fail)
+    assert world.server is not None
+    world.server.loses_hints = True
+    for number in range(3):
+        alice.send(bob.name, f"text {number}")
+        world.sim.run_for(POLL_S + HOP_S + 1)
+    assert bob.texts("alice")[-3:] == [f"text {number}" for number in range(3)]
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_where_hints_are_lost_a_text_waits_for_the_poll(seed: int) -> None:
     world, alice, bob = apart(seed)
