@@ -35,6 +35,9 @@ DUE_MAX_S: Final = HOUR_S
 ASIDE_MAX: Final = 128
 """What was stated about senders who are no contacts yet: as many as are looked up at once."""
 
+assert max(CHECK_MAX_S + DUE_MAX_S, CHECK_MAX_S << CHECKS_MAX) <= AGAIN_MAX_S
+"""No check is planned for a later time: one that stands there was planned by a clock that was ahead."""
+
 _NOT_THE_NODES: Final = (Failure.NO_MIXNET, Failure.TOO_MANY, Failure.NO_STORAGE)
 """Failures of a check that say nothing about the node."""
 
@@ -96,7 +99,7 @@ class PromiseChecks:
             return usual
         if not same or contact.directory is InDirectory.NOT_SHOWN:
             return now + self._some(CHECK_MIN_S, CHECK_MAX_S), 1
-        if kept.check_at > now:
+        if self._is_to_come(kept):
             return kept.check_at, kept.checks
         if kept.checks in (0, CHECKS_MAX - 1):
             return usual
@@ -110,7 +113,11 @@ class PromiseChecks:
     def is_due(self, name: str) -> bool:
         """Whether the name's next lookup is to bring a proof."""
         kept = self._promises.of(name)
-        return kept is not None and kept.check_at <= self._context.runtime.unix_s()
+        return kept is not None and not self._is_to_come(kept)
+
+    def _is_to_come(self, kept: KeptPromise) -> bool:
+        now = self._context.runtime.unix_s()
+        return now < kept.check_at <= now + AGAIN_MAX_S
 
     def due(self) -> str | None:
         """A name that is to be looked up now."""
@@ -119,7 +126,8 @@ class PromiseChecks:
             contact = self._contacts.get(name)
             if contact is not None and contact.identity_key == said_in(frame).record.identity_key:
                 self.take(name, frame)
-        found = self._promises.due(self._context.runtime.unix_s())
+        now = self._context.runtime.unix_s()
+        found = self._promises.due(now, now + AGAIN_MAX_S)
         return None if found is None else found.contact
 
     def checked(self, name: str, failure: object) -> None:

@@ -100,7 +100,8 @@ class KeyRing:
         if self.pending is not None and self.pending.succession is not None:
             return  # this record alone can begin the new identity
         newest = self._store.keys.get((self.record if self.pending is None else self.pending.record).hpke_number)
-        if newest is None or now - newest.created_at >= HPKE_ROTATION_S:
+        # A key of a time that is still to come was made by a clock that was ahead: it would be the newest until then.
+        if newest is None or not -DAY_S <= now - newest.created_at < HPKE_ROTATION_S:
             self._make_next(now)
 
     def _report_stall(self) -> None:

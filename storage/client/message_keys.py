@@ -34,7 +34,8 @@ class MessageKeys:
     def confirm(self, number: int, now: int) -> bool:
         """The node hands out this key now: those before it are superseded. False if there is no such key.
 
-        The first confirmation counts; a repeated one moves no date.
+        The first confirmation counts; a repeated one moves no date but one that is still to come, of a clock that was
+        ahead.
         """
         with self._db.one_commit():
             if self.get(number) is None:
@@ -46,7 +47,8 @@ class MessageKeys:
             )
             self._db.change(
                 HpkeKeyRow.update(superseded_at=now).where(
-                    (HpkeKeyRow.number < number) & HpkeKeyRow.superseded_at.is_null()
+                    (HpkeKeyRow.number < number)
+                    & (HpkeKeyRow.superseded_at.is_null() | (HpkeKeyRow.superseded_at > now))
                 )
             )
             return True

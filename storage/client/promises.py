@@ -30,7 +30,8 @@ _PROMISES: Final = Table(PromiseRow, KeptPromise)
 _OF: Final = _PROMISES.select("WHERE contact = ?")
 _ACCEPTED: Final = f"(SELECT name FROM contact WHERE consent = {Consent.ACCEPTED.number})"  # noqa: S608 - a constant
 _DUE: Final = _PROMISES.select(
-    f"WHERE checks < ? AND check_at <= ? AND (is_promise OR contact IN {_ACCEPTED}) ORDER BY check_at LIMIT 1"
+    f"WHERE checks < ? AND (check_at <= ? OR check_at > ?) AND (is_promise OR contact IN {_ACCEPTED})"
+    " ORDER BY check_at LIMIT 1"
 )
 _OPEN: Final = "SELECT contact FROM promise WHERE is_promise = 1 AND checks < ?"
 _KEEP: Final = """
@@ -59,10 +60,11 @@ class KeptPromises:
     def of(self, contact: str) -> KeptPromise | None:
         return _PROMISES.first(self._db, _OF, (contact,))
 
-    def due(self, now: int) -> KeptPromise | None:
-        """The one that is to be checked first. A proof of who is not accepted waits until they are: else everyone who
+    def due(self, now: int, last: int) -> KeptPromise | None:
+        """The one that is to be checked first: by `now`, or later than any check is planned for at this time, which is
+        `last`, as by a clock that was ahead. A proof of who is not accepted waits until they are: else everyone who
         writes would be looked up again and again."""
-        return _PROMISES.first(self._db, _DUE, (CHECKS_MAX, now))
+        return _PROMISES.first(self._db, _DUE, (CHECKS_MAX, now, last))
 
     def open_ones(self) -> frozenset[str]:
         """The contacts whose promises are still to be checked."""

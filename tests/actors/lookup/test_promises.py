@@ -113,6 +113,22 @@ def test_the_time_of_a_check_is_another_one_each_time() -> None:
     assert all(CHECK_MIN_S <= wait <= CHECK_MAX_S + LOOK_MAX_S + 5 for wait in waits), waits
 
 
+@pytest.mark.seconds
+def test_what_was_planned_by_a_clock_that_was_ahead_is_checked_when_it_is_right_again() -> None:
+    with settled("alice") as world:
+        alice, times = client_of(world, "alice"), asked(world, "bob")
+        world.client("bob")
+        alice.runtime.clock_error_s += 400 * DAY_S
+        alice.look_up("bob")
+        alice.runtime.clock_error_s = 0
+        world.settle(CHECKED_S)
+        assert len(times) == 2
+        assert shown(alice, "bob") is InDirectory.SHOWN
+        world.settle(DAY_S / 4)
+        assert len(times) == 2, "the next time is planned by the right clock"
+        world.check()
+
+
 def test_a_lookup_of_the_user_settles_a_promise_at_once() -> None:
     with settled("alice") as world:
         alice = client_of(world, "alice")

@@ -142,6 +142,25 @@ def test_a_clock_that_is_wrong_for_a_moment_destroys_no_key() -> None:
         world.check()
 
 
+@pytest.mark.seconds
+def test_a_key_that_a_clock_dated_ahead_is_replaced_and_destroyed_in_its_time() -> None:
+    with World() as world:
+        bob = world.client("bob")
+        world.settle(A_WHILE_S)
+        bob.runtime.clock_error_s += 4_000 * DAY_S
+        world.settle(A_WHILE_S)
+        ahead = [key.number for key in bob.store.keys.all()]
+        assert max(ahead) > 1
+        bob.runtime.clock_error_s = 0
+        world.settle(A_WHILE_S)
+        assert max(key.number for key in bob.store.keys.all()) == max(ahead) + 1
+        for _ in range(6):
+            days_pass(world, bob, 8)
+        assert not set(ahead) & {key.number for key in bob.store.keys.all()}
+        assert len(bob.store.keys.all()) <= 7, "one a week"
+        world.check()
+
+
 def test_an_expanded_key_does_not_outlive_its_destruction() -> None:
     with World() as world:
         alice, bob = world.client("alice"), world.client("bob")
