@@ -21,7 +21,13 @@ from usernym.protocol.directory.checkpoints import HeadTold, LogHead
 from usernym.protocol.directory.proofs import MapProof
 from usernym.protocol.directory.witnesses import NO_WITNESSES, WitnessPolicy
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import BUSY_RETRY_S, LOOKUP_BITS_MAX, SURBS_REQUEST
+from usernym.protocol.limits import (
+    BUSY_RETRY_S,
+    LOOKUP_BITS_MAX,
+    SUCCESSIONS_MAX,
+    SUCCESSIONS_PER_ANSWER_MAX,
+    SURBS_REQUEST,
+)
 from usernym.protocol.lookup_work import bits_of, search_payment
 from usernym.protocol.promises import verify_promised
 from usernym.protocol.records import (
@@ -157,8 +163,11 @@ class ChainFetch(Generic[W]):
                 question.log_size, question.promise = None, None
                 return self._take_record(name, question, record)
             case m.Links(links=links, total=total) if question.record is not None:
+                part = min(SUCCESSIONS_PER_ANSWER_MAX, total - len(question.links))
+                if total > SUCCESSIONS_MAX or len(links) < part:
+                    raise RemoteProtocolError(Code.SUCCESSION_INVALID, "a chain in more parts than any has")
                 question.links.extend(links)
-                if links and len(question.links) < total:
+                if len(question.links) < total:
                     return self._ask_links(name, question)
                 chain = tuple(question.links)
                 verify_chain(self._node, name, chain)

@@ -115,6 +115,15 @@ def test_a_chain_that_is_not_whole_is_refused(cut: int) -> None:
     assert refused.value.code is Code.SUCCESSION_INVALID
 
 
+@pytest.mark.parametrize(("part", "total"), [(1, LINKS), (0, LINKS), (4, 5), (5, 65), (5, 255)])
+def test_a_node_can_not_cut_a_chain_into_as_many_requests_as_it_likes(part: int, total: int) -> None:
+    record, chain = _life()
+    fetch = _fetch()
+    fetch.start(NAME, "who asks")
+    fetch.take(NAME, m.Found(bytes(8), record), b"")
+    assert refusal(lambda: fetch.take(NAME, m.Links(bytes(8), chain[:part], total), b"")) is Code.SUCCESSION_INVALID
+
+
 def test_another_names_record_is_refused() -> None:
     record, _ = _life()
     fetch = _fetch()
