@@ -39,12 +39,12 @@ class ArrivalLookups:
             return True
         return of_each[name] < LOOKUPS_OF_ONE_MAX and len(self._begun) < LOOKUPS_MAX
 
-    def ask(self, name: str, *, stranger: bool = False) -> None:
-        """Look a name up, unless that is under way. Only where it may be asked for."""
+    def ask(self, name: str) -> None:
+        """Look a name up, unless that is under way. Only where it may be asked for. It makes no contact."""
         if name not in self._under_way:
             self._begun.append((self._host.context.runtime.now(), name))
             self._under_way.add(name)
-            self._host.look_up(name, stranger=stranger)
+            self._host.look_up(name, stranger=True)
 
     def ended(self, name: str) -> None:
         """A lookup of the name has ended."""

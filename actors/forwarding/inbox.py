@@ -283,7 +283,7 @@ class Inbox:
                 found.error = RemoteProtocolError(Code.UNEXPECTED, "a direct message without a direct route")
             case ArrivalOutcome.HELD_FOR_LOOKUP:
                 self._held.setdefault(arrival.sender, []).append(arrival)
-                self._lookups.ask(arrival.sender, stranger=True)
+                self._lookups.ask(arrival.sender)
             case ArrivalOutcome.AWAITS_DECISION:
                 self._leave_at_node(found)
             case ArrivalOutcome.SENDER_NAME_INVALID | ArrivalOutcome.NOT_HELD:
@@ -321,18 +321,19 @@ class Inbox:
             missing = self._store.gaps.missing_below(contact.name, payload.counter)
         if contact.begins_again_with(payload.counter):
             # The keys that we know, and the direct route, are the lost home's.
-            self._outbox.look_up_first(contact.name)
+            if self._lookups.may_ask(contact.name):  # a contact can name any number of homes
+                self._lookups.ask(contact.name)
+                self._outbox.wait_for_lookup(contact.name)
             if contact.handshake is not HandshakeState.NONE:
                 self._context.on_event(HandshakeChanged(contact.name, HandshakeState.NONE))
         self._acknowledge(contact, arrival, payload.token)
         if not is_new or contact.consent is Consent.DECLINED:
             return
         if isinstance(payload, p.Text):
-            event = MessageArrived(
+            self._context.on_event(MessageArrived(
                 arrival.message_id, contact.name, payload.text, payload.sent_at, payload.counter, missing,
                 arrival.route, contact.consent is Consent.PENDING,
-            )  # fmt: skip
-            self._context.on_event(event)
+            ))  # fmt: skip
         elif isinstance(payload, p.FileOffer):
             self._files.offered(contact.name, arrival.message_id)
         else:

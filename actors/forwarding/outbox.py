@@ -290,8 +290,12 @@ class Outbox:
 
     def look_up_first(self, name: str) -> None:
         """Nothing more goes to this contact until their record has been looked up again."""
-        self._resolving.add(name)
+        self.wait_for_lookup(name)
         self._host.look_up(name)
+
+    def wait_for_lookup(self, name: str) -> None:
+        """The same, where the contact is being looked up."""
+        self._resolving.add(name)
 
     def on_resolved(self, name: str) -> None:
         """The contact's record is the newest: what waited for that can be sent."""

@@ -22,6 +22,7 @@ from usernym.actors.failures import Failure, NodeRefused, NodeSilent
 from usernym.actors.lookup.chain_fetch import ChainFetch
 from usernym.actors.lookup.own_name import OwnNameLooks
 from usernym.actors.lookup.promises import LOOK_MAX_S, PromiseChecks
+from usernym.actors.lookup.unasked_work import UnaskedWork
 from usernym.actors.messages import (
     AnswerArrived,
     FindContact,
@@ -41,6 +42,7 @@ from usernym.actors.messages import (
 from usernym.protocol import messages as m
 from usernym.protocol.directory.shown import OwnPlace
 from usernym.protocol.errors import Code, LocalProtocolError, RemoteProtocolError
+from usernym.protocol.lookup_work import bits_of
 from usernym.protocol.records import KeyRecord, accepts_change, decode_record, is_update
 from usernym.protocol.wire import pack
 from usernym.storage.client.types import Consent, HandshakeState, InDirectory, Trust
@@ -83,6 +85,7 @@ class LookupClient(Actor[LookupClientInbox]):
 
         self._promises = PromiseChecks(context)
         self._own_name = OwnNameLooks(context)
+        self._unasked_work = UnaskedWork(context.runtime)
         self._own_then: OwnPlace | None = None
         """Where the own name was in the log when it was last asked about."""
         self._online = False
@@ -149,8 +152,11 @@ class LookupClient(Actor[LookupClientInbox]):
             match taken:
                 case m.Lookup() | m.History() as request:
                     self._send(request)
-                case WorkWanted() as wanted:
-                    self.tell_self(wanted)
+                case WorkWanted(ticket=ticket) as wanted:
+                    if self._is_unasked(name) and not self._unasked_work.may_do(bits_of(ticket)):
+                        self._finish(name, Code.BUSY)
+                    else:
+                        self.tell_self(wanted)
                 case FoundRecord() as found:
                     self._finish(name, self._pin(name, found))
                 case m.Absent() as absent:
@@ -165,6 +171,10 @@ class LookupClient(Actor[LookupClientInbox]):
             # What could not be stored counts as not found: nothing waits for it, and who needs it asks again.
             self._finish(name, Failure.NO_STORAGE)
             raise
+
+    def _is_unasked(self, name: str) -> bool:
+        """Whether no one but a stranger's message, or a look of the client's own, is the reason for this lookup."""
+        return all(waiting.stranger for waiting in self._fetch.waiting(name))
 
     def _is_enough(self, name: str, record: KeyRecord) -> bool:
         """Whether the record is taken without its chain: it is a new contact's, an update, or under our own name."""
@@ -195,7 +205,7 @@ class LookupClient(Actor[LookupClientInbox]):
         key, packed = record.identity_key, pack(record)
         contact = contacts.get(name)
         if contact is None:
-            if all(waiting.stranger for waiting in self._fetch.waiting(name)):
+            if self._is_unasked(name):
                 if found.promise is not None:
                     self._promises.set_aside(name, found.promise)
                 return found
