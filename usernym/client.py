@@ -487,10 +487,9 @@ class Client:
         """
         name = canonical(name)
         self._decide(name, Consent.ACCEPTED)
-        offers = self._running.read(lambda store: store.messages.unshown(_OFFERS_MAX, msg.HANDSHAKE_KINDS))
-        for offer in offers:
-            if offer.contact == name:
-                self._running.actors.handshake.tell(msg.HandshakeArrived(name, offer.message_id))
+        kinds = msg.HANDSHAKE_KINDS
+        for offer in self._running.read(lambda store: store.messages.steps_to_take(kinds, _OFFERS_MAX, name)):
+            self._running.actors.handshake.tell(msg.HandshakeArrived(name, offer.message_id))
 
     def decline(self, name: str) -> None:
         """Show nothing of this person. The first 20 texts that they write from now on are kept, in case this was a

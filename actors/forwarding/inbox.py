@@ -144,9 +144,8 @@ class Inbox:
 
     def on_identity_looked_at(self, name: str) -> None:
         """Let the handshake take what the contact's new identity has said meanwhile."""
-        for step in self._store.messages.unshown(STEPS_MAX, HANDSHAKE_KINDS):
-            if step.contact == name:
-                self._host.handshake.tell(HandshakeArrived(name, step.message_id))
+        for step in self._store.messages.steps_to_take(HANDSHAKE_KINDS, STEPS_MAX, name):
+            self._host.handshake.tell(HandshakeArrived(name, step.message_id))
 
     def _judge(self, arrival: Arrival, stranger: FoundRecord | None = None) -> None:
         """Find out what `decide` needs to know about an arrival, and carry its outcome out.

@@ -144,7 +144,7 @@ class HandshakeClient(Actor[HandshakeInbox]):
 
     def _catch_up(self) -> None:
         """Take the steps that a crash kept us from taking."""
-        for message in self._store.messages.unshown(CATCH_UP_MAX, HANDSHAKE_KINDS):
+        for message in self._store.messages.steps_to_take(HANDSHAKE_KINDS, CATCH_UP_MAX):
             self._on_arrived(message.contact, message.message_id)
 
     def _on_arrived(self, name: str, message_id: bytes) -> None:

@@ -11,7 +11,7 @@ from usernym.protocol.payloads import FileOffer, Text
 from usernym.storage.client.contacts import Contacts
 from usernym.storage.client.gaps import Gaps
 from usernym.storage.client.schema import MessageRow, QueuedRow
-from usernym.storage.client.types import Consent, DeliveryState, Direction, Message, OutboxRow, Route
+from usernym.storage.client.types import Consent, DeliveryState, Direction, Message, OutboxRow, Route, Trust
 from usernym.storage.database import StoreDatabase, marks, parts
 from usernym.storage.errors import RowConflict
 from usernym.storage.tables import Table, insertion, update_one
@@ -40,6 +40,9 @@ _UNSHOWN: Final = f"""
     JOIN contact ON contact.name = message.contact
     WHERE shown = 0 AND (place, counter, id) > (?, ?, ?)
     AND consent IN ({Consent.ACCEPTED.number}, {Consent.PENDING.number})
+"""
+_TO_TAKE: Final = f"""
+    {_UNSHOWN} AND kind IN ({{kinds}}) AND trust <> {Trust.CHANGED.number} AND (? IS NULL OR contact = ?) {IN_ORDER}
 """
 _NEXT_ROW: Final = """
     SELECT 1 + max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'message'), 0),
@@ -248,6 +251,13 @@ class Messages:
         return MESSAGES.all(
             self._db, MESSAGES.select(_UNSHOWN + which + IN_ORDER), (*position(self._db, after), *of, limit)
         )
+
+    def steps_to_take(self, kinds: Collection[int], limit: int, contact: str | None = None) -> Sequence[Message]:
+        """At most `limit` messages of these kinds that `unshown` has, of this contact or of all; but of none whose
+        changed identity the user has not looked at: they wait, and hold up no others."""
+        which = _TO_TAKE.format(kinds=marks(len(kinds)))
+        start = position(self._db, 0)
+        return MESSAGES.all(self._db, MESSAGES.select(which), (*start, *kinds, contact, contact, limit))
 
     def last_of_kinds(self, contact: str, kinds: Collection[int]) -> Sequence[Message]:
         """The message with the highest counter of each kind and direction; of incoming ones, those shown."""

@@ -11,8 +11,8 @@ from tests.helpers.hostile import RawClient
 from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors.events import HandshakeChanged, IdentityChanged
 from usernym.actors.failures import HandshakeNotPossible
-from usernym.actors.handshake.client import HandshakeClient
-from usernym.actors.messages import HANDSHAKE_KINDS, FoundRecord
+from usernym.actors.handshake.client import CATCH_UP_MAX, HandshakeClient
+from usernym.actors.messages import HANDSHAKE_KINDS, FoundRecord, PayloadKind
 from usernym.identity import IdentityMaker
 from usernym.mixnet.transport import Incoming
 from usernym.protocol import messages as m
@@ -23,7 +23,7 @@ from usernym.protocol.signing import SigningKey
 from usernym.storage.client.archive import export_archive, import_archive
 from usernym.storage.client.contacts import Contacts
 from usernym.storage.client.store import ClientStore
-from usernym.storage.client.types import DeliveryState, HandshakeState, Trust
+from usernym.storage.client.types import Consent, DeliveryState, HandshakeState, HandshakeStep, Route, Trust
 from usernym.storage.keyfile import Argon2Cost
 from usernym.testing.world import SimClient, World
 
@@ -149,6 +149,29 @@ def test_no_handshake_moves_while_a_changed_identity_was_not_looked_at() -> None
     assert alice.contact("bob").handshake is HandshakeState.NONE
     alice.look_at_identity("bob")
     world.sim.run_until(lambda: HandshakeChanged("bob", HandshakeState.OFFER_RECEIVED) in alice.events, 60)
+    world.check()
+
+
+def test_steps_of_one_who_was_not_looked_at_hold_up_no_others() -> None:
+    world, alice, bob = direct_pair(38)
+    record = alice.contact("bob").record
+    alice.store.contacts.add("mallory", b"m" * 32, record, Trust.CHANGED, Consent.ACCEPTED)
+    with alice.store.transaction():
+        for number in range(1, CATCH_UP_MAX + 1):
+            assert alice.store.messages.add_incoming(
+                contact="mallory", message_id=number.to_bytes(16, "big"), key_number=1, counter=number,
+                kind=int(PayloadKind.HANDSHAKE_OFFER), body=HandshakeStep.body(bytes(96), 0), token=None, sent_at=1,
+                now=1, route=Route.NODE,
+            )  # fmt: skip
+    bob_again = replaced_in_place(world, bob)
+    alice.look_up("bob")
+    bob_again.look_up("alice")
+    bob_again.offer("alice")
+    world.settle(30)
+    alice.look_at_identity("bob")
+    world.sim.run_until(lambda: alice.contact("bob").handshake is HandshakeState.OFFER_RECEIVED, 60)
+    assert len(alice.store.messages.steps_to_take(HANDSHAKE_KINDS, 9)) == 0
+    assert alice.contact("mallory").handshake is HandshakeState.NONE
     world.check()
 
 
