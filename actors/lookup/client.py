@@ -139,8 +139,14 @@ class LookupClient(Actor[LookupClientInbox]):
         self._io.tell(SendRequest(request, self.own_ref))
 
     def _finish(self, name: str, outcome: _Outcome) -> None:
+        failed: StorageError | None = None
         for waiting in self._fetch.end(name):
-            waiting.outcome(outcome)
+            try:
+                waiting.outcome(outcome)
+            except StorageError as failure:  # the others would wait forever
+                failed = failure
+        if failed is not None:
+            raise failed
 
     def _on_answer(self, name: str, answer: m.Answer, frame: bytes) -> None:
         try:

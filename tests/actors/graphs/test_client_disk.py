@@ -54,6 +54,19 @@ def test_a_lookup_whose_answer_finds_no_room_ends_and_can_be_made_again() -> Non
         assert alice.look_up("bob").name == "bob"
 
 
+def test_a_check_whose_outcome_finds_no_room_keeps_no_one_else_waiting() -> None:
+    class FullDisk:
+        def tell(self, _outcome: msg.Resolved | msg.ResolveFailed) -> None:
+            raise StoreFull("no room")
+
+    with World() as world:
+        alice, _ = world.client("alice"), world.client("bob")
+        alice.graph.lookup.tell(msg.Resolve("bob", FullDisk()))
+        alice.do(alice.graph.lookup, lambda answer: msg.FindContact("bob", answer))
+        assert alice.counters()["lookup"]["storage_failed"] == 1
+        world.check()
+
+
 def test_a_strangers_message_that_found_no_room_comes_when_there_is_some() -> None:
     with World(disks=True) as world:
         alice, bob = world.client("alice"), world.client("bob")
