@@ -31,7 +31,7 @@ RESTARTS_MAX: Final = 3
 """Bugs an actor may have within `RESTARTS_WINDOW_S` before its graph stops: a bug that comes back is not a mishap."""
 RESTARTS_WINDOW_S: Final = 60.0
 FAILURE_AGAIN_S: Final = 60.0
-"""A failure of the disk is logged so often: each request may meet the same one, and peers must not fill the log."""
+"""A failure of a kind is logged so often: each request may meet the same one, and peers must not fill the log."""
 
 PASSING_FAILURES: Final = (StoreFull, StoreBusy, RowLimitReached)
 """Failures of the disk that may pass. The message is dropped, like one that was lost on its way."""
@@ -150,7 +150,7 @@ class Actor(pykka.ThreadingActor, Generic[M]):
         self._usable = False
         self._life = 0
         self._bug_places: set[str] = set()
-        self._failures_logged: dict[str, float] = {}
+        self._failures_logged: dict[type[StorageError], float] = {}
         self.counts: Counter[str] = Counter()
         self.actor_urn = f"urn:usernym:{self.name}"
         self._queue = runtime.inbox()
@@ -205,10 +205,10 @@ class Actor(pykka.ThreadingActor, Generic[M]):
     def note_failure(self, error: StorageError) -> None:
         """Report a failure of the disk that may pass. Nothing was changed."""
         self.counts["storage_failed"] += 1
-        now, text = self._runtime.now(), str(error)
-        if now - self._failures_logged.get(text, float("-inf")) >= FAILURE_AGAIN_S:
-            self._failures_logged[text] = now
-            logger.error("%s: %s", self.name, text)
+        now = self._runtime.now()
+        if now - self._failures_logged.get(type(error), float("-inf")) >= FAILURE_AGAIN_S:
+            self._failures_logged[type(error)] = now
+            logger.error("%s: %s", self.name, error)
 
     def give_up(self, error: BaseException) -> None:
         """Take no more messages, and have the graph stopped."""

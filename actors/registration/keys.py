@@ -87,13 +87,16 @@ class KeyRing:
         self._looked_at = now
         settled = self._clock.is_sound() and now - self._started_at >= CLOCK_SETTLES_S
         self.destroy_due(overdue=settled)
-        self._rotate_if_due()
+        self._rotate_if_due(settled=settled)
         if settled:
             self._report_stall()
         return self.pending is not None
 
-    def _rotate_if_due(self) -> None:
-        """Make the next key and its record, if the newest one is old enough or gone."""
+    def _rotate_if_due(self, *, settled: bool) -> None:
+        """Make the next key and its record, if the newest one is old enough or gone.
+
+        `settled`: the clock is trusted. One that is behind for a moment would date the end of the former key too early.
+        """
         now = self._context.runtime.unix_s()
         if self._store.profile.identity().state is not IdentityState.REGISTERED:
             return
@@ -101,7 +104,8 @@ class KeyRing:
             return  # this record alone can begin the new identity
         newest = self._store.keys.get((self.record if self.pending is None else self.pending.record).hpke_number)
         # A key of a time that is still to come was made by a clock that was ahead: it would be the newest until then.
-        if newest is None or not -DAY_S <= now - newest.created_at < HPKE_ROTATION_S:
+        is_ahead = settled and newest is not None and newest.created_at > now + DAY_S
+        if newest is None or is_ahead or now - newest.created_at >= HPKE_ROTATION_S:
             self._make_next(now)
 
     def _report_stall(self) -> None:
