@@ -4,8 +4,8 @@ Serves docs/protocol.md, "Forwarding", "Receiving", "Direct messages" and "Messa
 Receives: `SendText`, `CancelText`, `RetryText`, `IdentityLookedAt`, `RequestsDecided` from the edges,
 `DirectRouteChanged` from handshake; answers; what the node sends unasked; direct messages; reports about the route.
 Sends: `Forward` requests, acknowledgements, direct messages; `Resolve` to lookup, `HandshakeArrived` to handshake;
-events. Owns: conversations, outbox, ids seen in the store. Its parts are `outbox.py`, `inbox.py`, `direct_receipts.py`,
-`files.py`, `unopened.py` and `user_texts.py`; what they share with it is in `host.py`.
+events. Owns: conversations, outbox, ids seen in the store. Its parts are `outbox.py`, `inbox.py`,
+`acknowledgements.py`, `files.py`, `unopened.py` and `user_texts.py`; what they share with it is in `host.py`.
 It commits before it sends, and before it acknowledges; it opens nothing that its sender's confirmed key has not signed.
 """
 
@@ -105,7 +105,7 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
 
     def release(self) -> None:
         """Acknowledge what is on disk."""
-        self._inbox.acknowledge_now()
+        self._inbox.said.send()
 
     def receive(self, message: ForwardingClientInbox) -> None:
         match message:
@@ -132,14 +132,14 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case ResolveFailed(name, code):
                 self._on_resolve_failed(name, code)
             case WentOnline(login_id, clock_offset_s):
-                self._inbox.login_id = login_id
+                self._inbox.said.use(login_id)
                 self._outbox.went_online(clock_offset_s)
                 self._files.go_on()
             case WentOffline():
                 self._outbox.online = False
-                self._inbox.login_id = None
+                self._inbox.said.use(None)
             case AcknowledgeNow():
-                self._inbox.acknowledge_now()
+                self._inbox.said.send()
             case DirectRouteChanged() | RecordPublished():
                 self._outbox.flush()
             case IdentityLookedAt(name):

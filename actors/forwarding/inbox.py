@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from usernym.actors.events import ContactChanged, HandshakeChanged, MessageArrived
+from usernym.actors.forwarding.acknowledgements import Acknowledgements
 from usernym.actors.forwarding.arrival import (
     ArrivalFate,
     ArrivalOutcome,
@@ -21,23 +22,19 @@ from usernym.actors.forwarding.arrival import (
     decide,
 )
 from usernym.actors.forwarding.arrival_lookups import ArrivalLookups
-from usernym.actors.forwarding.direct_receipts import DirectReceipts
 from usernym.actors.forwarding.files import FileTransfers
 from usernym.actors.forwarding.host import Host
 from usernym.actors.forwarding.outbox import Outbox
 from usernym.actors.messages import (
     HANDSHAKE_KINDS,
-    AcknowledgeNow,
     FoundRecord,
     HandshakeArrived,
     PayloadKind,
-    SendStatement,
 )
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.directory.checkpoints import HeadTold
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import ACKNOWLEDGED_MAX
 from usernym.protocol.names import check
 from usernym.protocol.records import KeyRecord, verify_record
 from usernym.protocol.sealing import Envelope, MessageKey
@@ -46,8 +43,6 @@ from usernym.storage.client.types import Consent, Contact, HandshakeState, Hands
 
 HELD_MAX: Final = 64
 """Messages held while their senders are looked up, 67 kB each at most. What does not fit is delivered again."""
-ACKNOWLEDGE_AFTER_S: Final = 0.2
-"""Acknowledgements are gathered this long: messages that come together are acknowledged together."""
 STEPS_MAX: Final = 1_000
 """Steps of a handshake that wait for the user to look at an identity: they are handled as they come otherwise."""
 STRANGERS_MESSAGES_MAX: Final = 20
@@ -104,11 +99,8 @@ class Inbox:
         self._lookups = lookups
         self._held: dict[str, list[Arrival]] = {}
         self._keys: dict[int, MessageKey] = {}
-        self._acknowledged: dict[tuple[str, bytes], bytes | None] = {}
-        self._receipts = DirectReceipts(host)
         self._left: dict[str, dict[bytes, Arrival]] = {}
-        self._due = False
-        self.login_id: bytes | None = None
+        self.said = Acknowledgements(host)
 
     # -- arrivals --
 
@@ -277,7 +269,9 @@ class Inbox:
             ):
                 self._discard(arrival)
             case ArrivalOutcome.CALLED_UNOPENABLE:
-                self._say_unopenable(found)
+                assert found.envelope is not None, "only a signed message is opened"
+                if arrival.route is Route.NODE:
+                    self.said.say_unopenable(arrival.sender, found.envelope)
             case ArrivalOutcome.NO_DIRECT_ROUTE:
                 found.error = RemoteProtocolError(Code.UNEXPECTED, "a direct message without a direct route")
             case ArrivalOutcome.HELD_FOR_LOOKUP:
@@ -436,49 +430,17 @@ class Inbox:
         if sum(map(len, self._left.values())) < HELD_MAX:
             self._left[contact.name][arrival.message_id] = arrival
 
-    def _say_unopenable(self, found: _Findings) -> None:
-        """Let the sender seal it again. The statement is signed with our *current* identity: a sender that does not
-        know it looks us up."""
-        arrival, envelope = found.arrival, found.envelope
-        assert envelope is not None, "only a signed message is opened"
-        if arrival.route is Route.NODE and self.login_id is not None:
-            envelope = replace(envelope, recipient_key=self._user.key.public)
-            statement = envelope.sign_unopenable(self._user.key)
-            said = m.Unopenable(0, self._user.name, self.login_id, arrival.sender, arrival.message_id, statement)
-            self._host.io.tell(SendStatement(said))
-
     # -- acknowledging --
 
     def _discard(self, arrival: Arrival) -> None:
         """Make the node forget a message that can never be taken; its sender learns nothing from that."""
         if arrival.route is Route.NODE:
-            self._acknowledged[arrival.sender, arrival.message_id] = None
-            self._plan()
+            self.said.plan(arrival.route, arrival.sender, arrival.message_id, None)
 
     def _acknowledge(self, contact: Contact, arrival: Arrival, token: bytes | None) -> None:
         """Plan the acknowledgement, by the way the message came; only accepted contacts get their token back."""
-        if arrival.route is Route.NODE:
-            shown = token if contact.consent is Consent.ACCEPTED else None
-            self._acknowledged[contact.name, arrival.message_id] = shown
-        elif token is not None and contact.consent is Consent.ACCEPTED:
-            self._receipts.plan(contact.name, arrival.message_id, token)
-        self._plan()
-
-    def _plan(self) -> None:
-        if not self._due:
-            self._due = True
-            self._context.runtime.call_later(ACKNOWLEDGE_AFTER_S, lambda: self._host.forwarding.tell(AcknowledgeNow()))
-
-    def acknowledge_now(self) -> None:
-        """Send what was planned. What finds no route is delivered again, and acknowledged then."""
-        self._due = False
-        items = [m.Acknowledged(sender, id_, token) for (sender, id_), token in self._acknowledged.items()]
-        self._acknowledged = {}
-        if self.login_id is not None:
-            for at in range(0, len(items), ACKNOWLEDGED_MAX):
-                part = tuple(items[at : at + ACKNOWLEDGED_MAX])
-                self._host.io.tell(SendStatement(m.Acknowledge(0, self._user.name, self.login_id, part, ())))
-        self._receipts.send()
+        shown = token if contact.consent is Consent.ACCEPTED else None
+        self.said.plan(arrival.route, contact.name, arrival.message_id, shown)
 
     def _message_key(self, number: int) -> MessageKey | None:
         if number not in self._keys:
