@@ -200,7 +200,8 @@ class FileTransfers:
         """A message about a file has got further; its fate moves the file, in the same commit."""
         contact = self._store.contacts.get(message.contact)
         named = message.message_id if message.kind == PayloadKind.FILE_OFFER else named_in(message.body)[0]
-        file = self._files.get(message.contact, named, Direction.OUT)
+        asked_for = message.kind == PayloadKind.FILE_WANTED
+        file = self._files.get(message.contact, named, Direction.IN if asked_for else Direction.OUT)
         with self._store.transaction():
             if not self._store.messages.advance(message.contact, message.message_id, state) or not state.is_final:
                 return
@@ -213,7 +214,8 @@ class FileTransfers:
                 now = self._context.runtime.unix_s()
                 if self._files.chunk_arrived(file, now) == chunks_of(file.size):
                     self._files.move(file, FileState.COMPLETE, now)
-            elif message.kind in (PayloadKind.FILE_OFFER, PayloadKind.FILE_CHUNK) and not arrived:
+            elif message.kind != PayloadKind.FILE_ENDED and not arrived:
+                # Also where the wish for it did not arrive: nothing of it would ever come.
                 self._stop(file, FileState.FAILED)
                 self._say(contact, PayloadKind.FILE_ENDED, file.message_id)
             else:
