@@ -21,6 +21,9 @@ COMING_MAX: Final = 2
 """Files that a client lets come at once, from anyone: so all senders' chunks take less than a MiB of its mailbox."""
 STALLED_S: Final = 10 * MINUTE_S
 """A file of which nothing has come for so long lets another one come: its sender may be away for days."""
+SLOW_S: Final = 10
+"""One that comes more slowly than a chunk in so many seconds, after that time, lets another one come, too: else its
+sender could hold a place for days by a chunk now and then. Even with losses a chunk takes less."""
 QUIET_S: Final = (20, 40, 80, 160, 320)
 """A file under way of which nothing has come or arrived for so long puts the route in doubt: when the node dies while
 neither side waits for an answer, only a heartbeat shows it, and only a heartbeat has the node send again what was lost.

@@ -14,6 +14,7 @@ from usernym.actors.events import FileChanged
 from usernym.actors.forwarding.file_rules import (
     ENDS_UNSETTLED_MAX,
     KEPT_OF_ONE_MAX,
+    SLOW_S,
     STALLED_S,
     WINDOW_DIRECT,
     WINDOW_NODE,
@@ -244,15 +245,15 @@ class FileTransfers:
             self._host.registration.tell(RouteDoubted())
 
     def want_more(self) -> None:
-        """Ask for the oldest files that contacts have offered, as far as there is room."""
+        """Ask for files that contacts have offered, as far as there is room: each contact has their turn."""
         now = self._context.runtime.unix_s()
-        while room := room_to_come(coming=self._files.coming(now - STALLED_S, now), kept=self._files.kept_bytes()):
+        while room := room_to_come(coming=self._files.coming(now, STALLED_S, SLOW_S), kept=self._files.kept_bytes()):
             file = self._files.to_want(room, KEPT_OF_ONE_MAX)
             contact = None if file is None else self._store.contacts.get(file.contact)
             if file is None or contact is None:
                 return
             with self._store.transaction():
-                self._files.move(file, FileState.UNDER_WAY, now)
+                self._files.want(file, now)
                 self._say(contact, PayloadKind.FILE_WANTED, file.message_id)
             self._report(file)
 

@@ -31,14 +31,15 @@ _SENDING: Final = _FILES.select(f"WHERE direction = {_OUT} AND state = {FileStat
 _KEPT_STATES: Final = f"({FileState.UNDER_WAY.number}, {FileState.COMPLETE.number})"
 _TO_WANT: Final = _FILES.select(f"""
     JOIN contact ON contact.name = file.contact
-    LEFT JOIN (SELECT contact, sum(size) AS size FROM file WHERE direction = {_IN} AND state IN {_KEPT_STATES}
-               GROUP BY contact) AS kept ON kept.contact = file.contact
+    JOIN (SELECT contact, sum(iif(state IN {_KEPT_STATES}, size, 0)) AS size, max(wanted_at) AS wanted_at
+          FROM file WHERE direction = {_IN} GROUP BY contact) AS kept ON kept.contact = file.contact
     WHERE direction = {_IN} AND state = {FileState.OFFERED.number} AND consent = {Consent.ACCEPTED.number}
-        AND file.size <= ?1 AND file.size <= ?2 - coalesce(kept.size, 0) ORDER BY file.id LIMIT 1
+        AND file.size <= ?1 AND file.size <= ?2 - kept.size ORDER BY kept.wanted_at NULLS FIRST, file.id LIMIT 1
 """)  # noqa: S608 - constants
 _COMING: Final = f"""
     SELECT count(*) FROM file
-    WHERE direction = {_IN} AND state = {FileState.UNDER_WAY.number} AND moved_at > ? AND moved_at <= ?
+    WHERE direction = {_IN} AND state = {FileState.UNDER_WAY.number} AND moved_at > ?2 - ?1 AND moved_at <= ?2
+        AND wanted_at + done * ?3 > ?2 - ?1
 """  # noqa: S608 - constants
 _ANY_OPEN: Final = f"SELECT 1 FROM file WHERE state IN ({_OPEN}) LIMIT 1"  # noqa: S608 - constants
 _LAST_MOVES: Final = f"SELECT moved_at FROM file WHERE state = {FileState.UNDER_WAY.number}"  # noqa: S608 - constants
@@ -125,14 +126,20 @@ class Files:
         return _FILES.all(self._db, _SENDING)
 
     def to_want(self, room: int, room_of_one: int) -> StoredFile | None:
-        """The oldest file of an accepted contact that waits to be wanted, fits into `room` bytes, and with what is kept
-        of its sender into `room_of_one`."""
+        """A file of an accepted contact that waits to be wanted, fits into `room` bytes, and with what is kept of its
+        sender into `room_of_one`: the oldest of the sender of whom none was wanted for the longest time."""
         return _FILES.first(self._db, _TO_WANT, (room, room_of_one))
 
-    def coming(self, since: int, now: int) -> int:
-        """How many files are coming, of which anything came after `since` (Unix seconds). What came at a time that is
-        still to come was dated by a clock that was ahead."""
-        return self._db.value(int, _COMING, (since, now)) or 0
+    def want(self, file: StoredFile, now: int) -> None:
+        """The file is to come."""
+        with self._db.one_commit():
+            self.move(file, FileState.UNDER_WAY, now)
+            self._db.run("UPDATE file SET wanted_at = ? WHERE id = ?", (now, file.id))
+
+    def coming(self, now: int, stalled_s: int, slow_s: int) -> int:
+        """How many files are coming: of which something came within `stalled_s`, and in all a chunk each `slow_s`
+        seconds since then. What came at a time that is still to come was dated by a clock that was ahead."""
+        return self._db.value(int, _COMING, (stalled_s, now, slow_s)) or 0
 
     def last_moves(self) -> Sequence[int]:
         """When each file under way has last moved (Unix seconds)."""

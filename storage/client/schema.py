@@ -198,6 +198,7 @@ class FileRow(ClientRow):
     next = IntegerField(default=0)
     done = IntegerField(default=0)
     created_at = IntegerField()
+    wanted_at = IntegerField(null=True)
     moved_at = IntegerField()
 
     class Meta:
