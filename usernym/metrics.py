@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from usernym.errors import Closed, NotReady, SettingsError
 from usernym.node import NodeStatus
+from usernym.storage.errors import StorageError
 
 HOST: Final = "127.0.0.1"
 CONNECTIONS_MAX: Final = 8
@@ -121,6 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._say(HTTPStatus.NOT_FOUND)
         except (NotReady, Closed):
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, b"the node does not answer\n")
+        except StorageError:
+            self._say(HTTPStatus.SERVICE_UNAVAILABLE, b"the node's store does not answer\n")
 
     def _say(self, status: HTTPStatus, body: bytes = b"", content_type: str = "text/plain") -> None:
         self.send_response(status)

@@ -23,6 +23,7 @@ from usernym.metrics import CONNECTIONS_MAX, MetricsServer
 from usernym.mixnet.emulator.core import Emulator
 from usernym.mixnet.emulator.in_process import InProcessMixnet
 from usernym.node import NodeStatus
+from usernym.storage.errors import StoreUnreachable
 from usernym.timers import ThreadTimers
 
 PATIENCE_S = 30.0
@@ -141,6 +142,7 @@ def test_a_busy_node_is_told_as_such_and_asked_again() -> None:
     [
         (NotReady("the node is busy"), True, "the node does not answer\n"),
         (usernym.Closed("the node is closed"), True, "the node does not answer\n"),
+        (StoreUnreachable("the server does not answer"), True, "the node's store does not answer\n"),
         (None, False, "no mixnet client\n"),
     ],
 )
