@@ -109,9 +109,14 @@ class _Worker:
         command = [sys.executable, "-P", "-m", "usernym.cli.child", str(os.getpid()), "--home", str(self.home)]
         # The settings are all in the environment, where other users can't read them.
         command += ["--config", os.devnull, *(["--json"] if self._typed.json else []), "node", "run"]
-        self._process = subprocess.Popen(  # noqa: S603 - our own program
-            command, env=_environment(self._typed.settings), stdin=subprocess.DEVNULL, start_new_session=True
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                command, env=_environment(self._typed.settings), stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError as error:  # the machine has no process or no memory left: that must not end the others
+            self._due = now + PAUSE_MAX_S
+            logger.error("worker %d can't be started: %s", self.number, error.strerror)
+            return
         self._started_at = now
         logger.info("worker %d starts", self.number, extra=fields(process=self._process.pid))
         self._say(WorkerStartedJson(self.number, self._process.pid))

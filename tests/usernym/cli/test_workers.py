@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
+import subprocess
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,14 +21,15 @@ from tests.helpers.ports import free_ports
 from tests.helpers.postgres import PostgresServer, needs_postgres
 from tests.usernym.conftest import Terminal
 from usernym import control
-from usernym.cli import main
-from usernym.cli.command import Deadline
+from usernym.cli import main, workers
+from usernym.cli.command import Deadline, Invocation
 from usernym.cli.failures import CommandFailed, Exit
 from usernym.cli.node import CardCommand
 from usernym.cli.session import ask_holder
 from usernym.cli.workers import ENDS_MAX, PAUSE_MAX_S, SETTLED_S, Restarts
 from usernym.demo.processes import Running
 from usernym.protocol.cards import parse_card
+from usernym.settings import NodeSettings
 from usernym.storage.locks import Home
 from usernym.storage.node.store import NodeStore
 
@@ -53,6 +57,32 @@ def test_one_that_ran_for_long_begins_anew() -> None:
 
 def test_a_wrong_setting_is_not_tried_again() -> None:
     assert Restarts().after(Exit.USAGE, 1.0) is None
+
+
+def test_a_worker_that_can_not_be_started_ends_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+
+    class Process:
+        pid = 7
+
+        def __init__(self, command: list[str], **_: Any) -> None:
+            if len(started) == 0:
+                started.append([])
+                raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+            started.append(command)
+
+        def poll(self) -> None:
+            """It runs."""
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    worker = workers._Worker(1, tmp_path, Invocation(tmp_path, NodeSettings(), Namespace()))
+    worker.look()
+    worker.look()
+    assert len(started) == 1, "not at once"
+    monkeypatch.setattr(worker, "_due", 0.0)
+    worker.look()
+    worker.look()
+    assert len(started) == 2
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------
