@@ -54,14 +54,23 @@ class Intake:
         self._shares.undo(self._now())  # of a run before, whose commit failed
         self._store.mailbox.lock(each.forward.recipient for each in batch)
         floor, now = self._clock.others_floor(), self._clock.now()
-        outcomes = [(each, self._take(each, now, floor)) for each in batch]
+        # Mailboxes in the order of names, and all of them before what all mailboxes share: workers that take messages
+        # for the same people do not wait for each other in a circle. An empty mailbox has no row to be locked above.
+        taken: set[bytes] = set()
+        in_order = sorted(range(len(batch)), key=lambda at: batch[at].forward.recipient)
+        outcome_of = {at: self._take(batch[at], now, floor, taken) for at in in_order}
+        outcomes = [(each, outcome_of[at]) for at, each in enumerate(batch)]
+        for seen in sorted(taken):
+            self._store.replay_ids.remember(seen, b"", now + SEEN_S)
         self._store.workers.hint(each.forward.recipient for each, outcome in outcomes if outcome is Enqueued.STORED)
         return outcomes
 
-    def _take(self, handed_in: HandedIn, now: int, floor: int) -> Enqueued | Code:
-        """Store the message, or say why not. An id is remembered with its seal: the same message sealed again is not a
-        repetition, and takes the place of a former seal that waits. Its recipient may be unable to open that one, and
-        the sender would not recognise what the recipient says of it.
+    def _take(self, handed_in: HandedIn, now: int, floor: int, taken: set[bytes]) -> Enqueued | Code:
+        """Store the message, and add what is to be remembered of it to `taken`; or say why not.
+
+        An id is remembered with its seal: the same message sealed again is not a repetition, and takes the place of a
+        former seal that waits. Its recipient may be unable to open that one, and the sender would not recognise what
+        the recipient says of it.
 
         Whether one waits shows whether the recipient was there. So neither what is answered nor what is counted depends
         on that.
@@ -72,7 +81,7 @@ class Intake:
         blob = mail_blob(forward, handed_in.sender_key)
         seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
         mailbox, sender, recipient = self._store.mailbox, forward.sender, forward.recipient
-        if self._store.replay_ids.knows(seen, now):
+        if seen in taken or self._store.replay_ids.knows(seen, now):
             return Enqueued.DUPLICATE
         refused = self._shares.take(sender, recipient, len(blob), self._now())
         if refused is not None:
@@ -91,7 +100,7 @@ class Intake:
         if outcome is Enqueued.FULL:
             self._shares.undo_last(self._now())
             return Code.MAILBOX_FULL
-        self._store.replay_ids.remember(seen, b"", now + SEEN_S)
+        taken.add(seen)
         return outcome
 
 

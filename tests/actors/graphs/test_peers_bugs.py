@@ -192,10 +192,10 @@ def test_a_message_that_brings_a_bug_about_costs_no_other_message_of_its_batch(
 ) -> None:
     take = Intake._take
 
-    def planted(self: Any, handed_in: HandedIn, *times: int) -> Any:
+    def planted(self: Any, handed_in: HandedIn, *more: Any) -> Any:
         if handed_in.forward.sender == "mallory":
             raise bug("planted")
-        return take(self, handed_in, *times)
+        return take(self, handed_in, *more)
 
     monkeypatch.setattr(Intake, "_take", planted)
     with World(6) as world:
