@@ -318,10 +318,10 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
         new_link = self._rules.check_published(current, publish)
         now = self._clock.now()
 
-        def replace() -> bool:
+        def replace() -> None:
             if new_link is not None:
                 self._workers.close_route(account.name)
-            return self._store.directory.replace_record(
+            replaced = self._store.directory.replace_record(
                 account.name,
                 expected_number=current.number,
                 identity_key=record.identity_key,
@@ -331,9 +331,10 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 new_link=new_link,
                 now=now,
             )
+            if not replaced:  # and the route stays
+                raise RemoteProtocolError(Code.RECORD_STALE, "another record came first")
 
-        if not self._store.commit(replace):
-            raise RemoteProtocolError(Code.RECORD_STALE, "another record came first")
+        self._store.commit(replace)
         if new_link is not None:
             self._forwarding.tell(IdentityReplaced(account.name))
         self.counts["published"] += 1

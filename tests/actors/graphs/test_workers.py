@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.hostile import Wiretap
+from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors import messages as msg
 from usernym.actors.events import ConnectionChanged
 from usernym.actors.forwarding.node import NOTICE_DELAY_S, POLL_S, ForwardingNode
@@ -16,7 +17,10 @@ from usernym.actors.mixnet_io.node_addresses import NodeAddresses
 from usernym.actors.registration.members import BEAT_S, DEAD_S
 from usernym.actors.registration.node_card import ADDED_AGAIN_S
 from usernym.protocol import messages as m
+from usernym.protocol.errors import Code
 from usernym.protocol.limits import ACCEPTANCE_WINDOW_S, DAY_S
+from usernym.protocol.records import decode_record
+from usernym.protocol.signing import SigningKey
 from usernym.storage.client.types import DeliveryState, IdentityState
 from usernym.storage.errors import StoreUnreachable
 from usernym.testing.world import SimClient, SimNode, World
@@ -228,6 +232,23 @@ def test_a_drained_workers_users_are_elsewhere_before_it_ends(seed: int) -> None
     newcomer = world.client("grace")
     newcomer.send_and_wait("alice", "hi")
     world.check()
+
+
+def test_an_identity_that_came_second_ends_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, alice, bob = apart(0)
+    store = worker_of(bob).store
+    before = store.workers.held([bob.name])
+    # Whatever the name has when the record is looked at, another worker has taken one since.
+    monkeypatch.setattr(type(store.directory), "replace_record", lambda *_, **__: False)
+    account = store.directory.account(bob.name)
+    assert account is not None
+    key = SigningKey.from_seed(b"s" * 32)
+    first = decode_record(account.record).stub()
+    answer, _ = RecordPublisher(world).publish(bob.name, first, key, bob.user.key)
+    assert isinstance(answer, m.Refused)
+    assert Code(answer.code) is Code.RECORD_STALE
+    assert store.workers.held([bob.name]) == before
+    alice.send_and_wait(bob.name, "still there")
 
 
 def test_the_last_worker_serves_until_it_ends() -> None:
