@@ -323,7 +323,7 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 self._workers.close_route(account.name)
             replaced = self._store.directory.replace_record(
                 account.name,
-                expected_number=current.number,
+                expected=account.record,
                 identity_key=record.identity_key,
                 record=pack(record),
                 record_number=record.number,
@@ -367,6 +367,9 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 expired = [NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in gone]
                 self._store.notices.add_all(expired, now, now + NOTICE_S)
                 self._workers.hint(row.sender for row in gone)
+                if not self._store.directory.has_identity(account.name, account.identity_key):
+                    # Another worker has taken a recovery since: what this key says does not count any more.
+                    raise RemoteProtocolError(Code.SIGNATURE_INVALID)
                 self._store.directory.delete_account(account.name, held_until)
             left = self._store.directory.account(account.name)
             return known, left is not None and left.deleted_until is not None

@@ -154,7 +154,7 @@ class Directory:
         self,
         name: str,
         *,
-        expected_number: int,
+        expected: bytes,
         identity_key: bytes,
         record: bytes,
         record_number: int,
@@ -162,7 +162,8 @@ class Directory:
         now: int,
         new_link: tuple[int, bytes] | None = None,
     ) -> bool:
-        """Put a newer record in place of number `expected_number`; False if that is not the current one (any more).
+        """Put a newer record in place of the record `expected`; False if that is not the current one (any more). By its
+        number one could not tell: a recovery may use numbers again that a thief has used.
 
         `new_link` is (generation, blob): the chain is cut before that generation and continues with this link. A new
         HPKE key number supersedes the current one at `now`. Only with a new link may the key number go back (a thief
@@ -178,7 +179,7 @@ class Directory:
             held = current.deleted_until is not None
             if current.record == record and not held:
                 return True
-            if (held and new_link is None) or current.record_number != expected_number:
+            if (held and new_link is None) or current.record != expected:
                 return False
             if hpke_number < current.hpke_number and new_link is None:
                 raise ValueError("a key number never goes back")
@@ -214,6 +215,11 @@ class Directory:
         return self._db.value(
             int, "SELECT superseded_at FROM hpke_number WHERE name = ? AND number = ?", (name, number)
         )
+
+    def has_identity(self, name: str, identity_key: bytes) -> bool:
+        """Whether the name has this identity; no other transaction changes that before the commit. Only inside one."""
+        sql = "SELECT 1 FROM account WHERE name = ? AND identity_key = ?"
+        return self._db.row(sql + self._db.locked, (name, identity_key)) is not None
 
     def delete_account(self, name: str, held_until: int) -> bool:
         """Delete an account with its notices, and hold its name back until `held_until`; False if there is none.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from tests.helpers.hostile import Wiretap
+from tests.helpers.hostile import RawClient, Wiretap
 from tests.helpers.record_publisher import RecordPublisher
 from usernym.actors import messages as msg
 from usernym.actors.events import ConnectionChanged
@@ -23,6 +24,7 @@ from usernym.protocol.records import decode_record
 from usernym.protocol.signing import SigningKey
 from usernym.storage.client.types import DeliveryState, IdentityState
 from usernym.storage.errors import StoreUnreachable
+from usernym.storage.node.mailbox import Mailbox
 from usernym.testing.world import SimClient, SimNode, World
 
 SEEDS = range(4)
@@ -249,6 +251,24 @@ def test_an_identity_that_came_second_ends_no_route(monkeypatch: pytest.MonkeyPa
     assert Code(answer.code) is Code.RECORD_STALE
     assert store.workers.held([bob.name]) == before
     alice.send_and_wait(bob.name, "still there")
+
+
+def test_a_key_that_a_recovery_replaced_meanwhile_deletes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with World(3, workers=3) as world:
+        mallory = RawClient(world)
+        assert isinstance(mallory.register(), m.Registered)
+        store, lock = world.node.store, Mailbox.lock
+
+        def after_another_workers_commit(self: Mailbox, names: Iterable[str]) -> None:
+            self._db.run("UPDATE account SET identity_key = ? WHERE name = 'mallory'", (b"r" * 32,))
+            lock(self, names)
+
+        monkeypatch.setattr(Mailbox, "lock", after_another_workers_commit)
+        answer = mallory.ask(m.Delete(mallory.new_id(), 2, "mallory", world.sim.unix_s()))
+        assert Code(answer.code) is Code.SIGNATURE_INVALID
+        account = store.directory.account("mallory")
+        assert account is not None
+        assert account.deleted_until is None
 
 
 def test_the_last_worker_serves_until_it_ends() -> None:

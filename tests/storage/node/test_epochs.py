@@ -68,7 +68,7 @@ def succeed(store: NodeStore, name: str) -> KeyRecord:
     record = sign_record(new_key, KEY.public, name, fresh)
     link = authorise(old_key, KEY.public, name, record.stub(), Authority.IDENTITY)
     assert store.directory.replace_record(
-        name, expected_number=1, identity_key=new_key.public, record=pack(record), record_number=2, hpke_number=2,
+        name, expected=pack(old), identity_key=new_key.public, record=pack(record), record_number=2, hpke_number=2,
         now=NOW, new_link=(1, pack(link)),
     )  # fmt: skip
     return record

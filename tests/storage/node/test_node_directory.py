@@ -79,16 +79,16 @@ def test_two_at_once_exactly_one_wins(node: NodeStore, names: tuple[str, str]) -
     assert node.counts().accounts == rounds
 
 
-def newer(node: NodeStore, expected: int, number: int, hpke: int, key: bytes = ANN, **changes: Any) -> bool:
-    return node.directory.replace_record(
-        "alice",
-        expected_number=expected,
-        identity_key=key,
-        record=f"record {number}".encode(),
-        record_number=number,
-        hpke_number=hpke,
-        **{"now": 500, **changes},
-    )
+def newer(node: NodeStore, expected: int | bytes, number: int, hpke: int, key: bytes = ANN, **changes: Any) -> bool:
+    fields: dict[str, Any] = {
+        "expected": expected if isinstance(expected, bytes) else f"record {expected}".encode(),
+        "identity_key": key,
+        "record": f"record {number}".encode(),
+        "record_number": number,
+        "hpke_number": hpke,
+        "now": 500,
+    }
+    return node.directory.replace_record("alice", **{**fields, **changes})
 
 
 def test_a_newer_record_supersedes_the_key(node: NodeStore) -> None:
@@ -112,6 +112,16 @@ def test_of_former_keys_the_newest_are_known_however_often_one_is_replaced(node:
     assert known == list(range(last - FORMER_KEYS_MAX, last))
     rows = node.database.rows("SELECT name, count(*) FROM hpke_number GROUP BY name ORDER BY name")
     assert rows == [("alice", FORMER_KEYS_MAX + 1), ("bob", 1)]
+
+
+def test_a_record_that_follows_a_thiefs_does_not_follow_the_owners_with_the_same_number(node: NodeStore) -> None:
+    register(node)
+    assert newer(node, 1, 2, 2, record=b"a thief's record 2", new_link=(1, b"thief"))
+    theirs = b"a thief's record 2"
+    assert newer(node, theirs, 2, 3, record=b"the owner's record 2", new_link=(1, b"recovery"))
+    before = account(node)
+    assert not newer(node, theirs, 3, 4)
+    assert account(node) == before
 
 
 def test_a_record_that_is_not_expected_changes_nothing(node: NodeStore) -> None:
