@@ -32,7 +32,7 @@ from usernym.protocol.limits import SEED_BYTES, WORK_BITS_MIN
 from usernym.protocol.signing import SigningKey
 from usernym.settings import NODE_STORE_NAME
 from usernym.storage.backup import check_finished
-from usernym.storage.errors import StorageError
+from usernym.storage.errors import StorageError, StoreBusy
 from usernym.storage.locks import Home, hold_file
 from usernym.storage.node.head_mark import FileMark
 from usernym.storage.node.store import NodeStore
@@ -216,8 +216,8 @@ class Node:
     def drain(self, timeout: float = 60.0) -> int:
         """Send the users to the node's other workers, and `stop` when they have gone, or after `timeout` seconds.
 
-        It stops at once if there is no other worker that takes them. Returns how many were left. Raises `SettingsError`
-        for a node that has one process, `StorageError` if the database is not there, and `Closed`.
+        It stops at once if there is no other worker that takes them. Returns how many were left, as far as is known.
+        Raises `SettingsError` for a node that has one process, and `Closed`.
         """
         graph, store = self._graph, self._store
         if graph is None or store is None:
@@ -225,11 +225,12 @@ class Node:
         if not store.workers.shared:
             raise SettingsError("this node has one process: there is no other one for its users")
         graph.registration.tell(Drain())
-        end = time.monotonic() + timeout
-        while left := graph.forwarding.inquire().result(timeout).get("routes", 0):
-            if time.monotonic() >= end or not store.workers.others():
-                break
-            time.sleep(DRAIN_LOOK_S)
+        end, left = time.monotonic() + timeout, 0
+        with contextlib.suppress(FutureTimeout):  # an actor may wait for the database
+            while left := graph.forwarding.inquire().result(max(0.0, end - time.monotonic())).get("routes", 0):
+                if time.monotonic() >= end or not _has_others(store):
+                    break
+                time.sleep(DRAIN_LOOK_S)
         self.stop()
         return left
 
@@ -267,6 +268,14 @@ class Node:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _has_others(store: NodeStore) -> bool:
+    """Whether other workers take logins; they may while the database is away."""
+    try:
+        return store.workers.others() > 0
+    except StoreBusy:
+        return True
 
 
 def check_store(home: Path, store: str | None) -> None:
