@@ -173,7 +173,7 @@ def check_limits(_: Path) -> None:
 
 
 def plant_limits(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Newcomers, "_difficulty", lambda self, _created: self._work_bits_min)
+    patch.setattr(Newcomers, "_difficulty", lambda self: self._work_bits_min)
 
 
 # -- "delivered" means handed to the mixnet ---------------------------------------------------------------------------
