@@ -26,6 +26,11 @@ SAID_LOOKED_AT: Final = 1_000
 """So many messages are remembered before it is looked which of them may be forgotten."""
 
 
+_Word = tuple[Route, type[m.Acknowledge | m.Unopenable], str, bytes]
+"""The way, the kind of statement, the message's sender and its id. One that did not open comes sealed again, and is then
+acknowledged."""
+
+
 class Acknowledgements:
     """Owned by the forwarding actor, and used in its thread only."""
 
@@ -34,8 +39,8 @@ class Acknowledgements:
         self._context = host.context
         self._receipts = DirectReceipts(host)
         self._planned: dict[tuple[str, bytes], bytes | None] = {}
-        self._said: dict[tuple[Route, str, bytes], float] = {}
-        """Until when a message is not answered again."""
+        self._said: dict[_Word, float] = {}
+        """Until when it is not said again."""
         self._due = False
         self._login_id: bytes | None = None
 
@@ -46,12 +51,13 @@ class Acknowledgements:
 
     def plan(self, route: Route, sender: str, message_id: bytes, token: bytes | None) -> None:
         """A message that came this way needs to come no more. `token` proves to its sender that it came."""
-        if not self._was_said(route, sender, message_id):
+        word = route, m.Acknowledge, sender, message_id
+        if not self._was_said(word):
             if route is Route.NODE:
                 self._planned[sender, message_id] = token
             elif token is not None:
                 self._receipts.plan(sender, message_id, token)
-                self._note(route, sender, message_id)
+                self._note(word)
         if not self._due:
             self._due = True
             self._context.runtime.call_later(GATHER_S, lambda: self._host.forwarding.tell(AcknowledgeNow()))
@@ -60,11 +66,12 @@ class Acknowledgements:
         """Let the sender seal it again. The statement is signed with our *current* identity: a sender that does not
         know it looks us up."""
         user, message_id = self._context.user, envelope.message_id
-        if self._login_id is not None and not self._was_said(Route.NODE, sender, message_id):
+        word = Route.NODE, m.Unopenable, sender, message_id
+        if self._login_id is not None and not self._was_said(word):
             statement = replace(envelope, recipient_key=user.key.public).sign_unopenable(user.key)
             said = m.Unopenable(0, user.name, self._login_id, sender, message_id, statement)
             self._host.io.tell(SendStatement(said))
-            self._note(Route.NODE, sender, message_id)
+            self._note(word)
 
     def send(self) -> None:
         """Send what was planned. What finds no route is delivered again, and acknowledged then."""
@@ -76,14 +83,15 @@ class Acknowledgements:
                 part = tuple(items[at : at + ACKNOWLEDGED_MAX])
                 self._host.io.tell(SendStatement(m.Acknowledge(0, self._context.user.name, self._login_id, part, ())))
             for item in items:
-                self._note(Route.NODE, item.sender, item.message_id)
+                self._note((Route.NODE, m.Acknowledge, item.sender, item.message_id))
         self._receipts.send()
 
-    def _was_said(self, route: Route, sender: str, message_id: bytes) -> bool:
-        return self._said.get((route, sender, message_id), float("-inf")) > self._context.runtime.now()
+    def _was_said(self, word: _Word) -> bool:
+        return self._said.get(word, float("-inf")) > self._context.runtime.now()
 
-    def _note(self, route: Route, sender: str, message_id: bytes) -> None:
+    def _note(self, word: _Word) -> None:
         now = self._context.runtime.now()
         if len(self._said) >= SAID_LOOKED_AT:
             self._said = {one: until for one, until in self._said.items() if until > now}
-        self._said[route, sender, message_id] = now + SAID_S[route]
+        route, *_ = word
+        self._said[word] = now + SAID_S[route]
