@@ -57,6 +57,9 @@ could fill the node's memory of all messages, if their recipients' mailboxes had
 deletions have memories of their own."""
 KNOWN_MAX: Final = 1_000
 """Known senders of one mailbox; past that the one unused for longest counts as a newcomer."""
+TABLES_MAX: Final = 100_000
+"""Mailboxes that have a table, as many as routes, at about 1 kB each with a contact or two; past that the one unused
+for longest is forgotten. The next one begins with what waits there, as after a start of the node."""
 SWEPT_AT: Final = 2 * LIMITS.newcomers.messages
 """Newcomers in a table before those with empty buckets are removed."""
 
@@ -84,6 +87,11 @@ class _Bucket:
     def add(self, messages: float, size: float) -> None:
         """Put in, or take out; there is never less than nothing."""
         self.messages, self.size = max(0.0, self.messages + messages), max(0.0, self.size + size)
+
+    @property
+    def idle_since(self) -> float:
+        """When anything was put in last, or looked at."""
+        return self._at
 
     @property
     def empty(self) -> bool:
@@ -142,7 +150,7 @@ class Shares:
     def take(self, sender: str, recipient: str, size: int, now: float) -> Code | None:
         """Count a message of `size` bytes that is being stored, unless there is no room: then the refusal."""
         table = self._table(recipient, now)
-        memory = self._remembered.setdefault(sender, _Bucket(now, term_s=SEEN_S))
+        memory = self._memory(sender, now)
         places = [*table.buckets(sender, now, self.limits), (memory, REMEMBERED, Code.BUSY)]
         for bucket, share, code in places:
             bucket.leak(now, share)
@@ -158,6 +166,15 @@ class Shares:
         self._table(sender, now).know(recipient, now)
         return None
 
+    def _memory(self, sender: str, now: float) -> _Bucket:
+        """What is remembered of this sender's messages; of others, what is forgotten by now goes."""
+        bucket = self._remembered.pop(sender, None) or _Bucket(now, term_s=SEEN_S)
+        bucket.leak(now, REMEMBERED)
+        self._remembered[sender] = bucket  # at the end: it is in use
+        while now - next(iter(self._remembered.values())).idle_since >= SEEN_S:
+            del self._remembered[next(iter(self._remembered))]
+        return bucket
+
     def keep(self) -> None:
         """What was taken is on disk."""
         self._taken.clear()
@@ -172,7 +189,8 @@ class Shares:
         sender, recipient, size = self._taken.pop()
         for bucket, _, _ in self._table(recipient, now).buckets(sender, now, self.limits):
             bucket.add(-1, -size)
-        self._remembered[sender].add(-1, 0)
+        if sender in self._remembered:  # it may have been idle in the middle: the process was paused
+            self._remembered[sender].add(-1, 0)
 
     def reported(self, report: Report, now: float) -> None:
         """The sender is notified of the fate of messages: by the recipient's receipt, or otherwise.
@@ -193,9 +211,13 @@ class Shares:
 
     def _table(self, recipient: str, now: float) -> _Table:
         """The mailbox's table. After a start of the node it begins with what waits there."""
-        table = self._tables.get(recipient)
-        if table is None:
+        table = self._tables.pop(recipient, None)
+        if table is not None:
+            self._tables[recipient] = table  # at the end: it is in use
+        else:
             table = self._tables[recipient] = _Table(now)
+            if len(self._tables) > TABLES_MAX:
+                del self._tables[next(iter(self._tables))]
             for name in self._mailbox.recipients_of(recipient):
                 table.know(name, now)
             for sender, messages, size in self._mailbox.waiting_by_sender(recipient):

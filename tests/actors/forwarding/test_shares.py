@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.helpers.examples import examples
 from tests.helpers.hostile import RawClient
 from usernym.actors import messages as msg
+from usernym.actors.forwarding import shares as module
 from usernym.actors.forwarding.shares import KNOWN_MAX, LIMITS, Share, ShareLimits, Shares
 from usernym.protocol import messages as m
 from usernym.protocol.errors import Code
@@ -143,6 +144,19 @@ def test_a_table_stays_small() -> None:
     for number in range(2 * KNOWN_MAX):
         table.know(f"k{number}", 0)
     assert len(table.known) == KNOWN_MAX
+
+
+def test_of_people_who_were_there_once_little_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TABLES_MAX", 30)
+    of = shares()
+    for number in range(1_000):
+        assert of.take(f"n{number}", f"r{number}", 10, number * 60.0) is None
+        of.keep()
+        assert len(of._tables) <= 30
+        assert len(of._remembered) <= SEEN_S / 60 + 1
+    now = 1_000 * 60.0
+    codes = [of.take("n999", "r999", 10, now) for _ in range(3)]
+    assert codes == [None, None, Code.SENDER_SHARE_FULL], "those in use are kept"
 
 
 # -- whole worlds -----------------------------------------------------------------------------------------------------
