@@ -78,7 +78,7 @@ _SAFE: Final = {
 }
 """Settings by which a server keeps what it commits: which values do, and what happens with others."""
 _SETTINGS: Final = f"""
-    SET lock_timeout = '{LOCK_TIMEOUT_S}s';
+    SET lock_timeout = '{LOCK_TIMEOUT_S}s'; SET idle_session_timeout = 0;
     SET default_transaction_isolation = 'read committed'; SET client_min_messages = error
 """
 _LOST: Final = ("08", "57P")

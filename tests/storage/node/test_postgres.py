@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -120,6 +121,15 @@ def test_no_one_has_it_alone_while_a_worker_has_it(url: str, node: NodeStore) ->
         put(node, 2)
     with contextlib.closing(NodeStore.connect(url, alone=True)) as again:
         assert len(again.mailbox.waiting("bob", 9)) == 2
+        with pytest.raises(StoreInUse):
+            NodeStore.connect(url)
+
+
+def test_who_has_it_alone_keeps_it_however_long_nothing_is_asked_for(postgres: PostgresServer, url: str) -> None:
+    name = urlsplit(url).path.removeprefix("/")
+    postgres.sql(f"ALTER DATABASE {name} SET idle_session_timeout = '200ms'")
+    with contextlib.closing(NodeStore.connect(url, alone=True)):
+        time.sleep(1)
         with pytest.raises(StoreInUse):
             NodeStore.connect(url)
 
