@@ -27,7 +27,7 @@ SAID_LOOKED_AT: Final = 1_000
 
 
 _Word = tuple[Route, type[m.Acknowledge | m.Unopenable], str, bytes]
-"""The way, the kind of statement, the message's sender and its id. One that did not open comes sealed again, and is then
+"""The way, the kind of statement, the message's sender and its id. What did not open comes sealed again, and is then
 acknowledged."""
 
 
