@@ -384,7 +384,7 @@ def first_key_trusted(stack: ExitStack) -> None:
 def acknowledges_chunk_before_commit(stack: ExitStack) -> None:
     def read(self: Any, found: Any) -> None:
         self._acknowledge(found.sender, found.arrival, found.payload.token)
-        self.acknowledge_now()
+        self.said.send()
         old(self, found)
 
     old = swap(stack, Inbox, "_read_file_word", read)
