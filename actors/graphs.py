@@ -175,7 +175,6 @@ def client_graph(context: ClientContext, transport: Transport, card: NodeCard) -
             m.Displaced: graph.registration,
             m.Deliver: graph.forwarding,
             m.Delivered: graph.forwarding,
-            m.Expired: graph.forwarding,
             m.NotOpened: graph.forwarding,
         },
         direct=graph.forwarding,

@@ -22,6 +22,7 @@ class SoundClock:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._made_at = runtime.now()
         self._offset_s: float | None = None
         self._trusted_from = float("-inf")
 
@@ -32,3 +33,9 @@ class SoundClock:
         if before is not None and abs(self._offset_s - before) > CLOCK_JUMP_S:
             self._trusted_from = now + CLOCK_SETTLES_S
         return now >= self._trusted_from
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether it has been looked at for ten minutes: time to fetch what waits at the node, before it is judged what
+        did not come."""
+        return self._runtime.now() - self._made_at >= CLOCK_SETTLES_S

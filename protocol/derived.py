@@ -37,7 +37,7 @@ ANSWERS: Final[Mapping[type[m.Request | m.Cosign], tuple[type[m.Answer], ...]]] 
 }
 """The answers to each request, unless it is `Refused`."""
 
-_WAITING: Final = (m.NewCard, m.Deliver, m.Delivered, m.Expired, m.NotOpened, m.SurbsWanted)
+_WAITING: Final = (m.NewCard, m.Deliver, m.Delivered, m.NotOpened, m.SurbsWanted)
 """What may wait for a user, and is sent when the user is heard from."""
 
 TELLS: Final[Mapping[type[m.ToNode], tuple[type[m.Tell], ...]]] = {
@@ -49,7 +49,7 @@ TELLS: Final[Mapping[type[m.ToNode], tuple[type[m.Tell], ...]]] = {
     m.Lookup: (),
     m.History: (),
     m.Forward: (m.Deliver, m.SurbsWanted),
-    m.Delete: (m.Expired,),
+    m.Delete: (),
     m.Heartbeat: _WAITING,
     m.Acknowledge: _WAITING,
     m.Unopenable: (m.NotOpened,),

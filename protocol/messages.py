@@ -389,15 +389,8 @@ class Deliver(Wire, frozen=True, tag=40):
     first_key: Key | None
 
 
-class Fate(Wire, frozen=True):
-    """What happened to one of the client's messages; `notice` is confirmed by number."""
-
-    notice: Number
-    message_id: Id
-
-
 class Receipt(Wire, frozen=True):
-    """One of the client's messages was received: the token is the proof."""
+    """One of the client's messages was received: the token is the proof. `notice` is confirmed by number."""
 
     notice: Number
     message_id: Id
@@ -410,14 +403,6 @@ class Delivered(Wire, frozen=True, tag=41):
     login_id: Id
     counter: Number
     receipts: Annotated[tuple[Receipt, ...], msgspec.Meta(min_length=1, max_length=NOTICES_MAX)]
-
-
-class Expired(Wire, frozen=True, tag=42):
-    """These waited for their recipients as long as the node keeps messages, and are gone."""
-
-    login_id: Id
-    counter: Number
-    messages: Annotated[tuple[Fate, ...], msgspec.Meta(min_length=1, max_length=NOTICES_MAX)]
 
 
 class NotOpened(Wire, frozen=True, tag=43):
@@ -476,7 +461,7 @@ Answer = (
     Challenge | Registered | LoggedIn | Published | Found | Links | Accepted | Deleted | Alive | Refused
     | Proved | Absent | Promised | Cosigned | LogPart
 )  # fmt: skip
-Tell = Deliver | Delivered | Expired | NotOpened | SurbsWanted | NewCard | Displaced
+Tell = Deliver | Delivered | NotOpened | SurbsWanted | NewCard | Displaced
 FromNode = Answer | Tell
 Message = ToNode | FromNode | Direct
 
@@ -485,7 +470,7 @@ SIGNED_BY_CLIENT: Final = (
 )  # fmt: skip
 SIGNED_BY_NODE: Final = (
     Challenge, Registered, LoggedIn, Published, Found, Links, Accepted, Deleted, Alive, Refused, Proved, Absent,
-    Promised, Cosigned, LogPart, Deliver, Delivered, Expired, NotOpened, SurbsWanted, NewCard, Displaced,
+    Promised, Cosigned, LogPart, Deliver, Delivered, NotOpened, SurbsWanted, NewCard, Displaced,
 )  # fmt: skip
 UNSIGNED: Final = (RegisterAsk, LoginAsk, Lookup, History, LogRead, Direct)
 """Asks prove nothing yet; lookups are anonymous; a direct message has its inner signature."""

@@ -406,6 +406,7 @@ class Run:
         else:
             world.sim.run_until(self._all_is_answered, 600)
             self._look_through_conversations()
+            self._troubles.pass_a_month(needed=self.oracle.promise.may_expire)
             self._wait_until_all_is_known()
             if world.restart_full_nym_clients():
                 self._wait_until_all_is_known()

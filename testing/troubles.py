@@ -14,7 +14,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from usernym.actors.forwarding.outbox import AWAITED_S
 from usernym.actors.messages import Drain
+from usernym.actors.sound_clock import CLOCK_SETTLES_S
 from usernym.mixnet.emulator.state import Faults, LinkDelay
 from usernym.storage.errors import StorageError
 from usernym.testing import faults as f
@@ -331,6 +333,15 @@ class Troubles:
             process.kill()
             self.world.sim.call_later(days * DAY_S, process.start)
         self.world.sim.run_for(days * DAY_S + AGAIN_S)
+
+    def pass_a_month(self, *, needed: bool) -> None:
+        """Where something may have waited too long: all are there for a while, and away for longer than word of a
+        message is awaited. Then they are there again, and its writer's client calls it expired."""
+        if needed:
+            self.world.sim.run_for(2 * CLOCK_SETTLES_S)
+            self._switch_off(round(AWAITED_S / DAY_S) + 1, node=True)
+            for client in self.world.clients.values():
+                client.connect()
 
     def switch_off(self, process: Process) -> None:
         """Kill a process, and leave it off."""

@@ -106,6 +106,10 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
     def release(self) -> None:
         """Acknowledge what is on disk."""
         self._inbox.said.send()
+        try:
+            self._texts.end_waiting()
+        except StorageError as failure:
+            self.note_failure(failure)
 
     def receive(self, message: ForwardingClientInbox) -> None:
         match message:
@@ -256,10 +260,6 @@ class ForwardingClient(Actor[ForwardingClientInbox]):
             case m.Delivered(receipts=receipts):
                 self._outbox.on_receipts(tuple((each.message_id, each.token) for each in receipts), None)
                 self._host.note_notices([each.notice for each in receipts])
-            case m.Expired(messages=messages):
-                for fate in messages:
-                    self._outbox.on_expired(fate.message_id)
-                self._host.note_notices([fate.notice for fate in messages])
             case m.NotOpened():
                 self._unopened.on_told(tell)
             case _:

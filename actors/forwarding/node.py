@@ -462,12 +462,13 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
     # -- time --
 
     def _sweep(self) -> None:
-        """Give up what has waited its term, and say so to its sender; leave no trace of messages that are gone."""
+        """Give up what has waited its term; leave no trace of messages that are gone. No one is notified: a sender
+        would see by that whether the recipient was there."""
         gone = 0
         try:
             now = self._clock.deletion_time()
             if now is not None:
-                gone = self._give_up_mail(now)
+                gone = self._store.commit(lambda: self._give_up_mail(now))
         finally:  # also when the disk is full: then traces of what went before it was must not stay
             self.tell_self_later(SWEEP_AGAIN_S if gone == SWEEP_ROWS else SWEEP_S, Tick())
             if not self._store.erase_traces():
@@ -475,17 +476,6 @@ class ForwardingNode(Actor[ForwardingNodeInbox]):
         self.counts["expired"] += gone
 
     def _give_up_mail(self, now: int) -> int:
-        def give_up() -> Sequence[RemovedMessage]:
-            rows = self._store.mailbox.expire(now, SWEEP_ROWS)
-            expired = (NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in rows)
-            self._store.notices.add_all(expired, now, now + NOTICE_S)
-            self._store.notices.expire(now, SWEEP_ROWS)
-            self._workers.report(reports_of(rows, receipt=False))
-            self._workers.hint(row.sender for row in rows)
-            return rows
-
-        rows = self._store.commit(give_up)
-        self._report(rows, receipt=False)
-        for row in rows:
-            self._plan_notices(row.sender)
-        return len(rows)
+        gone = len(self._store.mailbox.expire(now, SWEEP_ROWS))
+        self._store.notices.expire(now, SWEEP_ROWS)
+        return gone

@@ -28,7 +28,7 @@ from usernym.actors.seals import may_seal, seal_to
 from usernym.protocol import messages as m
 from usernym.protocol import payloads as p
 from usernym.protocol.errors import Code, RemoteProtocolError
-from usernym.protocol.limits import ID_BYTES, PACKETS_MAX, TOKEN_BYTES
+from usernym.protocol.limits import DAY_S, ID_BYTES, MAILBOX_S, PACKETS_MAX, TOKEN_BYTES
 from usernym.protocol.records import KeyRecord, decode_record
 from usernym.storage.client.files import named_in
 from usernym.storage.client.types import (
@@ -70,6 +70,11 @@ NEWS_SENT_MAX: Final = 256
 RESEALS_MAX: Final = 3
 """How often one message is sealed again, because its recipient could not open it or the node calls its key stale: a
 node that calls every key stale must not keep a client busy forever."""
+AWAITED_S: Final = MAILBOX_S + DAY_S
+"""How long word of a message is awaited that the node has: a day longer than the node keeps it. The node does not say
+what happened to it, or a sender would see whether the recipient was there."""
+GIVEN_UP_AT_ONCE_MAX: Final = 100
+"""Messages that are given up at one look, in a tenth of a second; the others at the next, seconds later."""
 
 _RETRY_LATER: Final = frozenset({Code.BUSY, Code.MAILBOX_FULL, Code.SENDER_SHARE_FULL, Code.NOT_REGISTERED})
 _LOOK_UP_AGAIN: Final = frozenset({Code.STALE_KEY, Code.UNKNOWN_KEY})
@@ -385,10 +390,11 @@ class Outbox:
                 self._store.contacts.set_told_record(message.contact, told)
             self.settle(message, DeliveryState.DELIVERED, None)
 
-    def on_expired(self, message_id: bytes) -> None:
-        """The node kept it as long as it keeps messages, and the recipient did not fetch it."""
-        message = self._store.messages.outgoing(message_id, None)
-        if message is not None:
+    def give_up_unanswered(self) -> None:
+        """Call *expired* what the node took a month ago, and no one has proved to have, whether it was fetched or not.
+        A proof that comes later overrides it."""
+        now = self._context.runtime.unix_s()
+        for message in self._store.messages.unanswered(now, AWAITED_S, GIVEN_UP_AT_ONCE_MAX):
             self.settle(message, DeliveryState.EXPIRED, None)
 
     def settle(self, message: Message, state: DeliveryState, reason: Code | None) -> None:

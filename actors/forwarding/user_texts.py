@@ -76,14 +76,21 @@ class UserTexts:
                 self._context.on_event(TextsErased(name, messages))
         return len(expired)
 
+    def end_waiting(self) -> None:
+        """At the process's end: a home may never be open for ten minutes."""
+        if self._clock.is_sound():
+            self._outbox.give_up_unanswered()
+
     def erase_old(self) -> None:
-        """Erase texts whose time is over, and report it.
+        """Erase texts whose time is over, and report it; and no longer await word of what the node took a month ago.
 
         By this machine's clock: nothing else measures time while the machine is off. If the clock is set back, texts
         stay longer. If it is set forward while this runs, nothing is erased until it has run evenly for a while.
         """
         if not self._clock.is_sound():
             return
+        if self._clock.has_settled:
+            self._outbox.give_up_unanswered()
         in_all = self._expire_requests()
         for name, seconds in self._store.contacts.disappearing():
             until = self._context.runtime.unix_s() - seconds

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from usernym.actors.events import RotationStalled
-from usernym.actors.sound_clock import CLOCK_SETTLES_S, SoundClock
+from usernym.actors.sound_clock import SoundClock
 from usernym.logger import logger
 from usernym.protocol.errors import RemoteProtocolError
 from usernym.protocol.limits import (
@@ -52,7 +52,6 @@ class KeyRing:
         self._link: bytes
         self._looked_at = float("-inf")
         self._clock = SoundClock(context.runtime)
-        self._started_at = context.runtime.now()
         self._stalled = False
 
     def load(self) -> None:
@@ -85,7 +84,7 @@ class KeyRing:
         if now - self._looked_at < LOOK_AFTER_S:
             return False
         self._looked_at = now
-        settled = self._clock.is_sound() and now - self._started_at >= CLOCK_SETTLES_S
+        settled = self._clock.is_sound() and self._clock.has_settled
         self.destroy_due(overdue=settled)
         self._rotate_if_due(settled=settled)
         if settled:

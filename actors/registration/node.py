@@ -48,7 +48,6 @@ from usernym.protocol.limits import (
     ID_BYTES,
     MINUTE_S,
     NAME_HELD_S,
-    NOTICE_S,
     SEEN_S,
     SURBS_GIVEN_MAX,
     SURBS_OF_LOGIN,
@@ -59,8 +58,6 @@ from usernym.protocol.records import Authority, decode_record
 from usernym.protocol.wire import pack
 from usernym.storage.errors import RouteLost
 from usernym.storage.node.directory import Account
-from usernym.storage.node.mail import NoticeKind
-from usernym.storage.node.notices import NewNotice
 from usernym.storage.node.replay_ids import DELETIONS_TOO_MAX
 
 SWEEP_S: Final = 5 * MINUTE_S
@@ -362,11 +359,8 @@ class RegistrationNode(Actor[RegistrationNodeInbox]):
                 frame.digest(), held_until.to_bytes(4, "big"), now + SEEN_S, DELETIONS_TOO_MAX
             )
             if known is None:
-                # What waits for the name will never be fetched: its senders get a notice.
-                gone = self._store.mailbox.remove_all(account.name)
-                expired = [NewNotice(row.sender, NoticeKind.EXPIRED, row.message_id) for row in gone]
-                self._store.notices.add_all(expired, now, now + NOTICE_S)
-                self._workers.hint(row.sender for row in gone)
+                # Its senders are not notified: they would see what had not been fetched.
+                self._store.mailbox.remove_all(account.name)
                 if not self._store.directory.has_identity(account.name, account.identity_key):
                     # Another worker has taken a recovery since: what this key says does not count any more.
                     raise RemoteProtocolError(Code.SIGNATURE_INVALID)

@@ -90,7 +90,7 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
     comes back, except that no one who is declined or blocked becomes less so; and one whose identity the two know
     differently is marked as changed. What was agreed with another identity, of theirs or of the user, or in another
     home, does not come back. A message of ours that was still to be sent when the backup was made becomes *cancelled*:
-    no one can know whether it was sent since.
+    no one can know whether it was sent since. Of one that the node had word is awaited again.
 
     Raises `NotAStore` if it is no backup of this owner, and what opening a store raises.
     """
@@ -119,6 +119,12 @@ def import_archive(store: ClientStore, folder: Path, passphrase: str, owner: byt
                 "UPDATE message SET state = ? WHERE direction = ? AND state = ? AND message_id NOT IN"
                 " (SELECT message_id FROM outbox)",
                 (DeliveryState.CANCELLED.number, Direction.OUT.number, DeliveryState.WAITING.number),
+            )
+            target.run(
+                "INSERT INTO outbox (message_id, contact, attempts, created_at)"
+                " SELECT message_id, contact, 0, stored_at FROM message WHERE direction = ? AND state = ?"
+                " ON CONFLICT DO NOTHING",
+                (Direction.OUT.number, DeliveryState.ACCEPTED.number),
             )
             after = target.row("SELECT count(*) FROM message")
         return Imported(contacts, (after or (0,))[0] - (before or (0,))[0])

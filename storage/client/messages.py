@@ -71,6 +71,10 @@ _ON_TOP: Final = """
 _QUEUE: Final = insertion(QueuedRow, ("message_id", "contact", "attempts", "next_attempt_at", "created_at"))
 _OUTBOX_ROW: Final = _OUTBOX.select("WHERE message_id = ?")
 _OUTBOX_OF: Final = _OUTBOX.select("WHERE contact = ? ORDER BY rowid")
+_UNANSWERED: Final = MESSAGES.select("""
+    WHERE message_id IN (
+        SELECT message_id FROM outbox WHERE next_attempt_at IS NULL AND awaited_since <= ? LIMIT ?) AND direction = ?
+""")
 _SET_STATE: Final = f"UPDATE message SET state = ?, reason = ? {_ONE} AND state IN "  # noqa: S608 - constants
 _SET_ROUTE: Final = f"UPDATE message SET route = ? {_ONE}"  # noqa: S608 - constants
 _ADVANCE: Final = {
@@ -326,10 +330,23 @@ class Messages:
             message = self.get(contact, message_id)
             if message is None or message.state.is_final:
                 return False
-            columns: dict[str, Any] = {"sealed": None, "key_number": None, "attempts": attempts, "next_attempt_at": now}
+            columns: dict[str, Any] = {
+                "sealed": None, "key_number": None, "attempts": attempts, "next_attempt_at": now, "awaited_since": None,
+            }  # fmt: skip
             if not self._update_outbox(message_id, **columns):
                 self._db.change(QueuedRow.insert(message_id=message_id, contact=contact, created_at=now, **columns))
             return True
+
+    def unanswered(self, now: int, term_s: int, limit: int) -> Sequence[Message]:
+        """At most `limit` messages that the node has, and of which word has been awaited for `term_s` seconds.
+
+        It is awaited from the first look that finds the message at the node. That goes by a clock that is trusted at
+        the look, and not by what it said when the node answered; if that was ahead anyway, the term begins again.
+        """
+        unset = QueuedRow.awaited_since.is_null() | (QueuedRow.awaited_since > now)
+        with self._db.one_commit():
+            self._db.change(QueuedRow.update(awaited_since=now).where(QueuedRow.next_attempt_at.is_null() & unset))
+            return MESSAGES.all(self._db, _UNANSWERED, (now - term_s, limit, _OUT))
 
     def remove_outgoing(self, message_id: bytes) -> bool:
         """Take a message out of the outbox, whatever its state; False if it is not there."""

@@ -160,6 +160,7 @@ class QueuedRow(ClientRow):
     sealed = BlobField(null=True)
     attempts = IntegerField()
     next_attempt_at = IntegerField(null=True, index=True)
+    awaited_since = IntegerField(null=True)
     created_at = IntegerField()
 
     class Meta:

@@ -110,7 +110,7 @@ class FileState(StoredWord):
     DAMAGED = "damaged", 6
     """All of it came, and it is not what the offer said: nothing of it is kept."""
     FAILED = "failed", 7
-    """The node refused a part of it, or kept one as long as it keeps messages."""
+    """The node refused a part of it, or took one and there was no word for a month that it arrived."""
 
     @property
     def is_final(self) -> bool:

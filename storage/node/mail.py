@@ -25,7 +25,6 @@ class NoticeKind(IntEnum):
     """What happened to a message."""
 
     DELIVERED = 1
-    EXPIRED = 2
     NOT_OPENED = 3
 
 
@@ -103,27 +102,22 @@ class StoredNotice(Protocol):
 
     @property
     def blob(self) -> bytes:
-        """One of the blobs above; for EXPIRED the message id itself."""
+        """One of the blobs above."""
 
 
 def notice_tells(notices: Iterable[StoredNotice], login_id: bytes) -> list[tuple[list[int], m.Tell]]:
     """The fewest tells that carry these notices, each with the numbers it carries; their counters are still 0."""
     receipts: list[m.Receipt] = []
-    expired: list[m.Fate] = []
     tells: list[tuple[list[int], m.Tell]] = []
     for notice in notices:
         match NoticeKind(notice.kind):
             case NoticeKind.DELIVERED:
                 proof: _Proof = unpack(_proof, notice.blob)
                 receipts.append(m.Receipt(notice.id, proof.message_id, proof.token))
-            case NoticeKind.EXPIRED:
-                expired.append(m.Fate(notice.id, notice.blob))
             case NoticeKind.NOT_OPENED:
                 said: _Statement = unpack(_statement, notice.blob)
                 tell = m.NotOpened(login_id, 0, notice.id, said.recipient, said.message_id, said.statement)
                 tells.append(([notice.id], tell))
-    if expired:
-        tells.insert(0, ([fate.notice for fate in expired], m.Expired(login_id, 0, tuple(expired))))
     if receipts:
         tells.insert(0, ([receipt.notice for receipt in receipts], m.Delivered(login_id, 0, tuple(receipts))))
     return tells

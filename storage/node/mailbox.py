@@ -61,7 +61,7 @@ class WaitingMessage:
 
 @dataclass(frozen=True, slots=True, order=True)
 class RemovedMessage:
-    """What is left to say of a message that was acknowledged, has expired, or whose recipient is gone."""
+    """What is left of a message that was acknowledged, has expired, or whose recipient is gone."""
 
     recipient: str = field(repr=False)
     number: int

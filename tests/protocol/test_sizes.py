@@ -229,8 +229,6 @@ def test_a_frame_of_notices_fits_one_reply() -> None:
     delivered = frame(m.Delivered(ID, UINT32_MAX, receipts))
     assert len(delivered) == 1_437
     assert packets.reply_packets(len(delivered)) == 1
-    expired = frame(m.Expired(ID, UINT32_MAX, (m.Fate(UINT32_MAX, ID),) * limits.NOTICES_MAX))
-    assert packets.reply_packets(len(expired)) == 1
 
 
 def test_links_fit_the_replies_of_their_documented_count() -> None:

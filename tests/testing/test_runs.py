@@ -198,6 +198,16 @@ def test_every_fault_happens_and_is_survived() -> None:
     assert "is lost" in text
 
 
+@pytest.mark.seconds
+def test_what_no_one_fetches_is_called_expired_in_the_end() -> None:
+    apart = f.Partition((("bob",), ("alice", "node")), 10_000_000)
+    steps = (f.Write("alice", "bob"), f.Pause(30), apart, f.Write("alice", "bob"), f.Pause(30), f.LongAway(31))
+    with Quiet():
+        outcome, chart = charted(Plan(1, 2, (*steps, f.Pause(1500))))
+    assert (outcome.wrong, outcome.written, outcome.shown, outcome.delivered) == ((), 2, 1, 1)
+    assert "expired" in chart.text().lower()
+
+
 def test_charts_show_who_said_what_to_whom() -> None:
     with Quiet():
         _, chart = charted(Plan(1, 2, (f.Write("alice", "bob"), f.Pause(5))))

@@ -16,6 +16,7 @@ from usernym.protocol.limits import DAY_S
 from usernym.storage import errors
 from usernym.storage.client.types import DeliveryState
 from usernym.storage.node.epochs import TREE_LEVEL_MIN, EpochSigner
+from usernym.storage.node.mail import NoticeKind, delivered_blob
 from usernym.storage.node.schema import OF_PROCESSES, NodeRow
 from usernym.storage.node.store import NodeStore
 from usernym.storage.tables import table_name
@@ -51,7 +52,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     writer.go_online()
     world.settle(60)
     writer.send_and_wait(NAMES[1], "waiting", DeliveryState.ACCEPTED)
-    world.node.store.notices.add(NAMES[0], 2, bytes(16), 1, 2)
+    world.node.store.notices.add(NAMES[0], NoticeKind.DELIVERED, delivered_blob(bytes(16), bytes(16)), 1, 2)
     world.check()
     world.client("nobody_else").kill()  # what happened last waits for its epoch
     made = NodeStore.open(path)

@@ -11,6 +11,7 @@ from usernym.actors.forwarding.routes import NOTICES_SENT_MAX
 from usernym.protocol import messages as m
 from usernym.protocol.limits import NOTICES_MAX
 from usernym.storage.client.types import DeliveryState
+from usernym.storage.node.mail import NoticeKind, delivered_blob
 from usernym.testing.world import World
 
 TEXTS = 3 * NOTICES_MAX + 7
@@ -41,12 +42,13 @@ def test_notices_that_nobody_confirms_take_bounded_memory() -> None:
         mallory.log_in()
         notices = world.node.store.notices
         forwarding: Any = next(actor for actor in world.node.runtime.actors if actor.name == "forwarding")
+        proof = delivered_blob(bytes(16), bytes(16))
         for _ in range(10):
-            numbers = [notices.add("mallory", 2, bytes(16), 1, 2**31) for _ in range(NOTICES_MAX)]
+            numbers = [notices.add("mallory", NoticeKind.DELIVERED, proof, 1, 2**31) for _ in range(NOTICES_MAX)]
             mallory.throw(mallory.encode(m.TopUp(2, "mallory", mallory.login_id)), 2)
             world.settle(1)
             notices.confirm("mallory", numbers)  # as newer ones push them out
-        assert len(mallory.received(m.Expired)) == 10
+        assert len(mallory.received(m.Delivered)) == 10
         route = forwarding._routes.get("mallory")
         assert len(route.notices_at) <= NOTICES_SENT_MAX + NOTICES_MAX
         world.check()

@@ -131,16 +131,19 @@ def test_an_acknowledgement_that_is_lost_costs_nobody_a_second_showing() -> None
     world.check()
 
 
-def test_what_nobody_fetches_is_swept_and_its_sender_told() -> None:
+def test_what_nobody_fetches_is_swept_and_its_sender_reads_so_a_day_later() -> None:
     world = World()
     alice, bob = world.client("alice"), world.client("bob", online=False)
     message_id = alice.send_and_wait("bob", "for nobody", DeliveryState.ACCEPTED)
+    world.settle(900)
     world.sim.clock_error_s += MAILBOX_S - DAY_S
     world.settle(900)
     assert len(world.node.store.mailbox.waiting("bob", 9)) == 1
     world.sim.clock_error_s += DAY_S
+    world.sim.run_until(lambda: not world.node.store.mailbox.waiting("bob", 1), 1200)
+    assert alice.states(message_id) == [DeliveryState.ACCEPTED]
+    world.sim.clock_error_s += DAY_S
     world.sim.run_until(lambda: DeliveryState.EXPIRED in alice.states(message_id), 1200)
-    assert not world.node.store.mailbox.waiting("bob", 1)
     bob.go_online()
     world.settle(60)
     assert bob.texts() == []

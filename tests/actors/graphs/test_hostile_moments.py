@@ -229,15 +229,17 @@ def test_a_message_whose_packets_were_often_lost_is_still_sealed_again() -> None
     world.check()
 
 
-def test_senders_are_told_when_a_recipient_deletes_the_account_before_reading() -> None:
+def test_a_deleted_account_takes_with_it_what_waits_and_no_sender_is_told_what_that_was() -> None:
     world, alice, bob = met()
     world.mixnet.offline(bob.client_number)
     message_id = alice.send_and_wait("bob", "too late", DeliveryState.ACCEPTED)
+    notices = world.node.store.counts().notices
     second = RawClient(world, "bob")
     second.key = bob.user.key
     assert isinstance(second.ask(m.Delete(second.new_id(), 2, "bob", world.sim.unix_s())), m.Deleted)
-    alice.wait_for_state(message_id, DeliveryState.EXPIRED)
+    assert not world.node.store.mailbox.waiting("bob", 1)
     late = alice.send("bob", "nobody there")
     alice.wait_for_state(late, DeliveryState.REFUSED)
-    assert not world.node.store.mailbox.waiting("bob", 1)
+    assert alice.states(message_id) == [DeliveryState.ACCEPTED]
+    assert world.node.store.counts().notices <= notices
     world.check()

@@ -66,6 +66,15 @@ def test_an_empty_store_becomes_what_was_exported(tmp_path: Path) -> None:
     assert bodies(target) == bodies(source)
 
 
+def test_word_is_awaited_again_of_what_the_node_had(tmp_path: Path) -> None:
+    source, target = store_with(), ClientStore.open_plain()
+    source.messages.advance("alice", ID % 1, DeliveryState.ACCEPTED)
+    import_archive(target, exported(source, tmp_path / "backup"), "pass", b"me")
+    assert target.messages.unanswered(100, 9, 9) == []
+    assert [message.body for message in target.messages.unanswered(109, 9, 9)] == [b"out 1"]
+    assert target.messages.due(10**6, 10) == [], "it is not sent again"
+
+
 def test_what_came_since_stays_and_stands_behind(tmp_path: Path) -> None:
     folder = exported(store_with(), tmp_path / "backup")
     target = store_with(texts=2, first=2)  # the third pair is in both

@@ -276,6 +276,42 @@ def test_a_seal_is_kept_until_the_message_is_queued_anew(client: ClientStore) ->
     assert client.messages.due(99, 9) == [], "and yet it rests again"
 
 
+def test_word_is_awaited_from_the_first_look_that_finds_a_message_at_the_node(client: ClientStore) -> None:
+    def unanswered(now: int, limit: int = 9) -> list[bytes]:
+        return [message.message_id for message in client.messages.unanswered(now, 100, limit)]
+
+    for number in (1, 2, 3):
+        send(client, number)
+    assert unanswered(1_000) == [], "they wait here"
+    for number in (1, 2):
+        client.messages.advance("bob", id_of(number), DeliveryState.ACCEPTED)
+    assert unanswered(1_000) == unanswered(1_099) == []
+    assert unanswered(1_100, 1) == [id_of(1)]
+    assert unanswered(1_100) == [id_of(1), id_of(2)]
+    client.messages.advance("bob", id_of(1), DeliveryState.EXPIRED)
+    assert unanswered(1_100) == [id_of(2)]
+    assert client.messages.requeue("bob", id_of(2), 1, 1_100)
+    assert unanswered(9_000) == [], "it is to be sent again, however long that takes"
+    client.messages.advance("bob", id_of(2), DeliveryState.ACCEPTED)
+    assert unanswered(9_000) == unanswered(9_099) == [], "a new term"
+    assert unanswered(5_000) == unanswered(5_099) == [], "the clock was ahead: from now on"
+    assert unanswered(5_100) == [id_of(2)]
+    client.messages.advance("bob", id_of(2), DeliveryState.DELIVERED)
+    assert unanswered(5_100) == []
+
+
+def test_only_what_the_user_wrote_is_awaited(client: ClientStore) -> None:
+    """Another's message may have the same id."""
+    client.messages.add_incoming(
+        contact="bob", message_id=id_of(1), key_number=1, counter=1, kind=1, body=b"x", token=None, sent_at=1, now=1,
+        route=Route.NODE,
+    )  # fmt: skip
+    send(client, 1)
+    client.messages.advance("bob", id_of(1), DeliveryState.ACCEPTED)
+    client.messages.unanswered(1, 9, 9)
+    assert [message.direction for message in client.messages.unanswered(10, 9, 9)] == [Direction.OUT]
+
+
 def test_why_a_message_waits_is_noted_until_it_does_not(client: ClientStore) -> None:
     send(client, 1)
     assert client.messages.set_reason("bob", id_of(1), 62)

@@ -128,7 +128,6 @@ COSIGN: Final = asked("Cosign", 14, REQUEST_ID, 2, ALICE.public, _HEAD, 69_998, 
 COSIGNED: Final = answered("Cosigned", 33, REQUEST_ID, 1, None, fixed("cosignature", 76))
 DELIVER: Final = told("Deliver", 40, LOGIN_ID, 1, "alice", MESSAGE_ID, 3, SEALED, INNER, ALICE.public)
 DELIVERED: Final = told("Delivered", 41, LOGIN_ID, 2, ((1, MESSAGE_ID, TOKEN), (65_536, TOKEN, MESSAGE_ID)))
-EXPIRED: Final = told("Expired", 42, LOGIN_ID, 3, ((2, MESSAGE_ID),))
 NOT_OPENED: Final = told("NotOpened", 43, LOGIN_ID, 4, 3, "bob", MESSAGE_ID, INNER)
 SURBS_WANTED: Final = told("SurbsWanted", 44, LOGIN_ID, 5, 20)
 NEW_CARD: Final = told("NewCard", 45, LOGIN_ID, 6, CARD)
@@ -168,7 +167,6 @@ PLAIN: Final = (
     LOG_PART,
     DELIVER,
     DELIVERED,
-    EXPIRED,
     NOT_OPENED,
     SURBS_WANTED,
     NEW_CARD,
