@@ -79,7 +79,8 @@ class Intake:
         if floor - forward.made_at > ACCEPTANCE_WINDOW_S:  # another worker may have forgotten it
             return Code.CLOCK_SKEW
         blob = mail_blob(forward, handed_in.sender_key)
-        seen = digest(Context.REQUEST, prefixed(forward.sender), forward.message_id, blob)
+        names = prefixed(forward.sender) + prefixed(forward.recipient)
+        seen = digest(Context.REQUEST, names, forward.message_id, blob)
         mailbox, sender, recipient = self._store.mailbox, forward.sender, forward.recipient
         if seen in taken or self._store.replay_ids.knows(seen, now):
             return Enqueued.DUPLICATE
