@@ -329,8 +329,8 @@ class Run:
     def _stalk(self, step: f.Stalk) -> None:
         """Write until the node refuses, then once a minute; take note of every answer."""
         stalker, victim, sim = self._troubles.attacker(step.who), self.world.clients[step.to], self.world.sim
-        if not stalker.log_in() or (record := stalker.look_up(step.to)) is None:
-            return
+        if self.answers or not stalker.log_in() or (record := stalker.look_up(step.to)) is None:
+            return  # after the first one the two worlds that are compared differ in moments, too
         stalker.attack("texts", step.to, 1)
         sim.run_for(BEFRIENDED_S)
         with victim.without_faults():

@@ -90,6 +90,10 @@ FOUND = {
         "lv_Af0k_dCdvgNE7vcNgTmCmrwyMMDEznLznEw84IlvAhz3enMqS5-5mHF7QKcV5sT_PWAaTDKGb2CwhJ-"
         "dIier6aDMLQYe89Px2rv6v8UuzKbptm3wFlanEMBlmLOVfUNmbnL7g=="
     ),
+    "who was stalked second was answered otherwise, since the first had come back in another moment": (
+        "eNpdzDEKgDAMQNG7ZM5QFQVHz-BYisSYQmmwoHXw9lZBEKe_PL6tsG-NMV2LDXrSXdA6tBbGTBoBIW_HcpaSBpbSWRNHKASGnIm_hGlLWvps"
+        "Jh9UdsDa3PZ_e-kirGEVcM5dWI4rIQ=="
+    ),
 }
 
 

@@ -151,7 +151,7 @@ DAMAGES = {
         "CREATE TRIGGER theirs AFTER DELETE ON mail BEGIN DELETE FROM notice; END",
         "trigger theirs that does not belong here",
     ),
-    "index": ("DROP INDEX mail_sender_message_id", "index mail_sender_message_id is missing"),
+    "index": ("DROP INDEX mail_sender_message_id_recipient", "index mail_sender_message_id_recipient is missing"),
     "table": ("CREATE TABLE theirs (x)", "does not belong here"),
     "orphan": ("INSERT INTO link VALUES ('nobody_at_all', 0, x'00')", "refers to a row of account"),
     "mark": ("PRAGMA application_id = 7", "this store's mark"),
