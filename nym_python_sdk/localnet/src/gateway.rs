@@ -171,7 +171,7 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// Until the client has registered or authenticated.
+/// Until the client has registered or authenticated, and has the answer.
 async fn greet(
     network: &Arc<Inner>,
     node: &Arc<Node>,
@@ -188,7 +188,7 @@ async fn greet(
             Some(Ok(Message::Binary(_))) => return refuse(socket, "not authenticated").await,
             Some(Ok(_)) => continue,
         };
-        let account = match ClientControlRequest::try_from(request) {
+        let (account, answer) = match ClientControlRequest::try_from(request) {
             Ok(ClientControlRequest::SupportedProtocol {}) => {
                 let answer = ServerResponse::SupportedProtocol { version: CURRENT_PROTOCOL_VERSION };
                 socket.send(answer.into()).await.map_err(text)?;
@@ -202,7 +202,10 @@ async fn greet(
             Err(error) => return refuse(socket, &format!("malformed request: {error}")).await,
         };
         let account = gateway.accounts.get(&account).ok_or("the registration is gone")?;
-        return Ok(account.connect(number, token));
+        // Before the answer: a client that has it is connected.
+        let session = account.connect(number, token);
+        socket.send(answer.into()).await.map_err(text)?;
+        return Ok(session);
     }
 }
 
@@ -219,7 +222,7 @@ async fn register(
     socket: &mut Socket,
     protocol: GatewayProtocolVersion,
     init: Vec<u8>,
-) -> Result<[u8; 32], String> {
+) -> Result<([u8; 32], ServerResponse), String> {
     // The handshake verifies that the other side owns this key; it returns only the shared key.
     let identity = init.get(..ed25519::PUBLIC_KEY_LENGTH).ok_or("handshake without a key")?;
     let identity = ed25519::PublicKey::from_bytes(identity).map_err(text)?;
@@ -234,8 +237,7 @@ async fn register(
     }
     let answer =
         ServerResponse::Register { protocol_version: done.negotiated_protocol, status: true, upgrade_mode: false };
-    socket.send(answer.into()).await.map_err(text)?;
-    Ok(client_id(&account.identity))
+    Ok((client_id(&account.identity), answer))
 }
 
 /// Unlike mainnet's gateways, a second authentication within the same second is taken: tests restart their clients fast.
@@ -243,7 +245,7 @@ async fn authenticate(
     gateway: &Gateway,
     socket: &mut Socket,
     request: AuthenticateRequest,
-) -> Result<[u8; 32], String> {
+) -> Result<([u8; 32], ServerResponse), String> {
     let id = client_id(&request.content.client_identity);
     let Some(account) = gateway.accounts.get(&id) else {
         return refuse(socket, "the client is not registered").await;
@@ -261,8 +263,7 @@ async fn authenticate(
         bandwidth_remaining: FREE_BANDWIDTH,
         upgrade_mode: false,
     };
-    socket.send(answer.into()).await.map_err(text)?;
-    Ok(id)
+    Ok((id, answer))
 }
 
 /// Serves an authenticated client's requests. What can't be understood gets an error and changes nothing.
