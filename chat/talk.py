@@ -63,6 +63,8 @@ class Talk:
         self._news = news
         self._naming = asyncio.Lock()
         self._saving: set[asyncio.Task[None]] = set()
+        self._unsaved: dict[str, SaveDraftAsk] = {}
+        """The newest draft of each person for whom one is being saved: a page that comes back to them has it."""
 
     async def answer(self, window: Window, ask: TalkAsk) -> AnswerWire:
         """Carry it out."""
@@ -100,7 +102,8 @@ class Talk:
                 await self._mark_read(client, ask)
             case SaveDraftAsk():
                 # A window that closes takes none of what was typed with it.
-                saving = asyncio.create_task(self._save_draft(window, client, ask.name, ask.text))
+                self._unsaved[ask.name] = ask
+                saving = asyncio.create_task(self._save_draft(window, client, ask))
                 self._saving.add(saving)
                 saving.add_done_callback(self._saving.discard)
                 await asyncio.shield(saving)
@@ -174,6 +177,7 @@ class Talk:
         self, client: Client, number: int, name: str, older: tuple[list[ConversationEntry], bool], *, newer: bool
     ) -> ConversationWire:
         texts, has_older = older
+        unsaved = self._unsaved.get(name)  # before the draft that is stored is read
         listed = client.contact_list.one(name)
         return ConversationWire(
             id=number,
@@ -181,7 +185,7 @@ class Talk:
             texts=[text_view(each) for each in texts if not self._news.deletions.hides(name, each.message.row)],
             older=has_older,
             newer=newer,
-            draft=client.contact_list.draft(name) if listed.has_draft else "",
+            draft=unsaved.text if unsaved is not None else client.contact_list.draft(name) if listed.has_draft else "",
             outgoing=[_under_way(each) for each in tuple(self._person.outgoing.values()) if each.name == name],
         )
 
@@ -256,10 +260,15 @@ class Talk:
 
     # -- drafts --
 
-    async def _save_draft(self, window: Window, client: Client, name: str, text: str) -> None:
-        async with self._person.order(name):
-            before = await self._person.run(client.contact_list.one, name)
-            await self._person.run(client.contact_list.set_draft, name, text)
+    async def _save_draft(self, window: Window, client: Client, ask: SaveDraftAsk) -> None:
+        name, text = ask.name, ask.text
+        try:
+            async with self._person.order(name):
+                before = await self._person.run(client.contact_list.one, name)
+                await self._person.run(client.contact_list.set_draft, name, text)
+        finally:
+            if self._unsaved.get(name) is ask:
+                del self._unsaved[name]
         self._windows.tell(DraftChangedWire(name=name, text=text), but=window, only_open=name)
         if before.has_draft != bool(text):
             self._news.note_contact(name)

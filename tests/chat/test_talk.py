@@ -405,3 +405,17 @@ def test_a_draft_is_kept_though_its_window_closes_at_once(handles: Handles) -> N
                         await asyncio.sleep(0.05)
 
     asyncio.run(play())
+
+
+def test_a_window_that_comes_back_to_a_conversation_has_all_that_was_typed_there(handles: Handles) -> None:
+    handles.client("bob")
+
+    async def play() -> None:
+        async with page_of(handles) as page, page.window() as window:
+            await ready(window)
+            await window.ask("find_person", who="bob")
+            for number, end in enumerate(range(1, 9)):
+                await window.say({"type": "save_draft", "id": 1_000 + number, "name": "bob", "text": "unsaved?"[:end]})
+            assert (await window.ask("open_conversation", name="bob"))["draft"] == "unsaved?"
+
+    asyncio.run(play())

@@ -63,8 +63,10 @@ export function Composer({ open, why, limits }) {
     // A text that is under way already, from before this window was loaded or from another one, is no draft any more.
     saved.current.text = model.isSending(name, draft) ? "" : draft;
     const kept = apart(saved.current.text);
-    // What was typed before the draft came stands below it.
-    setBoth((both) => (draftRev === 1 && both.text ? { ...kept, text: [kept.text, both.text].filter(Boolean).join("\n") } : kept));
+    // What was typed before the draft came stands below it, unless the draft is the same, as it was saved a moment ago.
+    const typed = draftRev === 1 ? saved.current.now : "";
+    if (typed && typed.startsWith(saved.current.text)) save();
+    else setBoth((both) => (draftRev === 1 && both.text ? { ...kept, text: [kept.text, both.text].filter(Boolean).join("\n") } : kept));
   }, [draftRev]);
   useLayoutEffect(() => {
     window.addEventListener("pagehide", save);
